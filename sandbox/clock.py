@@ -1,0 +1,28 @@
+"""The sandbox's clock: real time, moved forward on request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """UTC now, plus whatever a test has advanced it by."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the sandbox's time as an aware UTC datetime."""
+        return datetime.now(UTC) + self._offset
+
+    def timestamp(self) -> float:
+        """Return the sandbox's time as seconds since the epoch."""
+        return self.now().timestamp()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by `seconds`."""
+        self._offset += timedelta(seconds=seconds)
+
+    def reset(self) -> None:
+        """Return to real time."""
+        self._offset = timedelta(0)

@@ -1,0 +1,104 @@
+"""One SQLite file per vendor: it survives a restart and takes a million rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock, local
+
+
+class Database:
+    """A vendor's tables.
+
+    Reads run on a connection per thread; writes take one lock, because SQLite has one writer.
+    Rows come back as `sqlite3.Row`.
+
+    Args:
+        path: The file; it is made, with its folder, when it is not there.
+        schema: The SQL script that makes the tables; `CREATE … IF NOT EXISTS` throughout.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self._path = path
+        self._schema = schema
+        self._writing = RLock()
+        self._threads = local()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection().executescript(schema)
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, for reading."""
+        connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=60)
+            connection.row_factory = sqlite3.Row
+            connection.executescript(
+                # A crash of the machine may lose the last writes; a crash of the process may not.
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+                " PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+            )
+            self._threads.connection = connection
+        return connection
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one unchanging state until the block ends."""
+        connection = self.connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give the only writing connection: committed when the block ends, undone if it raises.
+
+        A block inside a block joins the outer one.
+        """
+        connection = self.connection()
+        with self._writing:
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        return self.connection().execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Row | None:
+        """Return the first row of a query, or None."""
+        row: sqlite3.Row | None = self.connection().execute(sql, parameters).fetchone()
+        return row
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables, in alphabetical order."""
+        return [
+            row["name"]
+            for row in self.rows(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+                " AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            )
+        ]
+
+    def reset(self) -> None:
+        """Drop every table and make the schema anew."""
+        with self._writing:
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            for name in self.tables():
+                connection.execute(f'DROP TABLE "{name}"')
+            connection.execute("COMMIT")
+            connection.executescript(self._schema)
