@@ -1,0 +1,156 @@
+"""The account model: one pairing of a CRM and a marketing platform, as its YAML says."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from bothways.config.mapping import Mapping
+from bothways.config.schedule import Schedule
+from bothways.tables import Side
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+LIST_SYNCS = ("address_books", "marketing_lists")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SideConfig(_Model):
+    """One side of an account.
+
+    Attributes:
+        connector: Which vendor: a name of the connector registry.
+        connection: The Airflow connection that holds address and credentials.
+        parallel: Calls in flight for all workers together: the slots of the connection's pool.
+    """
+
+    connector: str
+    connection: str = Field(min_length=1)
+    parallel: int = Field(default=4, ge=1, le=50)
+
+
+class Settings(_Model):
+    """Switches of an account; the defaults are those of the connectors that people come from.
+
+    Attributes:
+        update_do_not_bulk_email: Flag people of the CRM whose address the platform suppresses.
+        add_global_unsubscribers_to_crm_suppression_list: Keep suppression records in the CRM, and
+            suppress on the platform what a person adds to them.
+        only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
+        audit_retention_days: How long runs and jobs are kept.
+        retry_attempts: How often a record in error is tried before it is given up.
+        retry_minutes: Wait before the second try; it doubles with each further one.
+        on_guard: What a plan beyond the guard does: end the run, or wait for a person's approval.
+    """
+
+    update_do_not_bulk_email: bool = True
+    add_global_unsubscribers_to_crm_suppression_list: bool = True
+    only_open_leads_and_active_contacts: bool = True
+    audit_retention_days: int = Field(default=30, ge=1, le=3650)
+    retry_attempts: int = Field(default=5, ge=1, le=100)
+    retry_minutes: int = Field(default=15, ge=0, le=10_080)
+    on_guard: Literal["fail", "ask"] = "fail"
+
+
+class IgnoreRules(_Model):
+    """Which ignore rules apply. `empty`, `do_not_mail` and `bounced` carry promises and stay on."""
+
+    invalid: bool = True
+    typo_domains: bool = True
+    role: bool = True
+    duplicate: bool = True
+
+
+class GuardLimits(_Model):
+    """The most that one run may do without a person's word; None is no limit.
+
+    A percentage is of the people that the store knows on the side that is written to.
+    Beneath ``free`` operations of a kind, percentages are not looked at.
+    """
+
+    removals: int | None = Field(default=1_000, ge=0)
+    removals_percent: float | None = Field(default=10, ge=0, le=100)
+    suppressions: int | None = Field(default=5_000, ge=0)
+    suppressions_percent: float | None = Field(default=20, ge=0, le=100)
+    overwrites: int | None = Field(default=10_000, ge=0)
+    overwrites_percent: float | None = Field(default=30, ge=0, le=100)
+    creations: int | None = Field(default=None, ge=0)
+    creations_percent: float | None = Field(default=None, ge=0)
+    free: int = Field(default=25, ge=0)
+
+
+class Guard(GuardLimits):
+    """Limits for every sync type, and other limits for some."""
+
+    sync_types: dict[str, GuardLimits] = Field(default_factory=dict)
+
+    def limits(self, sync_type: str) -> GuardLimits:
+        """Return the limits in force for a sync type."""
+        return self.sync_types.get(sync_type, self)
+
+
+class ListMapping(_Model):
+    """One CRM marketing list and the platform list that it is kept in step with.
+
+    Attributes:
+        crm: Name or id of the marketing list.
+        marketing: Name or id of the platform list.
+        entity: What a marketing list holds that `create_missing` creates: contact or lead.
+        create_missing: Create the list on the side that has none.
+        syncs: Which sync types care for it.
+        accept_new: May people who join on the platform be created in the CRM?
+    """
+
+    crm: str = Field(min_length=1)
+    marketing: str = Field(min_length=1)
+    entity: Literal["contact", "lead"] = "contact"
+    create_missing: bool = False
+    syncs: tuple[Literal["address_books", "marketing_lists"], ...] = LIST_SYNCS  # type: ignore[assignment]
+    accept_new: bool = True
+
+    def name(self, side: Side) -> str:
+        """Return the name or id of the list on ``side``."""
+        return self.crm if side == "crm" else self.marketing
+
+
+class Account(_Model):
+    """One account, as `include/accounts/<name>.yaml` describes it."""
+
+    name: Name
+    title: str = ""
+    description: str = ""
+    enabled: bool = True
+    timezone: str = "UTC"
+    crm: SideConfig
+    marketing: SideConfig
+    settings: Settings = Field(default_factory=Settings)
+    ignore: IgnoreRules = Field(default_factory=IgnoreRules)
+    guard: Guard = Field(default_factory=Guard)
+    lists: dict[Name, ListMapping] = Field(default_factory=dict)
+    mappings: dict[str, Mapping] = Field(default_factory=dict)
+    schedules: dict[str, Schedule] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _lists_are_mapped_once(self) -> Self:
+        for side in ("crm", "marketing"):
+            names = [item.name(side).casefold() for item in self.lists.values()]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two lists name `{side}: {twice[0]}`; map each list once")
+        return self
+
+    def side(self, side: Side) -> SideConfig:
+        """Return the configuration of one side."""
+        return self.crm if side == "crm" else self.marketing
+
+    def lists_of(self, sync_type: str) -> dict[str, ListMapping]:
+        """Return the lists that a sync type cares for, by key."""
+        return {key: item for key, item in self.lists.items() if sync_type in item.syncs}
+
+    def pool(self, side: Side) -> str:
+        """Return the name of the Airflow pool that bounds the calls to one side."""
+        return "bothways_" + re.sub(r"[^A-Za-z0-9_.-]", "_", self.side(side).connection)

@@ -1,0 +1,261 @@
+"""What a connector can do: one small protocol per capability.
+
+A sync asks for capabilities, never for a vendor. Adding a capability means a new protocol, not a
+method on an old one. Reads give Arrow pages; writes take a frame of operations (tables.OPERATIONS)
+and give back one row of tables.RESULTS per operation, in any order.
+
+Errors raised by every method: ``errors.ConnectorError`` and its subclasses, when the request as a
+whole failed. What the vendor says about a single row is in the results, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.tables import FieldType, Side
+
+Fields = Mapping[str, FieldType]
+"""Vendor field name → the type it is read as."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """How to reach a vendor account, whoever stores it (an Airflow connection in production).
+
+    Args:
+        base_url: Scheme, host and port, without a trailing slash.
+        login: Client id, API user or the like.
+        password: The secret; never shown in a representation.
+        extra: The connection type's further fields.
+    """
+
+    base_url: str
+    login: str = ""
+    password: str = field(default="", repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a read.
+
+    Args:
+        rows: In the read's canonical schema.
+        members: Rows of LIST_MEMBERS that the vendor told in the same answer.
+        watermark: How far the side has been read; on the last page only.
+    """
+
+    rows: pa.Table
+    members: pa.Table | None = None
+    watermark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListInfo:
+    """A list of people at a vendor. ``entity`` is None where lists have no type."""
+
+    id: str
+    name: str
+    entity: str | None = None
+    static: bool = True
+    locked: bool = False
+    active: bool = True
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """A field of a vendor's person record."""
+
+    name: str
+    type: FieldType
+    writable: bool = True
+    max_length: int | None = None
+    options: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a connector wants at a time.
+
+    Args:
+        chunk_rows: Operations for one apply task (several of the vendor's batches).
+        parallel: Calls in flight from one process.
+    """
+
+    chunk_rows: int
+    parallel: int
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Speaks one vendor's API and nothing else."""
+
+    name: str
+    title: str
+    side: Side
+    entities: tuple[str, ...]
+    limits: Limits
+
+    def check(self) -> str:
+        """Make the cheapest authenticated read; return a sentence that names the account."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+@runtime_checkable
+class ReadsContacts(Protocol):
+    """Reads people, whole or what changed."""
+
+    def read_contacts(
+        self, entity: str, fields: Fields, *, since: str | None, lists: Sequence[str] = ()
+    ) -> Iterator[Page]:
+        """Yield pages of CONTACTS with ``fields``.
+
+        Args:
+            entity: One of the connector's entities.
+            fields: What to read beside the fixed columns.
+            since: A watermark that an earlier read gave; None reads everything.
+            lists: Ids; where given, a full read may restrict itself to members of these lists,
+                and pages tell memberships where the vendor gives them in the same answer.
+
+        Raises:
+            WatermarkExpired: The vendor no longer knows ``since``.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsContacts(Protocol):
+    """Reads named people."""
+
+    def find_contacts(
+        self, entity: str, fields: Fields, *, ids: Sequence[str] = (), emails: Sequence[str] = ()
+    ) -> Iterator[Page]:
+        """Yield those who exist, with any of the ids or addresses (whatever their case)."""
+        ...
+
+
+@runtime_checkable
+class ReadsListMembers(Protocol):
+    """Reads who is on which list, apart from the people themselves."""
+
+    def read_list_members(self, lists: Sequence[str], *, since: str | None) -> Iterator[Page]:
+        """Yield pages of LIST_MEMBERS of these lists; rows of other lists may be among changes.
+
+        Raises:
+            WatermarkExpired: The vendor no longer knows ``since``.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsSuppressions(Protocol):
+    """Reads the addresses that may not be mailed by this account at all."""
+
+    def read_suppressions(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of SUPPRESSIONS with ``list_id`` null."""
+        ...
+
+
+@runtime_checkable
+class ReadsListSuppressions(Protocol):
+    """Reads who unsubscribed from single lists."""
+
+    def read_list_suppressions(self, list_id: str, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of SUPPRESSIONS of this list."""
+        ...
+
+
+@runtime_checkable
+class HasLists(Protocol):
+    """Knows lists, and can make one."""
+
+    def lists(self) -> list[ListInfo]:
+        """Return every list of the account."""
+        ...
+
+    def create_list(self, name: str, entity: str | None) -> ListInfo:
+        """Create an empty static list for people of ``entity``."""
+        ...
+
+
+@runtime_checkable
+class HasFields(Protocol):
+    """Knows which fields its records have."""
+
+    def fields(self, entity: str) -> dict[str, FieldInfo]:
+        """Return the fields by name."""
+        ...
+
+
+ContactKind = Literal["create", "update", "suppress"]
+
+
+@runtime_checkable
+class WritesContacts(Protocol):
+    """Creates and updates people.
+
+    ``create`` is keyed: in a CRM by ``key`` (the alternate key that Bothways owns), on a platform
+    by ``email``; a repeat finds the record of the first try. ``values`` holds the fields. The
+    person joins the lists whose ids stand in ``list_ids``. A new person is mailable.
+    ``update`` writes ``values`` to ``record_id`` and never a subscription status; a new address
+    stands among the values as ``@email``.
+    ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the whole account.
+    """
+
+    def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute OPERATIONS of one entity, any kinds; ``list_ids`` stands beside ``lists``."""
+        ...
+
+
+@runtime_checkable
+class WritesListMembers(Protocol):
+    """Puts people on lists (``join``) and takes them off (``leave``)."""
+
+    def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute OPERATIONS; ``list_id`` stands beside ``list_key``, ``record_id`` is the person.
+
+        Joining twice and leaving a list that one is not on are successes.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesSuppressions(Protocol):
+    """Keeps suppression records of its own (a CRM's)."""
+
+    def write_suppressions(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the records; ``key`` makes a repeat find the first try's.
+
+        ``values`` holds email, reason, suppressed_at (ISO 8601), and for a list's suppression
+        list_id, entity and member_id.
+        """
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """Needs something of its own at the vendor before a first run (columns, keys, tables)."""
+
+    def missing(self) -> list[str]:
+        """Return what is not there yet, in a sentence each."""
+        ...
+
+    def prepare(self) -> list[str]:
+        """Create what is missing; return what was created. A repeat creates nothing."""
+        ...
+
+
+def since_text(moment: datetime) -> str:
+    """Return a timestamp watermark: ISO 8601, UTC, milliseconds, ``Z``."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,106 @@
+"""Every error that Bothways raises on purpose, as one tree ordered by what to do next.
+
+An error never carries a response body, a row, a header or a secret; addresses in a vendor's
+message are blanked, since messages reach logs and the audit.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ADDRESS = re.compile(r"[^\s\"'<>(),;:=]+@[^\s\"'<>(),;:=]+")
+_MESSAGE_LIMIT = 500
+
+
+def redact(text: str) -> str:
+    """Return ``text`` without e-mail addresses, on one line and at most 500 characters long."""
+    return _ADDRESS.sub("<address>", " ".join(text.split()))[:_MESSAGE_LIMIT]
+
+
+class BothwaysError(Exception):
+    """Root of the tree; its text is one sentence that ends with what to do."""
+
+
+class ConfigurationError(BothwaysError):
+    """An account, mapping or connection is wrong: a person must change it."""
+
+
+class RunStopped(BothwaysError):
+    """A run ends before it reads anything, for a reason that the audit states."""
+
+
+class StoreError(BothwaysError):
+    """The store is out of reach or not migrated: nothing was written, the task may be retried."""
+
+
+class StagingError(BothwaysError):
+    """Files that an earlier step staged are missing or unreadable: clear the run from `open`."""
+
+
+class ConnectorError(BothwaysError):
+    """A vendor refused or failed; the subclass says what to do next.
+
+    Args:
+        message: The vendor's message, or ours where it gave none.
+        vendor: Title of the vendor, as people know it.
+        status: HTTP status; None where no answer came.
+        code: The vendor's own error code, "" where it has none.
+        request_id: The vendor's id of the request, for its support.
+        retry_after: Seconds that the vendor asked to wait.
+    """
+
+    transient = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: str,
+        status: int | None = None,
+        code: str = "",
+        request_id: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = redact(message)
+        self.vendor = vendor
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        details = [str(part) for part in (self.status, self.code) if part]
+        if self.request_id:
+            details.append(f"request {self.request_id}")
+        return f"{self.vendor}: {self.message}" + (f" ({', '.join(details)})" if details else "")
+
+
+class TemporaryFailure(ConnectorError):
+    """Throttled, overloaded or unreachable: the same request may succeed later."""
+
+    transient = True
+
+
+class Rejected(ConnectorError):
+    """The vendor refuses this request or record: mend the data or the mapping."""
+
+
+class Denied(ConnectorError):
+    """Credentials or permissions are missing: mend the connection or the vendor's role."""
+
+
+class Missing(ConnectorError):
+    """The record, list, field or import does not exist at the vendor."""
+
+
+class WatermarkExpired(ConnectorError):
+    """The vendor no longer knows how far we had read: read everything."""
+
+
+class FeatureUnavailable(ConnectorError):
+    """The feature is not switched on in this vendor account."""
+
+
+class ProtocolError(ConnectorError):
+    """A successful answer that cannot be understood: HTML in a 200, a page that repeats."""
