@@ -1,0 +1,3 @@
+"""Starts and stops the whole of Bothways on one machine: `python -m demo up | down | clean`."""
+
+from __future__ import annotations

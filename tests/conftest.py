@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before anything imports Airflow, which makes its home folder on import.
+_HOME = Path(__file__).resolve().parents[1] / ".bothways" / "tests" / "airflow"
+_HOME.mkdir(parents=True, exist_ok=True)
+os.environ["AIRFLOW_HOME"] = str(_HOME)
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import TestPostgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[TestPostgres]:
+    """One embedded PostgreSQL for the whole session."""
+    server = TestPostgres()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: TestPostgres) -> Iterator[str]:
+    """The URL of an empty database that belongs to this test alone."""
+    with postgres.fresh_database() as url:
+        yield url
