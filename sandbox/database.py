@@ -93,6 +93,16 @@ class Database:
             )
         ]
 
+    @property
+    def seeded(self) -> bool:
+        """Whether the tables have been filled; it is remembered in the file."""
+        row = self.row("PRAGMA user_version")
+        return bool(row and row[0])
+
+    @seeded.setter
+    def seeded(self, value: bool) -> None:
+        self.connection().execute(f"PRAGMA user_version = {int(value)}")
+
     def reset(self) -> None:
         """Drop every table and make the schema anew."""
         with self._writing:
