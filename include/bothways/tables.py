@@ -8,33 +8,19 @@ All times are UTC. Strings are nullable unless a comment says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
 import pyarrow as pa
 
-Side = Literal["crm", "marketing"]
-SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
+from bothways.terms import SIDES as SIDES
+from bothways.terms import FieldType as FieldType
+from bothways.terms import Side as Side
+from bothways.terms import Status as Status
+from bothways.terms import other as other
+
 FIELD_PREFIX: Final = "field:"
 
 _TIME = pa.timestamp("us", tz="UTC")
-
-
-def other(side: Side) -> Side:
-    """Return the opposite side."""
-    return "marketing" if side == "crm" else "crm"
-
-
-class FieldType(StrEnum):
-    """Types a mapped field may have."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    DATETIME = "datetime"
-    OPTION = "option"
 
 
 ARROW_TYPES: Final[Mapping[FieldType, pa.DataType]] = {
@@ -46,17 +32,6 @@ ARROW_TYPES: Final[Mapping[FieldType, pa.DataType]] = {
     FieldType.DATETIME: _TIME,
     FieldType.OPTION: pa.int64(),
 }
-
-
-class Status(StrEnum):
-    """May this person be mailed? Ordered from yes to never; the later one outranks the earlier."""
-
-    MAILABLE = "mailable"
-    PENDING = "pending"
-    UNSUBSCRIBED = "unsubscribed"
-    BOUNCED = "bounced"
-    COMPLAINED = "complained"
-    SUPPRESSED = "suppressed"
 
 
 # People of one side. `id` and `entity` are never null. `external_key` is the alternate key that
@@ -106,8 +81,9 @@ SUPPRESSIONS: Final = pa.schema(
 
 # Intended writes. `seq` numbers the jobs of a run. `values` is a JSON object in the target's own
 # field names; `before` and `after` are JSON objects in the mapping's names, for people.
-# `lists` are list keys that a created person joins; `source_id` is the person's id on the other
-# side; `result` is what the audit says once the write succeeded.
+# `key` is what a create is keyed by; a join of a person whom the same run creates names that key
+# and no `record_id`. `source_id` is the person's id on the other side; `result` is what the audit
+# says once the write succeeded.
 OPERATIONS: Final = pa.schema(
     [
         pa.field("seq", pa.int64(), nullable=False),
@@ -120,7 +96,6 @@ OPERATIONS: Final = pa.schema(
         pa.field("email", pa.string()),
         pa.field("list_key", pa.string()),
         pa.field("membership_id", pa.string()),
-        pa.field("lists", pa.list_(pa.string())),
         pa.field("values", pa.string()),
         pa.field("before", pa.string()),
         pa.field("after", pa.string()),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule
-from bothways.tables import Side
+from bothways.terms import Side
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 LIST_SYNCS = ("address_books", "marketing_lists")

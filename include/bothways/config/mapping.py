@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bothways.tables import FieldType, Side
+from bothways.terms import FieldType, Side
 
 
 class Direction(StrEnum):

@@ -206,15 +206,18 @@ class WritesContacts(Protocol):
     """Creates and updates people.
 
     ``create`` is keyed: in a CRM by ``key`` (the alternate key that Bothways owns), on a platform
-    by ``email``; a repeat finds the record of the first try. ``values`` holds the fields. The
-    person joins the lists whose ids stand in ``list_ids``. A new person is mailable.
+    by ``email``; a repeat finds the record of the first try. ``values`` holds the fields. A new
+    person is mailable. Where ``joins_on_create`` is true, the person also joins the lists whose
+    ids stand in the column ``list_ids`` (lists of text), in the same write.
     ``update`` writes ``values`` to ``record_id`` and never a subscription status; a new address
     stands among the values as ``@email``.
     ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the whole account.
     """
 
+    joins_on_create: bool
+
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Execute OPERATIONS of one entity, any kinds; ``list_ids`` stands beside ``lists``."""
+        """Execute OPERATIONS of one entity, any kinds."""
         ...
 
 

@@ -1,0 +1,48 @@
+"""The words that configuration and tables share, free of heavy imports: DAG parsing reads this."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+Side = Literal["crm", "marketing"]
+SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
+
+
+def other(side: Side) -> Side:
+    """Return the opposite side."""
+    return "marketing" if side == "crm" else "crm"
+
+
+class FieldType(StrEnum):
+    """Types a mapped field may have."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    OPTION = "option"
+
+
+class Status(StrEnum):
+    """May this person be mailed? Ordered from yes to never; the later one outranks the earlier."""
+
+    MAILABLE = "mailable"
+    PENDING = "pending"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    SUPPRESSED = "suppressed"
+
+
+class RunStatus(StrEnum):
+    """What the audit says of a run."""
+
+    IN_PROGRESS = "In Progress"
+    AWAITING_APPROVAL = "Awaiting Approval"
+    COMPLETED = "Completed"
+    COMPLETED_WITH_ERRORS = "Completed With Errors"
+    FAILED = "Failed"
+    DRY_RUN = "Dry Run"
