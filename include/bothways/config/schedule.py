@@ -7,11 +7,10 @@ is worked out in `bothways.config.ticks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import time, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -22,6 +21,9 @@ from pydantic import (
     PlainSerializer,
     model_validator,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Interval(StrEnum):
@@ -61,8 +63,8 @@ class Day(StrEnum):
     SUN = "sun"
 
     @property
-    def title_name(self) -> str:
-        """The day's name in a sentence."""
+    def full_name(self) -> str:
+        """The day's name, as in a sentence."""
         return _DAY_NAMES[self.number]
 
     @property
@@ -92,7 +94,7 @@ def _read_interval(value: Any) -> Any:
     text = " ".join(value.lower().split())
     if text in set(Interval):
         return text
-    if text.startswith("@") or re.fullmatch(r"[\d*/,\-a-z?#]+( [\d*/,\-a-z?#]+){4,5}", text):
+    if text.startswith("@") or re.fullmatch(r"([\d*/,\-]+ ){2}\S+( \S+){2,3}", text):
         raise ValueError(
             f"interval {value!r} is a cron string; write one of {_ALLOWED_INTERVALS}, "
             "and put days and hours into `window`"
@@ -156,7 +158,7 @@ def _days_of(text: str) -> Iterable[Day]:
 
 def _day(word: str) -> Day:
     for day in DAYS:
-        if len(word) >= 2 and day.title_name.lower().startswith(word.removesuffix(".")):
+        if len(word) >= 2 and day.full_name.lower().startswith(word.removesuffix(".")):
             return day
     names = [name.lower() for name in (*_DAY_NAMES, *_DAY_GROUPS)]
     near = get_close_matches(word, names, n=1)
@@ -176,9 +178,7 @@ def _read_timezone(value: Any) -> Any:
     asked = str(value).strip().lower().replace(" ", "_")
     near = get_close_matches(asked, [*zones, *cities], n=1)
     hint = f"; did you mean {zones[cities.get(near[0], near[0])]}?" if near else ""
-    raise ValueError(
-        f"timezone {value!r} is not known; write a name as Europe/London or UTC{hint}"
-    )
+    raise ValueError(f"timezone {value!r} is not known; write a name as Europe/London or UTC{hint}")
 
 
 def _zone_exists(name: str) -> bool:
@@ -297,5 +297,5 @@ class Schedule(BaseModel):
         return self.model_copy(update={"window": window})
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `Schedule.model_validate` reads back: plain JSON, with the keys of the YAML."""
+        """Return plain JSON with the YAML's keys, which `Schedule.model_validate` reads back."""
         return self.model_dump(mode="json", by_alias=True)

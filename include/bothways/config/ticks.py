@@ -16,26 +16,19 @@ What happens when the clocks change, so that no tick is dropped or doubled:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from bothways.config.schedule import DAYS, Day, Interval, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Opening:
-    """One window in time, from ``opens`` up to but not including ``closes`` (UTC)."""
-
-    day: date
-    opens: datetime
-    closes: datetime
 
 
 def next_tick(schedule: Schedule, after: datetime) -> datetime | None:
@@ -55,17 +48,19 @@ def previous_tick(schedule: Schedule, before: datetime) -> datetime | None:
 
 
 def earliest_start(schedule: Schedule, now: datetime) -> datetime:
-    """Return when a run that is due may start: ``now`` in a window, else when the next one opens."""
-    for day in _days_from(schedule, now, step=1):
-        opening = _opening(schedule, day)
-        if day.weekday() in _weekdays(schedule) and now < opening.closes:
-            return max(now, opening.opens)
-    raise AssertionError("a window opens at least once a week")
+    """Return when a due run may start: ``now`` inside a window, else the next window's opening."""
+    days = _days_from(schedule, now, step=1)
+    windows = (_opening(schedule, day) for day in days if day.weekday() in _weekdays(schedule))
+    opens = next(opens for opens, closes in windows if now < closes)
+    return max(now.astimezone(UTC), opens)
 
 
 def in_words(schedule: Schedule) -> str:
     """Say the schedule as a person would: "every 4 hours, Monday to Friday 18:00–08:00 (UTC)"."""
-    return f"{_interval_words(schedule)}{_window_words(schedule)} ({schedule.zone.key})"
+    window = _window_words(schedule)
+    if schedule.interval is Interval.ONCE and not window:
+        return _interval_words(schedule)
+    return f"{_interval_words(schedule)}{window} ({schedule.zone.key})"
 
 
 def _days_from(schedule: Schedule, instant: datetime, *, step: int) -> Iterator[date]:
@@ -82,13 +77,12 @@ def _ticks(schedule: Schedule, day: date) -> list[datetime]:
     if not _is_tick_day(schedule, day):
         return []
     length = schedule.interval.length
-    opening = _opening(schedule, day)
     if length is None:
         return [_instant(_clock_date(schedule, day, schedule.time_of_day), schedule.zone)]
     if length <= _HOUR:
-        return list(_steps(opening.opens, opening.closes, length))
-    starts, ends = _wall_times(schedule, day)
-    return [_instant(wall, schedule.zone) for wall in _steps(starts, ends, length)]
+        return list(_steps(*_opening(schedule, day), length))
+    walls = _steps(*_wall_times(schedule, day), length)
+    return [_instant(wall, schedule.zone) for wall in walls]
 
 
 def _is_tick_day(schedule: Schedule, day: date) -> bool:
@@ -112,12 +106,13 @@ def _weekdays(schedule: Schedule) -> list[int]:
     return [day.number for day in schedule.window.days]
 
 
-def _opening(schedule: Schedule, day: date) -> Opening:
+def _opening(schedule: Schedule, day: date) -> tuple[datetime, datetime]:
+    """Return the instants (UTC) at which the window of ``day`` opens and closes."""
     starts, ends = _wall_times(schedule, day)
     opens = _instant(starts, schedule.zone)
     # The second is the later one only where the clocks skip the window's last minutes.
     closes = max(_instant(ends, schedule.zone), _instant(ends - _MINUTE, schedule.zone) + _MINUTE)
-    return Opening(day, opens, closes)
+    return opens, closes
 
 
 def _wall_times(schedule: Schedule, day: date) -> tuple[datetime, datetime]:
@@ -139,7 +134,7 @@ def _steps(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Return the first instant (UTC) at which the zone's clock shows ``wall`` or has jumped past it."""
+    """Return the first instant (UTC) at which the clock shows ``wall``, or has jumped past it."""
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     if second >= first:
@@ -165,7 +160,7 @@ def _interval_words(schedule: Schedule) -> str:
     runs_next_day = schedule.time_of_day < schedule.window.opens
     if schedule.interval is Interval.WEEKLY:
         day = DAYS[(schedule.window.days[0].number + runs_next_day) % 7]
-        return f"weekly on {day.title_name} at {clock}"
+        return f"weekly on {day.full_name} at {clock}"
     return f"monthly {_monthly_words(schedule.window.days)} at {clock}" + (
         " the day after" if runs_next_day else ""
     )
@@ -174,7 +169,7 @@ def _interval_words(schedule: Schedule) -> str:
 def _monthly_words(days: tuple[Day, ...]) -> str:
     if days == DAYS:
         return "on the first day"
-    return f"on the first {days[0].title_name if len(days) == 1 else 'window day'}"
+    return f"on the first {days[0].full_name if len(days) == 1 else 'window day'}"
 
 
 def _window_words(schedule: Schedule) -> str:
@@ -198,6 +193,6 @@ def _days_words(days: tuple[Day, ...]) -> str:
             runs.append([day])
     parts: list[str] = []
     for run in runs:
-        names = [day.title_name for day in run]
+        names = [day.full_name for day in run]
         parts += [f"{names[0]} to {names[-1]}"] if len(names) > 2 else names
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
