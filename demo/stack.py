@@ -1,0 +1,128 @@
+"""PostgreSQL and the four processes of Airflow, in the background, on one machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from demo.airflow_api import AirflowApi
+from demo.environment import PROJECT, Secrets, airflow_environment, free_port
+from demo.postgres import Postgres, identity
+from demo.processes import Processes, Service
+
+# The scheduler first: it takes longest to be ready. No log servers: all share one folder.
+COMPONENTS = {
+    "api-server": [],
+    "scheduler": ["--skip-serve-logs"],
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+}
+HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+class StackError(Exception):
+    """The stack cannot be started; the message says what to do."""
+
+
+class Stack:
+    """PostgreSQL and Airflow of one home folder.
+
+    Args:
+        home: where everything that they write lies.
+        port: of Airflow's API server.
+        dags: folder of the DAG files.
+        plugins: folder of the plugins.
+        extra: more environment for Airflow's processes.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        *,
+        dags: Path = PROJECT / "dags",
+        plugins: Path = PROJECT / "plugins",
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self.port = port
+        self.processes = Processes(home)
+        self.postgres = Postgres(
+            home / "postgres", free_port(), password=Secrets.of(home).database_password
+        )
+        self.env = {
+            **airflow_environment(
+                home, port, self.postgres.url("airflow"), dags=dags, plugins=plugins
+            ),
+            **(extra or {}),
+        }
+        self.api = AirflowApi(self.env["AIRFLOW__API__BASE_URL"])
+
+    @property
+    def store_url(self) -> str:
+        """The address of Bothways' own database."""
+        return self.postgres.url("bothways")
+
+    def start_postgres(self) -> None:
+        """Makes and starts the database server, with the databases `airflow` and `bothways`."""
+        self.postgres.initialise()
+        self.processes.start(
+            Service(
+                "postgres",
+                self.postgres.command,
+                {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                identity(),
+                signal.SIGINT,  # "fast": ends its clients' sessions first
+                last=True,
+            )
+        )
+        self.postgres.wait()
+        self.postgres.ensure_databases(["airflow", "bothways"])
+
+    def migrate(self) -> None:
+        """Brings Airflow's tables up to date.
+
+        Raises:
+            StackError: it failed; the message names the log.
+        """
+        log = self.processes.log("migrate")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            command = [sys.executable, "-m", "airflow", "db", "migrate"]
+            result = subprocess.run(command, env=self.env, stdout=output, stderr=output, check=False)
+        if result.returncode:
+            raise StackError(f"Airflow's database could not be prepared: read {log}.")
+
+    def start_airflow(self) -> None:
+        """Starts the API server, the scheduler, the DAG processor and the triggerer."""
+        for name, options in COMPONENTS.items():
+            command = [sys.executable, "-m", "airflow", name, *options]
+            self.processes.start(Service(name, command, self.env))
+
+    def wait(self, seconds: float = 180) -> None:
+        """Waits until every part of Airflow says that it is healthy.
+
+        Raises:
+            StackError: it did not in time.
+            ProcessError: a part has ended instead.
+        """
+        deadline = time.monotonic() + seconds
+        unhealthy = list(HEALTHY)
+        while unhealthy:
+            self.processes.check()
+            if time.monotonic() > deadline:
+                parts = ", ".join(unhealthy)
+                raise StackError(f"Airflow is not ready after {seconds:.0f} s ({parts}): read {self.processes.logs}.")
+            time.sleep(0.5)
+            if self.api.is_up():
+                health = self.api.health()
+                unhealthy = [part for part in HEALTHY if health.get(part) != "healthy"]
+
+    def stop(self) -> None:
+        """Ends everything."""
+        self.api.close()
+        self.processes.stop()
