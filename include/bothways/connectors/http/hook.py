@@ -1,0 +1,114 @@
+"""What all vendors' Airflow hooks share: an `HttpHook` that leaks nothing and always times out.
+
+Airflow's own hook logs the body of a refusal, waits without end, opens a session for each call and
+tests a connection with POST; all four are overridden here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.http.hooks.http import HttpHook
+
+from bothways.connectors.base import ConnectionSettings, Connector
+from bothways.connectors.http.session import Session, Timeouts
+from bothways.connectors.http.verdicts import VerdictTable
+from bothways.errors import BothwaysError, ConfigurationError
+
+if TYPE_CHECKING:
+    import requests
+
+
+class ConnectorHook(HttpHook):
+    """Gives a connector the settings that an Airflow connection holds.
+
+    A vendor's hook sets ``conn_type``, ``hook_name``, ``default_conn_name`` and ``default_host``
+    and says how its connector is made.
+    """
+
+    conn_name_attr = "http_conn_id"
+    default_scheme: ClassVar[str] = "https"
+
+    def connector(self) -> Connector:
+        """Return the connector for this connection."""
+        raise NotImplementedError
+
+    def settings(self) -> ConnectionSettings:
+        """Return the connection's settings.
+
+        Raises:
+            ConfigurationError: It has no host where one is needed.
+        """
+        connection = self.get_connection(self.http_conn_id)
+        host = connection.host or self.default_host
+        if not host:
+            raise ConfigurationError(
+                f"Connection `{self.http_conn_id}` has no host; fill it in on Airflow's page."
+            )
+        url = host if "://" in host else f"{connection.schema or self.default_scheme}://{host}"
+        if connection.port:
+            url = f"{url.rstrip('/')}:{connection.port}"
+        return ConnectionSettings(
+            base_url=url.rstrip("/"),
+            login=connection.login or "",
+            password=connection.password or "",
+            extra=dict(connection.extra_dejson),
+        )
+
+    def get_conn(
+        self,
+        headers: dict[Any, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,  # noqa: ARG002 - the parent's signature
+    ) -> requests.Session:
+        """Return a session with timeouts and the connection's credentials.
+
+        The connector keeps a session of its own; this one is for a person's own tasks.
+        """
+        settings = self.settings()
+        session = Session(parallel=1, timeouts=Timeouts())
+        self.base_url, self._base_url_initialized = settings.base_url, True
+        session.auth = (settings.login, settings.password)
+        session.headers.update(headers or {})
+        return session
+
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | str | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> requests.Response:
+        """Send one request; a refusal raises an error of `bothways.errors`, without its body."""
+        with self.get_conn(headers, extra_options) as session:
+            as_params = self.method in {"GET", "HEAD"}
+            response = session.request(
+                self.method,
+                f"{self.base_url}/{(endpoint or '').lstrip('/')}",
+                params=data if as_params else None,
+                data=None if as_params else data,
+                **request_kwargs,
+            )
+        self.check_response(response)
+        return response
+
+    def check_response(self, response: requests.Response) -> None:
+        """Raise for any status but 2xx; log nothing."""
+        if response.status_code // 100 != 2:
+            verdict = VerdictTable().of_status(response.status_code)
+            raise verdict.error(
+                "refused the request", vendor=self.hook_name, status=response.status_code
+            )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make the connector's cheapest read: what the Test button on the Connections page does."""
+        try:
+            connector = self.connector()
+            try:
+                return True, connector.check()
+            finally:
+                connector.close()
+        except BothwaysError as error:
+            return False, str(error)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret: a button needs a sentence
+            return False, f"{self.hook_name}: {type(error).__name__}; look at the connection."
