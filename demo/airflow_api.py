@@ -137,7 +137,9 @@ class AirflowApi:
             body["task_ids"] = [task_id]
         self.call("POST", f"dags/{dag_id}/clearTaskInstances", body)
 
-    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+    def log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
+    ) -> str:
         """What a task logged, as one text."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         answer = self.call("GET", path, params={"map_index": map_index, "full_content": True})
@@ -153,14 +155,20 @@ class AirflowApi:
         self._put("pools", [{"name": name, **pool} for name, pool in pools.items()])
 
     def _put(self, what: str, entities: Sequence[Mapping[str, Any]]) -> None:
-        action = {"action": "create", "action_on_existence": "overwrite", "entities": list(entities)}
+        action = {
+            "action": "create",
+            "action_on_existence": "overwrite",
+            "entities": list(entities),
+        }
         answer = self.call("PATCH", what, {"actions": [action]})
         if errors := answer.get("create", {}).get("errors"):
             raise AirflowError(f"{what} could not be written: {errors}")
 
     def _log_in(self) -> None:
         self._session.headers.pop("Authorization", None)
-        answer = self._session.post(f"{self.base_url}/auth/token", json=self._login, timeout=TIMEOUT_S)
+        answer = self._session.post(
+            f"{self.base_url}/auth/token", json=self._login, timeout=TIMEOUT_S
+        )
         if not answer.ok:
             raise AirflowError(f"the login was refused with {answer.status_code}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -45,8 +45,8 @@ class Secrets:
 def shared() -> dict[str, str]:
     """The variables of the file that docker-compose.yaml uses too."""
     lines = (line.strip() for line in SHARED.read_text().splitlines())
-    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    return {name: value for name, value in pairs}
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
 
 
 def airflow_environment(

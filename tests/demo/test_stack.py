@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.airflow import RealAirflow
 
-DAG = '''
+DAG = """
 from __future__ import annotations
 import time
 import pathlib
@@ -30,7 +30,7 @@ def probe():
     work() >> after()
 
 probe()
-'''
+"""
 
 
 @pytest.fixture(scope="module")

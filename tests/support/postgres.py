@@ -75,4 +75,4 @@ class TestPostgres:
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)

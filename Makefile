@@ -1,0 +1,49 @@
+# Everything that these make lies below .bothways/; `make clean` removes it.
+BIN := .bothways/venv/bin
+RUN := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stop clean sandbox test lint format lock runtime tools
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  BOTHWAYS_PORT=8080 and BOTHWAYS_SANDBOX_PORT=8900 choose the ports; PYTHON chooses the interpreter."
+
+demo: runtime ## start everything on this machine, sync the demo account, and show what happened
+	@$(RUN) -m demo up
+
+stop: ## end what `make demo` started
+	@if [ -x $(RUN) ]; then $(RUN) -m demo down; else echo "Nothing runs."; fi
+
+clean: stop ## stop, and remove everything that was made
+	@rm -rf .bothways
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+	@echo "Removed .bothways/."
+
+sandbox: runtime ## run the vendors' sandbox alone, in the foreground
+	@$(RUN) -m sandbox --port $${BOTHWAYS_SANDBOX_PORT:-8900} --data .bothways/sandbox
+
+test: tools ## run the whole test suite
+	@$(RUN) -m pytest
+
+lint: tools ## check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --cache-dir .bothways/cache/imports
+
+format: tools ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+lock: tools ## resolve requirements*.in anew into the pinned, hashed files
+	@for name in requirements requirements-dev; do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	        --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+runtime:
+	@sh demo/install.sh requirements.txt
+
+tools:
+	@sh demo/install.sh requirements-dev.txt
