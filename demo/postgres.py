@@ -115,7 +115,7 @@ class Postgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise PostgresError(
-                        f"PostgreSQL gave no answer for {seconds:.0f} s: read its log and try again."
+                        f"PostgreSQL gave no answer for {seconds:.0f} s: read its log."
                     ) from error
                 time.sleep(0.1)
             else:

@@ -126,7 +126,7 @@ class Demo:
 
     def _bothways(self, *arguments: str) -> str:
         """What a `bothways` command prints, run as a person would beside this Airflow."""
-        command = [sys.executable, "-m", "bothways.cli", *arguments]
+        command = [str(Path(sys.executable).parent / "bothways"), *arguments]
         env = {**self.stack.env, **as_environment(self.connections), "COLUMNS": _width()}
         result = subprocess.run(
             command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False

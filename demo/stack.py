@@ -119,7 +119,7 @@ class Stack:
             if time.monotonic() > deadline:
                 parts = ", ".join(unhealthy)
                 raise StackError(
-                    f"Airflow is not ready after {seconds:.0f} s ({parts}): read {self.processes.logs}."
+                    f"Not ready after {seconds:.0f} s: {parts}; read {self.processes.logs}."
                 )
             time.sleep(0.5)
             if self.api.is_up():
