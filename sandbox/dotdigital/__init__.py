@@ -1,0 +1,46 @@
+"""Dotdigital's REST API, v2 and v3, as the fact sheet's section 1 describes it."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.dotdigital.acts import ACTS, act
+from sandbox.dotdigital.app import create, endpoint, refuse
+from sandbox.dotdigital.jobs import settle
+from sandbox.dotdigital.limits import PASSWORD, USER
+from sandbox.dotdigital.schema import SCHEMA
+from sandbox.dotdigital.seed import seed
+from sandbox.vendor import Vendor
+
+VENDOR = Vendor(
+    name="dotdigital",
+    title="Dotdigital: REST API v2 and v3",
+    paths=re.compile(r"/v2(/|$)|/(contacts|insightData|events)/v3(/|$)"),
+    schema=SCHEMA,
+    create=create,
+    seed=seed,
+    refuse=refuse,
+    endpoint=endpoint,
+    settings={
+        "limit_scheme": "tiered",  # or "hourly", the deprecated one
+        "lowCallRate": 600,
+        "mediumCallRate": 3_000,
+        "highCallRate": 6_000,
+        "calls_per_hour": 2_000,
+        "active_imports": 25,
+        "active_deletes": 25,  # assumed: the facts name the refusal, not the number
+        "import_bytes": 50 * 1024 * 1024,
+        "import_seconds": 0.2,
+        "import_status": "Finished",  # what the next imports end as
+    },
+    notes=(
+        f"Basic authentication: {USER} with the password {PASSWORD}.",
+        "Contacts, imports and bulk deletions of v3: /contacts/v3.",
+        "Contacts, suppressions, address books, data fields, preferences, segments and scores of"
+        " v2: /v2/contacts, /v2/address-books and so on.",
+        "Everything else of the API answers 501.",
+        f"Acts, with an email and for some a list: {', '.join(ACTS)}.",
+    ),
+    act=act,
+    settle=settle,
+)

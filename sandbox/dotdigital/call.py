@@ -1,0 +1,139 @@
+"""How a route becomes a plain function: from a `Call` to JSON, a `Response`, or an `ApiError`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.dotdigital import errors, values
+from sandbox.dotdigital.errors import ApiError, Invalid
+from sandbox.dotdigital.jobs import settle
+from sandbox.vendor import VendorContext
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        path: Parameters of the path, as text.
+        origin: The sandbox's own scheme, host and port, as the client sees them.
+    """
+
+    context: VendorContext
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    origin: str
+
+    @property
+    def now(self) -> str:
+        """The account's time, as it is stored."""
+        return values.stamp(self.context.clock.now())
+
+    def number(self, name: str, refusal: ApiError) -> int:
+        """Return a number of the path.
+
+        Raises:
+            ApiError: `refusal`, if it is none.
+        """
+        text = self.path[name]
+        if not text.isascii() or not text.isdigit() or len(text) > 15:
+            raise refusal
+        return int(text)
+
+    def json(self, refusal: ApiError) -> Any:
+        """Return the body.
+
+        Raises:
+            ApiError: `refusal`, if it is no JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as problem:
+            raise refusal from problem
+
+    def v2_object(self) -> dict[str, Any]:
+        """Return the body of a v2 call, an object.
+
+        Raises:
+            ApiError: It is none.
+        """
+        body = self.json(errors.v2("ERROR_PARAMETER_INVALID"))
+        if not isinstance(body, dict):
+            raise errors.v2("ERROR_PARAMETER_INVALID")
+        return body
+
+    def v2_rows(self) -> list[Any]:
+        """Return the body of a v2 call, an array.
+
+        Raises:
+            ApiError: It is none.
+        """
+        body = self.json(errors.v2("ERROR_PARAMETER_INVALID"))
+        if not isinstance(body, list):
+            raise errors.v2("ERROR_PARAMETER_INVALID")
+        return body
+
+    def v2_since(self, name: str = "date") -> str:
+        """Return the date of the path.
+
+        Raises:
+            ApiError: It is none.
+        """
+        try:
+            return values.since(self.path[name])
+        except ValueError as problem:
+            raise errors.v2("ERROR_PARAMETER_INVALID") from problem
+
+    def v2_page(self) -> tuple[int, int]:
+        """Return `select` and `skip`: 1…1000 and not negative (facts: Dotdigital 1.2).
+
+        Raises:
+            ApiError: One of them is out of bounds.
+        """
+        try:
+            select, skip = int(self.query.get("select", 1000)), int(self.query.get("skip", 0))
+        except ValueError as problem:
+            raise errors.v2("ERROR_PARAMETER_INVALID") from problem
+        # assumed: of the two documented maxima of modified-since, 1000 and 2000, the lower
+        if not 1 <= select <= 1000 or skip < 0:
+            raise errors.v2("ERROR_PARAMETER_INVALID")
+        return select, 0 if self.context.faults.repeat_page else skip
+
+
+Handler = Callable[[Call], Any]
+
+
+def route(context: VendorContext, method: str, path: str, handler: Handler) -> Route:
+    """Return a route whose handler runs in a thread, after the imports that are due."""
+
+    def answer(call: Call) -> Response:
+        settle(context)
+        try:
+            result = handler(call)
+        except Invalid as problem:
+            raise _refusal(path, problem) from problem
+        return result if isinstance(result, Response) else JSONResponse(result)
+
+    async def endpoint(request: Request) -> Response:
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        body = await request.body()
+        call = Call(context, request.path_params, request.query_params, body, origin)
+        return await run_in_threadpool(answer, call)
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _refusal(path: str, problem: Invalid) -> ApiError:
+    if path.startswith("/v2"):
+        return errors.v2(problem.v2_code)
+    is_id = problem.code in {"invalidEmail", "invalidMobileNumber"}
+    return errors.v3(400, "invalidId" if is_id else problem.code, problem.description)

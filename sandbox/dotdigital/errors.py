@@ -1,0 +1,65 @@
+"""Dotdigital's refusals, in the shapes of v2 and v3 (facts: Dotdigital 1.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """A refusal of a whole request.
+
+    Args:
+        status: HTTP status.
+        body: The JSON body.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+class Invalid(Exception):  # noqa: N818 (a verdict on a value, not an error of the sandbox)
+    """A value that the vendor does not take.
+
+    Args:
+        code: v3's failure code.
+        description: v3's description.
+        v2_code: The code of the same refusal in v2.
+    """
+
+    def __init__(self, code: str, description: str, v2_code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.description = description
+        self.v2_code = v2_code
+
+
+def v2(code: str, text: str = "Error:") -> ApiError:
+    """Return v2's refusal: codes that end in NOT_FOUND are 404, all others 400."""
+    missing = code.endswith(("NOT_FOUND", "NOTFOUND"))
+    return ApiError(404 if missing else 400, {"message": f"{text} {code}"})
+
+
+def v3(status: int, code: str, description: str, item: str = "", detail: str = "") -> ApiError:
+    """Return v3's refusal, with one detail if `item` is given."""
+    body: dict[str, Any] = {"errorCode": f"contacts:{code}", "description": description}
+    if item:
+        body["details"] = [{"item": item, "description": detail}]
+    return ApiError(status, body)
+
+
+def bad_json(description: str = "The request JSON is badly formed") -> ApiError:
+    """Return v3's refusal of a body that its schema does not allow."""
+    return v3(400, "badJson", description)
+
+
+def contact_not_found(identifier: str, value: str) -> ApiError:
+    """Return v3's refusal of an identifier that nobody has."""
+    return v3(
+        404,
+        "contactNotFound",
+        "The following contacts could not be found",
+        value,
+        f"Not found using the identifier '{identifier}'",
+    )

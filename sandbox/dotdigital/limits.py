@@ -1,0 +1,111 @@
+"""Who may call, and how often (facts: Dotdigital 1.1 and 1.3).
+
+Calls are counted per minute in four tiers. Which call belongs to which tier is assumed from the
+tiers' descriptions; the numbers are an account's own, so they are settings, and their defaults are
+assumed. The old scheme counts all calls of an hour together.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from threading import Lock
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.vendor import VendorContext
+
+USER = "apiuser-sandbox@apiconnector.example"
+PASSWORD = "sandbox-password"  # noqa: S105 (a sandbox's password is no secret)
+
+_JOBS = r"/(contacts/v3|v2/contacts)/(import|delete|deletion)/|/v2/segments/refresh/"
+_TIERS = (
+    ("unlimited", re.compile(rf"GET ({_JOBS})")),
+    ("lowCallRate", re.compile(r"\w+ /(contacts/v3|v2/contacts)/(import|delete)\b")),
+    ("lowCallRate", re.compile(r"GET /contacts/v3$|GET /v2/.*(-since/|/contacts$|/score$)")),
+    ("lowCallRate", re.compile(r"POST /v2/.*(/import|/delete|/delete-all|-collection)\b")),
+    ("highCallRate", re.compile(r"GET ")),
+)
+_DENIED = "Authorization has been denied for this request."
+
+
+def tier(method: str, path: str) -> str:
+    """Return the tier of a call: "unlimited", or the word of the scope header."""
+    call = f"{method} {path}"
+    return next((name for name, pattern in _TIERS if pattern.match(call)), "mediumCallRate")
+
+
+class Gate:
+    """Lets authorised calls within the limits through to the app, and adds the limit headers."""
+
+    def __init__(self, context: VendorContext, app: ASGIApp) -> None:
+        self._context = context
+        self._app = app
+        self._lock = Lock()
+        self._windows: dict[str, tuple[int, int]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if not _authorised(Headers(scope=scope)):
+            await JSONResponse({"message": _DENIED}, 401)(scope, receive, send)
+        elif self._context.settings["limit_scheme"] == "hourly":
+            await self._hourly(scope, receive, send)
+        else:
+            await self._tiered(scope, receive, send)
+
+    async def _hourly(self, scope: Scope, receive: Receive, send: Send) -> None:
+        used, _ = self._use("hour", 3600)
+        if used > self._context.settings["calls_per_hour"]:
+            problem = {"message": "Error: ERROR_APIUSAGE_EXCEEDED"}
+            await JSONResponse(problem, 400)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _tiered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = tier(scope["method"], scope["path"])
+        if name == "unlimited":
+            await self._app(scope, receive, send)
+            return
+        used, reset = self._use(name, 60)
+        limit = self._context.settings[name]
+        headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(max(0, limit - used)),
+            "X-RateLimit-Reset": str(reset),
+            "X-RateLimit-Scope": name,
+        }
+
+        async def send_limits(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        if used > limit:
+            problem = {"message": "Too many requests. Wait until the limit resets."}
+            await JSONResponse(problem, 429)(scope, receive, send_limits)
+        else:
+            await self._app(scope, receive, send_limits)
+
+    def _use(self, name: str, seconds: int) -> tuple[int, int]:
+        """Count a call; return the calls in its window and when the window ends (epoch)."""
+        window = int(self._context.clock.timestamp()) // seconds
+        with self._lock:
+            started, used = self._windows.get(name, (window, 0))
+            used = used + 1 if started == window else 1
+            self._windows[name] = (window, used)
+        return used, (window + 1) * seconds
+
+
+def _authorised(headers: Headers) -> bool:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        given = base64.b64decode(credentials, validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    return secrets.compare_digest(given, f"{USER}:{PASSWORD}".encode())
