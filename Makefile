@@ -1,6 +1,7 @@
 # Everything that these make lies below .bothways/; `make clean` removes it.
 BIN := .bothways/venv/bin
 RUN := $(BIN)/python
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stop clean sandbox test lint format lock runtime tools
@@ -17,7 +18,6 @@ stop: ## end what `make demo` started
 
 clean: stop ## stop, and remove everything that was made
 	@rm -rf .bothways
-	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "Removed .bothways/."
 
 sandbox: runtime ## run the vendors' sandbox alone, in the foreground

@@ -2,6 +2,8 @@
 # Makes .bothways/venv with what a requirements file names: `sh demo/install.sh requirements.txt`.
 # Instant when that is done; a half-made environment is made anew. PYTHON chooses the interpreter.
 set -eu
+# A caller's own settings must not decide what is installed where.
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 cd "$(dirname "$0")/.."
 requirements=$1
 venv=.bothways/venv

@@ -124,7 +124,11 @@ class Processes:
             patience: seconds that each group gets to end in good order before it is killed.
         """
         for last in (False, True):
-            ours = [(n, p) for _, n, p in self._recorded() if p and bool(n["last"]) is last]
+            ours = [
+                (note, process)
+                for _, note, process in self._recorded()
+                if process and process.pid != os.getpid() and bool(note["last"]) is last
+            ]
             family = {p for _, root in ours for p in [root, *_children(root)]}
             for note, root in ours:
                 with suppress(*GONE):

@@ -15,7 +15,7 @@ import psutil
 import requests
 
 from demo.airflow_api import ENDED
-from demo.connections import as_environment, demo_connections
+from demo.connections import as_entities, as_environment, demo_connections
 from demo.environment import PASSWORDS, PROJECT, is_free
 from demo.processes import Service
 from demo.stack import Stack
@@ -40,10 +40,10 @@ class Demo:
     """
 
     def __init__(self, home: Path, port: int, sandbox_port: int) -> None:
-        self.stack = Stack(home, port, extra={"BOTHWAYS_STAGING": str(home / "staging")})
+        self.stack = Stack(home, port)
         self.sandbox_port = sandbox_port
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        self.connections = demo_connections(self.sandbox_url, self.stack.store_url)
+        self.connections = demo_connections(self.sandbox_url)
 
     def take_over(self) -> None:
         """Ends an earlier demo, and makes sure that the ports are free.
@@ -78,7 +78,7 @@ class Demo:
         self.stack.start_airflow()
         self.stack.wait()
         self._wait_for_sandbox()
-        self.stack.api.put_connections(self.connections)
+        self.stack.api.put_connections(as_entities(self.connections))
         self.stack.api.put_pools(json.loads(self._bothways("pools")))
         _say("Preparing the CRM (columns, keys and the suppression table that Bothways owns) …")
         self._bothways("prepare", ACCOUNT)

@@ -58,6 +58,8 @@ class Stack:
             **airflow_environment(
                 home, port, self.postgres.url("airflow"), dags=dags, plugins=plugins
             ),
+            "AIRFLOW_CONN_BOTHWAYS_STORE": self.store_url,
+            "BOTHWAYS_STAGING": str(home / "staging"),
             **(extra or {}),
         }
         self.api = AirflowApi(self.env["AIRFLOW__API__BASE_URL"])

@@ -1,0 +1,2 @@
+-- Bothways' own database, beside Airflow's; run once, when PostgreSQL's folder is new.
+CREATE DATABASE bothways;

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Before anything of Airflow starts, and again after every upgrade.
+set -eu
+airflow db migrate
+bothways pools >/tmp/pools.json
+airflow pools import /tmp/pools.json
