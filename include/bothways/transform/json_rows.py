@@ -1,0 +1,109 @@
+"""One JSON object per row, made column by column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.tables import FIELD_PREFIX
+from bothways.transform.columns import arrow, series
+from bothways.transform.kernels import Array, constant, pc
+
+_MUST_ESCAPE = r'["\\\x00-\x1f]'
+_CONTROLS = [chr(code) for code in range(0x20)]
+
+
+def field_columns(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the ``field:<name>`` columns of a frame by their bare names, as keys of an object."""
+    names = [name for name in frame.columns if name.startswith(FIELD_PREFIX)]
+    return {name.removeprefix(FIELD_PREFIX): name for name in names}
+
+
+def json_objects(
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    mask: pd.DataFrame | None = None,
+    without: pd.DataFrame | None = None,
+) -> pd.Series:
+    """Return one JSON object text per row.
+
+    Numbers and booleans are written as such, dates and times (UTC) as ISO 8601 text, a null or a
+    number that is not finite as null.
+
+    Args:
+        frame: The rows; columns of strings, numbers, booleans, dates or times.
+        columns: Key of the object → column of the frame, in the order of writing.
+        mask: False where a key is to be absent; a column that it lacks is present on every row.
+        without: True where a key is to be absent, such as `Converted.unfit`.
+
+    Returns:
+        Strings over the frame's index; ``{}`` where every key is absent.
+    """
+    members = []
+    for key, name in columns.items():
+        member = _members(key, arrow(frame[name]))
+        present = _present(name, mask, without)
+        members.append(member if present is None else pc.if_else(present, member, ""))
+    if not members:
+        return series(constant("{}", pa.string(), len(frame)), frame.index)
+    joined = pc.utf8_ltrim(pc.binary_join_element_wise(*members, ""), characters=",")
+    return series(pc.binary_join_element_wise("{", joined, "}", ""), frame.index)
+
+
+def _present(name: str, mask: pd.DataFrame | None, without: pd.DataFrame | None) -> Array | None:
+    """Return on which rows a column is written; None for all of them."""
+    present = None
+    if mask is not None and name in mask.columns:
+        present = pc.fill_null(arrow(mask[name], pa.bool_()), fill_value=False)
+    if without is not None and name in without.columns:
+        fits = pc.invert(pc.fill_null(arrow(without[name], pa.bool_()), fill_value=False))
+        present = fits if present is None else pc.and_(present, fits)
+    return present
+
+
+def _members(key: str, values: Array) -> Array:
+    """Return ``,"key":value`` per row."""
+    start = "," + json.dumps(key, ensure_ascii=False) + ":"
+    texts = pc.fill_null(_texts(values), "null")
+    return pc.binary_join_element_wise(start, texts, "")
+
+
+def _texts(values: Array) -> Array:
+    """Return each value as JSON; null for null."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return _quoted(_escaped(values.cast(pa.string())))
+    if pa.types.is_timestamp(values.type):
+        return _quoted(_instants(values))
+    if pa.types.is_date(values.type):
+        return _quoted(values.cast(pa.date32()).cast(pa.string()))
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+    return values.cast(pa.string())
+
+
+def _quoted(texts: Array) -> Array:
+    return pc.binary_join_element_wise('"', texts, '"', "")
+
+
+def _escaped(texts: Array) -> Array:
+    odd = pc.fill_null(pc.match_substring_regex(texts, _MUST_ESCAPE), fill_value=False)
+    if not pc.any(odd).as_py():
+        return texts
+    escaped = pc.replace_substring(texts.filter(odd), "\\", "\\\\")
+    escaped = pc.replace_substring(escaped, '"', '\\"')
+    if pc.any(pc.match_substring_regex(escaped, r"[\x00-\x1f]")).as_py():
+        for control in _CONTROLS:
+            escaped = pc.replace_substring(escaped, control, json.dumps(control)[1:-1])
+    return pc.replace_with_mask(texts, odd, escaped)
+
+
+def _instants(values: Array) -> Array:
+    """Return times as ISO 8601 in UTC with a ``Z``, and fractions only where there are any."""
+    moments = values.cast(pa.timestamp("us", tz="UTC"), safe=False)
+    texts = pc.strftime(moments, format="%Y-%m-%dT%H:%M:%SZ")
+    return pc.replace_substring_regex(texts, r"(?:\.0+|(\.\d*?[1-9])0+)Z$", r"\1Z")

@@ -1,0 +1,125 @@
+"""Frames of intended writes: built in one type, numbered the same way every time, cut in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from bothways.tables import OPERATIONS, Side
+from bothways.transform.columns import column, frame, typed
+from bothways.transform.kernels import Array, pc
+
+Kind = Literal["suppress", "leave", "update", "create", "join"]
+
+# Consent first; a person stands before they join, and their record is right before that.
+KIND_ORDER: Final[tuple[Kind, ...]] = ("suppress", "leave", "update", "create", "join")
+_IDENTITY = ("record_id", "source_id", "key", "email")
+_TIE_BREAKERS = (
+    *("record_id", "source_id", "key", "email", "list_key", "membership_id", "reason", "values"),
+    *("before", "after", "result"),
+)
+
+
+def empty(schema: pa.Schema = OPERATIONS) -> pd.DataFrame:
+    """Return operations without rows, in full dress."""
+    return typed(pd.DataFrame(), schema)
+
+
+def operations(
+    rows: pd.DataFrame,
+    *,
+    target: Side,
+    kind: Kind,
+    result: str,
+    entity: str | None = None,
+    reason: str | None = None,
+    schema: pa.Schema = OPERATIONS,
+) -> pd.DataFrame:
+    """Return one operation per row.
+
+    Args:
+        rows: Columns named as in OPERATIONS are taken over; others are left out.
+        target: The side that is written to.
+        kind: What is to be done.
+        result: What the audit says once it is done.
+        entity: The same for all rows; None takes the column.
+        reason: The same for all rows; None takes the column.
+        schema: OPERATIONS, or a schema that adds columns to it.
+
+    Returns:
+        Columns and types of ``schema``; `seq` is null until `number` gives it.
+    """
+    constants = {"target": target, "kind": kind, "result": result}
+    constants |= {} if entity is None else {"entity": entity}
+    constants |= {} if reason is None else {"reason": reason}
+    return typed(rows, schema).assign(**_repeated(constants, rows.index))
+
+
+def _repeated(constants: dict[str, str], index: pd.Index) -> dict[str, pd.Series]:
+    kind = pd.ArrowDtype(pa.string())
+    return {name: pd.Series(value, index=index, dtype=kind) for name, value in constants.items()}
+
+
+def number(frames: Iterable[pd.DataFrame], schema: pa.Schema = OPERATIONS) -> pd.DataFrame:
+    """Return all operations in one frame, in the order of work, with `seq` from 1.
+
+    The order is by target, entity, kind (suppress, leave, update, create, join; rows that write
+    nothing last), then by what they write, so that the same operations get the same numbers in
+    whatever order they come. The index is 0, 1, 2 ….
+    """
+    tables = [
+        pa.Table.from_pandas(typed(one, schema), schema=_nullable(schema), preserve_index=False)
+        for one in frames
+    ]
+    table = pa.concat_tables(tables) if tables else _nullable(schema).empty_table()
+    order = _order(table)
+    table = table.take(order).combine_chunks()
+    seq = pa.array(np.arange(1, len(table) + 1), pa.int64())
+    return frame({name: seq if name == "seq" else table[name] for name in table.column_names})
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    """Return the schema for rows that are not finished: `seq` has no value yet."""
+    return pa.schema([field.with_nullable(True) for field in schema])  # noqa: FBT003
+
+
+def _order(table: pa.Table) -> Array:
+    places = pc.index_in(table["kind"], value_set=pa.array(KIND_ORDER, pa.string()))
+    extra = [name for name in table.column_names if name not in OPERATIONS.names]
+    names = ["target", "entity", "place", *_TIE_BREAKERS, *extra]
+    keys = table.append_column("place", pc.fill_null(places, len(KIND_ORDER)))
+    return pc.sort_indices(keys.select(names), sort_keys=[(name, "ascending") for name in names])
+
+
+def chunks(rows: pd.DataFrame, size: int) -> list[pd.DataFrame]:
+    """Cut numbered operations into frames of about ``size`` rows, in order.
+
+    All operations of one target record stand in one chunk, so that two workers never write it at
+    once; a record with more than ``size`` operations makes a longer chunk. A record is known by
+    its id, or before it has one by the person that it is made for, its key or its address.
+    """
+    if rows.empty:
+        return []
+    groups = _records(rows)
+    sizes = np.bincount(groups)
+    chunk_of_group = (np.cumsum(sizes) - 1) // max(size, 1)
+    places = chunk_of_group[groups]
+    order = np.argsort(places, kind="stable")
+    cuts = np.flatnonzero(np.diff(places[order])) + 1
+    return [rows.iloc[part].reset_index(drop=True) for part in np.split(order, cuts)]
+
+
+def _records(rows: pd.DataFrame) -> np.ndarray:
+    """Return the number of each row's target record, counted from 0 in order of appearance."""
+    known = [column(rows, name, pa.string()) for name in _IDENTITY]
+    alone = pa.array(np.arange(len(rows))).cast(pa.string())
+    sides = [column(rows, name, pa.string()) for name in ("target", "entity")]
+    named = pc.binary_join_element_wise(
+        *sides, pc.coalesce(*known, alone), "\n", null_handling="replace"
+    )
+    groups: np.ndarray = pc.dictionary_encode(named).indices.to_numpy()
+    return groups

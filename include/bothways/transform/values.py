@@ -1,0 +1,197 @@
+"""One column of values between a vendor's format and the shared one, by the field's type.
+
+The shared format is what the merge compares and the audit shows: text cleaned and cut, numbers
+rounded, dates as dates, times in UTC, an option as its label. A kernel returns null where a value
+does not fit; whether something was lost there is for the caller to see.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.config.mapping import FieldMapping
+from bothways.tables import ARROW_TYPES, FieldType, Side
+from bothways.transform.columns import arrow, one_chunk
+from bothways.transform.kernels import Array, nulls, pc
+from bothways.transform.normalise import clean_text_array
+
+_UTC = ARROW_TYPES[FieldType.DATETIME]
+_TRUE = ("true", "yes", "1")
+_FALSE = ("false", "no", "0")
+
+
+def shared_type(item: FieldMapping) -> pa.DataType:
+    """Return the Arrow type of a field in the shared format; an option is its label."""
+    return pa.string() if item.type is FieldType.OPTION else ARROW_TYPES[item.type]
+
+
+def read_values(values: Array, item: FieldMapping, side: Side) -> Array:
+    """Return a vendor's values in the shared format; null where one does not fit."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        values = clean_text_array(values.cast(pa.string()))
+    match item.type:
+        case FieldType.STRING:
+            found = values if values.type == pa.string() else _as_text(values)
+        case FieldType.INTEGER:
+            found = _integers(values)
+        case FieldType.NUMBER:
+            found = _numbers(values)
+        case FieldType.BOOLEAN:
+            found = _booleans(values, item, side)
+        case FieldType.DATE | FieldType.DATETIME:
+            found = _moments(values, item, side)
+        case FieldType.OPTION:
+            found = _labels(values, item)
+    return settle(one_chunk(found), item)
+
+
+def has_value(values: Array) -> Array:
+    """Say which values are neither null nor empty text."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return clean_text_array(values.cast(pa.string())).is_valid()
+    return values.is_valid()
+
+
+def settle(values: Array, item: FieldMapping) -> Array:
+    """Return shared values reduced to what both sides can hold.
+
+    Text is cut to ``max_length`` characters, a number is rounded to ``decimals``, and a time loses
+    what the platform's ``date_format`` does not write. Doing it twice changes nothing more.
+    """
+    if item.type is FieldType.STRING and item.max_length is not None:
+        return pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(values, 0, item.max_length))
+    if item.type is FieldType.NUMBER and item.decimals is not None:
+        return pc.round(values, item.decimals)
+    if item.type is FieldType.DATETIME and item.date_format is not None:
+        return _parse(_format(values, item.date_format), item.date_format).cast(values.type)
+    return values
+
+
+def write_values(values: Array, item: FieldMapping, side: Side) -> Array:
+    """Return shared values in a vendor's format; null where one does not fit."""
+    values = settle(values, item)
+    if item.type is FieldType.OPTION:
+        labels = _labels(values, item)
+        return _options(labels, item) if side == "crm" else labels
+    if side == "crm":
+        return values
+    if item.type in {FieldType.DATE, FieldType.DATETIME} and item.date_format is not None:
+        return _format(values, item.date_format)
+    if item.type is FieldType.BOOLEAN and (item.true_label or item.false_label):
+        return pc.if_else(values, item.true_label or _TRUE[0], item.false_label or _FALSE[0])
+    return values
+
+
+def accepted(item: FieldMapping, side: Side) -> str:
+    """Return in words which values a field takes on ``side``, for a message."""
+    match item.type:
+        case FieldType.OPTION:
+            return "one of the mapping's options: " + ", ".join(item.options.values())
+        case FieldType.INTEGER:
+            return "a whole number"
+        case FieldType.NUMBER:
+            return "a number"
+        case FieldType.BOOLEAN:
+            true, false = _boolean_words(item, side)
+            return f"{true[0]} or {false[0]}"
+        case FieldType.DATE | FieldType.DATETIME:
+            form = item.date_format if side == "marketing" else None
+            return f"a date written as {form or 'ISO 8601'}"
+        case FieldType.STRING:
+            return "text"
+
+
+def _as_text(values: Array) -> Array:
+    return values.cast(pa.string())
+
+
+def _integers(values: Array) -> Array:
+    if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+        return values.cast(pa.int64())
+    if pa.types.is_string(values.type):
+        whole = pc.match_substring_regex(values, r"^[+-]?\d{1,18}$")
+        digits = pc.utf8_ltrim(pc.if_else(whole, values, pa.scalar(None, pa.string())), "+")
+        rest = _integers(pc.if_else(whole, pa.scalar(None, pa.float64()), _numbers(values)))
+        return pc.coalesce(digits.cast(pa.int64()), rest)
+    numbers = _numbers(values)
+    whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
+    return pc.if_else(whole, numbers, pa.scalar(None, pa.float64())).cast(pa.int64())
+
+
+def _numbers(values: Array) -> Array:
+    if pa.types.is_string(values.type):
+        parsed = pd.to_numeric(values.to_pandas(types_mapper=pd.ArrowDtype), errors="coerce")
+        values = arrow(parsed, pa.float64())
+    elif pa.types.is_temporal(values.type):
+        return nulls(len(values), pa.float64())
+    values = values.cast(pa.float64(), safe=False)
+    return pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
+
+
+def _boolean_words(item: FieldMapping, side: Side) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if side == "crm" or not (item.true_label or item.false_label):
+        return _TRUE, _FALSE
+    return (item.true_label or _TRUE[0],), (item.false_label or _FALSE[0],)
+
+
+def _booleans(values: Array, item: FieldMapping, side: Side) -> Array:
+    if pa.types.is_boolean(values.type):
+        return values
+    true, false = _boolean_words(item, side)
+    words = pc.utf8_lower(_as_text(values))
+    is_true = pc.is_in(words, value_set=_lowered(true))
+    is_false = pc.is_in(words, value_set=_lowered(false))
+    return pc.if_else(pc.or_(is_true, is_false), is_true, pa.scalar(None, pa.bool_()))
+
+
+def _lowered(words: tuple[str, ...]) -> Array:
+    return pc.utf8_lower(clean_text_array(pa.array(words, pa.string())))
+
+
+def _moments(values: Array, item: FieldMapping, side: Side) -> Array:
+    target = ARROW_TYPES[item.type]
+    if pa.types.is_temporal(values.type):
+        if pa.types.is_timestamp(values.type) and values.type.tz is None:
+            values = pc.assume_timezone(values.cast(pa.timestamp("us"), safe=False), "UTC")
+        if pa.types.is_date(values.type) and item.type is FieldType.DATETIME:
+            values = values.cast(pa.timestamp("us"))
+        return _in_utc(values).cast(target, safe=False)
+    if not pa.types.is_string(values.type):
+        return nulls(len(values), target)
+    if side == "marketing" and item.date_format is not None:
+        return _parse(values, item.date_format).cast(target)
+    texts = values.to_pandas(types_mapper=pd.ArrowDtype)
+    parsed = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+    return arrow(parsed).cast(_UTC, safe=False).cast(target, safe=False)
+
+
+def _in_utc(values: Array) -> Array:
+    return values if pa.types.is_date(values.type) else values.cast(_UTC, safe=False)
+
+
+def _parse(texts: Array, form: str) -> Array:
+    parsed = pc.strptime(texts, format=form, unit="s", error_is_null=True)
+    return parsed.cast(pa.timestamp("s", tz="UTC"))
+
+
+def _format(values: Array, form: str) -> Array:
+    """Return moments as text; whole seconds, since ``%S`` would write fractions otherwise."""
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("s", tz="UTC"), safe=False)
+    return pc.strftime(values, format=form)
+
+
+def _labels(values: Array, item: FieldMapping) -> Array:
+    """Return labels in the mapping's spelling for option values, or for labels in any case."""
+    labels = pa.array(item.options.values(), pa.string())
+    if pa.types.is_string(values.type):
+        known = pc.utf8_lower(clean_text_array(labels))
+        return labels.take(pc.index_in(pc.utf8_lower(values), value_set=known))
+    known = pa.array(item.options.keys(), pa.int64())
+    return labels.take(pc.index_in(_integers(values), value_set=known))
+
+
+def _options(labels: Array, item: FieldMapping) -> Array:
+    places = pc.index_in(labels, value_set=pa.array(item.options.values(), pa.string()))
+    return pa.array(item.options.keys(), pa.int64()).take(places)
