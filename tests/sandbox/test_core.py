@@ -1,0 +1,179 @@
+"""The sandbox itself: its population, its faults, its control API, its server."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.population import SHARES, people
+from tests.support.sandbox import ROOT, SandboxServer
+
+FINE = [200] * 12
+
+
+def put(client: httpx.Client, email: str) -> httpx.Response:
+    return client.patch(f"/contacts/v3/email/{email}", json={})
+
+
+def test_equal_size_and_seed_give_equal_people() -> None:
+    first, again = list(people(300, 7)), list(people(300, 7, batch=50))
+    assert [p for batch in first for p in batch] == [p for batch in again for p in batch]
+    assert list(people(300, 8)) != first
+
+
+def test_every_kind_of_dirt_has_its_share() -> None:
+    everybody = [person for batch in people(20_000, 1) for person in batch]
+    counts = Counter(person.kind for person in everybody)
+    for kind, share in SHARES.items():
+        assert counts[kind] == pytest.approx(share * 20_000, rel=0.35), kind
+    for person in everybody:
+        if person.kind == "duplicate":
+            assert person.crm is not None
+            assert f"{person.number - 1}@" in person.crm.email.lower()
+    addresses = [p.platform.email.casefold() for p in everybody if p.platform]
+    assert len(addresses) == len(set(addresses))
+
+
+def test_reset_fills_both_sides_of_the_platform(sandbox: SandboxServer) -> None:
+    sandbox.reset(people=400, seed=3)
+    expected = [p.platform for batch in people(400, 3) for p in batch if p.platform]
+    stored = sandbox.table("dotdigital", "contacts")
+    assert [row["email"] for row in stored] == [side.email for side in expected]
+    assert [row["status"] for row in stored] == [side.status for side in expected]
+    sandbox.reset()
+    assert sandbox.table("dotdigital", "contacts") == []
+
+
+@pytest.mark.parametrize("share", ["cut", "timeout"])
+def test_a_connection_can_be_lost(sandbox: SandboxServer, share: str) -> None:
+    sandbox.faults({"*": {"share": {share: 1.0}, "timeout_s": 0.05}})
+    with sandbox.dotdigital() as client, pytest.raises(httpx.RemoteProtocolError):
+        client.get("/contacts/v3")
+    sandbox.faults()
+    with sandbox.dotdigital() as client:
+        assert client.get("/contacts/v3").status_code == 200
+
+
+def test_a_write_can_be_done_and_its_answer_lost(sandbox: SandboxServer) -> None:
+    sandbox.faults({"dotdigital": {"after_write": 1.0}})
+    with sandbox.dotdigital() as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            put(client, "ada@mail.example")
+        assert client.get("/contacts/v3").status_code == 200, "a read has nothing to lose"
+    assert [row["email"] for row in sandbox.table("dotdigital", "contacts")] == ["ada@mail.example"]
+
+
+def test_a_refused_request_is_not_executed(sandbox: SandboxServer) -> None:
+    sandbox.faults({"dotdigital": {"share": {"500": 1.0}}})
+    with sandbox.dotdigital() as client:
+        assert put(client, "ada@mail.example").status_code == 500
+    assert sandbox.table("dotdigital", "contacts") == []
+
+
+def test_faults_strike_the_same_requests_for_the_same_seed(sandbox: SandboxServer) -> None:
+    switches = {"share": {"429": 0.2, "500": 0.2, "502": 0.1}, "html_200": 0.1, "seed": 5}
+
+    def statuses() -> list[int]:
+        sandbox.faults({"dotdigital": switches})
+        with sandbox.dotdigital() as client:
+            return [client.get("/v2/server-time").status_code for _ in range(40)]
+
+    first = statuses()
+    assert first == statuses()
+    assert {200, 429, 500, 502} <= set(first)
+    sandbox.faults({"dotdigital": {**switches, "paths": "^/contacts/"}})
+    with sandbox.dotdigital() as client:
+        assert [client.get("/v2/server-time").status_code for _ in FINE] == FINE
+
+
+def test_a_page_of_html_can_stand_in_for_an_answer(sandbox: SandboxServer) -> None:
+    sandbox.faults({"dotdigital": {"html_200": 1.0}})
+    with sandbox.dotdigital() as client:
+        answer = client.get("/contacts/v3")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_calls_are_counted_by_endpoint_without_ids_and_addresses(sandbox: SandboxServer) -> None:
+    with sandbox.dotdigital() as client:
+        put(client, "ada@mail.example")
+        client.get("/v2/contacts/ada@mail.example")
+        client.get("/v2/contacts/suppressed-since/2024-01-01T00:00:00Z")
+        client.get("/v2/address-books/12/contacts")
+        client.get("/contacts/v3/contactId/77")
+    calls = sandbox.calls(forget=True)
+    assert calls["dotdigital"] == {
+        "GET /contacts/v3/contactId/{value}": 1,
+        "GET /v2/address-books/{id}/contacts": 1,
+        "GET /v2/contacts/suppressed-since/{date}": 1,
+        "GET /v2/contacts/{email}": 1,
+        "PATCH /contacts/v3/email/{value}": 1,
+    }
+    assert calls["totals"]["dotdigital"] == 5
+    assert calls["rows_written"]["dotdigital"] == 1
+    assert sandbox.calls()["dotdigital"] == {}
+
+
+def test_a_switch_that_does_not_exist_is_refused_by_name(sandbox: SandboxServer) -> None:
+    with pytest.raises(ValueError, match="latncy_ms"):
+        sandbox.faults({"dotdigital": {"latncy_ms": 3}})
+    with pytest.raises(ValueError, match="nobody"):
+        sandbox.faults({"nobody": {}})
+    with pytest.raises(ValueError, match="colour"):
+        sandbox.settings({"dotdigital": {"colour": 1}})
+    with pytest.raises(ValueError, match="no table"):
+        sandbox.table("dotdigital", "sqlite_master")
+
+
+def test_the_page_says_what_is_emulated(sandbox: SandboxServer) -> None:
+    page = httpx.get(f"{sandbox.url}/", trust_env=False).text
+    assert "Dotdigital" in page
+    assert "/_sandbox/faults" in page
+    assert httpx.get(f"{sandbox.url}/elsewhere", trust_env=False).status_code == 404
+
+
+def test_data_survive_a_kill(tmp_path: Path) -> None:
+    server = SandboxServer(tmp_path).start(people=20)
+    try:
+        with server.dotdigital() as client:
+            put(client, "ada@mail.example")
+            server.settings({"dotdigital": {"import_seconds": 0.0}})
+        before = server.table("dotdigital", "contacts")
+        server.kill()
+        server.start(people=99)
+        assert server.table("dotdigital", "contacts") == before
+    finally:
+        server.stop()
+
+
+def test_it_serves_tls_with_a_certificate_for_localhost(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path, tls=True) as server:
+        assert server.tls_url is not None
+        trust = ssl.create_default_context(cafile=str(server.ca_file))
+        with httpx.Client(verify=trust, trust_env=False) as client:
+            assert client.get(f"{server.tls_url}/").status_code == 200
+
+
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        ended = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "sandbox", "--port", port, "--data", str(tmp_path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Port {port} cannot be used")
+    assert "Traceback" not in ended.stderr

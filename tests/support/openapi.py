@@ -1,0 +1,116 @@
+"""Holds HTTP traffic to a vendor's own OpenAPI files.
+
+The files lie beside the project, in `../shared/specs`; a checkout without them checks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+
+SPECS = Path(__file__).parents[2].parent / "shared" / "specs"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a vendor's file: its template, and the file it stands in."""
+
+    template: str
+    method: str
+    body: dict[str, Any]
+    document: dict[str, Any]
+
+
+class Contract:
+    """The operations of some OpenAPI files.
+
+    Args:
+        names: File names in the specs folder.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._operations: list[tuple[re.Pattern[str], Operation]] = []
+        for name in names:
+            document = json.loads((SPECS / name).read_text())
+            components = _nullable(document["components"])
+            for template, path in document["paths"].items():
+                for method, body in path.items():
+                    operation = Operation(
+                        template, method.upper(), body, {"components": components}
+                    )
+                    self._operations.append((_pattern(template, body), operation))
+        self._operations.sort(key=lambda found: found[1].template.count("{"))
+
+    def operations(self) -> list[Operation]:
+        """Return all operations."""
+        return [operation for _, operation in self._operations]
+
+    def check(self, answer: httpx.Response) -> None:
+        """Fail unless an answer, and the request if it was accepted, are as the file says.
+
+        Raises:
+            AssertionError: The operation, the status or a body is not in the file.
+        """
+        request = answer.request
+        path = request.url.path
+        operation = self._find(request.method, path)
+        assert operation is not None, f"{request.method} {path} is not in the vendor's files"
+        if answer.status_code < 400:
+            declared = operation.body["responses"]
+            assert str(answer.status_code) in declared, (operation.template, answer.status_code)
+            if request.content:
+                schema = _schema(operation.body.get("requestBody"))
+                _validate(json.loads(request.content), schema, operation)
+        schema = _schema(operation.body["responses"].get(str(answer.status_code)))
+        if schema is not None:
+            _validate(answer.json(), schema, operation)
+
+    def _find(self, method: str, path: str) -> Operation | None:
+        for pattern, operation in self._operations:
+            if operation.method == method and pattern.fullmatch(path):
+                return operation
+        return None
+
+
+def _pattern(template: str, operation: dict[str, Any]) -> re.Pattern[str]:
+    kinds = {item["name"]: item.get("schema", {}) for item in operation.get("parameters", [])}
+
+    def part(name: str) -> str:
+        return r"\d+" if kinds.get(name, {}).get("type") == "integer" else r"[^/]+"
+
+    pieces = re.split(r"\{(\w+)\}", template)
+    return re.compile(
+        "".join(part(p) if number % 2 else re.escape(p) for number, p in enumerate(pieces))
+    )
+
+
+def _schema(holder: dict[str, Any] | None) -> dict[str, Any] | None:
+    content = (holder or {}).get("content", {})
+    schema: dict[str, Any] | None = content.get("application/json", {}).get("schema")
+    return schema
+
+
+def _nullable(node: Any) -> Any:
+    """Turn OpenAPI 3.0's `nullable` into JSON Schema."""
+    if isinstance(node, list):
+        return [_nullable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    turned = {key: _nullable(value) for key, value in node.items() if key != "nullable"}
+    return {"anyOf": [turned, {"type": "null"}]} if node.get("nullable") is True else turned
+
+
+def _validate(value: Any, schema: dict[str, Any] | None, operation: Operation) -> None:
+    if schema is None:
+        return
+    whole = {"allOf": [_nullable(schema)], **operation.document}
+    for problem in jsonschema.Draft7Validator(whole).iter_errors(value):
+        where = "/".join(map(str, problem.absolute_path))
+        detail = f"{operation.method} {operation.template}: {where}: {problem.message[:300]}"
+        raise AssertionError(detail)
