@@ -259,6 +259,18 @@ class Prepares(Protocol):
         ...
 
 
+@runtime_checkable
+class ErasesContacts(Protocol):
+    """Removes people for ever, on their request."""
+
+    def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete these people; return RESULTS whose ``seq`` is the position of an id in ``ids``.
+
+        Somebody who does not exist is a success.
+        """
+        ...
+
+
 def since_text(moment: datetime) -> str:
     """Return a timestamp watermark: ISO 8601, UTC, milliseconds, ``Z``."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
