@@ -1,0 +1,210 @@
+"""Dotdigital's API as calls: the right host, pages, the clock, jobs that are polled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dotdigital.errors import BUSY_CODES, DIALECT, TITLE
+from bothways.connectors.http.auth import BasicAuth
+from bothways.connectors.http.client import Answer, HttpClient
+from bothways.connectors.http.clock import Clock, SystemClock
+from bothways.connectors.http.paging import follow
+from bothways.connectors.http.retry import Retry, RetryPolicy
+from bothways.errors import ProtocolError, TemporaryFailure
+
+V3_PAGE = 5000
+V2_PAGE = 1000
+# A read begins a little before the moment that the one before began at: what was being written
+# just then may become visible late (assumed). Rows that are read twice do no harm.
+OVERLAP = timedelta(minutes=2)
+
+_FIRST_POLL_S = 1.0
+_LONGEST_POLL_S = 30.0
+_JOB_PATIENCE_S = 3600.0
+_VENDOR_DOMAINS = (".dotdigital.com", ".dotmailer.com")
+
+Row = dict[str, Any]
+
+
+class DotdigitalClient:
+    """One Dotdigital account.
+
+    Args:
+        settings: Any regional host; API user and password.
+        parallel: Calls in flight.
+        policy: Bounds of repeating.
+        clock: Tells the time and waits.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        parallel: int,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.parallel = parallel
+        self.clock = clock or SystemClock()
+        self._settings = settings
+        self._policy = policy
+        self._lock = Lock()
+        self._regional: HttpClient | None = None
+        self._configured = self._open(settings.base_url)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._configured.close()
+        if self._regional:
+            self._regional.close()
+
+    def account(self) -> dict[str, str]:
+        """Return the account's id and properties; `account-info` answers in every region."""
+        body = self._configured.request("GET", "/v2/account-info", retry="read").json()
+        if not isinstance(body, dict) or not isinstance(body.get("properties"), list):
+            raise ProtocolError("account-info is not understood; check the host", vendor=TITLE)
+        found = {item.get("name"): item.get("value") for item in body["properties"]}
+        return {str(name): str(value) for name, value in {**found, "Id": body.get("id")}.items()}
+
+    def host(self) -> str:
+        """Return the host of the account's own region."""
+        return urlsplit(self._http().base_url).netloc
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        retry: Retry,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: bytes | None = None,
+        expect: Collection[int] = (),
+    ) -> Answer:
+        """Send a request to the account's own region."""
+        headers = {"Content-Type": "application/json"} if data is not None else None
+        return self._http().request(
+            method,
+            path,
+            retry=retry,
+            params=params,
+            json=json,
+            data=data,
+            headers=headers,
+            expect=expect,
+        )
+
+    def read_from(self) -> datetime:
+        """Return the moment that the next read must begin at, by the server's clock."""
+        text = self.request("GET", "/v2/server-time", retry="read").text.strip().strip('"')
+        moment = pd.to_datetime(text, utc=True, errors="coerce")
+        if pd.isna(moment):
+            raise ProtocolError("server-time is no time; check the host", vendor=TITLE)
+        return moment.to_pydatetime(warn=False) - OVERLAP
+
+    def contact_pages(self, params: Mapping[str, Any]) -> Iterator[list[Row]]:
+        """Yield pages of v3 contacts, following markers (facts 1.2)."""
+
+        def fetch(marker: str | None) -> tuple[list[Row], str | None]:
+            query = {"limit": V3_PAGE, **params, **({"marker": marker} if marker else {})}
+            body = self.request("GET", "/contacts/v3", retry="read", params=query).json()
+            rows = _rows(body.get("_items") if isinstance(body, dict) else None)
+            following = (body.get("_links") or {}).get("next") or {}
+            return rows, following.get("marker") or None
+
+        return follow(fetch, vendor=TITLE)
+
+    def pages(self, path: str) -> Iterator[list[Row]]:
+        """Yield pages of a v2 listing until one is empty (facts 1.2), which tells the end alone."""
+        skip, before = 0, b""
+        while True:
+            query = {"select": V2_PAGE, "skip": skip}
+            answer = self.request("GET", path, retry="read", params=query)
+            rows = _rows(answer.json())
+            if not rows:
+                return
+            digest = hashlib.sha256(answer.content).digest()
+            if digest == before:
+                raise ProtocolError(
+                    "a page comes twice; run the read again", vendor=TITLE, status=answer.status
+                )
+            skip, before = skip + len(rows), digest
+            yield rows
+
+    def finished(self, path: str, is_done: Callable[[Row], bool]) -> Row:
+        """Poll a job until it is done; return its last answer.
+
+        Raises:
+            TemporaryFailure: It takes longer than an hour.
+        """
+        deadline, pause = self.clock.monotonic() + _JOB_PATIENCE_S, _FIRST_POLL_S
+        while True:
+            body = self.request("GET", path, retry="read").json()
+            if not isinstance(body, dict):
+                raise ProtocolError("a job's status is not understood; try again", vendor=TITLE)
+            if is_done(body):
+                return body
+            if self.clock.monotonic() + pause > deadline:
+                raise TemporaryFailure("a job takes too long; try again later", vendor=TITLE)
+            self.clock.sleep(pause)
+            pause = min(_LONGEST_POLL_S, pause * 1.5)
+
+    def submitted(self, method: str, path: str, data: bytes) -> Row:
+        """Hand in a job, waiting for a place where the account runs too many; return the answer."""
+        deadline, pause = self.clock.monotonic() + _JOB_PATIENCE_S, _FIRST_POLL_S
+        while True:
+            try:
+                body = self.request(method, path, retry="keyed", data=data).json()
+            except TemporaryFailure as error:
+                if error.code not in BUSY_CODES or self.clock.monotonic() + pause > deadline:
+                    raise
+                self.clock.sleep(pause)
+                pause = min(_LONGEST_POLL_S, pause * 1.5)
+                continue
+            if not isinstance(body, dict):
+                raise ProtocolError("a job's receipt is not understood; try again", vendor=TITLE)
+            return body
+
+    def _http(self) -> HttpClient:
+        with self._lock:
+            if self._regional is None:
+                self._regional = self._in_region()
+            return self._regional
+
+    def _in_region(self) -> HttpClient:
+        if not _is_vendor(self._settings.base_url):
+            return self._configured
+        endpoint = self.account().get("ApiEndpoint", "").rstrip("/")
+        same = urlsplit(endpoint).hostname == urlsplit(self._settings.base_url).hostname
+        # Credentials follow an account to another region, never to another domain.
+        return self._configured if same or not _is_vendor(endpoint) else self._open(endpoint)
+
+    def _open(self, base_url: str) -> HttpClient:
+        return HttpClient(
+            base_url,
+            DIALECT,
+            auth=BasicAuth(self._settings.login, self._settings.password),
+            parallel=self.parallel,
+            policy=self._policy,
+            verify=self._settings.extra.get("ca_file") or True,
+            clock=self.clock,
+        )
+
+
+def _is_vendor(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and (parts.hostname or "").endswith(_VENDOR_DOMAINS)
+
+
+def _rows(value: Any) -> list[Row]:
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise ProtocolError("a page is not a list of records; check the host", vendor=TITLE)

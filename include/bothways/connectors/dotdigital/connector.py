@@ -1,0 +1,115 @@
+"""The connector: which capabilities Dotdigital has, and where each is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from bothways.connectors.base import (
+    ConnectionSettings,
+    FieldInfo,
+    Fields,
+    Limits,
+    ListInfo,
+    Page,
+)
+from bothways.connectors.dotdigital import queries, writes
+from bothways.connectors.dotdigital.client import DotdigitalClient
+from bothways.connectors.dotdigital.errors import TITLE
+from bothways.connectors.http.clock import Clock
+from bothways.connectors.http.retry import RetryPolicy
+from bothways.tables import Side
+
+
+class DotdigitalConnector:
+    """Reads and writes one Dotdigital account; lists are its address books.
+
+    Args:
+        settings: Host of any region, API user and password; `ca_file` in extra names a file with
+            certificate authorities.
+        parallel: Calls in flight from this process.
+        policy: Bounds of repeating.
+        clock: Tells the time and waits.
+    """
+
+    name: str = "dotdigital"
+    title: str = TITLE
+    side: Side = "marketing"
+    entities: tuple[str, ...] = ("contact",)
+    joins_on_create = True
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        parallel: int = 4,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.limits = Limits(chunk_rows=10_000, parallel=parallel)
+        self._client = DotdigitalClient(settings, parallel=parallel, policy=policy, clock=clock)
+
+    def check(self) -> str:
+        """Read account-info; return a sentence that names the account."""
+        account = self._client.account()
+        name = account.get("Name") or account.get("Id", "")
+        return f"Dotdigital account {name} answers at {self._client.host()}."
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    def read_contacts(
+        self,
+        entity: str,  # noqa: ARG002 - there is one
+        fields: Fields,
+        *,
+        since: str | None,
+        lists: Sequence[str] = (),
+    ) -> Iterator[Page]:
+        """Yield pages of CONTACTS, with the memberships of ``lists``."""
+        return queries.read_contacts(self._client, fields, since, lists)
+
+    def find_contacts(
+        self,
+        entity: str,  # noqa: ARG002 - there is one
+        fields: Fields,
+        *,
+        ids: Sequence[str] = (),
+        emails: Sequence[str] = (),
+    ) -> Iterator[Page]:
+        """Yield those who exist, with all their memberships."""
+        return queries.find_contacts(self._client, fields, ids, emails)
+
+    def read_suppressions(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of the account's SUPPRESSIONS."""
+        return queries.read_suppressions(self._client, since)
+
+    def read_list_suppressions(self, list_id: str, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of one list's SUPPRESSIONS."""
+        return queries.read_list_suppressions(self._client, list_id, since)
+
+    def lists(self) -> list[ListInfo]:
+        """Return every address book."""
+        return queries.lists(self._client)
+
+    def create_list(self, name: str, entity: str | None) -> ListInfo:  # noqa: ARG002 - untyped
+        """Create a private address book."""
+        return queries.create_list(self._client, name)
+
+    def fields(self, entity: str) -> dict[str, FieldInfo]:  # noqa: ARG002 - there is one
+        """Return the data fields by name."""
+        return queries.fields(self._client)
+
+    def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create, update and suppress contacts."""
+        return writes.write_contacts(self._client, operations)
+
+    def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Put contacts on address books and take them off."""
+        return writes.write_list_members(self._client, operations)
+
+    def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:  # noqa: ARG002
+        """Delete contacts for ever."""
+        return writes.erase_contacts(self._client, ids)

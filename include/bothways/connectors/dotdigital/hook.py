@@ -1,0 +1,19 @@
+"""The connection type "Dotdigital" of Airflow."""
+
+from __future__ import annotations
+
+from bothways.connectors.dotdigital.connector import DotdigitalConnector
+from bothways.connectors.http.hook import ConnectorHook
+
+
+class DotdigitalHook(ConnectorHook):
+    """Login and password are those of an API user; any regional host will do."""
+
+    default_conn_name = "dotdigital_default"
+    conn_type = "dotdigital"
+    hook_name = "Dotdigital"
+    default_host = "https://r1-api.dotdigital.com"
+
+    def connector(self) -> DotdigitalConnector:
+        """Return the connector for this connection."""
+        return DotdigitalConnector(self.settings())

@@ -1,0 +1,193 @@
+"""What is read from Dotdigital: people, suppressions, lists, fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from bothways.connectors.base import FieldInfo, Fields, ListInfo, Page, since_text
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row
+from bothways.connectors.dotdigital.tables import (
+    contacts_table,
+    members_table,
+    suppressions_table,
+)
+from bothways.connectors.http.limits import parallel_map
+from bothways.errors import Rejected
+from bothways.tables import SUPPRESSIONS, FieldType, contacts_schema
+
+# Before the vendor's first customer (assumed): "everybody ever".
+_EVER = "1999-01-01T00:00:00.000Z"
+_FOUND_PAGE = 500
+
+# A Date field holds a time of day too (the vendor's own LASTSUBSCRIBED does).
+_FIELD_TYPES = {
+    "string": FieldType.STRING,
+    "numeric": FieldType.NUMBER,
+    "date": FieldType.DATETIME,
+    "boolean": FieldType.BOOLEAN,
+}
+
+
+def read_contacts(
+    client: DotdigitalClient, fields: Fields, since: str | None, lists: Sequence[str]
+) -> Iterator[Page]:
+    """Yield contacts that changed since a watermark, or all, or all on these lists.
+
+    Memberships of ``lists`` come in the same pages. A changed contact without one is not on any
+    of them; whether leaving a list counts as a change of the contact is not documented.
+    """
+    begun = client.read_from()
+    query = _contact_query(fields, with_lists=bool(lists))
+    if since is not None:
+        query["~modified"] = f"gte::{since}"
+    pages = (
+        _by_list(client, query, lists) if lists and since is None else client.contact_pages(query)
+    )
+    wanted = frozenset(lists)
+    yield from _closed_with(
+        (
+            Page(contacts_table(rows, fields), members_table(rows, wanted) if lists else None)
+            for rows in pages
+        ),
+        begun,
+        contacts_schema(fields),
+    )
+
+
+def _by_list(client: DotdigitalClient, query: Row, lists: Sequence[str]) -> Iterator[list[Row]]:
+    """Read list by list, giving each person once.
+
+    Whoever is on several of the lists says so in the first answer; only they are remembered.
+    """
+    wanted, seen = frozenset(lists), set[Any]()
+    for list_id in lists:
+        for rows in client.contact_pages({**query, "~listId": list_id}):
+            yield [row for row in rows if row.get("contactId") not in seen]
+            seen.update(
+                row.get("contactId")
+                for row in rows
+                if sum(str(item.get("id")) in wanted for item in row.get("lists") or ()) > 1
+            )
+
+
+def find_contacts(
+    client: DotdigitalClient, fields: Fields, ids: Sequence[str], emails: Sequence[str]
+) -> Iterator[Page]:
+    """Yield those of the named people who exist: one call each, several at a time."""
+    keys = [("contactId", item) for item in dict.fromkeys(ids)]
+    keys += [("email", item) for item in dict.fromkeys(emails)]
+    found: dict[str, Row] = {}
+    for row in parallel_map(lambda key: _find(client, *key), keys, client.parallel):
+        if row is not None:
+            found[str(row.get("contactId"))] = row
+        if len(found) >= _FOUND_PAGE:
+            yield _page(list(found.values()), fields)
+            found = {}
+    yield _page(list(found.values()), fields)
+
+
+def _find(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
+    path = f"/contacts/v3/{identifier}/{quote(value, safe='')}"
+    try:
+        answer = client.request("GET", path, retry="read", expect={404})
+    except Rejected as error:
+        if error.status == 400:  # `invalidId`: no such id or address can exist
+            return None
+        raise
+    return None if answer.status == 404 else answer.json()
+
+
+def _page(rows: list[Row], fields: Fields) -> Page:
+    return Page(contacts_table(rows, fields), members_table(rows))
+
+
+def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
+    """Yield who may not be mailed by the account: unsubscribed, and suppressed for any reason.
+
+    It is not documented whether the second listing holds the first, so both are read, and what
+    both say alike is given once.
+    """
+    begun = client.read_from()
+
+    def pages() -> Iterator[Page]:
+        told: set[tuple[Any, Any]] = set()
+        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}"):
+            told.update(_identity(row) for row in rows)
+            yield Page(suppressions_table(rows))
+        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}"):
+            fresh = [row for row in rows if _identity(row) not in told]
+            yield Page(suppressions_table(fresh))
+
+    yield from _closed_with(pages(), begun, SUPPRESSIONS)
+
+
+def _identity(row: Row) -> tuple[Any, Any]:
+    return (row.get("suppressedContact") or {}).get("id"), row.get("reason")
+
+
+def read_list_suppressions(
+    client: DotdigitalClient, list_id: str, since: str | None
+) -> Iterator[Page]:
+    """Yield who unsubscribed from one list."""
+    begun = client.read_from()
+    path = (
+        f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or _EVER}"
+    )
+    pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path))
+    yield from _closed_with(pages, begun, SUPPRESSIONS)
+
+
+def lists(client: DotdigitalClient) -> list[ListInfo]:
+    """Return every address book."""
+    return [_list(row) for rows in client.pages("/v2/address-books") for row in rows]
+
+
+def create_list(client: DotdigitalClient, name: str) -> ListInfo:
+    """Create a private address book. Names are unique, so that a repeat finds the first try's."""
+    body = {"name": name, "visibility": "Private"}
+    try:
+        return _list(client.request("POST", "/v2/address-books", retry="keyed", json=body).json())
+    except Rejected as error:
+        if error.code != "ERROR_ADDRESSBOOK_DUPLICATE":
+            raise
+        for item in lists(client):
+            if item.name.casefold() == name.casefold():
+                return item
+        raise
+
+
+def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
+    """Return the data fields. Types that are newer than this code are read as text."""
+    found = client.request("GET", "/v2/data-fields", retry="read").json()
+    infos = (
+        FieldInfo(row["name"], _FIELD_TYPES.get(str(row.get("type")).lower(), FieldType.STRING))
+        for row in found
+    )
+    return {info.name: info for info in infos}
+
+
+def _list(row: Row) -> ListInfo:
+    return ListInfo(id=str(row["id"]), name=str(row["name"]), size=row.get("contacts"))
+
+
+def _contact_query(fields: Fields, *, with_lists: bool) -> Row:
+    query = {"include": "channelProperties|lists" if with_lists else "channelProperties"}
+    if fields:
+        query["data-fields"] = "|".join(fields)
+    return query
+
+
+def _closed_with(pages: Iterator[Page], begun: datetime, schema: pa.Schema) -> Iterator[Page]:
+    """Put the watermark on the last page, and make one where there is none."""
+    last = None
+    for page in pages:
+        if last is not None:
+            yield last
+        last = page
+    last = last or Page(schema.empty_table())
+    yield Page(last.rows, last.members, since_text(begun))

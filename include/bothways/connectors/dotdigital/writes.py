@@ -1,0 +1,290 @@
+"""What is written to Dotdigital: people, suppressions, memberships, erasure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from bothways.connectors.dotdigital.client import DotdigitalClient
+from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
+from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.http.limits import parallel_map
+from bothways.errors import Missing, Rejected
+
+_SUPPRESS_ROWS = 1000  # no limit is published (assumed)
+_LEAVE_ROWS = 1000  # likewise
+_ERASE_ROWS = 5000  # facts 1.3
+_LISTS_PER_CONTACT = 100  # facts 1.3
+_ADDRESS = "@email"
+
+Row = dict[str, Any]
+Item = TypeVar("Item")
+
+
+def write_contacts(client: DotdigitalClient, operations: pd.DataFrame) -> pd.DataFrame:
+    """Create, update and suppress; suppressions first, since they outrank everything.
+
+    No subscription status is sent with a create or an update: a new contact is subscribed by
+    default, and a known one, found by its address, keeps what it chose (facts 1.4).
+    """
+    columns = ("seq", "kind", "record_id", "email", "values", "list_ids")
+    rows = records(operations, columns)
+    suppressed = [row for row in rows if row["kind"] == "suppress"]
+    others = [row for row in rows if row["kind"] != "suppress"]
+    return results_frame([*_suppress(client, suppressed), *_upsert(client, others)])
+
+
+def _upsert(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
+    contacts: list[tuple[int, Contact]] = []
+    for row in rows:
+        try:
+            contact = _created(row) if row["kind"] == "create" else _updated(row)
+        except ValueError as problem:
+            yield Verdict("error", None, "invalid", str(problem)).of(row["seq"])
+        else:
+            contacts.append((row["seq"], contact))
+    for turn in _turns(contacts):
+        verdicts = import_contacts(client, [contact for _, contact in turn])
+        for seq, contact in turn:
+            if contact.key in verdicts:
+                yield verdicts[contact.key].of(seq)
+
+
+def _created(row: Row) -> Contact:
+    if not row["email"]:
+        raise ValueError("there is no address to create a contact with; give one")
+    body = _data_fields(row)
+    if row["list_ids"]:
+        body["lists"] = [_number(item, "list") for item in row["list_ids"]]
+    return Contact("email", {"email": row["email"]}, body)
+
+
+def _updated(row: Row) -> Contact:
+    identifiers: Row = {"contactId": _number(row["record_id"], "contact")}
+    # Matched by id, a new address replaces the old one; matched by address it would be a second
+    # contact (facts 1.4).
+    if new := _values(row).get(_ADDRESS):
+        identifiers["email"] = new
+    return Contact("contactId", identifiers, _data_fields(row))
+
+
+def _values(row: Row) -> Row:
+    return json.loads(row["values"]) if row["values"] else {}
+
+
+def _data_fields(row: Row) -> Row:
+    values = {name: value for name, value in _values(row).items() if name != _ADDRESS}
+    return {"dataFields": values} if values else {}
+
+
+def _turns(contacts: Sequence[tuple[int, Contact]]) -> Iterator[list[tuple[int, Contact]]]:
+    """Split so that no contact is twice in one import, which the vendor refuses, in their order."""
+    rest = list(contacts)
+    while rest:
+        seen: set[Key] = set()
+        turn: list[tuple[int, Contact]] = []
+        later: list[tuple[int, Contact]] = []
+        for item in rest:
+            (later if item[1].key in seen else turn).append(item)
+            seen.add(item[1].key)
+        yield turn
+        rest = later
+
+
+def _suppress(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
+    unknown: list[Row] = []
+    for batch in parallel_map(
+        lambda part: _suppress_batch(client, part), _parts(rows, _SUPPRESS_ROWS), client.parallel
+    ):
+        for row, verdict in batch:
+            if verdict is None and row["email"]:
+                unknown.append(row)
+            elif verdict is not None:
+                yield verdict.of(row["seq"])
+    # Whom the account does not know is created suppressed, so that nobody adds them mailable later.
+    contacts = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
+    for turn in _turns(contacts):
+        verdicts = import_contacts(client, [contact for _, contact in turn])
+        for seq, contact in turn:
+            if contact.key in verdicts:
+                yield _as_suppressed(verdicts[contact.key]).of(seq)
+
+
+def _suppress_batch(
+    client: DotdigitalClient, rows: Sequence[Row]
+) -> list[tuple[Row, Verdict | None]]:
+    """Return each row with its verdict; None where the account does not know the contact."""
+    body = [_person(row) for row in rows]
+    answer = client.request(
+        "PUT", "/v2/contacts/suppress-contacts", retry="keyed", json=body
+    ).json()
+    known: dict[Key, Verdict] = {}
+    for person in answer.get("suppressed") or ():
+        written = Verdict("written", str(person.get("id")))
+        known["id", str(person.get("id"))] = written
+        known["email", str(person.get("email") or "").casefold()] = written
+    return [(row, _first(known, row)) for row in rows]
+
+
+def _first(known: Mapping[Key, Verdict], row: Row) -> Verdict | None:
+    by_id = known.get(("id", str(row["record_id"])))
+    return by_id or known.get(("email", str(row["email"] or "").casefold()))
+
+
+def _person(row: Row) -> Row:
+    person: Row = {}
+    if row["record_id"] and str(row["record_id"]).isdecimal():
+        person["id"] = int(row["record_id"])
+    if row["email"]:
+        person["email"] = row["email"]
+    return person
+
+
+def _born_suppressed(email: str) -> Contact:
+    channel = {"email": {"status": "suppressed"}}
+    return Contact("email", {"email": email}, {"channelProperties": channel})
+
+
+def _as_suppressed(verdict: Verdict) -> Verdict:
+    """Count a refusal for the sake of consent as done: the person is suppressed already."""
+    if verdict.outcome != "ignored":
+        return verdict
+    return Verdict("written", verdict.record_id)
+
+
+def write_list_members(client: DotdigitalClient, operations: pd.DataFrame) -> pd.DataFrame:
+    """Put people on lists and take them off; people leave before others join."""
+    rows = records(operations, ("seq", "kind", "record_id", "list_id"))
+    leaving = [row for row in rows if row["kind"] == "leave"]
+    joining = [row for row in rows if row["kind"] == "join"]
+    return results_frame([*_leave(client, leaving), *_join(client, joining)])
+
+
+def _join(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
+    valid, errors = _checked(rows)
+    yield from errors
+    contacts: list[tuple[tuple[int, ...], Contact]] = []
+    for contact_id, same in groupby(sorted(valid, key=_record), key=_record):
+        for part in _parts(same, _LISTS_PER_CONTACT):
+            lists = sorted({int(row["list_id"]) for row in part})
+            contact = Contact("contactId", {"contactId": contact_id}, {"lists": lists})
+            contacts.append((tuple(row["seq"] for row in part), contact))
+    by_first = {seqs[0]: seqs for seqs, _ in contacts}
+    for turn in _turns([(seqs[0], contact) for seqs, contact in contacts]):
+        verdicts = import_contacts(client, [contact for _, contact in turn])
+        for first, contact in turn:
+            if contact.key in verdicts:
+                yield from (verdicts[contact.key].of(seq) for seq in by_first[first])
+
+
+def _record(row: Row) -> int:
+    return int(row["record_id"])
+
+
+def _leave(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
+    valid, errors = _checked(rows)
+    yield from errors
+    parts = [
+        (int(list_id), part)
+        for list_id, same in groupby(sorted(valid, key=_list), key=_list)
+        for part in _parts(same, _LEAVE_ROWS)
+    ]
+    for answers in parallel_map(lambda job: _leave_part(client, *job), parts, client.parallel):
+        yield from answers
+
+
+def _list(row: Row) -> int:
+    return int(row["list_id"])
+
+
+def _leave_part(client: DotdigitalClient, list_id: int, rows: Sequence[Row]) -> list[Row]:
+    body = json.dumps([_record(row) for row in rows]).encode()
+    path = f"/v2/address-books/{list_id}/contacts/delete"
+    try:
+        receipt = _lower(client.submitted("POST", path, body))
+    except (Missing, Rejected) as error:
+        return [Verdict.failed(error).of(row["seq"]) for row in rows]
+    # The status answer capitalises its keys, the receipt does not (facts 1.5).
+    job = client.finished(
+        f"/v2/contacts/deletion/{receipt.get('id')}",
+        lambda body: _lower(body).get("status") != "Started",
+    )
+    status = str(_lower(job).get("status"))
+    failed = Verdict("error", None, status, "removal from the list failed", transient=True)
+    # The job gives no verdict per contact; being off the list already is a success too.
+    return [
+        (Verdict("written", row["record_id"]) if status == "Completed" else failed).of(row["seq"])
+        for row in rows
+    ]
+
+
+def _lower(body: Mapping[str, Any]) -> Row:
+    return {name.lower(): value for name, value in body.items()}
+
+
+def erase_contacts(client: DotdigitalClient, ids: Sequence[str]) -> pd.DataFrame:
+    """Delete contacts for ever; ``seq`` of a result is the position of its id."""
+    rows = [{"seq": seq, "record_id": item, "list_id": 0} for seq, item in enumerate(ids)]
+    valid, errors = _checked(rows)
+    done = parallel_map(
+        lambda part: _erase_part(client, part), _parts(valid, _ERASE_ROWS), client.parallel
+    )
+    return results_frame([*errors, *(row for part in done for row in part)])
+
+
+def _erase_part(client: DotdigitalClient, rows: Sequence[Row]) -> list[Row]:
+    body = json.dumps([{"contactId": _record(row)} for row in rows]).encode()
+    receipt = client.submitted("POST", "/contacts/v3/delete", body)
+    report = client.finished(
+        f"/contacts/v3/delete/{receipt.get('deleteId')}",
+        lambda job: job.get("status") not in {"NotStarted", "NotFinished"},
+    )
+    if report.get("status") != "Finished":
+        failed = Verdict(
+            "error", None, str(report.get("status")), "deletion failed", transient=True
+        )
+        return [failed.of(row["seq"]) for row in rows]
+    known = {str(item.get("contactId")): Verdict("written", str(item.get("contactId")))
+             for item in report.get("deleted") or ()}  # fmt: skip
+    for item in report.get("failures") or ():
+        contact_id = str((item.get("identifier") or {}).get("contactId"))
+        known[contact_id] = _not_erased(contact_id, item.get("failures") or ())
+    return [known[row["record_id"]].of(row["seq"]) for row in rows if row["record_id"] in known]
+
+
+def _not_erased(contact_id: str, reasons: Sequence[Mapping[str, Any]]) -> Verdict:
+    reason = reasons[0] if reasons else {}
+    code = str(reason.get("failureCode") or "")
+    if code.lower().endswith("notfound"):
+        return Verdict("written", contact_id)
+    return Verdict("error", contact_id, code, str(reason.get("description") or "deletion failed"))
+
+
+def _checked(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Part rows whose ids are Dotdigital's from those whose ids cannot be."""
+    valid, errors = [], []
+    for row in rows:
+        try:
+            _number(row["record_id"], "contact")
+            _number(row["list_id"], "list")
+        except ValueError as problem:
+            errors.append(Verdict("error", None, "invalid", str(problem)).of(row["seq"]))
+        else:
+            valid.append(row)
+    return valid, errors
+
+
+def _number(value: Any, what: str) -> int:
+    if value is None or not str(value).isdecimal():
+        raise ValueError(f"the {what}'s id is no number; read Dotdigital again")
+    return int(value)
+
+
+def _parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
