@@ -1,0 +1,276 @@
+"""The Web API over HTTP: signed in, page by page, in batches, within the vendor's limits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+
+from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dynamics import batch, errors
+from bothways.connectors.dynamics.batch import Part, PartAnswer
+from bothways.connectors.dynamics.names import API, TITLE
+from bothways.connectors.http.auth import ClientCredentials
+from bothways.connectors.http.client import Answer, Dialect, HttpClient, Problem
+from bothways.connectors.http.clock import Clock
+from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.paging import follow
+from bothways.connectors.http.retry import Retry, RetryPolicy
+from bothways.errors import ConfigurationError, ConnectorError, ProtocolError
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AUTHORITY: Final = "https://login.microsoftonline.com"
+
+# The vendor advises to begin with 10 requests per batch (PAD send-parallel-requests); queries of
+# up to 500 rows each keep to that.
+_QUERIES_PER_BATCH = 10
+
+_HEADERS = {"OData-MaxVersion": "4.0", "OData-Version": "4.0"}
+# Without it, expanded collections may come from a cache (PAD compose-http).
+_READ_HEADERS = {"If-None-Match": "null"}
+
+
+class Concurrency:
+    """How many calls may be in flight: what the vendor's hint and its refusals leave of our own."""
+
+    def __init__(self, parallel: int) -> None:
+        self.allowed = parallel
+        self._lock = Lock()
+
+    def hint(self, headers: Mapping[str, str]) -> None:
+        """Obey `x-ms-dop-hint` (PAD send-parallel-requests)."""
+        hint = headers.get("x-ms-dop-hint", "")
+        if hint.isdigit():
+            with self._lock:
+                self.allowed = max(1, min(self.allowed, int(hint)))
+
+    def refused(self, code: str) -> None:
+        """Halve after too many concurrent requests; the other two limits only ask to wait."""
+        if code == errors.CONCURRENCY_EXCEEDED:
+            with self._lock:
+                self.allowed = max(1, self.allowed // 2)
+            log.warning("%s: too many concurrent calls, now %s at a time", TITLE, self.allowed)
+
+
+class Dataverse:
+    """One environment's Web API.
+
+    Args:
+        settings: ``login`` and ``password`` are client id and secret; ``extra`` holds ``tenant``
+            and, where it is not Microsoft's public one, ``authority``.
+        parallel: Calls in flight.
+        policy: Bounds of repeating.
+        clock: Tells the time and waits.
+
+    Raises:
+        ConfigurationError: A setting is missing.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        parallel: int,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.root = _origin(settings.base_url)
+        self.concurrency = Concurrency(parallel)
+        tenant = str(settings.extra.get("tenant") or "").strip()
+        if not (tenant and settings.login and settings.password):
+            raise ConfigurationError(
+                f"{TITLE}: the connection needs tenant, client id and client secret; fill them in."
+            )
+        self._sign_in = HttpClient(
+            str(settings.extra.get("authority") or AUTHORITY),
+            Dialect(TITLE, errors.TOKEN_VERDICTS, errors.explain_token),
+            parallel=1,
+            policy=policy,
+            clock=clock,
+        )
+        auth = ClientCredentials(
+            self._sign_in,
+            f"{quote(tenant, safe='')}/oauth2/v2.0/token",
+            client_id=settings.login,
+            client_secret=settings.password,
+            scope=f"{self.root}/.default",
+        )
+        self._http = HttpClient(
+            self.root + API,
+            Dialect(
+                TITLE,
+                errors.VERDICTS,
+                self._explain,
+                budget=self._observe,
+                request_id="x-ms-service-request-id",
+            ),
+            auth=auth,
+            parallel=parallel,
+            headers=_HEADERS,
+            policy=policy,
+            clock=clock,
+        )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+        self._sign_in.close()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._http.clock.sleep(seconds)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | str | None = None,
+        *,
+        retry: Retry,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request; ``body`` may be JSON text that was written before."""
+        if isinstance(body, str):
+            headers = {"Content-Type": "application/json", **(headers or {})}
+            data = body.encode()
+            return self._http.request(method, path, retry=retry, data=data, headers=headers)
+        return self._http.request(method, path, retry=retry, json=body, headers=headers)
+
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the object at a path below the API's root.
+
+        Raises:
+            ProtocolError: The answer is no JSON object.
+        """
+        answer = self._http.request(
+            "GET", path, retry="read", headers={**_READ_HEADERS, **(headers or {})}
+        )
+        return _object(answer.json())
+
+    def pages(
+        self, path: str, *, prefer: str = "", headers: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the bodies of a query's pages.
+
+        Links to further pages are opaque and followed as they are, except that only their part
+        below the API's root is taken, so that credentials stay with the connection's host.
+        """
+        sent = {"Prefer": prefer, **(headers or {})} if prefer else headers
+
+        def fetch(link: str | None) -> tuple[dict[str, Any], str | None]:
+            body = self.get(link or path, headers=sent)
+            return body, below_root(body.get("@odata.nextLink"))
+
+        return follow(fetch, vendor=TITLE)
+
+    def queries(
+        self, paths: Sequence[str], *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the bodies of several queries and of their further pages, in few calls."""
+        if len(paths) == 1:
+            yield from self.pages(paths[0], headers=headers)
+            return
+        for start in range(0, len(paths), _QUERIES_PER_BATCH):
+            group = paths[start : start + _QUERIES_PER_BATCH]
+            parts = [Part("GET", path, headers=headers or {}) for path in group]
+            answers = self.batch(parts, retry="read")
+            for path, answer in zip(group, answers, strict=True):
+                if answer is None or answer.status != 200:
+                    # Alone it is repeated where that helps, and fails with its own error.
+                    yield from self.pages(path, headers=headers)
+                    continue
+                body = _object(answer.json())
+                yield body
+                link = below_root(body.get("@odata.nextLink"))
+                if link:
+                    yield from self.pages(link)
+
+    def batch(self, parts: Sequence[Part], *, retry: Retry) -> list[PartAnswer | None]:
+        """Send several requests in one; None stands for each that got no answer."""
+        content_type, body = batch.write(parts)
+        answer = self._http.request(
+            "POST",
+            "$batch",
+            retry=retry,
+            data=body,
+            headers={"Content-Type": content_type, "Prefer": "odata.continue-on-error"},
+        )
+        answers = batch.read(answer.headers.get("Content-Type", ""), answer.content)
+        missing: list[None] = [None] * (len(parts) - len(answers))
+        return [*answers[: len(parts)], *missing]
+
+    def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``call(item)`` in the order of the items, as many at a time as the vendor likes."""
+        return parallel_map(call, items, self.concurrency.allowed)
+
+    def _explain(self, answer: Answer) -> Problem:
+        problem = errors.explain(answer)
+        self.concurrency.refused(problem.code)
+        return problem
+
+    def _observe(self, headers: Mapping[str, str], _now: float) -> None:
+        # The vendor's own advice: its remaining-calls headers are for debugging, not for steering.
+        self.concurrency.hint(headers)
+
+
+def judged(answer: PartAnswer | None) -> PartAnswer | ConnectorError:
+    """Return the answer to one request in a batch if it is a success, else its error."""
+    if answer is None:
+        return ProtocolError(
+            "gave no verdict on this row; it is tried again by the next run", vendor=TITLE
+        )
+    if answer.status // 100 == 2:
+        return answer
+    problem = errors.problem_in(answer.content)
+    verdict = errors.VERDICTS.of_status(answer.status, problem.code)
+    return verdict.error(
+        problem.message or "refused the row without a reason",
+        vendor=TITLE,
+        status=answer.status,
+        code=problem.code,
+        request_id=answer.headers.get("REQ_ID", ""),
+    )
+
+
+def below_root(link: Any) -> str | None:
+    """Return the part of a link below the API's root, exactly as it came; None for no link."""
+    if not isinstance(link, str) or not link:
+        return None
+    _, _, rest = link.partition(f"{API}/")
+    if not rest:
+        raise ProtocolError("a link to the next page leads elsewhere; check the host", vendor=TITLE)
+    return rest
+
+
+def rows_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a page.
+
+    Raises:
+        ProtocolError: The page has none.
+    """
+    rows = body.get("value")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ProtocolError("a page has no list of rows; run the read again", vendor=TITLE)
+    return rows
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolError("an answer is no JSON object; check the host", vendor=TITLE)
+    return value
+
+
+def _origin(url: str) -> str:
+    # People paste the address of a page in the environment.
+    parts = urlsplit(url)
+    if not parts.scheme or not parts.netloc:
+        raise ConfigurationError(
+            f"{TITLE}: the environment URL is no address; write it as https://org.crm.dynamics.com"
+        )
+    return f"{parts.scheme}://{parts.netloc}"

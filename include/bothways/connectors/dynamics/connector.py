@@ -1,0 +1,284 @@
+"""The connector: which capability is kept where."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from typing import ClassVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bothways.connectors.base import (
+    ConnectionSettings,
+    FieldInfo,
+    Fields,
+    Limits,
+    ListInfo,
+    Page,
+)
+from bothways.connectors.dynamics import tables
+from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.membership import Membership
+from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
+from bothways.connectors.dynamics.names import (
+    GUID,
+    LIST_CODES,
+    PEOPLE,
+    TITLE,
+    Names,
+    PersonTable,
+)
+from bothways.connectors.dynamics.people import People
+from bothways.connectors.dynamics.preparing import Preparing
+from bothways.connectors.dynamics.queries import chunks, one_of, query
+from bothways.connectors.dynamics.reading import Source, read_changes, read_since
+from bothways.connectors.dynamics.suppressions import Suppressions
+from bothways.connectors.http.clock import Clock
+from bothways.connectors.http.retry import RetryPolicy
+from bothways.errors import ConfigurationError, Rejected, WatermarkExpired
+from bothways.tables import Side
+
+_LIST_COLUMNS = (
+    "listid",
+    "listname",
+    "createdfromcode",
+    "type",
+    "lockstatus",
+    "statecode",
+    "membercount",
+)
+
+
+class DynamicsConnector:
+    """Dynamics 365: contacts, leads, marketing lists, and a suppression table of our own.
+
+    Args:
+        settings: ``base_url`` is the environment's URL, ``login`` and ``password`` client id and
+            secret; ``extra`` holds ``tenant``, and may hold ``authority``, ``publisher_prefix``
+            (``bw``) and ``solution`` (the unmanaged solution that our tables are created in).
+        policy: Bounds of repeating requests.
+        clock: Tells the time and waits.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+    """
+
+    name = "dynamics"
+    title = TITLE
+    side: Side = "crm"
+    entities: tuple[str, ...] = tuple(PEOPLE)
+    # Five bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
+    limits = Limits(chunk_rows=5_000, parallel=4)
+    joins_on_create: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._names = Names(str(settings.extra.get("publisher_prefix") or "bw"))
+        self._solution = str(settings.extra.get("solution") or "")
+        self._client = Dataverse(
+            settings, parallel=self.limits.parallel, policy=policy, clock=clock
+        )
+
+    def check(self) -> str:
+        """Ask who we are; return a sentence that names the environment."""
+        organization = self._client.get("WhoAmI").get("OrganizationId")
+        return f"Connected to {TITLE} at {self._client.root} (organization {organization})."
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    # ── people ────────────────────────────────────────────────────────────────────────────────
+
+    def read_contacts(
+        self,
+        entity: str,
+        fields: Fields,
+        *,
+        since: str | None,
+        lists: Sequence[str] = (),  # noqa: ARG002 - change tracking takes no filter
+    ) -> Iterator[Page]:
+        """Yield people of ``entity``, whole or what changed; memberships come separately.
+
+        Without change tracking on the table, changes are found by modification time and deletions
+        are not seen.
+        """
+        table = _table(entity)
+        read = read_changes if table.name in self._environment.tracked else read_since
+        return read(self._client, self._people_source(table, fields), since)
+
+    def find_contacts(
+        self, entity: str, fields: Fields, *, ids: Sequence[str] = (), emails: Sequence[str] = ()
+    ) -> Iterator[Page]:
+        """Yield those who exist; somebody whom both an id and an address name comes once."""
+        table = _table(entity)
+        source = self._people_source(table, fields)
+        wanted = [value for value in ids if GUID.fullmatch(value)]
+        seen: pa.Array[pa.StringScalar] | None = None
+        for column, values in ((table.id, wanted), ("emailaddress1", [e for e in emails if e])):
+            paths = [
+                query(source.entity_set, select=source.select, where=one_of(column, group))
+                for group in chunks(values)
+            ]
+            for body in self._client.queries(paths):
+                rows = source.rows(rows_of(body))
+                if column != table.id and wanted:
+                    seen = pa.array(sorted({value.lower() for value in wanted}))
+                    rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=seen)))
+                yield Page(rows)
+
+    def _people_source(self, table: PersonTable, fields: Fields) -> Source:
+        own = self._names.external_id
+        external_id = own if self._environment.has(table.name, own) else None
+        return Source(
+            table.entity_set,
+            [*tables.person_columns(table, external_id), *fields],
+            partial(tables.contacts, table=table, fields=fields, external_id=external_id),
+            partial(tables.deleted_contacts, table=table, fields=fields),
+        )
+
+    def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute creates (by key, with list joins), updates and suppressions."""
+        people = People(self._client, self._environment, self._names, self._membership)
+        return people.write(operations)
+
+    def fields(self, entity: str) -> dict[str, FieldInfo]:
+        """Return the table's columns."""
+        return read_fields(self._client, _table(entity).name)
+
+    # ── lists ─────────────────────────────────────────────────────────────────────────────────
+
+    def lists(self) -> list[ListInfo]:
+        """Return every marketing list."""
+        bodies = self._client.pages(query("lists", select=_LIST_COLUMNS, order="listname,listid"))
+        return [
+            ListInfo(
+                id=row["listid"],
+                name=row["listname"] or "",
+                entity=LIST_CODES.get(row["createdfromcode"]),
+                static=not row["type"],
+                locked=bool(row["lockstatus"]),
+                active=row["statecode"] == 0,
+                size=row["membercount"],
+            )
+            for body in bodies
+            for row in rows_of(body)
+        ]
+
+    def create_list(self, name: str, entity: str | None) -> ListInfo:
+        """Create an empty static list of contacts or leads.
+
+        Under an id that we choose, so that a repeat finds what the first try made.
+        """
+        table = _table(entity or "")
+        list_id = str(uuid.uuid4())
+        body = {"listname": name, "createdfromcode": table.list_code, "type": False}
+        self._client.send("PATCH", f"lists({list_id})", body, retry="keyed")
+        return ListInfo(list_id, name, table.name, size=0)
+
+    def read_list_members(self, lists: Sequence[str], *, since: str | None) -> Iterator[Page]:
+        """Yield memberships of these lists.
+
+        By change tracking where it is on for `listmember`, where a removal names its membership
+        id only; else every list whole, without a watermark.
+        """
+        source = Source(
+            "listmembers",
+            tables.MEMBER_COLUMNS,
+            tables.list_members,
+            tables.deleted_list_members,
+        )
+        if "listmember" not in self._environment.tracked:
+            return self._read_lists_whole(lists, source, since)
+        pages = read_changes(self._client, source, since)
+        return (_of_lists(page, lists) for page in pages)
+
+    def _read_lists_whole(
+        self, lists: Sequence[str], source: Source, since: str | None
+    ) -> Iterator[Page]:
+        if since is not None:
+            raise WatermarkExpired(
+                "list members have no change tracking; read everything", vendor=TITLE
+            )
+        for list_id in lists:
+            if not GUID.fullmatch(list_id):
+                raise Rejected(f"{list_id} is no id of a list; look at the lists", vendor=TITLE)
+            path = query(
+                source.entity_set,
+                select=source.select,
+                where=f"_listid_value eq {list_id}",
+                order="listmemberid",
+            )
+            for body in self._client.pages(path, prefer="odata.maxpagesize=5000"):
+                yield Page(source.rows(rows_of(body)))
+        yield Page(source.rows([]))
+
+    def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute joins and leaves."""
+        return self._membership.write(operations)
+
+    # ── suppressions ──────────────────────────────────────────────────────────────────────────
+
+    def read_suppressions(self, *, since: str | None) -> Iterator[Page]:
+        """Yield suppression records without a list."""
+        return self._suppressions.read_account(since)
+
+    def read_list_suppressions(self, list_id: str, *, since: str | None) -> Iterator[Page]:
+        """Yield suppression records of a list; deletions are not seen."""
+        return self._suppressions.read_list(list_id, since)
+
+    def write_suppressions(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create suppression records by key."""
+        return self._suppressions.write(operations)
+
+    # ── what is ours in the environment ───────────────────────────────────────────────────────
+
+    def missing(self) -> list[str]:
+        """Return what `prepare` would create or switch on, in a sentence each."""
+        return self._preparing.missing(self._environment)
+
+    def prepare(self) -> list[str]:
+        """Create what is missing, and wait until keys can be used."""
+        try:
+            return self._preparing.prepare(self._environment)
+        finally:
+            self.__dict__.pop("_environment", None)
+
+    @cached_property
+    def _environment(self) -> Environment:
+        return read_environment(self._client, self._names)
+
+    @property
+    def _membership(self) -> Membership:
+        return Membership(self._client)
+
+    @property
+    def _suppressions(self) -> Suppressions:
+        return Suppressions(self._client, self._environment, self._names)
+
+    @property
+    def _preparing(self) -> Preparing:
+        return Preparing(self._client, self._names, self._solution)
+
+
+def _table(entity: str) -> PersonTable:
+    if entity not in PEOPLE:
+        raise ConfigurationError(
+            f"{TITLE} has no people called `{entity}`; use {' or '.join(PEOPLE)}."
+        )
+    return PEOPLE[entity]
+
+
+def _of_lists(page: Page, lists: Sequence[str]) -> Page:
+    """Keep removals, which name no list, and the memberships of these lists."""
+    wanted = pc.is_in(page.rows["list_id"], value_set=pa.array(list(lists), pa.string()))
+    rows = page.rows.filter(pc.or_(page.rows["deleted"], wanted))
+    return Page(rows, watermark=page.watermark)

@@ -1,0 +1,194 @@
+"""What an environment has: tables, columns, keys, change tracking, bulk messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bothways.connectors.base import FieldInfo
+from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.names import Names
+from bothways.connectors.dynamics.queries import query, text
+from bothways.tables import FieldType
+
+UPDATE_MULTIPLE: Final = "UpdateMultiple"
+UPSERT_MULTIPLE: Final = "UpsertMultiple"
+
+# Never written from a mapping: a subscription status is no field.
+CONSENT: Final = frozenset({"donotbulkemail", "donotemail"})
+
+_TYPES: Mapping[str, FieldType] = {
+    "String": FieldType.STRING,
+    "Memo": FieldType.STRING,
+    "EntityName": FieldType.STRING,
+    "Uniqueidentifier": FieldType.STRING,
+    "Integer": FieldType.INTEGER,
+    "BigInt": FieldType.INTEGER,
+    "Decimal": FieldType.NUMBER,
+    "Double": FieldType.NUMBER,
+    "Money": FieldType.NUMBER,
+    "Boolean": FieldType.BOOLEAN,
+    "DateTime": FieldType.DATETIME,
+    "Picklist": FieldType.OPTION,
+    "State": FieldType.OPTION,
+    "Status": FieldType.OPTION,
+}
+_LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
+_DETAILS = (
+    ("StringAttributeMetadata", "LogicalName,MaxLength", ""),
+    ("MemoAttributeMetadata", "LogicalName,MaxLength", ""),
+    ("DateTimeAttributeMetadata", "LogicalName,DateTimeBehavior", ""),
+    ("PicklistAttributeMetadata", "LogicalName", "OptionSet,GlobalOptionSet"),
+    ("StateAttributeMetadata", "LogicalName", "OptionSet"),
+    ("StatusAttributeMetadata", "LogicalName", "OptionSet"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is there of the tables that we work on.
+
+    Args:
+        columns: Table → its columns; a table that is absent is not there.
+        keys: Table → alternate key (schema name, lower case) → its index's status.
+        tracked: Tables with change tracking.
+        trackable: Tables that can have it.
+        bulk: Pairs of message and table for which the bulk message exists.
+    """
+
+    columns: Mapping[str, frozenset[str]]
+    keys: Mapping[str, Mapping[str, str]]
+    tracked: frozenset[str]
+    trackable: frozenset[str]
+    bulk: frozenset[tuple[str, str]]
+
+    def has(self, table: str, column: str) -> bool:
+        """Tell whether a column is there."""
+        return column in self.columns.get(table, ())
+
+
+def read_environment(client: Dataverse, names: Names) -> Environment:
+    """Ask, in one call, for no more than is needed: metadata comes unpaged."""
+    tables = ("contact", "lead", "listmember", names.suppression)
+    definitions, messages = client.queries(
+        [_definitions_query(tables), _messages_query(tables)],
+        # The vendor's cache of metadata is half a minute behind (PAD compose-http).
+        headers={"Consistency": "Strong"},
+    )
+    rows = rows_of(definitions)
+    return Environment(
+        columns={
+            row["LogicalName"]: frozenset(item["LogicalName"] for item in row["Attributes"])
+            for row in rows
+        },
+        keys={
+            row["LogicalName"]: {
+                str(key["SchemaName"]).lower(): str(key["EntityKeyIndexStatus"])
+                for key in row["Keys"]
+            }
+            for row in rows
+        },
+        tracked=frozenset(row["LogicalName"] for row in rows if row["ChangeTrackingEnabled"]),
+        trackable=frozenset(row["LogicalName"] for row in rows if _is_trackable(row)),
+        bulk=frozenset(
+            (row["sdkmessageid"]["name"], row["primaryobjecttypecode"]) for row in rows_of(messages)
+        ),
+    )
+
+
+def _is_trackable(row: Mapping[str, Any]) -> bool:
+    return bool((row.get("CanChangeTrackingBeEnabled") or {}).get("Value", True))
+
+
+def _definitions_query(tables: Sequence[str]) -> str:
+    return query(
+        "EntityDefinitions",
+        select=("LogicalName", "ChangeTrackingEnabled", "CanChangeTrackingBeEnabled"),
+        where=" or ".join(f"LogicalName eq {text(table)}" for table in tables),
+        expand="Attributes($select=LogicalName),"
+        "Keys($select=SchemaName,KeyAttributes,EntityKeyIndexStatus)",
+    )
+
+
+def _messages_query(tables: Sequence[str]) -> str:
+    # The vendor's own test for bulk messages (PAD bulk-operations), for all of ours at once.
+    messages = " or ".join(
+        f"sdkmessageid/name eq {text(name)}" for name in (UPDATE_MULTIPLE, UPSERT_MULTIPLE)
+    )
+    targets = " or ".join(f"primaryobjecttypecode eq {text(table)}" for table in tables)
+    return query(
+        "sdkmessagefilters",
+        select=("primaryobjecttypecode",),
+        where=f"({messages}) and ({targets})",
+        expand="sdkmessageid($select=name)",
+    )
+
+
+def read_fields(client: Dataverse, table: str) -> dict[str, FieldInfo]:
+    """Return a table's fields under the names that reads and writes use, in one call.
+
+    Lookups appear as `_<column>_value`, the GUID, and cannot be written; neither can the consent
+    columns.
+    """
+    base = f"EntityDefinitions(LogicalName={text(table)})/Attributes"
+    select = ("LogicalName", "AttributeType", "IsValidForCreate", "IsValidForUpdate")
+    paths = [query(base, select=(*select, "IsValidForRead", "AttributeOf"))]
+    paths += [
+        query(f"{base}/Microsoft.Dynamics.CRM.{cast}", select=chosen.split(","), expand=expand)
+        for cast, chosen, expand in _DETAILS
+    ]
+    attributes, *details = [rows_of(body) for body in client.queries(paths)]
+    known: dict[str, dict[str, Any]] = {}
+    for rows in details:
+        for row in rows:
+            known.setdefault(row["LogicalName"], {}).update(row)
+    found = (_field(row, known.get(row["LogicalName"], {})) for row in attributes)
+    return {info.name: info for info in found if info is not None}
+
+
+def _field(row: Mapping[str, Any], detail: Mapping[str, Any]) -> FieldInfo | None:
+    name, kind = str(row["LogicalName"]), row["AttributeType"]
+    # Columns "of" another one hold its label, which the Web API gives as an annotation.
+    if not row.get("IsValidForRead", True) or (row.get("AttributeOf") and kind not in _LOOKUPS):
+        return None
+    if kind in _LOOKUPS:
+        return FieldInfo(f"_{name}_value", FieldType.STRING, writable=False)
+    if kind not in _TYPES:
+        return _multi_select(name, row)
+    writable = bool(row.get("IsValidForCreate")) and bool(row.get("IsValidForUpdate"))
+    return FieldInfo(
+        name=name,
+        type=_type(kind, detail),
+        writable=writable and name not in CONSENT,
+        max_length=detail.get("MaxLength"),
+        options=_options(detail),
+    )
+
+
+def _multi_select(name: str, row: Mapping[str, Any]) -> FieldInfo | None:
+    """Choices are read and written as the text "1,2"; their attribute type is `Virtual`."""
+    if row.get("@odata.type") != "#Microsoft.Dynamics.CRM.MultiSelectPicklistAttributeMetadata":
+        return None
+    writable = bool(row.get("IsValidForCreate")) and bool(row.get("IsValidForUpdate"))
+    return FieldInfo(name, FieldType.STRING, writable)
+
+
+def _type(kind: str, detail: Mapping[str, Any]) -> FieldType:
+    behavior = detail.get("DateTimeBehavior") or {}
+    if kind == "DateTime" and behavior.get("Value") == "DateOnly":
+        return FieldType.DATE
+    return _TYPES[kind]
+
+
+def _options(detail: Mapping[str, Any]) -> dict[int, str]:
+    option_set = detail.get("OptionSet") or detail.get("GlobalOptionSet") or {}
+    return {
+        int(option["Value"]): _label(option.get("Label") or {})
+        for option in option_set.get("Options") or ()
+    }
+
+
+def _label(label: Mapping[str, Any]) -> str:
+    labels = (label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ()))
+    return next((str(item["Label"]) for item in labels if item), "")

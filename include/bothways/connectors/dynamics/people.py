@@ -1,0 +1,223 @@
+"""Creating, updating and suppressing contacts and leads."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import pandas as pd
+
+from bothways.connectors.dynamics import errors
+from bothways.connectors.dynamics.batch import Part
+from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.membership import Membership
+from bothways.connectors.dynamics.metadata import (
+    CONSENT,
+    UPDATE_MULTIPLE,
+    UPSERT_MULTIPLE,
+    Environment,
+)
+from bothways.connectors.dynamics.names import (
+    GUID,
+    NAMESPACE,
+    PEOPLE,
+    SAFE_KEY,
+    TITLE,
+    UNSAFE_KEY,
+    Names,
+    PersonTable,
+)
+from bothways.connectors.dynamics.queries import chunks, one_of, query
+from bothways.connectors.dynamics.writing import (
+    Keyed,
+    Verdict,
+    Verdicts,
+    Write,
+    Writer,
+    as_frame,
+    failed,
+    records_of,
+    refused,
+    text_or_none,
+)
+from bothways.errors import ConnectorError, FeatureUnavailable
+
+# A lead needs a subject and a last name, a contact a last name: where the mapping gives none, the
+# subject says where the lead comes from, and the last name is the address, cut to its column.
+_LEAD_SUBJECT: Final = "Marketing list sign-up"
+_LASTNAME_LENGTH: Final = 50
+
+_UPDATE_ONLY = {"If-Match": "*"}
+
+Values = dict[str, Any]
+
+
+class People:
+    """Writes people of the environment.
+
+    Args:
+        client: The Web API.
+        environment: What the environment has.
+        names: What is ours in it.
+        membership: Puts new people on lists.
+    """
+
+    def __init__(
+        self, client: Dataverse, environment: Environment, names: Names, membership: Membership
+    ) -> None:
+        self._client = client
+        self._environment = environment
+        self._names = names
+        self._membership = membership
+
+    def write(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute operations; RESULTS."""
+        verdicts: Verdicts = {}
+        for entity, rows in operations.groupby("entity", sort=False):
+            table = PEOPLE[str(entity)]
+            # Suppressions first: should the process die, they must be what was done.
+            for kind, write in (
+                ("suppress", self._update),
+                ("update", self._update),
+                ("create", self._create),
+            ):
+                chosen = records_of(rows[rows["kind"] == kind])
+                if chosen:
+                    verdicts.update(write(table, chosen))
+        return as_frame(verdicts)
+
+    def _update(self, table: PersonTable, rows: Sequence[Values]) -> Verdicts:
+        verdicts: Verdicts = {}
+        writes = []
+        for row in rows:
+            values, problem = _update_values(row)
+            record_id = text_or_none(row["record_id"]) or ""
+            if not GUID.fullmatch(record_id):
+                problem = "the record's id is no GUID; resolve the person again"
+            if problem:
+                verdicts[row["seq"]] = refused(problem)
+                continue
+            writes.append(_update_write(row["seq"], table, record_id, values))
+        writer = Writer(self._client, table.entity_set, self._bulk(UPDATE_MULTIPLE, table))
+        return {**verdicts, **writer.write(writes)}
+
+    def _create(self, table: PersonTable, rows: Sequence[Values]) -> Verdicts:
+        keyed = Keyed(table.name, table.entity_set, self._names.external_id)
+        if not self._environment.has(table.name, keyed.column):
+            raise FeatureUnavailable(
+                errors.not_prepared(f"column {keyed.column} of {table.name}"), vendor=TITLE
+            )
+        verdicts: Verdicts = {}
+        writes = []
+        for row in rows:
+            key = text_or_none(row["key"]) or ""
+            values, problem = _create_values(row, table)
+            if not SAFE_KEY.fullmatch(key):
+                problem = UNSAFE_KEY
+            if problem:
+                verdicts[row["seq"]] = refused(problem)
+                continue
+            writes.append(keyed.write(row["seq"], key, values))
+        writer = Writer(self._client, table.entity_set, self._bulk(UPSERT_MULTIPLE, table))
+        written = writer.write(writes)
+        written = self._with_ids(table, written, {write.seq: write.record for write in writes})
+        return {**verdicts, **self._join(table, rows, written)}
+
+    def _bulk(self, message: str, table: PersonTable) -> str:
+        return message if (message, table.name) in self._environment.bulk else ""
+
+    def _with_ids(
+        self, table: PersonTable, verdicts: Verdicts, keys: Mapping[int, str]
+    ) -> Verdicts:
+        """Read back the ids of what was created: neither way of writing by key returns them."""
+        written = [seq for seq, verdict in verdicts.items() if verdict.outcome == "written"]
+        if not written:
+            return verdicts
+        try:
+            ids = self._ids(table, [keys[seq] for seq in written])
+        except ConnectorError as error:
+            return {**verdicts, **{seq: failed(error) for seq in written}}
+        lost = Verdict(
+            "error",
+            message="the record was written but is not found by its key; run the sync again",
+            transient=True,
+        )
+        found = {
+            seq: replace(verdicts[seq], record_id=ids[keys[seq]]) if keys[seq] in ids else lost
+            for seq in written
+        }
+        return {**verdicts, **found}
+
+    def _ids(self, table: PersonTable, keys: Iterable[str]) -> dict[str, str]:
+        column = self._names.external_id
+        paths = [
+            query(table.entity_set, select=(table.id, column), where=one_of(column, group))
+            for group in chunks(list(keys))
+        ]
+        return {
+            row[column]: row[table.id]
+            for body in self._client.queries(paths)
+            for row in rows_of(body)
+        }
+
+    def _join(self, table: PersonTable, rows: Sequence[Values], verdicts: Verdicts) -> Verdicts:
+        joins: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        for row in rows:
+            verdict = verdicts.get(row["seq"])
+            if verdict and verdict.outcome == "written" and verdict.record_id:
+                for list_id in _listed(row.get("list_ids")):
+                    joins[list_id][row["seq"]] = verdict.record_id
+        joined = dict(verdicts)
+        for list_id, members in joins.items():
+            for seq, verdict in self._membership.join(table, list_id, members).items():
+                # A person without the membership is no success; the next run joins them.
+                if joined[seq].outcome == "written":
+                    joined[seq] = replace(verdict, record_id=members[seq])
+        return joined
+
+
+def _update_write(seq: int, table: PersonTable, record_id: str, values: Values) -> Write:
+    named = {"@odata.type": f"{NAMESPACE}.{table.name}", table.id: record_id, **values}
+    # Without If-Match a PATCH would bring a deleted record back.
+    part = Part("PATCH", f"{table.entity_set}({record_id})", json.dumps(values), _UPDATE_ONLY)
+    return Write(seq, record_id.lower(), json.dumps(named), part, record_id)
+
+
+def _update_values(row: Values) -> tuple[Values, str]:
+    if row["kind"] == "suppress":
+        return {"donotbulkemail": True}, ""
+    return _values(row)
+
+
+def _create_values(row: Values, table: PersonTable) -> tuple[Values, str]:
+    values, problem = _values(row)
+    email = text_or_none(row["email"])
+    if email:
+        values.setdefault("emailaddress1", email)
+    address = values.get("emailaddress1")
+    if not values.get("lastname") and address:
+        values["lastname"] = str(address)[:_LASTNAME_LENGTH]
+    if table.name == "lead" and not values.get("subject"):
+        values["subject"] = _LEAD_SUBJECT
+    return values, problem
+
+
+def _values(row: Values) -> tuple[Values, str]:
+    """Return what the operation writes, and why it may not be written ("" if it may)."""
+    values: Values = json.loads(text_or_none(row["values"]) or "{}")
+    if "@email" in values:
+        values["emailaddress1"] = values.pop("@email")
+    consent = sorted(CONSENT & values.keys())
+    if consent:
+        return values, f"a sync never writes {consent[0]} as a field; take it out of the mapping"
+    return values, ""
+
+
+def _listed(value: Any) -> list[str]:
+    """Return a cell of `list_ids`: a list, an array, or nothing."""
+    if value is None or isinstance(value, float | str):
+        return []
+    return [str(item) for item in value]
