@@ -41,22 +41,23 @@ class Settings:
     seed: int = 1
 
 
-@dataclass(frozen=True)
 class Emulation:
     """A vendor that is running."""
 
-    vendor: Vendor
-    context: VendorContext
-    app: ASGIApp
+    def __init__(self, vendor: Vendor, context: VendorContext) -> None:
+        self.vendor = vendor
+        self.context = context
+        self.app = vendor.create(context)
 
     def reset(self, size: int, seed: int) -> None:
-        """Empty the vendor, fill it again, and put its switches back."""
+        """Empty the vendor, fill it again, put its switches back, and start its app anew."""
         self.context.faults.reset()
         self.context.settings.clear()
         self.context.settings.update(self.vendor.settings)
         self.context.database.reset()
         self.fill(size, seed)
         self.context.calls.reset()
+        self.app = self.vendor.create(self.context)
 
     def fill(self, size: int, seed: int) -> None:
         """Fill the empty tables from the population."""
@@ -87,7 +88,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> Sa
     for vendor in find_vendors():
         database = Database(settings.data / f"{vendor.name}.sqlite", vendor.schema)
         context = VendorContext(database, clock, Faults(), Calls(), dict(vendor.settings))
-        emulation = Emulation(vendor, context, vendor.create(context))
+        emulation = Emulation(vendor, context)
         if not database.seeded:
             emulation.fill(settings.people, settings.seed)
         emulations[vendor.name] = emulation

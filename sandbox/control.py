@@ -1,4 +1,4 @@
-"""The control API below `/_sandbox/`: switches, counters and a look inside, for tests and people."""
+"""The control API below `/_sandbox/`: switches, counters, a look inside; for tests and people."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _look(emulation: Emulation, table: str, query: dict[str, str]) -> list[dict[
 async def _object(request: Request) -> dict[str, Any]:
     body = await request.json() if await request.body() else {}
     if not isinstance(body, dict):
-        raise ValueError("Send a JSON object.")
+        raise HTTPException(400, "Send a JSON object.")
     return body
 
 

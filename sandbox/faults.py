@@ -53,7 +53,7 @@ class Switches:
             ValueError: The body is no object, or names a switch that does not exist.
         """
         if not isinstance(body, dict):
-            raise ValueError("Send an object of switches for each vendor.")
+            raise ValueError("Send an object of switches for each vendor.")  # noqa: TRY004
         known = {item.name for item in fields(cls)}
         shares = body.get("share") or {}
         unknown = sorted(set(body) - known) + sorted(set(shares) - set(SHARES))

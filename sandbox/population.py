@@ -259,7 +259,8 @@ def _dirty_email(kind: str, number: int, email: str, chance: random.Random) -> s
             return f"{local}@{chance.choice(IDN_DOMAINS)}"
         case "empty":
             return ""
-    return email
+        case _:
+            return email
 
 
 def _person(number: int, seed: int, employers: list[Company]) -> Person:

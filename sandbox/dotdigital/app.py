@@ -1,4 +1,4 @@
-"""The Dotdigital app: its routes behind authorisation and call limits, and its answers to faults."""
+"""The Dotdigital app: routes behind authorisation and call limits, and answers to faults."""
 
 from __future__ import annotations
 

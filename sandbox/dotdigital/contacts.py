@@ -50,6 +50,7 @@ def find(db: sqlite3.Connection, identifier: str, value: Any) -> sqlite3.Row | N
     """Return the contact that has an identifier, or None.
 
     Args:
+        db: The transaction.
         identifier: "contactId", "email" or "mobileNumber".
         value: Addresses are compared without regard to case.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 import secrets
 from threading import Lock
@@ -92,12 +93,13 @@ class Gate:
 
     def _use(self, name: str, seconds: int) -> tuple[int, int]:
         """Count a call; return the calls in its window and when the window ends (epoch)."""
-        window = int(self._context.clock.timestamp()) // seconds
+        now = self._context.clock.timestamp()
         with self._lock:
-            started, used = self._windows.get(name, (window, 0))
-            used = used + 1 if started == window else 1
-            self._windows[name] = (window, used)
-        return used, (window + 1) * seconds
+            end, used = self._windows.get(name, (0, 0))
+            if now >= end:  # assumed: a window opens with its first call
+                end, used = math.ceil(now) + seconds, 0
+            self._windows[name] = (end, used + 1)
+        return used + 1, end
 
 
 def _authorised(headers: Headers) -> bool:

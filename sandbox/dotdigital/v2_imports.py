@@ -1,4 +1,4 @@
-"""v2's imports of a collection or a file, their reports and their faults (facts: Dotdigital 1.5)."""
+"""v2's imports of a collection or a file, and their reports (facts: Dotdigital 1.5)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.dotdigital import contacts, errors, jobs, v2_contacts, v2_shape
+from sandbox.dotdigital import errors, jobs, v2_contacts, v2_shape
 from sandbox.dotdigital.call import Call, route
 from sandbox.dotdigital.schema import MAILABLE
 from sandbox.vendor import VendorContext

@@ -250,7 +250,9 @@ def _by_path(call: Call, db: sqlite3.Connection) -> sqlite3.Row | None:
         raise errors.v3(400, "invalidId", refusal)
     try:
         if name == "contactId":
-            return contacts.find(db, name, call.number("value", errors.v3(400, "invalidId", refusal)))
+            return contacts.find(
+                db, name, call.number("value", errors.v3(400, "invalidId", refusal))
+            )
         return contacts.find(db, name, (values.email if name == "email" else values.mobile)(value))
     except Invalid as problem:
         raise errors.v3(400, "invalidId", refusal) from problem

@@ -96,9 +96,11 @@ class _Import:
 
     def take(self, contact: dict[str, Any], *, struck: bool) -> None:
         """Import one contact, or put it among the failures."""
+        if struck:
+            self._invalid += 1
+            self._fail(contact, "internalError", "The contact could not be processed")
+            return
         try:
-            if struck:
-                raise Invalid("internalError", "The contact could not be processed", "")
             change = v3_body.read(self._db, contact)
             row = self._match(contact)
         except Invalid as problem:
@@ -157,10 +159,16 @@ class _Import:
     def _fail(
         self, contact: dict[str, Any], code: str, description: str, contact_id: int | None = None
     ) -> None:
-        failure: dict[str, Any] = {} if contact_id is None else {"contactId": contact_id}
-        failure["matchIdentifier"] = contact["matchIdentifier"]
-        failure["identifiers"] = contact["identifiers"]
-        failure["failures"] = [{"failureCode": code, "description": description}]
+        identifiers = dict(contact["identifiers"])
+        given_id = identifiers.pop("contactId", None)
+        failure = {
+            "contactId": given_id if contact_id is None else contact_id,
+            "matchIdentifier": contact["matchIdentifier"],
+            "identifiers": identifiers,
+            "failures": [{"failureCode": code, "description": description}],
+        }
+        if type(failure["contactId"]) is not int:
+            del failure["contactId"]
         self._failures.append(failure)
 
     def report(self) -> dict[str, Any]:

@@ -112,7 +112,8 @@ def _lists(db: sqlite3.Connection, ids: str) -> dict[int, list[dict[str, Any]]]:
             "SELECT m.contact_id, l.id, l.name, CASE"
             f" WHEN m.status <> 'subscribed' OR c.status NOT IN ({mailable}) THEN 'suppressed'"
             " WHEN c.status = 'pendingOptIn' THEN 'pending' ELSE 'subscribed' END AS status"
-            " FROM members m JOIN lists l ON l.id = m.list_id JOIN contacts c ON c.id = m.contact_id"
+            " FROM members m JOIN lists l ON l.id = m.list_id"
+            " JOIN contacts c ON c.id = m.contact_id"
             " WHERE m.contact_id IN (SELECT value FROM json_each(?)) ORDER BY l.id",
             (ids,),
         )

@@ -11,7 +11,9 @@ from sandbox.dotdigital.errors import Invalid
 
 MAX_EMAIL = 256  # DD3C: the path value of an identifier
 MAX_TEXT = 1_000  # facts: Dotdigital 1.5, DDMAG DM_FIELD_LIMIT
-_EMAIL = re.compile(r"[^@\s\x00-\x1f,;<>\"()]+@[^@\s\x00-\x1f,;<>\"()_]+\.[^@\s\x00-\x1f.,;<>\"()]+")
+_EMAIL = re.compile(
+    r"[^@\s\x00-\x1f,;<>\"()]+@[^@\s\x00-\x1f,;<>\"()_]+\.[^@\s\x00-\x1f.,;<>\"()]+"
+)
 _MOBILE = re.compile(r"\+?[1-9][0-9]{6,14}")
 _TRUTH = {"true": True, "false": False, "yes": True, "no": False}
 
@@ -93,7 +95,9 @@ def _date(value: Any) -> str:
 
 def stamp(moment: datetime) -> str:
     """Return a time as it is stored and shown: UTC, milliseconds, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    return (
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    )
 
 
 def since(text: str) -> str:

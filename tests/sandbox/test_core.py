@@ -166,7 +166,7 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        ended = subprocess.run(  # noqa: S603
+        ended = subprocess.run(
             [sys.executable, "-m", "sandbox", "--port", port, "--data", str(tmp_path)],
             cwd=ROOT,
             capture_output=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ SPECS = Path(__file__).parents[2].parent / "shared" / "specs"
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a vendor's file: its template, and the file it stands in."""
+    """One operation of a vendor's file: its template, and the components that it refers to."""
 
     template: str
     method: str
     body: dict[str, Any]
-    document: dict[str, Any]
+    components: dict[str, Any]
 
 
 class Contract:
@@ -38,12 +39,9 @@ class Contract:
         self._operations: list[tuple[re.Pattern[str], Operation]] = []
         for name in names:
             document = json.loads((SPECS / name).read_text())
-            components = _nullable(document["components"])
             for template, path in document["paths"].items():
                 for method, body in path.items():
-                    operation = Operation(
-                        template, method.upper(), body, {"components": components}
-                    )
+                    operation = Operation(template, method.upper(), body, document["components"])
                     self._operations.append((_pattern(template, body), operation))
         self._operations.sort(key=lambda found: found[1].template.count("{"))
 
@@ -66,10 +64,10 @@ class Contract:
             assert str(answer.status_code) in declared, (operation.template, answer.status_code)
             if request.content:
                 schema = _schema(operation.body.get("requestBody"))
-                _validate(json.loads(request.content), schema, operation)
+                _validate(json.loads(request.content), schema, operation, _loose)
         schema = _schema(operation.body["responses"].get(str(answer.status_code)))
         if schema is not None:
-            _validate(answer.json(), schema, operation)
+            _validate(answer.json(), schema, operation, _strict)
 
     def _find(self, method: str, path: str) -> Operation | None:
         for pattern, operation in self._operations:
@@ -96,20 +94,42 @@ def _schema(holder: dict[str, Any] | None) -> dict[str, Any] | None:
     return schema
 
 
-def _nullable(node: Any) -> Any:
-    """Turn OpenAPI 3.0's `nullable` into JSON Schema."""
+def _strict(node: Any) -> Any:
+    """Turn OpenAPI 3.0's `nullable` into JSON Schema, and `oneOf` into `anyOf`.
+
+    In Dotdigital's file an address is two of the kinds of identifier of which it should be one.
+    """
     if isinstance(node, list):
-        return [_nullable(item) for item in node]
+        return [_strict(item) for item in node]
     if not isinstance(node, dict):
         return node
-    turned = {key: _nullable(value) for key, value in node.items() if key != "nullable"}
+    names = {"oneOf": "anyOf"}
+    turned = {
+        names.get(key, key): _strict(value) for key, value in node.items() if key != "nullable"
+    }
     return {"anyOf": [turned, {"type": "null"}]} if node.get("nullable") is True else turned
 
 
-def _validate(value: Any, schema: dict[str, Any] | None, operation: Operation) -> None:
+def _loose(node: Any) -> Any:
+    """Let a request be what the vendor's text allows and its schema contradicts.
+
+    Dotdigital's file closes `channelProperties.email` to the `resubscribeOptions` that it adds to
+    it, and types a `contactId` among identifiers in two ways.
+    """
+    if isinstance(node, list):
+        return [_loose(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = _strict(node).items()
+    return {key: _loose(value) for key, value in kept if key != "additionalProperties"}
+
+
+def _validate(
+    value: Any, schema: dict[str, Any] | None, operation: Operation, read: Callable[[Any], Any]
+) -> None:
     if schema is None:
         return
-    whole = {"allOf": [_nullable(schema)], **operation.document}
+    whole = {"allOf": [read(schema)], "components": read(operation.components)}
     for problem in jsonschema.Draft7Validator(whole).iter_errors(value):
         where = "/".join(map(str, problem.absolute_path))
         detail = f"{operation.method} {operation.template}: {where}: {problem.message[:300]}"

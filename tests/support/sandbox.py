@@ -1,10 +1,10 @@
 """A sandbox in a process of its own, for every test that talks to a vendor.
 
-    with SandboxServer() as sandbox:
-        sandbox.reset(people=200)
-        sandbox.faults({"dotdigital": {"share": {"500": 0.2}}})
-        … call sandbox.url as if it were the vendor …
-        assert sandbox.calls()["dotdigital"]["GET /contacts/v3"] == 1
+with SandboxServer() as sandbox:
+    sandbox.reset(people=200)
+    sandbox.faults({"dotdigital": {"share": {"500": 0.2}}})
+    … call sandbox.url as if it were the vendor …
+    assert sandbox.calls()["dotdigital"]["GET /contacts/v3"] == 1
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 DOTDIGITAL_USER = "apiuser-sandbox@apiconnector.example"
-DOTDIGITAL_PASSWORD = "sandbox-password"  # noqa: S105
+DOTDIGITAL_PASSWORD = "sandbox-password"
 DYNAMICS_TENANT = "contoso.example"
 DYNAMICS_CLIENT_ID = "00000000-0000-0000-0000-00000000b0b0"
-DYNAMICS_CLIENT_SECRET = "sandbox-secret"  # noqa: S105
+DYNAMICS_CLIENT_SECRET = "sandbox-secret"
 
 
 class SandboxServer:
@@ -61,9 +61,7 @@ class SandboxServer:
         command = [sys.executable, "-m", "sandbox", "--port", "0", "--data", str(self.data)]
         command += ["--people", str(people), "--seed", str(seed)]
         command += ["--tls-port", "0"] if self._tls else []
-        self._process = subprocess.Popen(  # noqa: S603
-            command, cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         ready = self._process.stdout.readline()
         if not ready.startswith("Sandbox ready at "):
