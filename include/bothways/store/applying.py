@@ -1,0 +1,60 @@
+"""What the apply step asks of the jobs: which are still to be written, and what was created."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import columns_of, read_frame, staged
+from bothways.store.jobs import PLANNED, pending
+from bothways.store.schema import jobs
+
+NOT_WRITTEN: Final = "not_written"
+_WHY: Final = "The task that should have written it did not finish; the next run tries it again."
+_CREATED: Final = pa.schema([pa.field("key", pa.string()), pa.field("record_id", pa.string())])
+
+
+def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> pd.DataFrame:
+    """Return the operations that have no verdict yet.
+
+    What `give_up` gave up is taken up again: a person cleared the task.
+    """
+    with staged(conn, columns_of(jobs, "seq"), operations[["seq"]]) as asked:
+        given_up = (
+            jobs.c.run_id == run_id,
+            jobs.c.seq == asked.c.seq,
+            jobs.c.error_code == NOT_WRITTEN,
+        )
+        again = {"result": PLANNED, "error_code": None, "error_message": None, "transient": None}
+        conn.execute(jobs.update().where(*given_up).values(again))
+    open_seqs = pending(conn, run_id=run_id, seqs=operations["seq"])
+    return operations[operations["seq"].isin(open_seqs)]
+
+
+def created_ids(conn: sa.Connection, *, run_id: int, keys: pd.Series) -> pd.Series:
+    """Return the ids of the people whom this run created, by the key of their creation."""
+    with staged(conn, columns_of(jobs, "key"), pd.DataFrame({"key": keys})) as asked:
+        query = sa.select(jobs.c.key, jobs.c.record_id).where(
+            jobs.c.run_id == run_id,
+            jobs.c.kind == "create",
+            jobs.c.record_id.is_not(None),
+            jobs.c.key.in_(sa.select(asked.c.key)),
+        )
+        found = read_frame(conn, query, _CREATED)
+    return found.drop_duplicates("key").set_index("key")["record_id"]
+
+
+def give_up(conn: sa.Connection, *, run_id: int) -> int:
+    """Make errors of the jobs that no task wrote; return how many."""
+    values = {
+        "result": "error",
+        "error_code": NOT_WRITTEN,
+        "error_message": _WHY,
+        "transient": True,
+        "processed_at": sa.func.clock_timestamp(),
+    }
+    open_jobs = (jobs.c.run_id == run_id, jobs.c.result == PLANNED)
+    return conn.execute(jobs.update().where(*open_jobs).values(values)).rowcount

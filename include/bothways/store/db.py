@@ -1,0 +1,140 @@
+"""The way to the store: one PostgreSQL database, and what can be wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.postgresql import insert
+
+from bothways.errors import ConfigurationError, StoreError
+from bothways.store.schema import secrets
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "store_version"
+ERASURE_KEY = "erasure"
+_CONNECT_SECONDS = 10
+
+
+class Store:
+    """One store; connections are made when they are needed.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`.
+
+    Raises:
+        ConfigurationError: The URL is not one of PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(
+            _psycopg_url(url),
+            pool_pre_ping=True,
+            hide_parameters=True,  # rows are personal data, and errors reach logs
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "bothways",
+                "options": "-c timezone=UTC",
+            },
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises.
+
+        Raises:
+            StoreError: The store is out of reach, not migrated, or refused a statement.
+        """
+        try:
+            with self.engine.begin() as conn:
+                yield conn
+        except (sa.exc.DBAPIError, psycopg.Error) as error:
+            # Not chained: what PostgreSQL says quotes the row.
+            raise _store_error(error) from None
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest revision; a repeat and a rival do no harm."""
+        with self.begin() as conn:
+            advisory_lock(conn, "migrate")
+            command.upgrade(alembic_config(conn), "head")
+            key = insert(secrets).values(name=ERASURE_KEY, value=random.token_bytes(32))
+            conn.execute(key.on_conflict_do_nothing())
+
+    def check(self) -> None:
+        """Make sure that the store answers and is migrated.
+
+        Raises:
+            StoreError: It is out of reach, or its tables are of another revision.
+        """
+        with self.begin() as conn:
+            context = MigrationContext.configure(conn, opts={"version_table": VERSION_TABLE})
+            found = context.get_current_revision()
+            head = ScriptDirectory.from_config(alembic_config(conn)).get_current_head()
+        if found != head:
+            raise StoreError(
+                f"The store is at revision {found or 'none'} and this version needs {head}; "
+                "run `bothways migrate`."
+            )
+
+    def dispose(self) -> None:
+        """Give connections back."""
+        self.engine.dispose()
+
+
+def alembic_config(conn: sa.Connection) -> Config:
+    """Return the configuration under which Alembic works on this connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = conn
+    return config
+
+
+def advisory_lock(conn: sa.Connection, *parts: object) -> None:
+    """Wait until nobody else holds the lock of this name; it ends with the transaction."""
+    name = "\x1f".join(str(part) for part in ("bothways", *parts))
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def _psycopg_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        # Not chained: the text may hold a password.
+        raise ConfigurationError(
+            "The store's address is not a URL; write postgresql://user:password@host:port/database."
+        ) from None
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"The store's address begins with `{parsed.get_backend_name()}`; "
+            "give a PostgreSQL database, postgresql://user:password@host:port/database."
+        )
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _store_error(error: Exception) -> StoreError:
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    if state in ("42P01", "42703"):  # undefined table, undefined column
+        return StoreError("The store's tables are missing or old; run `bothways migrate`.")
+    if state is None or state[:2] in ("08", "53", "57"):
+        return StoreError(
+            "The store cannot be reached or is shutting down; "
+            "check that PostgreSQL runs and that its address is right, and try again."
+        )
+    constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+    detail = f"{type(cause).__name__}, {state}" + (f", {constraint}" if constraint else "")
+    return StoreError(
+        f"The store refused a statement ({detail}) and kept nothing of it; "
+        "try again, and report it if it happens twice."
+    )

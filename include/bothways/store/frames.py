@@ -1,0 +1,213 @@
+"""Rows in and out of PostgreSQL in bulk: COPY on both ways, Arrow in between, no row loops."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from pyarrow import csv
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
+
+from bothways.errors import StoreError
+
+Rows = pd.DataFrame | pa.Table
+Changes = Callable[[Any], Mapping[str, Any]]
+"""What an upsert sets, given the columns of the new row."""
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+_ARROW: Final[tuple[tuple[type[sa.types.TypeEngine[Any]], pa.DataType], ...]] = (
+    (JSONB, pa.string()),
+    (sa.Text, pa.string()),
+    (sa.Integer, pa.int64()),
+    (sa.Float, pa.float64()),
+    (sa.Boolean, pa.bool_()),
+    (sa.DateTime, _TIME),
+    (sa.Date, pa.date32()),
+)
+_BATCH_ROWS: Final = 20_000
+_BLOCK_BYTES: Final = 8 << 20  # a row must fit into one
+_ANALYZE_ROWS: Final = 1_000
+_NUL_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_numbers = itertools.count()
+
+
+def copy_frame(conn: sa.Connection, table: sa.Table, rows: Rows) -> int:
+    """Append rows to a table by COPY, and return how many.
+
+    Columns are found by name and cast to the table's types; a column that the rows lack becomes
+    null, one that the table lacks is left out. JSON columns are given as text. NUL characters,
+    which PostgreSQL cannot keep, are removed.
+
+    Raises:
+        StoreError: A column does not hold what the table keeps there.
+    """
+    data = _typed(table, rows)
+    names = ", ".join(f'"{name}"' for name in data.column_names)
+    with (
+        _cursor(conn) as cursor,
+        cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN (FORMAT csv)'.encode()) as copy,
+    ):
+        for batch in data.to_batches(max_chunksize=_BATCH_ROWS):
+            sink = pa.BufferOutputStream()
+            csv.write_csv(batch, sink, csv.WriteOptions(include_header=False))
+            copy.write(memoryview(sink.getvalue()))
+    return data.num_rows
+
+
+@contextmanager
+def staged(
+    conn: sa.Connection, columns: Sequence[sa.Column[Any]], rows: Rows
+) -> Iterator[sa.Table]:
+    """Copy rows into a temporary table that lasts for the block.
+
+    Args:
+        conn: An open transaction.
+        columns: Names and types, from any table.
+        rows: What it holds, as for `copy_frame`.
+    """
+    table = sa.Table(
+        f"staged_{next(_numbers)}",
+        sa.MetaData(),
+        *(sa.Column(column.name, column.type) for column in columns),
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+    table.create(conn)
+    if copy_frame(conn, table, rows) >= _ANALYZE_ROWS:
+        conn.execute(sa.text(f"ANALYZE {table.name}"))
+    yield table
+    table.drop(conn)
+
+
+def columns_of(table: sa.Table, *names: str) -> list[sa.Column[Any]]:
+    """Return columns of a table by name."""
+    return [table.c[name] for name in names]
+
+
+def upsert(
+    conn: sa.Connection,
+    table: sa.Table,
+    source: sa.FromClause,
+    constants: Mapping[str, Any],
+    *,
+    changes: Changes | None = None,
+    newest: str | None = None,
+) -> int:
+    """Insert staged rows, or update those that are there; return how many rows were touched.
+
+    Args:
+        conn: An open transaction.
+        table: Where the rows go. In a key column with a default, null stands for "".
+        source: The staged rows.
+        constants: Columns that are the same for every row.
+        changes: What an update sets, from the new row; None sets all that the new row brings.
+        newest: Of several rows with one key the one with the latest such time stays.
+    """
+    keys = [column.name for column in table.primary_key.columns]
+    brought = {
+        column.name: _key_text(table, column) for column in source.c if column.name in table.c
+    } | {name: _constant(value, table.c[name]) for name, value in constants.items()}
+    distinct = [brought[name] for name in keys if name not in constants]
+    query = sa.select(*(value.label(name) for name, value in brought.items()))
+    prefer = [source.c[newest].desc().nulls_last()] if newest else []
+    query = query.ext(distinct_on(*distinct)).order_by(*distinct, *prefer)
+    statement = insert(table).from_select(list(brought), query)
+    new = statement.excluded
+    setting = changes(new) if changes else {name: new[name] for name in brought if name not in keys}
+    return conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=setting)).rowcount
+
+
+def read_table(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> pa.Table:
+    """Return what a query selects, in the types of ``schema``, whose columns follow the query's.
+
+    Raises:
+        StoreError: The store holds a value that does not fit its type.
+    """
+    compiled = query.compile(dialect=conn.dialect, compile_kwargs={"render_postcompile": True})
+    statement = f"COPY ({compiled.string}) TO STDOUT (FORMAT csv)".encode()
+    with _cursor(conn) as cursor, cursor.copy(statement, compiled.params) as copy:
+        text = b"".join(bytes(part) for part in copy)
+    if not text:
+        return schema.empty_table()
+    try:
+        return csv.read_csv(
+            io.BytesIO(text),
+            csv.ReadOptions(column_names=schema.names, block_size=_BLOCK_BYTES),
+            csv.ParseOptions(newlines_in_values=True),
+            csv.ConvertOptions(
+                column_types=schema,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t", "true"],
+                false_values=["f", "false"],
+            ),
+        ).cast(schema)
+    except pa.ArrowInvalid:
+        # Not chained: the message quotes the value.
+        raise StoreError(
+            "The store holds a value that does not fit its type; run with `full_resync`."
+        ) from None
+
+
+def read_frame(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> pd.DataFrame:
+    """Return what a query selects as a frame with Arrow dtypes."""
+    return read_table(conn, query, schema).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _constant(value: Any, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    return value if isinstance(value, sa.ColumnElement) else sa.literal(value, column.type)
+
+
+def _key_text(table: sa.Table, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    column = table.c[str(value.key)]
+    if column.primary_key and column.server_default is not None:
+        return sa.func.coalesce(value, "")
+    return value
+
+
+def _cursor(conn: sa.Connection) -> psycopg.Cursor[Any]:
+    cursor: Any = conn.connection.cursor()
+    return cast("psycopg.Cursor[Any]", cursor)
+
+
+def _typed(table: sa.Table, rows: Rows) -> pa.Table:
+    present = set(rows.columns if isinstance(rows, pd.DataFrame) else rows.column_names)
+    names = [column.name for column in table.c if column.name in present]
+    return pa.table({name: _column(rows, table.c[name]) for name in names})
+
+
+def _column(rows: Rows, column: sa.Column[Any]) -> Any:
+    kind = next(arrow for sql, arrow in _ARROW if isinstance(column.type, sql))
+    try:
+        if isinstance(rows, pd.DataFrame):
+            found = pa.array(rows[column.name], from_pandas=True)
+        else:
+            found = rows.column(column.name)
+        found = found.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        # Not chained: the message quotes the value.
+        raise StoreError(
+            f"Column {column.name} does not hold {kind}, which the store keeps there; "
+            "mend the mapping's type."
+        ) from None
+    if kind == pa.string():
+        found = _without_nul(found, json=isinstance(column.type, JSONB))
+    return found
+
+
+def _without_nul(texts: Any, *, json: bool) -> Any:
+    """Remove what neither text nor jsonb of PostgreSQL can keep."""
+    texts = pc.replace_substring(texts, "\x00", "")
+    if json and pc.any(pc.match_substring(texts, "\\u0000")).as_py():
+        return pa.array(pd.Series(texts.to_pandas()).str.replace(_NUL_ESCAPE, r"\1", regex=True))
+    return texts

@@ -1,0 +1,274 @@
+"""Sync jobs: one row for every row that entered a run, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from bothways.errors import StoreError
+from bothways.store.frames import Rows, columns_of, read_frame, staged
+from bothways.store.schema import jobs
+
+PART_SEQS: Final = 100_000_000
+"""How many seqs a partition of a plan has for itself."""
+
+PLANNED: Final = "planned"
+NO_VERDICT: Final = "The vendor gave no verdict on this record; the next run tries it again."
+COUNTED_AT_MOST: Final = 10_000
+
+_FINAL: Final = ("unchanged", "duplicate", "ignored", "error")
+_WRITTEN: Final = ("new", "updated", "re_added", "unchanged", "deleted", "ignored")
+_GIVEN: Final = (
+    "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "key",
+    "email", "email_key", "list_key", "result", "reason", "error_code", "error_message",
+    "transient", "before", "after", "chunk",
+)  # fmt: skip
+_VERDICT: Final[tuple[sa.Column[Any], ...]] = (
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("outcome", sa.Text),
+    sa.Column("record_id", sa.Text),
+    sa.Column("code", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Column("transient", sa.Boolean),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs of a run; None asks nothing.
+
+    Attributes:
+        results: Only with one of these results.
+        entities: Only these entities.
+        reasons: Only ignored or planned for one of these reasons.
+        list_key: Only of this list.
+        address: Only of addresses that begin so (normalised).
+    """
+
+    results: Sequence[str] | None = None
+    entities: Sequence[str] | None = None
+    reasons: Sequence[str] | None = None
+    list_key: str | None = None
+    address: str | None = None
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions on the table jobs."""
+        chosen = {"result": self.results, "entity": self.entities, "reason": self.reasons}
+        found: list[sa.ColumnElement[bool]]
+        found = [jobs.c[name].in_(values) for name, values in chosen.items() if values is not None]
+        if self.list_key is not None:
+            found.append(jobs.c.list_key == self.list_key)
+        if self.address:
+            found.append(jobs.c.email_key.startswith(self.address, autoescape=True))
+        return found
+
+
+def first_seq(part: int) -> int:
+    """Return the number of a partition's first job."""
+    return part * PART_SEQS
+
+
+def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, part: int = 0) -> int:
+    """Write the jobs of one partition of a run's plan, in place of what it had; return how many.
+
+    Rows with a `kind` are operations: they are `planned` until the vendor's verdict, and `result`
+    says what they become then. Rows without a `kind` are final.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        account: Its account.
+        rows: seq and result, and any other column of the table jobs by its name; `before` and
+            `after` are JSON objects as text.
+        part: The partition; seqs lie in first_seq(part) up to, but without, first_seq(part + 1).
+
+    Raises:
+        StoreError: A seq is of another partition or stands twice, or a result is unknown.
+    """
+    conn.execute(jobs.delete().where(jobs.c.run_id == run_id, _in_part(part)))
+    with staged(conn, columns_of(jobs, *_GIVEN), rows) as given:
+        _check(conn, given, part)
+        operation = given.c.kind.is_not(None)
+        values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
+            "run_id": sa.literal(run_id, sa.BigInteger),
+            "account": sa.literal(account, sa.Text),
+            "result": sa.case((operation, PLANNED), else_=given.c.result),
+            "planned_result": sa.case((operation, given.c.result)),
+            "submitted_at": sa.func.clock_timestamp(),
+            "processed_at": sa.case((sa.not_(operation), sa.func.clock_timestamp())),
+        }
+        query = sa.select(*(value.label(name) for name, value in values.items()))
+        return conn.execute(jobs.insert().from_select(list(values), query)).rowcount
+
+
+def count_settled(conn: sa.Connection, *, run_id: int) -> int:
+    """Return how many of a run's operations have a verdict: above 0, the run began to write."""
+    query = sa.select(sa.func.count()).where(
+        jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result != PLANNED
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+def pending(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
+    """Return those of ``seqs`` that have no verdict yet, in order."""
+    with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:
+        query = sa.select(jobs.c.seq).where(
+            jobs.c.run_id == run_id, jobs.c.result == PLANNED, jobs.c.seq == asked.c.seq
+        )
+        schema = pa.schema([pa.field("seq", pa.int64())])
+        return read_frame(conn, query.order_by(jobs.c.seq), schema)["seq"]
+
+
+def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: Rows) -> int:
+    """Record the vendor's verdicts; return how many jobs got one now.
+
+    A written job becomes what was planned, a refused one is ignored with the vendor's reason, all
+    others are errors, the ones without a verdict too. A job keeps its first verdict.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        seqs: Everything that was asked of the vendor.
+        results: RESULTS; of two verdicts on one job the worse one counts.
+    """
+    with (
+        staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked,
+        staged(conn, _VERDICT, results) as given,
+    ):
+        worst = sa.case({"written": 2, "ignored": 1}, value=given.c.outcome, else_=0)
+        single = (
+            sa.select(given).ext(distinct_on(given.c.seq)).order_by(given.c.seq, worst).subquery()
+        )
+        joined = asked.outerjoin(single, asked.c.seq == single.c.seq)
+        verdict = sa.select(asked.c.seq.label("asked_seq"), single).select_from(joined).subquery()
+        open_jobs = sa.and_(
+            jobs.c.run_id == run_id,
+            jobs.c.seq == verdict.c.asked_seq,
+            jobs.c.result == PLANNED,
+        )
+        return conn.execute(jobs.update().where(open_jobs).values(_settled(verdict))).rowcount
+
+
+def find_jobs(
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    only: JobFilter | None = None,
+    limit: int = 50,
+    offset: int = 0,
+    after: int | None = None,
+) -> Sequence[sa.Row[Any]]:
+    """Return one page of a run's jobs by seq.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        only: Which of its jobs.
+        limit: How many at most.
+        offset: How many to pass over.
+        after: Only seqs beyond this one: the cheap way to the next page.
+    """
+    query = sa.select(jobs).where(jobs.c.run_id == run_id, *(only or JobFilter()).clauses())
+    if after is not None:
+        query = query.where(jobs.c.seq > after)
+    return conn.execute(query.order_by(jobs.c.seq).limit(limit).offset(offset)).all()
+
+
+def count_found(conn: sa.Connection, *, run_id: int, only: JobFilter | None = None) -> int:
+    """Return how many jobs the filter finds, counted no further than COUNTED_AT_MOST + 1."""
+    query = sa.select(sa.literal(1)).where(
+        jobs.c.run_id == run_id, *(only or JobFilter()).clauses()
+    )
+    some = query.limit(COUNTED_AT_MOST + 1).subquery()
+    return int(conn.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def person_jobs(
+    conn: sa.Connection,
+    *,
+    account: str,
+    email_key: str,
+    record_ids: Sequence[str] = (),
+    limit: int = 100,
+    offset: int = 0,
+) -> Sequence[sa.Row[Any]]:
+    """Return the jobs that ever touched a person, newest run first.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        email_key: The person's normalised address.
+        record_ids: The person's ids on either side, under whatever address they were then.
+        limit: How many at most.
+        offset: How many to pass over.
+    """
+    conditions = [jobs.c.email_key == email_key]
+    if record_ids:
+        conditions += [jobs.c.record_id.in_(record_ids), jobs.c.source_id.in_(record_ids)]
+    newest = (jobs.c.run_id.desc(), jobs.c.seq)
+    ways = [
+        sa.select(jobs.c.run_id, jobs.c.seq)
+        .where(jobs.c.account == account, condition)
+        .order_by(*newest)
+        .limit(limit + offset)
+        for condition in conditions
+    ]
+    found = sa.union(*(sa.select(way.subquery()) for way in ways)).subquery()
+    same = sa.and_(jobs.c.run_id == found.c.run_id, jobs.c.seq == found.c.seq)
+    query = sa.select(jobs).join(found, same).order_by(*newest)
+    return conn.execute(query.limit(limit).offset(offset)).all()
+
+
+def _seqs(seqs: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"seq": seqs.drop_duplicates()})
+
+
+def _in_part(part: int, column: sa.ColumnElement[int] = jobs.c.seq) -> sa.ColumnElement[bool]:
+    return sa.and_(column >= first_seq(part), column < first_seq(part + 1))
+
+
+def _check(conn: sa.Connection, given: sa.Table, part: int) -> None:
+    """Find the plan's own mistakes before PostgreSQL does, in words that say what to do."""
+    wrong_result = sa.case(
+        (given.c.kind.is_(None), given.c.result.not_in(_FINAL)),
+        else_=given.c.result.not_in(_WRITTEN),
+    )
+    found = conn.execute(
+        sa.select(
+            sa.func.count() - sa.func.count(given.c.seq.distinct()),
+            sa.func.count().filter(sa.not_(_in_part(part, given.c.seq))),
+            sa.func.count().filter(sa.func.coalesce(wrong_result, sa.true())),
+        )
+    ).one()
+    complaints = ("have a seq twice or none", f"lie outside part {part}", "have an unknown result")
+    for number, complaint in zip(found, complaints, strict=True):
+        if number:
+            raise StoreError(f"{number} planned jobs {complaint}; report it, nothing was kept.")
+
+
+def _settled(verdict: sa.Subquery) -> dict[str, Any]:
+    outcome = verdict.c.outcome
+    missing = outcome.is_(None)
+    why = sa.func.coalesce(sa.func.nullif(verdict.c.code, ""), verdict.c.message, "refused")
+    written = outcome == "written"
+    return {
+        "result": sa.case(
+            (written, jobs.c.planned_result), (outcome == "ignored", "ignored"), else_="error"
+        ),
+        "reason": sa.case((outcome == "ignored", why), else_=jobs.c.reason),
+        "record_id": sa.func.coalesce(verdict.c.record_id, jobs.c.record_id),
+        "error_code": sa.func.nullif(verdict.c.code, ""),
+        "error_message": sa.case(
+            (missing, NO_VERDICT),
+            (written, None),
+            else_=sa.func.coalesce(sa.func.nullif(verdict.c.message, ""), verdict.c.code),
+        ),
+        "transient": sa.case((missing, sa.true()), (written, None), else_=verdict.c.transient),
+        "processed_at": sa.func.clock_timestamp(),
+    }

@@ -1,0 +1,185 @@
+"""Memberships of each side's lists as last seen, under the same rules as people.
+
+A change feed may tell no more of a deletion than the membership's own id. It is remembered by
+that id, so that it holds in whatever order the pages come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import Changes, columns_of, read_frame, staged, upsert
+from bothways.store.records import newer
+from bothways.store.schema import member_tombstones, members, runs
+from bothways.tables import LIST_MEMBERS, Side
+
+_GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
+
+
+def absorb_members(
+    conn: sa.Connection,
+    *,
+    account: str,
+    side: Side,
+    run_id: int,
+    rows: pa.Table,
+    written: bool = False,
+) -> int:
+    """Take in a page of memberships; return how many rows were touched.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose lists they are.
+        run_id: The run that read or wrote them.
+        rows: LIST_MEMBERS. A deletion with a `membership_id` ends that membership only; one
+            without ends whatever there is of this member on this list.
+        written: These are our own writes, later than all that this run has read.
+    """
+    place = {"account": account, "side": side}
+    now = sa.func.clock_timestamp()
+    columns = [*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean)]
+    with staged(conn, columns, rows) as given:
+        gone = sa.func.coalesce(given.c.deleted, sa.false())
+        by_id = given.c.membership_id.is_not(None)
+        alive = sa.select(*(given.c[name] for name in _GIVEN)).where(sa.not_(gone)).subquery()
+        touched = upsert(
+            conn,
+            members,
+            alive,
+            place | {"seen_run": run_id, "seen_at": now},
+            changes=_alive(written=written),
+            newest="changed_at",
+        )
+        key = [given.c[name] for name in ("list_id", "entity", "member_id")]
+        left = sa.select(*key).where(gone, sa.not_(by_id), given.c.member_id.is_not(None))
+        lost = place | {"deleted_run": run_id, "deleted_at": now}
+        touched += upsert(conn, members, left.subquery(), lost, changes=_deleted)
+        ended = sa.select(given.c.membership_id).where(gone, by_id).subquery()
+        touched += upsert(conn, member_tombstones, ended, lost, changes=_deleted_by_id)
+        _settle(conn, account, side, given)
+        return touched
+
+
+def sweep_members(
+    conn: sa.Connection, *, account: str, side: Side, list_ids: Sequence[str], run_id: int
+) -> int:
+    """After a full read of lists: end the memberships that this run has not seen; return how many.
+
+    Memberships that another run saw or made since this one started are left alone.
+    """
+    began = sa.select(runs.c.started_at).where(runs.c.run_id == run_id).scalar_subquery()
+    unseen = members.update().where(
+        members.c.account == account,
+        members.c.side == side,
+        members.c.list_id.in_(list_ids),
+        members.c.deleted_at.is_(None),
+        members.c.seen_run < run_id,
+        members.c.seen_at < began,
+    )
+    now = sa.func.clock_timestamp()
+    return conn.execute(unseen.values(deleted_run=run_id, deleted_at=now)).rowcount
+
+
+def load_members(
+    conn: sa.Connection,
+    *,
+    account: str,
+    side: Side,
+    list_ids: Sequence[str] | None = None,
+    member_ids: pd.Series | None = None,
+    membership_ids: pd.Series | None = None,
+    with_deleted: bool = True,
+) -> pd.DataFrame:
+    """Return memberships: LIST_MEMBERS and deleted_at.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose lists.
+        list_ids: Only of these lists.
+        member_ids: Only of these people.
+        membership_ids: Only these memberships: who it was that a change feed tells gone.
+        with_deleted: Return tombstones too.
+    """
+    gone = members.c.deleted_at.is_not(None)
+    query = sa.select(
+        *(members.c[name] for name in _GIVEN), gone.label("deleted"), members.c.deleted_at
+    ).where(members.c.account == account, members.c.side == side)
+    if list_ids is not None:
+        query = query.where(members.c.list_id.in_(list_ids))
+    if not with_deleted:
+        query = query.where(sa.not_(gone))
+    query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
+    time = LIST_MEMBERS.field("changed_at").type
+    schema = LIST_MEMBERS.append(pa.field("deleted_at", time))
+    if member_ids is None and membership_ids is None:
+        return read_frame(conn, query, schema)
+    name = "member_id" if member_ids is not None else "membership_id"
+    asked = pd.DataFrame({name: member_ids if member_ids is not None else membership_ids})
+    with staged(conn, columns_of(members, name), asked.drop_duplicates()) as keys:
+        query = query.join(keys, keys.c[name] == members.c[name])
+        return read_frame(conn, query, schema)
+
+
+def _alive(*, written: bool) -> Changes:
+    old = members.c
+
+    def changes(new: Any) -> dict[str, Any]:
+        wins = newer(new, members, "changed_at")
+        known = sa.func.coalesce(new.membership_id, old.membership_id)
+        setting = {
+            # A membership that we made is another one than the one that ended.
+            "membership_id": sa.case(
+                (wins, new.membership_id if written else known), else_=old.membership_id
+            ),
+            "status": sa.case((wins, new.status), else_=old.status),
+            "changed_at": sa.func.greatest(old.changed_at, new.changed_at),
+            "seen_run": sa.func.greatest(old.seen_run, new.seen_run),
+            "seen_at": sa.func.greatest(old.seen_at, new.seen_at),
+        }
+        return setting | ({"deleted_run": sa.null()} if written else {})
+
+    return changes
+
+
+def _deleted(new: Any) -> dict[str, Any]:
+    return {"deleted_run": sa.func.greatest(members.c.deleted_run, new.deleted_run)}
+
+
+def _deleted_by_id(new: Any) -> dict[str, Any]:
+    return {"deleted_run": sa.func.greatest(member_tombstones.c.deleted_run, new.deleted_run)}
+
+
+def _settle(conn: sa.Connection, account: str, side: str, given: sa.Table) -> None:
+    """Say of each membership that the page touched whether it lasts."""
+    end = member_tombstones
+    by_key = sa.and_(
+        members.c.list_id == given.c.list_id,
+        members.c.entity == sa.func.coalesce(given.c.entity, ""),
+        members.c.member_id == given.c.member_id,
+    )
+    here = sa.and_(members.c.account == account, members.c.side == side)
+    key = (members.c.list_id, members.c.entity, members.c.member_id)
+    touched = sa.union(
+        sa.select(*key).join(given, by_key).where(here),
+        sa.select(*key).join(given, members.c.membership_id == given.c.membership_id).where(here),
+    ).subquery()
+    told = (
+        sa.select(end.c.deleted_run)
+        .where(
+            end.c.account == members.c.account,
+            end.c.side == members.c.side,
+            end.c.membership_id == members.c.membership_id,
+        )
+        .scalar_subquery()
+    )
+    over = sa.func.greatest(members.c.deleted_run, told) >= sa.func.coalesce(members.c.seen_run, 0)
+    since = sa.func.coalesce(members.c.deleted_at, sa.func.clock_timestamp())
+    same = [members.c[column.name] == column for column in touched.c]
+    conn.execute(members.update().where(here, *same).values(deleted_at=sa.case((over, since))))

@@ -1,0 +1,262 @@
+"""People of each side as last seen: the replica that plans are made from.
+
+Pages may arrive twice, late or in any order, from several runs; the outcome is the same. What a
+vendor calls newer wins, and of two sightings with one time the later run's. A record is gone when
+the last run that saw it gone is not older than the last that saw it alive.
+
+Every sync type of an account reads the same fields of an entity, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from bothways.store.frames import Changes, columns_of, read_frame, staged, upsert
+from bothways.store.schema import records, runs
+from bothways.tables import CONTACTS, FIELD_PREFIX, FieldType, Side, contacts_schema
+
+_CORE: Final = ("email", "email_key", "status", "active", "external_key", "merged_into")
+_FIXED: Final = ("entity", "id", *_CORE, "modified_at")
+_ARGUMENTS: Final = 100  # that a function of PostgreSQL takes
+
+
+def absorb_contacts(
+    conn: sa.Connection,
+    *,
+    account: str,
+    side: Side,
+    run_id: int,
+    rows: pa.Table,
+    written: bool = False,
+) -> int:
+    """Take in a page of people; return how many rows were touched.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose people they are.
+        run_id: The run that read or wrote them.
+        rows: CONTACTS with `email_key` and field columns; fields are merged into the known ones.
+        written: These are our own writes, later than all that this run has read.
+    """
+    names = [name for name in rows.column_names if name.startswith(FIELD_PREFIX)]
+    fields = {name: sa.Column(f"f{i}", _sql_type(rows, name)) for i, name in enumerate(names)}
+    page = rows.rename_columns([fields[n].name if n in fields else n for n in rows.column_names])
+    deleted = sa.Column("deleted", sa.Boolean)
+    place = {"account": account, "side": side}
+    with staged(conn, [*columns_of(records, *_FIXED), deleted, *fields.values()], page) as given:
+        gone = sa.func.coalesce(given.c.deleted, sa.false())
+        values = {
+            name[len(FIELD_PREFIX) :]: given.c[column.name] for name, column in fields.items()
+        }
+        alive = sa.select(
+            *(given.c[name] for name in _FIXED),
+            _object(values).label("fields"),
+            sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
+        )
+        seen = place | {"seen_run": run_id, "seen_at": sa.func.clock_timestamp()}
+        touched = upsert(
+            conn,
+            records,
+            alive.where(sa.not_(gone)).subquery(),
+            seen,
+            changes=_alive(fields=bool(names), written=written),
+            newest="modified_at",
+        )
+        lost = sa.select(given.c.entity, given.c.id).where(gone).subquery()
+        now = place | {"deleted_run": run_id, "deleted_at": sa.func.clock_timestamp()}
+        return touched + upsert(conn, records, lost, now, changes=_deleted)
+
+
+def sweep_contacts(
+    conn: sa.Connection, *, account: str, side: Side, entity: str, run_id: int
+) -> int:
+    """After a full read: mark as deleted what this run has not seen; return how many.
+
+    Records that another run saw or made since this one started are left alone.
+    """
+    began = sa.select(runs.c.started_at).where(runs.c.run_id == run_id).scalar_subquery()
+    unseen = records.update().where(
+        records.c.account == account,
+        records.c.side == side,
+        records.c.entity == entity,
+        records.c.deleted_at.is_(None),
+        records.c.seen_run < run_id,
+        records.c.seen_at < began,
+    )
+    now = sa.func.clock_timestamp()
+    return conn.execute(unseen.values(deleted_run=run_id, deleted_at=now)).rowcount
+
+
+def load_records(
+    conn: sa.Connection,
+    *,
+    account: str,
+    side: Side,
+    entity: str | None = None,
+    ids: pd.Series | None = None,
+    email_keys: pd.Series | None = None,
+    external_keys: pd.Series | None = None,
+    fields: Mapping[str, FieldType] | None = None,
+    with_deleted: bool = True,
+) -> pd.DataFrame:
+    """Return people of one side: CONTACTS, the field columns, email_key and deleted_at.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose people.
+        entity: Only this entity; None for all.
+        ids: Only those with one of these ids …
+        email_keys: … or, as well, with one of these normalised addresses …
+        external_keys: … or, as well, with one of these alternate keys; everybody where none of
+            the three is given.
+        fields: Vendor field names and the types that they were read as. A value that does not
+            fit its type is null: the mapping changed, and the next run reads everything.
+        with_deleted: Return tombstones too.
+    """
+    wanted = dict(fields or {})
+    columns = [records.c[name] for name in CONTACTS.names if name != "deleted"]
+    gone = records.c.deleted_at.is_not(None)
+    query = sa.select(
+        *columns,
+        gone.label("deleted"),
+        *(_typed_field(name, kind) for name, kind in wanted.items()),
+        records.c.email_key,
+        records.c.deleted_at,
+    ).where(records.c.account == account, records.c.side == side)
+    if entity is not None:
+        query = query.where(records.c.entity == entity)
+    if not with_deleted:
+        query = query.where(sa.not_(gone))
+    time = CONTACTS.field("modified_at").type
+    schema = contacts_schema(wanted).append(pa.field("email_key", pa.string()))
+    schema = schema.append(pa.field("deleted_at", time))
+    order = query.order_by(records.c.entity, records.c.id)
+    asked = {"id": ids, "email_key": email_keys, "external_key": external_keys}
+    chosen = {name: values for name, values in asked.items() if values is not None}
+    if not chosen:
+        return read_frame(conn, order, schema)
+    wanted_keys = pd.concat(
+        [pd.DataFrame({"name": name, "key": values}) for name, values in chosen.items()]
+    ).drop_duplicates()
+    columns_asked = [sa.Column("name", sa.Text), sa.Column("key", sa.Text)]
+    with staged(conn, columns_asked, wanted_keys) as keys:
+        ways = [
+            sa.select(records.c.entity, records.c.id)
+            .join(keys, sa.and_(keys.c.name == name, keys.c.key == records.c[name]))
+            .where(records.c.account == account, records.c.side == side)
+            for name in chosen
+        ]
+        found = sa.union(*ways).subquery()
+        same = sa.and_(found.c.entity == records.c.entity, found.c.id == records.c.id)
+        return read_frame(conn, order.join(found, same), schema)
+
+
+def count_records(
+    conn: sa.Connection, *, account: str, side: Side, entity: str | None = None
+) -> int:
+    """Return how many people of a side live, as far as the store knows."""
+    query = sa.select(sa.func.count()).where(
+        records.c.account == account, records.c.side == side, records.c.deleted_at.is_(None)
+    )
+    if entity is not None:
+        query = query.where(records.c.entity == entity)
+    return int(conn.execute(query).scalar_one())
+
+
+def newer(new: Any, old: sa.Table, time: str) -> sa.ColumnElement[bool]:
+    """Say whether a sighting is at least as new as the kept one: by the vendor's time, then run."""
+    known = sa.func.coalesce(old.c.seen_run, 0)
+    undecided = sa.or_(new[time].is_(None), old.c[time].is_(None), new[time] == old.c[time])
+    return sa.or_(
+        sa.func.coalesce(new[time] > old.c[time], sa.false()),
+        sa.and_(undecided, new.seen_run >= known),
+    )
+
+
+def _alive(*, fields: bool, written: bool) -> Changes:
+    old = records.c
+
+    def changes(new: Any) -> dict[str, Any]:
+        wins = newer(new, records, "modified_at")
+        last_seen = sa.func.greatest(old.seen_run, new.seen_run)
+        still_gone = sa.and_(sa.not_(sa.literal(written)), old.deleted_run >= last_seen)
+        setting = {name: sa.case((wins, new[name]), else_=old[name]) for name in _CORE} | {
+            "modified_at": sa.func.greatest(old.modified_at, new.modified_at),
+            "seen_run": last_seen,
+            "seen_at": sa.func.greatest(old.seen_at, new.seen_at),
+            "deleted_at": sa.case((still_gone, old.deleted_at)),
+        }
+        if written:
+            setting["deleted_run"] = sa.null()
+        return setting | (_merged_fields(new) if fields else {})
+
+    return changes
+
+
+def _merged_fields(new: Any) -> dict[str, Any]:
+    # Fields have a time of their own: a sync type that reads none may have seen the record later.
+    old = records.c
+    merged = sa.case(
+        (newer(new, records, "fields_at"), old.fields.concat(new.fields)),
+        else_=new.fields.concat(old.fields),
+    )
+    return {"fields": merged, "fields_at": sa.func.greatest(old.fields_at, new.fields_at)}
+
+
+def _deleted(new: Any) -> dict[str, Any]:
+    old = records.c
+    run = sa.func.greatest(old.deleted_run, new.deleted_run)
+    gone = run >= sa.func.coalesce(old.seen_run, 0)
+    since = sa.func.coalesce(old.deleted_at, new.deleted_at)
+    return {"deleted_run": run, "deleted_at": sa.case((gone, since))}
+
+
+def _object(values: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    """Return a JSON object of any number of values."""
+    found: sa.ColumnElement[Any] = sa.cast(sa.literal({}, JSONB), JSONB)
+    pairs = [part for name, value in values.items() for part in (sa.cast(name, sa.Text), value)]
+    for start in range(0, len(pairs), _ARGUMENTS):
+        some = pairs[start : start + _ARGUMENTS]
+        found = found.concat(sa.func.jsonb_build_object(*some, type_=JSONB))
+    return found
+
+
+def _sql_type(rows: pa.Table, name: str) -> sa.types.TypeEngine[Any]:
+    kind = rows.schema.field(name).type
+    kinds: tuple[tuple[Any, sa.types.TypeEngine[Any]], ...] = (
+        (pa.types.is_integer, sa.BigInteger()),
+        (pa.types.is_floating, sa.Float()),
+        (pa.types.is_boolean, sa.Boolean()),
+        (pa.types.is_date, sa.Date()),
+        (pa.types.is_timestamp, sa.DateTime(timezone=True)),
+    )
+    return next((sql for is_kind, sql in kinds if is_kind(kind)), sa.Text())
+
+
+# What a stored value must look like to be of its type, by JSON type and pattern.
+_SHAPES: Final[Mapping[FieldType, tuple[str, str]]] = {
+    FieldType.INTEGER: ("number", r"^-?\d{1,18}$"),
+    FieldType.OPTION: ("number", r"^-?\d{1,18}$"),
+    FieldType.NUMBER: ("number", ""),
+    FieldType.BOOLEAN: ("boolean", ""),
+    FieldType.DATE: ("string", r"^\d{4}-\d\d-\d\d$"),
+    FieldType.DATETIME: ("string", r"^\d{4}-\d\d-\d\dT.*\+00:00$"),
+}
+
+
+def _typed_field(name: str, kind: FieldType) -> sa.ColumnElement[Any]:
+    value: sa.ColumnElement[Any] = records.c.fields[name]
+    text: sa.ColumnElement[Any] = records.c.fields[name].astext
+    if kind in _SHAPES:
+        json_type, pattern = _SHAPES[kind]
+        fits = sa.and_(sa.func.jsonb_typeof(value) == json_type, text.regexp_match(pattern))
+        return sa.case((fits, text)).label(FIELD_PREFIX + name)
+    return text.label(FIELD_PREFIX + name)

@@ -1,0 +1,269 @@
+"""Sync runs: the audit's row per DAG run, and the lists that each run touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
+
+from bothways.errors import StoreError
+from bothways.store.schema import run_lists, runs
+from bothways.terms import RunStatus
+
+_ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
+
+# A person may clear any task of an ended run in Airflow, so that an end may give way to another.
+TRANSITIONS: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
+    RunStatus.IN_PROGRESS: _ENDED | {RunStatus.AWAITING_APPROVAL, RunStatus.DRY_RUN},
+    RunStatus.AWAITING_APPROVAL: frozenset({RunStatus.IN_PROGRESS, RunStatus.FAILED}),
+    RunStatus.COMPLETED: _ENDED | {RunStatus.IN_PROGRESS},
+    RunStatus.COMPLETED_WITH_ERRORS: _ENDED | {RunStatus.IN_PROGRESS},
+    RunStatus.FAILED: _ENDED | {RunStatus.IN_PROGRESS},
+    RunStatus.DRY_RUN: frozenset({RunStatus.IN_PROGRESS, RunStatus.FAILED}),
+}
+
+SORTABLE: Final = ("started_at", "finished_at", "account", "sync_type", "status", "run_id")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; None asks nothing.
+
+    Attributes:
+        dag_ids: Only runs of these DAGs (those that a person may read).
+        accounts: Only runs of these accounts.
+        sync_types: Only these sync types.
+        statuses: Only these statuses.
+        started_from: Started then or later.
+        started_to: Started before then.
+    """
+
+    dag_ids: Sequence[str] | None = None
+    accounts: Sequence[str] | None = None
+    sync_types: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    started_from: datetime | None = None
+    started_to: datetime | None = None
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions on the table runs."""
+        chosen = {
+            "dag_id": self.dag_ids,
+            "account": self.accounts,
+            "sync_type": self.sync_types,
+            "status": self.statuses,
+        }
+        found: list[sa.ColumnElement[bool]]
+        found = [runs.c[name].in_(values) for name, values in chosen.items() if values is not None]
+        if self.started_from is not None:
+            found.append(runs.c.started_at >= self.started_from)
+        if self.started_to is not None:
+            found.append(runs.c.started_at < self.started_to)
+        return found
+
+
+def open_run(
+    conn: sa.Connection,
+    *,
+    account: str,
+    sync_type: str,
+    dag_id: str,
+    dag_run_id: str,
+    submitted_by: str,
+    params: Mapping[str, Any],
+    dry_run: bool,
+    config_hash: str = "",
+    undo_of: int | None = None,
+) -> int:
+    """Write the row of a run and return its id.
+
+    A repeat for the same DAG run (a cleared task) re-opens the same row: In Progress, without
+    message, notes and counts; who submitted it and when it first started stay.
+    """
+    row = {
+        "account": account,
+        "sync_type": sync_type,
+        "dag_id": dag_id,
+        "dag_run_id": dag_run_id,
+        "submitted_by": submitted_by,
+        "params": dict(params),
+        "dry_run": dry_run,
+        "config_hash": config_hash,
+        "undo_of": undo_of,
+        "status": RunStatus.IN_PROGRESS,
+        "started_at": sa.func.clock_timestamp(),
+    }
+    again = {
+        "status": RunStatus.IN_PROGRESS,
+        "params": dict(params),
+        "dry_run": dry_run,
+        "config_hash": config_hash,
+        "undo_of": undo_of,
+        "finished_at": None,
+        "message": None,
+        "notes": [],
+        "counts": {},
+        "guard": sa.null(),
+    }
+    statement = insert(runs).values(row)
+    statement = statement.on_conflict_do_update(index_elements=["dag_id", "dag_run_id"], set_=again)
+    run_id: int = conn.execute(statement.returning(runs.c.run_id)).scalar_one()
+    return run_id
+
+
+def note(conn: sa.Connection, *, run_id: int, sentence: str) -> None:
+    """Add a sentence to the run's notes, once."""
+    added = sa.cast(sa.literal([sentence], JSONB), JSONB)
+    known = runs.c.notes.contains(added)
+    changed = runs.update().where(runs.c.run_id == run_id)
+    conn.execute(changed.values(notes=sa.case((known, runs.c.notes), else_=runs.c.notes + added)))
+
+
+def set_guard(conn: sa.Connection, *, run_id: int, guard: Mapping[str, Any]) -> None:
+    """Keep the guard's verdict."""
+    conn.execute(runs.update().where(runs.c.run_id == run_id).values(guard=dict(guard)))
+
+
+def set_status(conn: sa.Connection, *, run_id: int, status: RunStatus) -> None:
+    """Move a run to another status, as TRANSITIONS allows; the same status is no move.
+
+    Raises:
+        StoreError: The run is unknown, or may not go there.
+    """
+    _move(conn, run_id, status, {})
+
+
+def finish_run(
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    status: RunStatus,
+    counts: Mapping[str, Any],
+    message: str | None = None,
+) -> None:
+    """End a run with what the audit shows of it.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        status: How it ended.
+        counts: `Counts.as_json()`, or {} where nothing was read.
+        message: One sentence for people.
+
+    Raises:
+        StoreError: The run is unknown, or may not end so.
+    """
+    ended = {"counts": dict(counts), "message": message, "finished_at": sa.func.clock_timestamp()}
+    _move(conn, run_id, status, ended)
+
+
+def get_run(conn: sa.Connection, *, run_id: int) -> sa.Row[Any] | None:
+    """Return a run's row, None where there is none."""
+    return conn.execute(sa.select(runs).where(runs.c.run_id == run_id)).one_or_none()
+
+
+def find_run(conn: sa.Connection, *, dag_id: str, dag_run_id: str) -> sa.Row[Any] | None:
+    """Return the row of a DAG run, None where it was never opened."""
+    same = (runs.c.dag_id == dag_id, runs.c.dag_run_id == dag_run_id)
+    return conn.execute(sa.select(runs).where(*same)).one_or_none()
+
+
+def last_run(
+    conn: sa.Connection,
+    *,
+    account: str,
+    sync_type: str,
+    statuses: Sequence[str] | None = None,
+    before: int | None = None,
+) -> sa.Row[Any] | None:
+    """Return the newest run of a sync type, a dry run apart; None where there is none.
+
+    Args:
+        conn: An open transaction.
+        account: Of this account.
+        sync_type: Of this sync type.
+        statuses: Only with one of these statuses.
+        before: Only runs older than this one.
+    """
+    query = sa.select(runs).where(
+        runs.c.account == account, runs.c.sync_type == sync_type, sa.not_(runs.c.dry_run)
+    )
+    if statuses is not None:
+        query = query.where(runs.c.status.in_(statuses))
+    if before is not None:
+        query = query.where(runs.c.run_id < before)
+    return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()
+
+
+def last_runs(conn: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Return the newest run of every account and sync type, dry runs included."""
+    keys = (runs.c.account, runs.c.sync_type)
+    query = sa.select(runs).ext(distinct_on(*keys)).order_by(*keys, runs.c.run_id.desc())
+    return conn.execute(query).all()
+
+
+def find_runs(
+    conn: sa.Connection,
+    *,
+    only: RunFilter | None = None,
+    order: str = "started_at",
+    descending: bool = True,
+    limit: int = 50,
+    offset: int = 0,
+) -> Sequence[sa.Row[Any]]:
+    """Return one page of runs; ties are broken by run id.
+
+    Raises:
+        ValueError: `order` is none of SORTABLE.
+    """
+    if order not in SORTABLE:
+        raise ValueError(f"Runs are not sorted by `{order}`; choose one of {', '.join(SORTABLE)}.")
+    columns = [runs.c[order]] if order == "run_id" else [runs.c[order], runs.c.run_id]
+    query = sa.select(runs).where(*(only or RunFilter()).clauses())
+    query = query.order_by(*(column.desc() if descending else column for column in columns))
+    return conn.execute(query.limit(limit).offset(offset)).all()
+
+
+def count_runs(conn: sa.Connection, *, only: RunFilter | None = None) -> int:
+    """Return how many runs there are."""
+    query = sa.select(sa.func.count()).select_from(runs).where(*(only or RunFilter()).clauses())
+    return int(conn.execute(query).scalar_one())
+
+
+def set_list(
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    list_key: str,
+    name: str,
+    status: str,
+    message: str | None = None,
+    counts: Mapping[str, Any] | None = None,
+) -> None:
+    """Record what the run did to one list; a repeat replaces it."""
+    found = {"name": name, "status": status, "message": message, "counts": dict(counts or {})}
+    statement = insert(run_lists).values(run_id=run_id, list_key=list_key, **found)
+    conn.execute(statement.on_conflict_do_update(index_elements=["run_id", "list_key"], set_=found))
+
+
+def get_lists(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
+    """Return what the run did to each list, by key."""
+    query = sa.select(run_lists).where(run_lists.c.run_id == run_id)
+    return conn.execute(query.order_by(run_lists.c.list_key)).all()
+
+
+def _move(conn: sa.Connection, run_id: int, status: RunStatus, further: Mapping[str, Any]) -> None:
+    sources = [start for start, ends in TRANSITIONS.items() if status in ends or start == status]
+    allowed = runs.update().where(runs.c.run_id == run_id, runs.c.status.in_(sources))
+    if conn.execute(allowed.values(status=status, **further)).rowcount:
+        return
+    row = get_run(conn, run_id=run_id)
+    if row is None:
+        raise StoreError(f"Run {run_id} is not in the store; clear the DAG run from `open`.")
+    raise StoreError(
+        f"Run {run_id} is {row.status} and cannot become {status}; clear the DAG run from `open`."
+    )

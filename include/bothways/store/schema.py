@@ -1,0 +1,323 @@
+"""The store's tables. Whoever changes one adds a migration; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+
+def _text(
+    name: str, *, null: bool = True, default: str | None = None, comment: str = ""
+) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=null, server_default=default, comment=comment or None)
+
+
+def _time(name: str, *, null: bool = True, comment: str = "") -> sa.Column[datetime]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=null, comment=comment or None)
+
+
+def _run(name: str, *, comment: str = "") -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, comment=comment or None)
+
+
+def _key(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, primary_key=True) for name in names]
+
+
+def _key_or_empty(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=True, server_default="")
+
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _text("account", null=False),
+    _text("sync_type", null=False),
+    _text("dag_id", null=False),
+    _text("dag_run_id", null=False),
+    _text("status", null=False),
+    _text("submitted_by", null=False, comment="a user's name, or schedule"),
+    _time("started_at", null=False),
+    _time("finished_at"),
+    sa.Column("params", JSONB, nullable=False, server_default="{}"),
+    sa.Column("dry_run", sa.Boolean, nullable=False),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    _text("message"),
+    sa.Column("notes", JSONB, nullable=False, server_default="[]", comment="sentences"),
+    _text("config_hash", null=False, default=""),
+    sa.Column("guard", JSONB, comment="the guard's verdict, and who approved"),
+    _run("undo_of", comment="the run whose writes this one takes back"),
+    sa.UniqueConstraint("dag_id", "dag_run_id"),
+    sa.Index("runs_by_start", sa.text("started_at DESC"), sa.text("run_id DESC")),
+    sa.Index("runs_of_sync", "account", "sync_type", sa.text("run_id DESC")),
+    comment="sync runs: one row per DAG run",
+)
+
+run_lists = sa.Table(
+    "run_lists",
+    metadata,
+    sa.Column(
+        "run_id", sa.BigInteger, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True
+    ),
+    *_key("list_key"),
+    _text("name", null=False),
+    _text("status", null=False),
+    _text("message"),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    comment="what a run did to each list that it touched",
+)
+
+# No foreign key to runs: a check per row would double the time of a bulk load.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("run_id", sa.BigInteger, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("account", null=False),
+    _text("entity"),
+    _text("kind", comment="null where nothing is written"),
+    _text("target", comment="the side that is written to"),
+    _text("source", comment="the side that the row came from"),
+    _text("source_entity"),
+    _text("source_id"),
+    _text("record_id"),
+    _text("key"),
+    _text("email"),
+    _text("email_key"),
+    _text("list_key"),
+    _text("result", null=False),
+    _text("planned_result", comment="what result becomes once the write succeeded"),
+    _text("reason"),
+    _text("error_code"),
+    _text("error_message"),
+    sa.Column("transient", sa.Boolean),
+    sa.Column("before", JSONB),
+    sa.Column("after", JSONB),
+    _time("submitted_at", null=False),
+    _time("processed_at"),
+    sa.Column("chunk", sa.Integer),
+    sa.Index("jobs_by_result", "run_id", "result", "seq"),
+    sa.Index("jobs_by_entity", "run_id", "entity", "seq"),
+    sa.Index(
+        "jobs_by_reason", "run_id", "reason", "seq", postgresql_where=sa.text("reason IS NOT NULL")
+    ),
+    sa.Index(
+        "jobs_by_address", "run_id", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}
+    ),
+    sa.Index("jobs_of_address", "account", "email_key", sa.text("run_id DESC"), "seq"),
+    sa.Index(
+        "jobs_of_record",
+        "account",
+        "record_id",
+        sa.text("run_id DESC"),
+        "seq",
+        postgresql_where=sa.text("record_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "jobs_of_source",
+        "account",
+        "source_id",
+        sa.text("run_id DESC"),
+        "seq",
+        postgresql_where=sa.text("source_id IS NOT NULL"),
+    ),
+    comment="sync jobs: every row that entered a run, and what became of it",
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    *_key("account", "side", "entity", "id"),
+    _text("email"),
+    _text("email_key"),
+    _text("status"),
+    sa.Column("active", sa.Boolean),
+    _time("modified_at", comment="the vendor's time of the last change that was seen"),
+    _text("external_key"),
+    _text("merged_into"),
+    sa.Column("fields", JSONB, nullable=False, server_default="{}"),
+    _time("fields_at", comment="modified_at of the row that fields come from"),
+    _run("seen_run", comment="the last run that saw it alive"),
+    _time("seen_at"),
+    _run("deleted_run", comment="the last run that saw it gone"),
+    _time("deleted_at", comment="null while it lives"),
+    sa.Index("records_by_address", "account", "side", "email_key"),
+    sa.Index(
+        "records_by_external_key",
+        "account",
+        "side",
+        "external_key",
+        postgresql_where=sa.text("external_key IS NOT NULL"),
+    ),
+    sa.Index(
+        "records_gone", "account", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")
+    ),
+    comment="people of each side as last seen; deleted ones stay as tombstones",
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    *_key("account", "side", "list_id"),
+    _key_or_empty("entity"),
+    *_key("member_id"),
+    _text("membership_id"),
+    _text("status"),
+    _time("changed_at"),
+    _run("seen_run", comment="the last run that saw it there"),
+    _time("seen_at"),
+    _run("deleted_run", comment="the last run that saw it gone, told by list and member"),
+    _time("deleted_at", comment="null while it lasts"),
+    sa.Index("members_by_membership", "account", "side", "membership_id"),
+    sa.Index("members_by_person", "account", "side", "member_id"),
+    sa.Index(
+        "members_gone", "account", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")
+    ),
+    comment="memberships of each side as last seen; deleted ones stay as tombstones",
+)
+
+member_tombstones = sa.Table(
+    "member_tombstones",
+    metadata,
+    *_key("account", "side", "membership_id"),
+    _run("deleted_run"),
+    _time("deleted_at", null=False),
+    comment="memberships that a change feed told gone by their id alone",
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    *_key("account", "entity", "crm_id"),
+    _text("marketing_id", null=False),
+    _text("email_key"),
+    _time("linked_at", null=False),
+    _run("run_id"),
+    sa.Column(
+        "speaks",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.true(),
+        comment="of several CRM records of one person, the one whose fields count",
+    ),
+    sa.Index("links_by_marketing", "account", "marketing_id"),
+    sa.Index("links_by_address", "account", "email_key"),
+    comment="which CRM record and which platform contact are the same person",
+)
+
+baselines = sa.Table(
+    "baselines",
+    metadata,
+    *_key("account", "entity", "crm_id"),
+    sa.Column("values", JSONB, nullable=False, comment="agreed values by the mapping's names"),
+    _time("agreed_at", null=False),
+    _run("run_id"),
+    comment="the field values both sides had when they last agreed",
+)
+
+list_states = sa.Table(
+    "list_states",
+    metadata,
+    *_key("account", "list_key"),
+    *(_key_or_empty(name) for name in ("entity", "crm_id", "marketing_id")),
+    _text("state", null=False),
+    _time("changed_at", null=False),
+    _run("run_id"),
+    sa.CheckConstraint(
+        "state IN ('joined', 'left_crm', 'left_marketing', 'unsubscribed')",
+        name="list_states_state_check",
+    ),
+    sa.Index("list_states_by_crm", "account", "crm_id"),
+    sa.Index("list_states_by_marketing", "account", "marketing_id"),
+    comment="the membership both sides had when they last agreed",
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    *_key("account", "side", "email_key"),
+    _key_or_empty("list_key"),
+    _text("email"),
+    _text("reason", null=False, comment="the gravest status ever seen"),
+    _text("vendor_reason"),
+    _time("suppressed_at"),
+    _text("record_id"),
+    _text("member_id"),
+    _run("seen_run"),
+    _run("deleted_run"),
+    _time("deleted_at", comment="the side dropped its record; the word still holds"),
+    _time("settled_at", comment="when the other side had it"),
+    _run("lifted_run"),
+    _time("lifted_at", comment="the person came back by the platform's own means"),
+    _text("lifted_reason"),
+    sa.Index("suppressions_by_record", "account", "side", "record_id"),
+    comment="who may not be mailed: the store's memory of consent, never pruned",
+)
+
+list_ids = sa.Table(
+    "list_ids",
+    metadata,
+    *_key("account", "list_key", "side"),
+    _text("list_id", null=False),
+    _text("name", null=False),
+    _text("entity"),
+    _time("resolved_at", null=False),
+    comment="the ids that the names in the configuration stand for",
+)
+
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    *_key("account", "sync_type", "side", "dataset"),
+    _text("value", null=False),
+    _text(
+        "fingerprint", null=False, comment="hash of what was asked; another one reads everything"
+    ),
+    _time("read_at", null=False),
+    _run("run_id"),
+    comment="how far a side has been read",
+)
+
+retries = sa.Table(
+    "retries",
+    metadata,
+    *_key("account", "sync_type", "source"),
+    *(_key_or_empty(name) for name in ("entity", "source_id", "list_key")),
+    _text("email_key"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    _time("next_at", null=False),
+    sa.Column("given_up", sa.Boolean, nullable=False),
+    _text("error_code"),
+    _text("error_message"),
+    _run("first_run"),
+    _run("last_run"),
+    sa.Index("retries_by_address", "account", "email_key"),
+    comment="records in error, to be tried again",
+)
+
+erased = sa.Table(
+    "erased",
+    metadata,
+    *_key("account", "address_hash"),
+    _time("erased_at", null=False),
+    comment="keyed hashes of the addresses of people who asked to be forgotten",
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    *_key("name"),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    comment="the key of the hashes in erased",
+)

@@ -1,0 +1,67 @@
+"""Watermarks: how far each dataset of a side has been read, and what was asked of it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from bothways.store.schema import watermarks
+
+
+def read(
+    conn: sa.Connection, *, account: str, sync_type: str, side: str, dataset: str, fingerprint: str
+) -> str | None:
+    """Return how far a dataset has been read; None where everything must be.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        sync_type: Whose watermark it is; two sync types read the same data on their own.
+        side: crm or marketing.
+        dataset: The dataset's name.
+        fingerprint: Hash of what is asked now; another one than then reads everything, since a
+            changed mapping wants fields that were never read.
+    """
+    query = sa.select(watermarks.c.value).where(
+        watermarks.c.account == account,
+        watermarks.c.sync_type == sync_type,
+        watermarks.c.side == side,
+        watermarks.c.dataset == dataset,
+        watermarks.c.fingerprint == fingerprint,
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
+def move(
+    conn: sa.Connection,
+    *,
+    account: str,
+    sync_type: str,
+    side: str,
+    dataset: str,
+    fingerprint: str,
+    value: str,
+    run_id: int,
+) -> None:
+    """Remember how far a dataset has been read, by a query with this fingerprint."""
+    found = {
+        "value": value,
+        "fingerprint": fingerprint,
+        "read_at": sa.func.clock_timestamp(),
+        "run_id": run_id,
+    }
+    keys = {"account": account, "sync_type": sync_type, "side": side, "dataset": dataset}
+    statement = insert(watermarks).values(keys | found)
+    conn.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=found))
+
+
+def forget(conn: sa.Connection, *, account: str, sync_type: str, side: str, dataset: str) -> None:
+    """Drop a watermark, so that the next run reads everything (the vendor no longer knows it)."""
+    conn.execute(
+        watermarks.delete().where(
+            watermarks.c.account == account,
+            watermarks.c.sync_type == sync_type,
+            watermarks.c.side == side,
+            watermarks.c.dataset == dataset,
+        )
+    )

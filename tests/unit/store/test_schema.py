@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from bothways.errors import ConfigurationError, StoreError
+from bothways.store.db import Store, alembic_config
+from bothways.store.schema import metadata, secrets
+from tests.support.postgres import TestPostgres
+
+SHAPE = """
+SELECT 'column', table_name, column_name, data_type, is_nullable, column_default, is_identity,
+       col_description(table_name::regclass, ordinal_position::int)
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', tablename, indexname, indexdef, '', '', '', ''
+FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '',
+       '', '' FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'table', relname, obj_description(oid), '', '', '', '', ''
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+"""
+
+
+def _shape(url: str) -> set[tuple[object, ...]]:
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as conn:
+        found = {tuple(row) for row in conn.execute(sa.text(SHAPE))}
+    engine.dispose()
+    return {row for row in found if row[1] != "store_version"}
+
+
+def test_migrations_make_what_the_models_say(
+    postgres_url: str, postgres: TestPostgres, migrated: str
+) -> None:
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    metadata.create_all(engine)
+    engine.dispose()
+    with postgres.fresh_database(migrated) as url:
+        assert _shape(url) == _shape(postgres_url)
+
+
+def test_there_is_one_head(conn: sa.Connection) -> None:
+    assert len(ScriptDirectory.from_config(alembic_config(conn)).get_heads()) == 1
+
+
+def test_migrating_twice_keeps_the_secret(postgres_url: str) -> None:
+    store = Store(postgres_url)
+    values = []
+    for _ in range(2):
+        store.migrate()
+        with store.begin() as conn:
+            values.append(conn.execute(sa.select(secrets.c.value)).scalar_one())
+    store.check()
+    store.dispose()
+    assert values[0] == values[1]
+    assert len(values[0]) == 32
+
+
+def test_an_empty_database_asks_for_a_migration(postgres_url: str) -> None:
+    store = Store(postgres_url)
+    with pytest.raises(StoreError, match=r"revision none .* run `bothways migrate`"):
+        store.check()
+    with pytest.raises(StoreError, match="run `bothways migrate`"), store.begin() as conn:
+        conn.execute(sa.text("SELECT * FROM runs"))
+    store.dispose()
+
+
+def test_a_store_that_is_down_is_said_without_its_password() -> None:
+    store = Store("postgresql://somebody:hidden@127.0.0.1:1/none")
+    with pytest.raises(StoreError, match="check that PostgreSQL runs") as raised:
+        store.check()
+    assert "hidden" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "no url"])
+def test_only_postgresql_is_a_store(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="postgresql://user:password@host:port/database"):
+        Store(url)
+
+
+def test_what_postgresql_says_of_a_row_stays_out_of_the_error(store: Store) -> None:
+    row = "INSERT INTO erased VALUES ('a', 'eve@example.org', now())"
+    with store.begin() as conn:
+        conn.execute(sa.text(row))
+    twice = pytest.raises(StoreError, match="UniqueViolation, 23505, erased_pkey")
+    with twice as raised, store.begin() as conn:
+        conn.execute(sa.text(row))
+    assert "eve" not in str(raised.value)
