@@ -18,7 +18,6 @@ from bothways.errors import Missing, Rejected
 _SUPPRESS_ROWS = 1000  # no limit is published (assumed)
 _LEAVE_ROWS = 1000  # likewise
 _ERASE_ROWS = 5000  # facts 1.3
-_LISTS_PER_CONTACT = 100  # facts 1.3
 _ADDRESS = "@email"
 
 Row = dict[str, Any]
@@ -47,6 +46,10 @@ def _upsert(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
             yield Verdict("error", None, "invalid", str(problem)).of(row["seq"])
         else:
             contacts.append((row["seq"], contact))
+    yield from _imported(client, contacts)
+
+
+def _imported(client: DotdigitalClient, contacts: Sequence[tuple[int, Contact]]) -> Iterator[Row]:
     for turn in _turns(contacts):
         verdicts = import_contacts(client, [contact for _, contact in turn])
         for seq, contact in turn:
@@ -106,12 +109,8 @@ def _suppress(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
             elif verdict is not None:
                 yield verdict.of(row["seq"])
     # Whom the account does not know is created suppressed, so that nobody adds them mailable later.
-    contacts = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
-    for turn in _turns(contacts):
-        verdicts = import_contacts(client, [contact for _, contact in turn])
-        for seq, contact in turn:
-            if contact.key in verdicts:
-                yield _as_suppressed(verdicts[contact.key]).of(seq)
+    born = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
+    yield from map(_as_suppressed, _imported(client, born))
 
 
 def _suppress_batch(
@@ -125,14 +124,21 @@ def _suppress_batch(
     known: dict[Key, Verdict] = {}
     for person in answer.get("suppressed") or ():
         written = Verdict("written", str(person.get("id")))
-        known["id", str(person.get("id"))] = written
-        known["email", str(person.get("email") or "").casefold()] = written
-    return [(row, _first(known, row)) for row in rows]
+        known.update((key, written) for key in _keys(person.get("id"), person.get("email")))
+    return [
+        (
+            row,
+            next(
+                (known[key] for key in _keys(row["record_id"], row["email"]) if key in known), None
+            ),
+        )
+        for row in rows
+    ]
 
 
-def _first(known: Mapping[Key, Verdict], row: Row) -> Verdict | None:
-    by_id = known.get(("id", str(row["record_id"])))
-    return by_id or known.get(("email", str(row["email"] or "").casefold()))
+def _keys(contact_id: Any, email: Any) -> list[Key]:
+    by_id = [("contactId", str(contact_id))] if contact_id else []
+    return by_id + ([("email", str(email).casefold())] if email else [])
 
 
 def _person(row: Row) -> Row:
@@ -149,11 +155,11 @@ def _born_suppressed(email: str) -> Contact:
     return Contact("email", {"email": email}, {"channelProperties": channel})
 
 
-def _as_suppressed(verdict: Verdict) -> Verdict:
+def _as_suppressed(result: Row) -> Row:
     """Count a refusal for the sake of consent as done: the person is suppressed already."""
-    if verdict.outcome != "ignored":
-        return verdict
-    return Verdict("written", verdict.record_id)
+    if result["outcome"] != "ignored":
+        return result
+    return Verdict("written", result["record_id"]).of(result["seq"])
 
 
 def write_list_members(client: DotdigitalClient, operations: pd.DataFrame) -> pd.DataFrame:
@@ -167,18 +173,12 @@ def write_list_members(client: DotdigitalClient, operations: pd.DataFrame) -> pd
 def _join(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
     valid, errors = _checked(rows)
     yield from errors
-    contacts: list[tuple[tuple[int, ...], Contact]] = []
-    for contact_id, same in groupby(sorted(valid, key=_record), key=_record):
-        for part in _parts(same, _LISTS_PER_CONTACT):
-            lists = sorted({int(row["list_id"]) for row in part})
-            contact = Contact("contactId", {"contactId": contact_id}, {"lists": lists})
-            contacts.append((tuple(row["seq"] for row in part), contact))
-    by_first = {seqs[0]: seqs for seqs, _ in contacts}
-    for turn in _turns([(seqs[0], contact) for seqs, contact in contacts]):
-        verdicts = import_contacts(client, [contact for _, contact in turn])
-        for first, contact in turn:
-            if contact.key in verdicts:
-                yield from (verdicts[contact.key].of(seq) for seq in by_first[first])
+    yield from _imported(client, [(row["seq"], _member(row)) for row in valid])
+
+
+def _member(row: Row) -> Contact:
+    # One list at a time: a list that is gone must not fail the others of the same person.
+    return Contact("contactId", {"contactId": _record(row)}, {"lists": [_list(row)]})
 
 
 def _record(row: Row) -> int:
