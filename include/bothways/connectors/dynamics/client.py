@@ -63,7 +63,8 @@ class Dataverse:
 
     Args:
         settings: ``login`` and ``password`` are client id and secret; ``extra`` holds ``tenant``
-            and, where it is not Microsoft's public one, ``authority``.
+            and, where they are not the usual ones, ``authority`` and ``ca_file`` (a file with
+            certificate authorities).
         parallel: Calls in flight.
         policy: Bounds of repeating.
         clock: Tells the time and waits.
@@ -87,11 +88,13 @@ class Dataverse:
             raise ConfigurationError(
                 f"{TITLE}: the connection needs tenant, client id and client secret; fill them in."
             )
+        verify = str(settings.extra.get("ca_file") or "") or True
         self._sign_in = HttpClient(
             str(settings.extra.get("authority") or AUTHORITY),
             Dialect(TITLE, errors.TOKEN_VERDICTS, errors.explain_token),
             parallel=1,
             policy=policy,
+            verify=verify,
             clock=clock,
         )
         auth = ClientCredentials(
@@ -114,6 +117,7 @@ class Dataverse:
             parallel=parallel,
             headers=_HEADERS,
             policy=policy,
+            verify=verify,
             clock=clock,
         )
 

@@ -147,8 +147,11 @@ class DynamicsConnector:
 
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute creates (by key, with list joins), updates and suppressions."""
-        people = People(self._client, self._environment, self._names, self._membership)
-        return people.write(operations)
+        return self._people.write(operations)
+
+    def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete these people."""
+        return self._people.erase(_table(entity), ids)
 
     def fields(self, entity: str) -> dict[str, FieldInfo]:
         """Return the table's columns."""
@@ -255,6 +258,10 @@ class DynamicsConnector:
     @cached_property
     def _environment(self) -> Environment:
         return read_environment(self._client, self._names)
+
+    @property
+    def _people(self) -> People:
+        return People(self._client, self._environment, self._names, self._membership)
 
     @property
     def _membership(self) -> Membership:

@@ -32,6 +32,7 @@ from bothways.connectors.dynamics.names import (
 )
 from bothways.connectors.dynamics.queries import chunks, one_of, query
 from bothways.connectors.dynamics.writing import (
+    BATCH_ROWS,
     Keyed,
     Verdict,
     Verdicts,
@@ -41,9 +42,10 @@ from bothways.connectors.dynamics.writing import (
     failed,
     records_of,
     refused,
+    send_parts,
     text_or_none,
 )
-from bothways.errors import ConnectorError, FeatureUnavailable
+from bothways.errors import ConnectorError, FeatureUnavailable, Missing
 
 # A lead needs a subject and a last name, a contact a last name: where the mapping gives none, the
 # subject says where the lead comes from, and the last name is the address, cut to its column.
@@ -87,6 +89,19 @@ class People:
                 chosen = records_of(rows[rows["kind"] == kind])
                 if chosen:
                     verdicts.update(write(table, chosen))
+        return as_frame(verdicts)
+
+    def erase(self, table: PersonTable, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete people for ever; RESULTS by position. Who does not exist is erased."""
+        verdicts = dict.fromkeys(range(len(ids)), Verdict())
+        existing = [(seq, id_) for seq, id_ in enumerate(ids) if GUID.fullmatch(id_)]
+        for start in range(0, len(existing), BATCH_ROWS):
+            group = existing[start : start + BATCH_ROWS]
+            parts = [Part("DELETE", f"{table.entity_set}({id_})") for _, id_ in group]
+            for (seq, id_), answer in zip(group, send_parts(self._client, parts), strict=True):
+                verdicts[seq] = Verdict(record_id=id_)
+                if isinstance(answer, ConnectorError) and not isinstance(answer, Missing):
+                    verdicts[seq] = failed(answer, record_id=id_)
         return as_frame(verdicts)
 
     def _update(self, table: PersonTable, rows: Sequence[Values]) -> Verdicts:
