@@ -14,7 +14,7 @@ demo: runtime ## start everything on this machine, sync the demo account, and sh
 	@$(RUN) -m demo up
 
 stop: ## end what `make demo` started
-	@if [ -x $(RUN) ]; then $(RUN) -m demo down; else echo "Nothing runs."; fi
+	@if $(RUN) -c 'import psutil' 2>/dev/null; then $(RUN) -m demo down; else echo "Nothing runs."; fi
 
 clean: stop ## stop, and remove everything that was made
 	@rm -rf .bothways

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
 from demo.airflow_api import AirflowError
@@ -18,6 +19,8 @@ HOME = PROJECT / ".bothways"
 
 def up() -> int:
     """Starts everything and shows the first syncs; stops everything when that fails."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell or CI ignores the first
+        signal.signal(number, signal.default_int_handler)
     demo = Demo(HOME, _port("BOTHWAYS_PORT", 8080), _port("BOTHWAYS_SANDBOX_PORT", 8900))
     try:
         demo.take_over()

@@ -55,7 +55,7 @@ class Demo:
             print("Stopping the demo that runs already.")
         self.stack.processes.stop()
         # A second `make demo` must end this one too, should it still be starting.
-        self.stack.processes.record("demo", psutil.Process(), signal.SIGINT)
+        self.stack.processes.record("demo", psutil.Process(), signal.SIGTERM)
         for variable, port in (
             ("BOTHWAYS_PORT", self.stack.port),
             ("BOTHWAYS_SANDBOX_PORT", self.sandbox_port),
