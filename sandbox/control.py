@@ -24,7 +24,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class _Control:
-    """The endpoints; their JSON is described in `docs/sandbox.md`."""
+    """The endpoints; the page at `/` lists them, `Switches` describes the faults."""
 
     def __init__(self, emulations: Mapping[str, Emulation], clock: Clock) -> None:
         self._emulations = emulations

@@ -9,7 +9,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
-from sandbox.dotdigital import v2_account, v2_contacts, v2_imports, v2_lists, v3_contacts, v3_jobs
+from sandbox.dotdigital import (
+    v2_account,
+    v2_audience,
+    v2_contacts,
+    v2_imports,
+    v2_lists,
+    v2_preferences,
+    v3_contacts,
+    v3_jobs,
+)
 from sandbox.dotdigital.errors import ApiError
 from sandbox.dotdigital.limits import Gate
 from sandbox.vendor import VendorContext
@@ -28,6 +37,8 @@ def create(context: VendorContext) -> ASGIApp:
             *v3_jobs.routes(context),
             *v3_contacts.routes(context),
             *v2_account.routes(context),
+            *v2_preferences.routes(context),
+            *v2_audience.routes(context),
             *v2_lists.routes(context),
             *v2_imports.routes(context),
             *v2_contacts.routes(context),
@@ -72,6 +83,8 @@ def _not_emulated(request: Request, _problem: Exception) -> Response:
     return JSONResponse({"message": f"{text} by this sandbox; the page at / says what is."}, 501)
 
 
-def _wrong_verb(request: Request, _problem: Exception) -> Response:
+def _wrong_verb(request: Request, problem: Exception) -> Response:
+    if "/with-consent" in request.url.path:  # it looks like a contact's own path
+        return _not_emulated(request, problem)
     text = f"The requested resource does not support http method '{request.method}'."
     return JSONResponse({"message": text}, 405)

@@ -115,7 +115,8 @@ def retrieve(call: Call) -> Any:
             if row is None:
                 missing.append(item)
             else:
-                found += v2_shape.shape([row], names)
+                (contact,) = v2_shape.shape([row], names)
+                found.append({**contact, "created": row["created"]})
     return {"contacts": found, "notFound": missing}
 
 

@@ -1,6 +1,7 @@
 """Reads the contacts of v3 requests.
 
-What the schema forbids fails the request, a bad value the row. The schema is the vendor's own contacts service file (facts: DD3C).
+What the schema forbids fails the request, a bad value the row. The schema is the
+vendor's own contacts service file (facts: DD3C).
 """
 
 from __future__ import annotations

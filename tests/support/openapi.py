@@ -39,9 +39,10 @@ class Contract:
         self._operations: list[tuple[re.Pattern[str], Operation]] = []
         for name in names:
             document = json.loads((SPECS / name).read_text())
+            components = _flattened(document["components"])
             for template, path in document["paths"].items():
                 for method, body in path.items():
-                    operation = Operation(template, method.upper(), body, document["components"])
+                    operation = Operation(template, method.upper(), body, components)
                     self._operations.append((_pattern(template, body), operation))
         self._operations.sort(key=lambda found: found[1].template.count("{"))
 
@@ -92,6 +93,23 @@ def _schema(holder: dict[str, Any] | None) -> dict[str, Any] | None:
     content = (holder or {}).get("content", {})
     schema: dict[str, Any] | None = content.get("application/json", {}).get("schema")
     return schema
+
+
+def _flattened(components: dict[str, Any]) -> dict[str, Any]:
+    """Merge each closed object with the closed object that it extends, as NSwag means it.
+
+    Taken literally, an `allOf` of two objects that both forbid additional properties allows none.
+    """
+    schemas = dict(components["schemas"])
+    for name, schema in components["schemas"].items():
+        parts = [
+            schemas[part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+            for part in schema.get("allOf", [])
+        ]
+        if parts and all(part.get("additionalProperties") is False for part in parts):
+            merged = {key: value for part in parts for key, value in part["properties"].items()}
+            schemas[name] = {**parts[0], "properties": merged}
+    return {**components, "schemas": schemas}
 
 
 def _strict(node: Any) -> Any:
