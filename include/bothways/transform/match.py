@@ -1,0 +1,240 @@
+"""Who is who: people of both sides brought together, by link first and by address second.
+
+What is decided here:
+
+- **A link once made holds**, whatever else changes; a changed address moves with it
+  (``moved_in_crm``, ``moved_in_marketing``, ``moved_in_both``).
+- Without a link, people with the same normalised address are the same person. Several CRM records
+  with one address all follow the one platform contact. One of them **speaks** for the fields: the
+  one that speaks already, then an active one, a contact before a lead, the latest modified, the
+  lowest id.
+- A record that follows and gets an address of its own **leaves** and is matched by that address:
+  it was another person behind a shared address.
+- **An address taken over**: once a linked person has moved away from an address, whoever turns up
+  under it is somebody else (``address_taken_over``).
+- **A merged CRM record**: its link follows the record that it was merged into (``merged``), unless
+  that one is linked already; then its platform contact is left alone (``merged_away``).
+- **Deleted** on a side: the pair says where (``deleted_in_crm``, ``deleted_in_marketing``,
+  ``deleted_in_both``).
+- **Back again**: where the platform contact is gone and one with the CRM record's address turns
+  up, or the same one returns, the link goes there (``re_added``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from bothways.transform.columns import column, frame
+from bothways.transform.held import Held, Side, places, take_rows, truths
+from bothways.transform.kernels import Array, pc
+from bothways.transform.merged_records import follow_merges, record_ids
+from bothways.transform.speakers import elect
+
+_TEXT = pa.string()
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """People brought together. Rows are in no particular order; `operations.number` gives one.
+
+    Attributes:
+        pairs: `entity`, `crm_id`, `marketing_id`, `email_key` (the address that the link was made
+            by), `speaks`, `new_link` and `case` (null where there is nothing to tell). Every
+            link of a person whom a row on either side touches, and every new one.
+        crm_only: `entity`, `crm_id` and `case` of live CRM records without a platform contact.
+        marketing_only: `marketing_id` and `case` of live platform contacts without a CRM record.
+        dropped: `entity`, `crm_id`, `marketing_id` and `case` (``merged``, ``left``, ``re_added``)
+            of links that hold no longer. Forget them before the new ones are stored.
+    """
+
+    pairs: pd.DataFrame
+    crm_only: pd.DataFrame
+    marketing_only: pd.DataFrame
+    dropped: pd.DataFrame
+
+
+def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Matches:
+    """Bring the people of both sides together.
+
+    Args:
+        crm: `entity`, `id`, `email_key`, `active`, `modified_at`, `merged_into`, `deleted`; each
+            record once. Everything, or what changed.
+        marketing: `id`, `email_key`, `deleted`; each contact once. Everything, or what changed.
+        links: `entity`, `crm_id`, `marketing_id`, `email_key`, `speaks`: at least those of the
+            people above, of the records they were merged into, and of their addresses. A column
+            `gone` (``crm``, ``marketing`` or ``both``) may say where an earlier run saw a deletion.
+    """
+    people, contacts = Side.crm(crm), Side.marketing(marketing)
+    following, handed_over = follow_merges(links, crm)
+    held, back = _bring_back(Held.of(following, people, contacts), people, contacts)
+    held, left = _let_go(held, people, contacts)
+    found, crm_only = _match_addresses(people, contacts, held)
+    return Matches(
+        pairs=_pairs(held, found, people),
+        crm_only=crm_only,
+        marketing_only=_marketing_only(contacts, held, found),
+        dropped=pd.concat([handed_over, back, left], ignore_index=True)[_DROPPED],
+    )
+
+
+_DROPPED = ["entity", "crm_id", "marketing_id", "case"]
+_PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "speaks", "new_link", "case"]
+
+
+def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
+    """Hand links of contacts that are gone to those who turned up under the same address."""
+    free = np.flatnonzero(_unlinked(contacts, held.marketing_row))
+    offered = _Offer.of(contacts.keys.take(free), contacts.names.take(free))
+    place = places(held.crm_key, offered.keys)
+    wanted = held.marketing_gone & ~held.crm_gone & (place >= 0)
+    again = wanted | held.returned
+    if not again.any():
+        return held, held.links.iloc[:0]
+    links = held.links.assign(case=held.links["case"].mask(again, "re_added"))
+    before = links[wanted]
+    ids = take_rows(offered.names, np.where(wanted, place, -1))
+    links["marketing_id"] = pd.arrays.ArrowExtensionArray(
+        pc.coalesce(ids, column(links, "marketing_id", _TEXT))
+    )
+    links["new_link"] = links["new_link"].mask(wanted, other=True)
+    links["email_key"] = links["email_key"].mask(wanted, _column(held.crm_key, links.index))
+    links["gone"] = links["gone"].mask(again, None)
+    return Held.of(links, people, contacts), before
+
+
+def _let_go(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
+    """Let records leave that follow a contact and have got an address of their own."""
+    person = held.persons()
+    speaks = truths(column(held.links, "speaks", pa.bool_()))
+    someone_speaks = np.bincount(person, weights=speaks, minlength=1) > 0
+    away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
+    leaving = away & ~held.crm_gone & ~held.marketing_gone & ~speaks & someone_speaks[person]
+    if not leaving.any():
+        return held, held.links.iloc[:0]
+    stays = Held.of(held.links[~leaving], people, contacts)
+    return stays, held.links[leaving].assign(case="left")
+
+
+def _unlinked(side: Side, linked_rows: np.ndarray) -> np.ndarray:
+    """Say which live rows no link leads to."""
+    free = side.live.copy()
+    free[linked_rows[linked_rows >= 0]] = False
+    return free
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """Platform contacts to be found by address, one per address.
+
+    Attributes:
+        keys: Distinct addresses.
+        names: The contact's id.
+        open: False where the person who is linked has moved away from the address.
+    """
+
+    keys: Array
+    names: Array
+    open: np.ndarray
+
+    @classmethod
+    def of(cls, keys: Array, names: Array, is_open: np.ndarray | None = None) -> _Offer:
+        """Choose per address: an open contact before a closed one, then the lowest id."""
+        is_open = np.ones(len(keys), dtype=bool) if is_open is None else is_open
+        table = pa.table({"key": keys, "closed": pa.array(~is_open), "name": names})
+        codes = pc.fill_null(keys.dictionary_encode().indices, -1).to_numpy()
+        counts = np.bincount(codes + 1, minlength=1)[codes + 1]
+        once = np.flatnonzero((counts == 1) & (codes >= 0))
+        several = np.flatnonzero((counts > 1) & (codes >= 0))
+        order = [(name, "ascending") for name in table.column_names]
+        several = several[pc.sort_indices(table.take(several), sort_keys=order).to_numpy()]
+        first = several[np.diff(codes[several], prepend=-1) != 0]
+        rows = np.concatenate([once, first])
+        return cls(keys.take(rows), names.take(rows), is_open[rows])
+
+
+def _contacts_on_offer(contacts: Side, held: Held) -> _Offer:
+    """Return every live platform contact that is known, from its row or from its links."""
+    person = held.persons()
+    moved_away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
+    counts = {"minlength": person.max(initial=-1) + 1}
+    stay = np.bincount(person, weights=~held.crm_gone & ~moved_away, **counts) > 0
+    some = np.bincount(person, weights=~held.crm_gone, **counts) > 0
+    linked_open = (stay | ~some)[person]
+    present = np.flatnonzero(~held.marketing_gone)
+    free = np.flatnonzero(_unlinked(contacts, held.marketing_row))
+    return _Offer.of(
+        pa.concat_arrays([held.marketing_key.take(present), contacts.keys.take(free)]),
+        pa.concat_arrays([held.column("marketing_id").take(present), contacts.names.take(free)]),
+        np.concatenate([linked_open[present], np.ones(len(free), dtype=bool)]),
+    )
+
+
+def _match_addresses(people: Side, contacts: Side, held: Held) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return new pairs of CRM records without a link, and the records that remain alone."""
+    free = np.flatnonzero(_unlinked(people, held.crm_row))
+    offer = _contacts_on_offer(contacts, held)
+    keys = people.keys.take(free)
+    place = places(keys, offer.keys)
+    opened = np.zeros(len(free), dtype=bool)
+    opened[place >= 0] = offer.open[place[place >= 0]]
+    texts = {
+        "entity": column(people.rows, "entity", _TEXT).take(free),
+        "crm_id": column(people.rows, "id", _TEXT).take(free),
+    }
+    taken_over = pa.scalar("address_taken_over")
+    case = pc.if_else(pa.array((place >= 0) & ~opened), taken_over, pa.scalar(None, _TEXT))
+    texts |= {"marketing_id": take_rows(offer.names, place), "email_key": keys, "case": case}
+    rows = frame(texts)
+    return rows[opened], rows.loc[~opened, ["entity", "crm_id", "case"]].reset_index(drop=True)
+
+
+def _marketing_only(contacts: Side, held: Held, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the live platform contacts that nobody in the CRM is paired with."""
+    free = _unlinked(contacts, held.marketing_row)
+    free &= ~truths(pc.is_in(contacts.names, value_set=column(found, "marketing_id", _TEXT)))
+    rows = np.flatnonzero(free)
+    keys = contacts.keys.take(rows)
+    theirs = pa.concat_arrays([held.crm_key, held.column("email_key")]).drop_null()
+    taken_over = pc.and_(keys.is_valid(), pc.is_in(keys, value_set=theirs))
+    case = pc.if_else(taken_over, pa.scalar("address_taken_over"), pa.scalar(None, _TEXT))
+    return frame({"marketing_id": contacts.names.take(rows), "case": case})
+
+
+def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
+    """Return the links that rows touch and the new ones, with their cases and speakers."""
+    old = held.links.assign(
+        case=_column(held.cases(), held.links.index),
+        gone=held.crm_gone,
+        idle=held.idle,
+        row=held.crm_row,
+        touched=(held.crm_row >= 0) | (held.marketing_row >= 0),
+    )
+    new = found.assign(
+        speaks=None,
+        new_link=True,
+        gone=False,
+        idle=False,
+        touched=True,
+        row=places(record_ids(found, "crm_id"), people.names),
+    )
+    if len(new):
+        old = pd.concat([old, new], ignore_index=True)
+    old = old[_touched(old)].reset_index(drop=True)
+    old["speaks"] = elect(old, people.rows)
+    old["new_link"] = old["new_link"].fillna(value=False)
+    return old[_PAIRS]
+
+
+def _touched(rows: pd.DataFrame) -> np.ndarray:
+    """Say whose platform contact has any record that is touched."""
+    person = column(rows, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
+    some: np.ndarray = np.bincount(person, weights=rows["touched"], minlength=1)[person] > 0
+    return some
+
+
+def _column(values: Array, index: pd.Index) -> pd.Series:
+    return pd.Series(pd.arrays.ArrowExtensionArray(values), index=index)

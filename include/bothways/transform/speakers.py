@@ -1,0 +1,64 @@
+"""Which of several CRM records of one person speaks for the fields."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from bothways.transform.columns import column, flag
+from bothways.transform.held import take_rows, truths
+from bothways.transform.kernels import pc
+
+_TEXT = pa.string()
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def elect(pairs: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+    """Return for each pair whether its CRM record speaks for its platform contact.
+
+    The order: one that is not deleted, that speaks already, that is active, a contact before a
+    lead before others, the latest modified, the lowest id. One that is idle (``merged_away``) never
+    speaks. Where no record of a person is among ``people``, nothing is decided anew.
+
+    Args:
+        pairs: `entity`, `crm_id`, `marketing_id`, `speaks` (null for new pairs), `gone`, `idle`
+            and `row`: the row of `people`, -1 where the record did not change.
+        people: CRM rows with `active` and `modified_at`.
+    """
+    person = column(pairs, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
+    row = pairs["row"].to_numpy(dtype=np.int64)
+    idle = pairs["idle"].to_numpy(dtype=bool)
+    size = np.bincount(person, minlength=1)[person]
+    seen = (np.bincount(person, weights=row >= 0, minlength=1) > 0)[person]
+    before = column(pairs, "speaks", pa.bool_())
+    spoke = truths(before) | (truths(before.is_null()) & (size == 1))
+    speaks = np.where(seen, size == 1, spoke) & ~idle
+    several = np.flatnonzero(seen & (size > 1) & ~idle)
+    speaks[_first_of_each(pairs, people, several, person)] = True
+    return pd.Series(speaks, index=pairs.index)
+
+
+def _first_of_each(
+    pairs: pd.DataFrame, people: pd.DataFrame, rows: np.ndarray, person: np.ndarray
+) -> np.ndarray:
+    """Return which of ``rows`` come first for their person."""
+    some = pairs.iloc[rows]
+    row = some["row"].to_numpy(dtype=np.int64)
+    active = pc.fill_null(take_rows(flag(people, "active", default=True), row), fill_value=True)
+    entity = column(some, "entity", _TEXT)
+    keys = {
+        "person": pa.array(person[rows]),
+        "gone": pa.array(some["gone"].to_numpy(dtype=bool)),
+        "silent": pc.invert(flag(some, "speaks", default=False)),
+        "inactive": pc.invert(active),
+        "rank": pc.fill_null(pc.index_in(entity, value_set=pa.array(["contact", "lead"])), 2),
+        "entity": entity,
+        "modified_at": take_rows(column(people, "modified_at", _TIME), row),
+        "crm_id": column(some, "crm_id", _TEXT),
+    }
+    order = [(key, "descending" if key == "modified_at" else "ascending") for key in keys]
+    places = pc.sort_indices(pa.table(keys), sort_keys=order).to_numpy()
+    first = np.diff(person[rows][places], prepend=-1) != 0
+    chosen: np.ndarray = rows[places[first]]
+    return chosen
