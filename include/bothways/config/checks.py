@@ -1,0 +1,104 @@
+"""What the models cannot see: names that must exist elsewhere, and values that belong together.
+
+They look at the raw values, so that they speak beside the models' own complaints; what has the
+wrong type is left to the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bothways.config import known
+from bothways.config.document import Document, Key
+from bothways.config.paths import mappings_folder
+from bothways.config.problems import Problem, choice
+from bothways.terms import SIDES, other
+
+
+def account_problems(document: Document, stem: str) -> Iterator[Problem]:
+    """Yield what is wrong with an account apart from its keys and types."""
+    name = document.content.get("name", stem)
+    if isinstance(name, str) and name != stem:
+        remedy = f"write `name: {stem}`, leave it out, or rename the file"
+        yield document.problem(("name",), f"`{name}` is not the file's name", remedy)
+    yield from _connectors(document)
+    yield from _unknown(document, ("schedules",), known.sync_types())
+    yield from _unknown(document, ("guard", "sync_types"), known.sync_types())
+    yield from _lists_named_twice(document)
+
+
+def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
+    """Return the mapping files that an account names, by entity, and the wrong names."""
+    folder, found, problems = mappings_folder(), {}, []
+    available = [path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*.yaml")]
+    for entity, written in _pairs(document, ("mappings",)):
+        key = ("mappings", entity)
+        if not isinstance(written, str):
+            remedy = "write its path below mappings/, as dynamics_dotdigital/contact.yaml"
+            problems.append(document.problem(key, "is not the name of a file", remedy))
+        elif written not in available:
+            message = f"there is no file `{written}` in mappings/"
+            problems.append(document.problem(key, message, choice(written, available)))
+        else:
+            found[entity] = folder / written
+    return found, problems
+
+
+def mapping_problems(document: Document) -> Iterator[Problem]:
+    """Yield fields of a mapping that write to the same field of one side."""
+    for side in SIDES:
+        seen: dict[str, str] = {}
+        for name, item in _pairs(document, ("fields",)):
+            target = item.get(side) if isinstance(item, dict) else None
+            if not isinstance(target, str) or item.get("direction") == f"to_{other(side)}":
+                continue
+            first = seen.setdefault(target.casefold(), name)
+            if first != name:
+                message = f"`{target}` is written by `{first}` too"
+                remedy = "map it once, or give one of the two another direction"
+                yield document.problem(("fields", name, side), message, remedy)
+
+
+def _connectors(document: Document) -> Iterator[Problem]:
+    for side in SIDES:
+        written = _at(document, (side,)).get("connector")
+        if not isinstance(written, str) or written in known.connectors(side):
+            continue
+        key = (side, "connector")
+        message = f"there is no connector `{written}`"
+        if written in known.connectors(other(side)):
+            message = f"`{written}` is no connector for the side `{side}`"
+        yield document.problem(key, message, choice(written, known.connectors(side)))
+
+
+def _unknown(document: Document, key: Key, allowed: Iterable[str]) -> Iterator[Problem]:
+    names = tuple(allowed)
+    for name, _ in _pairs(document, key):
+        if name not in names:
+            yield document.problem((*key, name), "unknown sync type", choice(name, names))
+
+
+def _lists_named_twice(document: Document) -> Iterator[Problem]:
+    for side in SIDES:
+        seen: dict[str, str] = {}
+        for key, item in _pairs(document, ("lists",)):
+            name = item.get(side) if isinstance(item, dict) else None
+            if not isinstance(name, str):
+                continue
+            first = seen.setdefault(name.casefold(), key)
+            if first != key:
+                message = f"`{name}` is the list of `{first}` already"
+                yield document.problem(("lists", key, side), message, "map each list once")
+
+
+def _pairs(document: Document, key: Key) -> list[tuple[str, Any]]:
+    return [(str(name), item) for name, item in _at(document, key).items()]
+
+
+def _at(document: Document, key: Key) -> dict[Any, Any]:
+    found: Any = document.content
+    for part in key:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,133 @@
+"""pydantic's errors in the words of a person who edits YAML: what is wrong, and what to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bothways.config.document import Document, Key
+from bothways.config.problems import Problem, choice
+
+_NAME_RULE = "write lower-case letters, digits and _, a letter first, at most 40"
+_DUE = {
+    "string_type": ("text", "put the value in quotes"),
+    "bool_type": ("yes or no", "write true or false"),
+    "bool_parsing": ("yes or no", "write true or false"),
+    "int_type": ("a whole number", "write digits only"),
+    "int_parsing": ("a whole number", "write digits only"),
+    "int_from_float": ("a whole number", "write digits only"),
+    "float_type": ("a number", "write digits, without quotes"),
+    "float_parsing": ("a number", "write digits, without quotes"),
+    "finite_number": ("a number", "write digits, without quotes"),
+    "model_type": ("keys and values", "write its keys on lines of their own, indented"),
+    "model_attributes_type": ("keys and values", "write its keys on lines of their own, indented"),
+    "dict_type": ("keys and values", "write its keys on lines of their own, indented"),
+    "tuple_type": ("a list", "write its items in [brackets]"),
+    "list_type": ("a list", "write its items in [brackets]"),
+}
+_BOUNDS = {
+    "greater_than_equal": ("is too small", "{ge} or more"),
+    "less_than_equal": ("is too large", "{le} or less"),
+    "greater_than": ("is too small", "more than {gt}"),
+    "less_than": ("is too large", "less than {lt}"),
+}
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], document: Document
+) -> Iterator[Problem]:
+    """Yield a problem for each of pydantic's errors.
+
+    Args:
+        error: What validation raised.
+        model: The model that the whole file is validated by.
+        document: The file.
+    """
+    told = {problem.key for problem in document.problems}
+    for item in error.errors(include_url=False):
+        key = tuple(str(part) for part in item["loc"] if part != "[key]")
+        message, remedy = _words(dict(item), model, key)
+        problem = document.problem(key, message, remedy)
+        if problem.key not in told:
+            yield problem
+
+
+def _words(item: dict[str, Any], model: type[BaseModel], key: Key) -> tuple[str, str]:
+    kind, written = item["type"], item["input"]
+    context: Mapping[str, Any] = item.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            found = "unknown key", choice(key[-1], _keys(_model_at(model, key[:-1])))
+        case "missing":
+            found = "is missing", f"add `{key[-1]}:` with its value"
+        case "value_error":
+            found = _halves(str(context["error"]))
+        case _ if written is None:
+            found = "has no value", "write one, or remove the key"
+        case "literal_error" | "enum":
+            allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+            found = f"{_short(written)} is not known", choice(written, allowed)
+        case "string_pattern_mismatch":
+            found = f"{_short(written)} is not a name", _NAME_RULE
+        case "string_too_short":
+            found = "is empty text", "write a name, or remove the key"
+        case _ if kind in _DUE:
+            due, remedy = _DUE[kind]
+            found = f"is {_kind(written)} where {due} is due", remedy
+        case _ if kind in _BOUNDS:
+            message, form = _BOUNDS[kind]
+            found = f"{_short(written)} {message}", f"write {form.format(**context)}"
+        case _:
+            found = f"is not valid ({item['msg']})", "compare it with docs/configuring.md"
+    return found
+
+
+def _halves(sentence: str) -> tuple[str, str]:
+    """Split our own sentences, which end with what to do."""
+    message, _, remedy = sentence.partition("; ")
+    return message, remedy or "compare it with docs/configuring.md"
+
+
+def _short(written: object) -> str:
+    """Show a word that was written; longer things may hold what belongs to nobody else."""
+    text = str(written) if isinstance(written, str | int | float) else _kind(written)
+    return f"`{text}`" if len(text) <= 40 and text.isprintable() else "what is written"
+
+
+def _kind(written: object) -> str:
+    kinds: list[tuple[type | tuple[type, ...], str]] = [
+        (bool, f"the YAML word {str(written).lower()}"),
+        (str, "text"),
+        ((int, float), "a number"),
+        (dict, "keys and values"),
+        (list, "a list"),
+    ]
+    return next((name for kind, name in kinds if isinstance(written, kind)), "a date")
+
+
+def _keys(model: type[BaseModel] | None) -> Iterable[str]:
+    """Return the keys that YAML may have for a model."""
+    return [field.alias or name for name, field in model.model_fields.items()] if model else ()
+
+
+def _model_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
+    """Return the model that describes what stands at a key."""
+    found: Any = model
+    for part in key:
+        if _is_model(found):
+            fields = {field.alias or name: field for name, field in found.model_fields.items()}
+            found = fields[part].annotation if part in fields else None
+        else:  # a dict's values or a tuple's items
+            found = next(iter(_models_in(found)), None)
+    return next(iter(_models_in(found)), None) if not _is_model(found) else found
+
+
+def _is_model(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseModel)
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    yield from (part for part in get_args(annotation) if _is_model(part))

@@ -1,0 +1,24 @@
+"""What an account may name: connectors and sync types.
+
+Both are declared in layers above this one. Files are checked against them by name, as the registry
+finds a vendor by name, so that configuration depends on neither and each is declared once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from bothways.terms import Side
+
+
+def connectors(side: Side) -> tuple[str, ...]:
+    """Return the names of the connectors for a side."""
+    registry: Any = import_module("bothways.connectors.registry")
+    return tuple(registry.names(side))
+
+
+def sync_types() -> tuple[str, ...]:
+    """Return the names of the sync types."""
+    catalog: Any = import_module("bothways.syncs.catalog")
+    return tuple(catalog.CATALOG)

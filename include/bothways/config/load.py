@@ -1,0 +1,181 @@
+"""Reads accounts and mappings, and gathers every problem of every file in one go.
+
+One broken file never hides another: the sound accounts are returned beside the problems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bothways.config import checks
+from bothways.config.account import Account
+from bothways.config.document import Document, read_document
+from bothways.config.explain import explain
+from bothways.config.mapping import Mapping
+from bothways.config.paths import accounts_folder, mappings_folder, shown
+from bothways.config.problems import FileProblems, Problem, choice
+from bothways.config.rules import RuleFiles, load_rule_files, rule_problems
+
+__all__ = [
+    "Loaded",
+    "RuleFiles",
+    "all_problems",
+    "config_hash",
+    "load_account",
+    "load_accounts",
+    "load_rule_files",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All account files.
+
+    Attributes:
+        accounts: The sound accounts, by name.
+        problems: What is wrong with the account files and the mappings that they name.
+        broken: The names of the accounts that have problems.
+    """
+
+    accounts: tuple[Account, ...]
+    problems: tuple[Problem, ...]
+    broken: tuple[str, ...] = ()
+
+
+def load_accounts() -> Loaded:
+    """Return every account of `include/accounts/`, and every problem of its files."""
+    folder = accounts_folder()
+    accounts, problems, broken = [], [], []
+    for path in sorted(folder.glob("[!.]*.yaml")):
+        account, found = _read_account(path)
+        problems += found
+        if account is None:
+            broken.append(path.stem)
+        else:
+            accounts.append(account)
+    problems += _misplaced(folder)
+    return Loaded(tuple(accounts), _in_order(problems), tuple(broken))
+
+
+def load_account(name: str) -> Account:
+    """Return one account; another account's problems do not matter.
+
+    Raises:
+        FileProblems: Its file or a mapping that it names has problems (a ConfigurationError).
+    """
+    path = accounts_folder() / f"{name}.yaml"
+    if not path.is_file():
+        names = [file.stem for file in accounts_folder().glob("[!.]*.yaml")]
+        missing = Problem(shown(path), 1, "", "there is no such file", choice(name, names))
+        raise FileProblems(f"There is no account `{name}`; create its file.", [missing])
+    account, problems = _read_account(path)
+    if account is None:
+        raise FileProblems(f"Account `{name}` has problems; mend its files.", problems)
+    return account
+
+
+def all_problems() -> tuple[Problem, ...]:
+    """Return what is wrong with any file: accounts, mappings used or not, and rule files."""
+    problems = [*load_accounts().problems, *rule_problems()]
+    for path in sorted(mappings_folder().rglob("[!.]*.yaml")):
+        problems += _read_mapping(path)[1]
+    return _in_order(problems)
+
+
+def config_hash(account: Account) -> str:
+    """Return a hash of the effective configuration: defaults and mappings included."""
+    effective = account.model_dump(mode="json", by_alias=True)
+    text = json.dumps(effective, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(set(problems)))
+
+
+def _misplaced(folder: Path) -> Iterator[Problem]:
+    if not folder.is_dir():
+        remedy = "create it, or name the folder above it in BOTHWAYS_INCLUDE"
+        yield Problem(shown(folder), 1, "", "there is no such folder", remedy)
+    for path in sorted(folder.glob("[!.]*.yml")):
+        yield Problem(shown(path), 1, "", "is not read", f"rename it to {path.stem}.yaml")
+
+
+def _read_account(path: Path) -> tuple[Account | None, list[Problem]]:
+    document = _document(path)
+    content, problems = dict(document.content), list(document.problems)
+    if content:
+        problems += checks.account_problems(document, path.stem)
+        mappings, found = _mappings(document)
+        problems += found
+        account, found = _account(document, {"name": path.stem, **content, "mappings": mappings})
+        problems += found
+        if account is not None and not problems:
+            return account, []
+    return None, problems
+
+
+def _account(document: Document, content: dict[Any, Any]) -> tuple[Account | None, list[Problem]]:
+    try:
+        account = Account.model_validate(content)
+    except ValidationError as error:
+        return None, list(explain(error, Account, document))
+    schedules = {
+        name: schedule.in_timezone(account.timezone) for name, schedule in account.schedules.items()
+    }
+    return account.model_copy(update={"schedules": schedules}), []
+
+
+def _mappings(document: Document) -> tuple[dict[str, Mapping], list[Problem]]:
+    """Return the mappings that an account names, and what is wrong with them."""
+    found: dict[str, Mapping] = {}
+    problems: list[Problem] = []
+    named, wrong = checks.mapping_files(document)
+    for entity, path in named.items():
+        mapping, own = _read_mapping(path)
+        problems += own
+        if mapping is not None and mapping.entity != entity:
+            other = f"{shown(path)} maps `{mapping.entity}`"
+            remedy = f"name it as `{mapping.entity}`, or name a mapping of `{entity}` here"
+            problems.append(document.problem(("mappings", entity), other, remedy))
+        elif mapping is not None:
+            found[entity] = mapping
+    return found, [*problems, *wrong]
+
+
+def _read_mapping(path: Path) -> tuple[Mapping | None, list[Problem]]:
+    state = path.stat()
+    mapping, problems = _mapping(path, state.st_mtime_ns, state.st_size)
+    return mapping, list(problems)
+
+
+@lru_cache(maxsize=256)
+def _mapping(path: Path, _changed: int, _size: int) -> tuple[Mapping | None, tuple[Problem, ...]]:
+    document = read_document(path)
+    if not document.content:
+        return None, tuple(document.problems)
+    problems = [*document.problems, *checks.mapping_problems(document)]
+    try:
+        mapping = Mapping.model_validate(document.content)
+    except ValidationError as error:
+        return None, (*problems, *explain(error, Mapping, document))
+    return (None if problems else mapping), tuple(problems)
+
+
+def _document(path: Path) -> Document:
+    """Read a file once per process and state of the file: every DAG file asks for all accounts."""
+    state = path.stat()
+    return _cached(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _cached(path: Path, _changed: int, _size: int) -> Document:
+    return read_document(path)
