@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EVERY_CONNECTOR = frozenset(
     {
+        "ErasesContacts",
         "FindsContacts",
         "HasFields",
         "HasLists",
@@ -64,7 +65,7 @@ _CONNECTORS: Final[Mapping[str, Registration]] = {
         connector="bothways.connectors.dynamics.connector.DynamicsConnector",
         hook="bothways.connectors.dynamics.hook.DynamicsHook",
         capabilities=_EVERY_CONNECTOR
-        | {"ErasesContacts", "Prepares", "ReadsListMembers", "WritesSuppressions"},
+        | {"Prepares", "ReadsListMembers", "WritesSuppressions"},
         chunk_rows=5_000,
         parallel=4,
     ),

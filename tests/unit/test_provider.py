@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+from airflow.models.connection import Connection
+from airflow.providers_manager import ProvidersManager
+
+from bothways.connectors import registry
+from bothways.provider import get_provider_info
+
+TYPES = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
+
+
+def test_every_connector_has_a_connection_type_of_its_name_and_title() -> None:
+    assert set(TYPES) == set(registry.names())
+    for name, entry in TYPES.items():
+        known = registry.registration(name)
+        assert (entry["hook-name"], entry["hook-class-name"]) == (known.title, known.hook)
+        module, _, hook = known.hook.rpartition(".")
+        found = getattr(import_module(module), hook)
+        assert (found.conn_type, found.hook_name) == (name, known.title)
+
+
+def test_the_declaration_fits_the_schema_of_airflow() -> None:
+    folder = Path(airflow.__file__).parent
+    info = json.loads(json.dumps(get_provider_info()))
+    jsonschema.validate(info, json.loads((folder / "provider_info.schema.json").read_text()))
+    schema = json.loads((folder / "provider.yaml.schema.json").read_text())
+    types = schema["properties"]["connection-types"]
+    jsonschema.validate(info["connection-types"], types)
+
+
+def test_the_form_shows_the_fields_that_matter() -> None:
+    manager = ProvidersManager()
+    widgets = {
+        widget.field_name: widget.field["schema"]["title"]
+        for name, widget in manager.connection_form_widgets.items()
+        if name.startswith("extra__dynamics__")
+    }
+    assert widgets == {
+        "tenant": "Tenant",
+        "authority": "Authority URL",
+        "publisher_prefix": "Publisher prefix",
+        "solution": "Solution",
+    }
+    labels = {name: manager.field_behaviours[name]["relabeling"] for name in TYPES}
+    assert labels["dynamics"]["password"] == "Client secret"
+    assert labels["dotdigital"]["login"] == "API user"
+    for name in TYPES:
+        assert manager.field_behaviours[name]["hidden_fields"] == ["schema", "port"]
+
+
+# Airflow's own Test button goes through what Airflow deprecates.
+@pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"host": "https://org.example"}, "the connection needs tenant, client id and client sec"),
+        ({"login": "id", "password": "p", "extra": '{"tenant": "t"}'}, "has no host"),
+    ],
+)
+def test_the_test_button_says_what_is_missing(
+    fields: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(conn_id="bothways_test", conn_type="dynamics", **fields)
+    monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_TEST", connection.get_uri())
+    ok, said = connection.test_connection()
+    assert not ok
+    assert message in said
