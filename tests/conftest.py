@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,3 +31,8 @@ def postgres_url(postgres: TestPostgres) -> Iterator[str]:
     """The URL of an empty database that belongs to this test alone."""
     with postgres.fresh_database() as url:
         yield url
+
+
+def pytest_configure() -> None:
+    # A timeout's SIGTERM must not leave servers running: fixtures are torn down as on Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

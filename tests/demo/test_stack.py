@@ -11,17 +11,14 @@ from tests.support.airflow import RealAirflow
 DAG = """
 from __future__ import annotations
 import time
-import pathlib
 from airflow.sdk import dag, task
 
-@dag(dag_id="probe", schedule=None, tags=["probe"], params={{"seconds": 0}})
+@dag(dag_id="probe", schedule=None, tags=["probe"], params={"seconds": 0})
 def probe():
     @task
-    def work(params=None):
-        tries = pathlib.Path("{folder}") / "tries"
-        tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+    def work(params=None, ti=None):
         # only the first try is slow, so that there is something to kill
-        time.sleep(params["seconds"] if tries.read_text() == "x" else 0)
+        time.sleep(params["seconds"] if ti.try_number == 1 else 0)
 
     @task
     def after():
@@ -36,7 +33,7 @@ probe()
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     dags = tmp_path_factory.mktemp("dags")
-    (dags / "probe.py").write_text(DAG.format(folder=dags))
+    (dags / "probe.py").write_text(DAG)
     (dags / "broken.py").write_text("# airflow dag\nraise RuntimeError('a broken file')\n")
     with RealAirflow(dags=dags, plugins=tmp_path_factory.mktemp("plugins")) as running:
         yield running
