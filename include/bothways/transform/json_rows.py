@@ -1,16 +1,18 @@
-"""One JSON object per row, made column by column."""
+"""One JSON object per row, made and read column by column."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.json
 
 from bothways.tables import FIELD_PREFIX
-from bothways.transform.columns import arrow, series
-from bothways.transform.kernels import Array, constant, pc
+from bothways.transform.columns import arrow, one_chunk, series
+from bothways.transform.kernels import Array, constant, nulls, pc
 
 _MUST_ESCAPE = r'["\\\x00-\x1f]'
 _CONTROLS = [chr(code) for code in range(0x20)]
@@ -51,6 +53,60 @@ def json_objects(
         return series(constant("{}", pa.string(), len(frame)), frame.index)
     joined = pc.utf8_ltrim(pc.binary_join_element_wise(*members, ""), characters=",")
     return series(pc.binary_join_element_wise("{", joined, "}", ""), frame.index)
+
+
+def read_objects(texts: pd.Series, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """Return the values of JSON objects that `json_objects` made, as ``field:<key>`` columns.
+
+    Args:
+        texts: One object per row; null is an empty one.
+        types: Key → type to read it as. A key that a row lacks is null, and so is every value of a
+            key that was stored as another type before its mapping was changed.
+
+    Returns:
+        One column per key over the same index.
+
+    Raises:
+        pyarrow.ArrowInvalid: A text is no JSON object.
+    """
+    found = _read_lines(pc.fill_null(arrow(texts, pa.string()), "{}"), types)
+    columns = {FIELD_PREFIX + key: series(values, texts.index) for key, values in found.items()}
+    return pd.DataFrame(columns, index=texts.index)
+
+
+def _read_lines(lines: Array, types: Mapping[str, pa.DataType]) -> dict[str, Array]:
+    if not len(lines):
+        return {key: nulls(0, kind) for key, kind in types.items()}
+    document = "\n".join(lines.to_pylist()).encode()
+    try:
+        return _read_keys(document, types)
+    except pa.ArrowInvalid:
+        _read_keys(document, {})  # raises where it is no JSON at all
+        return {key: _read_key(document, key, kind) for key, kind in types.items()}
+
+
+def _read_key(document: bytes, key: str, kind: pa.DataType) -> Array:
+    """Read one key; all null where it holds another type."""
+    try:
+        return _read_keys(document, {key: kind})[key]
+    except pa.ArrowInvalid:
+        rows = document.count(b"\n") + 1
+        return nulls(rows, kind)
+
+
+def _read_keys(document: bytes, types: Mapping[str, pa.DataType]) -> dict[str, Array]:
+    """Read one object per line; times and dates are text in JSON."""
+    schema = pa.schema([pa.field(key, _json_type(kind)) for key, kind in types.items()])
+    parse = pyarrow.json.ParseOptions(
+        explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=False
+    )
+    read = pyarrow.json.ReadOptions(use_threads=False, block_size=len(document) + 1)
+    table = pyarrow.json.read_json(BytesIO(document), read, parse)
+    return {key: one_chunk(table[key]).cast(kind) for key, kind in types.items()}
+
+
+def _json_type(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_temporal(kind) else kind
 
 
 def _present(name: str, mask: pd.DataFrame | None, without: pd.DataFrame | None) -> Array | None:
