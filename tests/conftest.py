@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.support.postgres import TestPostgres
 
+_HOME = Path(__file__).resolve().parents[1] / ".bothways"
 # Before any test imports Airflow, which makes its home folder on import.
-_HOME = Path(__file__).resolve().parents[1] / ".bothways" / "tests" / "airflow"
-_HOME.mkdir(parents=True, exist_ok=True)
-os.environ["AIRFLOW_HOME"] = str(_HOME)
+os.environ["AIRFLOW_HOME"] = str(_HOME / "tests" / "airflow")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+set_hypothesis_home_dir(_HOME / "cache" / "hypothesis")
 
 
 @pytest.fixture(scope="session")
