@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bothways.config.mapping import Mapping
-from bothways.config.schedule import Schedule
+from bothways.config.schedule import Schedule, TimezoneName
 from bothways.terms import Side
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -19,7 +19,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SideConfig(_Model):
+class _Switches(_Model):
+    # Strict, since `parallel: yes` is a slip and not the number 1.
+    model_config = ConfigDict(strict=True)
+
+
+class SideConfig(_Switches):
     """One side of an account.
 
     Attributes:
@@ -33,7 +38,7 @@ class SideConfig(_Model):
     parallel: int = Field(default=4, ge=1, le=50)
 
 
-class Settings(_Model):
+class Settings(_Switches):
     """Switches of an account; the defaults are those of the connectors that people come from.
 
     Attributes:
@@ -56,7 +61,7 @@ class Settings(_Model):
     on_guard: Literal["fail", "ask"] = "fail"
 
 
-class IgnoreRules(_Model):
+class IgnoreRules(_Switches):
     """Which ignore rules apply. `empty`, `do_not_mail` and `bounced` carry promises and stay on."""
 
     invalid: bool = True
@@ -65,7 +70,7 @@ class IgnoreRules(_Model):
     duplicate: bool = True
 
 
-class GuardLimits(_Model):
+class GuardLimits(_Switches):
     """The most that one run may do without a person's word; None is no limit.
 
     A percentage is of the people that the store knows on the side that is written to.
@@ -124,7 +129,7 @@ class Account(_Model):
     title: str = ""
     description: str = ""
     enabled: bool = True
-    timezone: str = "UTC"
+    timezone: TimezoneName = "UTC"
     crm: SideConfig
     marketing: SideConfig
     settings: Settings = Field(default_factory=Settings)
@@ -134,21 +139,14 @@ class Account(_Model):
     mappings: dict[str, Mapping] = Field(default_factory=dict)
     schedules: dict[str, Schedule] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _lists_are_mapped_once(self) -> Self:
-        for side in ("crm", "marketing"):
-            names = [item.name(side).casefold() for item in self.lists.values()]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two lists name `{side}: {twice[0]}`; map each list once")
-        return self
-
     def side(self, side: Side) -> SideConfig:
         """Return the configuration of one side."""
         return self.crm if side == "crm" else self.marketing
 
     def lists_of(self, sync_type: str) -> dict[str, ListMapping]:
-        """Return the lists that a sync type cares for, by key."""
+        """Return the lists that a sync type cares for, by key; suppressions care for all."""
+        if sync_type not in LIST_SYNCS:
+            return dict(self.lists)
         return {key: item for key, item in self.lists.items() if sync_type in item.syncs}
 
     def pool(self, side: Side) -> str:

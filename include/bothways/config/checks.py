@@ -12,6 +12,7 @@ from typing import Any
 
 from bothways.config import known
 from bothways.config.document import Document, Key
+from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
 from bothways.terms import SIDES, other
@@ -35,7 +36,9 @@ def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
     available = [path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*.yaml")]
     for entity, written in _pairs(document, ("mappings",)):
         key = ("mappings", entity)
-        if not isinstance(written, str):
+        if entity not in ENTITIES:
+            problems.append(document.problem(key, "unknown entity", choice(entity, ENTITIES)))
+        elif not isinstance(written, str):
             remedy = "write its path below mappings/, as dynamics_dotdigital/contact.yaml"
             problems.append(document.problem(key, "is not the name of a file", remedy))
         elif written not in available:
@@ -47,7 +50,10 @@ def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
 
 
 def mapping_problems(document: Document) -> Iterator[Problem]:
-    """Yield fields of a mapping that write to the same field of one side."""
+    """Yield an unknown entity, and fields that write to the same field of one side."""
+    entity = document.content.get("entity")
+    if isinstance(entity, str) and entity not in ENTITIES:
+        yield document.problem(("entity",), f"unknown entity `{entity}`", choice(entity, ENTITIES))
     for side in SIDES:
         seen: dict[str, str] = {}
         for name, item in _pairs(document, ("fields",)):

@@ -76,7 +76,7 @@ def _words(item: dict[str, Any], model: type[BaseModel], key: Key) -> tuple[str,
             found = "is empty text", "write a name, or remove the key"
         case _ if kind in _DUE:
             due, remedy = _DUE[kind]
-            found = f"is {_kind(written)} where {due} is due", remedy
+            found = f"is {_kind(written)}, and not {due}", remedy
         case _ if kind in _BOUNDS:
             message, form = _BOUNDS[kind]
             found = f"{_short(written)} {message}", f"write {form.format(**context)}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bothways.terms import FieldType, Side
+
+ENTITIES = ("contact", "lead")
+FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class Direction(StrEnum):
@@ -38,7 +43,7 @@ class FieldMapping(BaseModel):
         default: What a target gets where the source has no value, when a record is created.
         fixed: What the target gets whatever the source has, when a record is created.
         options: Option-set value → label. The CRM keeps the value, the platform the label.
-        date_format: How the platform writes a date kept in a text field (strftime); None for ISO 8601.
+        date_format: How the platform writes a date in a text field (strftime); None for ISO 8601.
         true_label: How the platform writes true in a text field.
         false_label: How the platform writes false in a text field.
         max_length: Longest text that both sides keep; longer values are compared and written cut.
@@ -47,30 +52,24 @@ class FieldMapping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    crm: str | None = None
-    marketing: str | None = None
+    crm: str | None = Field(default=None, min_length=1)
+    marketing: str | None = Field(default=None, min_length=1)
     type: FieldType = FieldType.STRING
     direction: Direction = Direction.BOTH
     conflict: ConflictPolicy = ConflictPolicy.CRM
     default: Any = None
     fixed: Any = None
     options: dict[int, str] = Field(default_factory=dict)
-    date_format: str | None = None
-    true_label: str | None = None
-    false_label: str | None = None
-    max_length: int | None = Field(default=None, ge=1)
-    decimals: int | None = Field(default=None, ge=0, le=10)
+    date_format: str | None = Field(default=None, min_length=1)
+    true_label: str | None = Field(default=None, min_length=1)
+    false_label: str | None = Field(default=None, min_length=1)
+    max_length: int | None = Field(default=None, ge=1, strict=True)
+    decimals: int | None = Field(default=None, ge=0, le=10, strict=True)
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.crm is None and self.marketing is None:
-            raise ValueError("a field needs `crm` or `marketing`; give the name of one side's field")
-        if self.type is FieldType.OPTION and not self.options:
-            raise ValueError("a field of type `option` needs `options`; list each value and its label")
-        if self.options and self.type is not FieldType.OPTION:
-            raise ValueError("`options` belong to type `option`; set `type: option` or remove them")
-        if (self.crm is None or self.marketing is None) and self.fixed is None:
-            raise ValueError("a field of one side only needs `fixed`; give the value to write")
+    def _makes_sense(self) -> Self:
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
         return self
 
     def name(self, side: Side) -> str | None:
@@ -79,7 +78,10 @@ class FieldMapping(BaseModel):
 
     def travels_to(self, side: Side) -> bool:
         """Say whether a change may be written to ``side``."""
-        return self.direction in (Direction.BOTH, Direction.TO_CRM if side == "crm" else Direction.TO_MARKETING)
+        return self.direction in (
+            Direction.BOTH,
+            Direction.TO_CRM if side == "crm" else Direction.TO_MARKETING,
+        )
 
 
 class Mapping(BaseModel):
@@ -88,7 +90,7 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     entity: str
-    fields: dict[str, FieldMapping] = Field(default_factory=dict)
+    fields: dict[FieldName, FieldMapping] = Field(default_factory=dict)
 
     def vendor_fields(self, side: Side) -> dict[str, FieldType]:
         """Return what to read on ``side``: the vendor's field name → the type to read it as.
@@ -109,3 +111,99 @@ def _read_type(item: FieldMapping, side: Side) -> FieldType:
     if item.type is FieldType.OPTION or item.date_format or item.true_label or item.false_label:
         return FieldType.STRING
     return item.type
+
+
+def _complaints(item: FieldMapping) -> Iterator[str]:
+    """Yield what does not go together in a field: what is wrong, then what to do."""
+    yield from _about_sides(item)
+    yield from _about_type(item)
+    if item.default is not None and item.fixed is not None:
+        yield "`default` and `fixed` exclude each other; keep one of them"
+    for key, value in (("default", item.default), ("fixed", item.fixed)):
+        if value is not None and not _fits(value, item):
+            yield f"`{key}` does not fit type `{item.type}`; write {_example(item)}"
+
+
+def _about_sides(item: FieldMapping) -> Iterator[str]:
+    if item.crm is None and item.marketing is None:
+        yield "a field needs `crm` or `marketing`; give the name of one side's field"
+    elif item.crm is None or item.marketing is None:
+        side = "marketing" if item.crm is None else "crm"
+        if item.fixed is None:
+            yield "a field of one side only needs `fixed`; give the value to write"
+        if item.direction not in {Direction.BOTH, Direction(f"to_{side}")}:
+            yield f"a field of `{side}` only is never written {item.direction}; remove `direction`"
+
+
+def _about_type(item: FieldMapping) -> Iterator[str]:
+    if item.type is FieldType.OPTION and not item.options:
+        yield "a field of type `option` needs `options`; list each value and its label"
+    labels = [label.strip().casefold() for label in item.options.values()]
+    if len(set(labels)) < len(labels) or "" in labels:
+        yield "`options` have a label twice or empty; give each value a label of its own"
+    for key, types in _BELONGS.items():
+        if getattr(item, key) not in (None, {}) and item.type not in types:
+            due = " or ".join(types)
+            yield f"`{key}` goes with type `{due}` only; remove it, or change `type`"
+    if (item.true_label or "true").casefold() == (item.false_label or "false").casefold():
+        yield "`true_label` and `false_label` are the same; give each its own"
+    if item.date_format is not None and not _keeps_the_day(item.date_format):
+        yield "`date_format` does not keep the date; write for example `%d/%m/%Y`"
+
+
+_BELONGS = {
+    "options": (FieldType.OPTION,),
+    "date_format": (FieldType.DATE, FieldType.DATETIME),
+    "true_label": (FieldType.BOOLEAN,),
+    "false_label": (FieldType.BOOLEAN,),
+    "max_length": (FieldType.STRING,),
+    "decimals": (FieldType.NUMBER,),
+}
+
+
+def _keeps_the_day(form: str) -> bool:
+    moment = datetime(2024, 2, 29, 21, 45, 7)  # noqa: DTZ001 - only its day is looked at
+    try:
+        return datetime.strptime(moment.strftime(form), form).date() == moment.date()  # noqa: DTZ007
+    except ValueError:
+        return False
+
+
+def _fits(value: Any, item: FieldMapping) -> bool:
+    """Whether a value from YAML is one of the field's type; an option is a value or a label."""
+    match item.type:
+        case FieldType.STRING:
+            return isinstance(value, str)
+        case FieldType.BOOLEAN:
+            return isinstance(value, bool)
+        case FieldType.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case FieldType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case FieldType.DATE | FieldType.DATETIME:
+            return isinstance(value, date) or _is_iso(value)
+        case FieldType.OPTION:
+            labels = {label.casefold() for label in item.options.values()}
+            return value in item.options or str(value).casefold() in labels
+
+
+def _is_iso(value: Any) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _example(item: FieldMapping) -> str:
+    """Say what a default of the field's type looks like in YAML."""
+    if item.type is FieldType.OPTION:
+        return "one of its labels: " + ", ".join(item.options.values())
+    return {
+        FieldType.STRING: "text, in quotes",
+        FieldType.BOOLEAN: "true or false",
+        FieldType.INTEGER: "a whole number",
+        FieldType.NUMBER: "a number",
+        FieldType.DATE: "a date as 2026-01-31",
+        FieldType.DATETIME: "a time as 2026-01-31T18:00:00Z",
+    }[item.type]
