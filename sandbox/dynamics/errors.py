@@ -30,7 +30,9 @@ class VendorError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> bytes:
-        """Return the JSON envelope."""
+        """Return the JSON envelope; a 401 has no body (assumed)."""
+        if self.status == 401:
+            return b""
         return json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
 
 

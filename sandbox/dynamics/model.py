@@ -56,6 +56,7 @@ class Column:
         options: For Picklist, MultiSelectPicklist, State and Status.
         targets: Logical names of the tables that a lookup may point at.
         navigations: For a lookup, the navigation property per target.
+        relationship: For a custom lookup, the schema name of its relationship.
         date_only: For DateTime: no time of day.
         required: None, Recommended, ApplicationRequired or SystemRequired.
         creatable: Whether a create may set it; a value sent all the same is ignored (assumed).
@@ -71,6 +72,7 @@ class Column:
     options: tuple[Option, ...] = ()
     targets: tuple[str, ...] = ()
     navigations: tuple[str, ...] = ()
+    relationship: str = ""
     date_only: bool = False
     format: str = ""
     required: str = "None"

@@ -1,0 +1,174 @@
+"""Functions and actions beside those of marketing lists: WhoAmI, Merge, QualifyLead, counts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.dynamics import records
+from sandbox.dynamics.errors import VendorError, query_error, unresolved_action
+from sandbox.dynamics.lists import add_members, entity_of
+from sandbox.dynamics.messages import Reply, empty_reply, json_reply
+from sandbox.dynamics.model import Table
+from sandbox.dynamics.options import query_pairs
+from sandbox.dynamics.work import BUSINESS_UNIT_ID, ORGANIZATION_ID, USER_ID, Work
+from sandbox.dynamics.writing import bury, create, set_values, update
+
+_MERGEABLE = {"account", "contact", "lead"}
+# What the subordinate of a merge becomes; for a lead it is assumed.
+_MERGED_STATE = {"account": (1, 2), "contact": (1, 2), "lead": (2, 7)}
+
+
+def who_am_i(work: Work) -> Reply:
+    """Answer `GET WhoAmI`."""
+    return json_reply(
+        {
+            "@odata.context": f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT_ID,
+            "UserId": USER_ID,
+            "OrganizationId": ORGANIZATION_ID,
+        }
+    )
+
+
+def total_record_count(work: Work, argument: str) -> Reply:
+    """Answer `RetrieveTotalRecordCount(EntityNames=[…])`; here it is never out of date."""
+    text = argument.removeprefix("EntityNames=")
+    text = query_pairs(work.call.query).get(text, text)
+    try:
+        names = json.loads(text.replace("'", '"'))
+        counts = [(name, _count(work, work.table(name))) for name in names]
+    except (ValueError, KeyError, TypeError):
+        raise query_error("EntityNames must be a list of logical names.") from None
+    prefix = f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM"
+    return json_reply(
+        {
+            "@odata.context": f"{prefix}.RetrieveTotalRecordCountResponse",
+            "EntityRecordCountCollection": {
+                "Count": len(counts),
+                "IsReadOnly": False,
+                "Keys": [name for name, _ in counts],
+                "Values": [count for _, count in counts],
+            },
+        }
+    )
+
+
+def _count(work: Work, table: Table) -> int:
+    (found,) = work.connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()
+    return int(found)
+
+
+def merge(work: Work) -> Reply:
+    """Answer the action Merge (PAD merge-entity-using-web-api).
+
+    What points at the subordinate, its memberships too, goes over to the target; the subordinate
+    is deactivated and names its master.
+    """
+    body = work.call.json()
+    required = {"Target", "Subordinate", "PerformParentingChecks"}
+    if not required <= set(body) <= required | {"UpdateContent"}:
+        raise unresolved_action()
+    name, target_id = entity_of(work, body["Target"])
+    other, subordinate_id = entity_of(work, body["Subordinate"])
+    if name != other or name not in _MERGEABLE or target_id == subordinate_id:
+        raise VendorError(400, "0x80040203", "Two different rows of one table can be merged.")
+    table = work.table(name)
+    subordinate = records.stored(work, table, subordinate_id)
+    if subordinate["merged"]:
+        raise VendorError(400, "0x80040203", "The subordinate is already merged.")  # assumed
+    content = body.get("UpdateContent") or {}
+    update(
+        work,
+        table,
+        target_id,
+        {
+            key: value
+            for key, value in content.items()
+            if not key.startswith("@") and key != table.primary_id
+        },
+    )
+    records.stored(work, table, target_id)
+    _move_children(work, table, subordinate_id, target_id)
+    _move_memberships(work, table, subordinate_id, target_id)
+    state, status = _MERGED_STATE[name]
+    values = {"masterid": target_id, "merged": 1, "statecode": state, "statuscode": status}
+    set_values(work, table, subordinate_id, dict(values))
+    return empty_reply()
+
+
+def _move_children(work: Work, table: Table, source: str, target: str) -> None:
+    for relationship in work.catalogue.one_to_many:
+        if relationship.referenced != table.name or relationship.column == "masterid":
+            continue
+        if relationship.referencing == "listmember":
+            continue
+        child = work.table(relationship.referencing)
+        rows = work.connection.execute(
+            f'SELECT {child.primary_id} FROM "{child.name}" WHERE {relationship.column} = ?',
+            (source,),
+        ).fetchall()
+        for (child_id,) in rows:
+            set_values(work, child, child_id, {relationship.column: target})
+
+
+def _move_memberships(work: Work, table: Table, source: str, target: str) -> None:
+    rows = work.connection.execute(
+        "SELECT listmemberid, listid FROM listmember WHERE entityid = ?", (source,)
+    ).fetchall()
+    for member_id, list_id in rows:
+        bury(work, work.table("listmember"), [member_id])
+        work.connection.execute(
+            "UPDATE list SET membercount = membercount - 1 WHERE listid = ?", (list_id,)
+        )
+        row = records.stored(work, work.table("list"), list_id)
+        if not row["lockstatus"] and row["statecode"] == 0:
+            add_members(work, list_id, [(table.name, target)])
+
+
+def qualify_lead(work: Work, lead_id: str) -> Reply:
+    """Answer the bound action QualifyLead: makes what is asked for, and closes the lead."""
+    body = work.call.json()
+    flags = [body.get(f"Create{kind}") for kind in ("Account", "Contact", "Opportunity")]
+    status = body.get("Status")
+    if not all(isinstance(flag, bool) for flag in flags) or not isinstance(status, int):
+        raise unresolved_action()
+    table = work.table("lead")
+    lead = records.stored(work, table, lead_id)
+    if lead["statecode"] != 0:
+        raise VendorError(400, "0x80040519", "The lead is already closed.")
+    made: list[tuple[Table, str]] = []
+    if flags[0]:
+        made.append(_made(work, "account", {"name": lead["companyname"] or lead["fullname"]}))
+    if flags[1]:
+        made.append(_made(work, "contact", _contact_of(lead, made)))
+    if flags[2]:
+        content = {"name": lead["subject"] or lead["fullname"]}
+        content["originatingleadid@odata.bind"] = f"/leads({lead_id})"
+        made.append(_made(work, "opportunity", content))
+    update(work, table, lead_id, {"statecode": 1, "statuscode": status})
+    return json_reply(
+        {
+            "@odata.context": f"{work.call.root}/$metadata#Collection(mscrm.crmbaseentity)",
+            "value": [
+                {"@odata.type": f"#Microsoft.Dynamics.CRM.{one.name}", one.primary_id: row_id}
+                for one, row_id in made
+            ],
+        }
+    )
+
+
+def _made(work: Work, name: str, content: dict[str, Any]) -> tuple[Table, str]:
+    table = work.table(name)
+    return table, create(work, table, content)
+
+
+def _contact_of(lead: dict[str, Any], made: list[tuple[Table, str]]) -> dict[str, Any]:
+    same = ("firstname", "lastname", "emailaddress1", "telephone1", "jobtitle", "description")
+    content = {name: lead[name] for name in same if lead[name] is not None}
+    consent = ("donotemail", "donotbulkemail", "donotphone", "donotfax", "donotsendmm")
+    content.update({name: bool(lead[name]) for name in consent})
+    content["originatingleadid@odata.bind"] = f"/leads({lead['leadid']})"
+    for table, row_id in made:
+        content["parentcustomerid_account@odata.bind"] = f"/{table.entity_set}({row_id})"
+    return content

@@ -1,0 +1,116 @@
+"""`$ref`: linking and unlinking rows (PAD associate-disassociate-entities-using-web-api)."""
+
+from __future__ import annotations
+
+from sandbox.dynamics import records
+from sandbox.dynamics.errors import VendorError, no_segment, payload_error, query_error
+from sandbox.dynamics.lists import add_members, is_member_collection, remove_members
+from sandbox.dynamics.messages import Reply, empty_reply
+from sandbox.dynamics.model import ManyToMany, Navigation, Table
+from sandbox.dynamics.options import query_pairs
+from sandbox.dynamics.payload import resolve_reference
+from sandbox.dynamics.work import Work
+from sandbox.dynamics.writing import set_values
+
+
+def _navigation(work: Work, table: Table, name: str) -> Navigation:
+    navigation = work.catalogue.navigation(table, name)
+    if navigation is None:
+        raise no_segment(name)
+    return navigation
+
+
+def associate(work: Work, table: Table, key: str, name: str) -> Reply:
+    """Answer POST (collection) and PUT (single) of `set(key)/navigation/$ref`."""
+    navigation = _navigation(work, table, name)
+    expected = "PUT" if navigation.single else "POST"
+    if work.call.method != expected:
+        raise VendorError(405, "0x0", f"Use {expected} to associate '{name}'.")
+    row_id = records.existing(work, table, key)
+    body = work.call.json()
+    if "@odata.id" not in body:
+        raise payload_error(table.entity_set, "The body must have the property '@odata.id'.")
+    target, target_id = resolve_reference(work, body["@odata.id"])
+    if target.name != navigation.target:
+        raise query_error(f"'{name}' does not lead to '{target.entity_set}'.")
+    _link(work, table, navigation, row_id, target_id)
+    return empty_reply()
+
+
+def disassociate(work: Work, table: Table, key: str, name: str, target_key: str | None) -> Reply:
+    """Answer DELETE of a `$ref`: `nav/$ref`, `nav(id)/$ref` or `nav/$ref?$id=address`."""
+    navigation = _navigation(work, table, name)
+    row_id = records.existing(work, table, key)
+    if navigation.single:
+        _set_lookup(work, table, navigation, row_id, None)
+        return empty_reply()
+    target = work.table(navigation.target)
+    _unlink(work, table, navigation, row_id, _target_id(work, target, target_key))
+    return empty_reply()
+
+
+def _target_id(work: Work, target: Table, target_key: str | None) -> str:
+    if target_key is not None:
+        return records.existing(work, target, target_key)
+    address = query_pairs(work.call.query).get("$id")
+    if address is None:
+        raise query_error("The address of the row to disassociate is missing.")
+    return resolve_reference(work, address)[1]
+
+
+def _link(work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str) -> None:
+    through = navigation.through
+    if navigation.single:
+        _set_lookup(work, table, navigation, row_id, target_id)
+    elif through is None:
+        _set_lookup_of(work, navigation, target_id, row_id)
+    elif is_member_collection(table, navigation.name):
+        list_id, member_id = _sides(through, table, row_id, target_id)
+        add_members(work, list_id, [(through.second, member_id)])
+    else:
+        work.connection.execute(
+            f'INSERT OR IGNORE INTO "{through.intersect}" ({through.first_column},'
+            f" {through.second_column}) VALUES (?, ?)",
+            _sides(through, table, row_id, target_id),
+        )
+        work.context.calls.wrote(1)
+
+
+def _unlink(work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str) -> None:
+    through = navigation.through
+    if through is None:
+        _set_lookup_of(work, navigation, target_id, None)
+    elif is_member_collection(table, navigation.name):
+        list_id, member_id = _sides(through, table, row_id, target_id)
+        remove_members(work, list_id, [member_id])
+    else:
+        work.connection.execute(
+            f'DELETE FROM "{through.intersect}" WHERE {through.first_column} = ?'
+            f" AND {through.second_column} = ?",
+            _sides(through, table, row_id, target_id),
+        )
+        work.context.calls.wrote(1)
+
+
+def _sides(through: ManyToMany, table: Table, row_id: str, target_id: str) -> tuple[str, str]:
+    return (row_id, target_id) if table.name == through.first else (target_id, row_id)
+
+
+def _set_lookup(
+    work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str | None
+) -> None:
+    values = {navigation.column: target_id}
+    if navigation.polymorphic:
+        values[f"{navigation.column}__type"] = navigation.target if target_id else None
+    set_values(work, table, row_id, dict(values))
+
+
+def _set_lookup_of(
+    work: Work, navigation: Navigation, child_id: str, parent_id: str | None
+) -> None:
+    """Set the lookup of a row at the far end of a one-to-many collection."""
+    child = work.table(navigation.target)
+    values = {navigation.column: parent_id}
+    if navigation.polymorphic:
+        values[f"{navigation.column}__type"] = navigation.table if parent_id else None
+    set_values(work, child, child_id, dict(values))

@@ -1,0 +1,249 @@
+"""Members of marketing lists: the actions, and the same through associations.
+
+Fact sheet, "Marketing-list membership actions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox.dynamics import records, storage
+from sandbox.dynamics.errors import (
+    VendorError,
+    not_found,
+    query_error,
+    type_name,
+    unresolved_action,
+)
+from sandbox.dynamics.messages import Reply, empty_reply, json_reply
+from sandbox.dynamics.model import Table
+from sandbox.dynamics.values import guid, is_guid, new_guid
+from sandbox.dynamics.work import USER_ID, Work
+from sandbox.dynamics.writing import bury
+
+MEMBER_TABLES = {1: "account", 2: "contact", 4: "lead"}
+_LOCKED = ("0x80040302", "List is Locked. Cannot perform this action.")
+_INACTIVE = ("0x8004033a", "List is not active. Cannot perform this action.")
+_DYNAMIC = ("0x8004f701", "This action is not available for a dynamic marketing list.")
+_WRONG_TYPE = ("0x80040301", "Unsupported list member type.")
+_NOT_A_MEMBER = ("0x80048458", "Specified Item not a member of the specified List.")
+
+
+def _refused(error: tuple[str, str]) -> VendorError:
+    # The codes come from the SDK's list; status 400 is assumed.
+    return VendorError(400, *error)
+
+
+def _open_list(work: Work, list_id: str) -> dict[str, Any]:
+    """Return a list whose members may be changed by hand."""
+    row = records.stored(work, work.table("list"), list_id)
+    if row["type"]:
+        raise _refused(_DYNAMIC)
+    if row["lockstatus"]:
+        raise _refused(_LOCKED)
+    if row["statecode"] != 0:
+        raise _refused(_INACTIVE)
+    return row
+
+
+def add_members(work: Work, list_id: str, members: Iterable[tuple[str, str]]) -> list[str]:
+    """Add members; one that is there already stays as it is (assumed).
+
+    Args:
+        work: The request's surroundings, in a write transaction.
+        list_id: The list.
+        members: Table and id of each.
+
+    Returns:
+        The listmember id of each, in order.
+
+    Raises:
+        VendorError: The list takes no members, or not this one; nothing is added then.
+    """
+    target = MEMBER_TABLES[_open_list(work, list_id)["createdfromcode"]]
+    ids, new = [], []
+    for table, row_id in members:
+        if table != target:
+            raise _refused(_WRONG_TYPE)
+        if not records.exists(work, work.table(table), row_id):
+            raise not_found(table, row_id)
+        known = membership(work, list_id, row_id)
+        ids.append(known or new_guid())
+        if known is None:
+            new.append((ids[-1], row_id))
+            _insert(work, list_id, target, *new[-1])
+    _count(work, list_id, len(new))
+    return ids
+
+
+def _insert(work: Work, list_id: str, target: str, member_id: str, row_id: str) -> None:
+    work.connection.execute(
+        "INSERT INTO listmember (listmemberid, entityid, entityid__type, listid, entitytype,"
+        " entityidtypecode, createdon, modifiedon, createdby, modifiedby, versionnumber)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            member_id,
+            row_id,
+            target,
+            list_id,
+            target,
+            work.table(target).type_code,
+            work.now_text,
+            work.now_text,
+            USER_ID,
+            USER_ID,
+            storage.next_versions(work.connection),
+        ),
+    )
+
+
+def membership(work: Work, list_id: str, row_id: str) -> str | None:
+    """Return the listmember id of a member, or None."""
+    row = work.connection.execute(
+        "SELECT listmemberid FROM listmember WHERE entityid = ? AND listid = ?", (row_id, list_id)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _count(work: Work, list_id: str, difference: int) -> None:
+    work.connection.execute(
+        "UPDATE list SET membercount = COALESCE(membercount, 0) + ? WHERE listid = ?",
+        (difference, list_id),
+    )
+    work.context.calls.wrote(abs(difference))
+
+
+def remove_members(work: Work, list_id: str, row_ids: Iterable[str]) -> None:
+    """Remove members.
+
+    Raises:
+        VendorError: The list may not be changed, or one is no member; nothing is removed then.
+    """
+    _open_list(work, list_id)
+    found = []
+    for row_id in row_ids:
+        member_id = membership(work, list_id, row_id)
+        if member_id is None:
+            raise _refused(_NOT_A_MEMBER)
+        found.append(member_id)
+    _bury(work, list_id, list(dict.fromkeys(found)))
+
+
+def _bury(work: Work, list_id: str, member_ids: list[str]) -> None:
+    if member_ids:
+        bury(work, work.table("listmember"), member_ids)
+        work.connection.execute(
+            "UPDATE list SET membercount = membercount - ? WHERE listid = ?",
+            (len(member_ids), list_id),
+        )
+
+
+def create_listmember(work: Work, values: dict[str, Any]) -> str:
+    """Carry out `POST listmembers`, from values that are already read."""
+    if values.get("listid") is None or values.get("entityid") is None:
+        raise VendorError(400, "0x80040200", "Required fields 'listid', 'entityid' are missing")
+    member = (values["entityid__type"], values["entityid"])
+    return add_members(work, values["listid"], [member])[0]
+
+
+def delete_listmember(work: Work, member_id: str) -> None:
+    """Carry out `DELETE listmembers(id)`."""
+    row = records.stored(work, work.table("listmember"), member_id)
+    _open_list(work, row["listid"])
+    _bury(work, row["listid"], [member_id])
+
+
+# ── the actions ──────────────────────────────────────────────────────────────────────────────
+
+
+def add_list_members(work: Work) -> Reply:
+    """Answer the unbound action AddListMembersList."""
+    list_id, members = _list_and_members(work)
+    add_members(work, list_id, members)
+    return empty_reply()
+
+
+def remove_list_members(work: Work) -> Reply:
+    """Answer the unbound action RemoveListMembersList; its result is not documented (assumed)."""
+    list_id, members = _list_and_members(work)
+    remove_members(work, list_id, [row_id for _, row_id in members])
+    return empty_reply()
+
+
+def _list_and_members(work: Work) -> tuple[str, list[tuple[str, str]]]:
+    body = work.call.json()
+    if set(body) != {"List", "Members"} or not isinstance(body["Members"], list):
+        raise unresolved_action()
+    _, list_id = entity_of(work, body["List"], default="list")
+    return list_id, [entity_of(work, member) for member in body["Members"]]
+
+
+def entity_of(work: Work, value: Any, default: str | None = None) -> tuple[str, str]:
+    """Return table and id of a row that an action's parameter names.
+
+    Raises:
+        VendorError: It has no `@odata.type`, or no primary key.
+    """
+    if not isinstance(value, dict):
+        raise unresolved_action()
+    full = str(value.get("@odata.type", type_name(default) if default else "")).lstrip("#")
+    table = work.catalogue.tables.get(full.removeprefix(type_name("")))
+    if table is None or not is_guid(value.get(table.primary_id)):
+        raise query_error("EdmEntityObject passed should have the key property value set.")
+    return table.name, guid(value[table.primary_id])
+
+
+def add_member(work: Work, list_id: str) -> Reply:
+    """Answer the bound action AddMemberList."""
+    body = work.call.json()
+    if set(body) != {"EntityId"} or not is_guid(body["EntityId"]):
+        raise unresolved_action()
+    row = _open_list(work, list_id)
+    member = (MEMBER_TABLES[row["createdfromcode"]], guid(body["EntityId"]))
+    (member_id,) = add_members(work, list_id, [member])
+    context = f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.AddMemberListResponse"
+    return json_reply({"@odata.context": context, "Id": member_id})
+
+
+def remove_member(work: Work, list_id: str) -> Reply:
+    """Answer the bound action RemoveMemberList.
+
+    The body is not confirmed: clients send the person's id as `ListMember.listmemberid`; the .NET
+    request has `EntityId`. Both are taken, and a true listmember id too (assumed).
+    """
+    body = work.call.json()
+    given = body.get("EntityId")
+    if isinstance(body.get("ListMember"), dict):
+        named = {name: value for name, value in body["ListMember"].items() if "@" not in name}
+        given = next(iter(named.values()), None)
+    if not isinstance(given, str) or not is_guid(given):
+        raise unresolved_action()
+    row_id = guid(given)
+    found = work.connection.execute(
+        "SELECT entityid FROM listmember WHERE listmemberid = ? AND listid = ?", (row_id, list_id)
+    ).fetchone()
+    remove_members(work, list_id, [row_id if found is None else found[0]])
+    return empty_reply()
+
+
+def copy_members(work: Work, list_id: str) -> Reply:
+    """Answer the bound action CopyMembersList."""
+    body = work.call.json()
+    _, target_id = entity_of(work, body.get("TargetList"), default="list")
+    source, target = (records.stored(work, work.table("list"), one) for one in (list_id, target_id))
+    if source["createdfromcode"] != target["createdfromcode"]:
+        raise VendorError(400, "0x80040306", "The two marketing lists are not compatible.")
+    rows = work.connection.execute(
+        "SELECT entityid__type, entityid FROM listmember WHERE listid = ?", (list_id,)
+    ).fetchall()
+    add_members(work, target_id, [(row[0], row[1]) for row in rows])
+    return empty_reply()
+
+
+def is_member_collection(table: Table, navigation: str) -> bool:
+    """Whether a navigation is one of list ↔ member, which is changed under the list's rules."""
+    sides = {"list", *MEMBER_TABLES.values()}
+    return table.name in sides and navigation in {
+        f"list{member}_association" for member in MEMBER_TABLES.values()
+    }

@@ -1,0 +1,108 @@
+"""A request and an answer, as the emulation passes them about: also the parts of a batch."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.dynamics.errors import VendorError, invalid_argument
+
+JSON_TYPE = "application/json; odata.metadata=minimal"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the Web API.
+
+    Attributes:
+        path: Decoded, below `/api/data/v9.2/`.
+        query: As it came.
+        headers: Names in lower case.
+        root: The API's address, without a slash at the end.
+        references: Addresses of the rows that earlier parts of a change set made, by `$1`.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    root: str
+    references: Mapping[str, str] = field(default_factory=dict)
+
+    def header(self, name: str) -> str | None:
+        """Return a header; `null` as text means that it is not there (the vendor's custom)."""
+        value = self.headers.get(name)
+        return None if value == "null" else value
+
+    @property
+    def preferences(self) -> dict[str, str]:
+        """The `Prefer` header by name."""
+        found = {}
+        for item in re.findall(r'[^,"]+(?:"[^"]*")?', self.headers.get("prefer", "")):
+            name, _, value = item.strip().partition("=")
+            if name:
+                found[name.lower()] = value.strip('"')
+        return found
+
+    def wants_annotation(self, name: str) -> bool:
+        """Whether `odata.include-annotations` asks for an annotation."""
+        wanted = self.preferences.get("odata.include-annotations", "")
+        return any(fnmatch.fnmatchcase(name, item.strip()) for item in wanted.split(",") if item)
+
+    def json(self) -> dict[str, Any]:
+        """Return the body.
+
+        Raises:
+            VendorError: It is no JSON object.
+        """
+        try:
+            body = json.loads(self.body or b"{}")
+        except ValueError:  # also bytes that are no UTF-8
+            raise invalid_argument("The request body is not valid JSON.") from None
+        if not isinstance(body, dict):
+            raise invalid_argument("The request body must be a JSON object.")
+        return body
+
+
+@dataclass
+class Reply:
+    """One answer."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return an answer that carries JSON."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+    return Reply(
+        status, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0", **(headers or {})}
+    )
+
+
+def empty_reply(headers: Mapping[str, str] | None = None) -> Reply:
+    """Return 204."""
+    return Reply(204, headers={"OData-Version": "4.0", **(headers or {})})
+
+
+def error_reply(error: VendorError) -> Reply:
+    """Return an answer that is an error."""
+    return Reply(
+        error.status,
+        error.body(),
+        {"Content-Type": JSON_TYPE, "OData-Version": "4.0", **error.headers},
+    )
+
+
+def applied(*preferences: str) -> dict[str, str]:
+    """Return the header that names the preferences that were applied; nothing for none."""
+    named = ", ".join(item for item in preferences if item)
+    return {"Preference-Applied": named} if named else {}

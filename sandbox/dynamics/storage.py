@@ -1,0 +1,161 @@
+"""How tables lie in SQLite: one SQLite table per Dataverse table, and a few of the sandbox's own.
+
+A lookup that may point at several tables has a second column, `<name>__type`, that says at which.
+Values lie as JSON shows them (GUIDs in lower case, times as `2026-01-31T09:00:00Z`), so that a
+page needs no conversion except for booleans.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator
+
+from sandbox.dynamics.model import Column, Key, ManyToMany, Table
+
+# A fresh organisation does not start at 1; nothing depends on the number.
+FIRST_VERSION = 1_000_000
+
+_OWN_TABLES = f"""
+CREATE TABLE IF NOT EXISTS _state (name TEXT PRIMARY KEY, value);
+INSERT OR IGNORE INTO _state VALUES ('version', {FIRST_VERSION});
+CREATE TABLE IF NOT EXISTS _definition (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _relationship (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _deleted (
+    entity TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (entity, id));
+CREATE INDEX IF NOT EXISTS _deleted_version ON _deleted (entity, version);
+"""
+
+_SQL_TYPES = {
+    "Integer": "INTEGER",
+    "BigInt": "INTEGER",
+    "Picklist": "INTEGER",
+    "State": "INTEGER",
+    "Status": "INTEGER",
+    "Boolean": "INTEGER",
+    "Decimal": "REAL",
+    "Money": "REAL",
+    "Double": "REAL",
+    "DateTime": "TEXT",
+    "Uniqueidentifier": "TEXT",
+}
+
+# Lookups that nearly every row has, and by which nobody asks: an index would only cost time.
+_UNINDEXED = {"createdby", "modifiedby", "ownerid", "owningbusinessunit", "transactioncurrencyid"}
+
+
+def schema_script(tables: Iterable[Table], many_to_many: Iterable[ManyToMany]) -> str:
+    """Return the SQL that makes everything; it may be run again."""
+    statements = [_OWN_TABLES]
+    for table in tables:
+        statements += table_ddl(table)
+    for relationship in many_to_many:
+        statements += intersect_ddl(relationship)
+    return ";\n".join(statements) + ";"
+
+
+def table_ddl(table: Table) -> Iterator[str]:
+    """Yield the statements that make one table and its indexes."""
+    columns = ", ".join(
+        definition for column in table.columns for definition in _column_ddl(table, column)
+    )
+    yield f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})'
+    if table.has("versionnumber"):
+        yield (
+            f'CREATE INDEX IF NOT EXISTS "{table.name}__version" ON "{table.name}" (versionnumber)'
+        )
+    if table.has("modifiedon"):
+        yield (
+            f'CREATE INDEX IF NOT EXISTS "{table.name}__modified"'
+            f' ON "{table.name}" (modifiedon, {table.primary_id})'
+        )
+    for column in table.columns:
+        yield from index_ddl(table, column)
+
+
+def index_ddl(table: Table, column: Column) -> Iterator[str]:
+    """Yield the index of a column by which rows are looked for."""
+    wanted = column.is_lookup and column.name not in _UNINDEXED
+    if wanted or column.name == "emailaddress1":
+        yield (
+            f'CREATE INDEX IF NOT EXISTS "{table.name}__{column.name}" ON "{table.name}"'
+            f" ({column.name}) WHERE {column.name} IS NOT NULL"
+        )
+
+
+def intersect_ddl(relationship: ManyToMany) -> Iterator[str]:
+    """Yield the intersect table of a relationship that has one for itself."""
+    if relationship.only:
+        return
+    first, second = relationship.first_column, relationship.second_column
+    yield (
+        f'CREATE TABLE IF NOT EXISTS "{relationship.intersect}"'
+        f" ({first} TEXT NOT NULL, {second} TEXT NOT NULL, PRIMARY KEY ({first}, {second}))"
+        " WITHOUT ROWID"
+    )
+    yield (
+        f'CREATE INDEX IF NOT EXISTS "{relationship.intersect}__second"'
+        f' ON "{relationship.intersect}" ({second})'
+    )
+
+
+def _column_ddl(table: Table, column: Column) -> Iterator[str]:
+    sql_type = "TEXT" if column.is_lookup else _SQL_TYPES.get(column.type)
+    # The vendor compares text without regard to case; here that holds for ASCII only.
+    kind = sql_type or "TEXT COLLATE NOCASE"
+    primary = " PRIMARY KEY NOT NULL" if column.name == table.primary_id else ""
+    yield f"{column.name} {kind}{primary}"
+    if column.polymorphic:
+        yield f"{column.name}__type TEXT"
+
+
+def add_column(connection: sqlite3.Connection, table: Table, column: Column) -> None:
+    """Add a column to a table that has rows."""
+    for definition in _column_ddl(table, column):
+        connection.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
+    for statement in index_ddl(table, column):
+        connection.execute(statement)
+
+
+def key_index(table: Table, key: Key) -> str:
+    """Return the name of an alternate key's index."""
+    return f"{table.name}__key_{key.name}"
+
+
+def build_key(connection: sqlite3.Connection, table: Table, key: Key) -> bool:
+    """Build a key's index; return False where two rows have the same values."""
+    columns = ", ".join(key.columns)
+    try:
+        connection.execute(
+            f'CREATE UNIQUE INDEX "{key_index(table, key)}" ON "{table.name}" ({columns})'
+        )
+    except sqlite3.IntegrityError:
+        return False
+    return True
+
+
+def next_versions(connection: sqlite3.Connection, count: int = 1) -> int:
+    """Take `count` row versions, rising over the whole organisation; return the first."""
+    row = connection.execute(
+        "UPDATE _state SET value = value + ? WHERE name = 'version' RETURNING value", (count,)
+    ).fetchone()
+    return int(row[0]) - count + 1
+
+
+def current_version(connection: sqlite3.Connection) -> int:
+    """Return the last row version that was given out."""
+    row = connection.execute("SELECT value FROM _state WHERE name = 'version'").fetchone()
+    return int(row[0])
+
+
+def catalogue_stamp(connection: sqlite3.Connection) -> str:
+    """Return what changes whenever a definition changes; empty as long as none has."""
+    row = connection.execute("SELECT value FROM _state WHERE name = 'catalogue'").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def new_catalogue_stamp(connection: sqlite3.Connection) -> None:
+    """Say that a definition has changed."""
+    connection.execute(
+        "INSERT OR REPLACE INTO _state VALUES ('catalogue', ?)", (str(uuid.uuid4()),)
+    )

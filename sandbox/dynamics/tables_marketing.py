@@ -1,0 +1,277 @@
+"""Marketing lists, campaigns and consent (fact sheet, section 5)."""
+
+from __future__ import annotations
+
+from sandbox.dynamics.columns import (
+    READ_ONLY,
+    audit,
+    choice,
+    day,
+    email,
+    flag,
+    lookup,
+    memo,
+    moment,
+    money,
+    number,
+    owned,
+    states,
+    table,
+    text,
+    texts,
+)
+from sandbox.dynamics.model import Column, ManyToMany
+
+LIST = table(
+    "list",
+    "lists",
+    "listname",
+    4300,
+    (
+        text("listname", 128, label="Name", required="ApplicationRequired"),
+        choice(
+            "createdfromcode",
+            "1 Account, 2 Contact, 4 Lead",
+            label="Targeted At",
+            required="SystemRequired",
+            updatable=False,
+        ),
+        number("membertype", label="Member Type", updatable=False),
+        flag("type", label="Type", required="SystemRequired"),
+        flag("lockstatus", label="Locked"),
+        memo("query", 1_073_741_823),
+        number("membercount", 0, **READ_ONLY),
+        number("processedmembercount", 0, **READ_ONLY),
+        memo("processfetchxml", 1_073_741_823),
+        flag("donotsendonoptout", default=True),
+        flag("ignoreinactivelistmembers", default=True),
+        day("lastusedon"),
+        text("purpose", 512),
+        text("source", 128),
+        *money("cost"),
+        memo("description"),
+        flag("msdyncrm_issubscription"),
+        lookup("transactioncurrencyid", "transactioncurrency"),
+        *states("0 Active, 1 Inactive", "0 Active@0, 1 Inactive@1"),
+        *owned(),
+    ),
+    label="Marketing List",
+    schema="List",
+    # Change tracking of list, listmember and campaign by default is not confirmed (assumed).
+    change_tracking=True,
+)
+
+LISTMEMBER = table(
+    "listmember",
+    "listmembers",
+    "name",
+    4301,
+    (
+        text("name", 100, **READ_ONLY),
+        lookup("entityid", "account", "contact", "lead", required="SystemRequired"),
+        lookup("listid", "list", required="SystemRequired"),
+        Column("entitytype", "EntityName", creatable=False, updatable=False),
+        number("entityidtypecode", **READ_ONLY),
+        number("importsequencenumber", updatable=False),
+        *audit(),
+        lookup("createdby", "systemuser", **READ_ONLY),
+        lookup("modifiedby", "systemuser", **READ_ONLY),
+    ),
+    label="Marketing List Member",
+    schema="ListMember",
+    ownership="None",
+    bulk=False,
+    change_tracking=False,
+)
+
+CAMPAIGN = table(
+    "campaign",
+    "campaigns",
+    "name",
+    4400,
+    (
+        text("name", 128, required="ApplicationRequired"),
+        text("codename", 32),
+        text("promotioncodename", 128),
+        choice(
+            "typecode",
+            "1 Advertisement, 2 Direct Marketing, 3 Event, 4 Co-branding, 5 Other",
+        ),
+        flag("istemplate"),
+        text("message", 256),
+        memo("objective"),
+        memo("description"),
+        *(moment(name) for name in ("proposedstart", "proposedend", "actualstart", "actualend")),
+        *money("budgetedcost", "othercost", "expectedrevenue"),
+        number("expectedresponse", 0, 100),
+        *email("emailaddress"),
+        Column("totalactualcost", "Money", creatable=False, updatable=False),
+        lookup("transactioncurrencyid", "transactioncurrency"),
+        *states(
+            "0 Active, 1 Inactive",
+            "0 Proposed@0, 1 Ready To Launch@0, 2 Launched@0, 3 Completed@0, 4 Canceled@0,"
+            " 5 Suspended@0, 6 Inactive@1",
+        ),
+        *owned(),
+    ),
+    change_tracking=True,
+)
+
+CAMPAIGNACTIVITY = table(
+    "campaignactivity",
+    "campaignactivities",
+    "subject",
+    4402,
+    (
+        text("subject", 200),
+        memo("description"),
+        choice(
+            "channeltypecode",
+            "1 Phone, 2 Appointment, 3 Letter, 4 Letter via Mail Merge, 5 Fax,"
+            " 6 Fax via Mail Merge, 7 Email, 8 Email via Mail Merge, 9 Other",
+        ),
+        choice(
+            "typecode",
+            "1 Research, 2 Content Preparation, 3 Target Marketing List Creation,"
+            " 4 Lead Qualification, 5 Content Distribution, 6 Direct Initial Contact,"
+            " 7 Direct Follow-Up Contact, 8 Reminder Distribution",
+        ),
+        flag("donotsendonoptout", default=True),
+        flag("ignoreinactivelistmembers", default=True),
+        number("excludeifcontactedinxdays", 0, 9999),
+        *(moment(name) for name in ("scheduledstart", "scheduledend", "actualstart", "actualend")),
+        lookup(
+            "regardingobjectid",
+            "campaign",
+            navigations=("regardingobjectid_campaign_campaignactivity",),
+        ),
+        *states(
+            "0 Open, 1 Closed, 2 Canceled, 3 Scheduled",
+            "1 Proposed@0, 0 In Progress@0, 4 Pending@0, 5 System Aborted@0, 6 Completed@0,"
+            " 2 Closed@1, 3 Canceled@2",
+        ),
+        *owned(),
+    ),
+    primary_id="activityid",
+    label="Campaign Activity",
+    plural="Campaign Activities",
+    activity=True,
+)
+
+CAMPAIGNRESPONSE = table(
+    "campaignresponse",
+    "campaignresponses",
+    "subject",
+    4401,
+    (
+        text("subject", 200),
+        memo("description"),
+        choice(
+            "responsecode",
+            "1 Interested, 2 Not Interested, 3 Do Not Send Marketing Materials, 4 Error",
+            default=1,
+        ),
+        choice(
+            "channeltypecode",
+            "1 Email, 2 Phone, 3 Fax, 4 Letter, 5 Appointment, 6 Others",
+            default=1,
+        ),
+        moment("receivedon"),
+        *texts(50, "firstname", "lastname", "telephone", "fax"),
+        text("companyname", 100),
+        *email("emailaddress"),
+        text("promotioncodename", 250),
+        # The parties (customer, partner) are not emulated; the two lookups below are.
+        lookup(
+            "regardingobjectid",
+            "campaign",
+            navigations=("regardingobjectid_campaign_campaignresponse",),
+        ),
+        lookup(
+            "originatingactivityid",
+            "campaignactivity",
+            navigations=("originatingactivityid_campaignactivity",),
+        ),
+        *states("0 Open, 1 Closed, 2 Canceled", "1 Open@0, 2 Closed@1, 3 Canceled@2"),
+        *owned(),
+    ),
+    primary_id="activityid",
+    label="Campaign Response",
+    activity=True,
+)
+
+_NAMED = (text("msdynmkt_name", 100), *states("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1"))
+
+CONSENT = table(
+    "msdynmkt_contactpointconsent4",
+    "msdynmkt_contactpointconsent4s",
+    "msdynmkt_name",
+    10401,
+    (
+        *_NAMED,
+        text("msdynmkt_contactpointvalue", 400, required="ApplicationRequired"),
+        choice(
+            "msdynmkt_contactpointtype",
+            "534120000 Email, 534120001 Text, 534120002 Custom, 534120003 Voice",
+        ),
+        choice("msdynmkt_value", "534120000 Not Set, 534120001 Opted In, 534120002 Opted Out"),
+        choice("msdynmkt_contactpointconsenttype", "534120000 Purpose, 534120001 Topic"),
+        lookup("msdynmkt_purposeid", "msdynmkt_purpose", required="ApplicationRequired"),
+        lookup("msdynmkt_topicid", "msdynmkt_topic"),
+        choice(
+            "msdynmkt_source",
+            "534120000 Internal, 534120003 Loaded, 534120004 Preference Center,"
+            " 534120007 List-Unsubscribe",
+        ),
+        choice("msdynmkt_logicalreason", "534119999 None, 534120007 One-Click Unsubscribe"),
+        *owned(),
+    ),
+    label="Contact Point Consent",
+)
+PURPOSE = table(
+    "msdynmkt_purpose", "msdynmkt_purposes", "msdynmkt_name", 10402, (*_NAMED, *owned())
+)
+TOPIC = table("msdynmkt_topic", "msdynmkt_topics", "msdynmkt_name", 10403, (*_NAMED, *owned()))
+
+
+def _membership(member: str) -> ManyToMany:
+    return ManyToMany(
+        name=f"list{member}_association",
+        first="list",
+        second=member,
+        intersect="listmember",
+        first_column="listid",
+        second_column="entityid",
+        first_navigation=f"list{member}_association",
+        second_navigation=f"list{member}_association",
+        only=f"x.entityid__type = '{member}'",
+    )
+
+
+def _campaign_list(name: str, other: str, other_id: str) -> ManyToMany:
+    return ManyToMany(
+        name=name,
+        first="list",
+        second=other,
+        intersect=f"_{name}",
+        first_column="listid",
+        second_column=other_id,
+        first_navigation=name,
+        second_navigation=name,
+    )
+
+
+MANY_TO_MANY = (
+    _membership("contact"),
+    _membership("lead"),
+    _membership("account"),
+    _campaign_list("campaignlist_association", "campaign", "campaignid"),
+    _campaign_list("campaignactivitylist_association", "campaignactivity", "activityid"),
+)
+
+# The collections whose names the fact sheet gives; others are `<table>_<column>` (assumed).
+COLLECTIONS = {
+    ("campaignactivity", "regardingobjectid", "campaign"): "Campaign_CampaignActivities",
+    ("campaignresponse", "regardingobjectid", "campaign"): "Campaign_CampaignResponses",
+    ("lead", "campaignid", "campaign"): "campaign_leads",
+}

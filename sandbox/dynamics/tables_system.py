@@ -1,0 +1,161 @@
+"""The tables that others point at, kept as small as they are needed, and all tables together."""
+
+from __future__ import annotations
+
+from sandbox.dynamics.columns import (
+    READ_ONLY,
+    audit,
+    email,
+    flag,
+    lookup,
+    money,
+    number,
+    owned,
+    states,
+    table,
+    text,
+)
+from sandbox.dynamics.model import Column
+from sandbox.dynamics.tables_marketing import (
+    CAMPAIGN,
+    CAMPAIGNACTIVITY,
+    CAMPAIGNRESPONSE,
+    CONSENT,
+    LIST,
+    LISTMEMBER,
+    PURPOSE,
+    TOPIC,
+)
+from sandbox.dynamics.tables_people import ACCOUNT, CONTACT, LEAD
+
+_ACTIVE = ("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1")
+
+SYSTEMUSER = table(
+    "systemuser",
+    "systemusers",
+    "fullname",
+    8,
+    (
+        text("fullname", 200, **READ_ONLY),
+        text("firstname", 256),
+        text("lastname", 256),
+        text("domainname", 1024),
+        *email("internalemailaddress"),
+        Column("applicationid", "Uniqueidentifier"),
+        flag("isdisabled", **READ_ONLY),
+        lookup("businessunitid", "businessunit"),
+        *audit(),
+    ),
+    label="User",
+    schema="SystemUser",
+    ownership="BusinessOwned",
+)
+TEAM = table("team", "teams", "name", 9, (text("name", 160), *audit()), ownership="BusinessOwned")
+BUSINESSUNIT = table(
+    "businessunit",
+    "businessunits",
+    "name",
+    10,
+    (text("name", 160), *audit()),
+    label="Business Unit",
+    ownership="BusinessOwned",
+)
+ORGANIZATION = table(
+    "organization",
+    "organizations",
+    "name",
+    1019,
+    (
+        text("name", 160, creatable=False),
+        number("expirechangetrackingindays", 0, 365, creatable=False),
+        number("expiresubscriptionsindays", 0, 365, creatable=False),
+        *audit(),
+    ),
+    ownership="None",
+)
+CURRENCY = table(
+    "transactioncurrency",
+    "transactioncurrencies",
+    "currencyname",
+    9105,
+    (
+        text("currencyname", 100),
+        text("isocurrencycode", 5),
+        text("currencysymbol", 10),
+        number("currencyprecision", 0, 4),
+        *states(*_ACTIVE),
+        *audit(),
+    ),
+    label="Currency",
+    plural="Currencies",
+    schema="TransactionCurrency",
+    ownership="OrganizationOwned",
+)
+OPPORTUNITY = table(
+    "opportunity",
+    "opportunities",
+    "name",
+    3,
+    (
+        text("name", 300),
+        *money("estimatedvalue"),
+        lookup("customerid", "account", "contact", kind="Customer"),
+        lookup("parentaccountid", "account"),
+        lookup("parentcontactid", "contact"),
+        lookup("originatingleadid", "lead"),
+        lookup("campaignid", "campaign"),
+        lookup("transactioncurrencyid", "transactioncurrency"),
+        *states("0 Open, 1 Won, 2 Lost", "1 In Progress@0, 2 On Hold@0, 3 Won@1, 4 Canceled@2"),
+        *owned(),
+    ),
+    plural="Opportunities",
+)
+INCIDENT = table("incident", "incidents", "title", 112, (text("title", 200), *owned()))
+SDKMESSAGE = table(
+    "sdkmessage",
+    "sdkmessages",
+    "name",
+    4606,
+    (text("name", 256), *audit()),
+    label="Sdk Message",
+    ownership="OrganizationOwned",
+    bulk=False,
+)
+SDKMESSAGEFILTER = table(
+    "sdkmessagefilter",
+    "sdkmessagefilters",
+    "name",
+    4607,
+    (
+        text("name", 256),
+        Column("primaryobjecttypecode", "EntityName"),
+        lookup("sdkmessageid", "sdkmessage"),
+        *audit(),
+    ),
+    label="Sdk Message Filter",
+    ownership="OrganizationOwned",
+    bulk=False,
+)
+
+BUILT_IN = (
+    CONTACT,
+    LEAD,
+    ACCOUNT,
+    LIST,
+    LISTMEMBER,
+    CAMPAIGN,
+    CAMPAIGNACTIVITY,
+    CAMPAIGNRESPONSE,
+    CONSENT,
+    PURPOSE,
+    TOPIC,
+    OPPORTUNITY,
+    INCIDENT,
+    SYSTEMUSER,
+    TEAM,
+    BUSINESSUNIT,
+    ORGANIZATION,
+    CURRENCY,
+    SDKMESSAGE,
+    SDKMESSAGEFILTER,
+)

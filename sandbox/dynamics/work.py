@@ -1,0 +1,82 @@
+"""What every operation works with, for the length of one request or one part of a batch."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from sandbox.dynamics.catalogue import Catalogue, Definitions
+from sandbox.dynamics.conditions import Caller
+from sandbox.dynamics.errors import no_segment
+from sandbox.dynamics.messages import Call
+from sandbox.dynamics.model import Table, stable_id
+from sandbox.dynamics.values import moment_text
+from sandbox.vendor import VendorContext
+
+# The one application user, and what it belongs to.
+USER_ID = stable_id("systemuser", "application")
+BUSINESS_UNIT_ID = stable_id("businessunit", "root")
+ORGANIZATION_ID = stable_id("organization")
+CURRENCY_ID = stable_id("transactioncurrency", "GBP")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One operation's surroundings.
+
+    Attributes:
+        context: The sandbox's: clock, faults, settings.
+        connection: In a transaction: reading or writing as the operation needs.
+        definitions: Keeps the catalogue up to date.
+        call: The request.
+    """
+
+    context: VendorContext
+    connection: sqlite3.Connection
+    definitions: Definitions
+    call: Call
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """All definitions."""
+        return self.definitions.current(self.connection)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time of the request."""
+        return self.context.clock.now()
+
+    @cached_property
+    def now_text(self) -> str:
+        """The time of the request as rows show it."""
+        return moment_text(self.now)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return Caller(USER_ID, BUSINESS_UNIT_ID, self.now)
+
+    def table_of_set(self, entity_set: str) -> Table:
+        """Return the table of an entity set.
+
+        Raises:
+            VendorError: There is none.
+        """
+        table = self.catalogue.sets.get(entity_set)
+        if table is None:
+            raise no_segment(entity_set)
+        return table
+
+    def table(self, name: str) -> Table:
+        """Return a table that must exist, by its logical name."""
+        return self.catalogue.tables[name]
+
+    def on(self, call: Call) -> Work:
+        """Return the same surroundings for another request."""
+        return replace(self, call=call)
+
+    def address(self, table: Table, row_id: str) -> str:
+        """Return the address of a row."""
+        return f"{self.call.root}/{table.entity_set}({row_id})"
