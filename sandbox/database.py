@@ -37,7 +37,7 @@ class Database:
             connection.executescript(
                 # A crash of the machine may lose the last writes; a crash of the process may not.
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-                " PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+                " PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;"
             )
             self._threads.connection = connection
         return connection

@@ -45,7 +45,7 @@ class VendorContext:
         return self.faults.rows_refused(rows)
 
 
-class ActRefused(ValueError):  # noqa: N818 (an answer to a person, not a defect)
+class ActRefused(ValueError):
     """An act that cannot be done; its text says what, and what to do."""
 
 

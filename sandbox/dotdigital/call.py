@@ -45,7 +45,7 @@ class Call:
             ApiError: `refusal`, if it is none.
         """
         text = self.path[name]
-        if not text.isascii() or not text.isdigit() or len(text) > 15:
+        if not is_number(text):
             raise refusal
         return int(text)
 
@@ -56,9 +56,13 @@ class Call:
             ApiError: `refusal`, if it is no JSON.
         """
         try:
-            return json.loads(self.body)
+            body = json.loads(self.body)
+            if b"\\ud" in self.body.lower():  # half a surrogate pair is no text; assumed: replaced
+                whole = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+                body = json.loads(whole)
         except (ValueError, RecursionError) as problem:
             raise refusal from problem
+        return body
 
     def v2_object(self) -> dict[str, Any]:
         """Return the body of a v2 call, an object.
@@ -104,12 +108,22 @@ class Call:
         except ValueError as problem:
             raise errors.v2("ERROR_PARAMETER_INVALID") from problem
         # assumed: of the two documented maxima of modified-since, 1000 and 2000, the lower
-        if not 1 <= select <= 1000 or skip < 0:
+        if not 1 <= select <= 1000 or not 0 <= skip < 2**31:
             raise errors.v2("ERROR_PARAMETER_INVALID")
         return select, 0 if self.context.faults.repeat_page else skip
 
 
 Handler = Callable[[Call], Any]
+
+
+def is_number(text: str) -> bool:
+    """Return whether a parameter is a number that an id can be."""
+    return text.isascii() and text.isdigit() and len(text) <= 15
+
+
+def is_id(value: Any) -> bool:
+    """Return whether a JSON value can be an id."""
+    return type(value) is int and 0 <= value < 2**53
 
 
 def route(context: VendorContext, method: str, path: str, handler: Handler) -> Route:

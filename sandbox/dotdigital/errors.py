@@ -19,7 +19,7 @@ class ApiError(Exception):
         self.body = body
 
 
-class Invalid(Exception):  # noqa: N818 (a verdict on a value, not an error of the sandbox)
+class Invalid(Exception):
     """A value that the vendor does not take.
 
     Args:

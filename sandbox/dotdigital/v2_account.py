@@ -70,9 +70,9 @@ def create_field(call: Call) -> Response:
     body = call.v2_object()
     name, kind = str(body.get("name") or "").upper(), body.get("type", "String")
     visibility, default = body.get("visibility", "Public"), body.get("defaultValue")
-    if not _FIELD_NAME.fullmatch(name) or visibility not in {"Public", "Private"}:
+    if not _FIELD_NAME.fullmatch(name) or visibility not in ("Public", "Private"):
         raise errors.v2("ERROR_DATAFIELD_INVALID")
-    if kind not in {"String", "Numeric", "Date", "Boolean"}:
+    if kind not in ("String", "Numeric", "Date", "Boolean"):
         raise errors.v2("ERROR_DATAFIELD_INVALID")
     value = values.field(name, kind, default)
     with call.context.database.write() as db:

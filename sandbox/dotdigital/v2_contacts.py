@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, v2_shape
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_id, is_number, route
 from sandbox.dotdigital.schema import MAILABLE, V2_STATUS
 from sandbox.dotdigital.v3_shape import field_names
 from sandbox.vendor import VendorContext
@@ -128,6 +128,8 @@ def by_id_or_email(db: sqlite3.Connection, item: Any) -> sqlite3.Row | None:
     if not isinstance(item, dict):
         raise errors.v2("ERROR_CONTACT_INVALID")
     if item.get("id"):
+        if not is_id(item["id"]):
+            raise errors.v2("ERROR_CONTACT_INVALID")
         return contacts.find(db, "contactId", item["id"])
     return contacts.find(db, "email", str(item.get("email") or ""))
 
@@ -139,8 +141,8 @@ def in_path(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
         ApiError: Nobody has it.
     """
     key = call.path["contact"]
-    name = "contactId" if key.isascii() and key.isdigit() else "email"
-    row = contacts.find(db, name, int(key[:15]) if name == "contactId" else key)
+    name = "contactId" if is_number(key) else "email"
+    row = contacts.find(db, name, int(key) if name == "contactId" else key)
     if row is None:
         raise errors.v2("ERROR_CONTACT_NOT_FOUND")
     return row

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, jobs, v2_shape, values
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_id, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import ApiError, Invalid
 from sandbox.dotdigital.schema import MAILABLE, V2_STATUS
@@ -64,7 +64,10 @@ def start_collection(call: Call) -> Response:
     rows = body.get("contacts")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise errors.v2("ERROR_PARAMETER_INVALID")
-    return _start(call, rows, list(body.get("addressBookIds") or []), body.get("mergeOption"))
+    books = body.get("addressBookIds") or []
+    if not isinstance(books, list) or not all(map(is_id, books)):
+        raise errors.v2("ERROR_PARAMETER_INVALID")
+    return _start(call, rows, books, body.get("mergeOption"))
 
 
 def start_file(call: Call) -> Response:

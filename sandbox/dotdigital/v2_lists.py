@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import errors, jobs, v2_contacts, v2_shape
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_id, is_number, route
 from sandbox.dotdigital.schema import MAILABLE
 from sandbox.vendor import VendorContext
 
@@ -118,7 +118,7 @@ def _read(call: Call, db: sqlite3.Connection, own: int | None) -> tuple[str, str
     name, visibility = body.get("name"), body.get("visibility") or "Private"
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 128:
         raise errors.v2("ERROR_ADDRESSBOOK_INVALID")
-    if visibility not in {"Private", "Public"}:
+    if visibility not in ("Private", "Public"):
         raise errors.v2("ERROR_ADDRESSBOOK_INVALID")
     same = db.execute("SELECT id FROM lists WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
     if same is not None and same["id"] != own:
@@ -162,9 +162,9 @@ def delete(call: Call) -> Response:
 def _of_book(call: Call) -> tuple[str, tuple[Any, ...]]:
     """Return the condition on the contacts of the list, or segment, in the path."""
     with call.context.database.read() as db:
-        if call.path["book"].isdigit():
+        if is_number(call.path["book"]):
             sql = "SELECT rule FROM segments WHERE id = ?"
-            segment = db.execute(sql, (int(call.path["book"][:15]),)).fetchone()
+            segment = db.execute(sql, (int(call.path["book"]),)).fetchone()
             if segment is not None:
                 return segment["rule"], ()
         return _MEMBERS, (_in_path(call, db),)
@@ -239,7 +239,7 @@ def remove_all(call: Call) -> Response:
 def start_removal(call: Call) -> Response:
     """Accept the removal of contacts, by id, from a list: 202."""
     ids = call.v2_rows()
-    if not all(type(contact) is int for contact in ids):
+    if not all(is_id(contact) for contact in ids):
         raise errors.v2("ERROR_PARAMETER_INVALID")
     return _start(call, ids)
 

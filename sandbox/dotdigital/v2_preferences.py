@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, v2_contacts, v2_shape
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_id, is_number, route
 from sandbox.vendor import VendorContext
 
 
@@ -131,7 +131,7 @@ def set_opt_ins(call: Call) -> Any:
     """Opt a contact in or out: an array of `{id, isOptedIn}`."""
     wished = {}
     for item in call.v2_rows():
-        if not isinstance(item, dict) or type(item.get("id")) is not int:
+        if not isinstance(item, dict) or not is_id(item.get("id")):
             raise errors.v2("ERROR_PREFERENCE_INVALID")
         wished[item["id"]] = bool(item.get("isOptedIn"))
     with call.context.database.write() as db:
@@ -146,10 +146,9 @@ def set_opt_ins(call: Call) -> Any:
 
 def _opted(call: Call, since: str) -> list[sqlite3.Row]:
     """Return up to 1000 opted-in contacts after `minContactId` (facts: Dotdigital 1.2)."""
-    try:
-        after = int(call.query.get("minContactId", 0))
-    except ValueError as problem:
-        raise errors.v2("ERROR_PARAMETER_INVALID") from problem
+    after = call.query.get("minContactId", "0")
+    if not is_number(after):
+        raise errors.v2("ERROR_PARAMETER_INVALID")
     with call.context.database.read() as db:
         preference = _preference_in_path(call, db)["id"]
         book = call.path.get("book")
@@ -159,7 +158,7 @@ def _opted(call: Call, since: str) -> list[sqlite3.Row]:
             "SELECT c.*, o.preference_id, o.opted_in, o.modified FROM opt_ins o"
             " JOIN contacts c ON c.id = o.contact_id WHERE o.preference_id = ? AND o.opted_in"
             f" AND c.id > ? AND o.modified >= ?{on_list} ORDER BY c.id LIMIT 1000",
-            (preference, after, since, *([] if book is None else [book])),
+            (preference, int(after), since, *([] if book is None else [book])),
         ).fetchall()
 
 

@@ -85,11 +85,13 @@ def _check_channels(channels: dict[str, Any]) -> None:
                 "emailType": {*_EMAIL_TYPES, *_EMAIL_TYPES.values()},
                 "optInType": {*_OPT_INS, *_OPT_INS.values()},
             }
+        options = channel.get("resubscribeOptions")
+        _need(options is None or isinstance(options, dict), "'resubscribeOptions' is an object")
         extra = set(channel) - set(allowed) - ({"resubscribeOptions"} if name == "email" else set())
         _need(not extra, f"Unknown property in 'channelProperties.{name}'")
         for key, known in allowed.items():
             value = channel.get(key)
-            _need(value is None or value in known, f"Invalid value for '{name}.{key}'")
+            _need(value is None or str(value) in known, f"Invalid value for '{name}.{key}'")
 
 
 def read(db: sqlite3.Connection, contact: dict[str, Any]) -> Change:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, v3_body, values
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_number, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid
 from sandbox.dotdigital.schema import MAILABLE
@@ -92,7 +92,7 @@ def _since(text: str) -> str:
 
 
 def _membership(call: Call, name: str, text: str) -> tuple[str, list[Any]]:
-    if not text.isascii() or not text.isdigit():
+    if not is_number(text):
         raise _invalid_filter(text)
     if name == "~segmentId":
         row = call.context.database.row("SELECT rule FROM segments WHERE id = ?", (int(text),))
@@ -108,7 +108,7 @@ def _membership(call: Call, name: str, text: str) -> tuple[str, list[Any]]:
 def _limit(call: Call) -> int:
     text = call.query.get("limit", "5000")  # DDM: the default is 5000
     # DD3C says 1…5000, DDM 0…10000: the vendor's own file decides
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 5000:
+    if not is_number(text) or not 1 <= int(text) <= 5000:
         raise _invalid_filter(text)
     return int(text)
 
@@ -118,9 +118,12 @@ def _after(call: Call) -> int:
     if marker is None:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(marker))
+        position = base64.urlsafe_b64decode(marker).decode()
     except (ValueError, binascii.Error) as problem:
         raise _invalid_filter(marker) from problem
+    if not is_number(position):
+        raise _invalid_filter(marker)
+    return int(position)
 
 
 def _wanted(call: Call, db: sqlite3.Connection) -> Wanted:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, jobs, v3_body, values
-from sandbox.dotdigital.call import Call, route
+from sandbox.dotdigital.call import Call, is_id, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid
 from sandbox.dotdigital.v3_shape import reference
@@ -122,7 +122,7 @@ class _Import:
     def _match(self, contact: dict[str, Any]) -> sqlite3.Row | None:
         name, identifiers = contact["matchIdentifier"], contact["identifiers"]
         value = identifiers.get(name)
-        wrong_type = (type(value) is not int) if name == "contactId" else not isinstance(value, str)
+        wrong_type = not is_id(value) if name == "contactId" else not isinstance(value, str)
         if name not in _MATCHES or wrong_type:
             text = f"Invalid value for '{name}'"
             raise Invalid("invalidIdentifier", text, "ERROR_PARAMETER_INVALID")
@@ -229,7 +229,8 @@ def _delete(context: VendorContext, db: sqlite3.Connection, body: Any) -> dict[s
     for number, item in enumerate(body):
         ((name, value),) = item.items()
         code, description = "contactNotFound", "The contact could not be found"
-        if number in struck or name not in _MATCHES or not isinstance(value, int | str):
+        fits = is_id(value) if name == "contactId" else isinstance(value, str)
+        if number in struck or name not in _MATCHES or not fits:
             invalid += 1
             code, description = "invalidIdentifier", f"Invalid value for '{name}'"
         elif (row := contacts.find(db, name, value)) is not None:

@@ -53,7 +53,7 @@ def field(name: str, kind: str, value: Any) -> Any:
     readers = {"String": _text, "Numeric": _number, "Boolean": _boolean, "Date": _date}
     try:
         return readers[kind](value)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, OverflowError) as problem:
         # assumed: the v3 code; v2's are in the facts
         overflow = isinstance(value, str) and len(value) > MAX_TEXT
         raise Invalid(

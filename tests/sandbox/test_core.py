@@ -51,14 +51,23 @@ def test_reset_fills_both_sides_of_the_platform(sandbox: SandboxServer) -> None:
     assert sandbox.table("dotdigital", "contacts") == []
 
 
-@pytest.mark.parametrize("share", ["cut", "timeout"])
-def test_a_connection_can_be_lost(sandbox: SandboxServer, share: str) -> None:
-    sandbox.faults({"*": {"share": {share: 1.0}, "timeout_s": 0.05}})
+def test_a_connection_can_be_held_and_closed(sandbox: SandboxServer) -> None:
+    sandbox.faults({"*": {"share": {"timeout": 1.0}, "timeout_s": 0.05}})
     with sandbox.dotdigital() as client, pytest.raises(httpx.RemoteProtocolError):
         client.get("/contacts/v3")
     sandbox.faults()
     with sandbox.dotdigital() as client:
         assert client.get("/contacts/v3").status_code == 200
+
+
+def test_a_connection_can_be_cut_in_the_middle_of_a_body(sandbox: SandboxServer) -> None:
+    sandbox.reset(people=50)
+    sandbox.faults({"*": {"share": {"cut": 1.0}}})
+    with sandbox.dotdigital() as client, client.stream("GET", "/contacts/v3") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
+            answer.read()
+    assert answer.num_bytes_downloaded == int(answer.headers["content-length"]) // 2
 
 
 def test_a_write_can_be_done_and_its_answer_lost(sandbox: SandboxServer) -> None:
