@@ -1,0 +1,117 @@
+"""The last step, whatever happened: status, counts, message, watermarks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from bothways.engine.run import Run
+from bothways.store import applying, links, retries, runs, watermarks
+from bothways.store.counts import Counts, count_jobs
+from bothways.syncs.base import to_pandas
+from bothways.terms import SIDES, RunStatus, Side
+
+NOTHING = "No new objects to sync"
+
+
+def close(run: Run) -> tuple[str, str]:
+    """Finish the audit row; return its status and message.
+
+    Watermarks move only if the whole plan was applied: each job has a verdict, or is an error that
+    the next run tries again. They stay where they are after a dry run, a run beyond the guard, a
+    failed one, and one that looked at chosen lists or records only.
+    """
+    with run.store.begin() as conn:
+        row = runs.get_run(conn, run_id=run.run_id)
+        if row.status == RunStatus.FAILED:
+            return row.status, row.message or ""
+        planned = bool(run.staging.json_files("plan"))
+        status, message = _verdict(run, row, planned=planned)
+        if status is None:
+            applying.give_up(conn, run_id=run.run_id)
+        counts = count_jobs(conn, run_id=run.run_id, as_planned=run.options.dry_run)
+        if status is None:
+            status, message = _applied(conn, run, counts)
+        runs.finish_run(
+            conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
+        )
+    return status, message
+
+
+def _verdict(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus | None, str]:
+    """Say how a run ended that was not applied; None for one that was."""
+    if not planned:
+        return RunStatus.FAILED, (row.notes or ["A step before the plan failed; see its log."])[-1]
+    if run.options.dry_run:
+        return RunStatus.DRY_RUN, "Planned only; nothing was written."
+    guard = row.guard
+    if guard is None:
+        return RunStatus.FAILED, "The review did not finish; clear it to go on."
+    if not guard["passed"] and not guard.get("approved"):
+        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
+        return RunStatus.FAILED, f"{reason}, nothing was written: {guard['message']}."
+    return None, ""
+
+
+def _applied(conn: Connection, run: Run, counts: Counts) -> tuple[RunStatus, str]:
+    _keep_links(conn, run)
+    settings = run.account.settings
+    retries.settle_retries(
+        conn,
+        run_id=run.run_id,
+        now=datetime.now(UTC),
+        attempts=settings.retry_attempts,
+        minutes=settings.retry_minutes,
+    )
+    failed_lists = [
+        item for item in runs.get_lists(conn, run_id=run.run_id) if item.status == RunStatus.FAILED
+    ]
+    if not run.options.restricted:
+        _move_watermarks(conn, run)
+    problems = [f"{counts.errors} records in error"] if counts.errors else []
+    problems += [f"list {item.list_key}: {item.message}" for item in failed_lists]
+    if problems:
+        return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
+    return RunStatus.COMPLETED, _sentence(counts)
+
+
+def _sentence(counts: Counts) -> str:
+    numbers = {
+        "new": counts.new,
+        "updated": counts.updated,
+        "added again": counts.re_added,
+        "removed": counts.deleted,
+        "ignored": sum(counts.ignored.values()),
+    }
+    return ", ".join(f"{number} {name}" for name, number in numbers.items() if number) or NOTHING
+
+
+def _keep_links(conn: Connection, run: Run) -> None:
+    for table in run.staging.tables("links"):
+        links.upsert_links(
+            conn, account=run.account.name, run_id=run.run_id, frame=to_pandas(table)
+        )
+
+
+def _move_watermarks(conn: Connection, run: Run) -> None:
+    """Move what was planned whole; a list that one side refused must be read whole once mended."""
+    planned = set.intersection(*(staged_keys(run, side) for side in SIDES))
+    for side in SIDES:
+        for dataset, mark in (run.staging.read_json(side, "watermarks.json") or {}).items():
+            if mark["value"] is not None and planned.issuperset(mark["lists"]):
+                watermarks.move(
+                    conn,
+                    **run.place(side),
+                    sync_type=run.sync.name,
+                    dataset=dataset,
+                    value=mark["value"],
+                    fingerprint=mark["fingerprint"],
+                    run_id=run.run_id,
+                )
+
+
+def staged_keys(run: Run, side: Side) -> set[str]:
+    """Return the keys of the lists that a side knew in this run."""
+    return {item["key"] for item in run.staging.read_json(side, "lists.json") or []}

@@ -1,0 +1,212 @@
+"""The second step: page through one side into staging, and remember what was seen.
+
+Each page is staged as Parquet and merged into the store's last seen state, so that a plan may ask
+the store for anybody whom an incremental read did not bring.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any, cast
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from bothways.connectors.base import (
+    Connector,
+    FindsContacts,
+    Page,
+    ReadsContacts,
+    ReadsListMembers,
+    ReadsListSuppressions,
+    ReadsSuppressions,
+)
+from bothways.engine import lists
+from bothways.engine.run import Run
+from bothways.engine.staging import BUCKETS
+from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
+from bothways.store import records, runs, suppressions, watermarks
+from bothways.syncs.base import Dataset, KnownList, Request
+from bothways.tables import Side
+from bothways.transform.normalise import email_keys
+
+
+def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
+    """Read what the sync type asks for on one side; return rows by dataset.
+
+    A list that cannot be read fails alone; anything else that fails ends the step.
+
+    Raises:
+        ConnectorError: The vendor refused or failed.
+    """
+    run.staging.clear(side)
+    known = lists.resolve(run, side, connector)
+    run.staging.write_json([asdict(item) for item in known.values()], side, "lists.json")
+    request = Request(
+        run.account, side, connector.entities, {key: item for key, item in known.items() if item.id}
+    )
+    counts, marks = {}, {}
+    for dataset in import_module(run.sync.module).datasets(request):
+        reading = _Reading(run, side, connector, dataset, request.lists)
+        try:
+            counts[dataset.name], marks[dataset.name] = reading.read()
+        except TemporaryFailure:
+            raise
+        except ConnectorError as error:
+            if not dataset.list_key:
+                raise
+            with run.store.begin() as conn:
+                lists.refuse(conn, run, dataset.list_key, str(error))
+    run.staging.write_json(marks, side, "watermarks.json")
+    return counts
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One dataset on its way from the vendor into staging and store."""
+
+    run: Run
+    side: Side
+    connector: Connector
+    dataset: Dataset
+    lists: dict[str, KnownList] | Any
+    page_number: int = 0
+
+    def read(self) -> tuple[int, dict[str, Any]]:
+        """Return the number of rows and the watermark to move to."""
+        since = self._since()
+        try:
+            rows, watermark = self._pages(since)
+        except WatermarkExpired as error:
+            self._note(
+                f"{error.vendor} no longer knows how far {self.dataset.name} was read; read whole."
+            )
+            since = None
+            rows, watermark = self._pages(None)
+        if since is None:
+            self._sweep()
+        rows += self._named()
+        keys = self._list_keys()
+        asked = [keys[item] for item in self.dataset.lists]
+        return rows, {"value": watermark, "fingerprint": self._fingerprint(), "lists": asked}
+
+    def _since(self) -> str | None:
+        if self.run.options.full_resync:
+            return None
+        with self.run.store.begin() as conn:
+            return watermarks.read(
+                conn,
+                **self.run.place(self.side),
+                sync_type=self.run.sync.name,
+                dataset=self.dataset.name,
+                fingerprint=self._fingerprint(),
+            )
+
+    def _pages(self, since: str | None) -> tuple[int, str | None]:
+        self.run.staging.clear(self.side, self.dataset.name)
+        self.run.staging.clear(self.side, members_of(self.dataset.name))
+        rows, watermark = 0, None
+        for page in self._vendor_pages(since):
+            rows += self._keep(page)
+            watermark = page.watermark or watermark
+        return rows, watermark
+
+    def _vendor_pages(self, since: str | None) -> Iterator[Page]:
+        connector, dataset = self.connector, self.dataset
+        if dataset.kind == "contacts":
+            return cast(ReadsContacts, connector).read_contacts(
+                dataset.entity, dataset.fields, since=since, lists=dataset.lists
+            )
+        if dataset.kind == "members":
+            return cast(ReadsListMembers, connector).read_list_members(dataset.lists, since=since)
+        if dataset.kind == "suppressions":
+            return cast(ReadsSuppressions, connector).read_suppressions(since=since)
+        return cast(ReadsListSuppressions, connector).read_list_suppressions(
+            dataset.lists[0], since=since
+        )
+
+    def _named(self) -> int:
+        """Read the records that the person at the trigger form named."""
+        named = self.run.options.records
+        if (
+            not named
+            or self.dataset.kind != "contacts"
+            or not isinstance(self.connector, FindsContacts)
+        ):
+            return 0
+        pages = self.connector.find_contacts(
+            self.dataset.entity,
+            self.dataset.fields,
+            ids=[item for item in named if "@" not in item],
+            emails=[item for item in named if "@" in item],
+        )
+        return sum(self._keep(page) for page in pages)
+
+    def _keep(self, page: Page) -> int:
+        rows = _with_keys(page.rows)
+        self.page_number += 1
+        self.run.staging.write_page(self.side, self.dataset.name, self.page_number, rows)
+        if page.members is not None:
+            self.run.staging.write_page(
+                self.side, members_of(self.dataset.name), self.page_number, _with_keys(page.members)
+            )
+        with self.run.store.begin() as conn:
+            self._absorb(conn, rows, page.members)
+        return rows.num_rows
+
+    def _absorb(self, conn: Connection, rows: pa.Table, members: pa.Table | None) -> None:
+        place = {**self.run.place(self.side), "run_id": self.run.run_id}
+        if self.dataset.kind == "contacts":
+            records.absorb_contacts(conn, **place, rows=rows)
+        elif self.dataset.kind == "members":
+            members = rows
+        else:
+            suppressions.absorb_suppressions(conn, **place, rows=rows, list_keys=self._list_keys())
+        if members is not None:
+            records.absorb_members(conn, **place, rows=members)
+
+    def _sweep(self) -> None:
+        """After a full read, whoever was not seen is gone."""
+        place = {**self.run.place(self.side), "run_id": self.run.run_id}
+        with self.run.store.begin() as conn:
+            if self.dataset.kind == "contacts" and not self.dataset.lists:
+                records.sweep_contacts(conn, **place, entity=self.dataset.entity)
+            if self.dataset.kind in ("contacts", "members") and self.dataset.lists:
+                records.sweep_members(conn, **place, list_ids=list(self.dataset.lists))
+
+    def _list_keys(self) -> dict[str, str]:
+        return {item.id: item.key for item in self.lists.values()}
+
+    def _fingerprint(self) -> str:
+        query = [
+            self.dataset.kind,
+            self.dataset.entity,
+            sorted(self.dataset.fields.items()),
+            self.dataset.lists,
+        ]
+        return hashlib.sha256(json.dumps(query).encode()).hexdigest()[:16]
+
+    def _note(self, sentence: str) -> None:
+        with self.run.store.begin() as conn:
+            runs.note(conn, run_id=self.run.run_id, sentence=sentence)
+
+
+def members_of(dataset: str) -> str:
+    """Return where the memberships that a contacts dataset told are staged."""
+    return f"{dataset}_members"
+
+
+def _with_keys(rows: pa.Table) -> pa.Table:
+    """Add `email_key` where there is an address, and the bucket that decides the partition."""
+    identity = "email" if "email" in rows.column_names else "member_id"
+    series = rows[identity].to_pandas(types_mapper=pd.ArrowDtype)
+    if identity == "email":
+        series = email_keys(series)
+        rows = rows.append_column("email_key", pa.array(series, pa.string(), from_pandas=True))
+    hashes = pd.util.hash_array(series.fillna("").to_numpy(dtype=object), categorize=False)
+    return rows.append_column("bucket", pa.array(hashes % BUCKETS, pa.uint8()))

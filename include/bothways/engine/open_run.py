@@ -1,0 +1,148 @@
+"""The first step: write the run's audit row, or say why the run may not start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from bothways.config.account import Account
+from bothways.config.load import config_hash, load_account
+from bothways.engine.run import Run
+from bothways.engine.staging import Staging
+from bothways.errors import BothwaysError, RunStopped, StagingError
+from bothways.store import runs
+from bothways.store.db import Store
+from bothways.syncs.catalog import CATALOG, SyncType
+from bothways.syncs.options import Options
+from bothways.terms import SIDES, RunStatus
+
+StagingFor = Callable[[str, int], Staging]
+MissingConnections = Callable[[list[str]], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that may begin, and the number of partitions that it is planned in."""
+
+    run_id: int
+    partitions: int
+
+
+def open_run(
+    store: Store,
+    *,
+    account: str,
+    sync_type: str,
+    options: Options,
+    staging_for: StagingFor,
+    dag_id: str,
+    dag_run_id: str,
+    submitted_by: str,
+    missing_connections: MissingConnections,
+) -> Opened:
+    """Write the audit row of a run; a repeat for the same DAG run re-opens the same row.
+
+    Args:
+        store: Where it is recorded.
+        account: The account's name.
+        sync_type: A name of the catalog.
+        options: What the person who triggered it chose.
+        staging_for: Gives the run's staging folder.
+        dag_id: Airflow's id of the DAG.
+        dag_run_id: Airflow's id of the DAG run.
+        submitted_by: The user who triggered it, or "schedule".
+        missing_connections: Says which of these connection ids do not exist.
+
+    Raises:
+        RunStopped: The account is disabled, a prerequisite failed or a connection is missing;
+            the audit row is Failed and says so.
+    """
+    configured, sync = load_account(account), CATALOG[sync_type]
+    with store.begin() as conn:
+        run_id = runs.open_run(
+            conn,
+            account=account,
+            sync_type=sync_type,
+            dag_id=dag_id,
+            dag_run_id=dag_run_id,
+            submitted_by=submitted_by,
+            params=asdict(options),
+            dry_run=options.dry_run,
+            config_hash=config_hash(configured),
+        )
+    reason = _obstacle(store, configured, sync, options, missing_connections)
+    if reason:
+        with store.begin() as conn:
+            runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
+        raise RunStopped(reason)
+    staging_for(account, run_id).clear()
+    return Opened(run_id, partitions=1)
+
+
+def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: StagingFor) -> Run:
+    """Return the run that `open_run` recorded for this DAG run.
+
+    Raises:
+        StagingError: It was never opened.
+    """
+    with store.begin() as conn:
+        row = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)
+    if row is None:
+        raise StagingError("This run was never opened; clear it from `open`.")
+    return Run(
+        run_id=row.run_id,
+        account=load_account(row.account),
+        sync=CATALOG[row.sync_type],
+        options=_options(row.params),
+        store=store,
+        staging=staging_for(row.account, row.run_id),
+    )
+
+
+def record_failure(run: Run, step: str, error: Exception) -> None:
+    """Keep the first failure of a run as its message; only our own errors speak in full."""
+    sentence = (
+        str(error)
+        if isinstance(error, BothwaysError)
+        else f"Internal error ({type(error).__name__})"
+    )
+    with run.store.begin() as conn:
+        runs.note(conn, run_id=run.run_id, sentence=f"{step}: {sentence}")
+
+
+def _options(params: dict[str, object]) -> Options:
+    values = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in params.items()
+    }
+    return Options(**values)  # type: ignore[arg-type]
+
+
+def _obstacle(
+    store: Store,
+    account: Account,
+    sync: SyncType,
+    options: Options,
+    missing_connections: MissingConnections,
+) -> str | None:
+    if not account.enabled:
+        return f"Account {account.name} is disabled; set `enabled: true` in its file to run it."
+    names = [account.side(side).connection for side in SIDES]
+    missing = missing_connections(names)
+    if missing:
+        return f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."
+    unknown = sorted(set(options.lists) - set(account.lists))
+    if unknown:
+        return f"Account {account.name} maps no list `{unknown[0]}`; choose one of its lists' keys."
+    return _failed_prerequisite(store, account, sync)
+
+
+def _failed_prerequisite(store: Store, account: Account, sync: SyncType) -> str | None:
+    with store.begin() as conn:
+        for name in sync.after:
+            last = runs.last_run(conn, account=account.name, sync_type=name)
+            if last is not None and last.status == RunStatus.FAILED:
+                return (
+                    f"{sync.title} sync didn't start as {CATALOG[name].title} sync failed; "
+                    f"mend run {last.run_id} and try again."
+                )
+    return None

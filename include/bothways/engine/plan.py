@@ -1,0 +1,101 @@
+"""The third step: decide, for one partition of what was extracted, what is to be done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib import import_module
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from bothways.config.load import load_rule_files
+from bothways.connectors.registry import limits
+from bothways.engine.run import Run
+from bothways.engine.staging import StagedPartition
+from bothways.store import jobs as job_store
+from bothways.store import retries, runs
+from bothways.syncs.base import JOBS, LINKS, Inputs, KnownList, Plan
+from bothways.terms import SIDES, Side
+from bothways.transform.ignore import Rules
+from bothways.transform.normalise import email_keys
+from bothways.transform.operations import chunks, number
+
+
+def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
+    """Write the partition's jobs to the audit and its operations to staging; return numbers.
+
+    A repeat replaces what the earlier try wrote.
+    """
+    with run.store.begin() as conn:
+        inputs = _inputs(run, conn, StagedPartition(run.staging, partition, partitions))
+        decided: Plan = import_module(run.sync.module).plan(inputs)
+        jobs = _numbered(decided.jobs, partition)
+        for sentence in decided.notes:
+            runs.note(conn, run_id=run.run_id, sentence=sentence)
+        numbers = _chunked(run, partition, jobs)
+        job_store.write_jobs(
+            conn,
+            run_id=run.run_id,
+            account=run.account.name,
+            rows=jobs,
+            part=partition,
+        )
+    run.staging.write_table(
+        pa.Table.from_pandas(decided.links, LINKS, preserve_index=False), "links", partition
+    )
+    run.staging.write_json(numbers, "plan", f"{partition:04d}.json")
+    return numbers
+
+
+def _numbered(jobs: pd.DataFrame, partition: int) -> pd.DataFrame:
+    numbered = number([jobs], JOBS)
+    return numbered.assign(
+        seq=numbered["seq"] + job_store.first_seq(partition),
+        email_key=email_keys(numbered["email"]),
+    )
+
+
+def _inputs(run: Run, conn: Connection, staged: StagedPartition) -> Inputs:
+    known = {side: _staged_lists(run, side) for side in SIDES}
+    both = known["crm"].keys() & known["marketing"].keys()
+    files = load_rule_files()
+    return Inputs(
+        run_id=run.run_id,
+        account=run.account,
+        options=run.options,
+        rules=Rules(
+            run.account.ignore,
+            role_names=files.role_names,
+            known_domains=files.domains,
+            only_active=run.account.settings.only_open_leads_and_active_contacts,
+        ),
+        lists={
+            side: {key: item for key, item in known[side].items() if key in both} for side in SIDES
+        },
+        staged=staged,
+        conn=conn,
+        retries=_due(run, conn),
+    )
+
+
+def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:
+    staged = run.staging.read_json(side, "lists.json") or []
+    return {item["key"]: KnownList(**item) for item in staged}
+
+
+def _due(run: Run, conn: Connection) -> pd.DataFrame:
+    return retries.due(
+        conn, account=run.account.name, sync_type=run.sync.name, now=datetime.now(UTC)
+    )
+
+
+def _chunked(run: Run, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
+    """Stage the operations of each side in chunks; return the numbers of jobs and operations."""
+    operations = jobs[jobs["kind"].notna()]
+    for side in SIDES:
+        own = operations[operations["target"] == side]
+        size = limits(run.account.side(side).connector).chunk_rows
+        for position, chunk in enumerate(chunks(own, size)):
+            run.staging.write_chunk(side, partition, position, chunk)
+    return {"jobs": len(jobs), "operations": len(operations)}

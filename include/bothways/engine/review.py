@@ -1,0 +1,64 @@
+"""The fourth step: is the plan within the guard, and may it be applied?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from bothways.engine import guard
+from bothways.engine.run import Run
+from bothways.store import records, runs
+from bothways.store.counts import count_operations
+from bothways.terms import SIDES, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be applied: the chunk numbers, none where the plan may not or need not be applied.
+
+    ``ask`` says that a person must decide first, on what ``message`` says.
+    """
+
+    chunks: list[int]
+    message: str = ""
+    ask: bool = False
+
+
+def review(run: Run) -> Verdict:
+    """Compare the run's plan with the guard and keep the verdict in the audit."""
+    with run.store.begin() as conn:
+        planned = guard.effects(count_operations(conn, run_id=run.run_id))
+        known = {side: records.count_records(conn, **run.place(side)) for side in SIDES}
+        limits = run.account.guard.limits(run.sync.name)
+        found = guard.breaches(planned, known, limits)
+        message = "; ".join(breach.sentence() for breach in found)
+        ask = bool(found) and not run.options.dry_run and run.account.settings.on_guard == "ask"
+        runs.set_guard(
+            conn,
+            run_id=run.run_id,
+            guard={
+                "passed": not found,
+                "breaches": [asdict(item) for item in found],
+                "message": message,
+            },
+        )
+        if ask:
+            runs.set_status(conn, run_id=run.run_id, status=RunStatus.AWAITING_APPROVAL)
+    if found or run.options.dry_run:
+        return Verdict([], message, ask)
+    return Verdict(_chunk_numbers(run))
+
+
+def answered(run: Run, *, approved: bool, by: str, note: str) -> list[int]:
+    """Keep a person's answer in the audit; return what may be applied."""
+    with run.store.begin() as conn:
+        row = runs.get_run(conn, run_id=run.run_id)
+        verdict = dict(row.guard or {}) if row else {}
+        verdict |= {"approved": approved, "by": by, "note": note}
+        runs.set_guard(conn, run_id=run.run_id, guard=verdict)
+        runs.set_status(conn, run_id=run.run_id, status=RunStatus.IN_PROGRESS)
+    return _chunk_numbers(run) if approved else []
+
+
+def _chunk_numbers(run: Run) -> list[int]:
+    """Number the apply tasks: the n-th executes the n-th chunk of its side."""
+    return list(range(max(len(run.staging.chunks(side)) for side in SIDES)))

@@ -1,0 +1,43 @@
+"""A sync run as the six steps see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bothways.config.account import Account
+from bothways.engine.staging import Staging
+from bothways.store.db import Store
+from bothways.syncs.catalog import SyncType
+from bothways.syncs.options import Options
+from bothways.tables import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of one sync type for one account.
+
+    Attributes:
+        run_id: Its number in the audit.
+        account: The configuration in force.
+        sync: What it keeps in step.
+        options: What the person who triggered it chose.
+        store: Where it is recorded.
+        staging: Its files.
+    """
+
+    run_id: int
+    account: Account
+    sync: SyncType
+    options: Options
+    store: Store
+    staging: Staging
+
+    def place(self, side: Side) -> dict[str, str]:
+        """Return the keywords by which the store knows this account's side."""
+        return {"account": self.account.name, "side": side}
+
+    def list_keys(self) -> tuple[str, ...]:
+        """Return the keys of the lists that this run looks at."""
+        chosen = self.options.lists
+        mapped = self.account.lists_of(self.sync.name)
+        return tuple(key for key in mapped if not chosen or key in chosen)

@@ -1,0 +1,142 @@
+"""Staging: Parquet and JSON files of one run, on a folder or an object store.
+
+Layout below the run's folder::
+
+    <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
+    <side>/watermarks.json               how far each dataset has been read
+    plan/<partition>.json                what a partition intends, in numbers
+    chunks/<side>/<partition>-<n>.parquet
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from upath import UPath
+
+from bothways.errors import StagingError
+from bothways.syncs.base import to_pandas
+from bothways.tables import Side
+
+BUCKETS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """The files of one run below ``root``."""
+
+    root: UPath
+
+    def clear(self, *parts: str) -> None:
+        """Remove what an earlier try of the same step left."""
+        folder = self.root.joinpath(*parts)
+        for path in _files(folder):
+            path.unlink()
+
+    def write_page(self, side: Side, dataset: str, number: int, rows: pa.Table) -> None:
+        """Stage one page of a dataset; ``rows`` has a column `bucket`."""
+        self._write_table(self.root / side / dataset / f"{number:06d}.parquet", rows)
+
+    def pages(self, side: Side, dataset: str) -> Iterator[pa.Table]:
+        """Yield the pages of a dataset, in the order in which they were read."""
+        for path in _files(self.root / side / dataset):
+            yield self._read_table(path)
+
+    def write_chunk(self, side: Side, partition: int, number: int, operations: pd.DataFrame) -> str:
+        """Stage the operations of one apply task; return the reference that XCom carries."""
+        reference = f"{partition:04d}-{number:04d}"
+        path = self.root / "chunks" / side / f"{reference}.parquet"
+        self._write_table(path, pa.Table.from_pandas(operations, preserve_index=False))
+        return reference
+
+    def read_chunk(self, side: Side, reference: str) -> pd.DataFrame:
+        """Return the operations of one apply task.
+
+        Raises:
+            StagingError: The chunk is not there.
+        """
+        return to_pandas(self._read_table(self.root / "chunks" / side / f"{reference}.parquet"))
+
+    def chunks(self, side: Side) -> list[str]:
+        """Return the references of all chunks of a side, in order."""
+        return [path.stem for path in _files(self.root / "chunks" / side)]
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        """Stage a small JSON value."""
+        path = self.root.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, sort_keys=True))
+
+    def json_files(self, folder: str) -> int:
+        """Return how many JSON values stand in a folder."""
+        return len(_files(self.root / folder))
+
+    def write_table(self, rows: pa.Table, folder: str, partition: int) -> None:
+        """Stage a table that a partition gives beside its plan."""
+        self._write_table(self.root / folder / f"{partition:04d}.parquet", rows)
+
+    def tables(self, folder: str) -> Iterator[pa.Table]:
+        """Yield what the partitions staged in a folder, in order."""
+        for path in _files(self.root / folder):
+            yield self._read_table(path)
+
+    def read_json(self, *parts: str) -> Any:
+        """Return a staged JSON value, None where there is none."""
+        path = self.root.joinpath(*parts)
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def remove(self) -> None:
+        """Remove all files of the run."""
+        if self.root.exists():
+            self.root.rmdir(recursive=True)
+
+    def _write_table(self, path: UPath, rows: pa.Table) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as sink:
+            pq.write_table(rows, sink, compression="zstd")
+
+    def _read_table(self, path: UPath) -> pa.Table:
+        try:
+            with path.open("rb") as source:
+                return pq.read_table(source)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StagingError(
+                f"Staged file {path.name} is missing or damaged; clear the run from `open`."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPartition:
+    """One partition of what was staged: the buckets that fall to it."""
+
+    staging: Staging
+    partition: int
+    partitions: int
+
+    def read(self, side: Side, dataset: str) -> pd.DataFrame:
+        """Return the partition's rows of a dataset; an empty frame where none was staged."""
+        pages = [self._own(page) for page in self.staging.pages(side, dataset)]
+        if not pages:
+            return pd.DataFrame()
+        return to_pandas(pa.concat_tables(pages, promote_options="default"))
+
+    def _own(self, page: pa.Table) -> pa.Table:
+        if self.partitions == 1:
+            return page
+        low = BUCKETS * self.partition // self.partitions
+        high = BUCKETS * (self.partition + 1) // self.partitions
+        bucket = page["bucket"]
+        return page.filter(pc.and_(pc.greater_equal(bucket, low), pc.less(bucket, high)))
+
+
+def _files(folder: UPath) -> list[UPath]:
+    if not folder.exists():
+        return []
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=str)

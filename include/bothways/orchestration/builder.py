@@ -1,0 +1,92 @@
+"""Builds the DAG of one account and sync type; every DAG tells the same story.
+
+open ─┬─ extract_crm ───────┬─ plan[..] ─ review ─ apply_crm[..] ─ apply_marketing[..] ─ close
+      └─ extract_marketing ─┘
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG
+
+from bothways.config.account import Account
+from bothways.config.load import load_accounts
+from bothways.connectors.registry import capabilities
+from bothways.orchestration import tasks
+from bothways.orchestration.params import sync_params
+from bothways.orchestration.review import ReviewOperator
+from bothways.orchestration.timetable import IntervalWindowTimetable
+from bothways.syncs.catalog import CATALOG, SyncType
+from bothways.terms import SIDES
+
+_START = datetime(2024, 1, 1, tzinfo=UTC)
+_RETRIES = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+
+def accounts_for(sync_type: str) -> list[Account]:
+    """Return the accounts that a sync type has a DAG for.
+
+    These are the sound accounts whose vendors have the features that it needs. What is wrong with
+    the others is shown by `dags/account_problems.py`.
+    """
+    sync = CATALOG[sync_type]
+    return [account for account in load_accounts().accounts if _supports(account, sync)]
+
+
+def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
+    """Return the DAG `<account>__<sync type>`.
+
+    Args:
+        account: The account's configuration.
+        sync_type: A name of the catalog.
+        doc: What the person at the trigger form should know, in Markdown.
+    """
+    sync = CATALOG[sync_type]
+    schedule = account.schedules.get(sync_type)
+    with DAG(
+        dag_id=f"{account.name}__{sync_type}",
+        dag_display_name=f"{account.title or account.name}: {sync.title}",
+        description=f"{sync.title} of account {account.name}",
+        doc_md=doc,
+        schedule=IntervalWindowTimetable(schedule) if schedule else None,
+        start_date=_START,
+        catchup=False,
+        max_active_runs=1,
+        tags={account.name, account.crm.connector, account.marketing.connector, sync_type},
+        params=sync_params(account, sync),
+        default_args=_RETRIES,
+    ) as dag:
+        _story(account, sync)
+    return dag
+
+
+def _story(account: Account, sync: SyncType) -> None:
+    opened = tasks.open_run(account.name, sync.name)
+    extracts = [
+        tasks.extract.override(task_id=f"extract_{side}", pool=account.pool(side))(side)
+        for side in SIDES
+    ]
+    planned = tasks.plan.expand(partition=opened)
+    review = ReviewOperator(task_id="review")
+    applies = [
+        tasks.apply.override(
+            task_id=f"apply_{side}",
+            pool=account.pool(side),
+            trigger_rule="all_done",
+        )
+        .partial(side=side)
+        .expand(chunk=review.output)
+        for side in SIDES
+    ]
+    closed = tasks.close.override(trigger_rule="all_done")()
+    opened >> extracts >> planned >> review >> applies[0] >> applies[1] >> closed
+
+
+def _supports(account: Account, sync: SyncType) -> bool:
+    return all(sync.needs[side] <= capabilities(account.side(side).connector) for side in SIDES)

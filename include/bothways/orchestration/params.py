@@ -1,0 +1,57 @@
+"""What a person may choose at the trigger form of a sync DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import Param
+
+from bothways.config.account import Account
+from bothways.syncs.catalog import SyncType
+from bothways.syncs.options import Options
+
+
+def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
+    """Return the form's fields; their schema is what explains and checks them."""
+    keys = sorted(account.lists)
+    params = {
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Plan only: the audit shows what would be written, and nothing is.",
+        ),
+        "full_resync": Param(
+            default=False,
+            type="boolean",
+            title="Full resync",
+            description="Read both sides whole instead of what changed since the last run.",
+        ),
+        "records": Param(
+            [],
+            type="array",
+            items={"type": "string", "minLength": 1, "maxLength": 320},
+            title="Only these records",
+            description="Ids or e-mail addresses, one a line. Empty: everybody.",
+        ),
+    }
+    if sync.uses_lists:
+        params["lists"] = Param(
+            [],
+            type="array",
+            items={"type": "string", "enum": keys} if keys else {"type": "string"},
+            title="Only these lists",
+            description="Keys of the account's lists, one a line. Empty: all of them.",
+        )
+    return params
+
+
+def options(params: Mapping[str, Any]) -> Options:
+    """Return the choices that a DAG run was triggered with."""
+    return Options(
+        dry_run=bool(params.get("dry_run", False)),
+        full_resync=bool(params.get("full_resync", False)),
+        lists=tuple(params.get("lists") or ()),
+        records=tuple(item.strip() for item in params.get("records") or () if item.strip()),
+    )

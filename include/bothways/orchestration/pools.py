@@ -1,0 +1,28 @@
+"""Airflow pools: one for each connection, so that the whole fleet keeps the vendor's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bothways.config.account import Account
+from bothways.terms import SIDES
+
+
+def pools(accounts: Iterable[Account]) -> dict[str, dict[str, Any]]:
+    """Return the pools that these accounts need, as `airflow pools import` reads them.
+
+    Accounts that share a connection share its pool; the smallest `parallel` among them counts.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for account in accounts:
+        for side in SIDES:
+            name, slots = account.pool(side), account.side(side).parallel
+            if name in found:
+                slots = min(slots, found[name]["slots"])
+            found[name] = {
+                "slots": slots,
+                "description": f"Calls in flight through {account.side(side).connection}",
+                "include_deferred": False,
+            }
+    return dict(sorted(found.items()))

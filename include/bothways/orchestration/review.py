@@ -1,0 +1,57 @@
+"""The review of a plan: passes within the guard's limits, else ends the run or asks a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+
+from bothways.orchestration import tasks
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+APPROVE = "Approve"
+REJECT = "Reject"
+
+
+class ReviewOperator(HITLOperator):
+    """Checks the guard; waits for a person only where the account asks for that.
+
+    Its result is the list of chunk numbers that may be applied: none in a dry run, none beyond the
+    limits. An approval or a rejection is kept in the audit with the person's name and note.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            subject="This run would change more than the guard allows",
+            body="The plan is in the audit of the run; nothing has been written yet.",
+            options=[APPROVE, REJECT],
+            params={"note": ""},
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> list[int]:
+        """Return what may be applied, or wait for an answer."""
+        from bothways.engine.review import review
+
+        with tasks.step(context, "review") as run:
+            verdict = review(run)
+        if verdict.ask:
+            self.body = verdict.message
+            super().execute(context)
+        return verdict.chunks
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[int]:
+        """Return what may be applied after a person has answered."""
+        from bothways.engine.review import answered
+
+        payload = super().execute_complete(context, event)
+        user = payload["responded_by_user"] or {}
+        with tasks.step(context, "review") as run:
+            return answered(
+                run,
+                approved=APPROVE in payload["chosen_options"],
+                by=str(user.get("name") or "timeout"),
+                note=str(payload["params_input"].get("note") or ""),
+            )

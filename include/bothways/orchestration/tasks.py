@@ -1,0 +1,168 @@
+"""The steps of a sync run as Airflow tasks: unpack references, one call of the engine, a reference.
+
+The library's heavy parts are imported inside the tasks, since every DAG file reaches this module
+while it is parsed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from bothways.errors import BothwaysError, ConfigurationError, Denied, RunStopped
+from bothways.orchestration.params import options
+from bothways.terms import Side
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from bothways.connectors.base import Connector
+    from bothways.engine.run import Run
+
+log = logging.getLogger(__name__)
+
+# Trying again cannot help: a person must act first.
+_FINAL = (ConfigurationError, Denied, RunStopped)
+
+
+@task(task_id="open")
+def open_run(account: str, sync_type: str) -> list[int]:
+    """Write the run's audit row and return the partitions that it is planned in."""
+    from bothways.engine.open_run import open_run as begin
+    from bothways.orchestration.runtime import open_store, staging_for
+
+    context = get_current_context()
+    with open_store() as store, _final_errors():
+        opened = begin(
+            store,
+            account=account,
+            sync_type=sync_type,
+            options=options(context["params"]),
+            staging_for=staging_for,
+            dag_id=context["dag"].dag_id,
+            dag_run_id=context["run_id"],
+            submitted_by=_who(context),
+            missing_connections=_missing_connections,
+        )
+        return list(range(opened.partitions))
+
+
+@task
+def extract(side: Side) -> dict[str, int]:
+    """Read one side into staging; return rows by dataset."""
+    from bothways.engine.extract import extract as read
+
+    with step(get_current_context(), f"extract_{side}") as run, _connector(run, side) as connector:
+        return read(run, side, connector)
+
+
+@task
+def plan(partition: int) -> dict[str, int]:
+    """Plan one partition; return its numbers."""
+    from bothways.engine.plan import plan as decide
+
+    with step(get_current_context(), "plan") as run:
+        return decide(run, partition)
+
+
+@task
+def apply(side: Side, chunk: int) -> dict[str, int]:
+    """Execute one chunk of operations on one side; return results by kind."""
+    from bothways.engine.apply import apply as write
+
+    context = get_current_context()
+    with step(context, f"apply_{side}") as run, _connector(run, side) as connector:
+        return write(run, side, chunk, connector, last_try=_last_try(context))
+
+
+@task
+def close() -> str:
+    """Finish the run's audit row; fail where the run failed, so that Airflow shows it."""
+    from bothways.engine.close import close as finish
+
+    with _run(get_current_context()) as run:
+        status, message = finish(run)
+    if status == "Failed":
+        raise AirflowFailException(message)
+    return f"{status}: {message}"
+
+
+@contextmanager
+def step(context: Context, name: str) -> Iterator[Run]:
+    """Give a step its run, and put a failure into the audit before Airflow sees it."""
+    from bothways.engine.open_run import record_failure
+
+    with _run(context) as run:
+        try:
+            yield run
+        except Exception as error:
+            record_failure(run, name, error)
+            raise
+
+
+@contextmanager
+def _run(context: Context) -> Iterator[Run]:
+    from bothways.engine.open_run import find_run
+    from bothways.orchestration.runtime import open_store, staging_for
+
+    with open_store() as store, _final_errors():
+        yield find_run(
+            store,
+            dag_id=context["dag"].dag_id,
+            dag_run_id=context["run_id"],
+            staging_for=staging_for,
+        )
+
+
+@contextmanager
+def _connector(run: Run, side: Side) -> Iterator[Connector]:
+    from bothways.connectors.registry import open_connector
+
+    config = run.account.side(side)
+    connector = open_connector(config.connector, config.connection)
+    try:
+        yield connector
+    finally:
+        connector.close()
+
+
+@contextmanager
+def _final_errors() -> Iterator[None]:
+    """Spare the retries where they cannot help."""
+    try:
+        yield
+    except _FINAL as error:
+        raise AirflowFailException(str(error)) from error
+    except BothwaysError as error:
+        log.warning("%s", error)
+        raise
+
+
+def _missing_connections(names: list[str]) -> list[str]:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    missing = []
+    for name in names:
+        try:
+            BaseHook.get_connection(name)
+        except AirflowNotFoundException:
+            missing.append(name)
+    return missing
+
+
+def _last_try(context: Context) -> bool:
+    instance: Any = context["ti"]
+    return bool(instance.try_number > instance.max_tries)
+
+
+def _who(context: Context) -> str:
+    dag_run: Any = context["dag_run"]
+    return dag_run.triggering_user_name or (
+        "schedule" if dag_run.run_type == "scheduled" else "api"
+    )

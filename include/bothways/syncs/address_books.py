@@ -1,0 +1,247 @@
+"""Address books: members of the platform's lists become members of CRM marketing lists.
+
+Rows that enter a run are memberships of the mapped lists: everybody in a full read, and those
+whom the platform changed since in an incremental one.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bothways.config.mapping import Mapping
+from bothways.store import erase, links, list_states
+from bothways.syncs import known
+from bothways.syncs.base import JOBS, LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
+from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, sentences, unchanged
+from bothways.syncs.values import new_values
+from bothways.tables import FieldType, Status
+from bothways.transform.ignore import ignore_reasons
+
+ENTITIES = ("contact", "lead")
+
+
+def datasets(request: Request) -> list[Dataset]:
+    """Read people and memberships of the mapped lists on both sides."""
+    lists = request.list_ids()
+    if not lists:
+        return []
+    if request.side == "marketing":
+        fields = marketing_fields(request.account.mappings)
+        return [Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists)]
+    found = [Dataset(f"{entity}s", "contacts", entity=entity) for entity in request.entities]
+    return [*found, Dataset("members", "members", lists=lists)]
+
+
+def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:
+    """Return the platform fields that any entity's mapping reads."""
+    found: dict[str, FieldType] = {}
+    for mapping in mappings.values():
+        found |= mapping.vendor_fields("marketing")
+    return dict(sorted(found.items()))
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Decide on each membership; a person who is to join two lists is created once."""
+    frames, found_links, notes = [], [], []
+    created = pd.Series(dtype="string")
+    for key, crm_list in sorted(inputs.lists["crm"].items()):
+        if not crm_list.entity:
+            continue
+        decided = _ListPlan(inputs, crm_list, inputs.lists["marketing"][key])
+        frames.append(decided.jobs(created))
+        created = pd.concat([created, decided.created()])
+        found_links.append(decided.links())
+        notes += decided.notes
+    return Plan(joined(frames), links=_joined_links(found_links), notes=tuple(notes))
+
+
+class _ListPlan:
+    """One list: who is on it on the platform, and what that means for its marketing list."""
+
+    def __init__(self, inputs: Inputs, crm_list: KnownList, platform_list: KnownList) -> None:
+        self._inputs = inputs
+        self._list = crm_list
+        self._entity = str(crm_list.entity)
+        self.notes: tuple[str, ...] = ()
+        self._mapping = inputs.account.mappings.get(self._entity, Mapping(entity=self._entity))
+        self._rows = self._judged(self._matched(self._entered(platform_list)))
+
+    def jobs(self, created_before: pd.Series) -> pd.DataFrame:
+        """Return the jobs of this list.
+
+        Args:
+            created_before: Keys of the people whom an earlier list of this plan creates.
+        """
+        rows = self._rows
+        if rows.empty:
+            return frame_of(JOBS)
+        left_out = rows["reason"].notna()
+        member = ~left_out & rows["member"]
+        joins = ~left_out & ~member
+        creates = joins & rows["crm_id"].isna() & ~rows["key"].isin(created_before)
+        return joined(
+            [
+                ignored(rows[left_out], rows.loc[left_out, "reason"], **self._about(left_out)),
+                unchanged(rows[member], **self._about(member)),
+                self._create(rows[creates]),
+                job_frame(
+                    rows[joins],
+                    kind="join",
+                    result="new",
+                    key=rows.loc[joins, "key"].where(rows.loc[joins, "crm_id"].isna()),
+                    **self._about(joins),
+                ),
+            ]
+        )
+
+    def created(self) -> pd.Series:
+        """Return the keys of the people whom this list's jobs create."""
+        rows = self._rows
+        if rows.empty:
+            return pd.Series(dtype="string")
+        return rows.loc[rows["reason"].isna() & rows["crm_id"].isna(), "key"]
+
+    def links(self) -> pd.DataFrame:
+        """Return the pairs that were found by address."""
+        rows = self._rows
+        if rows.empty:
+            return frame_of(LINKS)
+        found = rows[rows["crm_id"].notna() & ~rows["linked"] & rows["reason"].isna()]
+        return pd.DataFrame(
+            {
+                "entity": self._entity,
+                "crm_id": found["crm_id"],
+                "marketing_id": found["id"],
+                "email_key": found["email_key"],
+                "speaks": True,
+            }
+        ).drop_duplicates("crm_id")
+
+    def _entered(self, platform_list: KnownList) -> pd.DataFrame:
+        """Return the people whose membership entered this run, as the platform knows them."""
+        inputs = self._inputs
+        staged = inputs.staged.read("marketing", "contacts_members")
+        ids = due(inputs, "marketing", "list_member", self._list.key)["source_id"]
+        if not staged.empty:
+            here = (staged["list_id"] == platform_list.id) & ~staged["deleted"].astype(bool)
+            ids = pd.concat([staged.loc[here, "member_id"], ids])
+        fields = marketing_fields(inputs.account.mappings)
+        people = known.people(inputs, "marketing", ids=ids, fields=fields)
+        members = known.members(inputs, "marketing", platform_list.id, people["id"])
+        people = people.merge(
+            members[["member_id", "status"]].rename(columns={"status": "list_status"}),
+            left_on="id",
+            right_on="member_id",
+        )
+        return chosen(inputs, people, "id").reset_index(drop=True)
+
+    def _matched(self, people: pd.DataFrame) -> pd.DataFrame:
+        """Add the CRM record that each person is: by link, otherwise by address."""
+        account, conn = self._inputs.account.name, self._inputs.conn
+        linked = links.load_links(conn, account=account, marketing_ids=people["id"])
+        linked = linked[linked["entity"] == self._entity].sort_values(
+            "speaks", ascending=False, kind="stable"
+        )
+        linked = linked.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
+        crm = self._crm_people(people["email_key"], linked)
+        by_id = crm.set_index("id")
+        by_address = (
+            crm.dropna(subset="email_key").drop_duplicates("email_key").set_index("email_key")["id"]
+        )
+        through_link = known.looked_up(people["id"], linked)
+        through_link = through_link.where(through_link.isin(crm["id"]))
+        crm_id = through_link.fillna(known.looked_up(people["email_key"], by_address))
+        return people.assign(
+            crm_id=crm_id,
+            linked=through_link.notna(),
+            crm_active=known.looked_up(crm_id, by_id["active"]).fillna(value=True),
+            crm_status=known.looked_up(crm_id, by_id["status"]).fillna(Status.MAILABLE.value),
+            key=account + "-" + people["id"],
+        )
+
+    def _crm_people(self, keys: pd.Series, linked: pd.Series) -> pd.DataFrame:
+        """Return the CRM's people who may be meant, the likeliest first.
+
+        Of several with one address the active one is meant, then the one seen to change last,
+        then the lowest id.
+        """
+        found = known.people(self._inputs, "crm", entity=self._entity, email_keys=keys, ids=linked)
+        return found.sort_values(
+            ["active", "modified_at", "id"], ascending=[False, False, True], kind="stable"
+        )
+
+    def _judged(self, people: pd.DataFrame) -> pd.DataFrame:
+        """Add why a person is left out, and whether the record is on the list already."""
+        inputs = self._inputs
+        erased = erase.erased_keys(
+            inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
+        )
+        reason = ignore_reasons(people, inputs.rules, erased=erased)["reason"]
+        suppressed = known.ledger(inputs, None, people["email_key"])
+        suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
+        do_not_mail = people["email_key"].isin(suppressed["email_key"]) | (
+            people["crm_status"] != Status.MAILABLE.value
+        )
+        do_not_mail |= people["list_status"] != Status.MAILABLE.value
+        reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
+        if inputs.account.settings.only_open_leads_and_active_contacts:
+            reason = reason.mask(reason.isna() & ~people["crm_active"], "inactive")
+        if not inputs.account.lists[self._list.key].accept_new:
+            reason = reason.mask(reason.isna() & people["crm_id"].isna(), "not_in_crm")
+        member = self._on_list(people["crm_id"])
+        removed = ~member & people["crm_id"].isin(self._once_joined(people["crm_id"]))
+        reason = reason.mask(reason.isna() & removed, "removed_in_crm")
+        return people.assign(reason=reason, member=member)
+
+    def _on_list(self, crm_ids: pd.Series) -> pd.Series:
+        members = known.members(self._inputs, "crm", self._list.id, crm_ids)
+        return crm_ids.isin(members["member_id"])
+
+    def _once_joined(self, crm_ids: pd.Series) -> pd.Series:
+        """Return those whom an earlier run put on the list."""
+        states = list_states.load_states(
+            self._inputs.conn,
+            account=self._inputs.account.name,
+            list_key=self._list.key,
+            crm_ids=crm_ids.dropna(),
+        )
+        return states["crm_id"]
+
+    def _create(self, rows: pd.DataFrame) -> pd.DataFrame:
+        new = new_values(rows, self._mapping, "crm")
+        self.notes = sentences(self._list.key, new.problems)
+        return job_frame(
+            rows,
+            kind="create",
+            result="new",
+            target="crm",
+            entity=self._entity,
+            key=rows["key"],
+            source_id=rows["id"],
+            email=rows["email"],
+            list_key=self._list.key,
+            values=new.values,
+            after=new.after,
+            source="marketing",
+            source_entity="list_member",
+        )
+
+    def _about(self, keep: pd.Series) -> dict[str, object]:
+        rows = self._rows[keep]
+        return {
+            "target": "crm",
+            "entity": self._entity,
+            "record_id": rows["crm_id"],
+            "source_id": rows["id"],
+            "email": rows["email"],
+            "list_key": self._list.key,
+            "source": "marketing",
+            "source_entity": "list_member",
+        }
+
+
+def _joined_links(found: list[pd.DataFrame]) -> pd.DataFrame:
+    kept = [frame for frame in found if not frame.empty]
+    if not kept:
+        return frame_of(LINKS)
+    return pd.concat(kept, ignore_index=True).drop_duplicates(["entity", "crm_id"])

@@ -1,0 +1,157 @@
+"""What a sync type is made of: datasets to extract, and a plan that turns them into jobs.
+
+A sync type is a module with two functions::
+
+    def datasets(request: Request) -> list[Dataset]
+    def plan(inputs: Inputs) -> Plan
+
+`datasets` names what to read on one side; the engine reads, stages and remembers it in the store.
+`plan` decides, in pandas, what is to be done with each row that entered; it reads nothing but
+staging and the store, and the same inputs give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from bothways.config.account import Account
+from bothways.syncs.options import Options
+from bothways.tables import OPERATIONS, FieldType, Side
+
+if TYPE_CHECKING:
+    from bothways.transform.ignore import Rules
+
+DatasetKind = Literal["contacts", "members", "suppressions", "list_suppressions"]
+
+# A plan's jobs are operations and rows that need none. `kind` is null where nothing is written;
+# `result` is then final: unchanged, duplicate or ignored. `source` is the side that the row came
+# from, `source_entity` and `source_id` say which row it was there.
+JOBS = pa.schema(
+    [*OPERATIONS, pa.field("source", pa.string()), pa.field("source_entity", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One read of one side.
+
+    Attributes:
+        name: Unique on its side; watermark and staging folder are named after it.
+        kind: Which canonical table it gives.
+        entity: Whose people, for contacts.
+        list_key: Whose list, for list_suppressions.
+        fields: Vendor fields to read, for contacts.
+        lists: Ids of the lists that the read is about.
+    """
+
+    name: str
+    kind: DatasetKind
+    entity: str = ""
+    list_key: str = ""
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownList:
+    """A mapped list as one side knows it: its id there, and the entity that it holds."""
+
+    key: str
+    id: str
+    name: str
+    entity: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a sync type is asked to read on one side."""
+
+    account: Account
+    side: Side
+    entities: tuple[str, ...]
+    lists: Mapping[str, KnownList]
+
+    def list_ids(self) -> tuple[str, ...]:
+        """Return the side's ids of the lists, in a stable order."""
+        return tuple(sorted(item.id for item in self.lists.values()))
+
+
+class Staged(Protocol):
+    """Reads what the extracts staged, one partition of it."""
+
+    def read(self, side: Side, dataset: str) -> pd.DataFrame:
+        """Return the dataset's rows, with `email_key` where it has an `email`; empty if none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a plan is made from.
+
+    Attributes:
+        run_id: The run, for the store.
+        account: Its configuration.
+        options: What the person who triggered it chose.
+        rules: The ignore rules in force.
+        lists: The mapped lists that both sides have, by side and key; a list that one side lacks
+            and that may be created stands with an empty id.
+        staged: This partition of the extracts.
+        conn: An open transaction on the store.
+        retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
+    """
+
+    run_id: int
+    account: Account
+    options: Options
+    rules: Rules
+    lists: Mapping[Side, Mapping[str, KnownList]]
+    staged: Staged
+    conn: Connection
+    retries: pd.DataFrame
+
+
+LINKS = pa.schema(
+    [
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("crm_id", pa.string(), nullable=False),
+        pa.field("marketing_id", pa.string(), nullable=False),
+        pa.field("email_key", pa.string()),
+        pa.field("speaks", pa.bool_()),
+    ]
+)
+
+
+def empty_links() -> pd.DataFrame:
+    """Return a frame of LINKS without rows."""
+    return frame_of(LINKS)
+
+
+def frame_of(schema: pa.Schema) -> pd.DataFrame:
+    """Return an empty frame with the dtypes that this library uses for ``schema``."""
+    return to_pandas(schema.empty_table())
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return ``table`` as a frame whose columns keep their Arrow types."""
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run intends.
+
+    Attributes:
+        jobs: In the schema JOBS; `seq` is given later.
+        links: Pairs found to be the same person: entity, crm_id, marketing_id, email_key, speaks.
+        notes: Sentences for the run's notes.
+    """
+
+    jobs: pd.DataFrame
+    links: pd.DataFrame = field(default_factory=empty_links)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,82 @@
+"""Which sync types there are and what each asks; light, since DAG parsing reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bothways.terms import Side
+
+
+@dataclass(frozen=True, slots=True)
+class SyncType:
+    """What is known of a sync type without importing it.
+
+    Attributes:
+        name: Its name in configuration, DAG ids and the store.
+        title: What people call it.
+        module: Where its `datasets` and `plan` live.
+        needs: The capabilities (protocol names of connectors.base) that each side must have.
+        after: Sync types of the same account whose last run must not have failed.
+        uses_lists: Whether it works on the account's mapped lists.
+    """
+
+    name: str
+    title: str
+    module: str
+    needs: Mapping[Side, frozenset[str]]
+    after: tuple[str, ...] = ()
+    uses_lists: bool = False
+
+
+CATALOG: Final[Mapping[str, SyncType]] = {
+    "suppressions": SyncType(
+        name="suppressions",
+        title="Suppressions",
+        module="bothways.syncs.suppressions",
+        needs={
+            "crm": frozenset(
+                {
+                    "ReadsContacts",
+                    "ReadsListMembers",
+                    "ReadsSuppressions",
+                    "WritesContacts",
+                    "WritesListMembers",
+                    "WritesSuppressions",
+                }
+            ),
+            "marketing": frozenset(
+                {"ReadsSuppressions", "ReadsListSuppressions", "WritesContacts", "HasLists"}
+            ),
+        },
+        uses_lists=True,
+    ),
+    "address_books": SyncType(
+        name="address_books",
+        title="Address books to CRM",
+        module="bothways.syncs.address_books",
+        needs={
+            "crm": frozenset(
+                {
+                    "ReadsContacts",
+                    "ReadsListMembers",
+                    "WritesContacts",
+                    "WritesListMembers",
+                    "HasLists",
+                }
+            ),
+            "marketing": frozenset({"ReadsContacts", "FindsContacts", "HasLists"}),
+        },
+        uses_lists=True,
+    ),
+}
+
+
+def sync_type(name: str) -> SyncType:
+    """Return a sync type by name.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    return CATALOG[name]

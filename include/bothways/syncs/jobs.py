@@ -1,0 +1,89 @@
+"""Builders for the jobs of a plan: typed frames, whatever rows they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from bothways.syncs.base import JOBS, Inputs, frame_of
+
+_DTYPES = frame_of(JOBS).dtypes
+
+
+def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """Return one job per row of ``rows``.
+
+    Args:
+        rows: Gives the index; its columns are not looked at.
+        **columns: Columns of JOBS, as series over the same index or as one value for all. What is
+            not given is null, and `seq` is given when all jobs of a plan are numbered.
+    """
+    made = pd.DataFrame(index=rows.index)
+    for name, dtype in _DTYPES.items():
+        value = 0 if name == "seq" else columns.get(str(name))
+        made[name] = pd.Series(
+            value, index=rows.index, dtype=dtype if value is None else None
+        ).astype(dtype)
+    return made
+
+
+def ignored(rows: pd.DataFrame, reason: Any, **columns: Any) -> pd.DataFrame:
+    """Return jobs that are ignored for a reason."""
+    result = pd.Series("ignored", index=rows.index)
+    if isinstance(reason, pd.Series):
+        result = result.mask(reason == "duplicate", "duplicate")
+    return job_frame(rows, result=result, reason=reason, **columns)
+
+
+def unchanged(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """Return jobs of records that are as they should be."""
+    return job_frame(rows, result="unchanged", **columns)
+
+
+def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return all jobs in one frame."""
+    kept = [frame for frame in frames if not frame.empty]
+    return pd.concat(kept, ignore_index=True) if kept else frame_of(JOBS)
+
+
+def chosen(inputs: Inputs, rows: pd.DataFrame, *ids: str) -> pd.DataFrame:
+    """Return the rows that the person at the trigger form named; all where nobody was named.
+
+    Args:
+        inputs: The plan's inputs.
+        rows: Has `email_key`, and the id columns that ``ids`` names.
+        *ids: Columns that may hold a named id.
+    """
+    named = inputs.options.records
+    if not named or rows.empty:
+        return rows
+    keep = rows["email_key"].isin(named_keys(inputs))
+    for column in ids:
+        keep |= rows[column].isin(named)
+    return rows[keep]
+
+
+def named_keys(inputs: Inputs) -> pd.Series:
+    """Return the normalised addresses among the records that were named."""
+    from bothways.transform.normalise import email_keys
+
+    return email_keys(
+        pd.Series([item for item in inputs.options.records if "@" in item], dtype="string")
+    )
+
+
+def due(inputs: Inputs, source: str, entity: str, list_key: str = "") -> pd.DataFrame:
+    """Return the records in error that are due again: source_id and email_key."""
+    rows = inputs.retries
+    keep = (rows["source"] == source) & (rows["entity"] == entity)
+    return rows[keep & (rows["list_key"].fillna("") == list_key)]
+
+
+def sentences(list_key: str, problems: pd.DataFrame) -> tuple[str, ...]:
+    """Return what the run's notes say of values that did not fit, with how many there were."""
+    counted = problems.groupby("message", sort=True).size()
+    return tuple(
+        f"list {list_key}: {number} times {message}" for message, number in counted.items()
+    )

@@ -1,0 +1,71 @@
+"""What the store knows, as a plan asks for it: living people, memberships and words of consent."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bothways.store import records, suppressions
+from bothways.store.members import load_members
+from bothways.syncs.base import Inputs
+from bothways.tables import FieldType, Side
+
+
+def people(
+    inputs: Inputs,
+    side: Side,
+    *,
+    entity: str | None = None,
+    ids: pd.Series | None = None,
+    email_keys: pd.Series | None = None,
+    fields: dict[str, FieldType] | None = None,
+) -> pd.DataFrame:
+    """Return people of one side who live, by id or by address (CONTACTS and `email_key`)."""
+    return records.load_records(
+        inputs.conn,
+        account=inputs.account.name,
+        side=side,
+        entity=entity,
+        ids=_distinct(ids),
+        email_keys=_distinct(email_keys),
+        fields=fields,
+        with_deleted=False,
+    )
+
+
+def members(inputs: Inputs, side: Side, list_id: str, member_ids: pd.Series) -> pd.DataFrame:
+    """Return which of these people are on a list (LIST_MEMBERS)."""
+    return load_members(
+        inputs.conn,
+        account=inputs.account.name,
+        side=side,
+        list_ids=[list_id],
+        member_ids=_distinct(member_ids),
+        with_deleted=False,
+    )
+
+
+def ledger(
+    inputs: Inputs, side: Side | None, email_keys: pd.Series, list_key: str | None = None
+) -> pd.DataFrame:
+    """Return the suppressions of these addresses: of a list, of the account (""), or all (None)."""
+    return suppressions.load_suppressions(
+        inputs.conn,
+        account=inputs.account.name,
+        side=side,
+        email_keys=_distinct(email_keys),
+        list_key=list_key,
+    )
+
+
+def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """Return for each key its value, null where there is none; the values keep their type.
+
+    Args:
+        keys: What is looked up.
+        values: Over a unique index of keys.
+    """
+    return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)
+
+
+def _distinct(values: pd.Series | None) -> pd.Series | None:
+    return None if values is None else values.dropna().drop_duplicates()
