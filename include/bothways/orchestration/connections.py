@@ -1,0 +1,77 @@
+"""Airflow's connections as this library uses them: the same in tasks, API server and commands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bothways.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bothways.store.db import Store
+
+STORE_CONNECTION = "bothways_store"
+
+
+def use_all_backends() -> None:
+    """Let a process that is no part of Airflow find connections where Airflow's servers do.
+
+    Those are the environment (`AIRFLOW_CONN_…`), the secrets backend and the metadata database. By
+    default the Task SDK leaves out the last in a process that it does not know; the variable is
+    what `airflow connections get` sets for itself (Airflow 3.3.2, cli/commands/connection_command).
+    """
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """Open the store that the Airflow connection `bothways_store` names.
+
+    Raises:
+        ConfigurationError: There is no such connection, or it is not one to PostgreSQL.
+    """
+    from bothways.store.db import Store
+
+    store = Store(store_url())
+    try:
+        yield store
+    finally:
+        store.dispose()
+
+
+def store_url() -> str:
+    """Return the store's URL, `postgresql://…`.
+
+    Raises:
+        ConfigurationError: There is no connection `bothways_store`, or it is of another type.
+    """
+    connection = _find(STORE_CONNECTION)
+    if connection is None:
+        raise ConfigurationError(
+            f"Airflow has no connection `{STORE_CONNECTION}`; "
+            "create it with type postgres and the address of the store's database."
+        )
+    if connection.conn_type not in {"postgres", "postgresql"}:
+        raise ConfigurationError(
+            f"Airflow's connection `{STORE_CONNECTION}` is of type `{connection.conn_type}`; "
+            "give it type postgres and the address of the store's database."
+        )
+    uri = str(connection.get_uri())
+    return "postgresql" + uri[uri.index("://") :]
+
+
+def missing_connections(names: Iterable[str]) -> list[str]:
+    """Return those of these connection ids that Airflow does not know."""
+    return [name for name in names if _find(name) is None]
+
+
+def _find(name: str) -> Any:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        return None
