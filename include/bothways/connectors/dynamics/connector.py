@@ -34,7 +34,7 @@ from bothways.connectors.dynamics.names import (
 from bothways.connectors.dynamics.people import People
 from bothways.connectors.dynamics.preparing import Preparing
 from bothways.connectors.dynamics.queries import chunks, one_of, query
-from bothways.connectors.dynamics.reading import Source, read_changes, read_since
+from bothways.connectors.dynamics.reading import Source, page_size, read_changes, read_since
 from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
@@ -220,7 +220,7 @@ class DynamicsConnector:
                 where=f"_listid_value eq {list_id}",
                 order="listmemberid",
             )
-            for body in self._client.pages(path, prefer="odata.maxpagesize=5000"):
+            for body in self._client.pages(path, prefer=page_size()):
                 yield Page(source.rows(rows_of(body)))
         yield Page(source.rows([]))
 

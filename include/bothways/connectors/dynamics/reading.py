@@ -22,14 +22,19 @@ from bothways.connectors.dynamics.tables import Row, column
 from bothways.errors import WatermarkExpired
 from bothways.tables import FieldType
 
-_PAGE_SIZE = "odata.maxpagesize=5000"
-_TRACK = f"odata.track-changes,{_PAGE_SIZE}"
+# The largest page there is (PAD page-results).
+PAGE_ROWS = 5_000
 _DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)")
 _DELTA, _SINCE = "delta:", "since:"
 
 # `modifiedon` is set when a transaction begins, and it may commit this much later: the vendor ends
 # database work after two minutes (SQL timeout; the value is assumed).
 _LATEST_COMMIT = timedelta(minutes=2)
+
+
+def page_size() -> str:
+    """Return the preference for the size of pages; it must be the same for each page of a read."""
+    return f"odata.maxpagesize={PAGE_ROWS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def read_changes(client: Dataverse, source: Source, since: str | None) -> Iterat
     path = query(source.entity_set, select=source.select)
     if since is not None:
         path += f"&$deltatoken={_token(since, _DELTA)}"
-    for body in client.pages(path, prefer=_TRACK):
+    for body in client.pages(path, prefer=f"odata.track-changes,{page_size()}"):
         rows = rows_of(body)
         gone = [str(row["id"]) for row in rows if _is_deletion(row)]
         table = source.rows([row for row in rows if not _is_deletion(row)])
@@ -96,7 +101,7 @@ def read_since(
         # The key comes last, so that the order of rows is the same on each page (PAD page-results).
         order=f"modifiedon,{source.select[0]}",
     )
-    for body in client.pages(path, prefer=_PAGE_SIZE):
+    for body in client.pages(path, prefer=page_size()):
         rows = rows_of(body)
         newest = _later(newest, rows)
         last = "@odata.nextLink" not in body
