@@ -126,6 +126,10 @@ class Dataverse:
         self._http.close()
         self._sign_in.close()
 
+    def credentials(self) -> Mapping[str, str]:
+        """Return the headers that sign a request in."""
+        return self._http.auth.headers()
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         self._http.clock.sleep(seconds)

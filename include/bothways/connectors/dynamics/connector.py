@@ -122,17 +122,18 @@ class DynamicsConnector:
         table = _table(entity)
         source = self._people_source(table, fields)
         wanted = [value for value in ids if GUID.fullmatch(value)]
-        seen: pa.Array[pa.StringScalar] | None = None
-        for column, values in ((table.id, wanted), ("emailaddress1", [e for e in emails if e])):
+        known = pa.array(sorted({value.lower() for value in wanted}), pa.string())
+        # Control characters are in no address, and what `In` makes of them is not documented.
+        addresses = [value for value in emails if value and value.isprintable()]
+        for column, values in ((table.id, wanted), ("emailaddress1", addresses)):
             paths = [
                 query(source.entity_set, select=source.select, where=one_of(column, group))
                 for group in chunks(values)
             ]
             for body in self._client.queries(paths):
                 rows = source.rows(rows_of(body))
-                if column != table.id and wanted:
-                    seen = pa.array(sorted({value.lower() for value in wanted}))
-                    rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=seen)))
+                if column != table.id:
+                    rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=known)))
                 yield Page(rows)
 
     def _people_source(self, table: PersonTable, fields: Fields) -> Source:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.names import TITLE
+from bothways.connectors.http.auth import HeaderAuth
 from bothways.connectors.http.hook import ConnectorHook
+
+if TYPE_CHECKING:
+    import requests
 
 
 class DynamicsHook(ConnectorHook):
@@ -21,3 +28,17 @@ class DynamicsHook(ConnectorHook):
     def connector(self) -> DynamicsConnector:
         """Return the connector for this connection."""
         return DynamicsConnector(self.settings())
+
+    def get_conn(
+        self,
+        headers: dict[Any, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+    ) -> requests.Session:
+        """Return a session with a token; the client secret goes to the token endpoint only."""
+        session = super().get_conn(headers, extra_options)
+        client = Dataverse(self.settings(), parallel=1)
+        try:
+            session.auth = HeaderAuth(client.credentials())
+        finally:
+            client.close()
+        return session

@@ -10,6 +10,7 @@ from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics import errors
 from bothways.connectors.dynamics.client import Concurrency
 from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.dynamics.hook import DynamicsHook
 from bothways.connectors.registry import open_connector
 from bothways.errors import ConfigurationError, Denied
 from tests.support.sandbox import SandboxServer
@@ -51,6 +52,14 @@ def test_a_connector_opens_through_its_hook(
     connector = open_connector("dynamics", "bothways_test")
     assert "Dynamics 365" in connector.check()
     connector.close()
+
+
+def test_a_persons_own_task_is_signed_in_with_a_token(
+    settings: ConnectionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connection(settings, monkeypatch)
+    hook = DynamicsHook(method="GET", http_conn_id="bothways_test")
+    assert hook.run("api/data/v9.2/WhoAmI").json()["UserId"]
 
 
 @pytest.mark.parametrize(
