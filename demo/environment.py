@@ -36,9 +36,7 @@ class Secrets:
             jwt_secret=secrets.token_urlsafe(64),
             database_password=secrets.token_hex(16),
         )
-        home.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(made.__dict__))
+        _write_private(path, made.__dict__)
         return made
 
 
@@ -71,8 +69,7 @@ def airflow_environment(
     base_url = f"http://127.0.0.1:{port}"
     passwords = home / "passwords.json"
     if not passwords.exists():
-        passwords.touch(mode=0o600)
-        passwords.write_text(json.dumps(PASSWORDS))
+        _write_private(passwords, PASSWORDS)
     return {
         **_inherited(),
         **shared(),
@@ -94,6 +91,15 @@ def airflow_environment(
     }
 
 
+def _write_private(path: Path, content: dict[str, str]) -> None:
+    """Writes a file whole or not at all, for its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(content))
+    draft.replace(path)
+
+
 def _inherited() -> dict[str, str]:
     """The caller's environment without what would change Airflow or Python behind our back."""
     dropped = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PYTEST_")
@@ -113,7 +119,12 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether this process could listen there."""
+    """Whether nobody answers there and this process could listen."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        # macOS lets two listen on one port when one of them listens on all addresses
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -21,6 +21,8 @@ from typing import TypedDict
 import psycopg
 
 ROOTS_STAND_IN = "nobody"
+# Nothing of the caller's locale: it may be unknown here, and messages are read in English.
+ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 
 class Identity(TypedDict, total=False):
@@ -96,8 +98,9 @@ class Postgres:
         password.chmod(0o600)
         _open_to_stand_in(self.data, password)
         auth = "scram-sha-256" if self.password else "trust"
-        options = ["-U", "postgres", "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        options += [f"--auth={auth}", f"--pwfile={password}", "--no-sync"]
+        options = ["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        options += [f"--auth={auth}", f"--pwfile={password}"]
         _run([BINARIES / "initdb", "-D", self.data, *options])
         password.unlink()
         ready.touch()
@@ -140,7 +143,7 @@ def identity() -> Identity:
 
 def _run(command: Sequence[str | Path]) -> None:
     result = subprocess.run(
-        command, cwd="/", capture_output=True, text=True, check=False, **identity()
+        command, env=ENV, cwd="/", capture_output=True, text=True, check=False, **identity()
     )
     if result.returncode:
         raise PostgresError(f"{Path(command[0]).name} failed: {result.stderr.strip()[-400:]}")

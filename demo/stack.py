@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, Secrets, airflow_environment, free_port
-from demo.postgres import Postgres, identity
+from demo.postgres import ENV, Postgres, identity
 from demo.processes import Processes, Service
 
 # The scheduler first: it takes longest to be ready. No log servers: all share one folder.
@@ -76,7 +76,7 @@ class Stack:
             Service(
                 "postgres",
                 self.postgres.command,
-                {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                ENV,
                 identity(),
                 signal.SIGINT,  # "fast": ends its clients' sessions first
                 last=True,

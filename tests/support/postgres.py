@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -18,14 +17,8 @@ from pathlib import Path
 
 import psycopg
 
-from demo.postgres import Postgres, identity
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from demo.environment import free_port
+from demo.postgres import ENV, Postgres, identity
 
 
 class TestPostgres:
@@ -42,7 +35,12 @@ class TestPostgres:
         self.server.initialise()
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.server.command, stdout=log, stderr=log, start_new_session=True, **identity()
+                self.server.command,
+                env=ENV,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **identity(),
             )
         self.server.wait()
         self._execute('CREATE DATABASE "empty" TEMPLATE template0')
