@@ -27,11 +27,13 @@ from bothways.config.rules import RuleFiles, load_rule_files, rule_problems
 __all__ = [
     "Loaded",
     "RuleFiles",
+    "account_document",
     "all_problems",
     "config_hash",
     "load_account",
     "load_accounts",
     "load_rule_files",
+    "mapping_documents",
 ]
 
 
@@ -88,6 +90,17 @@ def all_problems() -> tuple[Problem, ...]:
     for path in sorted(mappings_folder().rglob("[!.]*.yaml")):
         problems += _read_mapping(path)[1]
     return _in_order(problems)
+
+
+def account_document(name: str) -> Document:
+    """Return an account's file, for the lines of its keys."""
+    return _document(accounts_folder() / f"{name}.yaml")
+
+
+def mapping_documents(name: str) -> dict[str, Document]:
+    """Return the mapping files that an account names, by entity."""
+    named, _ = checks.mapping_files(account_document(name))
+    return {entity: _document(path) for entity, path in named.items()}
 
 
 def config_hash(account: Account) -> str:
@@ -159,7 +172,7 @@ def _read_mapping(path: Path) -> tuple[Mapping | None, list[Problem]]:
 
 @lru_cache(maxsize=256)
 def _mapping(path: Path, _changed: int, _size: int) -> tuple[Mapping | None, tuple[Problem, ...]]:
-    document = read_document(path)
+    document = _document(path)
     if not document.content:
         return None, tuple(document.problems)
     problems = [*document.problems, *checks.mapping_problems(document)]

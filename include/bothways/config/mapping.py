@@ -76,6 +76,13 @@ class FieldMapping(BaseModel):
         """Return the field's name on ``side``."""
         return self.crm if side == "crm" else self.marketing
 
+    def read_type(self, side: Side) -> FieldType:
+        """Return the type that ``side`` keeps the value as, before it is converted."""
+        labelled = self.date_format or self.true_label or self.false_label
+        if side == "marketing" and (labelled or self.type is FieldType.OPTION):
+            return FieldType.STRING
+        return self.type
+
     def travels_to(self, side: Side) -> bool:
         """Say whether a change may be written to ``side``."""
         return self.direction in (
@@ -101,16 +108,8 @@ class Mapping(BaseModel):
         for item in self.fields.values():
             name = item.name(side)
             if name is not None and item.fixed is None:
-                found[name] = _read_type(item, side)
+                found[name] = item.read_type(side)
         return found
-
-
-def _read_type(item: FieldMapping, side: Side) -> FieldType:
-    if side == "crm":
-        return item.type
-    if item.type is FieldType.OPTION or item.date_format or item.true_label or item.false_label:
-        return FieldType.STRING
-    return item.type
 
 
 def _complaints(item: FieldMapping) -> Iterator[str]:

@@ -1,0 +1,135 @@
+"""The `bothways` command: what a person asks at a terminal, beside Airflow's own UI.
+
+Exit codes: 0 all is well, 1 problems were found, 2 the command was misspelt. What a command needs
+is imported when it runs, so that `bothways --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from importlib.metadata import version as installed
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from bothways.errors import BothwaysError
+from bothways.terms import RunStatus
+
+
+class _Commands(TyperGroup):
+    """Ends a command with one sentence where an error says what to do."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BothwaysError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback with local variables would show addresses
+    add_completion=False,
+    help="Bothways keeps a CRM and a marketing platform in step.",
+)
+
+
+class Result(StrEnum):
+    """What became of a job."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    RE_ADDED = "re_added"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    DELETED = "deleted"
+    ERROR = "error"
+    PLANNED = "planned"
+
+
+@app.command()
+def check(
+    accounts: Annotated[
+        list[str] | None, typer.Argument(metavar="[ACCOUNT]...", help="Only these accounts.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask both vendors too: connection, lists, fields.")
+    ] = False,
+) -> None:
+    """Validate accounts, mappings and rule files; print every problem, with its remedy."""
+    from bothways.cli.check import check as run
+
+    raise typer.Exit(run(accounts or [], live=live))
+
+
+@app.command()
+def prepare(account: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
+    """Create at the vendors what Bothways needs of its own; a repeat creates nothing."""
+    from bothways.cli.prepare import prepare as run
+
+    run(account)
+
+
+@app.command()
+def audit(  # noqa: PLR0917 - each is an option of the command
+    run: Annotated[int | None, typer.Argument(help="Show this run and its jobs.")] = None,
+    account: Annotated[list[str] | None, typer.Option(help="Only of this account.")] = None,
+    sync: Annotated[list[str] | None, typer.Option(help="Only of this sync type.")] = None,
+    status: Annotated[list[RunStatus] | None, typer.Option(help="Only of this status.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Started then or later, UTC."),
+    ] = None,
+    result: Annotated[list[Result] | None, typer.Option(help="Only jobs of this result.")] = None,
+    entity: Annotated[list[str] | None, typer.Option(help="Only jobs of this entity.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Print the sync runs, newest first; with a run's number, that run and its jobs."""
+    from bothways.cli import audit as pages
+
+    if run is None and (result or entity):
+        raise typer.BadParameter("--result and --entity filter the jobs of one run; name the run.")
+    if run is None:
+        pages.show_runs(account, sync, status, since, limit=limit, as_json=as_json)
+    elif account or sync or status or since:
+        raise typer.BadParameter("a run's number stands alone; leave the filters of runs out.")
+    else:
+        pages.show_run(run, result, entity, limit=limit, as_json=as_json)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the store's tables to this version; a repeat changes nothing."""
+    from bothways.orchestration.connections import open_store, use_all_backends
+
+    use_all_backends()
+    with open_store() as store:
+        store.migrate()
+    typer.echo("The store is up to date.")
+
+
+@app.command()
+def pools() -> None:
+    """Print the accounts' pools as JSON for `airflow pools import`."""
+    from bothways.config.load import load_accounts
+    from bothways.orchestration.pools import pools as needed
+
+    loaded = load_accounts()
+    if loaded.broken:
+        names = ", ".join(loaded.broken)
+        typer.echo(f"Left out, since their files have problems: {names}.", err=True)
+    typer.echo(json.dumps(needed(loaded.accounts), indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Print the versions of Bothways and of Airflow."""
+    typer.echo(f"bothways {installed('bothways')}, Airflow {installed('apache-airflow')}")

@@ -1,0 +1,221 @@
+"""`bothways audit`: the store's runs and jobs as tables, or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, Row
+
+from bothways.errors import StoreError
+from bothways.orchestration.connections import open_store, use_all_backends
+from bothways.store import jobs, runs
+from bothways.store.jobs import JobFilter
+from bothways.store.runs import RunFilter
+
+_COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
+_RUN_KEYS = (
+    "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
+    "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "dag_id", "dag_run_id",
+)  # fmt: skip
+_LIST_KEYS = ("list_key", "name", "status", "message", "counts")
+_JOB_KEYS = (
+    "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "email",
+    "list_key", "result", "planned_result", "reason", "error_code", "error_message", "before",
+    "after", "processed_at",
+)  # fmt: skip
+
+
+def show_runs(
+    accounts: Sequence[str] | None,
+    sync_types: Sequence[str] | None,
+    statuses: Sequence[str] | None,
+    since: datetime | None,
+    *,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print the runs that the filters leave, newest first; `since` is meant in UTC."""
+    only = RunFilter(
+        accounts=accounts or None,
+        sync_types=sync_types or None,
+        statuses=[str(status) for status in statuses] if statuses else None,
+        started_from=since.replace(tzinfo=UTC) if since else None,
+    )
+    use_all_backends()
+    with open_store() as store, store.begin() as conn:
+        found = runs.find_runs(conn, only=only, limit=limit)
+    if as_json:
+        _print_json([_as_json(row, _RUN_KEYS) for row in found])
+    elif not found:
+        typer.echo("No runs.")
+    else:
+        Console().print(_run_table(found))
+
+
+def show_run(
+    run_id: int,
+    results: Sequence[str] | None,
+    entities: Sequence[str] | None,
+    *,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print one run: what it did, its lists, and the jobs that the filters leave.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    only = JobFilter(
+        results=[str(result) for result in results] if results else None, entities=entities or None
+    )
+    use_all_backends()
+    with open_store() as store, store.begin() as conn:
+        run, lists, found, number = _read(conn, run_id, only, limit)
+    if as_json:
+        about = _as_json(run, _RUN_KEYS)
+        about["lists"] = [_as_json(row, _LIST_KEYS) for row in lists]
+        about["jobs"] = [_as_json(row, _JOB_KEYS) for row in found]
+        _print_json(about)
+        return
+    console = Console()
+    console.print(_about(run))
+    if lists:
+        console.print(_list_table(lists))
+    if found:
+        console.print(_job_table(found))
+    if number > len(found):
+        most = "more than " if number > jobs.COUNTED_AT_MOST else ""
+        shown = min(number, jobs.COUNTED_AT_MOST)
+        typer.echo(f"{len(found)} of {most}{shown} jobs; choose with --result, --entity, --limit.")
+
+
+def _read(conn: Connection, run_id: int, only: JobFilter, limit: int) -> tuple[Any, ...]:
+    run = runs.get_run(conn, run_id=run_id)
+    if run is None:
+        raise StoreError(f"There is no run {run_id}; `bothways audit` prints the runs.")
+    found = jobs.find_jobs(conn, run_id=run_id, only=only, limit=limit)
+    number = jobs.count_found(conn, run_id=run_id, only=only)
+    return run, runs.get_lists(conn, run_id=run_id), found, number
+
+
+def _run_table(found: Sequence[Row[Any]]) -> Table:
+    table = _table("Run", "Account", "Sync type", "Status", "Started (UTC)", "Took")
+    for name in _COUNTS:
+        table.add_column(name.replace("_", "-").capitalize(), justify="right", no_wrap=True)
+    table.add_column("Message", overflow="fold")
+    for row in found:
+        counts = _numbers(row.counts)
+        table.add_row(
+            *(str(row.run_id), row.account, row.sync_type, row.status, _time(row.started_at)),
+            _took(row.started_at, row.finished_at),
+            *(str(counts.get(name, "")) for name in _COUNTS),
+            row.message or "",
+        )
+    return table
+
+
+def _about(run: Row[Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    counts = _numbers(run.counts)
+    facts = {
+        "Run": f"{run.run_id}  {run.account}, {run.sync_type}"
+        + (", dry run" if run.dry_run else ""),
+        "Status": run.status,
+        "Started": f"{_time(run.started_at)} UTC by {run.submitted_by}",
+        "Took": _took(run.started_at, run.finished_at),
+        "Message": run.message or "",
+        "Counts": ", ".join(
+            f"{name.replace('_', '-')} {number}" for name, number in counts.items()
+        ),
+        "Ignored": _listed(run.counts.get("ignored") or {}),
+        "Notes": "\n".join(run.notes),
+        "Chosen": _listed({key: value for key, value in run.params.items() if value}),
+    }
+    for name, text in facts.items():
+        if text:
+            table.add_row(name, _plain(text))
+    return table
+
+
+def _list_table(lists: Sequence[Row[Any]]) -> Table:
+    table = _table("List", "Name", "Status")
+    table.add_column("Counts", overflow="fold")
+    table.add_column("Message", overflow="fold")
+    for row in lists:
+        counts = {name: number for name, number in _numbers(row.counts).items() if number}
+        table.add_row(
+            row.list_key, _plain(row.name), row.status, _listed(counts), _plain(row.message or "")
+        )
+    return table
+
+
+def _job_table(found: Sequence[Row[Any]]) -> Table:
+    table = _table("Job", "Entity", "Action", "Side", "Result")
+    for name in ("List", "Record", "Address", "Why"):
+        table.add_column(name, overflow="fold")
+    for row in found:
+        why = row.error_message or row.reason or ""
+        result = (
+            f"{row.result} ({row.planned_result})" if row.result == jobs.PLANNED else row.result
+        )
+        table.add_row(
+            *(str(row.seq), row.entity or "", row.kind or "", row.target or "", result),
+            *(row.list_key or "", _plain(row.record_id or row.source_id or "")),
+            *(_plain(row.email or ""), _plain(why)),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    return table
+
+
+def _plain(text: str) -> Any:
+    """Return text that came from outside without what rich or a terminal would act on."""
+    from rich.text import Text
+
+    return Text("".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text))
+
+
+def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
+    """Return counts by name, with ignored rows as their sum."""
+    return {
+        name: sum(number.values()) if isinstance(number, dict) else int(number)
+        for name in (*_COUNTS, "planned")
+        if (number := counts.get(name)) is not None and (name != "planned" or number)
+    }
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _took(started: datetime, finished: datetime | None) -> str:
+    return f"{(finished - started).total_seconds():.1f} s" if finished else ""
+
+
+def _as_json(row: Row[Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: row._mapping[key] for key in keys}  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_json_value))
+
+
+def _json_value(value: Any) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,150 @@
+"""What only the vendors know: whether a connection works, and whether lists and fields exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Final
+
+from bothways.cli.vendors import opened
+from bothways.config.account import Account
+from bothways.config.document import Document, Key
+from bothways.config.load import account_document, mapping_documents
+from bothways.config.mapping import FieldMapping
+from bothways.config.problems import Problem
+from bothways.connectors.base import Connector, FieldInfo, HasFields, HasLists, Prepares
+from bothways.engine import lists
+from bothways.errors import BothwaysError, Denied, TemporaryFailure
+from bothways.terms import SIDES, FieldType, Side, other
+
+# Which of a vendor's types hold a field of a mapping's type, beside the same. What a platform keeps
+# in text is read as the mapping says.
+_HOLDS: Final = {
+    FieldType.INTEGER: {FieldType.NUMBER},
+    FieldType.NUMBER: {FieldType.INTEGER},
+    FieldType.DATE: {FieldType.DATETIME},
+    FieldType.DATETIME: {FieldType.DATE},
+}
+
+
+def live_problems(account: Account, say: Callable[[str], None]) -> Iterator[Problem]:
+    """Yield what the vendors say against an account; every part is asked, whatever another says.
+
+    Args:
+        account: A sound account.
+        say: Told which accounts and environments answered.
+    """
+    for side in SIDES:
+        asking = _Asking(account, side, account_document(account.name))
+        yield from asking.problems(say)
+
+
+class _Asking:
+    """One side of an account."""
+
+    def __init__(self, account: Account, side: Side, document: Document) -> None:
+        self._account = account
+        self._side = side
+        self._document = document
+
+    def problems(self, say: Callable[[str], None]) -> Iterator[Problem]:
+        found: list[Problem] = []
+        config = self._account.side(self._side)
+        with self._noted(found, (self._side, "connection")), opened(config) as connector:
+            say(f"{self._account.name}: {connector.check()}")
+            for ask in (self._lists, self._fields, self._preparations):
+                with self._noted(found, (self._side,)):
+                    found += ask(connector)
+        yield from found
+
+    @contextmanager
+    def _noted(self, found: list[Problem], key: Key) -> Iterator[None]:
+        """Turn what a vendor refuses into a problem, and go on."""
+        try:
+            yield
+        except BothwaysError as error:
+            message, _, remedy = str(error).partition("; ")
+            found.append(self._document.problem(key, message.rstrip("."), remedy or _advice(error)))
+
+    def _lists(self, connector: Connector) -> Iterator[Problem]:
+        if not isinstance(connector, HasLists) or not self._account.lists:
+            return
+        offered = connector.lists()
+        for key, mapped in self._account.lists.items():
+            name = mapped.name(self._side)
+            sentence = lists.obstacle(self._side, mapped, lists.find(name, offered))
+            if sentence:
+                message, _, remedy = sentence.partition("; ")
+                near = _near(name, [info.name for info in offered])
+                yield self._document.problem(("lists", key, self._side), message, near + remedy)
+
+    def _preparations(self, connector: Connector) -> Iterator[Problem]:
+        if isinstance(connector, Prepares):
+            for sentence in connector.missing():
+                remedy = f"run `bothways prepare {self._account.name}`"
+                yield self._document.problem((self._side,), sentence.rstrip("."), remedy)
+
+    def _fields(self, connector: Connector) -> Iterator[Problem]:
+        if not isinstance(connector, HasFields):
+            return
+        documents = mapping_documents(self._account.name)
+        for entity, mapping in self._account.mappings.items():
+            known = connector.fields(entity if self._side == "crm" else connector.entities[0])
+            for name, item in mapping.fields.items():
+                complaint = self._complaint(connector.title, item, known)
+                if complaint:
+                    key = ("fields", name, self._side)
+                    yield documents[entity].problem(key, *complaint)
+
+    def _complaint(
+        self, title: str, item: FieldMapping, known: dict[str, FieldInfo]
+    ) -> tuple[str, str] | None:
+        """Return what is wrong with a mapped field and what to do, None where it is fit."""
+        name = item.name(self._side)
+        if name is None:
+            return None
+        if name not in known:
+            remedy = _near(name, known) + "create it there, or remove it here"
+            return f"{title} has no field `{name}`", remedy
+        info, written = known[name], item.travels_to(self._side)
+        if written and not info.writable:
+            away = other(self._side)
+            return f"`{name}` is read-only in {title}", f"write `direction: to_{away}`"
+        if not _holds(info, item, self._side):
+            message = f"`{name}` is of type {info.type} in {title}, and not {item.type}"
+            return message, "write `type:` as the vendor has it, or map another field"
+        if written and info.max_length and (item.max_length or 0) > info.max_length:
+            message = f"`{name}` takes {info.max_length} characters in {title}"
+            return message, f"write `max_length: {info.max_length}`"
+        return _about_options(title, name, item, info)
+
+
+def _about_options(
+    title: str, name: str, item: FieldMapping, info: FieldInfo
+) -> tuple[str, str] | None:
+    unknown = sorted(set(item.options) - set(info.options)) if info.options else []
+    if not unknown:
+        return None
+    offered = ", ".join(f"{value}: {label}" for value, label in sorted(info.options.items()))
+    return f"`{name}` has no option {unknown[0]} in {title}", f"write options among {offered}"
+
+
+def _holds(info: FieldInfo, item: FieldMapping, side: Side) -> bool:
+    if side == "marketing" and info.type is FieldType.STRING:
+        return True
+    wanted = item.read_type(side)
+    return info.type is wanted or info.type in _HOLDS.get(wanted, set())
+
+
+def _near(name: str, offered: object) -> str:
+    near = get_close_matches(name, list(offered), n=1)  # type: ignore[call-overload]
+    return f"did you mean `{near[0]}`? Otherwise " if near else ""
+
+
+def _advice(error: BothwaysError) -> str:
+    if isinstance(error, Denied):
+        return "mend the connection's credentials, or the permissions that they have at the vendor"
+    if isinstance(error, TemporaryFailure):
+        return "try again later; if it stays, look at the connection's address"
+    return "look at the connection under Admin, Connections"

@@ -1,0 +1,31 @@
+"""A connector for one side of an account, outside of Airflow's tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bothways.config.account import SideConfig
+from bothways.connectors.base import Connector
+from bothways.connectors.registry import open_connector
+from bothways.errors import ConfigurationError
+from bothways.orchestration.connections import missing_connections
+
+
+@contextmanager
+def opened(side: SideConfig) -> Iterator[Connector]:
+    """Open the connector of a side, and close it.
+
+    Raises:
+        ConfigurationError: Airflow has no such connection, or a setting is missing in it.
+    """
+    if missing_connections([side.connection]):
+        raise ConfigurationError(
+            f"Airflow has no connection `{side.connection}`; create it under Admin, Connections, "
+            f"or set the variable AIRFLOW_CONN_{side.connection.upper()}."
+        )
+    connector = open_connector(side.connector, side.connection)
+    try:
+        yield connector
+    finally:
+        connector.close()
