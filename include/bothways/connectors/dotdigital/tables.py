@@ -132,10 +132,16 @@ def typed(values: Sequence[Any], kind: FieldType, name: str) -> pa.Array[Any]:
 
 
 def _mailability(row: Row) -> str:
-    """Return the graver of what contact and e-mail channel say: either may stop a mail."""
+    """Return what the e-mail channel says, unless it says yes where the contact says no.
+
+    The contact's own status is coarser: `suppressed` where the channel knows of a bounce.
+    """
     channel = ((row.get("channelProperties") or {}).get("email") or {}).get("status")
-    words = [word for word in (row.get("status"), channel) if isinstance(word, str)]
-    return max((status_of(word) for word in words), key=_ORDER.index, default=Status.SUPPRESSED)
+    words = [word for word in (channel, row.get("status")) if isinstance(word, str)]
+    statuses = [status_of(word) for word in words] or [Status.SUPPRESSED]
+    if statuses[0] in {Status.MAILABLE, Status.PENDING}:
+        return max(statuses, key=_ORDER.index)
+    return statuses[0]
 
 
 def _reason(word: str) -> str:

@@ -296,11 +296,10 @@ class HttpClient:
 
     def _hold(self, name: str, error: ConnectorError, attempt: int, wait: float) -> None:
         log.warning(
-            "%s: %s failed (%s %s), try %s of %s, next in %.1f s",
+            "%s: %s failed (%s), try %s of %s, next in %.1f s",
             self.vendor,
             name,
-            error.status or "no answer",
-            error.code,
+            " ".join(str(part) for part in (error.status or "no answer", error.code) if part),
             attempt,
             self.policy.attempts,
             wait,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import threading
@@ -78,16 +79,14 @@ class ScriptedVendor:
                 self.wfile.write(say.body[: len(say.body) // 2] if say.cut else say.body)
                 self.close_connection = self.close_connection or say.cut
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do  # noqa: N815
 
             def log_message(self, *_args: object) -> None:
                 pass
 
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(ConnectionError):
                     super().handle()
-                except ConnectionError:
-                    pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -84,7 +84,7 @@ def open_client(vendor: Any, clock: Any) -> Iterator[Open]:
         (599, "read", TemporaryFailure, TRIES),
     ],
 )
-def test_each_status_has_a_verdict(
+def test_each_status_has_a_verdict(  # noqa: PLR0917
     vendor: Any, open_client: Open, say: Any, status: int, retry: Any, error: type, calls: int
 ) -> None:
     vendor.script = [say(status, b'{"code": "x7", "message": "no luck"}', {"Location": "/else"})]
@@ -100,7 +100,7 @@ def test_each_status_has_a_verdict(
 
 @pytest.mark.parametrize(("retry", "calls"), [("read", 2), ("keyed", 2), ("never", 1)])
 @pytest.mark.parametrize("fault", ["cut", "silent"])
-def test_an_answer_that_was_lost_is_asked_for_again_only_where_that_is_safe(
+def test_an_answer_that_was_lost_is_asked_for_again_only_where_that_is_safe(  # noqa: PLR0917
     vendor: Any, open_client: Open, say: Any, fault: str, retry: Any, calls: int
 ) -> None:
     vendor.script = [say(body=b'{"rows": [1, 2, 3]}', **{fault: True}), say(body=b'{"rows": []}')]
@@ -253,7 +253,7 @@ def test_nothing_that_is_secret_or_personal_is_told(
     texts = [repr(client.auth), repr(client)]
     for line in (say(500, message), say(404, message), say(200, message, cut=True)):
         vendor.script = [line]
-        try:
+        with pytest.raises(ConnectorError) as caught:
             client.request(
                 "PUT",
                 "/things/v3/email/ann.person%40mail.example",
@@ -261,11 +261,10 @@ def test_nothing_that_is_secret_or_personal_is_told(
                 params={"phone": "+4412345"},
                 json={"email": "ann.person@mail.example"},
             )
-        except ConnectorError as error:
-            texts.append("".join(traceback.format_exception(error)))
-            # A bug tracker shows the whole chain, printed or not.
-            assert error.__cause__ is None
-            assert error.__context__ is None
+        texts.append("".join(traceback.format_exception(caught.value)))
+        # A bug tracker shows the whole chain, printed or not.
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
     texts.append(capture.stream.getvalue())  # type: ignore[attr-defined]
 
     everything = "\n".join(texts)
