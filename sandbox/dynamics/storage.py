@@ -79,7 +79,7 @@ def index_ddl(table: Table, column: Column) -> Iterator[str]:
     if wanted or column.name == "emailaddress1":
         yield (
             f'CREATE INDEX IF NOT EXISTS "{table.name}__{column.name}" ON "{table.name}"'
-            f" ({column.name}) WHERE {column.name} IS NOT NULL"
+            f" ({column.name}, {table.primary_id}) WHERE {column.name} IS NOT NULL"
         )
 
 

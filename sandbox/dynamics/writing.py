@@ -53,7 +53,7 @@ def create(
     check_state(table, row, values, creating=True)
     if table.name == "list":
         check_list(row, values)
-        row["membertype"] = row["createdfromcode"]
+        row.update({"membertype": row["createdfromcode"], "membercount": 0})
     detect_duplicates(work, table, row)
     insert(work, table, row)
     _create_children(work, table, change, new_id)

@@ -1,0 +1,206 @@
+"""Many rows in one request: `$batch` with change sets, and the bulk messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sandbox.dynamics_api import (
+    CONTACT,
+    DynamicsApi,
+    add_column,
+    add_key,
+    change_set,
+    error_of,
+    items,
+    part,
+    signed_in,
+)
+from tests.support.sandbox import SandboxServer
+
+LONG = {"firstname": "x" * 51}
+BULK = "contacts/Microsoft.Dynamics.CRM."
+
+
+@pytest.fixture
+def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
+    with signed_in(sandbox) as caller:
+        yield caller
+
+
+def _names(api: DynamicsApi) -> list[str]:
+    return sorted(row["lastname"] for row in api.rows("contacts?$select=lastname"))
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("boundary", ["batch_1", '"batch_1"'])
+def test_parts_are_answered_in_order(api: DynamicsApi, end: str, boundary: str) -> None:
+    answer = api.batch(
+        part("POST", "/api/data/v9.2/contacts", {"lastname": "A"}, end=end),
+        part("POST", f"{api.root}/contacts", {"lastname": "B"}, end=end),
+        part("GET", "contacts?$select=lastname&$orderby=lastname", end=end),
+        end=end,
+        boundary=boundary,
+    )
+    assert answer.status_code == 200
+    first, second, third = items(answer)
+    assert (first.status, second.status, third.status) == (204, 204, 200)
+    assert "OData-EntityId" in first.headers
+    assert third.body.index('"A"') < third.body.index('"B"')
+
+
+def test_a_batch_stops_at_its_first_error_unless_told_to_go_on(api: DynamicsApi) -> None:
+    parts = [
+        part("POST", "contacts", body) for body in ({"lastname": "A"}, LONG, {"lastname": "B"})
+    ]
+    answer = api.batch(*parts)
+    assert answer.status_code == 400
+    (only,) = items(answer)
+    assert (only.status, only.code) == (400, "0x80044331")
+    assert _names(api) == ["A"]
+    answer = api.batch(*parts, Prefer="odata.continue-on-error")
+    assert answer.status_code == 200
+    assert [item.status for item in items(answer)] == [204, 400, 204]
+    assert _names(api) == ["A", "A", "B"]
+
+
+def test_a_change_set_is_all_or_nothing_and_refers_to_its_own_rows(api: DynamicsApi) -> None:
+    account = part("POST", "accounts", {"name": "Fabrikam"}, content_id="1")
+    bound = {"lastname": "A", "parentcustomerid_account@odata.bind": "$1"}
+    contact = part("POST", "contacts", bound, content_id="2")
+    more = part("PATCH", "$1", {"telephone1": "1"}, content_id="3")
+    answer = api.batch(change_set(account, contact, more))
+    assert answer.status_code == 200
+    assert [(item.status, item.content_id) for item in items(answer)] == [
+        (204, "1"),
+        (204, "2"),
+        (204, "3"),
+    ]
+    (row,) = api.rows(
+        "contacts?$select=lastname&$expand=parentcustomerid_account($select=telephone1)"
+    )
+    assert row["parentcustomerid_account"]["telephone1"] == "1"
+    good = part("POST", "contacts", {"lastname": "B"}, content_id="1")
+    bad = part("POST", "contacts", LONG, content_id="2")
+    other = part("POST", "contacts", {"lastname": "C"})
+    answer = api.batch(change_set(good, bad), other, Prefer="odata.continue-on-error")
+    assert [item.status for item in items(answer)] == [400, 204]
+    assert _names(api) == ["A", "C"]
+    (failed,) = items(api.batch(change_set(contact)))
+    assert "'$1' does not exist in the batch context" in failed.body
+
+
+def test_malformed_batches_are_refused_as_plain_json(api: DynamicsApi) -> None:
+    get = part("GET", "contacts", content_id="1")
+    assert error_of(api.batch(change_set(get)))[0] == 400
+    no_id = part("POST", "contacts", {})
+    assert error_of(api.batch(change_set(no_id)))[0] == 400
+    unfinished = api.session.post(
+        f"{api.root}/$batch",
+        data=b"--batch_1\r\n" + part("GET", "contacts"),
+        headers={"Content-Type": "multipart/mixed; boundary=batch_1"},
+        timeout=60,
+    )
+    assert error_of(unfinished)[0] == 400
+    assert error_of(api.batch(b"", boundary="other"))[0] == 400
+
+
+def test_a_batch_has_at_most_1000_requests(api: DynamicsApi) -> None:
+    one = part("GET", "WhoAmI")
+    assert len(items(api.batch(*[one] * 1_000))) == 1_000
+    assert error_of(api.batch(*[one] * 1_001))[0] == 400
+    posts = [part("POST", "contacts", {}, content_id=str(n)) for n in range(1_001)]
+    refused = api.batch(change_set(*posts))
+    assert "A maximum number of '1000' operations are allowed in a change set" in refused.text
+
+
+def test_refused_rows_of_a_batch_leave_the_others_written(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    sandbox.faults({"dynamics": {"rows_refused": 0.3}})
+    parts = [part("POST", "contacts", {"lastname": str(n)}) for n in range(50)]
+    found = items(api.batch(*parts, Prefer="odata.continue-on-error"))
+    refused = [item for item in found if item.status == 400]
+    assert 0 < len(refused) < 50
+    assert {item.code for item in refused} == {"0x80040265"}
+    assert len(_names(api)) == 50 - len(refused)
+
+
+def _targets(*bodies: dict[str, Any]) -> dict[str, Any]:
+    return {"Targets": [{"@odata.type": CONTACT, **body} for body in bodies]}
+
+
+def test_create_and_update_multiple(api: DynamicsApi) -> None:
+    answer = api.send(
+        "POST", f"{BULK}CreateMultiple", _targets({"lastname": "A"}, {"lastname": "B"})
+    )
+    assert answer.status_code == 200
+    one, two = answer.json()["Ids"]
+    assert api.get(f"contacts({two})").json()["lastname"] == "B"
+    changes = _targets({"contactid": one, "lastname": "A2"}, {"contactid": two, "lastname": "B2"})
+    assert api.send("POST", f"{BULK}UpdateMultiple", changes).status_code == 204
+    assert _names(api) == ["A2", "B2"]
+
+
+def test_bulk_messages_are_all_or_nothing(sandbox: SandboxServer, api: DynamicsApi) -> None:
+    answer = api.send("POST", f"{BULK}CreateMultiple", _targets({"lastname": "A"}, LONG))
+    assert error_of(answer) == (400, "0x80044331")
+    sandbox.faults({"dynamics": {"rows_refused": 0.5}})
+    many = _targets(*({"lastname": str(n)} for n in range(20)))
+    assert error_of(api.send("POST", f"{BULK}CreateMultiple", many)) == (400, "0x80040265")
+    assert _names(api) == []
+
+
+def test_upsert_multiple_by_key(sandbox: SandboxServer, api: DynamicsApi) -> None:
+    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "bw_externalid")
+
+    def targets(name: str) -> dict[str, Any]:
+        return _targets(
+            *({"@odata.id": f"contacts(bw_externalid='{n}')", "lastname": name} for n in range(300))
+        )
+
+    for name in ("A", "B"):
+        answer = api.send("POST", f"{BULK}UpsertMultiple", targets(name))
+        assert (answer.status_code, answer.text) == (204, "")
+    rows = api.rows("contacts?$select=lastname,bw_externalid")
+    assert {row["bw_externalid"] for row in rows} == {str(n) for n in range(300)}
+    assert {row["lastname"] for row in rows} == {"B"}
+    known = {"@odata.id": "contacts(bw_externalid='7')", "bw_externalid": "7", "lastname": "C"}
+    assert api.send("POST", f"{BULK}UpsertMultiple", _targets(known)).status_code == 204
+    new = {"@odata.id": "contacts(bw_externalid='x')", "bw_externalid": "x", "lastname": "C"}
+    assert error_of(api.send("POST", f"{BULK}UpsertMultiple", _targets(new))) == (
+        400,
+        "0x80040216",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{BULK}CreateMultiple", {"Targets": [{"lastname": "A"}]}),
+        (f"{BULK}CreateMultiple", {"Rows": []}),
+        ("leads/Microsoft.Dynamics.CRM.CreateMultiple", _targets({"lastname": "A"})),
+        ("contacts/CreateMultiple", _targets({"lastname": "A"})),
+        ("listmembers/Microsoft.Dynamics.CRM.CreateMultiple", _targets({})),
+    ],
+)
+def test_bulk_messages_that_do_not_fit_are_refused(
+    api: DynamicsApi, path: str, body: dict[str, Any]
+) -> None:
+    assert api.send("POST", path, body).status_code == 400
+
+
+def test_the_tables_that_take_bulk_messages_can_be_asked_for(api: DynamicsApi) -> None:
+    def available(table: str, message: str) -> bool:
+        condition = f"sdkmessageid/name eq '{message}' and primaryobjecttypecode eq '{table}'"
+        query = f"sdkmessagefilters?$select=sdkmessagefilterid&$filter={condition}"
+        return bool(api.rows(query))
+
+    assert available("contact", "UpsertMultiple")
+    assert available("list", "CreateMultiple")
+    assert not available("listmember", "CreateMultiple")
+    refused = api.send("POST", f"{BULK}DeleteMultiple", _targets())
+    assert "DeleteMultiple has not yet been implemented." in refused.text

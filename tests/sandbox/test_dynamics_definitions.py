@@ -1,0 +1,246 @@
+"""Definitions: read them, and make tables, columns, keys and relationships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sandbox.dynamics_api import (
+    DynamicsApi,
+    add_column,
+    add_key,
+    error_of,
+    label,
+    signed_in,
+)
+from tests.support.sandbox import SandboxServer
+
+CONTACT = "EntityDefinitions(LogicalName='contact')"
+SPACE = "Microsoft.Dynamics.CRM"
+
+
+@pytest.fixture
+def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
+    with signed_in(sandbox) as caller:
+        yield caller
+
+
+def _table(api: DynamicsApi, schema: str = "bw_Suppression") -> dict[str, Any]:
+    name = {
+        "@odata.type": f"{SPACE}.StringAttributeMetadata",
+        "SchemaName": "bw_Name",
+        "IsPrimaryName": True,
+        "MaxLength": 100,
+        "DisplayName": label("Name"),
+    }
+    body = {
+        "@odata.type": f"{SPACE}.EntityMetadata",
+        "SchemaName": schema,
+        "DisplayName": label("Suppression"),
+        "DisplayCollectionName": label("Suppressions"),
+        "OwnershipType": "UserOwned",
+        "HasActivities": False,
+        "HasNotes": False,
+        "Attributes": [name],
+    }
+    answer = api.send("POST", "EntityDefinitions", body)
+    assert answer.status_code == 204, answer.text
+    definition: dict[str, Any] = api.get(answer.headers["OData-EntityId"]).json()
+    return definition
+
+
+def test_a_table_is_found_by_name_by_id_and_by_filter(api: DynamicsApi) -> None:
+    names = "$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
+    found = api.get(f"{CONTACT}?{names}").json()
+    found.pop("@odata.context")
+    assert found == {
+        "MetadataId": found["MetadataId"],
+        "LogicalName": "contact",
+        "EntitySetName": "contacts",
+        "PrimaryIdAttribute": "contactid",
+        "PrimaryNameAttribute": "fullname",
+    }
+    by_id = api.get(f"EntityDefinitions({found['MetadataId']})?{names}").json()
+    (by_filter,) = api.rows(f"EntityDefinitions?{names}&$filter=LogicalName eq 'contact'")
+    by_id.pop("@odata.context")
+    assert by_id == by_filter == found
+    owned = "OwnershipType eq Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'"
+    assert {"contact", "lead"} <= {
+        row["LogicalName"] for row in api.rows(f"EntityDefinitions?$filter={owned}")
+    }
+    assert api.get("EntityDefinitions(LogicalName='nothing')").status_code == 404
+    managed = "CanChangeTrackingBeEnabled/Value eq true"
+    assert api.rows(f"EntityDefinitions?$select=LogicalName&$filter={managed}")
+
+
+def test_columns_need_a_cast_for_what_their_type_has(api: DynamicsApi) -> None:
+    names = "$select=LogicalName,AttributeType,SchemaName,IsValidForCreate,IsValidForUpdate"
+    columns = {row["LogicalName"]: row for row in api.rows(f"{CONTACT}/Attributes?{names}")}
+    assert columns["fullname"]["IsValidForUpdate"] is False
+    kind = columns["gendercode"]["@odata.type"]
+    assert kind == "#Microsoft.Dynamics.CRM.PicklistAttributeMetadata"
+    assert api.get(f"{CONTACT}/Attributes?$select=MaxLength").status_code == 400
+    texts = api.rows(
+        f"{CONTACT}/Attributes/{SPACE}.StringAttributeMetadata?$select=LogicalName,MaxLength"
+    )
+    assert {row["LogicalName"]: row["MaxLength"] for row in texts}["emailaddress1"] == 100
+    dates = api.rows(
+        f"{CONTACT}/Attributes/{SPACE}.DateTimeAttributeMetadata?$select=LogicalName,DateTimeBehavior"
+    )
+    behaviors = {row["LogicalName"]: row["DateTimeBehavior"]["Value"] for row in dates}
+    assert behaviors["birthdate"] == "DateOnly"
+    assert behaviors["createdon"] == "UserLocal"
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "expected"),
+    [
+        ("Picklist", "gendercode", {1: "Male", 2: "Female"}),
+        ("State", "statecode", {0: "Active", 1: "Inactive"}),
+        ("Status", "statuscode", {1: "Active", 2: "Inactive"}),
+    ],
+)
+def test_option_sets_carry_values_and_labels(
+    api: DynamicsApi, kind: str, column: str, expected: dict[int, str]
+) -> None:
+    path = f"{CONTACT}/Attributes/{SPACE}.{kind}AttributeMetadata"
+    rows = api.rows(f"{path}?$select=LogicalName&$expand=OptionSet,GlobalOptionSet")
+    found = next(row["OptionSet"] for row in rows if row["LogicalName"] == column)
+    options = {
+        option["Value"]: option["Label"]["UserLocalizedLabel"]["Label"]
+        for option in found["Options"]
+    }
+    assert options == expected
+    if kind == "Status":
+        assert {option["Value"]: option["State"] for option in found["Options"]} == {1: 0, 2: 1}
+
+
+def test_a_new_column_is_read_written_and_checked(api: DynamicsApi) -> None:
+    add_column(api, "contact", "bw_Note", MaxLength=5)
+    add_column(api, "contact", "bw_Since", "DateTime", DateTimeBehavior={"Value": "DateOnly"})
+    options = [{"Value": 1, "Label": label("One")}, {"Value": 2, "Label": label("Two")}]
+    add_column(api, "contact", "bw_Kind", "Picklist", OptionSet={"Options": options})
+    body = {"bw_note": "abc", "bw_since": "2026-01-31", "bw_kind": 2}
+    contact = api.create("contacts", **body)
+    row = api.get(f"contacts({contact})?$select=bw_note,bw_since,bw_kind").json()
+    assert {name: row[name] for name in body} == body
+    assert error_of(api.send("POST", "contacts", {"bw_note": "abcdef"}))[1] == "0x80044331"
+    assert error_of(api.send("POST", "contacts", {"bw_kind": 3}))[1] == "0x8004431a"
+    again = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "bw_Note"}
+    assert api.send("POST", f"{CONTACT}/Attributes", again).status_code == 400
+    bare = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "note"}
+    assert api.send("POST", f"{CONTACT}/Attributes", bare).status_code == 400
+    assert api.send("POST", f"{CONTACT}/Attributes", {"SchemaName": "bw_Other"}).status_code == 400
+
+
+def test_what_was_made_survives_a_restart() -> None:
+    with SandboxServer() as server:
+        with signed_in(server) as api:
+            _table(api)
+            add_column(api, "contact", "bw_Note")
+            api.create("bw_suppressions", bw_name="kept")
+            contact = api.create("contacts", bw_note="kept too")
+            delta = api.snapshot("contacts?$select=bw_note")[1].removeprefix(api.root)
+        server.kill()
+        server.start()
+        with signed_in(server) as api:
+            assert [row["bw_name"] for row in api.rows("bw_suppressions")] == ["kept"]
+            assert api.get(f"contacts({contact})").json()["bw_note"] == "kept too"
+            assert api.get(delta.lstrip("/")).json()["value"] == []
+
+
+def test_a_new_table_has_rows_and_takes_bulk_messages(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    table = _table(api)
+    assert table["EntitySetName"] == "bw_suppressions"
+    assert table["PrimaryIdAttribute"] == "bw_suppressionid"
+    assert table["ChangeTrackingEnabled"] is False
+    add_column(api, "bw_suppression", "bw_Address", MaxLength=200)
+    add_key(sandbox, api, "bw_suppression", "bw_address")
+    targets = [
+        {
+            "@odata.type": f"{SPACE}.bw_suppression",
+            "@odata.id": "bw_suppressions(bw_address='a@b.example')",
+            "bw_name": name,
+        }
+        for name in ("first", "second")
+    ]
+    path = f"bw_suppressions/{SPACE}.UpsertMultiple"
+    assert api.send("POST", path, {"Targets": targets}).status_code == 204
+    (row,) = api.rows("bw_suppressions?$select=bw_name,bw_address")
+    assert (row["bw_name"], row["bw_address"]) == ("second", "a@b.example")
+    assert sandbox.table("dynamics", "bw_suppression")[0]["bw_address"] == "a@b.example"
+
+
+def test_a_key_is_usable_once_its_index_is_built(sandbox: SandboxServer, api: DynamicsApi) -> None:
+    add_column(api, "contact", "bw_Code", MaxLength=50)
+    api.create("contacts", bw_code="a")
+    sandbox.settings({"dynamics": {"key_index_seconds": 100}})
+    body = {"SchemaName": "bw_CodeKey", "KeyAttributes": ["bw_code"], "DisplayName": label("Code")}
+    assert api.send("POST", f"{CONTACT}/Keys", body).status_code == 204
+
+    def status() -> str:
+        (key,) = api.rows(f"{CONTACT}/Keys?$select=SchemaName,KeyAttributes,EntityKeyIndexStatus")
+        assert (key["SchemaName"], key["KeyAttributes"]) == ("bw_CodeKey", ["bw_code"])
+        return str(key["EntityKeyIndexStatus"])
+
+    assert status() == "Pending"
+    assert api.get("contacts(bw_code='a')").status_code == 400
+    sandbox.advance(101)
+    assert status() == "Active"
+    assert api.get("contacts(bw_code='a')").status_code == 200
+    expanded = api.get(f"{CONTACT}?$select=SchemaName&$expand=Keys($select=KeyAttributes)").json()
+    assert expanded["Keys"][0]["KeyAttributes"] == ["bw_code"]
+
+
+def test_a_key_over_equal_values_fails_until_they_are_mended(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    add_column(api, "contact", "bw_Code", MaxLength=50)
+    one = api.create("contacts", bw_code="a")
+    api.create("contacts", bw_code="a")
+    add_key(sandbox, api, "contact", "bw_code")
+    assert api.rows(f"{CONTACT}/Keys")[0]["EntityKeyIndexStatus"] == "Failed"
+    api.send("PATCH", f"contacts({one})", {"bw_code": "b"})
+    body = {"EntityLogicalName": "contact", "EntityKeyLogicalName": "bw_contact_key"}
+    assert api.send("POST", "ReactivateEntityKey", body).status_code == 204
+    assert api.rows(f"{CONTACT}/Keys")[0]["EntityKeyIndexStatus"] == "Active"
+
+
+@pytest.mark.parametrize("columns", [["nothing"], [], ["donotemail"], ["description"]])
+def test_impossible_keys_are_refused(api: DynamicsApi, columns: list[str]) -> None:
+    body = {"SchemaName": "bw_Key", "KeyAttributes": columns, "DisplayName": label("Key")}
+    assert api.send("POST", f"{CONTACT}/Keys", body).status_code == 400
+
+
+def test_a_new_lookup_has_the_case_of_its_schema_name(api: DynamicsApi) -> None:
+    _table(api)
+    body = {
+        "@odata.type": f"{SPACE}.OneToManyRelationshipMetadata",
+        "SchemaName": "bw_contact_suppression",
+        "ReferencedEntity": "contact",
+        "ReferencedAttribute": "contactid",
+        "ReferencingEntity": "bw_suppression",
+        "Lookup": {
+            "@odata.type": f"{SPACE}.LookupAttributeMetadata",
+            "SchemaName": "bw_Contact",
+            "DisplayName": label("Contact"),
+        },
+    }
+    assert api.send("POST", "RelationshipDefinitions", body).status_code == 204
+    contact = api.create("contacts", lastname="Ann")
+    lower = api.send("POST", "bw_suppressions", {"bw_contact@odata.bind": f"/contacts({contact})"})
+    assert "An undeclared property 'bw_contact'" in lower.json()["error"]["message"]
+    row = api.create("bw_suppressions", **{"bw_Contact@odata.bind": f"/contacts({contact})"})
+    assert api.get(f"bw_suppressions({row})").json()["_bw_contact_value"] == contact
+    path = "EntityDefinitions(LogicalName='bw_suppression')/ManyToOneRelationships"
+    names = {
+        one["ReferencingAttribute"]: one["ReferencingEntityNavigationPropertyName"]
+        for one in api.rows(path)
+    }
+    assert names["bw_contact"] == "bw_Contact"
+    behind = api.rows(f"contacts({contact})/bw_contact_suppression?$select=bw_name")
+    assert [one["bw_suppressionid"] for one in behind] == [row]

@@ -1,0 +1,171 @@
+"""Members of marketing lists: who may join, who may leave, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sandbox.dynamics_api import DynamicsApi, error_of, signed_in
+from tests.support.sandbox import SandboxServer
+
+SPACE = "Microsoft.Dynamics.CRM"
+
+
+@pytest.fixture
+def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
+    with signed_in(sandbox) as caller:
+        yield caller
+
+
+def _list(api: DynamicsApi, **columns: Any) -> str:
+    return api.create("lists", **{"listname": "Some", "createdfromcode": 2, **columns})
+
+
+def _members(api: DynamicsApi, list_id: str) -> list[str]:
+    rows = api.rows(f"listmembers?$select=_entityid_value&$filter=_listid_value eq {list_id}")
+    count = api.get(f"lists({list_id})?$select=membercount").json()["membercount"]
+    assert count == len(rows)
+    return sorted(row["_entityid_value"] for row in rows)
+
+
+def _body(list_id: str, *ids: str, table: str = "contact") -> dict[str, Any]:
+    return {
+        "List": {"@odata.type": f"{SPACE}.list", "listid": list_id},
+        "Members": [{"@odata.type": f"{SPACE}.{table}", f"{table}id": one} for one in ids],
+    }
+
+
+def test_members_join_and_leave_by_the_unbound_actions(api: DynamicsApi) -> None:
+    some = _list(api)
+    people = sorted(api.create("contacts", lastname=name) for name in "ABC")
+    added = api.send("POST", "AddListMembersList", _body(some, *people))
+    assert (added.status_code, added.text) == (204, "")
+    assert api.send("POST", "AddListMembersList", _body(some, *people)).status_code == 204
+    assert _members(api, some) == people
+    assert api.send("POST", "RemoveListMembersList", _body(some, *people[:2])).ok
+    assert _members(api, some) == people[2:]
+
+
+def test_members_join_and_leave_by_the_bound_actions(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    added = api.send("POST", f"lists({some})/{SPACE}.AddMemberList", {"EntityId": ann})
+    assert added.status_code == 200
+    (member,) = api.rows(f"listmembers?$filter=_entityid_value eq {ann}")
+    assert added.json()["Id"] == member["listmemberid"]
+    assert (member["_listid_value"], member["entitytype"]) == (some, "contact")
+    body = {"ListMember": {"listmemberid": ann}}
+    assert api.send("POST", f"lists({some})/{SPACE}.RemoveMemberList", body).ok
+    assert _members(api, some) == []
+    refused = api.send("POST", f"lists({some})/{SPACE}.RemoveMemberList", body)
+    assert error_of(refused) == (400, "0x80048458")
+
+
+def test_members_join_and_leave_by_association_and_listmember(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    collection = f"lists({some})/listcontact_association"
+    reference = {"@odata.id": f"{api.root}/contacts({ann})"}
+    for leave in (f"{collection}({ann})/$ref", f"{collection}/$ref?$id={api.root}/contacts({ann})"):
+        assert api.send("POST", f"{collection}/$ref", reference).status_code == 204
+        assert _members(api, some) == [ann]
+        assert api.send("DELETE", leave).status_code == 204
+        assert _members(api, some) == []
+    member = api.create(
+        "listmembers",
+        **{
+            "listid@odata.bind": f"/lists({some})",
+            "entityid_contact@odata.bind": f"/contacts({ann})",
+        },
+    )
+    assert _members(api, some) == [ann]
+    assert api.send("PATCH", f"listmembers({member})", {}).status_code == 405
+    assert api.send("DELETE", f"listmembers({member})").status_code == 204
+    assert _members(api, some) == []
+
+
+def test_a_deleted_person_leaves_every_list(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    api.send("POST", "AddListMembersList", _body(some, ann))
+    api.send("DELETE", f"contacts({ann})")
+    assert _members(api, some) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"lockstatus": True}, "0x80040302"),
+        ({"type": True}, "0x8004f701"),
+        ({"createdfromcode": 4}, "0x80040301"),
+    ],
+)
+def test_lists_that_take_nobody_say_why(
+    api: DynamicsApi, columns: dict[str, Any], code: str
+) -> None:
+    some, ann = _list(api, **columns), api.create("contacts", lastname="Ann")
+    assert error_of(api.send("POST", "AddListMembersList", _body(some, ann))) == (400, code)
+    reference = {"@odata.id": f"contacts({ann})"}
+    association = f"lists({some})/listcontact_association/$ref"
+    assert error_of(api.send("POST", association, reference)) == (400, code)
+    assert _members(api, some) == []
+
+
+def test_an_inactive_list_takes_nobody(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    api.send("PATCH", f"lists({some})", {"statecode": 1, "statuscode": 1})
+    assert error_of(api.send("POST", "AddListMembersList", _body(some, ann)))[1] == "0x8004033a"
+
+
+def test_one_unknown_member_adds_nobody(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    nobody = "00000000-0000-4000-8000-000000000001"
+    assert error_of(api.send("POST", "AddListMembersList", _body(some, ann, nobody)))[0] == 404
+    assert _members(api, some) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("AddMemberList", "unresolved parameters"),
+        ("lists({some})/AddMemberList", "unresolved parameters"),
+        ("AddListMembersList", "EdmEntityObject passed should have the key property value set."),
+    ],
+)
+def test_wrongly_called_actions_are_refused(api: DynamicsApi, path: str, part: str) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    body: dict[str, Any] = {"EntityId": ann}
+    if path == "AddListMembersList":
+        body = {**_body(some), "Members": [{"contactid": ann}]}
+    answer = api.send("POST", path.format(some=some), body)
+    assert answer.status_code == 400
+    assert part in answer.json()["error"]["message"]
+
+
+def test_there_is_no_action_of_the_obvious_name(api: DynamicsApi) -> None:
+    assert api.send("POST", "AddMembersToList", {}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"query": "<fetch />"}, "0x8004f702"),
+        ({"type": True, "lockstatus": True}, "0x8004f703"),
+        ({"createdfromcode": None}, "0x80040200"),
+        ({"createdfromcode": 3}, "0x8004431a"),
+    ],
+)
+def test_lists_that_cannot_be_are_refused(
+    api: DynamicsApi, columns: dict[str, Any], code: str
+) -> None:
+    body = {"listname": "Some", "createdfromcode": 2, **columns}
+    assert error_of(api.send("POST", "lists", body)) == (400, code)
+
+
+def test_lists_are_linked_with_campaigns(api: DynamicsApi) -> None:
+    some, campaign = _list(api), api.create("campaigns", name="Spring")
+    reference = {"@odata.id": f"{api.root}/lists({some})"}
+    path = f"campaigns({campaign})/campaignlist_association"
+    assert api.send("POST", f"{path}/$ref", reference).status_code == 204
+    assert [row["listid"] for row in api.rows(f"{path}?$select=listname")] == [some]
+    assert api.send("DELETE", f"{path}({some})/$ref").status_code == 204
+    assert api.rows(path) == []
