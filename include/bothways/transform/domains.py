@@ -28,7 +28,8 @@ from rapidfuzz.process import cdist
 from bothways.transform.kernels import Array, pc
 
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_DOMAIN = rf"^(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?$"
+# Every top-level domain ends in a letter.
+_DOMAIN = rf"^(?:{_LABEL}\.)+(?:[a-z0-9][a-z0-9-]*)?[a-z]$"
 _LONG_LABEL = "[^.]{64}"
 # Encoded labels (xn--) need decoding, and others of that form are reserved.
 _ENCODED = r"(?:^|\.)..--"

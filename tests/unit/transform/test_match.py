@@ -1,0 +1,188 @@
+"""The cases that docs and operators name; each one a decided outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bothways.transform.match import Matches, match
+from tests.unit.transform.rows import contacts, links, person, records
+
+LATER = pd.Timestamp("2025-06-01", tz="UTC")
+ANNA = ("contact", "anna", "1", "anna@x", True)
+
+
+def pairs(found: Matches) -> list[tuple[Any, ...]]:
+    """Return what people look at: who, with whom, who speaks, and the case."""
+    return records(found.pairs, "crm_id", "marketing_id", "speaks", "case")
+
+
+def test_people_without_a_link_are_matched_by_address() -> None:
+    found = match(
+        contacts(person("anna", "anna@x"), person("bob", "bob@x"), person("nobody", None)),
+        contacts(person("1", "anna@x"), person("2", "carol@x")),
+        links(),
+    )
+    assert pairs(found) == [("anna", "1", True, None)]
+    assert found.pairs["new_link"].tolist() == [True]
+    assert records(found.crm_only, "crm_id", "case") == [("bob", None), ("nobody", None)]
+    assert records(found.marketing_only, "marketing_id", "case") == [("2", None)]
+
+
+def test_a_link_holds_when_the_address_changes_in_the_crm() -> None:
+    found = match(contacts(person("anna", "new@x")), contacts(), links(ANNA))
+    assert pairs(found) == [("anna", "1", True, "moved_in_crm")]
+    assert found.pairs["new_link"].tolist() == [False]
+
+
+def test_a_link_holds_when_the_address_changes_on_the_platform() -> None:
+    found = match(contacts(person("anna", "anna@x")), contacts(person("1", "new@x")), links(ANNA))
+    assert pairs(found) == [("anna", "1", True, "moved_in_marketing")]
+
+
+def test_a_link_holds_when_the_address_changes_on_both_sides() -> None:
+    found = match(contacts(person("anna", "b@x")), contacts(person("1", "c@x")), links(ANNA))
+    assert pairs(found) == [("anna", "1", True, "moved_in_both")]
+
+
+def test_an_address_taken_over_on_the_platform_is_another_person() -> None:
+    found = match(
+        contacts(person("anna", "anna@x")),
+        contacts(person("1", "new@x"), person("2", "anna@x")),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "1", True, "moved_in_marketing")]
+    assert records(found.marketing_only, "marketing_id", "case") == [("2", "address_taken_over")]
+
+
+def test_an_address_taken_over_in_the_crm_is_another_person() -> None:
+    found = match(
+        contacts(person("anna", "new@x"), person("eve", "anna@x")),
+        contacts(person("1", "anna@x")),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "1", True, "moved_in_crm")]
+    assert records(found.crm_only, "crm_id", "case") == [("eve", "address_taken_over")]
+
+
+def test_a_new_record_with_a_linked_address_follows_the_same_contact() -> None:
+    """The platform contact did not change, so only its link tells its address."""
+    found = match(contacts(person("lead", "anna@x", entity="lead")), contacts(), links(ANNA))
+    assert pairs(found) == [("anna", "1", True, None), ("lead", "1", False, None)]
+
+
+def test_one_of_several_records_speaks_in_a_stated_order() -> None:
+    def speaker(*people: dict[str, Any], known: pd.DataFrame | None = None) -> str:
+        held = links() if known is None else known
+        found = match(contacts(*people), contacts(person("1", "a@x")), held).pairs
+        assert found["speaks"].sum() == 1
+        return str(found.loc[found["speaks"].astype(bool), "crm_id"].item())
+
+    old = person("b", "a@x")
+    assert speaker(old, person("a", "a@x", active=False, modified_at=LATER)) == "b"
+    assert speaker(old, person("a", "a@x", entity="lead", modified_at=LATER)) == "b"
+    assert speaker(old, person("c", "a@x", modified_at=LATER)) == "c"
+    assert speaker(old, person("a", "a@x")) == "a"
+    speaks_already = links(("lead", "z", "1", "a@x", True), ("contact", "b", "1", "a@x", False))
+    assert (
+        speaker(old, person("z", "a@x", entity="lead", active=False), known=speaks_already) == "z"
+    )
+
+
+def test_another_record_speaks_once_the_speaker_is_deleted() -> None:
+    found = match(
+        contacts(person("anna", None, deleted=True)),
+        contacts(),
+        links(ANNA, ("lead", "lead", "1", "anna@x", False)),
+    )
+    assert pairs(found) == [("anna", "1", False, "deleted_in_crm"), ("lead", "1", True, None)]
+
+
+def test_a_follower_with_an_address_of_its_own_leaves() -> None:
+    found = match(
+        contacts(person("twin", "twin@x")),
+        contacts(person("2", "twin@x")),
+        links(ANNA, ("contact", "twin", "1", "anna@x", False)),
+    )
+    assert pairs(found) == [("twin", "2", True, None)]
+    assert records(found.dropped, "crm_id", "marketing_id", "case") == [("twin", "1", "left")]
+
+
+def test_a_merged_record_hands_its_link_to_the_one_that_survived() -> None:
+    found = match(
+        contacts(
+            person("anna", "anna@x", active=False, merged_into="middle"),
+            person("middle", "m@x", active=False, merged_into="final"),
+            person("final", "anna@x"),
+        ),
+        contacts(),
+        links(ANNA),
+    )
+    assert pairs(found) == [("final", "1", True, "merged")]
+    assert records(found.dropped, "crm_id", "case") == [("anna", "merged")]
+    assert found.crm_only.empty
+
+
+def test_a_merge_of_two_linked_records_keeps_the_survivors_link() -> None:
+    found = match(
+        contacts(person("anna", "anna@x", active=False, merged_into="bob")),
+        contacts(person("1", "anna@x")),
+        links(ANNA, ("contact", "bob", "2", "bob@x", True)),
+    )
+    assert pairs(found) == [("anna", "1", False, "merged_away")]
+    assert found.marketing_only.empty
+    assert found.dropped.empty
+
+
+def test_records_merged_in_a_circle_come_to_an_end() -> None:
+    circle = contacts(person("a", "a@x", merged_into="b"), person("b", "b@x", merged_into="a"))
+    match(circle, contacts(), links(("contact", "a", "1", "a@x", True)))
+
+
+def test_deletions_are_told_by_side() -> None:
+    found = match(
+        contacts(person("anna", None, deleted=True), person("carol", None, deleted=True)),
+        contacts(person("2", None, deleted=True), person("3", None, deleted=True)),
+        links(ANNA, ("contact", "bob", "2", "b@x", True), ("contact", "carol", "3", "c@x", True)),
+    )
+    assert pairs(found) == [
+        ("anna", "1", True, "deleted_in_crm"),
+        ("bob", "2", True, "deleted_in_marketing"),
+        ("carol", "3", True, "deleted_in_both"),
+    ]
+    assert found.crm_only.empty
+    assert found.marketing_only.empty
+
+
+def test_a_contact_that_is_back_under_a_new_id_is_linked_again() -> None:
+    found = match(
+        contacts(person("anna", "anna@x")),
+        contacts(person("1", None, deleted=True), person("2", "anna@x")),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "2", True, "re_added")]
+    assert records(found.dropped, "marketing_id", "case") == [("1", "re_added")]
+
+
+def test_a_contact_that_an_earlier_run_saw_deleted_is_back() -> None:
+    gone = links(ANNA).assign(gone="marketing")
+    same = match(contacts(), contacts(person("1", "anna@x")), gone)
+    assert pairs(same) == [("anna", "1", True, "re_added")]
+    another = match(contacts(person("anna", "anna@x")), contacts(person("2", "anna@x")), gone)
+    assert pairs(another) == [("anna", "2", True, "re_added")]
+
+
+def test_a_record_that_takes_the_place_of_a_deleted_one_is_linked() -> None:
+    found = match(
+        contacts(person("anna", None, deleted=True), person("anna2", "anna@x")),
+        contacts(),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "1", False, "deleted_in_crm"), ("anna2", "1", True, None)]
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    found = match(contacts(), contacts(), links(ANNA))
+    assert found.pairs.empty
+    assert found.dropped.empty
