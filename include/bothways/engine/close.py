@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 from sqlalchemy import Connection, Row
 
 from bothways.engine.run import Run
-from bothways.store import applying, links, retries, runs, watermarks
+from bothways.store import applying, baselines, links, list_states, retries, runs, watermarks
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
 from bothways.terms import SIDES, RunStatus, Side
@@ -56,7 +58,7 @@ def _verdict(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus | Non
 
 
 def _applied(conn: Connection, run: Run, counts: Counts) -> tuple[RunStatus, str]:
-    _keep_links(conn, run)
+    _keep_agreement(conn, run)
     settings = run.account.settings
     retries.settle_retries(
         conn,
@@ -88,11 +90,39 @@ def _sentence(counts: Counts) -> str:
     return ", ".join(f"{number} {name}" for name, number in numbers.items() if number) or NOTHING
 
 
-def _keep_links(conn: Connection, run: Run) -> None:
-    for table in run.staging.tables("links"):
-        links.upsert_links(
-            conn, account=run.account.name, run_id=run.run_id, frame=to_pandas(table)
-        )
+def _keep_agreement(conn: Connection, run: Run) -> None:
+    """Keep who is who, and what both sides agree on: not for those with a job in error."""
+    account, run_id = run.account.name, run.run_id
+    for rows in _staged(run, "dropped"):
+        links.remove_links(conn, account=account, frame=rows)
+    for rows in _staged(run, "links"):
+        links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))
+    failed = applying.failed_ids(conn, run_id=run_id)
+    for rows in _staged(run, "baselines"):
+        sound = _sound(rows, failed)
+        baselines.upsert_baselines(conn, account=account, run_id=run_id, frame=sound)
+    for rows in _staged(run, "states"):
+        list_states.upsert_states(conn, account=account, run_id=run_id, frame=_sound(rows, failed))
+
+
+def _staged(run: Run, name: str) -> Iterator[pd.DataFrame]:
+    for table in run.staging.tables(name):
+        if table.num_rows:
+            yield to_pandas(table)
+
+
+def _resolved(conn: Connection, run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """Fill in the contacts that this run created, by the key of their creation."""
+    if "key" not in rows or rows["marketing_id"].notna().all():
+        return rows
+    ids = applying.created_ids(conn, run_id=run.run_id, keys=rows["key"].dropna())
+    found = pd.Series(ids.reindex(pd.Index(rows["key"])).array, index=rows.index)
+    rows = rows.assign(marketing_id=rows["marketing_id"].fillna(found))
+    return rows[rows["marketing_id"].notna()]
+
+
+def _sound(rows: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
+    return rows[~rows["crm_id"].isin(failed) & ~rows["marketing_id"].isin(failed)]
 
 
 def _move_watermarks(conn: Connection, run: Run) -> None:

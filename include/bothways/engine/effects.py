@@ -88,10 +88,14 @@ def _joined(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
 
 
 def _left(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    _state(conn, run, side, rows, "unsubscribed")
+    """The reason says whether a person took somebody off a list, or that person's own word did."""
+    by_hand = rows["reason"].isin(["left_crm", "left_marketing"])
+    _state(conn, run, side, rows, rows["reason"].where(by_hand, "unsubscribed"))
 
 
-def _state(conn: Connection, run: Run, side: Side, rows: pd.DataFrame, state: str) -> None:
+def _state(
+    conn: Connection, run: Run, side: Side, rows: pd.DataFrame, state: str | pd.Series
+) -> None:
     own, other = ("crm_id", "marketing_id") if side == "crm" else ("marketing_id", "crm_id")
     frame = pd.DataFrame(
         {

@@ -31,8 +31,9 @@ from bothways.engine.run import Run
 from bothways.engine.staging import BUCKETS
 from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
 from bothways.store import records, runs, suppressions, watermarks
-from bothways.syncs.base import Dataset, KnownList, Request
-from bothways.tables import Side
+from bothways.store.members import load_members
+from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
+from bothways.tables import LIST_MEMBERS, Side
 from bothways.transform.normalise import email_keys
 
 
@@ -93,7 +94,12 @@ class _Reading:
         rows += self._named()
         keys = self._list_keys()
         asked = [keys[item] for item in self.dataset.lists]
-        return rows, {"value": watermark, "fingerprint": self._fingerprint(), "lists": asked}
+        return rows, {
+            "value": watermark,
+            "fingerprint": self._fingerprint(),
+            "lists": asked,
+            "whole": since is None,
+        }
 
     def _since(self) -> str | None:
         if self.run.options.full_resync:
@@ -169,6 +175,27 @@ class _Reading:
             suppressions.absorb_suppressions(conn, **place, rows=rows, list_keys=self._list_keys())
         if members is not None:
             records.absorb_members(conn, **place, rows=members)
+            if self.dataset.kind == "contacts":
+                self._end_absent(conn, rows, members)
+
+    def _end_absent(self, conn: Connection, people: pa.Table, members: pa.Table) -> None:
+        """End the memberships that a page does not tell of its people: they left those lists."""
+        known = load_members(
+            conn,
+            **self.run.place(self.side),
+            list_ids=list(self.dataset.lists),
+            member_ids=to_pandas(people)["id"],
+            with_deleted=False,
+        )
+        told = to_pandas(members.select(["list_id", "member_id"])).assign(told=True)
+        beside = known.merge(told, on=["list_id", "member_id"], how="left")
+        left = beside[beside["told"].isna()].drop(columns=["told", "deleted_at"])
+        if not left.empty:
+            rows = pa.Table.from_pandas(
+                left.assign(deleted=True), LIST_MEMBERS, preserve_index=False
+            )
+            place = {**self.run.place(self.side), "run_id": self.run.run_id}
+            records.absorb_members(conn, **place, rows=rows)
 
     def _sweep(self) -> None:
         """After a full read, whoever was not seen is gone."""

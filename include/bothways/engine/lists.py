@@ -39,8 +39,8 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     with run.store.begin() as conn:
         for key in keys:
             mapped = run.account.lists[key]
-            info = _find(mapped.name(side), offered)
-            problem = _problem(side, mapped, info)
+            info = find(mapped.name(side), offered)
+            problem = obstacle(side, mapped, info)
             if problem:
                 refuse(conn, run, key, problem)
             else:
@@ -73,7 +73,7 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
             return known.list_id
         mapped, lists = run.account.lists[key], cast(HasLists, connector)
         name = mapped.name(side)
-        info = _find(name, lists.lists()) or _create(connector, mapped, side)
+        info = find(name, lists.lists()) or _create(connector, mapped, side)
         _remember(conn, run, side, [_known(key, mapped, side, info)])
         return info.id
 
@@ -118,14 +118,15 @@ def _remember(
         )
 
 
-def _find(name: str, offered: list[ListInfo]) -> ListInfo | None:
+def find(name: str, offered: list[ListInfo]) -> ListInfo | None:
     """Find a list by id, else by name whatever its case."""
     by_id = [info for info in offered if info.id.casefold() == name.casefold()]
     by_name = [info for info in offered if info.name.casefold() == name.casefold()]
     return next(iter(by_id or by_name), None)
 
 
-def _problem(side: Side, mapped: ListMapping, info: ListInfo | None) -> str | None:
+def obstacle(side: Side, mapped: ListMapping, info: ListInfo | None) -> str | None:
+    """Return why a mapped list cannot be synced, None where it can."""
     name = mapped.name(side)
     if info is None:
         if mapped.create_missing:

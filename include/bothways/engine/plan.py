@@ -15,11 +15,15 @@ from bothways.engine.run import Run
 from bothways.engine.staging import StagedPartition
 from bothways.store import jobs as job_store
 from bothways.store import retries, runs
-from bothways.syncs.base import JOBS, LINKS, Inputs, KnownList, Plan
+from bothways.syncs.base import JOBS, Inputs, KnownList, Plan
 from bothways.terms import SIDES, Side
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
+
+
+# What a plan lets the last step keep, once its jobs have their verdicts.
+AFTERWARDS = ("dropped", "links", "baselines", "states")
 
 
 def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
@@ -41,9 +45,9 @@ def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
             rows=jobs,
             part=partition,
         )
-    run.staging.write_table(
-        pa.Table.from_pandas(decided.links, LINKS, preserve_index=False), "links", partition
-    )
+    for name in AFTERWARDS:
+        rows = pa.Table.from_pandas(getattr(decided, name), preserve_index=False)
+        run.staging.write_table(rows, name, partition)
     run.staging.write_json(numbers, "plan", f"{partition:04d}.json")
     return numbers
 
@@ -76,7 +80,13 @@ def _inputs(run: Run, conn: Connection, staged: StagedPartition) -> Inputs:
         staged=staged,
         conn=conn,
         retries=_due(run, conn),
+        whole=any(_read_whole(run, side) for side in SIDES),
     )
+
+
+def _read_whole(run: Run, side: Side) -> bool:
+    marks = run.staging.read_json(side, "watermarks.json") or {}
+    return any(mark["whole"] for mark in marks.values())
 
 
 def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:

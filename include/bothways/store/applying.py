@@ -58,3 +58,15 @@ def give_up(conn: sa.Connection, *, run_id: int) -> int:
     }
     open_jobs = (jobs.c.run_id == run_id, jobs.c.result == PLANNED)
     return conn.execute(jobs.update().where(*open_jobs).values(values)).rowcount
+
+
+def failed_ids(conn: sa.Connection, *, run_id: int) -> pd.Series:
+    """Return the ids, on either side, of the people with a job in error."""
+    errors = (jobs.c.run_id == run_id, jobs.c.result == "error")
+    ids = sa.union(
+        *(
+            sa.select(column.label("id")).where(*errors, column.is_not(None))
+            for column in (jobs.c.record_id, jobs.c.source_id)
+        )
+    ).subquery()
+    return read_frame(conn, sa.select(ids.c.id), pa.schema([pa.field("id", pa.string())]))["id"]

@@ -104,6 +104,7 @@ class Inputs:
         staged: This partition of the extracts.
         conn: An open transaction on the store.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
+        whole: A side was read whole, so that who was not read is gone.
     """
 
     run_id: int
@@ -114,6 +115,7 @@ class Inputs:
     staged: Staged
     conn: Connection
     retries: pd.DataFrame
+    whole: bool = False
 
 
 LINKS = pa.schema(
@@ -150,8 +152,16 @@ class Plan:
         jobs: In the schema JOBS; `seq` is given later.
         links: Pairs found to be the same person: entity, crm_id, marketing_id, email_key, speaks.
         notes: Sentences for the run's notes.
+        baselines: What both sides have once the jobs are written: entity, crm_id, marketing_id,
+            values (a JSON object by the mapping's names).
+        states: Memberships that both sides agree on without a write: list_key, entity, crm_id,
+            marketing_id, state.
+        dropped: Links that hold no longer: entity, crm_id.
     """
 
     jobs: pd.DataFrame
     links: pd.DataFrame = field(default_factory=empty_links)
     notes: tuple[str, ...] = ()
+    baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
+    states: pd.DataFrame = field(default_factory=pd.DataFrame)
+    dropped: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -1,0 +1,195 @@
+"""Everybody whom a run of the two-way sync is about, as both sides and the store know them.
+
+What changed on either side names people; the store then gives what both sides last had of them,
+of those they are linked with, and of those who share their addresses. People who are on no mapped
+list, and never were, are nobody's business here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bothways.store import links as link_store
+from bothways.store import list_states, records
+from bothways.store.members import load_members
+from bothways.syncs.base import Inputs
+from bothways.tables import FieldType, Side
+
+ENTITIES = ("contact", "lead")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Frames about the people of one partition.
+
+    Attributes:
+        crm: CONTACTS with `email_key`, `field:*` and tombstones, of all entities.
+        marketing: The same of the platform.
+        links: entity, crm_id, marketing_id, email_key, speaks.
+        members: By side: list_key, entity, member_id, membership_id, status of those who are on a
+            mapped list.
+        states: list_key, entity, crm_id, marketing_id, state: one row per list and person.
+    """
+
+    crm: pd.DataFrame
+    marketing: pd.DataFrame
+    links: pd.DataFrame
+    members: Mapping[Side, pd.DataFrame]
+    states: pd.DataFrame
+
+
+def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathered:
+    """Collect everybody concerned.
+
+    Args:
+        inputs: The plan's inputs.
+        fields: Vendor fields to load, by side.
+    """
+    crm_ids, marketing_ids = _named_by_crm(inputs), _named_by_platform(inputs)
+    crm_ids, marketing_ids = _with_known(inputs, crm_ids, marketing_ids)
+    for _ in range(2):  # to those who are linked, then to those who are linked with these
+        links = link_store.load_links(
+            inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids
+        )
+        crm_ids = _union(crm_ids, links["crm_id"])
+        marketing_ids = _union(marketing_ids, links["marketing_id"])
+    crm_ids, marketing_ids = _concerned(inputs, crm_ids, marketing_ids, links)
+    crm, marketing = _sharing(
+        inputs,
+        _load(inputs, "crm", fields["crm"], ids=crm_ids),
+        _load(inputs, "marketing", fields["marketing"], ids=marketing_ids),
+        fields,
+    )
+    links = link_store.load_links(
+        inputs.conn,
+        account=inputs.account.name,
+        crm_ids=crm["id"],
+        marketing_ids=marketing["id"],
+        email_keys=_union(crm["email_key"], marketing["email_key"]),
+    )
+    members: dict[Side, pd.DataFrame] = {
+        "crm": _members(inputs, "crm", crm["id"]),
+        "marketing": _members(inputs, "marketing", marketing["id"]),
+    }
+    return Gathered(crm, marketing, links, members, _states(inputs, crm["id"], marketing["id"]))
+
+
+def _named_by_crm(inputs: Inputs) -> pd.Series:
+    staged = [inputs.staged.read("crm", f"{entity}s") for entity in ENTITIES]
+    ids = [rows["id"] for rows in staged if not rows.empty]
+    told = inputs.staged.read("crm", "members")
+    if not told.empty:
+        ids.append(told["member_id"])
+        unnamed = told.loc[told["member_id"].isna(), "membership_id"]
+        ended = load_members(
+            inputs.conn, account=inputs.account.name, side="crm", membership_ids=unnamed.dropna()
+        )
+        ids.append(ended["member_id"])
+    due = inputs.retries
+    return _union(*ids, due.loc[due["source"] == "crm", "source_id"])
+
+
+def _named_by_platform(inputs: Inputs) -> pd.Series:
+    people = inputs.staged.read("marketing", "contacts")
+    told = inputs.staged.read("marketing", "contacts_members")
+    ids = [] if people.empty else [people["id"]]
+    ids += [] if told.empty else [told["member_id"]]
+    due = inputs.retries
+    return _union(*ids, due.loc[due["source"] == "marketing", "source_id"])
+
+
+def _with_known(
+    inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series
+) -> tuple[pd.Series, pd.Series]:
+    """After a full read, add those whom the store knows: who is gone was not read."""
+    if not inputs.whole:
+        return crm_ids, marketing_ids
+    states = list_states.load_states(inputs.conn, account=inputs.account.name)
+    states = states[states["list_key"].isin(list(inputs.lists["crm"]))]
+    return _union(crm_ids, states["crm_id"]), _union(marketing_ids, states["marketing_id"])
+
+
+def _concerned(
+    inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series, links: pd.DataFrame
+) -> tuple[pd.Series, pd.Series]:
+    """Leave out who is neither linked nor on a mapped list nor ever was."""
+    states = _states(inputs, crm_ids, marketing_ids)
+    on_crm = _members(inputs, "crm", crm_ids)["member_id"]
+    on_platform = _members(inputs, "marketing", marketing_ids)["member_id"]
+    known_crm = _union(links["crm_id"], states["crm_id"], on_crm)
+    known_platform = _union(links["marketing_id"], states["marketing_id"], on_platform)
+    return (
+        known_crm[known_crm.isin(crm_ids) | known_crm.isin(links["crm_id"])],
+        known_platform[
+            known_platform.isin(marketing_ids) | known_platform.isin(links["marketing_id"])
+        ],
+    )
+
+
+def _sharing(
+    inputs: Inputs,
+    crm: pd.DataFrame,
+    marketing: pd.DataFrame,
+    fields: Mapping[Side, dict[str, FieldType]],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add the records of either side that have one of these people's addresses."""
+    keys = _union(crm["email_key"], marketing["email_key"])
+    alike = {
+        side: records.load_records(
+            inputs.conn,
+            account=inputs.account.name,
+            side=side,
+            email_keys=keys,
+            fields=fields[side],
+            with_deleted=False,
+        )
+        for side in fields
+    }
+    return (
+        pd.concat([crm, alike["crm"]], ignore_index=True).drop_duplicates("id", ignore_index=True),
+        pd.concat([marketing, alike["marketing"]], ignore_index=True).drop_duplicates(
+            "id", ignore_index=True
+        ),
+    )
+
+
+def _load(
+    inputs: Inputs, side: Side, fields: dict[str, FieldType], *, ids: pd.Series
+) -> pd.DataFrame:
+    return records.load_records(
+        inputs.conn, account=inputs.account.name, side=side, ids=ids, fields=fields
+    )
+
+
+def _members(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
+    known = inputs.lists[side]
+    keys = pd.Series({item.id: key for key, item in known.items()}, dtype="string")
+    found = load_members(
+        inputs.conn,
+        account=inputs.account.name,
+        side=side,
+        list_ids=[item.id for item in known.values() if item.id],
+        member_ids=ids,
+        with_deleted=False,
+    )
+    return found.assign(list_key=found["list_id"].map(keys).astype(found["list_id"].dtype))
+
+
+def _states(inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series) -> pd.DataFrame:
+    """Return how memberships stood; of several rows about one person, the latest."""
+    found = list_states.load_states(
+        inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids
+    )
+    found = found[found["list_key"].isin(list(inputs.lists["crm"]))]
+    return found.sort_values("changed_at", kind="stable")
+
+
+def _union(*ids: pd.Series) -> pd.Series:
+    kept = [values for values in ids if len(values)]
+    if not kept:
+        return pd.Series(dtype="string[pyarrow]")
+    found = pd.concat(kept, ignore_index=True).dropna().drop_duplicates()
+    return found[found != ""].reset_index(drop=True)
