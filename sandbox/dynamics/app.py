@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from starlette.concurrency import run_in_threadpool
@@ -139,13 +138,13 @@ def create(context: VendorContext) -> ASGIApp:
 
 def _dispatch(found: Organization, context: VendorContext, request: Request, body: bytes) -> Reply:
     origin = f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
-    path = request.url.path
+    path = request.scope["path"]  # decoded; an address put together anew would not be
     api = API.match(path)
     root = f"{origin}{api[0].rstrip('/')}" if api else origin
     call = Call(
         method=request.method,
-        path=unquote(path[api.end() :]).strip("/") if api else path,
-        query=request.url.query,
+        path=path[api.end() :].strip("/") if api else path,
+        query=request.scope["query_string"].decode("utf-8", "replace"),
         headers=dict(request.headers),
         body=body,
         root=root,

@@ -63,7 +63,7 @@ def read_batch(call: Call, limit: int) -> list[Item]:
     """
     items = [
         _item(call, headers, body)
-        for headers, body in _sections(call.body, boundary_of(call.headers["content-type"]))
+        for headers, body in _sections(call.body, boundary_of(call.headers.get("content-type", "")))
     ]
     for item in items:
         if isinstance(item, ChangeSet) and len(item.parts) > limit:

@@ -99,16 +99,17 @@ class Definitions:
     """Keeps the catalogue of one database, and notices when it has changed."""
 
     def __init__(self) -> None:
-        self._stamp = ""
-        self._catalogue = _built_in()
+        # One pair, so that a thread never takes the one from before and the other from after.
+        self._known = ("", _built_in())
 
     def current(self, connection: sqlite3.Connection) -> Catalogue:
         """Return the catalogue as the connection sees it."""
         stamp = storage.catalogue_stamp(connection)
-        if stamp != self._stamp:
-            self._catalogue = _load(connection) if stamp else _built_in()
-            self._stamp = stamp
-        return self._catalogue
+        known, catalogue = self._known
+        if stamp != known:
+            catalogue = _load(connection) if stamp else _built_in()
+            self._known = (stamp, catalogue)
+        return catalogue
 
 
 def _load(connection: sqlite3.Connection) -> Catalogue:

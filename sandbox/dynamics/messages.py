@@ -61,12 +61,16 @@ class Call:
             VendorError: It is no JSON object.
         """
         try:
-            body = json.loads(self.body or b"{}")
+            body = json.loads(self.body or b"{}", parse_constant=_no_constant)
         except ValueError:  # also bytes that are no UTF-8
             raise invalid_argument("The request body is not valid JSON.") from None
         if not isinstance(body, dict):
             raise invalid_argument("The request body must be a JSON object.")
         return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are no JSON
 
 
 @dataclass

@@ -18,6 +18,8 @@ _GUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
+_TOO_LARGE = 2**63
+_LARGEST = {"Edm.Int32": 2**31 - 1, "Edm.Int64": 2**63 - 1}
 _EARLIEST = "1753-01-01"
 
 
@@ -71,14 +73,11 @@ def _text_literal(_: Column, value: Any) -> Any:
 
 
 def _number_literal(_: Column, value: Any) -> Any:
-    if isinstance(value, bool):
+    if isinstance(value, str):  # the lists of query functions carry numbers as text
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, bool) or abs(value) >= _TOO_LARGE:
         raise TypeError
-    # The lists of query functions carry numbers as text.
-    return float(value) if isinstance(value, str) and "." in value else _number(value)
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) else value
+    return value
 
 
 def _boolean_literal(_: Column, value: Any) -> int:
@@ -192,6 +191,8 @@ def _check_whole(table: Table, column: Column, value: Any) -> int:
 
 def _within(column: Column, value: float) -> bool:
     low, high = column.minimum, column.maximum
+    if column.edm in _LARGEST and abs(value) > _LARGEST[column.edm]:
+        return False
     return (low is None or value >= low) and (high is None or value <= high)
 
 

@@ -61,7 +61,7 @@ def test_filters_find_what_they_say(api: DynamicsApi) -> None:
         f"parentcustomerid_account/name eq '{companies[company]}'": lambda row: (
             companies.get(row["_parentcustomerid_value"]) == companies[company]
         ),
-        'Microsoft.Dynamics.CRM.In(PropertyName=%27gendercode%27,PropertyValues=["2"])': lambda row: (
+        "Microsoft.Dynamics.CRM.In(PropertyName='gendercode',PropertyValues=['2'])": lambda row: (
             row["gendercode"] == 2
         ),
         'Microsoft.Dynamics.CRM.NotIn(PropertyName=%27gendercode%27,PropertyValues=["2"])': (
@@ -153,6 +153,7 @@ def test_top_is_one_page_and_maxpagesize_outranks_it(api: DynamicsApi) -> None:
         ("$expand=nothing", "Could not find a property named 'nothing'"),
         ("$filter=firstname eq 1", "incompatible types"),
         ("$filter=statecode eq 'Active'", "incompatible types"),
+        (f"$filter=gendercode eq {10**30}", "incompatible types"),
         ("$filter=firstname eq 'a", "Syntax error"),
         ("$filter=tolower(firstname) eq 'a'", "unknown function"),
         ("$skip=3", "Skip Clause is not supported"),

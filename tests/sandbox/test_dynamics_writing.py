@@ -61,6 +61,7 @@ def test_defaults_and_derived_columns(api: DynamicsApi) -> None:
         ({"firstname": 42}, 400, "0x80048d19", "'42' to the expected type 'Edm.String'"),
         ({"donotbulkemail": "true"}, 400, "0x80048d19", "Edm.Boolean"),
         ({"gendercode": "Male"}, 400, "0x80048d19", "'Male' to the expected type 'Edm.Int32'"),
+        ({"importsequencenumber": 2**70}, 400, "0x8004432f", "outside the valid range"),
         ({"gendercode": 9}, 400, "0x8004431a", "outside the valid range"),
         ({"birthdate": "1990-01-01T00:00:00Z"}, 400, "0x80048d19", "Edm.Date"),
         ({"overriddencreatedon": "2020-01-01T00:00:00"}, 400, "0x80048d19", "DateTimeOffset"),
