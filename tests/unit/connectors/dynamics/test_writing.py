@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.batch import PartAnswer
+from bothways.connectors.dynamics.client import Dataverse, judged
 from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.dynamics.writing import _verdict
 from bothways.errors import FeatureUnavailable
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import (
@@ -84,6 +88,28 @@ def test_rows_refused_inside_a_batch_have_their_verdict(
     assert len(results) == 400
     assert 0 < 400 - len(written) < 100
     assert set(_stored(sandbox)) == {f"dd-{seq}" for seq in written}
+
+
+def test_without_bulk_messages_batches_do_the_same(
+    connector: DynamicsConnector, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = replace(connector._environment, bulk=frozenset())
+    monkeypatch.setitem(connector.__dict__, "_environment", environment)
+    sandbox.faults({"dynamics": {"after_write": 0.3, "rows_refused": 0.05, "seed": 6}})
+    results = connector.write_contacts(creates(250))
+    sandbox.faults()
+    written = [seq for seq, outcome in outcomes(results).items() if outcome == "written"]
+    assert 0 < len(written) < 250
+    assert sorted(_stored(sandbox)) == sorted(f"dd-{seq}" for seq in written)
+    assert not [name for name in sandbox.calls()["dynamics"] if "Multiple" in name]
+
+
+def test_a_doubled_key_is_the_record_of_another_try() -> None:
+    body = b'{"error":{"code":"0x80060892","message":"Entity Key violated."}}'
+    error = judged(PartAnswer(412, {}, body))
+    assert _verdict(error).outcome == "written"
+    assert _verdict(judged(None)).outcome == "error"
+    assert _verdict(judged(None)).transient
 
 
 def test_leads_get_what_they_need_and_keep_what_is_given(
