@@ -93,6 +93,38 @@ def columns_of(table: sa.Table, *names: str) -> list[sa.Column[Any]]:
     return [table.c[name] for name in names]
 
 
+@contextmanager
+def matching(
+    conn: sa.Connection,
+    table: sa.Table,
+    place: Sequence[sa.ColumnElement[bool]],
+    asked: Mapping[str, pd.Series | None],
+) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Give, for the block, the condition that a row has any of the values that are asked for.
+
+    Args:
+        conn: An open transaction.
+        table: Whose rows.
+        place: What bounds them in any case, so that an index is found for each way.
+        asked: Values by column; None asks nothing, and where all are None every row matches.
+    """
+    chosen = {name: values for name, values in asked.items() if values is not None}
+    if not chosen:
+        yield []
+        return
+    parts = [pd.DataFrame({"name": name, "value": values}) for name, values in chosen.items()]
+    columns = [sa.Column("name", sa.Text), sa.Column("value", sa.Text)]
+    with staged(conn, columns, pd.concat(parts).dropna().drop_duplicates()) as values:
+        keys = list(table.primary_key.columns)
+        ways = [
+            sa.select(*keys)
+            .join(values, sa.and_(values.c.name == name, values.c.value == table.c[name]))
+            .where(*place)
+            for name in chosen
+        ]
+        yield [sa.tuple_(*keys).in_(sa.union(*ways) if len(ways) > 1 else ways[0])]
+
+
 def upsert(
     conn: sa.Connection,
     table: sa.Table,
@@ -123,7 +155,13 @@ def upsert(
     statement = insert(table).from_select(list(brought), query)
     new = statement.excluded
     setting = changes(new) if changes else {name: new[name] for name in brought if name not in keys}
-    return conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=setting)).rowcount
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=setting)
+    return insert_counted(conn, statement)
+
+
+def insert_counted(conn: sa.Connection, statement: sa.Insert) -> int:
+    """Execute an INSERT … SELECT and return how many rows it touched."""
+    return conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def read_table(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> pa.Table:

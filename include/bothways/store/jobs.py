@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from bothways.errors import StoreError
-from bothways.store.frames import Rows, columns_of, read_frame, staged
+from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
 from bothways.store.schema import jobs
 
 PART_SEQS: Final = 100_000_000
@@ -104,7 +104,7 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
             "processed_at": sa.case((sa.not_(operation), sa.func.clock_timestamp())),
         }
         query = sa.select(*(value.label(name) for name, value in values.items()))
-        return conn.execute(jobs.insert().from_select(list(values), query)).rowcount
+        return insert_counted(conn, jobs.insert().from_select(list(values), query))
 
 
 def count_settled(conn: sa.Connection, *, run_id: int) -> int:

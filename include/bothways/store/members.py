@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.store.frames import Changes, columns_of, read_frame, staged, upsert
-from bothways.store.records import newer
+from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import member_tombstones, members, runs
+from bothways.store.sightings import newer
 from bothways.tables import LIST_MEMBERS, Side
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
@@ -103,28 +103,24 @@ def load_members(
         account: The account's name.
         side: Whose lists.
         list_ids: Only of these lists.
-        member_ids: Only of these people.
-        membership_ids: Only these memberships: who it was that a change feed tells gone.
+        member_ids: Only of these people …
+        membership_ids: … or, as well, these memberships: who it was that a feed tells gone.
         with_deleted: Return tombstones too.
     """
+    place = (members.c.account == account, members.c.side == side)
     gone = members.c.deleted_at.is_not(None)
     query = sa.select(
         *(members.c[name] for name in _GIVEN), gone.label("deleted"), members.c.deleted_at
-    ).where(members.c.account == account, members.c.side == side)
+    ).where(*place)
     if list_ids is not None:
         query = query.where(members.c.list_id.in_(list_ids))
     if not with_deleted:
         query = query.where(sa.not_(gone))
     query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
-    time = LIST_MEMBERS.field("changed_at").type
-    schema = LIST_MEMBERS.append(pa.field("deleted_at", time))
-    if member_ids is None and membership_ids is None:
-        return read_frame(conn, query, schema)
-    name = "member_id" if member_ids is not None else "membership_id"
-    asked = pd.DataFrame({name: member_ids if member_ids is not None else membership_ids})
-    with staged(conn, columns_of(members, name), asked.drop_duplicates()) as keys:
-        query = query.join(keys, keys.c[name] == members.c[name])
-        return read_frame(conn, query, schema)
+    schema = LIST_MEMBERS.append(LIST_MEMBERS.field("changed_at").with_name("deleted_at"))
+    asked = {"member_id": member_ids, "membership_id": membership_ids}
+    with matching(conn, members, place, asked) as found:
+        return read_frame(conn, query.where(*found), schema)
 
 
 def _alive(*, written: bool) -> Changes:

@@ -15,15 +15,26 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
-from bothways.store.frames import Changes, columns_of, read_frame, staged, upsert
+from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
+from bothways.store.members import absorb_members, load_members, sweep_members
 from bothways.store.schema import records, runs
+from bothways.store.sightings import newer
+from bothways.store.values import json_object, sql_type, typed_columns
 from bothways.tables import CONTACTS, FIELD_PREFIX, FieldType, Side, contacts_schema
+
+__all__ = [
+    "absorb_contacts",
+    "absorb_members",
+    "count_records",
+    "load_members",
+    "load_records",
+    "sweep_contacts",
+    "sweep_members",
+]
 
 _CORE: Final = ("email", "email_key", "status", "active", "external_key", "merged_into")
 _FIXED: Final = ("entity", "id", *_CORE, "modified_at")
-_ARGUMENTS: Final = 100  # that a function of PostgreSQL takes
 
 
 def absorb_contacts(
@@ -46,7 +57,10 @@ def absorb_contacts(
         written: These are our own writes, later than all that this run has read.
     """
     names = [name for name in rows.column_names if name.startswith(FIELD_PREFIX)]
-    fields = {name: sa.Column(f"f{i}", _sql_type(rows, name)) for i, name in enumerate(names)}
+    fields = {
+        name: sa.Column(f"f{i}", sql_type(rows.schema.field(name).type))
+        for i, name in enumerate(names)
+    }
     page = rows.rename_columns([fields[n].name if n in fields else n for n in rows.column_names])
     deleted = sa.Column("deleted", sa.Boolean)
     place = {"account": account, "side": side}
@@ -57,7 +71,7 @@ def absorb_contacts(
         }
         alive = sa.select(
             *(given.c[name] for name in _FIXED),
-            _object(values).label("fields"),
+            json_object(values).label("fields"),
             sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
         )
         seen = place | {"seen_run": run_id, "seen_at": sa.func.clock_timestamp()}
@@ -121,42 +135,27 @@ def load_records(
             fit its type is null: the mapping changed, and the next run reads everything.
         with_deleted: Return tombstones too.
     """
+    place = (records.c.account == account, records.c.side == side)
     wanted = dict(fields or {})
     columns = [records.c[name] for name in CONTACTS.names if name != "deleted"]
     gone = records.c.deleted_at.is_not(None)
     query = sa.select(
         *columns,
         gone.label("deleted"),
-        *(_typed_field(name, kind) for name, kind in wanted.items()),
+        *typed_columns(records.c.fields, wanted),
         records.c.email_key,
         records.c.deleted_at,
-    ).where(records.c.account == account, records.c.side == side)
+    ).where(*place)
     if entity is not None:
         query = query.where(records.c.entity == entity)
     if not with_deleted:
         query = query.where(sa.not_(gone))
-    time = CONTACTS.field("modified_at").type
     schema = contacts_schema(wanted).append(pa.field("email_key", pa.string()))
-    schema = schema.append(pa.field("deleted_at", time))
-    order = query.order_by(records.c.entity, records.c.id)
+    schema = schema.append(CONTACTS.field("modified_at").with_name("deleted_at"))
+    query = query.order_by(records.c.entity, records.c.id)
     asked = {"id": ids, "email_key": email_keys, "external_key": external_keys}
-    chosen = {name: values for name, values in asked.items() if values is not None}
-    if not chosen:
-        return read_frame(conn, order, schema)
-    wanted_keys = pd.concat(
-        [pd.DataFrame({"name": name, "key": values}) for name, values in chosen.items()]
-    ).drop_duplicates()
-    columns_asked = [sa.Column("name", sa.Text), sa.Column("key", sa.Text)]
-    with staged(conn, columns_asked, wanted_keys) as keys:
-        ways = [
-            sa.select(records.c.entity, records.c.id)
-            .join(keys, sa.and_(keys.c.name == name, keys.c.key == records.c[name]))
-            .where(records.c.account == account, records.c.side == side)
-            for name in chosen
-        ]
-        found = sa.union(*ways).subquery()
-        same = sa.and_(found.c.entity == records.c.entity, found.c.id == records.c.id)
-        return read_frame(conn, order.join(found, same), schema)
+    with matching(conn, records, place, asked) as found:
+        return read_frame(conn, query.where(*found), schema)
 
 
 def count_records(
@@ -169,16 +168,6 @@ def count_records(
     if entity is not None:
         query = query.where(records.c.entity == entity)
     return int(conn.execute(query).scalar_one())
-
-
-def newer(new: Any, old: sa.Table, time: str) -> sa.ColumnElement[bool]:
-    """Say whether a sighting is at least as new as the kept one: by the vendor's time, then run."""
-    known = sa.func.coalesce(old.c.seen_run, 0)
-    undecided = sa.or_(new[time].is_(None), old.c[time].is_(None), new[time] == old.c[time])
-    return sa.or_(
-        sa.func.coalesce(new[time] > old.c[time], sa.false()),
-        sa.and_(undecided, new.seen_run >= known),
-    )
 
 
 def _alive(*, fields: bool, written: bool) -> Changes:
@@ -217,46 +206,3 @@ def _deleted(new: Any) -> dict[str, Any]:
     gone = run >= sa.func.coalesce(old.seen_run, 0)
     since = sa.func.coalesce(old.deleted_at, new.deleted_at)
     return {"deleted_run": run, "deleted_at": sa.case((gone, since))}
-
-
-def _object(values: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
-    """Return a JSON object of any number of values."""
-    found: sa.ColumnElement[Any] = sa.cast(sa.literal({}, JSONB), JSONB)
-    pairs = [part for name, value in values.items() for part in (sa.cast(name, sa.Text), value)]
-    for start in range(0, len(pairs), _ARGUMENTS):
-        some = pairs[start : start + _ARGUMENTS]
-        found = found.concat(sa.func.jsonb_build_object(*some, type_=JSONB))
-    return found
-
-
-def _sql_type(rows: pa.Table, name: str) -> sa.types.TypeEngine[Any]:
-    kind = rows.schema.field(name).type
-    kinds: tuple[tuple[Any, sa.types.TypeEngine[Any]], ...] = (
-        (pa.types.is_integer, sa.BigInteger()),
-        (pa.types.is_floating, sa.Float()),
-        (pa.types.is_boolean, sa.Boolean()),
-        (pa.types.is_date, sa.Date()),
-        (pa.types.is_timestamp, sa.DateTime(timezone=True)),
-    )
-    return next((sql for is_kind, sql in kinds if is_kind(kind)), sa.Text())
-
-
-# What a stored value must look like to be of its type, by JSON type and pattern.
-_SHAPES: Final[Mapping[FieldType, tuple[str, str]]] = {
-    FieldType.INTEGER: ("number", r"^-?\d{1,18}$"),
-    FieldType.OPTION: ("number", r"^-?\d{1,18}$"),
-    FieldType.NUMBER: ("number", ""),
-    FieldType.BOOLEAN: ("boolean", ""),
-    FieldType.DATE: ("string", r"^\d{4}-\d\d-\d\d$"),
-    FieldType.DATETIME: ("string", r"^\d{4}-\d\d-\d\dT.*\+00:00$"),
-}
-
-
-def _typed_field(name: str, kind: FieldType) -> sa.ColumnElement[Any]:
-    value: sa.ColumnElement[Any] = records.c.fields[name]
-    text: sa.ColumnElement[Any] = records.c.fields[name].astext
-    if kind in _SHAPES:
-        json_type, pattern = _SHAPES[kind]
-        fits = sa.and_(sa.func.jsonb_typeof(value) == json_type, text.regexp_match(pattern))
-        return sa.case((fits, text)).label(FIELD_PREFIX + name)
-    return text.label(FIELD_PREFIX + name)

@@ -115,6 +115,7 @@ jobs = sa.Table(
     sa.Index(
         "jobs_by_address", "run_id", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}
     ),
+    sa.Index("jobs_created", "run_id", "key", postgresql_where=sa.text("kind = 'create'")),
     sa.Index("jobs_of_address", "account", "email_key", sa.text("run_id DESC"), "seq"),
     sa.Index(
         "jobs_of_record",
@@ -248,12 +249,12 @@ suppressions = sa.Table(
     metadata,
     *_key("account", "side", "email_key"),
     _key_or_empty("list_key"),
+    _key_or_empty("member_id"),
     _text("email"),
     _text("reason", null=False, comment="the gravest status ever seen"),
     _text("vendor_reason"),
     _time("suppressed_at"),
     _text("record_id"),
-    _text("member_id"),
     _run("seen_run"),
     _run("deleted_run"),
     _time("deleted_at", comment="the side dropped its record; the word still holds"),

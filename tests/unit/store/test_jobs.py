@@ -24,7 +24,8 @@ PLAN = jobs(
 
 def _plan(conn: sa.Connection, rows: pd.DataFrame = PLAN, **more: int) -> int:
     run_id = open_run(conn)
-    store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=rows, **more)
+    written = store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=rows, **more)
+    assert written == len(rows)
     return run_id
 
 

@@ -89,6 +89,13 @@ def upgrade() -> None:
     )
     op.create_index("jobs_by_result", "jobs", ["run_id", "result", "seq"], unique=False)
     op.create_index(
+        "jobs_created",
+        "jobs",
+        ["run_id", "key"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'create'"),
+    )
+    op.create_index(
         "jobs_of_address",
         "jobs",
         ["account", "email_key", sa.literal_column("run_id DESC"), "seq"],
@@ -366,12 +373,12 @@ def upgrade() -> None:
         sa.Column("side", sa.Text(), nullable=False),
         sa.Column("email_key", sa.Text(), nullable=False),
         sa.Column("list_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("member_id", sa.Text(), server_default="", nullable=False),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False, comment="the gravest status ever seen"),
         sa.Column("vendor_reason", sa.Text(), nullable=True),
         sa.Column("suppressed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("record_id", sa.Text(), nullable=True),
-        sa.Column("member_id", sa.Text(), nullable=True),
         sa.Column("seen_run", sa.BigInteger(), nullable=True),
         sa.Column("deleted_run", sa.BigInteger(), nullable=True),
         sa.Column(
@@ -395,7 +402,7 @@ def upgrade() -> None:
         ),
         sa.Column("lifted_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint(
-            "account", "side", "email_key", "list_key", name=op.f("suppressions_pkey")
+            "account", "side", "email_key", "list_key", "member_id", name=op.f("suppressions_pkey")
         ),
         comment="who may not be mailed: the store's memory of consent, never pruned",
     )
@@ -482,6 +489,7 @@ def downgrade() -> None:
         "jobs_of_record", table_name="jobs", postgresql_where=sa.text("record_id IS NOT NULL")
     )
     op.drop_index("jobs_of_address", table_name="jobs")
+    op.drop_index("jobs_created", table_name="jobs", postgresql_where=sa.text("kind = 'create'"))
     op.drop_index("jobs_by_result", table_name="jobs")
     op.drop_index(
         "jobs_by_reason", table_name="jobs", postgresql_where=sa.text("reason IS NOT NULL")

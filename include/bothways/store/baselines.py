@@ -1,0 +1,91 @@
+"""Baselines: the field values both sides had when they last agreed; the base of the merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.schema import baselines
+from bothways.store.values import typed_columns, typed_schema
+from bothways.tables import FieldType
+
+_GIVEN: Final = ("entity", "crm_id", "values")
+
+
+def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
+    """Keep what both sides agree on; return how many rows were touched.
+
+    Values that are not given stay; an older run never overwrites those of a newer one.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        run_id: The run that made them agree.
+        frame: entity, crm_id, and values: a JSON object by the mapping's names, as text (null is
+            no value).
+    """
+    with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
+        told = sa.select(
+            given.c.entity,
+            given.c.crm_id,
+            sa.func.coalesce(given.c["values"], sa.text("'{}'::jsonb")).label("values"),
+        )
+        agreed = {"account": account, "run_id": run_id, "agreed_at": sa.func.clock_timestamp()}
+        return upsert(conn, baselines, told.subquery(), agreed, changes=_merged)
+
+
+def load_baselines(
+    conn: sa.Connection,
+    *,
+    account: str,
+    fields: Mapping[str, FieldType],
+    entity: str | None = None,
+    crm_ids: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Return entity, crm_id, a column `field:<name>` for each of ``fields``, and agreed_at.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        fields: The mapping's names and types; a value of another type is null.
+        entity: Only of this CRM entity.
+        crm_ids: Only of these records; all where it is None.
+    """
+    place = [baselines.c.account == account]
+    query = sa.select(
+        baselines.c.entity,
+        baselines.c.crm_id,
+        *typed_columns(baselines.c["values"], fields),
+        baselines.c.agreed_at,
+    ).where(*place)
+    if entity is not None:
+        query = query.where(baselines.c.entity == entity)
+    schema = pa.schema(
+        [
+            pa.field("entity", pa.string()),
+            pa.field("crm_id", pa.string()),
+            *typed_schema(fields),
+            pa.field("agreed_at", pa.timestamp("us", tz="UTC")),
+        ]
+    )
+    with matching(conn, baselines, place, {"crm_id": crm_ids}) as found:
+        query = query.where(*found).order_by(baselines.c.entity, baselines.c.crm_id)
+        return read_frame(conn, query, schema)
+
+
+def _merged(new: Any) -> dict[str, Any]:
+    old = baselines.c
+    latest = new.run_id >= sa.func.coalesce(old.run_id, 0)
+    return {
+        "values": sa.case(
+            (latest, old["values"].concat(new["values"])),
+            else_=new["values"].concat(old["values"]),
+        ),
+        "agreed_at": sa.case((latest, new.agreed_at), else_=old.agreed_at),
+        "run_id": sa.func.greatest(old.run_id, new.run_id),
+    }

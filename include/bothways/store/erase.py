@@ -1,0 +1,224 @@
+"""Erasure: a person who asked for it leaves the store, but for a keyed hash of the addresses."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from bothways.store.db import ERASURE_KEY
+from bothways.store.frames import read_frame, staged
+from bothways.store.schema import (
+    baselines,
+    erased,
+    jobs,
+    links,
+    list_states,
+    member_tombstones,
+    members,
+    records,
+    retries,
+    run_lists,
+    runs,
+    secrets,
+    suppressions,
+)
+
+_BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
+_PERSONAL: Final = (
+    "email", "email_key", "key", "record_id", "source_id", "before", "after", "error_message",
+)  # fmt: skip
+_BLANK: Final = "<erased>"
+
+
+def erase_person(conn: sa.Connection, *, account: str, email_key: str) -> dict[str, int]:
+    """Remove a person from the store; return how many rows of each table were touched.
+
+    The person is everybody of either side with that address, and whoever is linked with one of
+    them. Their jobs stay, so that counts still add up, without anything that tells who it was. The
+    hashes that remain keep later syncs from bringing any of their addresses back.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        email_key: The person's normalised address.
+    """
+    person = _find(conn, account, email_key)
+    own = sa.select(runs.c.run_id).where(runs.c.account == account)
+    receipt = {
+        "hashes": _remember(conn, person),
+        "jobs": _blank_jobs(conn, person),
+        "runs": _blank_runs(conn, person),
+        "run_lists": _blank_texts(conn, person, run_lists.c.message, run_lists.c.run_id.in_(own)),
+    }
+    for table, whose in _rows_of(person).items():
+        mine = table.delete().where(table.c.account == account, whose)
+        receipt[table.name] = conn.execute(mine).rowcount
+    _blank_texts(conn, person, retries.c.error_message, retries.c.account == account)
+    return receipt
+
+
+def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:
+    """Say of each normalised address whether it was erased, over the same index."""
+    nobody = ~sa.exists().where(erased.c.account == account)
+    if conn.execute(sa.select(nobody)).scalar_one():
+        return pd.Series(data=False, index=email_keys.index)
+    asked = pd.DataFrame({"email_key": email_keys.dropna().drop_duplicates()})
+    with staged(conn, [sa.Column("email_key", sa.Text)], asked) as keys:
+        hashed = _hash(keys.c.email_key, _secret(conn))
+        query = sa.select(keys.c.email_key).join(
+            erased, sa.and_(erased.c.account == account, erased.c.address_hash == hashed)
+        )
+        schema = pa.schema([pa.field("email_key", pa.string())])
+        return email_keys.isin(read_frame(conn, query, schema)["email_key"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """A person's ids on both sides, normalised addresses, and all spellings of these."""
+
+    account: str
+    crm: frozenset[str]
+    marketing: frozenset[str]
+    keys: frozenset[str]
+    spellings: frozenset[str]
+
+    def named(self, text: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """Return the condition that a text names one of the addresses."""
+        return sa.cast(text, sa.Text).regexp_match(self.pattern, flags="i")
+
+    @property
+    def pattern(self) -> str:
+        """The addresses as a regular expression that matches no longer address."""
+        some = "|".join(re.escape(item) for item in sorted(self.spellings, key=len, reverse=True))
+        return rf"(?<![\w.+-])(?:{some})(?![\w-]|\.\w)"
+
+
+def _find(conn: sa.Connection, account: str, email_key: str) -> _Person:
+    same = sa.and_(records.c.account == account, records.c.email_key == email_key)
+    own = conn.execute(sa.select(records.c.side, records.c.id).where(same)).all()
+    crm = {row.id for row in own if row.side == "crm"}
+    marketing = {row.id for row in own if row.side == "marketing"}
+    linked = sa.or_(links.c.email_key == email_key, _paired(links, crm, marketing))
+    pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
+    crm |= {row.crm_id for row in pairs}
+    marketing |= {row.marketing_id for row in pairs}
+    theirs = sa.and_(records.c.account == account, _sided(records, "id", crm, marketing))
+    rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
+    keys = {email_key} | {row.email_key for row in [*rows, *pairs] if row.email_key}
+    spellings = keys | {row.email for row in rows if row.email}
+    return _Person(account, *(frozenset(part) for part in (crm, marketing, keys, spellings)))
+
+
+def _remember(conn: sa.Connection, person: _Person) -> int:
+    hashes = [
+        hmac.new(_secret(conn), key.encode(), hashlib.sha256).hexdigest() for key in person.keys
+    ]
+    now = sa.func.clock_timestamp()
+    rows = [{"account": person.account, "address_hash": one, "erased_at": now} for one in hashes]
+    conn.execute(insert(erased).values(rows).on_conflict_do_nothing())
+    return len(hashes)
+
+
+def _blank_jobs(conn: sa.Connection, person: _Person) -> int:
+    ids = [*person.crm, *person.marketing, *person.spellings]
+    texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
+    theirs = sa.or_(
+        jobs.c.email_key.in_(person.keys),
+        jobs.c.record_id.in_(ids),
+        jobs.c.source_id.in_(ids),
+        *(person.named(text) for text in (*texts, jobs.c.before, jobs.c.after)),
+    )
+    blank: dict[str, Any] = dict.fromkeys(_PERSONAL, sa.null())
+    blank["reason"] = sa.case((person.named(jobs.c.reason), _BLANK), else_=jobs.c.reason)
+    mine = jobs.update().where(jobs.c.account == person.account, theirs)
+    return conn.execute(mine.values(blank)).rowcount
+
+
+def _blank_runs(conn: sa.Connection, person: _Person) -> int:
+    json = (runs.c.params, runs.c.notes, runs.c.guard)
+    theirs = sa.or_(*(person.named(text) for text in (*json, runs.c.message)))
+    values: dict[str, Any] = {
+        column.name: sa.cast(_blank(column, person), JSONB) for column in json
+    }
+    values["message"] = _blank(runs.c.message, person)
+    mine = runs.update().where(runs.c.account == person.account, theirs)
+    return conn.execute(mine.values(values)).rowcount
+
+
+def _blank_texts(
+    conn: sa.Connection, person: _Person, column: sa.Column[Any], mine: sa.ColumnElement[bool]
+) -> int:
+    """Blank the addresses in what was said about somebody or something else."""
+    named = sa.update(column.table).where(mine, person.named(column))
+    return conn.execute(named.values({column.name: _blank(column, person)})).rowcount
+
+
+def _blank(column: sa.Column[Any], person: _Person) -> sa.ColumnElement[Any]:
+    return sa.func.regexp_replace(sa.cast(column, sa.Text), person.pattern, _BLANK, "gi")
+
+
+def _rows_of(person: _Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return which rows are the person's, in an order in which each can still be found."""
+    crm, marketing, keys = person.crm, person.marketing, person.keys
+    ids = [*crm, *marketing, *person.spellings]
+    memberships = sa.select(members.c.side, members.c.membership_id).where(
+        members.c.account == person.account, _sided(members, "member_id", crm, marketing)
+    )
+    ended = sa.tuple_(member_tombstones.c.side, member_tombstones.c.membership_id)
+    return {
+        member_tombstones: ended.in_(memberships),
+        members: _sided(members, "member_id", crm, marketing),
+        links: sa.or_(links.c.email_key.in_(keys), _paired(links, crm, marketing)),
+        baselines: baselines.c.crm_id.in_(crm),
+        list_states: _paired(list_states, crm, marketing),
+        suppressions: sa.or_(
+            suppressions.c.email_key.in_(keys),
+            _sided(suppressions, "member_id", crm, marketing),
+            _sided(suppressions, "record_id", crm, marketing),
+        ),
+        retries: sa.or_(retries.c.email_key.in_(keys), retries.c.source_id.in_(ids)),
+        records: sa.or_(records.c.email_key.in_(keys), _sided(records, "id", crm, marketing)),
+    }
+
+
+def _sided(
+    table: sa.Table, column: str, crm: Iterable[str], marketing: Iterable[str]
+) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.and_(table.c.side == "crm", table.c[column].in_(crm)),
+        sa.and_(table.c.side == "marketing", table.c[column].in_(marketing)),
+    )
+
+
+def _paired(
+    table: sa.Table, crm: Iterable[str], marketing: Iterable[str]
+) -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.crm_id.in_(crm), table.c.marketing_id.in_(marketing))
+
+
+def _secret(conn: sa.Connection) -> bytes:
+    query = sa.select(secrets.c.value).where(secrets.c.name == ERASURE_KEY)
+    return bytes(conn.execute(query).scalar_one())
+
+
+def _hash(text: sa.ColumnElement[Any], secret: bytes) -> sa.ColumnElement[str]:
+    """Return the HMAC-SHA256 of a text in hexadecimal, worked out by PostgreSQL for a whole column.
+
+    RFC 2104; the key is shorter than a block, so that it needs no hash of its own.
+    """
+    inner, outer = (
+        sa.literal(bytes(byte ^ pad for byte in secret.ljust(_BLOCK, b"\0")), sa.LargeBinary)
+        for pad in (0x36, 0x5C)
+    )
+    message = sa.func.convert_to(text, "UTF8", type_=sa.LargeBinary)
+    digest = sa.func.sha256(inner.op("||")(message), type_=sa.LargeBinary)
+    return sa.func.encode(sa.func.sha256(outer.op("||")(digest)), "hex", type_=sa.Text)

@@ -1,0 +1,75 @@
+"""Membership baselines: who was on a list when both sides last agreed, and who left it where."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.schema import list_states as states
+
+State = Literal["joined", "left_crm", "left_marketing", "unsubscribed"]
+
+_GIVEN: Final = ("list_key", "entity", "crm_id", "marketing_id", "state")
+_SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN]).append(
+    pa.field("changed_at", pa.timestamp("us", tz="UTC"))
+)
+
+
+def upsert_states(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
+    """Keep how memberships stand; return how many rows were touched.
+
+    An older run never overwrites a newer one.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        run_id: The run that made them so.
+        frame: list_key, state (a State), and who: entity, crm_id, marketing_id, each null or
+            absent where there is none.
+    """
+    with staged(conn, columns_of(states, *_GIVEN), frame) as given:
+        told = sa.select(*(given.c[name] for name in _GIVEN)).subquery()
+        made = {"account": account, "run_id": run_id, "changed_at": sa.func.clock_timestamp()}
+        return upsert(conn, states, told, made, changes=_changed)
+
+
+def load_states(
+    conn: sa.Connection,
+    *,
+    account: str,
+    list_key: str | None = None,
+    crm_ids: pd.Series | None = None,
+    marketing_ids: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Return list_key, entity, crm_id, marketing_id ("" where there is none), state, changed_at.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        list_key: Only of this list.
+        crm_ids: Only of these CRM records …
+        marketing_ids: … or, as well, of these contacts; all where neither is given.
+    """
+    place = [states.c.account == account]
+    query = sa.select(*(states.c[name] for name in _SCHEMA.names)).where(*place)
+    if list_key is not None:
+        query = query.where(states.c.list_key == list_key)
+    asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
+    order = [states.c[name] for name in _GIVEN[:-1]]
+    with matching(conn, states, place, asked) as found:
+        return read_frame(conn, query.where(*found).order_by(*order), _SCHEMA)
+
+
+def _changed(new: Any) -> dict[str, Any]:
+    old = states.c
+    latest = new.run_id >= sa.func.coalesce(old.run_id, 0)
+    other = sa.and_(latest, new.state != old.state)
+    return {
+        "state": sa.case((latest, new.state), else_=old.state),
+        "changed_at": sa.case((other, new.changed_at), else_=old.changed_at),
+        "run_id": sa.func.greatest(old.run_id, new.run_id),
+    }

@@ -1,0 +1,124 @@
+"""Records in error: when they are tried again, and when no more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from bothways.store.frames import insert_counted, read_frame
+from bothways.store.schema import jobs, retries, runs
+
+_DOUBLINGS: Final = 10
+_DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
+_SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _DUE]).append(
+    pa.field("attempts", pa.int64())
+)
+
+
+def settle_retries(
+    conn: sa.Connection, *, run_id: int, now: datetime, attempts: int, minutes: int
+) -> int:
+    """Schedule what a run left in error, and forget what went through; return how many wait.
+
+    A source row is known by its side, entity, id (or address, where it has none) and list. The
+    wait doubles with each further error. A repeat for the same run counts as one try.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        now: The time, UTC.
+        attempts: Tries after which a record is given up.
+        minutes: Wait before the second try.
+    """
+    run = conn.execute(
+        sa.select(runs.c.account, runs.c.sync_type).where(runs.c.run_id == run_id)
+    ).one()
+    place = {"account": run.account, "sync_type": run.sync_type}
+    _forget(conn, run_id, place)
+    failed = _rows(run_id).where(jobs.c.result == "error").subquery()
+    source = sa.select(
+        *(sa.literal(value).label(name) for name, value in place.items()),
+        *failed.c,
+        sa.literal(1),
+        sa.literal(now, sa.DateTime(timezone=True)) + _wait(sa.literal(1), minutes),
+        sa.literal(attempts <= 1),
+        sa.literal(run_id, sa.BigInteger),
+        sa.literal(run_id, sa.BigInteger),
+    ).ext(distinct_on(*[failed.c[name] for name in _DUE[:-1]]))
+    names = [
+        *place, *failed.c.keys(), "attempts", "next_at", "given_up", "first_run", "last_run",
+    ]  # fmt: skip
+    statement = insert(retries).from_select(names, source)
+    old, new = retries.c, statement.excluded
+    tries = sa.case((old.last_run == run_id, old.attempts), else_=old.attempts + 1)
+    changes = {
+        "email_key": new.email_key,
+        "attempts": tries,
+        "next_at": sa.literal(now, sa.DateTime(timezone=True)) + _wait(tries, minutes),
+        "given_up": tries >= attempts,
+        "error_code": new.error_code,
+        "error_message": new.error_message,
+        "last_run": new.last_run,
+    }
+    keys = [column.name for column in retries.primary_key.columns]
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    return insert_counted(conn, statement)
+
+
+def due(conn: sa.Connection, *, account: str, sync_type: str, now: datetime) -> pd.DataFrame:
+    """Return what is to be tried again: source, entity, source_id, list_key, email_key, attempts.
+
+    `entity` is the source row's; `source_id` is its address where it has no id, `list_key` "" where
+    it is about no list.
+    """
+    query = sa.select(*(retries.c[name] for name in _SCHEMA.names)).where(
+        retries.c.account == account,
+        retries.c.sync_type == sync_type,
+        retries.c.next_at <= now,
+        sa.not_(retries.c.given_up),
+    )
+    return read_frame(conn, query.order_by(*(retries.c[n] for n in _DUE[:-1])), _SCHEMA)
+
+
+def count_given_up(conn: sa.Connection, *, account: str, sync_type: str) -> int:
+    """Return how many records are not tried any more."""
+    query = sa.select(sa.func.count()).where(
+        retries.c.account == account, retries.c.sync_type == sync_type, retries.c.given_up
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+def _rows(run_id: int) -> sa.Select[Any]:
+    """Select the source rows of a run's jobs, under the names that retries has for them."""
+    identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
+    return sa.select(
+        sa.func.coalesce(jobs.c.source, "").label("source"),
+        sa.func.coalesce(jobs.c.source_entity, jobs.c.entity, "").label("entity"),
+        sa.func.coalesce(*identity, "").label("source_id"),
+        sa.func.coalesce(jobs.c.list_key, "").label("list_key"),
+        jobs.c.email_key,
+        jobs.c.error_code,
+        jobs.c.error_message,
+    ).where(jobs.c.run_id == run_id)
+
+
+def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
+    """Remove what this run brought through: its rows none of whose jobs is in error or waits."""
+    rows = _rows(run_id).add_columns(jobs.c.result).subquery()
+    keys = [rows.c[name] for name in _DUE[:-1]]
+    bad = sa.func.bool_or(rows.c.result.in_(("error", "planned")))
+    through = sa.select(*keys).group_by(*keys).having(sa.not_(bad)).subquery()
+    same = [retries.c[name] == value for name, value in place.items()]
+    same += [retries.c[column.name] == column for column in through.c]
+    conn.execute(retries.delete().where(*same))
+
+
+def _wait(tries: sa.ColumnElement[int], minutes: int) -> sa.ColumnElement[Any]:
+    doublings = sa.func.least(tries - 1, _DOUBLINGS)
+    seconds = 60.0 * minutes * sa.func.power(2, doublings, type_=sa.Float)
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval)

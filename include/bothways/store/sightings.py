@@ -1,0 +1,17 @@
+"""Which of two sightings of one thing counts, in whatever order they reach the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+
+def newer(new: Any, old: sa.Table, time: str) -> sa.ColumnElement[bool]:
+    """Say whether a sighting is at least as new as the kept one: by the vendor's time, then run."""
+    known = sa.func.coalesce(old.c.seen_run, 0)
+    undecided = sa.or_(new[time].is_(None), old.c[time].is_(None), new[time] == old.c[time])
+    return sa.or_(
+        sa.func.coalesce(new[time] > old.c[time], sa.false()),
+        sa.and_(undecided, new.seen_run >= known),
+    )

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store import (
+    baselines,
+    erase,
+    links,
+    list_states,
+    records,
+    retries,
+    runs,
+    suppressions,
+)  # fmt: skip
+from bothways.store import jobs as store_jobs
+from bothways.store.counts import count_jobs
+from bothways.store.schema import erased, metadata, secrets
+from bothways.terms import RunStatus
+from tests.unit.store.rows import (
+    ACCOUNT,
+    contacts,
+    jobs,
+    memberships,
+    minute,
+    open_run,
+)  # fmt: skip
+from tests.unit.store.rows import suppressions as suppression_rows
+
+MINE = {"account": ACCOUNT}
+SECOND_ADDRESS = "ann.new@y.org"
+
+
+def _fill(conn: sa.Connection) -> int:
+    """A store in which Ann and Joann have left traces everywhere, Ann under two addresses."""
+    run_id = open_run(conn, params={"records": ["Ann+x@X.org"], "lists": ["news"]})
+    runs.note(conn, run_id=run_id, sentence="ann+x@x.org was asked for.")
+    told = pa.string()
+    crm = contacts(
+        {"id": "ann-crm", "email": "Ann+x@X.org", "field:name": "Ann"},
+        {"id": "jo-crm", "email": "Joann+x@x.org", "field:name": "Joann"},
+        name=told,
+    )
+    platform = contacts(
+        {"id": "ann-m", "email": "Ann.New@y.org"}, {"id": "jo-m", "email": "joann+x@x.org"}
+    )
+    for side, page in (("crm", crm), ("marketing", platform)):
+        place = MINE | {"side": side, "run_id": run_id}
+        records.absorb_contacts(conn, **place, rows=page)
+        who = "crm" if side == "crm" else "m"
+        on_list = (
+            {"member_id": f"{one}-{who}", "membership_id": f"{one}-{side}"} for one in ("ann", "jo")
+        )
+        records.absorb_members(conn, **place, rows=memberships(*on_list))
+        ended = ({"membership_id": f"{one}-{side}", "deleted": True} for one in ("ann", "jo"))
+        records.absorb_members(conn, **place, rows=memberships(*ended))
+        words = suppression_rows(
+            {"id": "1", "email": "ann+x@x.org"}, {"id": "2", "email": "joann+x@x.org"}
+        )
+        suppressions.absorb_suppressions(conn, **place, rows=words)
+    pairs = pd.DataFrame(
+        {
+            "entity": "contact",
+            "crm_id": ["ann-crm", "jo-crm"],
+            "marketing_id": ["ann-m", "jo-m"],
+            "email_key": ["ann+x@x.org", "joann+x@x.org"],
+            "values": ['{"name": "Ann", "email": "ann+x@x.org"}', '{"name": "Jo"}'],
+            "list_key": "news",
+            "state": "joined",
+        }
+    )
+    links.upsert_links(conn, **MINE, run_id=run_id, frame=pairs)
+    baselines.upsert_baselines(conn, **MINE, run_id=run_id, frame=pairs)
+    list_states.upsert_states(conn, **MINE, run_id=run_id, frame=pairs)
+    changed = json.dumps({"email": "ANN+x@x.org"})
+    rows = jobs(
+        {
+            "result": "error",
+            "email": "Ann+x@X.org",
+            "email_key": "ann+x@x.org",
+            "source_id": "ann-m",
+        },
+        {"result": "unchanged", "email_key": SECOND_ADDRESS, "record_id": "ann-crm"},
+        {"result": "unchanged", "before": changed, "source_id": "elsewhere"},
+        {"result": "error", "error_message": "no <ann+x@x.org> here", "reason": "of ann+x@x.org"},
+        {
+            "result": "error",
+            "email_key": "joann+x@x.org",
+            "source_id": "jo-m",
+            "after": changed[:-1] + "}",
+        }
+        | {"after": '{"name": "Jo"}'},
+    )
+    store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=rows)
+    retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)
+    message = "list of ann+x@x.org"
+    runs.set_list(conn, run_id=run_id, list_key="news", name="N", status="Failed", message=message)
+    runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=message)
+    return run_id
+
+
+def _texts(conn: sa.Connection) -> dict[str, str]:
+    """Every row of every table as text."""
+    return {
+        name: str(
+            conn.execute(
+                sa.text(f"SELECT coalesce(string_agg(t::text, chr(10)), '') FROM \"{name}\" t")
+            ).scalar_one()
+        )
+        for name in metadata.tables
+    }
+
+
+def _without_joann(text: str) -> str:
+    return text.lower().replace("joann+x@x.org", "")
+
+
+def test_an_erased_person_leaves_no_address_anywhere(conn: sa.Connection) -> None:
+    run_id = _fill(conn)
+    traces = ("ann+x@x.org", SECOND_ADDRESS, "ann-crm", "ann-m", "ann-marketing")
+    before = count_jobs(conn, run_id=run_id)
+    assert any("ann+x@x.org" in _without_joann(text) for text in _texts(conn).values())
+    receipt = erase.erase_person(conn, **MINE, email_key="ann+x@x.org")
+    for name, text in _texts(conn).items():
+        found = [trace for trace in traces if trace in _without_joann(text)]
+        assert not found, f"{name} still holds {found}"
+    assert all(receipt.values()), receipt
+    assert receipt["jobs"] == 4
+    assert count_jobs(conn, run_id=run_id).total == before.total
+    # Nobody else is touched.
+    assert records.load_records(conn, **MINE, side="crm")["id"].tolist() == ["jo-crm"]
+    for name in ("members", "links", "baselines", "list_states", "suppressions", "retries", "jobs"):
+        assert "jo" in _texts(conn)[name], name
+    run = runs.get_run(conn, run_id=run_id)
+    assert run is not None
+    assert run.params == {"records": ["<erased>"], "lists": ["news"]}
+
+
+def test_only_a_keyed_hash_knows_the_erased(conn: sa.Connection) -> None:
+    _fill(conn)
+    for _ in range(2):
+        erase.erase_person(conn, **MINE, email_key="ann+x@x.org")
+    keys = pd.Series(["ann+x@x.org", "eve@x.org", None, SECOND_ADDRESS], index=[5, 3, 1, 0])
+    assert erase.erased_keys(conn, **MINE, email_keys=keys).to_dict() == {
+        5: True, 3: False, 1: False, 0: True,
+    }  # fmt: skip
+    assert not erase.erased_keys(conn, account="other", email_keys=keys).any()
+    secret = conn.execute(sa.select(secrets.c.value)).scalar_one()
+    kept = set(conn.execute(sa.select(erased.c.address_hash)).scalars())
+    assert hmac.new(secret, b"ann+x@x.org", hashlib.sha256).hexdigest() in kept
+    assert hashlib.sha256(b"ann+x@x.org").hexdigest() not in kept

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from bothways.store import jobs as store_jobs
+from bothways.store import records, retention, runs
+from bothways.store.schema import jobs as jobs_table
+from bothways.store.schema import members
+from bothways.store.schema import runs as runs_table
+from tests.unit.store.rows import ACCOUNT, contacts, jobs, memberships, open_run
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=90)
+PLACE = {"account": ACCOUNT, "side": "crm"}
+
+
+def _run(conn: sa.Connection, name: str, started: datetime, **more: object) -> int:
+    run_id = open_run(conn, name, **more)
+    rows = jobs(*({"result": "unchanged"} for _ in range(7)))
+    store_jobs.write_jobs(conn, run_id=run_id, account=str(more.get("account", ACCOUNT)), rows=rows)
+    runs.set_list(conn, run_id=run_id, list_key="news", name="News", status="Completed")
+    conn.execute(
+        runs_table.update().where(runs_table.c.run_id == run_id).values(started_at=started)
+    )
+    return run_id
+
+
+def _prune(conn: sa.Connection) -> int:
+    """Prune all, and return in how many batches."""
+    before = NOW - timedelta(days=30)
+    for batches in range(1, 100):
+        if retention.prune(conn, account=ACCOUNT, before=before, batch=5).done:
+            return batches
+    raise AssertionError("pruning does not end")
+
+
+def test_what_is_old_goes_in_batches_and_the_newer_stays(conn: sa.Connection) -> None:
+    old = [_run(conn, f"old {n}", LONG_AGO) for n in range(3)]
+    new = _run(conn, "new", NOW)
+    last = _run(conn, "last", LONG_AGO, sync_type="campaigns")
+    other = _run(conn, "other", LONG_AGO, account="other")
+    assert _prune(conn) > 3
+    left = [row.run_id for row in runs.find_runs(conn, order="run_id", descending=False)]
+    assert left == [new, last, other]
+    kept = conn.execute(sa.select(jobs_table.c.run_id, sa.func.count()).group_by("run_id")).all()
+    assert {tuple(row) for row in kept} == {(run_id, 7) for run_id in left}
+    assert runs.get_lists(conn, run_id=old[0]) == []
+
+
+def test_old_tombstones_go_and_the_living_stay(conn: sa.Connection) -> None:
+    first, second = open_run(conn), open_run(conn, "second")
+    people = contacts({"id": "1"}, {"id": "2"}, {"id": "3"})
+    records.absorb_contacts(conn, **PLACE, run_id=first, rows=people)
+    gone = contacts({"id": "1", "deleted": True}, {"id": "2", "deleted": True})
+    records.absorb_contacts(conn, **PLACE, run_id=second, rows=gone)
+    there = memberships({"member_id": "3", "membership_id": "a"})
+    records.absorb_members(conn, **PLACE, run_id=first, rows=there)
+    ended = memberships({"membership_id": "a", "deleted": True})
+    records.absorb_members(conn, **PLACE, run_id=second, rows=ended)
+    table = records.load_records(conn, **PLACE).set_index("id")
+    assert table["deleted"].tolist() == [True, True, False]
+    conn.execute(sa.text("UPDATE records SET deleted_at = :at WHERE id = '1'"), {"at": LONG_AGO})
+    for name in ("members", "member_tombstones"):
+        conn.execute(sa.text(f"UPDATE {name} SET deleted_at = :at"), {"at": LONG_AGO})
+    _prune(conn)
+    assert records.load_records(conn, **PLACE)["id"].tolist() == ["2", "3"]
+    assert conn.execute(sa.select(sa.func.count()).select_from(members)).scalar_one() == 0
