@@ -1,0 +1,306 @@
+"""What every connector owes to the engine, whichever vendor it speaks to."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from bothways.connectors import base, registry
+from bothways.errors import ConnectorError, Denied, ProtocolError
+from bothways.tables import (
+    LIST_MEMBERS,
+    RESULTS,
+    SUPPRESSIONS,
+    FieldType,
+    Status,
+    contacts_schema,
+)
+
+BAD_LINE = {"share": {"429": 0.05, "500": 0.05, "502": 0.05, "cut": 0.05}, "seed": 11}
+
+
+def _protocols() -> dict[str, type]:
+    return {
+        name: item
+        for name, item in vars(base).items()
+        if getattr(item, "_is_protocol", False)
+        and item.__module__ == base.__name__
+        and name != "Connector"
+    }
+
+
+def _table(pages: list[base.Page]) -> pa.Table:
+    return pa.concat_tables([page.rows for page in pages])
+
+
+def _ids(results: pd.DataFrame) -> dict[int, str]:
+    return dict(zip(results["seq"], results["record_id"], strict=True))
+
+
+def _found(connector: Any, bench: Any, emails: list[str]) -> list[dict[str, Any]]:
+    fields = {bench.text_field: FieldType.STRING}
+    pages = list(connector.find_contacts(bench.entity, fields, emails=emails))
+    return [row for page in pages for row in page.rows.to_pylist()]
+
+
+def test_the_registry_says_what_the_code_can_do(name: str, connect: Any) -> None:
+    connector = connect()
+    assert isinstance(connector, base.Connector)
+    has = {title for title, protocol in _protocols().items() if isinstance(connector, protocol)}
+    assert registry.capabilities(name) == has
+    assert (connector.name, connector.title) == (name, registry.title(name))
+    assert connector.side == registry.registration(name).side
+    assert connector.limits == registry.limits(name)
+    assert connector.entities
+
+
+def test_a_check_names_the_account_and_wrong_credentials_are_denied(connect: Any) -> None:
+    assert connect().title in connect().check()
+    with pytest.raises(Denied) as caught:
+        connect("wrong-secret").check()
+    assert "wrong-secret" not in str(caught.value)
+    assert caught.value.vendor
+
+
+def test_pages_of_people_have_the_canonical_shape(
+    sandbox: Any, connector: Any, bench: Any, needs: Any
+) -> None:
+    needs("ReadsContacts")
+    sandbox.reset(people=300)
+    _prepare(connector)
+    fields = {bench.text_field: FieldType.STRING}
+    pages = list(connector.read_contacts(bench.entity, fields, since=None))
+
+    assert {page.rows.schema for page in pages} == {contacts_schema(fields)}
+    assert all(p.members is None or p.members.schema == LIST_MEMBERS for p in pages)
+    assert [page.watermark is not None for page in pages] == [False] * (len(pages) - 1) + [True]
+    rows = _table(pages)
+    ids = rows["id"].to_pylist()
+    assert None not in ids
+    assert len(ids) == len(set(ids)) > 100
+    assert set(rows["entity"].to_pylist()) == {bench.entity}
+    assert set(rows["status"].to_pylist()) - {None} <= set(Status)
+    assert any(rows[f"field:{bench.text_field}"].to_pylist())
+
+
+def _prepare(connector: Any) -> None:
+    if isinstance(connector, base.Prepares):
+        connector.prepare()
+
+
+def test_a_bad_line_changes_nothing_that_is_read(
+    sandbox: Any, connector: Any, bench: Any, needs: Any
+) -> None:
+    needs("ReadsContacts")
+    sandbox.reset(people=200)
+    _prepare(connector)
+    read = lambda: _table(list(connector.read_contacts(bench.entity, {}, since=None)))  # noqa: E731
+    quiet = sorted(read()["id"].to_pylist())
+    sandbox.faults({"*": BAD_LINE})
+    for _ in range(5):
+        assert sorted(read()["id"].to_pylist()) == quiet
+
+
+def test_a_second_read_gives_only_what_changed(
+    sandbox: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("ReadsContacts", "WritesContacts")
+    sandbox.reset(people=50)
+    _prepare(connector)
+    *_, last = connector.read_contacts(bench.entity, {}, since=None)
+    sandbox.advance(60)
+    created = _ids(connector.write_contacts(operations(bench.person(1))))[0]
+
+    pages = list(connector.read_contacts(bench.entity, {}, since=last.watermark))
+
+    ids = _table(pages)["id"].to_pylist()
+    assert created in ids
+    assert len(ids) < 10
+
+
+def test_suppressions_have_the_canonical_shape(sandbox: Any, connector: Any, needs: Any) -> None:
+    needs("ReadsSuppressions")
+    sandbox.reset(people=300)
+    _prepare(connector)
+    pages = list(connector.read_suppressions(since=None))
+    assert {page.rows.schema for page in pages} == {SUPPRESSIONS}
+    assert pages[-1].watermark is not None
+    rows = _table(pages)
+    assert set(rows["list_id"].to_pylist()) <= {None}
+    assert set(rows["reason"].to_pylist()) <= set(Status) - {Status.MAILABLE, Status.PENDING}
+
+
+def test_lists_and_fields_are_known_and_a_list_is_made_once(
+    connector: Any, bench: Any, needs: Any
+) -> None:
+    needs("HasLists", "HasFields")
+    assert bench.list_name in {item.name for item in connector.lists()}
+    assert connector.fields(bench.entity)[bench.text_field].type is FieldType.STRING
+    made = connector.create_list("Made by a test", bench.entity)
+    known = {item.id: item for item in connector.lists()}
+    assert known[made.id].name == "Made by a test"
+    assert known[made.id].static
+
+
+def test_each_operation_gets_one_verdict_and_a_repeat_finds_the_record(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "FindsContacts")
+    people = operations(*(bench.person(n) for n in range(5)))
+    first = connector.write_contacts(people)
+    assert sorted(first.columns) == sorted(RESULTS.names)
+    assert sorted(first["seq"]) == list(range(5))
+    assert set(first["outcome"]) == {"written"}
+
+    again = connector.write_contacts(people)
+    assert _ids(again) == _ids(first)
+    found = _found(connector, bench, list(people["email"].str.upper()))
+    assert {row["id"] for row in found} == set(_ids(first).values())
+    assert {row[f"field:{bench.text_field}"] for row in found} == {f"Zoë {n} 😀" for n in range(5)}
+    assert _found(connector, bench, ["nobody@mail.example"]) == []
+
+
+def test_answers_lost_after_a_write_double_nobody(
+    sandbox: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "FindsContacts")
+    people = operations(*(bench.person(n) for n in range(40)))
+    for seed in range(6):
+        sandbox.faults({"*": {"after_write": 0.3, "seed": seed}})
+        results = connector.write_contacts(people)
+        assert set(results["outcome"]) == {"written"}
+    sandbox.faults()
+    found = _found(connector, bench, list(people["email"]))
+    assert len(found) == len({row["email"] for row in found}) == 40
+
+
+def test_refused_rows_are_errors_and_the_others_are_written(
+    sandbox: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "FindsContacts")
+    people = operations(*(bench.person(n) for n in range(60)))
+    sandbox.faults({"*": {"rows_refused": 0.3, "import_faults": 0.3, "seed": 4}})
+    results = connector.write_contacts(people)
+    sandbox.faults()
+
+    assert sorted(results["seq"]) == list(range(60))
+    refused = results[results["outcome"] == "error"]
+    assert 5 < len(refused) < 50
+    assert refused["message"].str.len().gt(0).all()
+    found = {row["email"] for row in _found(connector, bench, list(people["email"]))}
+    written = set(results.loc[results["outcome"] == "written", "seq"])
+    assert found == {f"person{seq}@mail.example" for seq in written}
+
+
+def test_whoever_is_suppressed_stays_so(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "FindsContacts", "WritesListMembers", "HasLists")
+    person = bench.person(1)
+    record_id = _ids(connector.write_contacts(operations(person)))[0]
+    assert _found(connector, bench, [person["email"]])[0]["status"] == Status.MAILABLE
+
+    suppress = {**person, "kind": "suppress", "record_id": record_id, "values": None}
+    results = connector.write_contacts(operations(suppress))
+    assert list(results["outcome"]) == ["written"]
+    stopped = _found(connector, bench, [person["email"]])[0]["status"]
+    assert stopped not in {Status.MAILABLE, Status.PENDING}
+
+    list_id = next(item.id for item in connector.lists() if item.name == bench.list_name)
+    connector.write_contacts(operations(person))
+    connector.write_contacts(operations({**person, "kind": "update", "record_id": record_id}))
+    join = {"kind": "join", "record_id": record_id, "list_id": list_id}
+    connector.write_list_members(operations(join))
+    assert _found(connector, bench, [person["email"]])[0]["status"] == stopped
+
+
+def test_joining_and_leaving_twice_are_successes(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "WritesListMembers", "HasLists")
+    created = connector.write_contacts(operations(*(bench.person(n) for n in range(3))))
+    list_id = next(item.id for item in connector.lists() if item.name == bench.list_name)
+    members = created.assign(entity=bench.entity, list_id=list_id)
+
+    def size() -> int:
+        return next(item.size or 0 for item in connector.lists() if item.id == list_id)
+
+    before = size()
+    for kind, people in (("join", 3), ("join", 3), ("leave", 0), ("leave", 0)):
+        results = connector.write_list_members(members.assign(kind=kind))
+        assert set(results["outcome"]) == {"written"}
+        assert size() == before + people
+
+
+def test_a_created_person_joins_lists_in_the_same_write(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "HasLists")
+    if not connector.joins_on_create:
+        pytest.skip(f"{connector.name} joins after creating")
+    list_id = next(item.id for item in connector.lists() if item.name == bench.list_name)
+    before = {item.id: item.size or 0 for item in connector.lists()}[list_id]
+    connector.write_contacts(operations({**bench.person(1), "list_ids": [list_id]}))
+    assert {item.id: item.size for item in connector.lists()}[list_id] == before + 1
+
+
+def test_the_erased_are_gone_and_an_unknown_id_is_a_success(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("ErasesContacts", "WritesContacts", "FindsContacts")
+    person = bench.person(1)
+    record_id = _ids(connector.write_contacts(operations(person)))[0]
+    results = connector.erase_contacts(bench.entity, [record_id, bench.unknown_id])
+    assert dict(zip(results["seq"], results["outcome"], strict=True)) == {
+        0: "written",
+        1: "written",
+    }
+    assert _found(connector, bench, [person["email"]]) == []
+
+
+def test_preparing_twice_creates_nothing_more(connector: Any, needs: Any) -> None:
+    needs("Prepares")
+    assert connector.missing() == []
+    assert connector.prepare() == []
+
+
+def test_a_web_page_in_a_200_is_an_error(
+    sandbox: Any, connector: Any, bench: Any, needs: Any
+) -> None:
+    needs("ReadsContacts")
+    sandbox.faults({"*": {"html_200": 1.0}})
+    with pytest.raises(ProtocolError):
+        list(connector.read_contacts(bench.entity, {}, since=None))
+
+
+def test_nobody_is_named_in_logs_errors_or_verdicts(
+    sandbox: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("WritesContacts", "FindsContacts")
+    handler = logging.StreamHandler(stream := io.StringIO())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    people = operations(*(bench.person(n) for n in range(5)), {**bench.person(9), "email": "@@"})
+    try:
+        sandbox.faults({"*": {"share": {"500": 0.5, "cut": 0.3}, "rows_refused": 0.5, "seed": 2}})
+        for _ in range(4):
+            try:
+                stream.write(connector.write_contacts(people)["message"].to_string())
+                _found(connector, bench, ["person1@mail.example"])
+            except ConnectorError as error:
+                stream.write(str(error))
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    told = stream.getvalue()
+    assert "failed" in told
+    assert "mail.example" not in told
+    assert "sandbox-secret" not in told
+    assert "sandbox-password" not in told
