@@ -108,9 +108,9 @@ def audit(  # noqa: PLR0917 - each is an option of the command
 @app.command()
 def migrate() -> None:
     """Bring the store's tables to this version; a repeat changes nothing."""
-    from bothways.orchestration.connections import open_store, use_all_backends
+    from bothways.orchestration.connections import join_airflow, open_store
 
-    use_all_backends()
+    join_airflow()
     with open_store() as store:
         store.migrate()
     typer.echo("The store is up to date.")

@@ -13,7 +13,7 @@ from rich.table import Table
 from sqlalchemy import Connection, Row
 
 from bothways.errors import StoreError
-from bothways.orchestration.connections import open_store, use_all_backends
+from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
@@ -47,7 +47,7 @@ def show_runs(
         statuses=[str(status) for status in statuses] if statuses else None,
         started_from=since.replace(tzinfo=UTC) if since else None,
     )
-    use_all_backends()
+    join_airflow()
     with open_store() as store, store.begin() as conn:
         found = runs.find_runs(conn, only=only, limit=limit)
     if as_json:
@@ -74,7 +74,7 @@ def show_run(
     only = JobFilter(
         results=[str(result) for result in results] if results else None, entities=entities or None
     )
-    use_all_backends()
+    join_airflow()
     with open_store() as store, store.begin() as conn:
         run, lists, found, number = _read(conn, run_id, only, limit)
     if as_json:

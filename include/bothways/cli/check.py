@@ -43,9 +43,9 @@ def _chosen(names: Sequence[str]) -> tuple[Sequence[Account], list[Problem]]:
 
 def _asked(accounts: Sequence[Account]) -> list[Problem]:
     from bothways.cli.live import live_problems
-    from bothways.orchestration.connections import use_all_backends
+    from bothways.orchestration.connections import join_airflow
 
-    use_all_backends()
+    join_airflow()
     found: list[Problem] = []
     for account in accounts:
         problems = sorted(set(live_problems(account, typer.echo)))

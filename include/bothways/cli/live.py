@@ -83,7 +83,8 @@ class _Asking:
         if isinstance(connector, Prepares):
             for sentence in connector.missing():
                 remedy = f"run `bothways prepare {self._account.name}`"
-                yield self._document.problem((self._side,), sentence.rstrip("."), remedy)
+                message = f"not ready: {sentence.rstrip('.')}"
+                yield self._document.problem((self._side,), message, remedy)
 
     def _fields(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, HasFields):

@@ -7,7 +7,7 @@ import typer
 from bothways.cli.vendors import opened
 from bothways.config.load import load_account
 from bothways.connectors.base import Prepares
-from bothways.orchestration.connections import use_all_backends
+from bothways.orchestration.connections import join_airflow
 from bothways.terms import SIDES
 
 
@@ -18,7 +18,7 @@ def prepare(name: str) -> None:
         BothwaysError: A vendor refused or failed; what was created before that stays.
     """
     account = load_account(name)
-    use_all_backends()
+    join_airflow()
     for side in SIDES:
         with opened(account.side(side)) as connector:
             if not isinstance(connector, Prepares):
@@ -26,6 +26,6 @@ def prepare(name: str) -> None:
                 continue
             created = connector.prepare()
             for sentence in created:
-                typer.echo(f"{connector.title}: {sentence}")
+                typer.echo(f"{connector.title}, created: {sentence}")
             if not created:
                 typer.echo(f"{connector.title} has everything already.")

@@ -22,7 +22,7 @@ def opened(side: SideConfig) -> Iterator[Connector]:
     if missing_connections([side.connection]):
         raise ConfigurationError(
             f"Airflow has no connection `{side.connection}`; create it under Admin, Connections, "
-            f"or set the variable AIRFLOW_CONN_{side.connection.upper()}."
+            "and run this command with Airflow's own environment (AIRFLOW__…, AIRFLOW_CONN_…)."
         )
     connector = open_connector(side.connector, side.connection)
     try:

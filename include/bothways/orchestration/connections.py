@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from bothways.errors import ConfigurationError
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
 STORE_CONNECTION = "bothways_store"
 
 
-def use_all_backends() -> None:
-    """Let a process that is no part of Airflow find connections where Airflow's servers do.
+def join_airflow() -> None:
+    """Let a command find connections where Airflow's servers do; its stdout stays its own.
 
-    Those are the environment (`AIRFLOW_CONN_…`), the secrets backend and the metadata database. By
-    default the Task SDK leaves out the last in a process that it does not know; the variable is
-    what `airflow connections get` sets for itself (Airflow 3.3.2, cli/commands/connection_command).
+    They are in the environment (`AIRFLOW_CONN_…`), a secrets backend or the metadata database. The
+    Task SDK leaves out the last in a process that it does not know; the variable is what
+    `airflow connections get` sets for itself (Airflow 3.3.2, cli/commands/connection_command.py).
+    Airflow logs to what is stdout when it is imported.
     """
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+    with redirect_stdout(sys.stderr):
+        import airflow.settings  # noqa: F401 - configures logging
 
 
 @contextmanager

@@ -1,0 +1,348 @@
+"""Every broken file ends in problems that name file, line, key and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bothways.config.load import all_problems, load_account, load_accounts
+from bothways.config.problems import FileProblems
+from bothways.syncs.catalog import CATALOG
+from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
+
+ACCOUNT_KEYS = (
+    "Allowed: crm, description, enabled, guard, ignore, lists, mappings, marketing, name, "
+    "schedules, settings, timezone, title."
+)
+LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
+INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
+LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
+NAME_RULE = "write lower-case letters, digits and _, a letter first, at most 40"
+SYNC_TYPES = ", ".join(sorted(CATALOG))
+LISTS = SMALLEST + "lists:\n"
+
+# text of accounts/x.yaml → the problems, without "accounts/x.yaml:"
+BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
+    "not YAML": ("crm: [\n", [f"2: not YAML (did not find expected node content); {LOOK}"]),
+    "a tab": ("crm:\n\tconnector: x\n", ["2: a tab in the indentation; indent with spaces"]),
+    "empty": (
+        "# to be written\n",
+        ["1: is empty; write the keys of docs/configuring.md, or remove it"],
+    ),
+    "a list": ("- a\n", ["1: is not keys and values; begin each line with a key and a colon"]),
+    "text": ("hello", ["1: is not keys and values; begin each line with a key and a colon"]),
+    "not UTF-8": (b"crm:\n  \xff\xfe", ["2: is not text in UTF-8; save the file in UTF-8"]),
+    "NUL": ("a: \0", [f"1: not YAML (control characters are not allowed); {LOOK}"]),
+    "two documents": (
+        "---\na: 1\n---\nb: 2\n",
+        ["3: a second document begins; remove the line `---`"],
+    ),
+    "a value with a tag": (
+        SMALLEST + "title: !!python/name:os.system x\n",
+        ["3 title: is not a value that YAML can read; put it in quotes"],
+    ),
+    "a date that does not exist": (
+        SMALLEST + "title: 2026-02-31\n",
+        ["3 title: is not a value that YAML can read; put it in quotes"],
+    ),
+    "an alias of itself": (
+        "a: &a [*a]\n",
+        ["1: is nested too deeply; use the keys of docs/configuring.md only"],
+    ),
+    "a key twice": (
+        SMALLEST + "title: A\nsettings:\n  retry_minutes: 1\n  retry_minutes: 2\ntitle: B\n",
+        [
+            "6 settings.retry_minutes: stands here again (first in line 5); keep one of the two",
+            "7 title: stands here again (first in line 3); keep one of the two",
+        ],
+    ),
+    "an unknown key": (
+        LISTS + "  news:\n    crm: A\n    marketing: B\n    entty: lead\n",
+        [f"7 lists.news.entty: unknown key; did you mean `entity`? {LIST_KEYS}"],
+    ),
+    "an unknown key at the top": (
+        SMALLEST + "schedule: {}\n",
+        [f"3 schedule: unknown key; did you mean `schedules`? {ACCOUNT_KEYS}"],
+    ),
+    "sides that are missing or of no use": (
+        "crm:\nmarketing: 3\n",
+        [
+            "1 crm: has no value; write one, or remove the key",
+            "2 marketing: is a number, and not keys and values; "
+            "write its keys on lines of their own, indented",
+        ],
+    ),
+    "a key that is missing": (
+        "crm:\n  connector: dynamics\nmarketing: {connector: dotdigital, connection: b}\n",
+        ["1 crm.connection: is missing; add `connection:` with its value"],
+    ),
+    "a number where text is due": (
+        SMALLEST + "title: 5\n",
+        ["3 title: is a number, and not text; put the value in quotes"],
+    ),
+    "a YAML word where a number is due": (
+        SMALLEST + "guard: {removals: yes}\n",
+        ["3 guard.removals: is the YAML word true, and not a whole number; write digits only"],
+    ),
+    "numbers out of bounds": (
+        SMALLEST + "settings:\n  audit_retention_days: 0\nguard: {removals_percent: 120}\n",
+        [
+            "4 settings.audit_retention_days: `0` is too small; write 1 or more",
+            "5 guard.removals_percent: `120` is too large; write 100.0 or less",
+        ],
+    ),
+    "a connector that there is not": (
+        SMALLEST.replace("dynamics", "dynamic"),
+        [
+            "1 crm.connector: there is no connector `dynamic`; "
+            "did you mean `dynamics`? Allowed: dynamics."
+        ],
+    ),
+    "a connector of the wrong side": (
+        SMALLEST.replace("dynamics", "dotdigital"),
+        ["1 crm.connector: `dotdigital` is no connector for the side `crm`; Allowed: dynamics."],
+    ),
+    "a sync type that there is not": (
+        SMALLEST + "schedules:\n  supressions: {interval: 1h}\n",
+        [
+            "4 schedules.supressions: unknown sync type; "
+            f"did you mean `suppressions`? Allowed: {SYNC_TYPES}."
+        ],
+    ),
+    "a guard for a sync type that there is not": (
+        SMALLEST + "guard:\n  sync_types:\n    campaign: {removals: 1}\n",
+        [f"5 guard.sync_types.campaign: unknown sync type; Allowed: {SYNC_TYPES}."],
+    ),
+    "a cron string": (
+        SMALLEST + "schedules:\n  suppressions:\n    interval: '*/5 * * * *'\n",
+        [
+            "5 schedules.suppressions.interval: interval '*/5 * * * *' is a cron string; "
+            f"write one of {INTERVALS}, and put days and hours into `window`"
+        ],
+    ),
+    "a number as an interval": (
+        SMALLEST + "schedules: {suppressions: {interval: 90}}\n",
+        [f"3 schedules.suppressions.interval: interval 90 has no unit; write one of {INTERVALS}"],
+    ),
+    "a zone that there is not": (
+        SMALLEST + "timezone: Europe/Londn\n",
+        [
+            "3 timezone: timezone 'Europe/Londn' is not known; "
+            "write a name as Europe/London or UTC; did you mean Europe/London?"
+        ],
+    ),
+    "a list mapped twice": (
+        LISTS + "  a: {crm: News, marketing: A}\n  b: {crm: news, marketing: B}\n",
+        ["5 lists.b.crm: `news` is the list of `a` already; map each list once"],
+    ),
+    "a list with words that are not allowed": (
+        LISTS + "  a: {crm: A, marketing: B, entity: leed, syncs: [adress_books]}\n",
+        [
+            "4 lists.a.entity: `leed` is not known; did you mean `lead`? Allowed: contact, lead.",
+            "4 lists.a.syncs.0: `adress_books` is not known; "
+            "did you mean `address_books`? Allowed: address_books, marketing_lists.",
+        ],
+    ),
+    "a list under a name that is none": (
+        LISTS + "  My list: {crm: A, marketing: B}\n",
+        [f"4 lists.My list: `My list` is not a name; {NAME_RULE}"],
+    ),
+    "a mapping file that there is not": (
+        SMALLEST + "mappings:\n  contact: dynamics_dotdigital/contct.yaml\n",
+        [
+            "4 mappings.contact: there is no file `dynamics_dotdigital/contct.yaml` in mappings/; "
+            "did you mean `dynamics_dotdigital/contact.yaml`? "
+            "Allowed: dynamics_dotdigital/contact.yaml, dynamics_dotdigital/lead.yaml."
+        ],
+    ),
+    "a mapping file outside of the folder": (
+        SMALLEST + "mappings: {contact: ../accounts/x.yaml}\n",
+        [
+            "3 mappings.contact: there is no file `../accounts/x.yaml` in mappings/; "
+            "Allowed: dynamics_dotdigital/contact.yaml, dynamics_dotdigital/lead.yaml."
+        ],
+    ),
+    "a mapping of another entity": (
+        SMALLEST + "mappings: {contact: dynamics_dotdigital/lead.yaml}\n",
+        [
+            "3 mappings.contact: mappings/dynamics_dotdigital/lead.yaml maps `lead`; "
+            "name it as `lead`, or name a mapping of `contact` here"
+        ],
+    ),
+    "a mapping written in place": (
+        SMALLEST + "mappings: {contact: {fields: {}}}\n",
+        [
+            "3 mappings.contact: is not the name of a file; "
+            "write its path below mappings/, as dynamics_dotdigital/contact.yaml"
+        ],
+    ),
+    "another account's name": (
+        "name: y\n" + SMALLEST,
+        ["1 name: `y` is not the file's name; write `name: x`, leave it out, or rename the file"],
+    ),
+    "problems of every kind at once": (
+        SMALLEST.replace("dynamics", "dynamic") + "title: 5\nschedules: {x: {interval: 1h}}\n",
+        [
+            "1 crm.connector: there is no connector `dynamic`; "
+            "did you mean `dynamics`? Allowed: dynamics.",
+            "3 title: is a number, and not text; put the value in quotes",
+            f"4 schedules.x: unknown sync type; Allowed: {SYNC_TYPES}.",
+        ],
+    ),
+}
+
+FIELD_KEYS = (
+    "Allowed: conflict, crm, date_format, decimals, default, direction, false_label, fixed, "
+    "marketing, max_length, options, true_label, type."
+)
+# a field of a mapping → its problem, without "mappings/x.yaml:3 fields.f"
+BROKEN_FIELDS = {
+    "{}": ": a field needs `crm` or `marketing`; give the name of one side's field",
+    "{crm: a}": ": a field of one side only needs `fixed`; give the value to write",
+    "{crm: a, fixed: x, direction: to_marketing}": (
+        ": a field of `crm` only is never written to_marketing; remove `direction`"
+    ),
+    "{crm: a, marketing: B, type: option}": (
+        ": a field of type `option` needs `options`; list each value and its label"
+    ),
+    "{crm: a, marketing: B, type: option, options: {1: Hot, 2: hot}}": (
+        ": `options` have a label twice or empty; give each value a label of its own"
+    ),
+    "{crm: a, marketing: B, options: {1: Hot}}": (
+        ": `options` goes with type `option` only; remove it, or change `type`"
+    ),
+    "{crm: a, marketing: B, type: date, max_length: 5}": (
+        ": `max_length` goes with type `string` only; remove it, or change `type`"
+    ),
+    "{crm: a, marketing: B, type: date, default: soon}": (
+        ": `default` does not fit type `date`; write a date as 2026-01-31"
+    ),
+    "{crm: a, marketing: B, type: number, fixed: '3'}": (
+        ": `fixed` does not fit type `number`; write a number"
+    ),
+    "{crm: a, marketing: B, default: x, fixed: y}": (
+        ": `default` and `fixed` exclude each other; keep one of them"
+    ),
+    "{crm: a, marketing: B, type: date, date_format: '%H'}": (
+        ": `date_format` does not keep the date; write for example `%d/%m/%Y`"
+    ),
+    "{crm: a, marketing: B, type: boolean, true_label: 'no', false_label: 'No'}": (
+        ": `true_label` and `false_label` are the same; give each its own"
+    ),
+    "{crm: a, marketing: B, type: boolean, true_label: Yes}": (
+        ".true_label: is the YAML word true, and not text; put the value in quotes"
+    ),
+    "{crm: a, marketing: B, conflict: newst}": (
+        ".conflict: `newst` is not known; did you mean `newest`? Allowed: crm, marketing, newest."
+    ),
+    "{crm: a, marketing: B, typ: date}": f".typ: unknown key; did you mean `type`? {FIELD_KEYS}",
+}
+
+
+@pytest.fixture
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IncludeFolder:
+    return IncludeFolder(tmp_path / "include", monkeypatch)
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_account_is_explained(include: IncludeFolder, case: str) -> None:
+    text, expected = BROKEN[case]
+    include.account("x", text)
+    include.account("sound", SMALLEST)
+    loaded = load_accounts()
+    assert [str(problem) for problem in loaded.problems] == [
+        f"accounts/x.yaml:{problem}" for problem in expected
+    ]
+    assert [account.name for account in loaded.accounts] == ["sound"]
+    assert loaded.broken == ("x",)
+
+
+@pytest.mark.parametrize("field", BROKEN_FIELDS)
+def test_a_broken_field_is_explained_in_the_mapping_file(
+    include: IncludeFolder, field: str
+) -> None:
+    include.write("mappings/x.yaml", f"entity: contact\nfields:\n  f: {field}\n")
+    include.account("x", SMALLEST + "mappings: {contact: x.yaml}\n")
+    with pytest.raises(FileProblems) as refused:
+        load_account("x")
+    expected = f"mappings/x.yaml:3 fields.f{BROKEN_FIELDS[field]}"
+    assert [str(problem) for problem in refused.value.problems] == [expected]
+
+
+def test_two_fields_may_not_write_to_one(include: IncludeFolder) -> None:
+    text = """\
+entity: contact
+fields:
+  city: {crm: city, marketing: CITY}
+  town: {crm: City, marketing: TOWN}
+  place: {crm: city, marketing: PLACE, direction: to_marketing}
+"""
+    include.write("mappings/x.yaml", text)
+    assert [str(problem) for problem in all_problems()] == [
+        "mappings/x.yaml:4 fields.town.crm: `City` is written by `city` too; "
+        "map it once, or give one of the two another direction"
+    ]
+
+
+def test_one_run_finds_the_problems_of_all_files(include: IncludeFolder) -> None:
+    include.account("a", "crm: [\n")
+    include.account("b", SMALLEST + "titel: B\n")
+    include.write("accounts/c.yml", SMALLEST)
+    include.write("mappings/unused.yaml", "entity: account\n")
+    include.write("mappings/known_domains.txt", "example.com\nno domain\n")
+    include.write("mappings/role_addresses.txt", "# roles\ninfo@\n")
+    found = {(problem.file, problem.line) for problem in all_problems()}
+    assert found == {
+        ("accounts/a.yaml", 2),
+        ("accounts/b.yaml", 3),
+        ("accounts/c.yml", 1),
+        ("mappings/unused.yaml", 1),
+        ("mappings/known_domains.txt", 2),
+        ("mappings/role_addresses.txt", 2),
+    }
+
+
+def test_a_mapping_shared_by_two_accounts_is_reported_once(include: IncludeFolder) -> None:
+    include.write("mappings/x.yaml", "entity: contact\nfields: 3\n")
+    for name in ("a", "b"):
+        include.account(name, SMALLEST + "mappings: {contact: x.yaml}\n")
+    loaded = load_accounts()
+    assert [(problem.file, problem.key) for problem in loaded.problems] == [
+        ("mappings/x.yaml", "fields")
+    ]
+    assert loaded.broken == ("a", "b")
+
+
+def test_what_stands_under_an_unknown_key_is_not_repeated(include: IncludeFolder) -> None:
+    include.account("x", SMALLEST.replace("crm_connection", "crm_connection, password: hunter2"))
+    assert "hunter2" not in "".join(map(str, load_accounts().problems))
+
+
+def test_a_missing_folder_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOTHWAYS_INCLUDE", str(tmp_path))
+    assert "accounts:1: there is no such folder; " in str(load_accounts().problems[0])
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=200),
+        st.text(alphabet="&*<>:-[]{}!|'\"#?,\n a1\t", max_size=80),
+        st.lists(st.sampled_from(DEMO.splitlines(keepends=True)), max_size=40).map("".join),
+    )
+)
+def test_no_text_does_anything_but_load_or_end_in_problems(
+    include: IncludeFolder, text: str | bytes
+) -> None:
+    raw = text if isinstance(text, bytes) else text.encode(errors="replace")
+    include.account("x", raw)
+    include.write("mappings/x.yaml", raw)
+    loaded = load_accounts()
+    assert bool(loaded.accounts) != bool(loaded.problems)
+    assert all("\n" not in str(problem) for problem in all_problems())
