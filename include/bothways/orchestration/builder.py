@@ -15,7 +15,7 @@ from bothways.config.load import load_accounts
 from bothways.connectors.registry import capabilities
 from bothways.orchestration import tasks
 from bothways.orchestration.params import sync_params
-from bothways.orchestration.review import ReviewOperator
+from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
 from bothways.syncs.catalog import CATALOG, SyncType
 from bothways.terms import SIDES
@@ -73,7 +73,7 @@ def _story(account: Account, sync: SyncType) -> None:
         for side in SIDES
     ]
     planned = tasks.plan.expand(partition=opened)
-    review = ReviewOperator(task_id="review")
+    review = ReviewOperator(task_id="review", params=dict(FORM))
     applies = [
         tasks.apply.override(
             task_id=f"apply_{side}",

@@ -11,6 +11,9 @@ from bothways.orchestration import tasks
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+# What the person may fill in beside the answer. Given where the operator is made: Airflow hands an
+# operator's own params and the DAG's over together, before its `__init__`.
+FORM = {"note": ""}
 APPROVE = "Approve"
 REJECT = "Reject"
 
@@ -27,7 +30,6 @@ class ReviewOperator(HITLOperator):
             subject="This run would change more than the guard allows",
             body="The plan is in the audit of the run; nothing has been written yet.",
             options=[APPROVE, REJECT],
-            params={"note": ""},
             **kwargs,
         )
 

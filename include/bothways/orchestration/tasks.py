@@ -15,6 +15,7 @@ from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from bothways.errors import BothwaysError, ConfigurationError, Denied, RunStopped
+from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
 from bothways.terms import Side
 
@@ -47,7 +48,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
             dag_id=context["dag"].dag_id,
             dag_run_id=context["run_id"],
             submitted_by=_who(context),
-            missing_connections=_missing_connections,
+            missing_connections=missing_connections,
         )
         return list(range(opened.partitions))
 
@@ -141,19 +142,6 @@ def _final_errors() -> Iterator[None]:
     except BothwaysError as error:
         log.warning("%s", error)
         raise
-
-
-def _missing_connections(names: list[str]) -> list[str]:
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    missing = []
-    for name in names:
-        try:
-            BaseHook.get_connection(name)
-        except AirflowNotFoundException:
-            missing.append(name)
-    return missing
 
 
 def _last_try(context: Context) -> bool:
