@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bothways.store import records, suppressions
 from bothways.store.db import Store
-from bothways.store.schema import members, metadata
+from bothways.store.schema import member_tombstones, members
 from bothways.store.schema import records as people
 from bothways.store.schema import suppressions as ledger
 from bothways.tables import FieldType
@@ -60,11 +60,14 @@ def _member(run: int, who: int, at: int | None) -> dict[str, Any]:
 def _suppression(run: int, who: int, at: int | None) -> dict[str, Any]:
     if at is None:
         return {"id": f"s{who}", "email": f"{who}@x.org", "reason": "complained"}
-    reasons = ("unsubscribed", "bounced", "suppressed", "unsubscribed")
+    reasons = ("unsubscribed", "bounced", "unsubscribed")
     return {
-        "id": f"s{who}", "email": f"{who}@x.org", "reason": reasons[at], "suppressed_at": minute(at),
+        "id": f"s{who}",
+        "email": f"{who}@x.org",
+        "reason": reasons[at],
         "vendor_reason": reasons[at].title(),
-    }  # fmt: skip
+        "suppressed_at": minute(at),
+    }
 
 
 def _absorb_people(conn: sa.Connection, run: int, rows: list[dict[str, Any]]) -> None:
@@ -92,9 +95,8 @@ def _outcome(
 ) -> list[Any]:
     """Absorb pages of one run each into an empty store; return what is known of each row."""
     with store.begin() as conn:
-        for known in reversed(metadata.sorted_tables):
-            if known.name not in ("secrets", "runs"):
-                conn.execute(known.delete())
+        for known in (people, members, member_tombstones, ledger):
+            conn.execute(known.delete())
         for page in pages:
             for run in sorted({run for run, _ in page}):
                 absorb(conn, run, [row for at, row in page if at == run])
@@ -106,7 +108,7 @@ def _outcome(
 
 @pytest.mark.parametrize("case", CASES)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_replayed_and_reordered_pages_give_the_same_state(
@@ -114,7 +116,7 @@ def test_replayed_and_reordered_pages_give_the_same_state(
 ) -> None:
     table, row_of, absorb = CASES[case]
     facts = st.tuples(
-        st.sampled_from(RUNS), st.integers(1, 3), st.one_of(st.none(), st.integers(0, 3))
+        st.sampled_from(RUNS), st.integers(1, 2), st.one_of(st.none(), st.integers(0, 2))
     )
     chosen = data.draw(st.lists(facts, min_size=1, max_size=8, unique=True))
     rows = [(run, row_of(run, who, at)) for run, who, at in chosen]

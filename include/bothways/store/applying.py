@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bothways.store.frames import columns_of, read_frame, staged
 from bothways.store.jobs import PLANNED, pending
 from bothways.store.schema import jobs
+from bothways.tables import Side
 
 NOT_WRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."
@@ -34,15 +35,29 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
     return operations[operations["seq"].isin(open_seqs)]
 
 
-def created_ids(conn: sa.Connection, *, run_id: int, keys: pd.Series) -> pd.Series:
-    """Return the ids of the people whom this run created, by the key of their creation."""
-    with staged(conn, columns_of(jobs, "key"), pd.DataFrame({"key": keys})) as asked:
+def created_ids(
+    conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Series, entity: str | None = None
+) -> pd.Series:
+    """Return the ids of the people whom this run created, by the key of their creation.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        target: Where they were created.
+        keys: The keys that are asked for.
+        entity: Only of this entity: one key may stand for a contact and a lead of one person.
+    """
+    asked_keys = pd.DataFrame({"key": keys.dropna().drop_duplicates()})
+    with staged(conn, columns_of(jobs, "key"), asked_keys) as asked:
         query = sa.select(jobs.c.key, jobs.c.record_id).where(
             jobs.c.run_id == run_id,
             jobs.c.kind == "create",
+            jobs.c.target == target,
             jobs.c.record_id.is_not(None),
             jobs.c.key.in_(sa.select(asked.c.key)),
         )
+        if entity is not None:
+            query = query.where(jobs.c.entity == entity)
         found = read_frame(conn, query, _CREATED)
     return found.drop_duplicates("key").set_index("key")["record_id"]
 

@@ -132,7 +132,7 @@ def upsert(
     constants: Mapping[str, Any],
     *,
     changes: Changes | None = None,
-    newest: str | None = None,
+    prefer: sa.ColumnElement[Any] | None = None,
 ) -> int:
     """Insert staged rows, or update those that are there; return how many rows were touched.
 
@@ -142,7 +142,7 @@ def upsert(
         source: The staged rows.
         constants: Columns that are the same for every row.
         changes: What an update sets, from the new row; None sets all that the new row brings.
-        newest: Of several rows with one key the one with the latest such time stays.
+        prefer: Of several rows with one key the first in this order stays.
     """
     keys = [column.name for column in table.primary_key.columns]
     brought = {
@@ -150,8 +150,9 @@ def upsert(
     } | {name: _constant(value, table.c[name]) for name, value in constants.items()}
     distinct = [brought[name] for name in keys if name not in constants]
     query = sa.select(*(value.label(name) for name, value in brought.items()))
-    prefer = [source.c[newest].desc().nulls_last()] if newest else []
-    query = query.ext(distinct_on(*distinct)).order_by(*distinct, *prefer)
+    query = query.ext(distinct_on(*distinct)).order_by(*distinct)
+    if prefer is not None:
+        query = query.order_by(prefer)
     statement = insert(table).from_select(list(brought), query)
     new = statement.excluded
     setting = changes(new) if changes else {name: new[name] for name in brought if name not in keys}

@@ -54,7 +54,7 @@ def absorb_members(
             alive,
             place | {"seen_run": run_id, "seen_at": now},
             changes=_alive(written=written),
-            newest="changed_at",
+            prefer=alive.c.changed_at.desc().nulls_last(),
         )
         key = [given.c[name] for name in ("list_id", "entity", "member_id")]
         left = sa.select(*key).where(gone, sa.not_(by_id), given.c.member_id.is_not(None))

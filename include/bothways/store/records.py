@@ -73,15 +73,16 @@ def absorb_contacts(
             *(given.c[name] for name in _FIXED),
             json_object(values).label("fields"),
             sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
-        )
+        ).where(sa.not_(gone))
+        told = alive.subquery()
         seen = place | {"seen_run": run_id, "seen_at": sa.func.clock_timestamp()}
         touched = upsert(
             conn,
             records,
-            alive.where(sa.not_(gone)).subquery(),
+            told,
             seen,
             changes=_alive(fields=bool(names), written=written),
-            newest="modified_at",
+            prefer=told.c.modified_at.desc().nulls_last(),
         )
         lost = sa.select(given.c.entity, given.c.id).where(gone).subquery()
         now = place | {"deleted_run": run_id, "deleted_at": sa.func.clock_timestamp()}

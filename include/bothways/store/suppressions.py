@@ -196,9 +196,21 @@ def _same_address(account: str, side: Side, given: sa.Table) -> list[sa.ColumnEl
     ]
 
 
-def _keep(conn: sa.Connection, account: str, side: Side, run_id: int, told: sa.FromClause) -> int:
+def _keep(conn: sa.Connection, account: str, side: Side, run_id: int, told: sa.Subquery) -> int:
     place = {"account": account, "side": side, "seen_run": run_id}
-    return upsert(conn, ledger, told, place, changes=_told_again, newest="suppressed_at")
+    key = sa.tuple_(told.c.email_key, told.c.list_key, told.c.member_id)
+    alone = sa.select(sa.func.count() == sa.func.count(key.distinct())).select_from(told)
+    # Of several rows of one page about one address the gravest, the first and the last count.
+    orders = [
+        _gravity(told.c.reason).desc(),
+        told.c.suppressed_at.asc().nulls_last(),
+        told.c.suppressed_at.desc().nulls_last(),
+    ]
+    if conn.execute(alone).scalar_one():
+        del orders[1:]
+    return max(
+        upsert(conn, ledger, told, place, changes=_told_again, prefer=order) for order in orders
+    )
 
 
 def _told_again(new: Any) -> dict[str, Any]:

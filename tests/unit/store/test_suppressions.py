@@ -89,3 +89,16 @@ def test_what_we_wrote_is_known_without_being_read(conn: sa.Connection) -> None:
         store.remember(conn, account=ACCOUNT, side="crm", run_id=run_id, frame=frame)
     (row,) = _known(conn, side="crm", email_keys=pd.Series(["ann@x.org", "eve@x.org"]))
     assert row["reason"] == "suppressed"
+
+
+def test_one_page_may_tell_an_address_twice(conn: sa.Connection) -> None:
+    first, second = open_run(conn), open_run(conn, "second")
+    undated = ANN | {"reason": "complained", "suppressed_at": None}
+    page = (ANN, undated, ANN | {"suppressed_at": minute(10**7)})
+    _tell(conn, first, *page)
+    (row,) = _known(conn)
+    assert (row["reason"], row["suppressed_at"]) == ("complained", minute(1))
+    whom = pd.DataFrame({"email_key": ["ann@x.org"]})
+    store.lift(conn, **PLATFORM, run_id=second, frame=whom, reason="came back")
+    _tell(conn, second, *page)
+    assert [row["suppressed_at"] for row in _known(conn)] == [minute(10**7)]
