@@ -1,0 +1,157 @@
+"""Airflow's own parser finds exactly the DAGs that the accounts ask for, each telling the story."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bothways.config.account import Account
+from bothways.config.load import load_accounts
+from bothways.connectors.registry import capabilities
+from bothways.orchestration.pools import pools
+from bothways.syncs.catalog import CATALOG
+from bothways.terms import SIDES
+from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
+from tests.support.parsing import DAGS, Parsed, parse
+
+STORY = {
+    "open": {"extract_crm", "extract_marketing", "plan"},
+    "extract_crm": {"plan"},
+    "extract_marketing": {"plan"},
+    "plan": {"review"},
+    "review": {"apply_crm", "apply_marketing"},
+    "apply_crm": {"apply_marketing"},
+    "apply_marketing": {"close"},
+    "close": set(),
+}
+SYNC_FILES = sorted(set(DAGS.glob("*.py")) - {DAGS / "account_problems.py"})
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
+    with pytest.MonkeyPatch.context() as patch:
+        include = IncludeFolder(tmp_path_factory.mktemp("dags") / "include", patch)
+        include.account("acme", SMALLEST)
+        include.account("demo", DEMO)
+        return parse(include.path)
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Account]:
+    include = IncludeFolder(tmp_path / "include", monkeypatch)
+    include.account("acme", SMALLEST)
+    include.account("demo", DEMO)
+    return {account.name: account for account in load_accounts().accounts}
+
+
+def test_there_is_one_dag_for_each_account_and_sync_type(
+    parsed: Parsed, accounts: dict[str, Account]
+) -> None:
+    expected = {
+        f"{name}__{sync.name}"
+        for name, account in accounts.items()
+        for sync in CATALOG.values()
+        if all(sync.needs[side] <= capabilities(account.side(side).connector) for side in SIDES)
+    }
+    assert len(expected) >= 4
+    assert parsed.errors == {}
+    assert set(parsed.dags) == expected
+
+
+def test_each_dag_lies_in_the_file_of_its_sync_type(parsed: Parsed) -> None:
+    for dag_id, dag in parsed.dags.items():
+        assert Path(dag["file"]).stem == dag_id.partition("__")[2]
+
+
+def test_every_dag_tells_the_same_story(parsed: Parsed) -> None:
+    for dag in parsed.dags.values():
+        graph = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
+        assert graph == STORY
+        # at most six tasks, plus what is mapped: the chunks of both sides
+        single = [name for name, task in dag["tasks"].items() if not task["mapped"]]
+        assert len([*single, "plan"]) <= 6
+        assert {name for name, task in dag["tasks"].items() if task["mapped"]} == {
+            "plan", "apply_crm", "apply_marketing",
+        }  # fmt: skip
+
+
+def test_calls_to_a_vendor_run_in_the_pool_of_the_connection(
+    parsed: Parsed, accounts: dict[str, Account]
+) -> None:
+    offered = set(pools(accounts.values()))
+    for dag_id, dag in parsed.dags.items():
+        account = accounts[dag_id.partition("__")[0]]
+        for name, task in dag["tasks"].items():
+            side = name.partition("_")[2]
+            own = account.pool(side) if side in SIDES else "default_pool"  # type: ignore[arg-type]
+            assert task["pool"] == own
+            assert own in offered | {"default_pool"}
+
+
+def test_close_runs_whatever_happened(parsed: Parsed) -> None:
+    for dag in parsed.dags.values():
+        assert dag["tasks"]["close"]["trigger_rule"].lower().endswith("all_done")
+
+
+def test_one_run_at_a_time_and_none_to_catch_up(parsed: Parsed) -> None:
+    assert {dag["max_active_runs"] for dag in parsed.dags.values()} == {1}
+    assert {dag["catchup"] for dag in parsed.dags.values()} == {False}
+
+
+def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
+    for dag_id, dag in parsed.dags.items():
+        assert {"dry_run", "full_resync", "records", "lists"} <= set(dag["params"])
+        assert dag["params"]["dry_run"] is False
+        for name, schema in dag["schemas"].items():
+            assert schema["type"], (dag_id, name)
+            assert schema["title"], (dag_id, name)
+            assert dag["descriptions"][name].endswith("."), (dag_id, name)
+    keys = parsed.dags["demo__address_books"]["schemas"]["lists"]["items"]["enum"]
+    assert keys == ["newsletter", "product_updates", "webinar_guests"]
+
+
+def test_each_dag_has_its_page_tags_and_title(parsed: Parsed) -> None:
+    for dag_id, dag in parsed.dags.items():
+        account, _, sync = dag_id.partition("__")
+        assert set(dag["tags"]) == {account, "dynamics", "dotdigital", sync}
+        assert dag["doc_md"].lstrip().startswith("### ")
+        for named in ("**Dry run**", "**Full", "**Only these records**"):
+            assert named in dag["doc_md"], dag_id
+    assert parsed.dags["demo__suppressions"]["title"] == "Demo: Suppressions"
+    assert parsed.dags["acme__suppressions"]["title"] == "acme: Suppressions"
+
+
+def test_schedules_are_those_of_the_account(parsed: Parsed) -> None:
+    night = "every 4 hours, Monday to Friday 18:00–08:00 (Europe/London)"
+    assert parsed.dags["demo__address_books"]["schedule"] == night
+    assert parsed.dags["demo__suppressions"]["schedule"] == "every hour (Europe/London)"
+    assert parsed.dags["acme__suppressions"]["schedule"] == ""
+
+
+def test_every_sync_type_has_its_file() -> None:
+    assert {path.stem for path in SYNC_FILES} == set(CATALOG)
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_dag_file_is_a_docstring_and_a_screenful(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    module = ast.parse(text)
+    docstring = module.body[0]
+    assert ast.get_docstring(module)
+    assert len(text.splitlines()) - (docstring.end_lineno or 0) <= 30
+    assert b"airflow" in text.lower().encode()
+    assert b"dag" in text.lower().encode()
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_dag_file_imports_airflow_and_the_library_only(path: Path) -> None:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    assert found <= {"__future__", "airflow", "bothways"}

@@ -1,0 +1,72 @@
+"""Parsing must stay cheap: Airflow parses every DAG file again and again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.configuration import DEMO, IncludeFolder
+from tests.support.parsing import DAGS, run
+
+ACCOUNTS = 20
+CPU_SECONDS = 2.0  # beyond importing Airflow, for all files together
+
+# What every parsing process of Airflow has anyway; what a file adds to it is ours.
+MEASURE = """
+import json, sys, time
+from airflow.sdk import DAG, Param, task
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.timetables.base import Timetable
+before, start = set(sys.modules), time.process_time()
+namespace = {"__name__": "parsed", "__file__": sys.argv[1], "__doc__": ""}
+exec(compile(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1], "exec"), namespace)
+spent = time.process_time() - start
+dags = [value for value in namespace.values() if isinstance(value, DAG)]
+added = sorted(set(sys.modules) - before)
+print("RESULT" + json.dumps({"cpu": spent, "dags": len(dags), "added": added}))
+"""
+HEAVY = ("pandas", "pyarrow", "numpy", "sqlalchemy", "psycopg", "alembic", "requests", "fastapi")
+OURS_HEAVY = (
+    "store",
+    "transform",
+    "engine",
+    "console",
+    "tables",
+    "connectors.base",
+    "connectors.d",
+)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    with pytest.MonkeyPatch.context() as patch:
+        include = IncludeFolder(tmp_path_factory.mktemp("budget") / "include", patch)
+        for number in range(ACCOUNTS):
+            include.account(f"account_{number:02}", DEMO)
+        return {
+            path.stem: json.loads(run(MEASURE, include.path, str(path)).rpartition("RESULT")[2])
+            for path in sorted(DAGS.glob("*.py"))
+        }
+
+
+def test_twenty_accounts_are_parsed_within_the_budget(
+    measured: dict[str, dict[str, float]],
+) -> None:
+    built = {name: found["dags"] for name, found in measured.items()}
+    assert built.pop("account_problems") == 0
+    assert built
+    assert set(built.values()) == {ACCOUNTS}
+    spent = {name: round(found["cpu"], 2) for name, found in measured.items()}
+    assert sum(spent.values()) < CPU_SECONDS, spent
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_parsing_imports_nothing_heavy(
+    measured: dict[str, dict[str, list[str]]], path: Path
+) -> None:
+    added = measured[path.stem]["added"]
+    assert [name for name in added if name.partition(".")[0] in HEAVY] == []
+    prefixes = tuple(f"bothways.{name}" for name in OURS_HEAVY)
+    assert [name for name in added if name.startswith(prefixes)] == []

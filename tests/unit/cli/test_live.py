@@ -1,0 +1,194 @@
+"""What `check --live` and `prepare` find out by asking the vendors, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bothways.cli import live, vendors
+from bothways.cli.live import live_problems
+from bothways.config.load import load_account
+from bothways.connectors.base import ConnectionSettings, Connector, FieldInfo
+from bothways.connectors.registry import make_connector
+from bothways.errors import ConfigurationError
+from bothways.terms import FieldType
+from tests.support.configuration import DEMO, IncludeFolder
+from tests.support.sandbox import (
+    DOTDIGITAL_PASSWORD,
+    DOTDIGITAL_USER,
+    DYNAMICS_CLIENT_ID,
+    DYNAMICS_CLIENT_SECRET,
+    DYNAMICS_TENANT,
+    SandboxServer,
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        server.reset(50)
+        yield server
+
+
+@pytest.fixture
+def include(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxServer
+) -> IncludeFolder:
+    def open_connector(name: str, _connection: str) -> Connector:
+        if name == "dotdigital":
+            return make_connector(
+                name, ConnectionSettings(sandbox.url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD)
+            )
+        extra = {"tenant": DYNAMICS_TENANT, "authority": sandbox.url}
+        return make_connector(
+            name,
+            ConnectionSettings(sandbox.url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra),
+        )
+
+    # Airflow's connections apart, everything is real.
+    monkeypatch.setattr(vendors, "open_connector", open_connector)
+    monkeypatch.setattr(vendors, "missing_connections", lambda _names: [])
+    return IncludeFolder(tmp_path / "include", monkeypatch)
+
+
+def problems(name: str) -> list[str]:
+    return sorted({str(problem) for problem in live_problems(load_account(name), lambda _: None)})
+
+
+def prepare() -> None:
+    connector = vendors.open_connector("dynamics", "")
+    connector.prepare()  # type: ignore[attr-defined]
+    connector.close()
+
+
+def test_a_crm_that_was_never_prepared_is_told_what_is_missing(
+    include: IncludeFolder, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(50)
+    include.account("demo", DEMO)
+    found = problems("demo")
+    assert found
+    assert all("crm: not ready: " in problem for problem in found)
+    assert all(problem.endswith("; run `bothways prepare demo`") for problem in found)
+    prepare()
+    assert problems("demo") == []
+
+
+def test_both_sides_say_who_they_are(include: IncludeFolder) -> None:
+    prepare()
+    include.account("demo", DEMO)
+    said: list[str] = []
+    list(live_problems(load_account("demo"), said.append))
+    assert ["Dynamics 365" in said[0], "Dotdigital" in said[1]] == [True, True]
+
+
+def test_lists_that_do_not_exist_are_named_with_their_line(include: IncludeFolder) -> None:
+    prepare()
+    include.account("demo", DEMO.replace("crm: Newsletter", "crm: Newsleter"))
+    assert problems("demo") == [
+        "accounts/demo.yaml:23 lists.newsletter.crm: There is no list `Newsleter`; "
+        "did you mean `Newsletter`? Otherwise create it there or set `create_missing: true`."
+    ]
+
+
+def test_a_list_that_may_be_created_is_no_problem(include: IncludeFolder) -> None:
+    prepare()
+    text = DEMO.replace("crm: Newsletter", "crm: Newsleter\n    create_missing: true")
+    include.account("demo", text)
+    assert problems("demo") == []
+
+
+def test_fields_are_held_to_what_the_vendors_have(include: IncludeFolder) -> None:
+    prepare()
+    include.account("demo", DEMO.replace("dynamics_dotdigital/contact.yaml", "own.yaml"))
+    text = """\
+entity: contact
+fields:
+  first_name: {crm: firstnam, marketing: FIRSTNAME}
+  last_name: {crm: lastname, marketing: NO_SUCH_FIELD}
+  birth_date: {crm: birthdate, marketing: BIRTHDATE, type: integer}
+  job_title: {crm: jobtitle, marketing: JOBTITLE, max_length: 5000}
+  gender: {crm: gendercode, marketing: GENDER, type: option, options: {1: Male, 77: Other}}
+  full_name: {crm: fullname, marketing: FULLNAME}
+"""
+    include.write("mappings/own.yaml", text)
+    found = {line.partition(": ")[0]: line.partition(": ")[2] for line in problems("demo")}
+    assert found.pop("mappings/own.yaml:3 fields.first_name.crm") == (
+        "Dynamics 365 has no field `firstnam`; "
+        "did you mean `firstname`? Otherwise create it there, or remove it here"
+    )
+    assert "has no field `NO_SUCH_FIELD`" in found.pop(
+        "mappings/own.yaml:4 fields.last_name.marketing"
+    )
+    assert found.pop("mappings/own.yaml:5 fields.birth_date.crm") == (
+        "`birthdate` is of type date in Dynamics 365, and not integer; "
+        "write `type:` as the vendor has it, or map another field"
+    )
+    found.pop("mappings/own.yaml:5 fields.birth_date.marketing")
+    assert found.pop("mappings/own.yaml:6 fields.job_title.crm") == (
+        "`jobtitle` takes 100 characters in Dynamics 365; write `max_length: 100`"
+    )
+    assert found.pop("mappings/own.yaml:7 fields.gender.crm").startswith(
+        "`gendercode` has no option 77 in Dynamics 365; write options among 1: Male, 2: Female"
+    )
+    assert found.pop("mappings/own.yaml:8 fields.full_name.crm") == (
+        "`fullname` is read-only in Dynamics 365; write `direction: to_marketing`"
+    )
+    assert list(found) in ([], ["mappings/own.yaml:8 fields.full_name.marketing"])
+
+
+def test_one_side_out_of_reach_hides_nothing_of_the_other(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    include.account("demo", DEMO.replace("marketing: Newsletter", "marketing: Newsleter"))
+    real = vendors.open_connector
+
+    def refusing(name: str, connection: str) -> Connector:
+        if name == "dynamics":
+            raise ConfigurationError("The connection has no tenant; fill it in.")
+        return real(name, connection)
+
+    monkeypatch.setattr(vendors, "open_connector", refusing)
+    assert [line.partition(": ")[0] for line in problems("demo")] == [
+        "accounts/demo.yaml:14 crm.connection",
+        "accounts/demo.yaml:24 lists.newsletter.marketing",
+    ]
+
+
+def test_wrong_credentials_are_a_problem_of_the_connection(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxServer
+) -> None:
+    include.account("demo", DEMO)
+
+    def wrong(name: str, _connection: str) -> Connector:
+        extra = {"tenant": DYNAMICS_TENANT, "authority": sandbox.url}
+        return make_connector(
+            name, ConnectionSettings(sandbox.url, DYNAMICS_CLIENT_ID, "hunter2-secret", extra)
+        )
+
+    monkeypatch.setattr(vendors, "open_connector", wrong)
+    found = problems("demo")
+    assert [line.partition(": ")[0] for line in found] == [
+        "accounts/demo.yaml:14 crm.connection",
+        "accounts/demo.yaml:17 marketing.connection",
+    ]
+    assert "hunter2" not in "".join(found)
+
+
+def test_a_missing_connection_says_where_to_create_it(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    include.account("demo", DEMO)
+    monkeypatch.setattr(vendors, "missing_connections", list)
+    assert all("create it under Admin, Connections" in problem for problem in problems("demo"))
+
+
+def test_text_on_the_platform_holds_any_type() -> None:
+    from bothways.config.mapping import FieldMapping
+
+    item = FieldMapping(crm="a", marketing="A", type=FieldType.DATE)
+    text = FieldInfo("A", FieldType.STRING)
+    assert live._holds(text, item, "marketing")
+    assert not live._holds(text, item, "crm")
