@@ -9,9 +9,11 @@ import pytest
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.client import DotdigitalClient
+from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dotdigital.errors import budget, explain, is_consent
 from bothways.connectors.http.client import Answer
-from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER
+from bothways.errors import Denied
+from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,22 @@ def test_the_hook_reaches_the_account_and_the_button_answers(
     assert not works
     assert "401" in sentence
     assert "wrong-password" not in sentence
+
+
+def test_a_private_certificate_authority_is_trusted_only_if_it_is_named() -> None:
+    def check(server: SandboxServer, extra: dict[str, str]) -> str:
+        assert server.tls_url is not None
+        settings = ConnectionSettings(server.tls_url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD, extra)
+        connector = DotdigitalConnector(settings)
+        try:
+            return connector.check()
+        finally:
+            connector.close()
+
+    with SandboxServer(tls=True) as server:
+        assert "answers at" in check(server, {"ca_file": str(server.ca_file)})
+        with pytest.raises(Denied, match="not trusted"):
+            check(server, {})
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,17 @@ def test_whom_the_crm_suppresses_is_suppressed_even_if_unknown_here(
         }
 
 
+def test_a_suppression_arrives_over_a_bad_line(
+    sandbox: Any, dotdigital: Any, operations: Any
+) -> None:
+    sandbox.faults({"dotdigital": {"after_write": 0.4, "share": {"500": 0.2, "cut": 0.2}}})
+    for number in range(5):
+        wish = {"kind": "suppress", "email": f"p{number}@mail.example"}
+        assert _outcomes(dotdigital.write_contacts(operations(wish))) == {0: "written"}
+    sandbox.faults()
+    assert {row["status"] for row in _contacts(sandbox).values()} == {"suppressed"}
+
+
 def test_a_list_that_is_gone_fails_alone(sandbox: Any, dotdigital: Any, operations: Any) -> None:
     made = dotdigital.write_contacts(operations(*_people(2)))["record_id"].tolist()
     results = dotdigital.write_list_members(
