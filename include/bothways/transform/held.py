@@ -79,7 +79,8 @@ class Held:
         crm_gone = _gone(people, crm_row, gone, "crm") | truths(pc.equal(case, "merged_away"))
         marketing_gone = _gone(contacts, marketing_row, gone, "marketing")
         crm_key = _key_now(people, crm_row, ~crm_gone, key)
-        marketing_key = _key_now(contacts, marketing_row, ~marketing_gone, key)
+        told = _spoken_keys(links, key)
+        marketing_key = _key_now(contacts, marketing_row, ~marketing_gone, told)
         return cls(
             links.reset_index(drop=True),
             crm_row,
@@ -89,7 +90,7 @@ class Held:
             crm_key,
             marketing_key,
             truths(pc.not_equal(crm_key, key)),
-            truths(pc.not_equal(marketing_key, key)),
+            truths(pc.not_equal(marketing_key, key)) & (marketing_row >= 0),
         )
 
     def column(self, name: str) -> Array:
@@ -119,6 +120,18 @@ class Held:
         """Return a number per platform contact, the same for all records that follow it."""
         numbers: np.ndarray = self.column("marketing_id").dictionary_encode().indices.to_numpy()
         return numbers
+
+
+def _spoken_keys(links: pd.DataFrame, keys: Array) -> Array:
+    """Return the address of each link's contact, as the link that speaks for it tells it."""
+    speaks = truths(column(links, "speaks", pa.bool_()))
+    if speaks.all():
+        return keys
+    person = column(links, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
+    speaker = np.full(len(links), -1)
+    speaker[person[speaks]] = np.flatnonzero(speaks)
+    own = np.arange(len(links))
+    return keys.take(pa.array(np.where(speaker[person] >= 0, speaker[person], own)))
 
 
 def _where(word: str, crm: np.ndarray, marketing: np.ndarray) -> Array:

@@ -31,7 +31,7 @@ import pyarrow as pa
 from bothways.transform.columns import column, frame
 from bothways.transform.held import Held, Side, places, take_rows, truths
 from bothways.transform.kernels import Array, pc
-from bothways.transform.merged_records import follow_merges, record_ids
+from bothways.transform.merged_records import follow_merges
 from bothways.transform.speakers import elect
 
 _TEXT = pa.string()
@@ -87,6 +87,8 @@ _PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "speaks", "new_link",
 
 def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
     """Hand links of contacts that are gone to those who turned up under the same address."""
+    if not (held.marketing_gone.any() or held.returned.any()):
+        return held, held.links.iloc[:0]
     free = np.flatnonzero(_unlinked(contacts, held.marketing_row))
     offered = _Offer.of(contacts.keys.take(free), contacts.names.take(free))
     place = places(held.crm_key, offered.keys)
@@ -108,10 +110,12 @@ def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.Data
 
 def _let_go(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
     """Let records leave that follow a contact and have got an address of their own."""
+    away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
+    if not away.any():
+        return held, held.links.iloc[:0]
     person = held.persons()
     speaks = truths(column(held.links, "speaks", pa.bool_()))
     someone_speaks = np.bincount(person, weights=speaks, minlength=1) > 0
-    away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
     leaving = away & ~held.crm_gone & ~held.marketing_gone & ~speaks & someone_speaks[person]
     if not leaving.any():
         return held, held.links.iloc[:0]
@@ -156,16 +160,16 @@ class _Offer:
         return cls(keys.take(rows), names.take(rows), is_open[rows])
 
 
-def _contacts_on_offer(contacts: Side, held: Held) -> _Offer:
-    """Return every live platform contact that is known, from its row or from its links."""
+def _contacts_on_offer(contacts: Side, held: Held, wanted: Array) -> _Offer:
+    """Return the live platform contacts with a wanted address, told by a row or by a link."""
     person = held.persons()
     moved_away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
     counts = {"minlength": person.max(initial=-1) + 1}
     stay = np.bincount(person, weights=~held.crm_gone & ~moved_away, **counts) > 0
     some = np.bincount(person, weights=~held.crm_gone, **counts) > 0
     linked_open = (stay | ~some)[person]
-    present = np.flatnonzero(~held.marketing_gone)
-    free = np.flatnonzero(_unlinked(contacts, held.marketing_row))
+    present = _with_key(held.marketing_key, wanted, ~held.marketing_gone)
+    free = _with_key(contacts.keys, wanted, _unlinked(contacts, held.marketing_row))
     return _Offer.of(
         pa.concat_arrays([held.marketing_key.take(present), contacts.keys.take(free)]),
         pa.concat_arrays([held.column("marketing_id").take(present), contacts.names.take(free)]),
@@ -173,11 +177,18 @@ def _contacts_on_offer(contacts: Side, held: Held) -> _Offer:
     )
 
 
+def _with_key(keys: Array, wanted: Array, where: np.ndarray) -> np.ndarray:
+    """Return the rows among ``where`` whose address is wanted."""
+    rows = np.flatnonzero(where)
+    found: np.ndarray = rows[truths(pc.is_in(keys.take(rows), value_set=wanted, skip_nulls=True))]
+    return found
+
+
 def _match_addresses(people: Side, contacts: Side, held: Held) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return new pairs of CRM records without a link, and the records that remain alone."""
     free = np.flatnonzero(_unlinked(people, held.crm_row))
-    offer = _contacts_on_offer(contacts, held)
     keys = people.keys.take(free)
+    offer = _contacts_on_offer(contacts, held, keys)
     place = places(keys, offer.keys)
     opened = np.zeros(len(free), dtype=bool)
     opened[place >= 0] = offer.open[place[place >= 0]]
@@ -188,52 +199,48 @@ def _match_addresses(people: Side, contacts: Side, held: Held) -> tuple[pd.DataF
     taken_over = pa.scalar("address_taken_over")
     case = pc.if_else(pa.array((place >= 0) & ~opened), taken_over, pa.scalar(None, _TEXT))
     texts |= {"marketing_id": take_rows(offer.names, place), "email_key": keys, "case": case}
-    rows = frame(texts)
-    return rows[opened], rows.loc[~opened, ["entity", "crm_id", "case"]].reset_index(drop=True)
+    rows = frame(texts).assign(row=free)
+    alone = rows.loc[~opened, ["entity", "crm_id", "case"]]
+    return rows[opened], alone.reset_index(drop=True)
 
 
 def _marketing_only(contacts: Side, held: Held, found: pd.DataFrame) -> pd.DataFrame:
     """Return the live platform contacts that nobody in the CRM is paired with."""
-    free = _unlinked(contacts, held.marketing_row)
-    free &= ~truths(pc.is_in(contacts.names, value_set=column(found, "marketing_id", _TEXT)))
-    rows = np.flatnonzero(free)
-    keys = contacts.keys.take(rows)
-    theirs = pa.concat_arrays([held.crm_key, held.column("email_key")]).drop_null()
-    taken_over = pc.and_(keys.is_valid(), pc.is_in(keys, value_set=theirs))
+    rows = np.flatnonzero(_unlinked(contacts, held.marketing_row))
+    names = contacts.names.take(rows)
+    alone = ~truths(pc.is_in(names, value_set=column(found, "marketing_id", _TEXT)))
+    keys, names = contacts.keys.take(rows[alone]), names.filter(pa.array(alone))
+    theirs = [one.take(_with_key(one, keys, np.ones(len(one), dtype=bool))) for one in _keys(held)]
+    taken_over = pc.is_in(keys, value_set=pa.concat_arrays(theirs), skip_nulls=True)
     case = pc.if_else(taken_over, pa.scalar("address_taken_over"), pa.scalar(None, _TEXT))
-    return frame({"marketing_id": contacts.names.take(rows), "case": case})
+    return frame({"marketing_id": names, "case": case})
+
+
+def _keys(held: Held) -> tuple[Array, Array]:
+    """Return the addresses that linked people have, and had when they were linked."""
+    return held.crm_key, held.column("email_key")
 
 
 def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     """Return the links that rows touch and the new ones, with their cases and speakers."""
+    handed_over = truths(column(held.links, "new_link", pa.bool_()))
     old = held.links.assign(
         case=_column(held.cases(), held.links.index),
         gone=held.crm_gone,
         idle=held.idle,
         row=held.crm_row,
-        touched=(held.crm_row >= 0) | (held.marketing_row >= 0),
+        touched=(held.crm_row >= 0) | (held.marketing_row >= 0) | handed_over,
     )
-    new = found.assign(
-        speaks=None,
-        new_link=True,
-        gone=False,
-        idle=False,
-        touched=True,
-        row=places(record_ids(found, "crm_id"), people.names),
-    )
+    new = found.assign(speaks=None, new_link=True, gone=False, idle=False, touched=True)
     if len(new):
         old = pd.concat([old, new], ignore_index=True)
-    old = old[_touched(old)].reset_index(drop=True)
-    old["speaks"] = elect(old, people.rows)
+    person = column(old, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
+    touched = (np.bincount(person, weights=old["touched"], minlength=1) > 0)[person]
+    old, person = old[touched].reset_index(drop=True), person[touched]
+    old["speaks"] = elect(old, person, people.rows)
     old["new_link"] = old["new_link"].fillna(value=False)
-    return old[_PAIRS]
-
-
-def _touched(rows: pd.DataFrame) -> np.ndarray:
-    """Say whose platform contact has any record that is touched."""
-    person = column(rows, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
-    some: np.ndarray = np.bincount(person, weights=rows["touched"], minlength=1)[person] > 0
-    return some
+    pairs: pd.DataFrame = old[_PAIRS]
+    return pairs
 
 
 def _column(values: Array, index: pd.Index) -> pd.Series:

@@ -95,6 +95,25 @@ def merge(
     return merged.result()
 
 
+def differences(left: pd.DataFrame, right: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+    """Say where two frames of shared values differ by more than what one side cannot hold.
+
+    Args:
+        left: ``field:<name>`` columns.
+        right: The same over the same index; columns that either lacks are left out.
+        mapping: Which fields there are.
+    """
+    found = {}
+    for name, item in mapping.fields.items():
+        label = FIELD_PREFIX + name
+        if label in left.columns and label in right.columns:
+            kind = shared_type(item)
+            found[label] = pa.array(
+                ~_same(arrow(left[label], kind), arrow(right[label], kind), item)
+            )
+    return _frame(found, left.index)
+
+
 def _aligned(base: pd.DataFrame | None, index: pd.Index) -> pd.DataFrame:
     if base is None:
         return pd.DataFrame(index=index)

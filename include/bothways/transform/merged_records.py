@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.transform.columns import column, typed
-from bothways.transform.kernels import Array, pc
+from bothways.transform.kernels import Array, nulls, pc
 
 _TEXT = pa.string()
 _TEXTS = ("entity", "crm_id", "marketing_id", "email_key", "gone", "case")
@@ -40,27 +40,31 @@ def follow_merges(links: pd.DataFrame, crm: pd.DataFrame) -> tuple[pd.DataFrame,
     """
     links = typed(links, _LINKS).reset_index(drop=True)
     merged = crm.loc[column(crm, "merged_into", _TEXT).is_valid().to_numpy(zero_copy_only=False)]
-    losers = record_ids(merged, "id")
+    losers, survivors = _survivors(merged)
     place = pc.index_in(record_ids(links, "crm_id"), value_set=losers)
     if place.null_count == len(links):
         return links, links.iloc[:0]
     mine = place.is_valid().to_numpy(zero_copy_only=False)
-    survivors = _survivors(merged, losers).take(place.drop_null())
     moved = links[mine].assign(loser=links.loc[mine, "crm_id"])
-    moved["crm_id"] = pd.arrays.ArrowExtensionArray(survivors)
+    moved["crm_id"] = pd.arrays.ArrowExtensionArray(survivors.take(place.drop_null()))
     return _hand_over(links[~mine], moved)
 
 
-def _survivors(merged: pd.DataFrame, losers: Array) -> Array:
-    """Return the id of the record that each merged one ended in, through any chain of merges."""
-    ids = column(merged, "merged_into", _TEXT)
-    entities = column(merged, "entity", _TEXT)
+def _survivors(merged: pd.DataFrame) -> tuple[Array, Array]:
+    """Return the merged records and the id of the one that each ended in, through any chain.
+
+    Records that are merged in a circle end nowhere and are left out.
+    """
+    losers = record_ids(merged, "id")
+    entities, ids = column(merged, "entity", _TEXT), column(merged, "merged_into", _TEXT)
+    onward = nulls(0, pa.int32())
     for _ in range(_PASSES):
         onward = pc.index_in(pc.binary_join_element_wise(entities, ids, "\n"), value_set=losers)
         if onward.null_count == len(onward):
             break
         ids = pc.coalesce(ids.take(onward), ids)
-    return ids
+    ended = onward.is_null()
+    return losers.filter(ended), ids.filter(ended)
 
 
 def _hand_over(rest: pd.DataFrame, moved: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

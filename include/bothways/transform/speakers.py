@@ -14,27 +14,28 @@ _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
 
 
-def elect(pairs: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+def elect(pairs: pd.DataFrame, person: np.ndarray, people: pd.DataFrame) -> pd.Series:
     """Return for each pair whether its CRM record speaks for its platform contact.
 
     The order: one that is not deleted, that speaks already, that is active, a contact before a
     lead before others, the latest modified, the lowest id. One that is idle (``merged_away``) never
-    speaks. Where no record of a person is among ``people``, nothing is decided anew.
+    speaks. Where no record of a person is among ``people``, the one that speaks goes on.
 
     Args:
-        pairs: `entity`, `crm_id`, `marketing_id`, `speaks` (null for new pairs), `gone`, `idle`
-            and `row`: the row of `people`, -1 where the record did not change.
+        pairs: `entity`, `crm_id`, `speaks` (null for new pairs), `gone`, `idle` and `row`: the
+            row of `people`, -1 where the record did not change.
+        person: A number per platform contact.
         people: CRM rows with `active` and `modified_at`.
     """
-    person = column(pairs, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
     row = pairs["row"].to_numpy(dtype=np.int64)
     idle = pairs["idle"].to_numpy(dtype=bool)
+    before = column(pairs, "speaks", pa.bool_())
     size = np.bincount(person, minlength=1)[person]
     seen = (np.bincount(person, weights=row >= 0, minlength=1) > 0)[person]
-    before = column(pairs, "speaks", pa.bool_())
-    spoke = truths(before) | (truths(before.is_null()) & (size == 1))
-    speaks = np.where(seen, size == 1, spoke) & ~idle
-    several = np.flatnonzero(seen & (size > 1) & ~idle)
+    spoke = (truths(before) | (truths(before.is_null()) & (size == 1))) & ~idle
+    unsettled = (np.bincount(person, weights=spoke, minlength=1) > 1)[person]
+    speaks = np.where(seen, (size == 1) & ~idle, spoke & ~unsettled)
+    several = np.flatnonzero((seen & (size > 1) | unsettled) & ~idle)
     speaks[_first_of_each(pairs, people, several, person)] = True
     return pd.Series(speaks, index=pairs.index)
 

@@ -109,6 +109,17 @@ def test_a_follower_with_an_address_of_its_own_leaves() -> None:
     assert records(found.dropped, "crm_id", "marketing_id", "case") == [("twin", "1", "left")]
 
 
+def test_a_follower_that_gets_the_speakers_address_stays() -> None:
+    """Found by the histories: it left, and was linked to the same contact again."""
+    found = match(
+        contacts(person("twin", "anna@x")),
+        contacts(),
+        links(ANNA, ("contact", "twin", "1", "old@x", False)),
+    )
+    assert found.dropped.empty
+    assert not found.pairs["new_link"].any()
+
+
 def test_a_merged_record_hands_its_link_to_the_one_that_survived() -> None:
     found = match(
         contacts(
@@ -124,6 +135,12 @@ def test_a_merged_record_hands_its_link_to_the_one_that_survived() -> None:
     assert found.crm_only.empty
 
 
+def test_a_merge_is_told_when_nothing_else_of_the_person_changed() -> None:
+    """Found by the histories: the survivor was read by an earlier run, and lost its new link."""
+    merged = contacts(person("anna", "anna@x", active=False, merged_into="final"))
+    assert pairs(match(merged, contacts(), links(ANNA))) == [("final", "1", True, "merged")]
+
+
 def test_a_merge_of_two_linked_records_keeps_the_survivors_link() -> None:
     found = match(
         contacts(person("anna", "anna@x", active=False, merged_into="bob")),
@@ -135,9 +152,21 @@ def test_a_merge_of_two_linked_records_keeps_the_survivors_link() -> None:
     assert found.dropped.empty
 
 
-def test_records_merged_in_a_circle_come_to_an_end() -> None:
-    circle = contacts(person("a", "a@x", merged_into="b"), person("b", "b@x", merged_into="a"))
-    match(circle, contacts(), links(("contact", "a", "1", "a@x", True)))
+def test_records_merged_in_a_circle_keep_their_links() -> None:
+    """Found by the histories: a record merged into itself had its link twice."""
+    found = match(
+        contacts(
+            person("a", "a@x", merged_into="b"),
+            person("b", "b@x", merged_into="b"),
+            person("c", "c@x", merged_into="d"),
+            person("d", "d@x", merged_into="c"),
+        ),
+        contacts(),
+        links(*(("contact", one, place, "a@x", True) for one, place in ("a1", "b2", "c3", "d4"))),
+    )
+    assert records(found.pairs, "crm_id", "marketing_id") == [
+        *(("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"))
+    ]
 
 
 def test_deletions_are_told_by_side() -> None:
@@ -171,6 +200,13 @@ def test_a_contact_that_an_earlier_run_saw_deleted_is_back() -> None:
     assert pairs(same) == [("anna", "1", True, "re_added")]
     another = match(contacts(person("anna", "anna@x")), contacts(person("2", "anna@x")), gone)
     assert pairs(another) == [("anna", "2", True, "re_added")]
+
+
+def test_two_people_who_come_back_as_one_have_one_speaker() -> None:
+    """Found by the histories: both went on speaking."""
+    gone = contacts(*(person(one, None, deleted=True) for one in "12"), person("3", "anna@x"))
+    found = match(contacts(), gone, links(ANNA, ("contact", "bob", "2", "anna@x", True)))
+    assert pairs(found) == [("anna", "3", True, "re_added"), ("bob", "3", False, "re_added")]
 
 
 def test_a_record_that_takes_the_place_of_a_deleted_one_is_linked() -> None:
