@@ -72,7 +72,7 @@ class DynamicsConnector:
     entities: tuple[str, ...] = tuple(PEOPLE)
     # Five bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
     limits = Limits(chunk_rows=5_000, parallel=4)
-    joins_on_create: ClassVar[bool] = True
+    joins_on_create: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class DynamicsConnector:
 
     @property
     def _people(self) -> People:
-        return People(self._client, self._environment, self._names, self._membership)
+        return People(self._client, self._environment, self._names)
 
     @property
     def _membership(self) -> Membership:

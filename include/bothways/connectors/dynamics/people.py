@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -13,7 +12,6 @@ import pandas as pd
 from bothways.connectors.dynamics import errors
 from bothways.connectors.dynamics.batch import Part
 from bothways.connectors.dynamics.client import Dataverse, rows_of
-from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import (
     CONSENT,
     UPDATE_MULTIPLE,
@@ -47,10 +45,9 @@ from bothways.connectors.dynamics.writing import (
 )
 from bothways.errors import ConnectorError, FeatureUnavailable, Missing
 
-# A lead needs a subject and a last name, a contact a last name: where the mapping gives none, the
-# subject says where the lead comes from, and the last name is the address, cut to its column.
+# A lead's subject is its name in lists; where the mapping gives none, it says where the lead comes
+# from. A last name is required in the CRM's forms only, and a made-up one would travel back.
 _LEAD_SUBJECT: Final = "Marketing list sign-up"
-_LASTNAME_LENGTH: Final = 50
 
 _UPDATE_ONLY = {"If-Match": "*"}
 
@@ -64,16 +61,12 @@ class People:
         client: The Web API.
         environment: What the environment has.
         names: What is ours in it.
-        membership: Puts new people on lists.
     """
 
-    def __init__(
-        self, client: Dataverse, environment: Environment, names: Names, membership: Membership
-    ) -> None:
+    def __init__(self, client: Dataverse, environment: Environment, names: Names) -> None:
         self._client = client
         self._environment = environment
         self._names = names
-        self._membership = membership
 
     def write(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute operations; RESULTS."""
@@ -139,7 +132,7 @@ class People:
         writer = Writer(self._client, table.entity_set, self._bulk(UPSERT_MULTIPLE, table))
         written = writer.write(writes)
         written = self._with_ids(table, written, {write.seq: write.record for write in writes})
-        return {**verdicts, **self._join(table, rows, written)}
+        return {**verdicts, **written}
 
     def _bulk(self, message: str, table: PersonTable) -> str:
         return message if (message, table.name) in self._environment.bulk else ""
@@ -178,21 +171,6 @@ class People:
             for row in rows_of(body)
         }
 
-    def _join(self, table: PersonTable, rows: Sequence[Values], verdicts: Verdicts) -> Verdicts:
-        joins: defaultdict[str, dict[int, str]] = defaultdict(dict)
-        for row in rows:
-            verdict = verdicts.get(row["seq"])
-            if verdict and verdict.outcome == "written" and verdict.record_id:
-                for list_id in _listed(row.get("list_ids")):
-                    joins[list_id][row["seq"]] = verdict.record_id
-        joined = dict(verdicts)
-        for list_id, members in joins.items():
-            for seq, verdict in self._membership.join(table, list_id, members).items():
-                # A person without the membership is no success; the next run joins them.
-                if joined[seq].outcome == "written":
-                    joined[seq] = replace(verdict, record_id=members[seq])
-        return joined
-
 
 def _update_write(seq: int, table: PersonTable, record_id: str, values: Values) -> Write:
     named = {"@odata.type": f"{NAMESPACE}.{table.name}", table.id: record_id, **values}
@@ -212,9 +190,6 @@ def _create_values(row: Values, table: PersonTable) -> tuple[Values, str]:
     email = text_or_none(row["email"])
     if email:
         values.setdefault("emailaddress1", email)
-    address = values.get("emailaddress1")
-    if not values.get("lastname") and address:
-        values["lastname"] = str(address)[:_LASTNAME_LENGTH]
     if table.name == "lead" and not values.get("subject"):
         values["subject"] = _LEAD_SUBJECT
     return values, problem
@@ -229,10 +204,3 @@ def _values(row: Values) -> tuple[Values, str]:
     if consent:
         return values, f"a sync never writes {consent[0]} as a field; take it out of the mapping"
     return values, ""
-
-
-def _listed(value: Any) -> list[str]:
-    """Return a cell of `list_ids`: a list, an array, or nothing."""
-    if value is None or isinstance(value, float | str):
-        return []
-    return [str(item) for item in value]

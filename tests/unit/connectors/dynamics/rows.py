@@ -17,7 +17,7 @@ from tests.support.sandbox import SandboxServer
 
 
 def operations(kind: str, rows: Iterable[dict[str, Any]], entity: str = "contact") -> pd.DataFrame:
-    """Operations of one kind; `values` may be a dictionary, `list_ids` and `list_id` are kept."""
+    """Operations of one kind; `values` may be a dictionary, `list_id` is kept."""
     given = list(rows)
     filled = [
         {
@@ -32,7 +32,7 @@ def operations(kind: str, rows: Iterable[dict[str, Any]], entity: str = "contact
         for seq, row in enumerate(given)
     ]
     frame = pa.Table.from_pylist(filled, schema=OPERATIONS).to_pandas()
-    for extra in ("list_id", "list_ids"):
+    for extra in ("list_id",):
         if any(extra in row for row in given):
             frame[extra] = pd.Series([row.get(extra) for row in given], dtype=object)
     return frame
