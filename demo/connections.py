@@ -40,10 +40,5 @@ def as_entities(connections: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
     return [{"connection_id": name, **fields} for name, fields in connections.items()]
 
 
-def as_environment(connections: dict[str, dict[str, str]]) -> dict[str, str]:
-    """The same as `AIRFLOW_CONN_…` variables, for commands that run outside of Airflow."""
-    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
-
-
 if __name__ == "__main__":
     print(json.dumps(demo_connections(sys.argv[1]), indent=2))

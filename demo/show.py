@@ -9,20 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import requests
 
+from bothways.syncs.catalog import CATALOG
 from demo.airflow_api import ENDED
-from demo.connections import as_entities, as_environment, demo_connections
+from demo.command import write_command
+from demo.connections import as_entities, demo_connections
 from demo.environment import PASSWORDS, PROJECT, is_free
 from demo.processes import Service
 from demo.stack import Stack
 
 ACCOUNT = "demo"
-# Whom nobody may mail is settled before anybody is added to a list.
-FIRST = "suppressions"
 TASK_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -43,7 +42,7 @@ class Demo:
         self.stack = Stack(home, port)
         self.sandbox_port = sandbox_port
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        self.connections = demo_connections(self.sandbox_url)
+        self.command = self.stack.home / "bothways"
 
     def take_over(self) -> None:
         """Ends an earlier demo, and makes sure that the ports are free.
@@ -69,36 +68,42 @@ class Demo:
     def start(self) -> None:
         """Starts PostgreSQL, the sandbox and Airflow, and tells Airflow about the demo account."""
         began = time.monotonic()
-        _say("Starting PostgreSQL and the sandbox (5,000 people) …")
+        _say("PostgreSQL, and the sandbox with 5,000 people …")
         self.stack.start_postgres()
         self._start_sandbox()
-        _say("Preparing Airflow's database …")
+        write_command(self.command, self.stack.env)
+        _say("The tables of Airflow and of the store …")
         self.stack.migrate()
-        _say("Starting Airflow: API server, scheduler, DAG processor, triggerer …")
+        _say("Airflow: API server, scheduler, DAG processor, triggerer …")
         self.stack.start_airflow()
         self.stack.wait()
         self._wait_for_sandbox()
-        self.stack.api.put_connections(as_entities(self.connections))
+        _say("The account `demo`: connections, pools, and what Bothways owns in the CRM …")
+        self.stack.api.put_connections(as_entities(demo_connections(self.sandbox_url)))
         self.stack.api.put_pools(json.loads(self._bothways("pools")))
-        _say("Preparing the CRM (columns, keys and the suppression table that Bothways owns) …")
         self._bothways("prepare", ACCOUNT)
-        _say(f"Ready after {time.monotonic() - began:.0f} s.")
+        _say(f"Ready after {time.monotonic() - began:.0f} s.\n")
 
     def show(self) -> int:
         """Runs each of the account's syncs once and prints the audit; 0 when all succeeded."""
         states = {dag_id: self._run(dag_id) for dag_id in self._dags()}
-        print()
-        print(self._bothways("audit"))
+        print(f"\n{self._bothways('audit').rstrip()}\n")
         failed = [dag_id for dag_id, state in states.items() if state != "success"]
         if failed:
             print(f"Failed: {', '.join(failed)}; the run's tasks in Airflow say why.\n")
-        admin = f"admin / {PASSWORDS['admin']}"
-        viewer = f"viewer / {PASSWORDS['viewer']}"
-        print(f"Airflow  {self.stack.api.base_url}   login {admin}, or {viewer} to look only")
-        print(f"Sandbox  {self.sandbox_url}   what it emulates, and how to look inside")
-        print("Everything runs on in the background: `make stop` ends it, `make clean` removes it.")
+        print(self._whereabouts())
         (self.stack.processes.records / "demo.json").unlink(missing_ok=True)
         return 1 if failed else 0
+
+    def _whereabouts(self) -> str:
+        admin, viewer = f"admin / {PASSWORDS['admin']}", f"viewer / {PASSWORDS['viewer']}"
+        command = os.path.relpath(self.command)
+        return (
+            f"Airflow   {self.stack.api.base_url}   log in as {admin}, or {viewer} to look only\n"
+            f"Sandbox   {self.sandbox_url}   what it emulates, and how to look inside\n"
+            f"Terminal  {command} audit 1   the jobs of run 1; `{command} --help` says more\n"
+            "All of it runs on in the background: `make stop` ends it, `make clean` removes it."
+        )
 
     def stop(self) -> None:
         """Ends everything."""
@@ -126,10 +131,13 @@ class Demo:
 
     def _bothways(self, *arguments: str) -> str:
         """What a `bothways` command prints, run as a person would beside this Airflow."""
-        command = [str(Path(sys.executable).parent / "bothways"), *arguments]
-        env = {**self.stack.env, **as_environment(self.connections), "COLUMNS": _width()}
         result = subprocess.run(
-            command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False
+            [str(self.command), *arguments],
+            env={**os.environ, "COLUMNS": _width()},
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if result.returncode:
             log = self.stack.processes.log(f"bothways-{arguments[0]}")
@@ -138,53 +146,51 @@ class Demo:
         return result.stdout
 
     def _dags(self, seconds: float = 120) -> list[str]:
-        """The account's sync DAGs, in the order in which to run them.
+        """The account's sync DAGs, in the order of the catalog: whom nobody may mail comes first.
 
         Raises:
-            DemoError: a DAG file is broken, or none of them was read in time.
+            DemoError: a DAG file is broken, or one of them was not read in time.
         """
         deadline = time.monotonic() + seconds
-        while not (dag_ids := self.stack.api.dags(tag=ACCOUNT)):
+        files = {path.stem for path in (PROJECT / "dags").glob("*.py")}
+        dag_ids = [f"{ACCOUNT}__{name}" for name in CATALOG if name in files]
+        while missing := set(dag_ids) - set(self.stack.api.dags(tag=ACCOUNT)):
             if errors := self.stack.api.import_errors():
                 raise DemoError(f"Airflow cannot read a DAG file:\n{next(iter(errors.values()))}")
             if time.monotonic() > deadline:
                 log = self.stack.processes.log("dag-processor")
-                raise DemoError(f"Airflow found no DAG of the demo account: read {log}.")
-            time.sleep(1)
-        # The files are read one after another: wait until no more appear.
-        while (later := self._after_a_while()) != dag_ids:
-            dag_ids = later
-        return sorted(dag_ids, key=lambda dag_id: (not dag_id.endswith(f"__{FIRST}"), dag_id))
-
-    def _after_a_while(self) -> list[str]:
-        time.sleep(3)
-        return self.stack.api.dags(tag=ACCOUNT)
+                raise DemoError(f"Airflow did not find {', '.join(sorted(missing))}: read {log}.")
+            time.sleep(0.5)
+        return dag_ids
 
     def _run(self, dag_id: str) -> str:
-        """Triggers one run, prints its tasks as they end, and gives its state."""
+        """Triggers one run, names its tasks as they end, and gives its state."""
         api = self.stack.api
         api.pause(dag_id, paused=False)
-        run_id = api.trigger(dag_id)
-        print(f"\n{dag_id}")
-        told: set[tuple[str, int]] = set()
+        run_id, began = api.trigger(dag_id), time.monotonic()
+        print(f"  {dag_id:<22}", end=" ", flush=True)
+        told: set[str] = set()
         state = ""
         while state not in ENDED:
             time.sleep(0.5)
             self.stack.processes.check()
             state = api.run_state(dag_id, run_id)
-            for task in api.task_instances(dag_id, run_id):
-                key = (task["task_id"], task["map_index"])
-                if task["state"] in TASK_ENDED and key not in told:
-                    told.add(key)
-                    _say(_task_line(task))
-        _say(f"run: {state}")
+            for task in self._ended_tasks(dag_id, run_id):
+                if task not in told:
+                    told.add(task)
+                    print(task, end=" ", flush=True)
+        print(f"→ {state} after {time.monotonic() - began:.0f} s")
         return state
 
-
-def _task_line(task: dict[str, Any]) -> str:
-    index = f"[{task['map_index']}]" if task["map_index"] >= 0 else ""
-    took = f"{task['duration']:6.1f} s" if task["duration"] else ""
-    return f"{task['task_id'] + index:<28} {task['state']:<10} {took}".rstrip()
+    def _ended_tasks(self, dag_id: str, run_id: str) -> list[str]:
+        """The tasks of a run all of whose instances have ended, in the order of their ends."""
+        tasks = self.stack.api.task_instances(dag_id, run_id)
+        at_work = {task["task_id"] for task in tasks if task["state"] not in TASK_ENDED}
+        ended = sorted(
+            (task for task in tasks if task["task_id"] not in at_work),
+            key=lambda task: task["end_date"] or "",
+        )
+        return list(dict.fromkeys(task["task_id"] for task in ended))
 
 
 def _say(text: str) -> None:

@@ -21,6 +21,7 @@ COMPONENTS = {
     "dag-processor": [],
     "triggerer": ["--skip-serve-logs"],
 }
+BOTHWAYS = str(Path(sys.executable).with_name("bothways"))
 HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
@@ -86,20 +87,20 @@ class Stack:
         self.postgres.ensure_databases(["airflow", "bothways"])
 
     def migrate(self) -> None:
-        """Brings Airflow's tables up to date.
+        """Brings Airflow's tables and the store's up to date.
 
         Raises:
             StackError: it failed; the message names the log.
         """
         log = self.processes.log("migrate")
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", "airflow", "db", "migrate"]
-            result = subprocess.run(
-                command, env=self.env, stdout=output, stderr=output, check=False
-            )
-        if result.returncode:
-            raise StackError(f"Airflow's database could not be prepared: read {log}.")
+        for command in ([sys.executable, "-m", "airflow", "db", "migrate"], [BOTHWAYS, "migrate"]):
+            with log.open("ab") as output:
+                result = subprocess.run(
+                    command, env=self.env, stdout=output, stderr=output, check=False
+                )
+            if result.returncode:
+                raise StackError(f"The databases could not be prepared: read {log}.")
 
     def start_airflow(self) -> None:
         """Starts the API server, the scheduler, the DAG processor and the triggerer."""

@@ -2,5 +2,6 @@
 # Before anything of Airflow starts, and again after every upgrade.
 set -eu
 airflow db migrate
+bothways migrate
 bothways pools >/tmp/pools.json
 airflow pools import /tmp/pools.json
