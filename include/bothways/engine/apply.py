@@ -7,7 +7,7 @@ keyed, and everything else sets a state. So a task that was killed is simply run
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import pandas as pd
@@ -20,17 +20,16 @@ from bothways.connectors.base import (
 )
 from bothways.engine import effects, lists
 from bothways.engine.run import Run
-from bothways.errors import ConnectorError
+from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
+from bothways.syncs import known
 from bothways.syncs.base import frame_of
 from bothways.tables import RESULTS, Side
+from bothways.transform.operations import KIND_ORDER
 
 log = logging.getLogger(__name__)
 
 Write = Callable[[pd.DataFrame], pd.DataFrame]
-
-# A suppression outranks every other change; a person must exist before joining a list.
-_ORDER = ("suppress", "leave", "update", "create", "join")
 
 
 def apply(
@@ -52,14 +51,12 @@ def apply(
     references = run.staging.chunks(side)
     if chunk >= len(references):
         return {}
+    planned = run.staging.read_chunk(side, references[chunk])
     with run.store.begin() as conn:
-        operations = applying.unsettled(
-            conn, run_id=run.run_id, operations=run.staging.read_chunk(side, references[chunk])
-        )
-    chunk_run = _Chunk(run, side, connector, last_try=last_try)
-    for part, write in chunk_run.parts(operations):
-        chunk_run.execute(part, write)
-    return chunk_run.totals
+        operations = applying.unsettled(conn, run_id=run.run_id, operations=planned)
+    work = _Chunk(run, side, connector, last_try=last_try)
+    work.execute(operations)
+    return work.totals
 
 
 class _Chunk:
@@ -72,51 +69,105 @@ class _Chunk:
         self.last_try = last_try
         self.totals: dict[str, int] = {}
 
-    def parts(self, operations: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Write]]:
-        """Yield what one call of a capability executes, in an order that is safe."""
-        for kind in _ORDER:
-            for entity, part in operations[operations["kind"] == kind].groupby("entity", sort=True):
+    def execute(self, operations: pd.DataFrame) -> None:
+        """Execute operations kind by kind, in an order that is safe."""
+        at_once = operations.iloc[:0]
+        if getattr(self.connector, "joins_on_create", False):
+            at_once = _joins_of_created(operations)
+        single = operations.drop(at_once.index)
+        for kind in KIND_ORDER:
+            for entity, part in single[single["kind"] == kind].groupby("entity", sort=True):
                 if kind in ("join", "leave"):
-                    yield from self._by_list(part)
+                    self._by_list(part)
                 elif entity == "suppression":
-                    yield part, cast(WritesSuppressions, self.connector).write_suppressions
+                    self._write(part, cast(WritesSuppressions, self.connector).write_suppressions)
+                elif kind == "create":
+                    self._create(part, at_once[at_once["entity"] == entity])
                 else:
-                    yield part, cast(WritesContacts, self.connector).write_contacts
+                    self._write(part, cast(WritesContacts, self.connector).write_contacts)
 
-    def execute(self, part: pd.DataFrame, write: Write) -> None:
-        """Have a part written, and keep the verdicts and what follows from them in one go."""
+    def _write(self, part: pd.DataFrame, write: Write) -> None:
+        """Have a part written, and keep its verdicts."""
+        results = self._tried(part, lambda: write(part))
+        self._keep(part, results)
+
+    def _create(self, part: pd.DataFrame, joins: pd.DataFrame) -> None:
+        """Create people who join their lists in the same write; its verdict is the joins' too."""
+        joins = self._on_lists(joins)
+        lists_of = joins.groupby("key")["list_id"].agg(list)
+        people = part.assign(list_ids=known.looked_up(part["key"], lists_of))
+        writer = cast(WritesContacts, self.connector)
+        results = self._tried(part, lambda: writer.write_contacts(people))
+        creates = part[["seq", "key"]].merge(
+            joins[["seq", "key"]], on="key", suffixes=("", "_join")
+        )
+        joined = results.merge(creates, on="seq").assign(seq=lambda rows: rows["seq_join"])
+        self._keep(pd.concat([part, joins]), pd.concat([results, joined[results.columns]]))
+
+    def _by_list(self, part: pd.DataFrame) -> None:
+        writer = cast(WritesListMembers, self.connector)
+        for _, same in self._on_lists(self._with_ids(part)).groupby("list_id", sort=True):
+            self._write(same, writer.write_list_members)
+
+    def _on_lists(self, part: pd.DataFrame) -> pd.DataFrame:
+        """Add the lists' ids; what is about a list that cannot be had gets its verdict here."""
+        found = [part.iloc[:0].assign(list_id="")]
+        for key, same in part.groupby("list_key", sort=True):
+            try:
+                list_id = lists.ensure(self.run, self.side, self.connector, str(key))
+            except ConnectorError as error:
+                self._keep(same, self._refused(same, error))
+            else:
+                found.append(same.assign(list_id=list_id))
+        return pd.concat(found)
+
+    def _with_ids(self, part: pd.DataFrame) -> pd.DataFrame:
+        """Fill in the ids of people whom this run created; without one nothing can be written."""
+        if part["record_id"].notna().all():
+            return part
+        with self.run.store.begin() as conn:
+            ids = applying.created_ids(
+                conn, run_id=self.run.run_id, target=self.side, keys=part["key"]
+            )
+        part = part.assign(record_id=part["record_id"].fillna(part["key"].map(ids)))
+        lost = part[part["record_id"].isna()]
+        if not lost.empty:
+            self._keep(lost, failed(lost, _not_created(self.connector)))
+        return part.drop(lost.index)
+
+    def _tried(self, part: pd.DataFrame, write: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         try:
-            results = write(part)
+            return write()
         except ConnectorError as error:
-            if error.transient and not self.last_try:
-                raise
-            log.warning("A part of %d operations failed: %s", len(part), error)
-            results = failed(part, error)
+            return self._refused(part, error)
+
+    def _refused(self, part: pd.DataFrame, error: ConnectorError) -> pd.DataFrame:
+        """Return an error for each operation, unless the whole task is to be tried again."""
+        if error.transient and not self.last_try:
+            raise error
+        log.warning("A part of %d operations failed: %s", len(part), error)
+        return failed(part, error)
+
+    def _keep(self, part: pd.DataFrame, results: pd.DataFrame) -> None:
+        """Keep the verdicts and what follows from them, all or nothing."""
         with self.run.store.begin() as conn:
             jobs.settle_jobs(conn, run_id=self.run.run_id, seqs=part["seq"], results=results)
             effects.keep(conn, self.run, self.side, part, results)
         for outcome, count in results["outcome"].value_counts().items():
             self.totals[str(outcome)] = self.totals.get(str(outcome), 0) + int(count)
 
-    def _by_list(self, part: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Write]]:
-        writer = cast(WritesListMembers, self.connector)
-        for key, same in part.groupby("list_key", sort=True):
-            try:
-                list_id = lists.ensure(self.run, self.side, self.connector, str(key))
-            except ConnectorError as error:
-                if error.transient:
-                    raise
-                yield same, lambda rows, error=error: failed(rows, error)
-                continue
-            yield self._with_ids(same).assign(list_id=list_id), writer.write_list_members
 
-    def _with_ids(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Fill in the ids of people whom this run created."""
-        if rows["record_id"].notna().all():
-            return rows
-        with self.run.store.begin() as conn:
-            ids = applying.created_ids(conn, run_id=self.run.run_id, keys=rows["key"].dropna())
-        return rows.assign(record_id=rows["record_id"].fillna(rows["key"].map(ids)))
+def _joins_of_created(operations: pd.DataFrame) -> pd.DataFrame:
+    """Return the joins of people whom the same operations create."""
+    created = operations[operations["kind"] == "create"]
+    joins = operations[(operations["kind"] == "join") & operations["record_id"].isna()]
+    return joins[joins["key"].isin(created["key"])]
+
+
+def _not_created(connector: Connector) -> ConnectorError:
+    return TemporaryFailure(
+        "the person was not created; the next run tries it again", vendor=connector.title
+    )
 
 
 def failed(part: pd.DataFrame, error: ConnectorError) -> pd.DataFrame:

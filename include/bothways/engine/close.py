@@ -10,10 +10,12 @@ import pandas as pd
 from sqlalchemy import Connection, Row
 
 from bothways.engine.run import Run
+from bothways.engine.step import failure_in
+from bothways.errors import StoreError
 from bothways.store import applying, baselines, links, list_states, retries, runs, watermarks
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
-from bothways.terms import SIDES, RunStatus, Side
+from bothways.terms import SIDES, RunStatus
 
 NOTHING = "No new objects to sync"
 
@@ -24,40 +26,47 @@ def close(run: Run) -> tuple[str, str]:
     Watermarks move only if the whole plan was applied: each job has a verdict, or is an error that
     the next run tries again. They stay where they are after a dry run, a run beyond the guard, a
     failed one, and one that looked at chosen lists or records only.
+
+    Raises:
+        StoreError: The run is not in the store.
     """
+    plans = run.staging.json_values("plan")
     with run.store.begin() as conn:
         row = runs.get_run(conn, run_id=run.run_id)
-        if row.status == RunStatus.FAILED:
-            return row.status, row.message or ""
-        planned = bool(run.staging.json_files("plan"))
-        status, message = _verdict(run, row, planned=planned)
-        if status is None:
+        if row is None:
+            raise StoreError(f"Run {run.run_id} is not in the store; trigger a new one.")
+        ended = _unapplied(run, row, planned=bool(plans))
+        if ended is None:
             applying.give_up(conn, run_id=run.run_id)
         counts = count_jobs(conn, run_id=run.run_id, as_planned=run.options.dry_run)
-        if status is None:
-            status, message = _applied(conn, run, counts)
+        status, message = ended or _applied(conn, run, counts, plans)
+        if plans:
+            _close_lists(conn, run, status, message)
         runs.finish_run(
             conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
         )
     return status, message
 
 
-def _verdict(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus | None, str]:
+def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, str] | None:
     """Say how a run ended that was not applied; None for one that was."""
-    if not planned:
-        return RunStatus.FAILED, (row.notes or ["A step before the plan failed; see its log."])[-1]
-    if run.options.dry_run:
-        return RunStatus.DRY_RUN, "Planned only; nothing was written."
     guard = row.guard
+    if not planned:
+        if row.status == RunStatus.FAILED:  # `open` said why
+            return RunStatus.FAILED, row.message or ""
+        return RunStatus.FAILED, failure_in(row.notes) or "A step did not finish; see its log."
     if guard is None:
-        return RunStatus.FAILED, "The review did not finish; clear it to go on."
+        return RunStatus.FAILED, failure_in(row.notes) or "The review did not finish; clear it."
+    if run.options.dry_run:
+        stopped = "" if guard["passed"] else f" The guard would stop it: {guard['message']}."
+        return RunStatus.DRY_RUN, f"Planned only; nothing was written.{stopped}"
     if not guard["passed"] and not guard.get("approved"):
         reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
         return RunStatus.FAILED, f"{reason}, nothing was written: {guard['message']}."
-    return None, ""
+    return None
 
 
-def _applied(conn: Connection, run: Run, counts: Counts) -> tuple[RunStatus, str]:
+def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
     _keep_agreement(conn, run)
     settings = run.account.settings
     retries.settle_retries(
@@ -67,16 +76,38 @@ def _applied(conn: Connection, run: Run, counts: Counts) -> tuple[RunStatus, str
         attempts=settings.retry_attempts,
         minutes=settings.retry_minutes,
     )
-    failed_lists = [
-        item for item in runs.get_lists(conn, run_id=run.run_id) if item.status == RunStatus.FAILED
-    ]
     if not run.options.restricted:
-        _move_watermarks(conn, run)
+        _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
+    synced = _synced(run)
     problems = [f"{counts.errors} records in error"] if counts.errors else []
-    problems += [f"list {item.list_key}: {item.message}" for item in failed_lists]
+    problems += [
+        f"list {item.list_key}: {item.message}"
+        for item in runs.get_lists(conn, run_id=run.run_id)
+        if item.list_key not in synced
+    ]
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
     return RunStatus.COMPLETED, _sentence(counts)
+
+
+def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
+    """Say of each list that was synced how it went; the others have their refusal."""
+    applied = status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
+    for key in _synced(run):
+        counts = count_jobs(conn, run_id=run.run_id, list_key=key, as_planned=run.options.dry_run)
+        if applied:
+            errors = f"{counts.errors} records in error" if counts.errors else None
+            status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
+            message = errors or _sentence(counts)
+        runs.set_list(
+            conn,
+            run_id=run.run_id,
+            list_key=key,
+            name=run.account.lists[key].crm,
+            status=status,
+            message=message,
+            counts=counts.as_json(),
+        )
 
 
 def _sentence(counts: Counts) -> str:
@@ -115,7 +146,7 @@ def _resolved(conn: Connection, run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     """Fill in the contacts that this run created, by the key of their creation."""
     if "key" not in rows or rows["marketing_id"].notna().all():
         return rows
-    ids = applying.created_ids(conn, run_id=run.run_id, keys=rows["key"].dropna())
+    ids = applying.created_ids(conn, run_id=run.run_id, target="marketing", keys=rows["key"])
     found = pd.Series(ids.reindex(pd.Index(rows["key"])).array, index=rows.index)
     rows = rows.assign(marketing_id=rows["marketing_id"].fillna(found))
     return rows[rows["marketing_id"].notna()]
@@ -125,9 +156,9 @@ def _sound(rows: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
     return rows[~rows["crm_id"].isin(failed) & ~rows["marketing_id"].isin(failed)]
 
 
-def _move_watermarks(conn: Connection, run: Run) -> None:
-    """Move what was planned whole; a list that one side refused must be read whole once mended."""
-    planned = set.intersection(*(staged_keys(run, side) for side in SIDES))
+def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
+    """Move what was planned whole; a list that was refused must be read whole once mended."""
+    planned = _synced(run) - skipped
     for side in SIDES:
         for dataset, mark in (run.staging.read_json(side, "watermarks.json") or {}).items():
             if mark["value"] is not None and planned.issuperset(mark["lists"]):
@@ -142,6 +173,7 @@ def _move_watermarks(conn: Connection, run: Run) -> None:
                 )
 
 
-def staged_keys(run: Run, side: Side) -> set[str]:
-    """Return the keys of the lists that a side knew in this run."""
-    return {item["key"] for item in run.staging.read_json(side, "lists.json") or []}
+def _synced(run: Run) -> set[str]:
+    """Return the keys of the lists that both sides could read in this run."""
+    known = [run.staging.read_json(side, "lists.json") or [] for side in SIDES]
+    return set.intersection(*({item["key"] for item in items} for items in known))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
-from bothways.tables import Side
+from bothways.store.members import absorb_members
+from bothways.tables import FIELD_PREFIX, LIST_MEMBERS, Side, Status
+from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
 
 
@@ -28,7 +31,7 @@ def keep(
     written = results[results["outcome"] == "written"].rename(
         columns={"record_id": "written_id", "membership_id": "written_membership"}
     )
-    rows = operations.merge(written[["seq", "written_id"]], on="seq")
+    rows = operations.merge(written[["seq", "written_id", "written_membership"]], on="seq")
     rows = rows.assign(
         record_id=rows["written_id"].fillna(rows["record_id"]), email_key=email_keys(rows["email"])
     )
@@ -40,12 +43,13 @@ def keep(
 
 def _created(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
     people = rows[rows["entity"] != "suppression"]
-    if side == "crm" and not people.empty:
+    if not people.empty:
+        own, other = _ids(side)
         pairs = pd.DataFrame(
             {
-                "entity": people["entity"],
-                "crm_id": people["record_id"],
-                "marketing_id": people["source_id"],
+                "entity": _crm_entity(people, side),
+                own: people["record_id"],
+                other: people["source_id"],
                 "email_key": people["email_key"],
                 "speaks": True,
                 "values": people["after"],
@@ -65,6 +69,7 @@ def _suppressed(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> N
 
 def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
     """Put written suppressions into the ledger, as if they had been read."""
+    written = read_objects(rows["values"], {"member_id": pa.string()})
     suppressions.remember(
         conn,
         account=run.account.name,
@@ -77,6 +82,7 @@ def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> Non
                 "email": rows["email"],
                 "reason": rows["reason"],
                 "record_id": rows["record_id"],
+                "member_id": written[FIELD_PREFIX + "member_id"],
                 "suppressed_at": datetime.now(UTC),
             }
         ).dropna(subset="email_key"),
@@ -85,28 +91,59 @@ def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> Non
 
 def _joined(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
     _state(conn, run, side, rows, "joined")
+    _membership(conn, run, side, rows, deleted=False)
 
 
 def _left(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
     """The reason says whether a person took somebody off a list, or that person's own word did."""
     by_hand = rows["reason"].isin(["left_crm", "left_marketing"])
     _state(conn, run, side, rows, rows["reason"].where(by_hand, "unsubscribed"))
+    _membership(conn, run, side, rows, deleted=True)
 
 
 def _state(
     conn: Connection, run: Run, side: Side, rows: pd.DataFrame, state: str | pd.Series
 ) -> None:
-    own, other = ("crm_id", "marketing_id") if side == "crm" else ("marketing_id", "crm_id")
+    own, other = _ids(side)
     frame = pd.DataFrame(
         {
             "list_key": rows["list_key"],
-            "entity": rows["entity"],
+            "entity": _crm_entity(rows, side),
             own: rows["record_id"],
             other: rows["source_id"],
             "state": state,
         }
     )
     list_states.upsert_states(conn, account=run.account.name, run_id=run.run_id, frame=frame)
+
+
+def _membership(
+    conn: Connection, run: Run, side: Side, rows: pd.DataFrame, *, deleted: bool
+) -> None:
+    """Put the membership into the last seen state: a vendor need not tell it as a change."""
+    told = pd.DataFrame(
+        {
+            "list_id": rows["list_id"],
+            "entity": rows["entity"],
+            "member_id": rows["record_id"],
+            "membership_id": None if deleted else rows["written_membership"],
+            "status": Status.MAILABLE.value,
+            "changed_at": None,
+            "deleted": deleted,
+        }
+    )
+    page = pa.Table.from_pandas(told, LIST_MEMBERS, preserve_index=False)
+    place = run.place(side)
+    absorb_members(conn, **place, run_id=run.run_id, rows=page, written=True)
+
+
+def _ids(side: Side) -> tuple[str, str]:
+    """Return what the ids of the written side and of the other one are called."""
+    return ("crm_id", "marketing_id") if side == "crm" else ("marketing_id", "crm_id")
+
+
+def _crm_entity(rows: pd.DataFrame, side: Side) -> pd.Series:
+    return rows["entity"] if side == "crm" else rows["source_entity"]
 
 
 _KEEPERS = {"create": _created, "suppress": _suppressed, "join": _joined, "leave": _left}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, cast
@@ -29,6 +29,7 @@ from bothways.connectors.base import (
 from bothways.engine import lists
 from bothways.engine.run import Run
 from bothways.engine.staging import BUCKETS
+from bothways.engine.step import sentence_of
 from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
 from bothways.store import records, runs, suppressions, watermarks
 from bothways.store.members import load_members
@@ -47,7 +48,6 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     """
     run.staging.clear(side)
     known = lists.resolve(run, side, connector)
-    run.staging.write_json([asdict(item) for item in known.values()], side, "lists.json")
     request = Request(
         run.account, side, connector.entities, {key: item for key, item in known.items() if item.id}
     )
@@ -62,7 +62,9 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
             if not dataset.list_key:
                 raise
             with run.store.begin() as conn:
-                lists.refuse(conn, run, dataset.list_key, str(error))
+                lists.refuse(conn, run, dataset.list_key, sentence_of(error))
+            del known[dataset.list_key]
+    run.staging.write_json([asdict(item) for item in known.values()], side, "lists.json")
     run.staging.write_json(marks, side, "watermarks.json")
     return counts
 
@@ -75,7 +77,7 @@ class _Reading:
     side: Side
     connector: Connector
     dataset: Dataset
-    lists: dict[str, KnownList] | Any
+    lists: Mapping[str, KnownList]
     page_number: int = 0
 
     def read(self) -> tuple[int, dict[str, Any]]:
@@ -166,15 +168,17 @@ class _Reading:
         return rows.num_rows
 
     def _absorb(self, conn: Connection, rows: pa.Table, members: pa.Table | None) -> None:
-        place = {**self.run.place(self.side), "run_id": self.run.run_id}
+        place, run_id = self.run.place(self.side), self.run.run_id
         if self.dataset.kind == "contacts":
-            records.absorb_contacts(conn, **place, rows=rows)
+            records.absorb_contacts(conn, **place, run_id=run_id, rows=rows)
         elif self.dataset.kind == "members":
             members = rows
         else:
-            suppressions.absorb_suppressions(conn, **place, rows=rows, list_keys=self._list_keys())
+            suppressions.absorb_suppressions(
+                conn, **place, run_id=run_id, rows=rows, list_keys=self._list_keys()
+            )
         if members is not None:
-            records.absorb_members(conn, **place, rows=members)
+            records.absorb_members(conn, **place, run_id=run_id, rows=members)
             if self.dataset.kind == "contacts":
                 self._end_absent(conn, rows, members)
 
@@ -194,17 +198,17 @@ class _Reading:
             rows = pa.Table.from_pandas(
                 left.assign(deleted=True), LIST_MEMBERS, preserve_index=False
             )
-            place = {**self.run.place(self.side), "run_id": self.run.run_id}
-            records.absorb_members(conn, **place, rows=rows)
+            place = self.run.place(self.side)
+            records.absorb_members(conn, **place, run_id=self.run.run_id, rows=rows)
 
     def _sweep(self) -> None:
         """After a full read, whoever was not seen is gone."""
-        place = {**self.run.place(self.side), "run_id": self.run.run_id}
+        dataset, place, run_id = self.dataset, self.run.place(self.side), self.run.run_id
         with self.run.store.begin() as conn:
-            if self.dataset.kind == "contacts" and not self.dataset.lists:
-                records.sweep_contacts(conn, **place, entity=self.dataset.entity)
-            if self.dataset.kind in ("contacts", "members") and self.dataset.lists:
-                records.sweep_members(conn, **place, list_ids=list(self.dataset.lists))
+            if dataset.kind == "contacts" and not dataset.lists:
+                records.sweep_contacts(conn, **place, run_id=run_id, entity=dataset.entity)
+            if dataset.kind in ("contacts", "members") and dataset.lists:
+                records.sweep_members(conn, **place, run_id=run_id, list_ids=list(dataset.lists))
 
     def _list_keys(self) -> dict[str, str]:
         return {item.id: item.key for item in self.lists.values()}

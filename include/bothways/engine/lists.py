@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 from bothways.config.account import ListMapping
 from bothways.connectors.base import Connector, HasLists, ListInfo
 from bothways.engine.run import Run
-from bothways.errors import ConnectorError
+from bothways.errors import Rejected
 from bothways.store import lists as list_store
 from bothways.store import runs
 from bothways.store.db import advisory_lock
@@ -19,6 +18,7 @@ from bothways.syncs.base import KnownList
 from bothways.terms import RunStatus, Side
 
 _TRUSTED_FOR = timedelta(days=1)
+_PEOPLE = ("contact", "lead")
 
 
 def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
@@ -31,9 +31,9 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     keys = run.list_keys()
     if not keys:
         return {}
-    remembered = _remembered(run, side, keys)
-    if remembered is not None:
-        return remembered
+    remembered = {} if run.options.full_resync else _remembered(run, side)
+    if remembered.keys() >= set(keys):
+        return {key: remembered[key] for key in keys}
     offered = cast(HasLists, connector).lists()
     found = {}
     with run.store.begin() as conn:
@@ -45,7 +45,7 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
                 refuse(conn, run, key, problem)
             else:
                 found[key] = _known(key, mapped, side, info)
-        _remember(conn, run, side, found.values())
+                _remember(conn, run, side, found[key])
     return found
 
 
@@ -65,57 +65,53 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
     """Return the id of a list on one side, creating the list where it is missing.
 
     Two chunks that need the same missing list create it once: the second finds the first's.
+
+    Raises:
+        ConnectorError: The vendor refused or failed, or the list is gone and may not be created.
     """
     with run.store.begin() as conn:
         advisory_lock(conn, "list", run.account.name, side, key)
         known = list_store.resolved(conn, **run.place(side)).get(key)
         if known is not None and known.list_id:
-            return known.list_id
-        mapped, lists = run.account.lists[key], cast(HasLists, connector)
-        name = mapped.name(side)
-        info = find(name, lists.lists()) or _create(connector, mapped, side)
-        _remember(conn, run, side, [_known(key, mapped, side, info)])
+            return str(known.list_id)
+        mapped = run.account.lists[key]
+        info = find(mapped.name(side), cast(HasLists, connector).lists())
+        problem = obstacle(side, mapped, info)
+        if problem:
+            raise Rejected(problem, vendor=connector.title)
+        info = info or _create(connector, mapped)
+        _remember(conn, run, side, _known(key, mapped, side, info))
         return info.id
 
 
-def _create(connector: Connector, mapped: ListMapping, side: Side) -> ListInfo:
-    name = mapped.name(side)
-    if not mapped.create_missing:
-        raise ConnectorError(
-            f"There is no list `{name}`; create it there or set `create_missing: true`.",
-            vendor=connector.title,
-        )
-    return cast(HasLists, connector).create_list(name, mapped.entity if side == "crm" else None)
+def _create(connector: Connector, mapped: ListMapping) -> ListInfo:
+    entity = mapped.entity if connector.side == "crm" else None
+    return cast(HasLists, connector).create_list(mapped.name(connector.side), entity)
 
 
-def _remembered(run: Run, side: Side, keys: tuple[str, ...]) -> dict[str, KnownList] | None:
-    if run.options.full_resync:
-        return None
+def _remembered(run: Run, side: Side) -> dict[str, KnownList]:
+    oldest = datetime.now(UTC) - _TRUSTED_FOR
     with run.store.begin() as conn:
         stored = list_store.resolved(conn, **run.place(side))
-    oldest = datetime.now(UTC) - _TRUSTED_FOR
-    fresh = {
+    return {
         key: KnownList(key, row.list_id, row.name, row.entity)
         for key, row in stored.items()
         if row.list_id
         and row.resolved_at > oldest
+        and key in run.account.lists
         and row.name == run.account.lists[key].name(side)
     }
-    return {key: fresh[key] for key in keys} if set(keys) <= fresh.keys() else None
 
 
-def _remember(
-    conn: Connection, run: Run, side: Side, lists: Mapping[str, KnownList] | object
-) -> None:
-    for item in cast("list[KnownList]", list(lists)):  # type: ignore[call-overload]
-        list_store.resolve(
-            conn,
-            **run.place(side),
-            list_key=item.key,
-            list_id=item.id,
-            name=item.name,
-            entity=item.entity,
-        )
+def _remember(conn: Connection, run: Run, side: Side, known: KnownList) -> None:
+    list_store.resolve(
+        conn,
+        **run.place(side),
+        list_key=known.key,
+        list_id=known.id,
+        name=known.name,
+        entity=known.entity,
+    )
 
 
 def find(name: str, offered: list[ListInfo]) -> ListInfo | None:
@@ -132,13 +128,16 @@ def obstacle(side: Side, mapped: ListMapping, info: ListInfo | None) -> str | No
         if mapped.create_missing:
             return None
         return f"There is no list `{name}`; create it there or set `create_missing: true`."
-    if not info.static:
-        return f"`{name}` is dynamic; only a static list can be synced."
-    if info.entity == "account":
-        return f"`{name}` holds accounts; only a list of contacts or leads can be synced."
-    if not info.active:
-        return f"`{name}` is inactive; activate it to sync it."
-    return None
+    held = f"{info.entity}s" if info.entity else "no people"
+    obstacles = {
+        f"`{name}` is dynamic; only a static list can be synced.": not info.static,
+        f"`{name}` holds {held}; only a list of contacts or leads can be synced.": (
+            side == "crm" and info.entity not in _PEOPLE
+        ),
+        f"`{name}` is locked; unlock it to sync it.": info.locked,
+        f"`{name}` is inactive; activate it to sync it.": not info.active,
+    }
+    return next((sentence for sentence, holds in obstacles.items() if holds), None)
 
 
 def _known(key: str, mapped: ListMapping, side: Side, info: ListInfo | None) -> KnownList:

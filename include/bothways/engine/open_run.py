@@ -9,7 +9,7 @@ from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
-from bothways.errors import BothwaysError, RunStopped, StagingError
+from bothways.errors import RunStopped, StagingError
 from bothways.store import runs
 from bothways.store.db import Store
 from bothways.syncs.catalog import CATALOG, SyncType
@@ -70,12 +70,12 @@ def open_run(
             dry_run=options.dry_run,
             config_hash=config_hash(configured),
         )
+    staging_for(account, run_id).clear()
     reason = _obstacle(store, configured, sync, options, missing_connections)
     if reason:
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
-    staging_for(account, run_id).clear()
     return Opened(run_id, partitions=1)
 
 
@@ -97,17 +97,6 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         store=store,
         staging=staging_for(row.account, row.run_id),
     )
-
-
-def record_failure(run: Run, step: str, error: Exception) -> None:
-    """Keep the first failure of a run as its message; only our own errors speak in full."""
-    sentence = (
-        str(error)
-        if isinstance(error, BothwaysError)
-        else f"Internal error ({type(error).__name__})"
-    )
-    with run.store.begin() as conn:
-        runs.note(conn, run_id=run.run_id, sentence=f"{step}: {sentence}")
 
 
 def _options(params: dict[str, object]) -> Options:

@@ -21,8 +21,8 @@ from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
 
-
 # What a plan lets the last step keep, once its jobs have their verdicts.
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 AFTERWARDS = ("dropped", "links", "baselines", "states")
 
 
@@ -48,7 +48,8 @@ def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
     for name in AFTERWARDS:
         rows = pa.Table.from_pandas(getattr(decided, name), preserve_index=False)
         run.staging.write_table(rows, name, partition)
-    run.staging.write_json(numbers, "plan", f"{partition:04d}.json")
+    told = {**numbers, "skipped": decided.skipped}
+    run.staging.write_json(told, "plan", f"{partition:04d}.json")
     return numbers
 
 
@@ -95,13 +96,14 @@ def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:
 
 
 def _due(run: Run, conn: Connection) -> pd.DataFrame:
-    return retries.due(
-        conn, account=run.account.name, sync_type=run.sync.name, now=datetime.now(UTC)
-    )
+    """Return what is to be tried again; whoever names records does not want to wait for it."""
+    now = _END_OF_TIME if run.options.records else datetime.now(UTC)
+    return retries.due(conn, account=run.account.name, sync_type=run.sync.name, now=now)
 
 
 def _chunked(run: Run, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
     """Stage the operations of each side in chunks; return the numbers of jobs and operations."""
+    run.staging.drop_chunks(partition)
     operations = jobs[jobs["kind"].notna()]
     for side in SIDES:
         own = operations[operations["target"] == side]

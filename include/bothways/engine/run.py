@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from bothways.config.account import Account
 from bothways.engine.staging import Staging
@@ -10,6 +11,13 @@ from bothways.store.db import Store
 from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
 from bothways.tables import Side
+
+
+class Place(TypedDict):
+    """The keywords by which the store knows one side of an account."""
+
+    account: str
+    side: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Run:
     store: Store
     staging: Staging
 
-    def place(self, side: Side) -> dict[str, str]:
+    def place(self, side: Side) -> Place:
         """Return the keywords by which the store knows this account's side."""
         return {"account": self.account.name, "side": side}
 

@@ -4,6 +4,7 @@ Layout below the run's folder::
 
     <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
     <side>/watermarks.json               how far each dataset has been read
+    <side>/lists.json                    the lists that could be read
     plan/<partition>.json                what a partition intends, in numbers
     chunks/<side>/<partition>-<n>.parquet
 """
@@ -56,6 +57,12 @@ class Staging:
         self._write_table(path, pa.Table.from_pandas(operations, preserve_index=False))
         return reference
 
+    def drop_chunks(self, partition: int) -> None:
+        """Remove the chunks that an earlier try of a partition's plan left."""
+        for path in _files(self.root / "chunks"):
+            if path.name.startswith(f"{partition:04d}-"):
+                path.unlink()
+
     def read_chunk(self, side: Side, reference: str) -> pd.DataFrame:
         """Return the operations of one apply task.
 
@@ -74,9 +81,9 @@ class Staging:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value, sort_keys=True))
 
-    def json_files(self, folder: str) -> int:
-        """Return how many JSON values stand in a folder."""
-        return len(_files(self.root / folder))
+    def json_values(self, folder: str) -> list[Any]:
+        """Return the JSON values that stand in a folder."""
+        return [json.loads(path.read_text()) for path in _files(self.root / folder)]
 
     def write_table(self, rows: pa.Table, folder: str, partition: int) -> None:
         """Stage a table that a partition gives beside its plan."""
@@ -132,8 +139,7 @@ class StagedPartition:
             return page
         low = BUCKETS * self.partition // self.partitions
         high = BUCKETS * (self.partition + 1) // self.partitions
-        bucket = page["bucket"]
-        return page.filter(pc.and_(pc.greater_equal(bucket, low), pc.less(bucket, high)))
+        return page.filter((pc.field("bucket") >= low) & (pc.field("bucket") < high))
 
 
 def _files(folder: UPath) -> list[UPath]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bothways.orchestration.connections import open_store, store_url
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from bothways.engine.staging import Staging
 
 __all__ = ["open_store", "staging_for", "store_url"]
@@ -34,4 +36,6 @@ def staging_for(account: str, run_id: int) -> Staging:
             "give it a folder or bucket that every worker reaches."
         )
     url = root if "://" in root else f"file://{Path(root).resolve()}"
-    return Staging(ObjectStoragePath(url) / account / str(run_id))
+    # To mypy it is no UPath, since it hands on to one.
+    root_path = cast("UPath", ObjectStoragePath(url))
+    return Staging(root_path / account / str(run_id))

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from bothways.errors import BothwaysError, ConfigurationError, Denied, RunStopped
+from bothways.errors import (
+    BothwaysError,
+    ConfigurationError,
+    Denied,
+    FeatureUnavailable,
+    RunStopped,
+)
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
 from bothways.terms import Side
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Trying again cannot help: a person must act first.
-_FINAL = (ConfigurationError, Denied, RunStopped)
+_FINAL = (ConfigurationError, Denied, FeatureUnavailable, RunStopped)
 
 
 @task(task_id="open")
@@ -96,14 +102,10 @@ def close() -> str:
 @contextmanager
 def step(context: Context, name: str) -> Iterator[Run]:
     """Give a step its run, and put a failure into the audit before Airflow sees it."""
-    from bothways.engine.open_run import record_failure
+    from bothways.engine.step import step as audited
 
-    with _run(context) as run:
-        try:
-            yield run
-        except Exception as error:
-            record_failure(run, name, error)
-            raise
+    with _run(context) as run, audited(run, name):
+        yield run
 
 
 @contextmanager

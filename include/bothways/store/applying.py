@@ -35,9 +35,7 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
     return operations[operations["seq"].isin(open_seqs)]
 
 
-def created_ids(
-    conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Series, entity: str | None = None
-) -> pd.Series:
+def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
     """Return the ids of the people whom this run created, by the key of their creation.
 
     Args:
@@ -45,7 +43,6 @@ def created_ids(
         run_id: The run.
         target: Where they were created.
         keys: The keys that are asked for.
-        entity: Only of this entity: one key may stand for a contact and a lead of one person.
     """
     asked_keys = pd.DataFrame({"key": keys.dropna().drop_duplicates()})
     with staged(conn, columns_of(jobs, "key"), asked_keys) as asked:
@@ -56,8 +53,6 @@ def created_ids(
             jobs.c.record_id.is_not(None),
             jobs.c.key.in_(sa.select(asked.c.key)),
         )
-        if entity is not None:
-            query = query.where(jobs.c.entity == entity)
         found = read_frame(conn, query, _CREATED)
     return found.drop_duplicates("key").set_index("key")["record_id"]
 

@@ -6,18 +6,18 @@ whom the platform changed since in an incremental one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
 from bothways.syncs import known
-from bothways.syncs.base import JOBS, LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
+from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, sentences, unchanged
-from bothways.syncs.values import new_values
+from bothways.syncs.values import creation_key, new_values
 from bothways.tables import FieldType, Status
 from bothways.transform.ignore import ignore_reasons
-
-ENTITIES = ("contact", "lead")
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -42,11 +42,11 @@ def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:
 
 def plan(inputs: Inputs) -> Plan:
     """Decide on each membership; a person who is to join two lists is created once."""
-    frames, found_links, notes = [], [], []
+    frames: list[pd.DataFrame] = []
+    found_links: list[pd.DataFrame] = []
+    notes: list[str] = []
     created = pd.Series(dtype="string")
     for key, crm_list in sorted(inputs.lists["crm"].items()):
-        if not crm_list.entity:
-            continue
         decided = _ListPlan(inputs, crm_list, inputs.lists["marketing"][key])
         frames.append(decided.jobs(created))
         created = pd.concat([created, decided.created()])
@@ -73,23 +73,22 @@ class _ListPlan:
             created_before: Keys of the people whom an earlier list of this plan creates.
         """
         rows = self._rows
-        if rows.empty:
-            return frame_of(JOBS)
         left_out = rows["reason"].notna()
         member = ~left_out & rows["member"]
         joins = ~left_out & ~member
         creates = joins & rows["crm_id"].isna() & ~rows["key"].isin(created_before)
+        about = self._about()
         return joined(
             [
-                ignored(rows[left_out], rows.loc[left_out, "reason"], **self._about(left_out)),
-                unchanged(rows[member], **self._about(member)),
+                ignored(rows[left_out], rows["reason"], **about),
+                unchanged(rows[member], **about),
                 self._create(rows[creates]),
                 job_frame(
                     rows[joins],
                     kind="join",
                     result="new",
-                    key=rows.loc[joins, "key"].where(rows.loc[joins, "crm_id"].isna()),
-                    **self._about(joins),
+                    key=rows["key"].where(rows["crm_id"].isna()),
+                    **about,
                 ),
             ]
         )
@@ -97,15 +96,11 @@ class _ListPlan:
     def created(self) -> pd.Series:
         """Return the keys of the people whom this list's jobs create."""
         rows = self._rows
-        if rows.empty:
-            return pd.Series(dtype="string")
         return rows.loc[rows["reason"].isna() & rows["crm_id"].isna(), "key"]
 
     def links(self) -> pd.DataFrame:
         """Return the pairs that were found by address."""
         rows = self._rows
-        if rows.empty:
-            return frame_of(LINKS)
         found = rows[rows["crm_id"].notna() & ~rows["linked"] & rows["reason"].isna()]
         return pd.DataFrame(
             {
@@ -132,17 +127,18 @@ class _ListPlan:
             members[["member_id", "status"]].rename(columns={"status": "list_status"}),
             left_on="id",
             right_on="member_id",
+            how="left",
         )
         return chosen(inputs, people, "id").reset_index(drop=True)
 
     def _matched(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add the CRM record that each person is: by link, otherwise by address."""
         account, conn = self._inputs.account.name, self._inputs.conn
-        linked = links.load_links(conn, account=account, marketing_ids=people["id"])
-        linked = linked[linked["entity"] == self._entity].sort_values(
-            "speaks", ascending=False, kind="stable"
+        pairs = links.load_links(
+            conn, account=account, entity=self._entity, marketing_ids=people["id"]
         )
-        linked = linked.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
+        pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
+        linked = pairs.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
         crm = self._crm_people(people["email_key"], linked)
         by_id = crm.set_index("id")
         by_address = (
@@ -156,7 +152,7 @@ class _ListPlan:
             linked=through_link.notna(),
             crm_active=known.looked_up(crm_id, by_id["active"]).fillna(value=True),
             crm_status=known.looked_up(crm_id, by_id["status"]).fillna(Status.MAILABLE.value),
-            key=account + "-" + people["id"],
+            key=creation_key(account, self._entity, people["id"]),
         )
 
     def _crm_people(self, keys: pd.Series, linked: pd.Series) -> pd.DataFrame:
@@ -177,6 +173,7 @@ class _ListPlan:
             inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
         )
         reason = ignore_reasons(people, inputs.rules, erased=erased)["reason"]
+        reason = reason.mask(people["list_status"].isna(), "not_on_list")
         suppressed = known.ledger(inputs, None, people["email_key"])
         suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
         do_not_mail = people["email_key"].isin(suppressed["email_key"]) | (
@@ -214,20 +211,14 @@ class _ListPlan:
             rows,
             kind="create",
             result="new",
-            target="crm",
-            entity=self._entity,
             key=rows["key"],
-            source_id=rows["id"],
-            email=rows["email"],
-            list_key=self._list.key,
             values=new.values,
             after=new.after,
-            source="marketing",
-            source_entity="list_member",
+            **self._about(),
         )
 
-    def _about(self, keep: pd.Series) -> dict[str, object]:
-        rows = self._rows[keep]
+    def _about(self) -> dict[str, Any]:
+        rows = self._rows
         return {
             "target": "crm",
             "entity": self._entity,

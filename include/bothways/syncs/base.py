@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -118,15 +118,14 @@ class Inputs:
     whole: bool = False
 
 
-LINKS = pa.schema(
-    [
-        pa.field("entity", pa.string(), nullable=False),
-        pa.field("crm_id", pa.string(), nullable=False),
-        pa.field("marketing_id", pa.string(), nullable=False),
-        pa.field("email_key", pa.string()),
-        pa.field("speaks", pa.bool_()),
-    ]
-)
+_LINK: list[pa.Field[Any]] = [
+    pa.field("entity", pa.string(), nullable=False),
+    pa.field("crm_id", pa.string(), nullable=False),
+    pa.field("marketing_id", pa.string(), nullable=False),
+    pa.field("email_key", pa.string()),
+    pa.field("speaks", pa.bool_()),
+]
+LINKS = pa.schema(_LINK)
 
 
 def empty_links() -> pd.DataFrame:
@@ -157,6 +156,7 @@ class Plan:
         states: Memberships that both sides agree on without a write: list_key, entity, crm_id,
             marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
+        skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
     """
 
     jobs: pd.DataFrame
@@ -165,3 +165,4 @@ class Plan:
     baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
     states: pd.DataFrame = field(default_factory=pd.DataFrame)
     dropped: pd.DataFrame = field(default_factory=pd.DataFrame)
+    skipped: tuple[str, ...] = ()

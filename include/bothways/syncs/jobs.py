@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bothways.syncs.base import JOBS, Inputs, frame_of
+from bothways.transform.normalise import email_keys
 
 _DTYPES = frame_of(JOBS).dtypes
 
@@ -17,8 +18,8 @@ def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
 
     Args:
         rows: Gives the index; its columns are not looked at.
-        **columns: Columns of JOBS, as series over the same index or as one value for all. What is
-            not given is null, and `seq` is given when all jobs of a plan are numbered.
+        **columns: Columns of JOBS, as series over an index that holds these rows, or as one value
+            for all. What is not given is null; `seq` is given when all jobs of a plan are numbered.
     """
     made = pd.DataFrame(index=rows.index)
     for name, dtype in _DTYPES.items():
@@ -67,18 +68,19 @@ def chosen(inputs: Inputs, rows: pd.DataFrame, *ids: str) -> pd.DataFrame:
 
 def named_keys(inputs: Inputs) -> pd.Series:
     """Return the normalised addresses among the records that were named."""
-    from bothways.transform.normalise import email_keys
-
     return email_keys(
         pd.Series([item for item in inputs.options.records if "@" in item], dtype="string")
     )
 
 
 def due(inputs: Inputs, source: str, entity: str, list_key: str = "") -> pd.DataFrame:
-    """Return the records in error that are due again: source_id and email_key."""
+    """Return the records in error that are due again: source_id and email_key.
+
+    Of a run for chosen records only these; they are looked at whether they are due or not.
+    """
     rows = inputs.retries
     keep = (rows["source"] == source) & (rows["entity"] == entity)
-    return rows[keep & (rows["list_key"].fillna("") == list_key)]
+    return chosen(inputs, rows[keep & (rows["list_key"].fillna("") == list_key)], "source_id")
 
 
 def sentences(list_key: str, problems: pd.DataFrame) -> tuple[str, ...]:

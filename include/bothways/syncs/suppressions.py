@@ -7,19 +7,22 @@ have come to have an address that is already suppressed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from bothways.syncs import known
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
-from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, unchanged
-from bothways.tables import Side, Status
+from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
+from bothways.tables import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
 
 _UNFLAGGED = '{"do_not_mail": false}'
 _FLAGGED = '{"do_not_mail": true}'
 _ACCOUNT_RECORD = ["email", "reason", "suppressed_at"]
 _LIST_RECORD = [*_ACCOUNT_RECORD, "list_id", "entity", "member_id"]
+_FROM_PLATFORM = {"source": "marketing", "source_entity": "suppression"}
+_FROM_CRM = {"source": "crm", "source_entity": "suppression"}
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -38,37 +41,85 @@ def datasets(request: Request) -> list[Dataset]:
 
 
 def plan(inputs: Inputs) -> Plan:
-    """Decide on each suppression, and on each person whose address is suppressed."""
-    told, nameless = _told(inputs, "marketing")
-    people = _people(inputs, told)
-    crm_records = known.ledger(inputs, "crm", told["email_key"], "")
-    frames = [
-        ignored(
-            nameless, "empty", source="marketing", source_entity="suppression", entity="suppression"
-        ),
-        _flags(inputs, people),
-        _records(inputs, told, crm_records, people),
-        _to_platform(inputs),
-    ]
-    for key in inputs.lists["crm"]:
-        frames += _list_jobs(inputs, key)
-    return Plan(joined(frames))
+    """Decide on each suppression, and on each person whose address is suppressed.
+
+    A run for chosen lists looks at these lists' unsubscribes only. A list that one side has not
+    got yet waits until it is there.
+    """
+    frames = [] if inputs.options.lists else _account_jobs(inputs)
+    skipped = []
+    for key in sorted(inputs.lists["crm"]):
+        if all(inputs.lists[side][key].id for side in SIDES):
+            frames += _list_jobs(inputs, key)
+        else:
+            skipped.append(key)
+    return Plan(joined(frames), skipped=tuple(skipped))
 
 
-def _told(inputs: Inputs, side: Side, list_key: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what a side told in this run, one row per address, and its rows without address."""
-    dataset = _of_list(list_key) if list_key else "suppressions"
-    staged = inputs.staged.read(side, dataset)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a side told in this run, of its account or of one list.
+
+    Attributes:
+        rows: What the ledger knows of the addresses, one row each.
+        left_out: Jobs of the rows that lead to nothing.
+    """
+
+    rows: pd.DataFrame
+    left_out: pd.DataFrame
+
+
+def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
+    staged = inputs.staged.read(side, _of_list(list_key) if list_key else "suppressions")
     if staged.empty:
-        staged = pd.DataFrame(
-            {"email_key": pd.Series(dtype="string"), "deleted": pd.Series(dtype=bool)}
-        )
-    staged = chosen(inputs, staged[~staged["deleted"].astype(bool)])
-    if side == "crm":
-        staged = staged[staged["list_id"].isna()] if "list_id" in staged else staged
+        staged = pd.DataFrame(columns=["id", "email", "email_key", "deleted"], dtype="string")
+    staged = chosen(inputs, staged[~staged["deleted"].astype(bool)], "id")
     again = due(inputs, side, "suppression", list_key)
-    keys = pd.concat([staged["email_key"], again["email_key"]]).dropna()
-    return known.ledger(inputs, side, keys, list_key), staged[staged["email_key"].isna()]
+    keys = pd.concat([staged["email_key"], again["email_key"], _named(inputs)]).dropna()
+    rows = known.ledger(inputs, side, keys, list_key)
+    reason = pd.Series("empty", index=staged.index).where(staged["email_key"].isna())
+    reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), "duplicate")
+    reason = reason.mask(reason.isna() & ~staged["email_key"].isin(rows["email_key"]), "lifted")
+    left_out = staged[reason.notna()]
+    return _Told(
+        rows,
+        ignored(
+            left_out,
+            reason.dropna(),
+            entity="suppression",
+            source=side,
+            source_entity="suppression",
+            source_id=left_out["id"],
+            email=left_out["email"],
+            list_key=list_key or None,
+        ),
+    )
+
+
+def _named(inputs: Inputs) -> pd.Series:
+    """Return the addresses that the person at the trigger form named, directly or by id."""
+    ids = pd.Series([item for item in inputs.options.records if "@" not in item], dtype="string")
+    if ids.empty:
+        return named_keys(inputs)
+    found = pd.concat([known.people(inputs, side, ids=ids) for side in SIDES])
+    keys: pd.Series = pd.concat([named_keys(inputs), found["email_key"]])
+    return keys
+
+
+# ── suppressions of the whole account ─────────────────────────────────────────────────────────
+
+
+def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
+    told = _told(inputs, "marketing")
+    added = _told(inputs, "crm")
+    people = _people(inputs, told.rows)
+    return [
+        told.left_out,
+        added.left_out,
+        _flags(inputs, people),
+        _records(inputs, told.rows, people),
+        _to_platform(inputs, added.rows),
+    ]
 
 
 def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
@@ -77,11 +128,9 @@ def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
     Of an address that was suppressed in an earlier run, only those people count who are new to it.
     """
     changed = pd.concat([_changed(inputs, entity) for entity in ("contact", "lead")])
-    keys = pd.concat([told["email_key"], changed["email_key"]]).dropna().drop_duplicates()
+    keys = pd.concat([told["email_key"], changed["email_key"]]).dropna()
     found = known.people(inputs, "crm", email_keys=keys)
-    reasons = known.ledger(inputs, "marketing", keys, "")[
-        ["email_key", "reason", "vendor_reason", "record_id"]
-    ]
+    reasons = known.ledger(inputs, "marketing", keys, "")[["email_key", "reason", "record_id"]]
     people = found.merge(reasons.rename(columns={"record_id": "source_id"}), on="email_key")
     return people[people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])]
 
@@ -89,66 +138,59 @@ def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
 def _changed(inputs: Inputs, entity: str) -> pd.DataFrame:
     staged = inputs.staged.read("crm", _people_of(entity))
     if staged.empty:
-        return pd.DataFrame(
-            {"email_key": pd.Series(dtype="string"), "id": pd.Series(dtype="string")}
-        )
+        return pd.DataFrame(columns=["email_key", "id"], dtype="string")
     return chosen(inputs, staged[~staged["deleted"].astype(bool)], "id")[["email_key", "id"]]
 
 
 def _flags(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
     """Flag people in the CRM; a closed lead is read-only until it is opened again."""
-    about = {
+    about: dict[str, Any] = {
         "target": "crm",
         "entity": people["entity"],
         "record_id": people["id"],
         "source_id": people["source_id"],
         "email": people["email"],
-        "source": "marketing",
-        "source_entity": "suppression",
+        **_FROM_PLATFORM,
     }
     if not inputs.account.settings.update_do_not_bulk_email:
         return ignored(people, "switched_off", **about)
     flagged = people["status"].ne(Status.MAILABLE.value).fillna(value=False)
     closed = ~flagged & (people["entity"] == "lead") & ~people["active"].fillna(value=True)
-    to_write = ~flagged & ~closed
     return joined(
         [
-            unchanged(people[flagged], **_of(about, flagged)),
-            ignored(people[closed], "inactive", **_of(about, closed)),
+            unchanged(people[flagged], **about),
+            ignored(people[closed], "inactive", **about),
             job_frame(
-                people[to_write],
+                people[~flagged & ~closed],
                 kind="suppress",
                 result="updated",
-                reason=people.loc[to_write, "reason"],
+                reason=people["reason"],
                 before=_UNFLAGGED,
                 after=_FLAGGED,
-                **_of(about, to_write),
+                **about,
             ),
         ]
     )
 
 
-def _records(
-    inputs: Inputs, told: pd.DataFrame, kept: pd.DataFrame, people: pd.DataFrame
-) -> pd.DataFrame:
+def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     """Keep a suppression record in the CRM for each address that the platform suppresses."""
-    about = {
+    about: dict[str, Any] = {
         "target": "crm",
         "entity": "suppression",
         "source_id": told["record_id"],
         "email": told["email"],
-        "source": "marketing",
-        "source_entity": "suppression",
+        **_FROM_PLATFORM,
     }
     if not inputs.account.settings.add_global_unsubscribers_to_crm_suppression_list:
-        alone = ~told["email_key"].isin(people["email_key"])
-        return ignored(told[alone], "switched_off", **_of(about, alone))
+        return ignored(told[~told["email_key"].isin(people["email_key"])], "switched_off", **about)
+    kept = known.ledger(inputs, "crm", told["email_key"], "")
     there = told["email_key"].isin(kept["email_key"])
     new = told[~there]
     values = _record_values(new, _ACCOUNT_RECORD)
     return joined(
         [
-            unchanged(told[there], **_of(about, there)),
+            unchanged(told[there], **about),
             job_frame(
                 new,
                 kind="create",
@@ -157,144 +199,114 @@ def _records(
                 values=values,
                 after=values,
                 reason=new["reason"],
-                **_of(about, ~there),
+                **about,
             ),
         ]
     )
 
 
-def _to_platform(inputs: Inputs) -> pd.DataFrame:
+def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     """Suppress on the platform what a person added to the CRM's suppression records."""
-    added, nameless = _told(inputs, "crm")
     kept = known.ledger(inputs, "marketing", added["email_key"], "")
     there = added["email_key"].isin(kept["email_key"])
-    about = {
+    about: dict[str, Any] = {
         "target": "marketing",
         "entity": "contact",
         "source_id": added["record_id"],
         "email": added["email"],
-        "source": "crm",
-        "source_entity": "suppression",
+        **_FROM_CRM,
     }
-    new = added[~there]
     return joined(
         [
-            ignored(
-                nameless, "empty", source="crm", source_entity="suppression", entity="suppression"
-            ),
-            unchanged(added[there], **_of(about, there)),
+            unchanged(added[there], **about),
             job_frame(
-                new,
+                added[~there],
                 kind="suppress",
                 result="new",
-                reason=new["reason"],
+                reason=added["reason"],
                 before=_UNFLAGGED,
                 after=_FLAGGED,
-                **_of(about, ~there),
+                **about,
             ),
         ]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _ListPeople:
-    """People of the CRM who unsubscribed from one list, and whether they are still on it."""
-
-    rows: pd.DataFrame
-    key: str
-
-    def about(self, keep: pd.Series) -> dict[str, object]:
-        rows = self.rows[keep]
-        return {
-            "target": "crm",
-            "list_key": self.key,
-            "source_id": rows["source_id"],
-            "email": rows["email"],
-            "source": "marketing",
-            "source_entity": "suppression",
-        }
+# ── unsubscribes from one list ────────────────────────────────────────────────────────────────
 
 
 def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
     """Take people off the marketing list that they unsubscribed from, and keep a record of it."""
-    told, nameless = _told(inputs, "marketing", key)
-    about = {
-        "source": "marketing",
-        "source_entity": "suppression",
-        "list_key": key,
+    told = _told(inputs, "marketing", key)
+    people = _list_people(inputs, key, told.rows)
+    absent = told.rows[~told.rows["email_key"].isin(people["email_key"])]
+    about: dict[str, Any] = {
         "target": "crm",
+        "list_key": key,
+        "source_id": people["source_id"],
+        "email": people["email"],
+        **_FROM_PLATFORM,
     }
-    found = known.people(inputs, "crm", email_keys=told["email_key"])
-    absent = told[~told["email_key"].isin(found["email_key"])]
-    people = _ListPeople(_list_people(inputs, key, told, found), key)
     return [
-        ignored(nameless, "empty", entity="suppression", **about),
+        told.left_out,
         ignored(
             absent,
             "not_in_crm",
             entity="suppression",
-            email=absent["email"],
+            list_key=key,
             source_id=absent["record_id"],
+            email=absent["email"],
+            **_FROM_PLATFORM,
+        ),
+        job_frame(
+            people[people["member"]],
+            kind="leave",
+            entity=people["entity"],
+            result="deleted",
+            record_id=people["id"],
+            membership_id=people["membership_id"],
+            reason=people["reason"],
             **about,
         ),
-        *_leavers(people),
-        _list_records(inputs, people),
+        _list_records(inputs, key, people, about),
     ]
 
 
-def _list_people(inputs: Inputs, key: str, told: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def _list_people(inputs: Inputs, key: str, told: pd.DataFrame) -> pd.DataFrame:
+    """Return the people of the list's kind who unsubscribed, and whether they are on it."""
     crm_list = inputs.lists["crm"][key]
+    found = known.people(inputs, "crm", entity=crm_list.entity, email_keys=told["email_key"])
     members = known.members(inputs, "crm", crm_list.id, found["id"])
     told = told[["email_key", "reason", "vendor_reason", "suppressed_at", "record_id"]]
     people = found.merge(told.rename(columns={"record_id": "source_id"}), on="email_key")
-    if crm_list.entity:
-        people = people[people["entity"] == crm_list.entity]
     people = people.merge(
-        members[["entity", "member_id", "membership_id"]].assign(member=True),
-        left_on=["entity", "id"],
-        right_on=["entity", "member_id"],
-        how="left",
+        members[["member_id", "membership_id"]], left_on="id", right_on="member_id", how="left"
     )
-    return people.assign(member=people["member"].fillna(value=False), list_id=crm_list.id)
+    return people.assign(
+        member=people["member_id"].notna(), member_id=people["id"], list_id=crm_list.id
+    )
 
 
-def _leavers(people: _ListPeople) -> list[pd.DataFrame]:
-    member = people.rows["member"].astype(bool)
-    on_list = people.rows[member]
-    return [
-        job_frame(
-            on_list,
-            kind="leave",
-            entity=on_list["entity"],
-            result="deleted",
-            record_id=on_list["id"],
-            membership_id=on_list["membership_id"],
-            reason=on_list["reason"],
-            **people.about(member),
-        ),
-    ]
-
-
-def _list_records(inputs: Inputs, people: _ListPeople) -> pd.DataFrame:
-    rows = people.rows
-    kept = known.ledger(inputs, "crm", rows["email_key"], people.key)
-    there = rows["id"].isin(kept["member_id"])
-    new = rows[~there]
-    values = _record_values(new.assign(member_id=new["id"]), _LIST_RECORD)
+def _list_records(
+    inputs: Inputs, key: str, people: pd.DataFrame, about: dict[str, Any]
+) -> pd.DataFrame:
+    kept = known.ledger(inputs, "crm", people["email_key"], key)
+    there = people["id"].isin(kept["member_id"])
+    new = people[~there]
+    values = _record_values(new, _LIST_RECORD)
     return joined(
         [
-            unchanged(rows[there], entity="suppression", **people.about(there)),
+            unchanged(people[there], entity="suppression", **about),
             job_frame(
                 new,
                 kind="create",
                 entity="suppression",
                 result="new",
-                record_id=None,
-                key=inputs.account.name + "-" + people.key + "-" + new["id"],
+                key=inputs.account.name + "-" + key + "-" + new["id"],
                 values=values,
                 after=values,
                 reason=new["reason"],
-                **people.about(~there),
+                **about,
             ),
         ]
     )
@@ -304,13 +316,6 @@ def _record_values(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
     """Return suppression records; the vendor's own word for the reason is the more exact one."""
     written = rows.assign(reason=rows["vendor_reason"].fillna(rows["reason"]))
     return json_objects(written, {name: name for name in columns})
-
-
-def _of(columns: dict[str, object], keep: pd.Series) -> dict[str, object]:
-    return {
-        name: value[keep] if isinstance(value, pd.Series) else value
-        for name, value in columns.items()
-    }
 
 
 def _of_list(key: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bothways.config.mapping import Mapping
+from bothways.config.mapping import Direction, Mapping
 from bothways.tables import FIELD_PREFIX, Side, other
 from bothways.transform.fields import for_creation, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
@@ -27,11 +27,20 @@ class NewValues:
     problems: pd.DataFrame
 
 
+def creation_key(account: str, entity: str, marketing_ids: pd.Series) -> pd.Series:
+    """Return what the creation of a CRM record for a platform contact is keyed by.
+
+    It is the same whichever sync type creates the record, so that a person is made once.
+    """
+    return account + "-" + entity + "-" + marketing_ids
+
+
 def new_values(rows: pd.DataFrame, mapping: Mapping, target: Side) -> NewValues:
     """Return the mapped values of ``rows``, read on the other side, for new records on ``target``.
 
-    What is empty is left out, so that the target's own defaults hold. A value that does not fit
-    is left out too, and told.
+    In a CRM, a field that travels both ways is written even if it is empty: the CRM's own default
+    would come back as somebody's change. On a platform, where a creation may find somebody who is
+    there already, what is empty is left out. A value that does not fit is left out, and told.
     """
     shared = to_shared(rows, mapping, other(target))
     travelling = [
@@ -44,9 +53,17 @@ def new_values(rows: pd.DataFrame, mapping: Mapping, target: Side) -> NewValues:
         values=json_objects(
             written.frame,
             field_columns(written.frame),
-            mask=written.frame.notna(),
+            mask=written.frame.notna() | _written_empty(written.frame, mapping, target),
             without=written.unfit,
         ),
         after=json_objects(ready, field_columns(ready), mask=ready.notna()),
         problems=pd.concat([shared.problems, written.problems], ignore_index=True),
     )
+
+
+def _written_empty(rows: pd.DataFrame, mapping: Mapping, target: Side) -> pd.Series:
+    both = {
+        FIELD_PREFIX + str(item.name(target)): item.direction is Direction.BOTH and target == "crm"
+        for item in mapping.fields.values()
+    }
+    return pd.Series(both, dtype=bool).reindex(rows.columns, fill_value=False)
