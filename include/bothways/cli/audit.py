@@ -198,7 +198,7 @@ def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(f"{name} {values[name]}" for name in sorted(values))
 
 
 def _time(moment: datetime) -> str:

@@ -1,0 +1,199 @@
+"""`bothways audit` and `migrate`: what the store knows, on a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner, Result
+
+from bothways.cli import audit
+from bothways.cli.app import app
+from bothways.store import jobs, runs
+from bothways.store.counts import count_jobs
+from bothways.store.db import Store
+from bothways.terms import RunStatus
+
+Audit = Callable[..., Result]
+
+
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[Store]:
+    store = Store(postgres_url)
+    store.migrate()
+    yield store
+    store.dispose()
+
+
+@pytest.fixture
+def run_audit(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    import airflow.settings  # noqa: F401 - logs to what is stdout now, not to the runner's
+
+    monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", postgres_url)
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(audit, "join_airflow", lambda: None)  # tested in a process of its own
+    return lambda *arguments: CliRunner().invoke(app, ["audit", *arguments])
+
+
+def record(store: Store, account: str, sync: str, status: RunStatus, message: str) -> int:
+    rows = pd.DataFrame(
+        {
+            "seq": [0, 1, 2, 3],
+            "entity": ["contact", "contact", "lead", "lead"],
+            "kind": [None, None, None, "join"],
+            "target": ["crm"] * 4,
+            "record_id": ["c-1", "c-2", None, "l-4"],
+            "email": ["ann@example.com", "info@example.com", "not\x1b[31m red", "bob@example.com"],
+            "list_key": ["newsletter"] * 4,
+            "result": ["unchanged", "ignored", "ignored", "new"],
+            "reason": [None, "role", "invalid", None],
+        }
+    )
+    with store.begin() as conn:
+        run_id = runs.open_run(
+            conn,
+            account=account,
+            sync_type=sync,
+            dag_id=f"{account}__{sync}",
+            dag_run_id="manual",
+            submitted_by="ann",
+            params={"full_resync": True},
+            dry_run=False,
+        )
+        jobs.write_jobs(conn, run_id=run_id, account=account, rows=rows)
+        runs.set_list(
+            conn, run_id=run_id, list_key="newsletter", name="Newsletter", status="Failed",
+            message="There is no list `Newsletter`; create it.",
+        )  # fmt: skip
+        counts = count_jobs(conn, run_id=run_id).as_json()
+        runs.finish_run(conn, run_id=run_id, status=status, counts=counts, message=message)
+    return run_id
+
+
+def test_an_empty_store_says_so(store: Store, run_audit: Audit) -> None:
+    done = run_audit()
+    assert (done.exit_code, done.stdout) == (0, "No runs.\n")
+
+
+def test_runs_are_a_table_the_newest_first(store: Store, run_audit: Audit) -> None:
+    record(store, "demo", "suppressions", RunStatus.COMPLETED, "All well.")
+    record(store, "acme", "address_books", RunStatus.FAILED, "The guard stopped it.")
+    head, newest, oldest = run_audit().stdout.splitlines()
+    assert head.split()[:3] == ["Run", "Account", "Sync"]
+    assert newest.split()[:4] == ["2", "acme", "address_books", "Failed"]
+    assert oldest.split()[:4] == ["1", "demo", "suppressions", "Completed"]
+    assert "The guard stopped it." in newest
+    # total, new, updated, re-added, unchanged, duplicate, ignored, deleted, errors
+    assert " ".join(oldest.split()).endswith("4 0 0 0 1 0 2 0 0 All well.")
+
+
+def test_filters_narrow_the_runs(store: Store, run_audit: Audit) -> None:
+    record(store, "demo", "suppressions", RunStatus.COMPLETED, "")
+    record(store, "acme", "address_books", RunStatus.FAILED, "")
+
+    def found(*arguments: str) -> list[int]:
+        return [run["run_id"] for run in json.loads(run_audit("--json", *arguments).stdout)]
+
+    assert found() == [2, 1]
+    assert found("--account", "demo") == [1]
+    assert found("--sync", "address_books") == [2]
+    assert found("--status", "Failed") == [2]
+    assert found("--since", "2020-01-01") == [2, 1]
+    assert found("--since", "2999-01-01") == []
+    assert found("--limit", "1") == [2]
+    assert run_audit("--status", "Fine").exit_code == 2
+
+
+def test_one_run_shows_counts_reasons_lists_and_jobs(store: Store, run_audit: Audit) -> None:
+    run_id = record(store, "demo", "address_books", RunStatus.COMPLETED_WITH_ERRORS, "Look.")
+    text = run_audit(str(run_id)).stdout
+    for expected in (
+        "demo, address_books",
+        "Completed With Errors",
+        "by ann",
+        "total 4",
+        "invalid 1, role 1",
+        "full_resync True",
+        "There is no list `Newsletter`; create it.",
+        "planned (new)",
+        "ann@example.com",
+    ):
+        assert expected in text
+    assert "\x1b[31m" not in text  # an address is no command to the terminal
+
+
+def test_jobs_are_filtered_and_the_rest_is_counted(store: Store, run_audit: Audit) -> None:
+    run_id = str(record(store, "demo", "address_books", RunStatus.COMPLETED, ""))
+
+    def seqs(*arguments: str) -> list[int]:
+        found = json.loads(run_audit(run_id, "--json", *arguments).stdout)
+        return [job["seq"] for job in found["jobs"]]
+
+    assert seqs() == [0, 1, 2, 3]
+    assert seqs("--result", "ignored") == [1, 2]
+    assert seqs("--result", "ignored", "--entity", "lead") == [2]
+    assert "1 of 4 jobs" in run_audit(run_id, "--limit", "1").stdout
+
+
+def test_a_run_that_does_not_exist_is_one_sentence(store: Store, run_audit: Audit) -> None:
+    done = run_audit("99")
+    assert done.exit_code == 1
+    assert done.stderr == "There is no run 99; `bothways audit` prints the runs.\n"
+
+
+def test_a_store_that_is_not_migrated_says_what_to_run(run_audit: Audit) -> None:
+    done = run_audit()
+    assert done.exit_code == 1
+    assert done.stderr == "The store's tables are missing or old; run `bothways migrate`.\n"
+
+
+def test_a_store_of_another_kind_is_refused(
+    run_audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", "mysql://u:hunter2@h/db")
+    done = run_audit()
+    assert done.exit_code == 1
+    assert "give it type postgres" in done.stderr
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.slow
+def test_commands_find_connections_in_airflows_database_and_in_the_environment(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    dropped = ("AIRFLOW", "_AIRFLOW")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+    }
+    binaries = Path(sys.executable).parent
+
+    def command(name: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(binaries / name), *arguments],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert command("airflow", "db", "migrate").returncode == 0
+    missing = command("bothways", "migrate")
+    assert missing.returncode == 1
+    assert "Airflow has no connection `bothways_store`; create it" in missing.stderr
+    add = ("connections", "add", "bothways_store", "--conn-uri", postgres_url)
+    assert command("airflow", *add).returncode == 0
+    # from the database; stdout is the command's alone, whatever Airflow logs
+    done = command("bothways", "migrate", AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG")
+    assert (done.returncode, done.stdout) == (0, "The store is up to date.\n"), done.stderr
+    # the environment comes first
+    elsewhere = "postgresql://nobody@127.0.0.1:9/none"
+    assert command("bothways", "audit", AIRFLOW_CONN_BOTHWAYS_STORE=elsewhere).returncode == 1
+    assert json.loads(command("bothways", "audit", "--json").stdout) == []
