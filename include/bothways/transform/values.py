@@ -60,12 +60,19 @@ def settle(values: Array, item: FieldMapping) -> Array:
     what the platform's ``date_format`` does not write. Doing it twice changes nothing more.
     """
     if item.type is FieldType.STRING and item.max_length is not None:
-        return pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(values, 0, item.max_length))
+        return _cut(values, item.max_length)
     if item.type is FieldType.NUMBER and item.decimals is not None:
         return pc.round(values, item.decimals)
     if item.type is FieldType.DATETIME and item.date_format is not None:
         return _parse(_format(values, item.date_format), item.date_format).cast(values.type)
     return values
+
+
+def _cut(texts: Array, length: int) -> Array:
+    longest = pc.max(pc.utf8_length(texts)).as_py()
+    if longest is None or longest <= length:
+        return texts
+    return pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(texts, 0, length))
 
 
 def write_values(values: Array, item: FieldMapping, side: Side) -> Array:
