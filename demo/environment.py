@@ -105,6 +105,8 @@ def _inherited() -> dict[str, str]:
     dropped = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PYTEST_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    # a folder of data (.bothways/sandbox) must not be taken for a package of that name
+    kept["PYTHONSAFEPATH"] = "1"
     # macOS ends forked children that touch the network or Objective-C otherwise
     kept["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
     kept["no_proxy"] = ",".join(filter(None, [kept.get("no_proxy"), "127.0.0.1", "localhost"]))
