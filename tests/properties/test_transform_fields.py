@@ -52,7 +52,9 @@ MAPPING = Mapping.model_validate(
         },
     }
 )
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
+    '"\\/\n\r\t\x00\x1f\x7f\u2028😀a ', max_size=12
+)
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC))
 CRM_ROWS = st.lists(
