@@ -70,6 +70,27 @@ CATALOG: Final[Mapping[str, SyncType]] = {
         },
         uses_lists=True,
     ),
+    "marketing_lists": SyncType(
+        name="marketing_lists",
+        title="Two-way marketing list",
+        module="bothways.syncs.marketing_lists",
+        needs={
+            "crm": frozenset(
+                {
+                    "ReadsContacts",
+                    "ReadsListMembers",
+                    "WritesContacts",
+                    "WritesListMembers",
+                    "HasLists",
+                }
+            ),
+            "marketing": frozenset(
+                {"ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists"}
+            ),
+        },
+        after=("suppressions",),
+        uses_lists=True,
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -35,18 +36,30 @@ def creation_key(account: str, entity: str, marketing_ids: pd.Series) -> pd.Seri
     return account + "-" + entity + "-" + marketing_ids
 
 
-def new_values(rows: pd.DataFrame, mapping: Mapping, target: Side) -> NewValues:
+Overlay = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def new_values(
+    rows: pd.DataFrame, mapping: Mapping, target: Side, overlay: Overlay | None = None
+) -> NewValues:
     """Return the mapped values of ``rows``, read on the other side, for new records on ``target``.
 
     In a CRM, a field that travels both ways is written even if it is empty: the CRM's own default
     would come back as somebody's change. On a platform, where a creation may find somebody who is
     there already, what is empty is left out. A value that does not fit is left out, and told.
+
+    Args:
+        rows: The source's records, with its vendor's field columns.
+        mapping: The mapping of the CRM's entity.
+        target: Where the records are made.
+        overlay: Puts what people's other records agreed on over the rows in the shared format.
     """
     shared = to_shared(rows, mapping, other(target))
+    ready = overlay(shared.frame) if overlay else shared.frame
     travelling = [
         FIELD_PREFIX + name for name, item in mapping.fields.items() if item.travels_to(target)
     ]
-    ready = for_creation(shared.frame, mapping, target)
+    ready = for_creation(ready, mapping, target)
     ready = ready[[name for name in ready.columns if name in travelling]]
     written = to_vendor(ready, mapping, target)
     return NewValues(

@@ -48,6 +48,8 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         inputs: The plan's inputs.
         fields: Vendor fields to load, by side.
     """
+    # Only entities that a mapped list holds are read with their fields.
+    held = [item.entity for item in inputs.lists["crm"].values()]
     crm_ids, marketing_ids = _named_by_crm(inputs), _named_by_platform(inputs)
     crm_ids, marketing_ids = _with_known(inputs, crm_ids, marketing_ids)
     for _ in range(2):  # to those who are linked, then to those who are linked with these
@@ -74,7 +76,13 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         "crm": _members(inputs, "crm", crm["id"]),
         "marketing": _members(inputs, "marketing", marketing["id"]),
     }
-    return Gathered(crm, marketing, links, members, _states(inputs, crm["id"], marketing["id"]))
+    return Gathered(
+        crm[crm["entity"].isin(held)],
+        marketing,
+        links[links["entity"].isin(held)],
+        members,
+        _states(inputs, crm["id"], marketing["id"]),
+    )
 
 
 def _named_by_crm(inputs: Inputs) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,7 +22,8 @@ class Persons:
     Attributes:
         rows: One row per pair, per CRM record without a contact, and per contact without a record:
             `person` (the same for all rows of one person), `entity`, `crm_id`, `marketing_id`,
-            `speaks`, `new_link`, `case`; of the CRM record `crm_active`, `crm_modified_at`,
+            `link_key` (the address that a link was made
+            by), `speaks`, `new_link`, `case`; of the CRM record `crm_active`, `crm_modified_at`,
             `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, and the same of the contact
             under `marketing_…`.
         dropped: Links that hold no longer: entity, crm_id.
@@ -31,17 +33,23 @@ class Persons:
     dropped: pd.DataFrame
 
 
-def persons(gathered: Gathered) -> Persons:
+def persons(gathered: Gathered, entities: Mapping[str, str]) -> Persons:
     """Bring the people of both sides together.
 
-    A CRM record that is on no list and linked with nobody is only looked at where a platform
-    contact has its address and no record on a list has: of several, the likeliest.
+    A CRM record that is on no list and linked with nobody is only looked at where somebody with
+    its address is on a platform list of its entity, and no such record is on a list: of several,
+    the likeliest.
+
+    Args:
+        gathered: What both sides and the store know.
+        entities: What each list holds, by list key.
     """
     listed = _listed(gathered)
-    spare = _spare(gathered.crm[~gathered.crm["id"].isin(listed)], gathered, listed)
+    spare = _spare(gathered, listed, entities)
     crm = gathered.crm[gathered.crm["id"].isin(pd.concat([listed, spare]))]
     found = match(crm, gathered.marketing, gathered.links)
     rows = pd.concat([found.pairs, found.crm_only, found.marketing_only], ignore_index=True)
+    rows = rows.rename(columns={"email_key": "link_key"})
     rows = rows.merge(_beside(crm, "crm"), on=["entity", "crm_id"], how="left")
     contacts = _beside(gathered.marketing, "marketing").drop(columns="entity")
     rows = rows.merge(contacts, on="marketing_id", how="left")
@@ -51,25 +59,39 @@ def persons(gathered: Gathered) -> Persons:
 
 
 def _listed(gathered: Gathered) -> pd.Series:
-    return pd.concat(
+    """Return the CRM records that are on a list, or were, or are linked."""
+    known: pd.Series = pd.concat(
         [
             gathered.members["crm"]["member_id"],
             gathered.links["crm_id"],
             gathered.states["crm_id"],
         ]
-    ).drop_duplicates()
+    )
+    return known.drop_duplicates()
 
 
-def _spare(unlisted: pd.DataFrame, gathered: Gathered, listed: pd.Series) -> pd.Series:
-    """Return the likeliest record per address and entity that a platform contact could be."""
-    taken = gathered.crm.loc[gathered.crm["id"].isin(listed), ["entity", "email_key"]]
-    free = unlisted.merge(taken.drop_duplicates().assign(taken=True), how="left")
-    free = free[free["taken"].isna() & free["email_key"].isin(gathered.marketing["email_key"])]
-    free = free[free["merged_into"].isna()]
+def _spare(gathered: Gathered, listed: pd.Series, entities: Mapping[str, str]) -> pd.Series:
+    """Return the likeliest record per address and entity that a platform member could be."""
+    key = ["entity", "email_key"]
+    on_list = gathered.crm["id"].isin(listed)
+    taken = gathered.crm.loc[on_list, key].drop_duplicates().assign(taken=True)
+    wanted = _wanted(gathered, entities).assign(wanted=True)
+    free = gathered.crm[~on_list & gathered.crm["merged_into"].isna()]
+    free = free.merge(taken, on=key, how="left").merge(wanted, on=key)
+    free = free[free["taken"].isna() & ~free["deleted"].astype(bool)]
     best = free.sort_values(
         ["active", "modified_at", "id"], ascending=[False, False, True], kind="stable"
     )
     return best.drop_duplicates(["entity", "email_key"])["id"]
+
+
+def _wanted(gathered: Gathered, entities: Mapping[str, str]) -> pd.DataFrame:
+    """Return which address should have a record of which entity: the lists of the platform say."""
+    members = gathered.members["marketing"][["member_id", "list_key"]]
+    addresses = gathered.marketing[["id", "email_key"]]
+    found = members.merge(addresses, left_on="member_id", right_on="id")
+    held = found["list_key"].map(entities).astype(_TEXT)
+    return found.assign(entity=held)[["entity", "email_key"]].dropna().drop_duplicates()
 
 
 def _beside(rows: pd.DataFrame, side: str) -> pd.DataFrame:

@@ -1,0 +1,165 @@
+"""Two-way marketing lists: people, fields and memberships of both sides kept in step.
+
+First what changed on the platform goes to the CRM, then members, fields and removals go from the
+CRM to the platform; both are decided here at once, from what both sides have now and what they
+had when they last agreed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bothways.store import erase
+from bothways.syncs import known
+from bothways.syncs.address_books import marketing_fields
+from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
+from bothways.syncs.jobs import joined, named_keys
+from bothways.syncs.two_way.fields import FieldPlan, plan_fields
+from bothways.syncs.two_way.gather import gather
+from bothways.syncs.two_way.lists import ListPlan, plan_list
+from bothways.syncs.two_way.persons import Persons, persons
+from bothways.tables import FieldType, Side, Status
+from bothways.transform.ignore import ignore_reasons
+
+
+def datasets(request: Request) -> list[Dataset]:
+    """Read people with their mapped fields, and the members of the mapped lists."""
+    lists = request.list_ids()
+    if not lists:
+        return []
+    if request.side == "marketing":
+        fields = marketing_fields(request.account.mappings)
+        return [Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists)]
+    held = {item.entity for item in request.lists.values()}
+    people = [
+        Dataset(f"{entity}s", "contacts", entity=entity, fields=_crm_fields(request, entity))
+        for entity in request.entities
+        if entity in held
+    ]
+    return [*people, Dataset("members", "members", lists=lists)]
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Decide on everybody who is, or was, on a mapped list."""
+    crm_fields: dict[str, FieldType] = {}
+    for mapping in inputs.account.mappings.values():
+        crm_fields |= mapping.vendor_fields("crm")
+    fields: dict[Side, dict[str, FieldType]] = {
+        "crm": crm_fields,
+        "marketing": marketing_fields(inputs.account.mappings),
+    }
+    gathered = gather(inputs, fields)
+    entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
+    found = persons(gathered, entities)
+    people = _named(inputs, _judged(inputs, found.rows))
+    if people.empty:
+        return Plan(joined([]), dropped=found.dropped)
+    field_plan = plan_fields(inputs, gathered, _in_step(people))
+    created: set[str] = set()
+    lists = [
+        plan_list(inputs, gathered, people, crm_list, agreed=field_plan.agreed, created=created)
+        for _, crm_list in sorted(inputs.lists["crm"].items())
+        if crm_list.entity
+    ]
+    on_both = people.loc[people["marketing_id"].notna(), "person"]
+    concerned = pd.concat([on_both, *(item.created for item in lists)])
+    return _together(field_plan.of(concerned), lists, found, people)
+
+
+def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:
+    mapping = request.account.mappings.get(entity)
+    return mapping.vendor_fields("crm") if mapping else {}
+
+
+def _judged(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add `consent`, why a person may not be mailed, and `left_out`, why one joins nothing."""
+    rules = replace(
+        inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
+    )
+    by_crm = _contacts(rows, "crm", "marketing")
+    keys = by_crm["email_key"]
+    erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
+    left_out = ignore_reasons(by_crm, rules, erased=erased)["reason"]
+    told = known.ledger(inputs, None, keys, "").drop_duplicates("email_key").set_index("email_key")
+    platform = rows["marketing_status"].where(
+        rows["marketing_status"].ne(Status.MAILABLE.value)
+        & rows["marketing_status"].ne(Status.PENDING.value)
+    )
+    crm = rows["crm_status"].where(rows["crm_status"].ne(Status.MAILABLE.value))
+    word = platform.fillna(known.looked_up(keys, told["reason"])).fillna(crm)
+    consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
+    return rows.assign(consent=consent, left_out=left_out)
+
+
+def _contacts(rows: pd.DataFrame, side: str, other: str) -> pd.DataFrame:
+    """Return the people as CONTACTS: of one side, and of the other where that has no record."""
+    return pd.DataFrame(
+        {
+            "id": rows[f"{side}_id"].fillna(rows[f"{other}_id"]),
+            "email": rows[f"{side}_email"].fillna(rows[f"{other}_email"]),
+            "email_key": rows[f"{side}_email_key"].fillna(rows[f"{other}_email_key"]),
+            "status": rows[f"{side}_status"].fillna(Status.MAILABLE.value),
+            "active": rows[f"{side}_active"].fillna(value=True),
+            "modified_at": rows[f"{side}_modified_at"],
+        }
+    )
+
+
+def _in_step(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the records whose fields travel: both sides live, nothing speaks against writing.
+
+    Several records of a person who is yet to be created on the platform are among them.
+    """
+    shared = people["crm_id"].notna() & people["person"].duplicated(keep=False)
+    both = people["crm_id"].notna() & (people["marketing_id"].notna() | shared)
+    live = ~people["crm_deleted"].fillna(value=False) & ~people["marketing_deleted"].fillna(
+        value=False
+    )
+    fit = people["consent"].isna() & people["left_out"].isna()
+    return people[both & live & fit & people["case"].ne("merged_away").fillna(value=True)]
+
+
+def _named(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
+    """Return the persons whom somebody named at the trigger form; all where nobody was named."""
+    named = inputs.options.records
+    if not named:
+        return people
+    keys = named_keys(inputs)
+    meant = people["crm_id"].isin(named) | people["marketing_id"].isin(named)
+    meant |= people["crm_email_key"].isin(keys) | people["marketing_email_key"].isin(keys)
+    return people[people["person"].isin(people.loc[meant, "person"])]
+
+
+def _together(
+    fields: FieldPlan, lists: list[ListPlan], found: Persons, people: pd.DataFrame
+) -> Plan:
+    links = [_new_links(people), *(item.links for item in lists)]
+    return Plan(
+        jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
+        links=pd.concat([frame for frame in links if not frame.empty] or [frame_of(LINKS)]),
+        notes=(*fields.notes, *(note for item in lists for note in item.notes)),
+        baselines=fields.baselines,
+        states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
+        dropped=found.dropped[["entity", "crm_id"]],
+    )
+
+
+def _new_links(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of this plan as links: new ones, and those whose address has moved."""
+    pairs = people[people["crm_id"].notna() & people["marketing_id"].notna()]
+    address = pairs["marketing_email_key"].fillna(pairs["crm_email_key"])
+    news = (
+        pairs["new_link"] | address.ne(pairs["link_key"]).fillna(value=True) | pairs["case"].notna()
+    )
+    pairs = pairs[news & pairs["case"].ne("merged_away").fillna(value=True)]
+    return pd.DataFrame(
+        {
+            "entity": pairs["entity"],
+            "crm_id": pairs["crm_id"],
+            "marketing_id": pairs["marketing_id"],
+            "email_key": pairs["marketing_email_key"].fillna(pairs["crm_email_key"]),
+            "speaks": pairs["speaks"],
+        }
+    ).drop_duplicates(["entity", "crm_id"])

@@ -1,0 +1,404 @@
+"""Fields of people whom both sides have: what is to be written where, and what both then agree on.
+
+The address is a field like the others, under the name ``@email``.
+
+Of several CRM records of one person, one speaks. What only another one changed is taken up as if
+the platform had changed it; then all of them, and the platform, get what the merge gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bothways.config.mapping import FieldMapping, Mapping
+from bothways.store import baselines as baseline_store
+from bothways.syncs.base import Inputs
+from bothways.syncs.jobs import job_frame, joined, sentences
+from bothways.syncs.two_way.gather import ENTITIES, Gathered
+from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
+from bothways.transform.fields import to_shared, to_vendor
+from bothways.transform.json_rows import field_columns, json_objects
+from bothways.transform.merge import Merge, differences, merge
+
+ADDRESS = "@email"
+_ADDRESS_COLUMN = FIELD_PREFIX + ADDRESS
+_ADDRESS_FIELD = FieldMapping(crm=ADDRESS, marketing=ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What people get: ``field:<name>`` columns, by person.
+
+    Attributes:
+        values: The values.
+        known: True where the person has a record whose mapping has the field.
+    """
+
+    values: pd.DataFrame
+    known: pd.DataFrame
+
+    def beside(self, rows: pd.DataFrame, person: pd.Series) -> pd.DataFrame:
+        """Return source records in the shared format with what their persons have agreed on."""
+        overlaid = rows.copy()
+        for name in self.values.columns:
+            agreed = pd.Series(self.values[name].reindex(pd.Index(person)).array, rows.index)
+            known = self.known[name].reindex(pd.Index(person), fill_value=False).to_numpy()
+            source = rows.get(name, agreed)
+            overlaid[name] = source.mask(known, agreed)
+        return overlaid
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """What the fields need.
+
+    Attributes:
+        jobs: Updates of either side, with the column `person`.
+        baselines: As Plan.baselines, with the column `person`.
+        agreed: What each person gets.
+        notes: Values that did not fit, and conflicts, in numbers.
+    """
+
+    jobs: pd.DataFrame
+    baselines: pd.DataFrame
+    agreed: Agreed
+    notes: tuple[str, ...]
+
+    def of(self, persons: pd.Series) -> FieldPlan:
+        """Return what concerns these persons."""
+        jobs, baselines = (
+            rows[rows["person"].isin(persons)].drop(columns="person") if len(rows) else rows
+            for rows in (self.jobs, self.baselines)
+        )
+        return FieldPlan(jobs, baselines, self.agreed, self.notes)
+
+
+def with_address(mapping: Mapping) -> Mapping:
+    """Return a mapping in which the address is a field too."""
+    return mapping.model_copy(update={"fields": {ADDRESS: _ADDRESS_FIELD, **mapping.fields}})
+
+
+def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> FieldPlan:
+    """Merge the fields of everybody whom both sides have.
+
+    Several CRM records of one person are merged too where the platform has no contact yet, since
+    the one that is to be created gets what they agree on.
+
+    Args:
+        inputs: The plan's inputs.
+        gathered: The people's records.
+        rows: Persons.rows of CRM records whose fields are to be in step.
+    """
+    parts = [
+        _values(inputs, gathered, same, entity)
+        for entity in ENTITIES
+        if not (same := rows[rows["entity"] == entity]).empty
+    ]
+    if not parts:
+        return FieldPlan(joined([]), pd.DataFrame(), Agreed(pd.DataFrame(), pd.DataFrame()), ())
+    proposals = _proposals(parts)
+    decided = [_decide(part, proposals) for part in parts]
+    owners = _owners(parts)
+    agreed = _agreed(parts, decided, owners)
+    jobs: list[pd.DataFrame] = []
+    kept: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for part, verdict, own in zip(parts, decided, owners, strict=True):
+        writing = _writing(part, verdict, own, agreed)
+        conflicts = _conflicts_of(verdict, own)
+        jobs += [_updates(part, writing, conflicts, side) for side in SIDES]
+        kept.append(_baselines(part, writing))
+        notes += _notes(part, conflicts)
+    return FieldPlan(
+        joined(jobs),
+        pd.concat(kept, ignore_index=True),
+        _values_by_person(parts, decided, agreed),
+        tuple(notes),
+    )
+
+
+def _values_by_person(parts: list[_Values], decided: list[Merge], agreed: pd.DataFrame) -> Agreed:
+    """Return what each person has in the end; those with one record have what it was merged to."""
+    values, known = [agreed] if len(agreed) else [], []
+    for part, verdict in zip(parts, decided, strict=True):
+        alone = ~part.rows["person"].isin(agreed.index)
+        values.append(
+            verdict.values[alone].set_axis(pd.Index(part.rows.loc[alone, "person"]), axis=0)
+        )
+        everybody = pd.Index(part.rows["person"]).drop_duplicates()
+        known.append(pd.DataFrame(data=True, index=everybody, columns=part.crm.columns))
+    known_by = pd.concat(known).groupby(level=0).max() if len(known) > 1 else known[0]
+    return Agreed(
+        pd.concat(values).drop(columns=_ADDRESS_COLUMN),
+        known_by.fillna(value=False).astype(bool).drop(columns=_ADDRESS_COLUMN),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The pairs of one entity, beside the values of both sides and of the base."""
+
+    rows: pd.DataFrame
+    mapping: Mapping
+    crm: pd.DataFrame
+    marketing: pd.DataFrame
+    base: pd.DataFrame
+    unfit: tuple[pd.DataFrame, pd.DataFrame]
+    problems: pd.DataFrame
+
+    def only(self, keep: pd.Series) -> _Values:
+        """Return the chosen pairs."""
+        return _Values(
+            self.rows[keep],
+            self.mapping,
+            self.crm[keep],
+            self.marketing[keep],
+            self.base[keep],
+            self.unfit,
+            self.problems,
+        )
+
+    def merge(self) -> Merge:
+        """Merge pair by pair."""
+        return merge(
+            self.base,
+            self.crm,
+            self.marketing,
+            self.mapping,
+            crm_modified=self.rows["crm_modified_at"],
+            marketing_modified=self.rows["marketing_modified_at"],
+            unfit=self.unfit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What is to be written where; frames over the pairs' index, columns ``field:<name>``."""
+
+    values: pd.DataFrame
+    to: dict[Side, pd.DataFrame]
+
+
+def _values(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: str) -> _Values:
+    mapping = inputs.account.mappings.get(entity, Mapping(entity=entity))
+    crm = to_shared(_beside(gathered.crm, rows["crm_id"]), mapping, "crm")
+    marketing = to_shared(_beside(gathered.marketing, rows["marketing_id"]), mapping, "marketing")
+    whole = with_address(mapping)
+    return _Values(
+        rows=rows,
+        mapping=whole,
+        crm=_fields(crm.frame).assign(**{_ADDRESS_COLUMN: rows["crm_email_key"]}),
+        marketing=_fields(marketing.frame).assign(**{_ADDRESS_COLUMN: rows["marketing_email_key"]}),
+        base=_base(inputs, rows, whole),
+        unfit=(crm.unfit, marketing.unfit),
+        problems=pd.concat([crm.problems, marketing.problems], ignore_index=True),
+    )
+
+
+def _beside(records: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+    """Return the record of each id, over the ids' index."""
+    return records.set_index("id").reindex(pd.Index(ids)).set_axis(ids.index, axis=0)
+
+
+def _fields(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[name for name in rows.columns if name.startswith(FIELD_PREFIX)]]
+
+
+def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+    """Return what both sides last agreed on; the platform keeps an option as its label."""
+    types = {
+        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
+        for name, item in mapping.fields.items()
+        if item.fixed is None
+    }
+    found = baseline_store.load_baselines(
+        inputs.conn,
+        account=inputs.account.name,
+        fields=types,
+        entity=mapping.entity,
+        crm_ids=rows["crm_id"],
+    )
+    found = found.assign(known=True).set_index("crm_id")
+    beside = found.reindex(pd.Index(rows["crm_id"])).set_axis(rows.index, axis=0)
+    address = beside[_ADDRESS_COLUMN].fillna(rows["link_key"])
+    return beside.assign(**{_ADDRESS_COLUMN: address})
+
+
+def _proposals(parts: list[_Values]) -> pd.DataFrame:
+    """Return what records that do not speak changed on their own, by person; null where nothing."""
+    found = []
+    for part in parts:
+        silent = part.only(~part.rows["speaks"] & part.base["known"].notna())
+        if silent.rows.empty:
+            continue
+        merged = silent.merge()
+        changed = merged.values.where(merged.to_marketing)
+        found.append(changed.assign(person=silent.rows["person"]))
+    if not found:
+        return pd.DataFrame()
+    return pd.concat(found).groupby("person", sort=True).first()
+
+
+def _decide(part: _Values, proposals: pd.DataFrame) -> Merge:
+    """Merge each pair; for who speaks, what the person's other records changed counts too."""
+    person = pd.Index(part.rows["person"])
+    marketing = part.marketing
+    for name in proposals.columns.intersection(marketing.columns):
+        proposed = pd.Series(proposals[name].reindex(person).array, index=marketing.index)
+        proposed = proposed.where(part.rows["speaks"]).fillna(marketing[name])
+        marketing = marketing.assign(**{name: proposed})
+    return replace(part, marketing=marketing).merge()
+
+
+def _owners(parts: list[_Values]) -> list[pd.DataFrame]:
+    """Say of each pair which fields it decides for its person: one pair per person and field.
+
+    Who speaks decides all fields of its entity's mapping; another entity's own fields are decided
+    by the first record of that entity.
+    """
+    speakers = pd.concat([part.rows[part.rows["speaks"]] for part in parts])
+    entity_of = speakers.drop_duplicates("person").set_index("person")["entity"]
+    owners = []
+    for part in parts:
+        person = pd.Index(part.rows["person"])
+        spoken_by = pd.Series(entity_of.reindex(person).array, index=part.rows.index)
+        order = part.rows.sort_values(["person", "speaks", "crm_id"], ascending=[True, False, True])
+        first = part.rows.index.isin(order.drop_duplicates("person").index)
+        covered = {other.mapping.entity: set(other.crm.columns) for other in parts}
+        own = {}
+        for name in part.crm.columns:
+            having = [entity for entity, names in covered.items() if name in names]
+            own[name] = part.rows["speaks"] | (~spoken_by.isin(having) & first)
+        owners.append(pd.DataFrame(own, index=part.rows.index).astype(bool))
+    return owners
+
+
+def _agreed(parts: list[_Values], decided: list[Merge], owners: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return, by person, what all records of those with several get; null where nobody decides."""
+    shared = _shared_persons(parts)
+    found = []
+    for part, verdict, own in zip(parts, decided, owners, strict=True):
+        keep = part.rows["person"].isin(shared)
+        values = verdict.values[keep].where(own[keep])
+        found.append(values.assign(person=part.rows.loc[keep, "person"]))
+    return pd.concat(found).groupby("person", sort=True).first()
+
+
+def _shared_persons(parts: list[_Values]) -> pd.Series:
+    person: pd.Series = pd.concat([part.rows["person"] for part in parts])
+    return person[person.duplicated()].drop_duplicates()
+
+
+def _writing(part: _Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame) -> _Writing:
+    """Compare the records of persons with several with what the person agrees on."""
+    several = part.rows["person"].isin(agreed.index)
+    shared = agreed.reindex(columns=part.crm.columns).reindex(pd.Index(part.rows["person"]))
+    shared = shared.set_axis(part.rows.index, axis=0)
+    values = verdict.values.reindex(columns=part.crm.columns)
+    values = values.where(~several, shared)
+    to: dict[Side, pd.DataFrame] = {}
+    sides: tuple[tuple[Side, pd.DataFrame, pd.DataFrame], ...] = (
+        ("crm", part.crm, verdict.to_crm),
+        ("marketing", part.marketing, verdict.to_marketing),
+    )
+    for side, mine, wanted in sides:
+        apart = differences(mine, values, part.mapping) & _readable(part)
+        to[side] = wanted.where(~several, apart).astype(bool) & _travelling(part, side)
+    to["marketing"] &= own
+    return _Writing(values, to)
+
+
+def _readable(part: _Values) -> pd.DataFrame:
+    """Say which fields of a pair could be read on both sides."""
+    readable = pd.DataFrame(data=True, index=part.rows.index, columns=part.crm.columns)
+    for unfit in part.unfit:
+        beside = unfit.reindex(index=part.rows.index, columns=part.crm.columns)
+        readable &= ~beside.fillna(value=False).astype(bool)
+    return readable
+
+
+def _travelling(part: _Values, side: Side) -> pd.Series:
+    return pd.Series(
+        {FIELD_PREFIX + name: item.travels_to(side) for name, item in part.mapping.fields.items()}
+    ).reindex(part.crm.columns, fill_value=False)
+
+
+def _updates(part: _Values, writing: _Writing, conflicts: pd.DataFrame, side: Side) -> pd.DataFrame:
+    """Return the updates of one side; the loser of a conflict stands in `before`."""
+    mask = writing.to[side]
+    changed = (
+        mask.any(axis=1) & part.rows["marketing_id" if side == "marketing" else "crm_id"].notna()
+    )
+    rows, mask = part.rows[changed], mask[changed]
+    new = writing.values[changed]
+    before = (part.crm if side == "crm" else part.marketing)[changed]
+    written = to_vendor(new, part.mapping, side)
+    vendor_mask = mask.rename(columns=_vendor_names(part.mapping, side))
+    crm, contact = rows["crm_id"], rows["marketing_id"]
+    return job_frame(
+        rows,
+        target=side,
+        kind="update",
+        result="updated",
+        entity=part.mapping.entity if side == "crm" else "contact",
+        record_id=crm if side == "crm" else contact,
+        source_id=contact if side == "crm" else crm,
+        email=rows["marketing_email"].fillna(rows["crm_email"]),
+        reason=_conflict_reasons(conflicts).reindex(rows.index),
+        values=json_objects(
+            written.frame, field_columns(written.frame), mask=vendor_mask, without=written.unfit
+        ),
+        before=json_objects(before, field_columns(before), mask=mask),
+        after=json_objects(new, field_columns(new), mask=mask),
+        source="marketing" if side == "crm" else "crm",
+        source_entity="contact" if side == "crm" else part.mapping.entity,
+    ).assign(person=rows["person"])
+
+
+def _conflicts_of(verdict: Merge, own: pd.DataFrame) -> pd.DataFrame:
+    """Return the conflicts of those who decide for their person."""
+    found = verdict.conflicts
+    deciding = own.reindex(found["row"].unique()).any(axis=1)
+    return found[found["row"].isin(deciding[deciding].index)]
+
+
+def _conflict_reasons(conflicts: pd.DataFrame) -> pd.Series:
+    """Return, for the pairs with a conflict, which fields it was about."""
+    if conflicts.empty:
+        return pd.Series(dtype="string")
+    return "conflict: " + conflicts.groupby("row")["field"].agg(", ".join).astype("string")
+
+
+def _vendor_names(mapping: Mapping, side: Side) -> dict[str, str]:
+    return {
+        FIELD_PREFIX + name: FIELD_PREFIX + str(item.name(side))
+        for name, item in mapping.fields.items()
+    }
+
+
+def _baselines(part: _Values, writing: _Writing) -> pd.DataFrame:
+    """Keep what is new to the base: first agreements, and what this plan changes."""
+    known = part.base["known"].fillna(value=False).astype(bool)
+    moved = differences(part.base, writing.values, part.mapping).any(axis=1)
+    keep = ~known | moved
+    values = writing.values[keep]
+    return pd.DataFrame(
+        {
+            "entity": part.mapping.entity,
+            "crm_id": part.rows.loc[keep, "crm_id"],
+            "marketing_id": part.rows.loc[keep, "marketing_id"],
+            "values": json_objects(values, field_columns(values)),
+            "person": part.rows.loc[keep, "person"],
+        }
+    )
+
+
+def _notes(part: _Values, conflicts: pd.DataFrame) -> list[str]:
+    counted = conflicts.value_counts(["field", "winner"], sort=False).reset_index()
+    told = [
+        f"{number} conflicts in {field} of {part.mapping.entity}: {winner} won"
+        for field, winner, number in counted.itertuples(index=False)
+    ]
+    return [*told, *sentences(part.mapping.entity, part.problems)]

@@ -1,0 +1,350 @@
+"""One list: who is on it on either side, who was when both sides last agreed, and what follows.
+
+The order in which the cases are looked at is the order of what counts more: the person's own word,
+then what people did by hand, then what is new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bothways.config.mapping import Mapping
+from bothways.syncs.base import Inputs, KnownList
+from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
+from bothways.syncs.two_way.fields import Agreed
+from bothways.syncs.two_way.gather import Gathered
+from bothways.syncs.values import creation_key, new_values
+from bothways.tables import Side, Status
+
+JOINED = "joined"
+UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlan:
+    """What one list needs.
+
+    Attributes:
+        jobs: One job per person, and one more for each record that is created.
+        states: As Plan.states.
+        links: As Plan.links; `key` where the contact is yet to be created.
+        created: The persons whom the platform gets.
+        notes: Values that did not fit.
+    """
+
+    jobs: pd.DataFrame
+    states: pd.DataFrame
+    links: pd.DataFrame
+    created: pd.Series
+    notes: tuple[str, ...]
+
+
+def plan_list(
+    inputs: Inputs,
+    gathered: Gathered,
+    people: pd.DataFrame,
+    crm_list: KnownList,
+    *,
+    agreed: Agreed,
+    created: set[str],
+) -> ListPlan:
+    """Decide on everybody who is or was on the list.
+
+    Args:
+        inputs: The plan's inputs.
+        gathered: What the store knows.
+        people: Persons.rows with `consent` (why the person may not be mailed, null if nothing) and
+            `left_out` (why the person does not join anything, null if nothing).
+        crm_list: The list, as the CRM knows it.
+        agreed: FieldPlan.agreed: what new records of people with others get.
+        created: Keys of creations that an earlier list of this plan has; it is added to.
+    """
+    rows = _beside_memberships(gathered, people, crm_list)
+    rows = rows.assign(verdict=_verdicts(rows, accepts_new=_accepts_new(inputs, crm_list.key)))
+    work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
+    jobs = joined(
+        [
+            work.leave("crm"),
+            work.leave("marketing"),
+            work.join("crm"),
+            work.join("marketing"),
+            work.left_out(),
+            work.in_step(),
+        ]
+    )
+    return ListPlan(jobs, work.states(), work.links(), work.made(), tuple(work.notes))
+
+
+def _accepts_new(inputs: Inputs, key: str) -> bool:
+    return inputs.account.lists[key].accept_new
+
+
+def _beside_memberships(
+    gathered: Gathered, people: pd.DataFrame, crm_list: KnownList
+) -> pd.DataFrame:
+    """Return one row per person and CRM record that the list could be about.
+
+    Columns beside those of ``people``: `crm_on`, `crm_membership`, `marketing_on`, `list_word`
+    (the platform says that the person unsubscribed from this list), `state` of the past.
+    """
+    crm = _members(gathered, "crm", crm_list.key)
+    platform = _members(gathered, "marketing", crm_list.key)
+    rows = people[people["entity"].isna() | (people["entity"] == crm_list.entity)]
+    rows = pd.concat([rows, _without_record(people, rows)], ignore_index=True)
+    rows = rows.assign(
+        crm_on=rows["crm_id"].isin(crm.index),
+        crm_membership=_looked_up(rows["crm_id"], crm["membership_id"]),
+        list_status=_looked_up(rows["marketing_id"], platform["status"]),
+        state=_state(gathered, rows, crm_list.key),
+    )
+    word = rows["list_status"].isin([Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED])
+    rows = rows.assign(marketing_on=rows["list_status"].notna() & ~word, list_word=word)
+    return _concerned(rows)
+
+
+def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return contacts whose CRM records are all of another entity: as if they had none."""
+    others = people[people["entity"].notna() & ~people["person"].isin(rows["person"])]
+    others = others[others["marketing_id"].notna()].drop_duplicates("person")
+    gone = [name for name in others.columns if name.startswith("crm_")]
+    return others.assign(entity=None, new_link=False, **dict.fromkeys(gone))
+
+
+def _members(gathered: Gathered, side: Side, key: str) -> pd.DataFrame:
+    rows = gathered.members[side]
+    return rows[rows["list_key"] == key].drop_duplicates("member_id").set_index("member_id")
+
+
+def _looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
+    return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)
+
+
+def _state(gathered: Gathered, rows: pd.DataFrame, key: str) -> pd.Series:
+    """Return how the membership stood: of the CRM record, else of the contact."""
+    states = gathered.states[gathered.states["list_key"] == key]
+    by_record = states[states["crm_id"] != ""].drop_duplicates("crm_id", keep="last")
+    by_contact = states[states["marketing_id"] != ""].drop_duplicates("marketing_id", keep="last")
+    found = _looked_up(rows["crm_id"], by_record.set_index("crm_id")["state"])
+    return found.fillna(
+        _looked_up(rows["marketing_id"], by_contact.set_index("marketing_id")["state"])
+    )
+
+
+def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep who is on the list or was; of a person's records, those on it, else the one to join."""
+    person = rows["person"]
+    touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
+    rows = rows[person.isin(person[touched])]
+    on_list = rows["crm_on"] | rows["state"].notna()
+    alone = ~rows["person"].isin(rows.loc[on_list, "person"])
+    best = rows[alone].sort_values(["person", "speaks"], ascending=[True, False], kind="stable")
+    keep = on_list | rows.index.isin(best.drop_duplicates("person").index)
+    return rows[keep].reset_index(drop=True)
+
+
+def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
+    """Say what is to be done: a kind and side, `unchanged`, `gone`, or a reason to leave out."""
+    crm_on, platform_on = rows["crm_on"].astype(bool), rows["marketing_on"].astype(bool)
+    was_joined = (rows["state"] == JOINED).fillna(value=False)
+    said_no = rows["list_word"] | (
+        (rows["state"] == UNSUBSCRIBED).fillna(value=False) & ~platform_on
+    )
+    flagged = _text(rows["crm_status"]).ne("") & rows["crm_status"].ne(Status.MAILABLE.value)
+    mailable = (rows["marketing_status"] == Status.MAILABLE.value).fillna(value=False)
+    no_consent = rows["consent"].notna()
+    crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
+    stays_away = rows["left_out"].notna()
+    cases = [
+        (said_no & crm_on & ~was_joined & (rows["state"] == UNSUBSCRIBED), "unsubscribed"),
+        (said_no & crm_on, "leave crm unsubscribed"),
+        (said_no, "gone"),
+        (flagged.fillna(value=False) & mailable & platform_on, "leave marketing do_not_mail"),
+        (no_consent & (crm_on ^ platform_on), "consent"),
+        (crm_on & platform_on, "unchanged"),
+        (was_joined & platform_on & ~crm_on, "leave marketing left_crm"),
+        (was_joined & crm_on, "leave crm left_marketing"),
+        (~crm_on & ~platform_on, "gone"),
+        (stays_away, "left_out"),
+        (platform_on & crm_gone & (not accepts_new), "not_in_crm"),
+        (platform_on, "join crm"),
+        (crm_on, "join marketing"),
+    ]
+    masks = [mask.fillna(value=False).to_numpy(dtype=bool) for mask, _ in cases]
+    return pd.Series(np.select(masks, [word for _, word in cases], "gone"), index=rows.index)
+
+
+def _text(values: pd.Series) -> pd.Series:
+    return values.fillna("")
+
+
+class _Work:
+    """Turns the verdicts on one list into jobs."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        gathered: Gathered,
+        rows: pd.DataFrame,
+        crm_list: KnownList,
+        *,
+        agreed: Agreed,
+        created: set[str],
+    ) -> None:
+        self._inputs = inputs
+        self._gathered = gathered
+        self._rows = rows
+        self._list = crm_list
+        self._entity = str(crm_list.entity)
+        self._mapping = inputs.account.mappings.get(self._entity, Mapping(entity=self._entity))
+        self._agreed = agreed
+        self._created = created
+        self.notes: list[str] = []
+
+    def leave(self, side: Side) -> pd.DataFrame:
+        """Return who leaves the list on one side, and why."""
+        rows = self._rows[self._rows["verdict"].str.startswith(f"leave {side} ")]
+        if side == "marketing":
+            rows = rows.drop_duplicates("marketing_id")
+        return job_frame(
+            rows,
+            kind="leave",
+            result="deleted",
+            reason=rows["verdict"].str.removeprefix(f"leave {side} "),
+            membership_id=rows["crm_membership"] if side == "crm" else None,
+            **self._about(rows, side),
+        )
+
+    def join(self, side: Side) -> pd.DataFrame:
+        """Return who joins the list on one side, and who is created for that."""
+        rows = self._rows[self._rows["verdict"] == f"join {side}"]
+        if side == "marketing":
+            rows = rows.sort_values("speaks", ascending=False, kind="stable")
+            follower = rows["person"].duplicated()
+            followers, rows = rows[follower], rows[~follower]
+        else:
+            followers = rows.iloc[:0]
+        key = self._key(rows, side)
+        missing = rows["crm_id" if side == "crm" else "marketing_id"].isna()
+        new = missing & ~key.isin(self._created)
+        self._created.update(key[new])
+        return joined(
+            [
+                self._create(rows[new], key[new], side),
+                job_frame(
+                    rows,
+                    kind="join",
+                    result=self._result(rows),
+                    key=key.where(missing),
+                    **self._about(rows, side),
+                ),
+                ignored(followers, "duplicate", **self._about(followers, side)),
+            ]
+        )
+
+    def left_out(self) -> pd.DataFrame:
+        """Return who does not join, and why."""
+        rows = self._rows
+        reason = rows["verdict"].where(rows["verdict"].isin(["not_in_crm", "unsubscribed"]))
+        reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
+        reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
+        rows = rows[reason.notna()]
+        return ignored(rows, reason.dropna(), **self._about(rows, "marketing"))
+
+    def in_step(self) -> pd.DataFrame:
+        """Return who is on the list on both sides."""
+        rows = self._rows[self._rows["verdict"] == "unchanged"]
+        return unchanged(rows, **self._about(rows, "marketing"))
+
+    def states(self) -> pd.DataFrame:
+        """Return memberships that both sides agree on as they are, where that is news."""
+        rows = self._rows
+        both = (rows["verdict"] == "unchanged") & rows["state"].ne(JOINED).fillna(value=True)
+        ended = (rows["verdict"] == "gone") & rows["state"].eq(JOINED).fillna(value=False)
+        word = rows["list_word"] | rows["consent"].notna()
+        state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
+        state = state.mask(ended & word, UNSUBSCRIBED)
+        keep = both | ended
+        return pd.DataFrame(
+            {
+                "list_key": self._list.key,
+                "entity": self._entity,
+                "crm_id": rows.loc[keep, "crm_id"],
+                "marketing_id": rows.loc[keep, "marketing_id"],
+                "state": state[keep],
+            }
+        )
+
+    def links(self) -> pd.DataFrame:
+        """Return the CRM records that belong to contacts which this plan creates."""
+        rows = self._rows
+        rows = rows[(rows["verdict"] == "join marketing") & rows["marketing_id"].isna()]
+        return pd.DataFrame(
+            {
+                "entity": rows["entity"],
+                "crm_id": rows["crm_id"],
+                "marketing_id": rows["marketing_id"],
+                "email_key": rows["crm_email_key"],
+                "speaks": rows["speaks"],
+                "key": self._key(rows, "marketing"),
+            }
+        )
+
+    def made(self) -> pd.Series:
+        """Return the persons whom this plan creates on the platform."""
+        rows = self._rows
+        wanted = (rows["verdict"] == "join marketing") & rows["marketing_id"].isna()
+        return rows.loc[wanted, "person"]
+
+    def _key(self, rows: pd.DataFrame, side: Side) -> pd.Series:
+        """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
+        if side == "crm":
+            return creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
+        return rows["crm_email_key"]
+
+    def _create(self, rows: pd.DataFrame, key: pd.Series, side: Side) -> pd.DataFrame:
+        source = self._gathered.marketing if side == "crm" else self._gathered.crm
+        ids = rows["marketing_id" if side == "crm" else "crm_id"]
+        records = source.set_index("id").reindex(pd.Index(ids)).set_axis(ids.index, axis=0)
+        new = new_values(
+            records,
+            self._mapping,
+            side,
+            lambda shared: self._agreed.beside(shared, rows["person"]),
+        )
+        self.notes += sentences(self._list.key, new.problems)
+        about = self._about(rows, side)
+        about["entity"] = self._entity if side == "crm" else "contact"
+        return job_frame(
+            rows,
+            kind="create",
+            result=self._result(rows),
+            key=key,
+            values=new.values,
+            after=new.after,
+            **{**about, "record_id": None},
+        )
+
+    @staticmethod
+    def _result(rows: pd.DataFrame) -> pd.Series:
+        """Call it added again where the person had been there before."""
+        again = rows["state"].notna() | rows["case"].eq("re_added").fillna(value=False)
+        return pd.Series("new", index=rows.index).mask(again, "re_added")
+
+    def _about(self, rows: pd.DataFrame, target: Side) -> dict[str, object]:
+        crm, contact = rows["crm_id"], rows["marketing_id"]
+        from_crm = target == "marketing"
+        return {
+            "target": target,
+            "entity": "contact" if from_crm else self._entity,
+            "record_id": contact if from_crm else crm,
+            "source_id": crm.fillna(contact) if from_crm else contact.fillna(crm),
+            "email": (rows["crm_email"] if from_crm else rows["marketing_email"]).fillna(
+                rows["marketing_email"] if from_crm else rows["crm_email"]
+            ),
+            "list_key": self._list.key,
+            "source": "crm" if from_crm else "marketing",
+            "source_entity": self._entity if from_crm else "contact",
+        }
