@@ -1,0 +1,101 @@
+"""Pictures as inline SVG, made on the server; colours come from the style sheet's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final
+
+from markupsafe import Markup, escape
+
+_BAR: Final = 9
+_GAP: Final = 2
+_HEIGHT: Final = 64
+_SHARE_WIDTH: Final = 1000
+
+
+def stacked_days(
+    days: Sequence[date],
+    values: Mapping[date, Mapping[str, int]],
+    *,
+    parts: Sequence[tuple[str, str, str]],
+    label: str,
+) -> Markup:
+    """Return one bar per day, stacked from its parts.
+
+    Args:
+        days: The days in order; each has its place, whether anything happened or not.
+        values: Numbers by day and part.
+        parts: Key, word and colour class, from the bottom up.
+        label: What the picture shows, for those who do not see it.
+    """
+    tallest = max((sum(day.values()) for day in values.values()), default=0)
+    width = len(days) * (_BAR + _GAP)
+    bars = [
+        _day_bar(index * (_BAR + _GAP), day, values.get(day, {}), parts, tallest)
+        for index, day in enumerate(days)
+    ]
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" '
+        'preserveAspectRatio="none">{}<line class="axis" x1="0" y1="{}" x2="{}" y2="{}"/></svg>'
+    ).format(width, _HEIGHT + 1, label, Markup("").join(bars), _HEIGHT, width, _HEIGHT)
+
+
+def shares(values: Sequence[tuple[str, str, int]], *, label: str) -> Markup:
+    """Return one bar across, divided by shares.
+
+    Args:
+        values: Word, colour class and number, from left to right.
+        label: What the picture shows, for those who do not see it.
+    """
+    total = sum(number for _, _, number in values)
+    pieces, x = [], 0.0
+    for word, colour, number in values:
+        width = _SHARE_WIDTH * number / total if total else 0
+        if width:
+            pieces.append(
+                _piece(
+                    colour,
+                    x=x,
+                    y=0,
+                    width=max(width - 1, 0.5),
+                    height=20,
+                    title=f"{word}: {number}",
+                )
+            )
+        x += width
+    return Markup(
+        '<svg class="shares" viewBox="0 0 {} 20" role="img" aria-label="{}" '
+        'preserveAspectRatio="none">{}</svg>'
+    ).format(_SHARE_WIDTH, label, Markup("").join(pieces))
+
+
+def _day_bar(
+    x: int,
+    day: date,
+    numbers: Mapping[str, int],
+    parts: Sequence[tuple[str, str, str]],
+    tallest: int,
+) -> Markup:
+    told = [f"{word} {numbers[key]}" for key, word, _ in parts if numbers.get(key)]
+    pieces, y = [], float(_HEIGHT)
+    for key, _, colour in parts:
+        number = numbers.get(key, 0)
+        if number:
+            height = max((_HEIGHT - 2) * number / tallest, 0.7)
+            y -= height
+            pieces.append(_piece(colour, x=x, y=y, width=_BAR, height=height))
+    title = f"{day:%d %b}: {', '.join(told) or 'nothing'}"
+    ground = Markup('<rect class="ground" x="{}" y="0" width="{}" height="{}"/>').format(
+        x, _BAR, _HEIGHT
+    )
+    return Markup("<g><title>{}</title>{}{}</g>").format(title, ground, Markup("").join(pieces))
+
+
+def _piece(
+    colour: str, *, x: float, y: float, width: float, height: float, title: str = ""
+) -> Markup:
+    told = Markup("<title>{}</title>").format(title) if title else Markup("")
+    return Markup(
+        '<rect class="fill-{}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}">{}</rect>'
+    ).format(escape(colour), x, y, width, height, told)

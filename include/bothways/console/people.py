@@ -1,0 +1,238 @@
+"""Everything that the store knows of one person in one account."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from bothways.store.schema import (
+    jobs,
+    links,
+    list_ids,
+    list_states,
+    members,
+    records,
+    retries,
+    runs,
+    suppressions,
+)
+
+Rows = Sequence[sa.Row[Any]]
+JOBS_SHOWN: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What an account has of one address.
+
+    Attributes:
+        account: The account.
+        records: Who has that address on either side, or is linked with somebody who has.
+        links: Which of them are the same person.
+        lists: Which lists they are or were on: side, list_key, name, status, changed_at,
+            deleted_at.
+        agreed: How their memberships stood when both sides last agreed.
+        suppressions: Who said that they may not be mailed, since when and why.
+        retries: Their records in error, and when they are tried again.
+        jobs: What runs did with them, newest first, with the run's `sync_type`, `started_at`,
+            `dag_id` and `dry_run`.
+    """
+
+    account: str
+    records: Rows
+    links: Rows
+    lists: Rows
+    agreed: Rows
+    suppressions: Rows
+    retries: Rows
+    jobs: Rows
+
+    @property
+    def known(self) -> bool:
+        """Whether the account has anything of this address."""
+        return bool(self.records or self.links or self.suppressions or self.jobs)
+
+
+def address_key(address: str) -> str | None:
+    """Return the spelling under which the store keeps an address; None for an empty one.
+
+    The rule is the syncs' own. It is found by name, as configuration finds connectors, since the
+    console depends on nothing that plans or writes.
+    """
+    import pandas as pd
+
+    rule: Any = import_module("bothways.transform.normalise")
+    key = rule.email_keys(pd.Series([address], dtype="string")).iloc[0]
+    return None if pd.isna(key) else str(key)
+
+
+def find_person(
+    conn: sa.Connection, *, account: str, email_key: str, dag_ids: Collection[str]
+) -> Person:
+    """Return what an account has of an address.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        email_key: The normalised address.
+        dag_ids: The DAGs whose runs may be shown.
+    """
+    ids, pairs = _identity(conn, account, email_key)
+    return Person(
+        account=account,
+        records=_records(conn, account, email_key, ids),
+        links=pairs,
+        lists=_lists(conn, account, ids),
+        agreed=_agreed(conn, account, ids),
+        suppressions=_suppressions(conn, account, email_key, ids),
+        retries=_retries(conn, account, email_key),
+        jobs=person_jobs(
+            conn,
+            account=account,
+            email_key=email_key,
+            record_ids=ids["crm"] | ids["marketing"],
+            dag_ids=dag_ids,
+        ),
+    )
+
+
+def person_jobs(
+    conn: sa.Connection,
+    *,
+    account: str,
+    email_key: str,
+    record_ids: Collection[str],
+    dag_ids: Collection[str],
+    limit: int = JOBS_SHOWN,
+) -> Rows:
+    """Return the jobs that ever touched a person in runs of these DAGs, newest run first."""
+    ways = [jobs.c.email_key == email_key]
+    if record_ids:
+        ways += [jobs.c.record_id.in_(record_ids), jobs.c.source_id.in_(record_ids)]
+    newest = (jobs.c.run_id.desc(), jobs.c.seq)
+    readable = sa.and_(runs.c.run_id == jobs.c.run_id, runs.c.dag_id.in_(dag_ids))
+    found = sa.union(
+        *(
+            sa.select(
+                sa.select(jobs.c.run_id, jobs.c.seq)
+                .join(runs, readable)
+                .where(jobs.c.account == account, way)
+                .order_by(*newest)
+                .limit(limit)
+                .subquery()
+            )
+            for way in ways
+        )
+    ).subquery()
+    run = (runs.c.sync_type, runs.c.started_at, runs.c.dag_id, runs.c.dry_run)
+    query = (
+        sa.select(jobs, *run)
+        .join(found, sa.and_(jobs.c.run_id == found.c.run_id, jobs.c.seq == found.c.seq))
+        .join(runs, runs.c.run_id == jobs.c.run_id)
+    )
+    return conn.execute(query.order_by(*newest).limit(limit)).all()
+
+
+def _identity(
+    conn: sa.Connection, account: str, email_key: str
+) -> tuple[dict[str, set[str]], Rows]:
+    """Return the person's ids on each side, by address and by link, and the links."""
+    same = (records.c.account == account, records.c.email_key == email_key)
+    ids: dict[str, set[str]] = {"crm": set(), "marketing": set()}
+    sides = records.c.side.in_(list(ids))
+    for side, record in conn.execute(sa.select(records.c.side, records.c.id).where(*same, sides)):
+        ids[side].add(record)
+    linked = sa.or_(
+        links.c.email_key == email_key,
+        links.c.crm_id.in_(ids["crm"]),
+        links.c.marketing_id.in_(ids["marketing"]),
+    )
+    entity = links.c.entity.in_(_ENTITIES)  # with it the primary key finds crm_id
+    query = sa.select(links).where(links.c.account == account, linked, entity)
+    pairs = conn.execute(query.order_by(links.c.entity, links.c.crm_id)).all()
+    for pair in pairs:
+        ids["crm"].add(pair.crm_id)
+        ids["marketing"].add(pair.marketing_id)
+    return ids, pairs
+
+
+def _records(conn: sa.Connection, account: str, email_key: str, ids: dict[str, set[str]]) -> Rows:
+    by_address = sa.select(records).where(
+        records.c.account == account,
+        records.c.side.in_(list(ids)),
+        records.c.email_key == email_key,
+    )
+    by_id = [
+        sa.select(records).where(
+            records.c.account == account,
+            records.c.side == side,
+            records.c.entity.in_(_ENTITIES),
+            records.c.id.in_(some),
+        )
+        for side, some in ids.items()
+    ]
+    found = sa.union(by_address, *by_id).subquery()
+    return conn.execute(sa.select(found).order_by(found.c.side, found.c.entity, found.c.id)).all()
+
+
+def _lists(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
+    same_list = sa.and_(
+        list_ids.c.account == members.c.account,
+        list_ids.c.side == members.c.side,
+        list_ids.c.list_id == members.c.list_id,
+    )
+    named = sa.select(
+        members.c.side,
+        members.c.list_id,
+        members.c.member_id,
+        members.c.status,
+        members.c.changed_at,
+        members.c.deleted_at,
+        list_ids.c.list_key,
+        list_ids.c.name,
+    ).outerjoin(list_ids, same_list)
+    ways = [
+        named.where(
+            members.c.account == account, members.c.side == side, members.c.member_id.in_(some)
+        )
+        for side, some in ids.items()
+    ]
+    found = sa.union_all(*ways).subquery()
+    return conn.execute(sa.select(found).order_by(found.c.list_key, found.c.side)).all()
+
+
+def _agreed(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
+    theirs = sa.or_(
+        list_states.c.crm_id.in_(ids["crm"]), list_states.c.marketing_id.in_(ids["marketing"])
+    )
+    query = sa.select(list_states).where(list_states.c.account == account, theirs)
+    return conn.execute(query.order_by(list_states.c.list_key, list_states.c.entity)).all()
+
+
+def _suppressions(
+    conn: sa.Connection, account: str, email_key: str, ids: dict[str, set[str]]
+) -> Rows:
+    ways = [
+        sa.select(suppressions).where(
+            suppressions.c.account == account,
+            suppressions.c.side == side,
+            sa.or_(suppressions.c.email_key == email_key, suppressions.c.record_id.in_(some)),
+        )
+        for side, some in ids.items()
+    ]
+    found = sa.union(*ways).subquery()
+    query = sa.select(found).order_by(found.c.lifted_at.is_not(None), found.c.suppressed_at)
+    return conn.execute(query).all()
+
+
+def _retries(conn: sa.Connection, account: str, email_key: str) -> Rows:
+    query = sa.select(retries).where(retries.c.account == account, retries.c.email_key == email_key)
+    return conn.execute(query.order_by(retries.c.next_at)).all()
+
+
+# What a record of either side may be.
+_ENTITIES: Final = ("contact", "lead")

@@ -1,0 +1,138 @@
+"""What only the console asks of the store: every page in SQL, bounded and by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from bothways.store.jobs import JobFilter
+from bothways.store.schema import jobs, runs
+
+WRITTEN: Final = ("new", "updated", "re_added", "deleted")
+_SINGLE: Final = (*WRITTEN, "unchanged", "duplicate", "errors", "planned")
+
+
+def run_of(conn: sa.Connection, *, dag_id: str, run_id: int) -> sa.Row[Any] | None:
+    """Return a run of this DAG; another DAG's run of that number is none."""
+    query = sa.select(runs).where(runs.c.run_id == run_id, runs.c.dag_id == dag_id)
+    return conn.execute(query).one_or_none()
+
+
+def latest(conn: sa.Connection, *, dag_ids: Collection[str]) -> dict[str, sa.Row[Any]]:
+    """Return the newest run of each DAG, by DAG id."""
+    keys = (runs.c.account, runs.c.sync_type)
+    query = sa.select(runs).where(runs.c.dag_id.in_(dag_ids))
+    query = query.ext(distinct_on(*keys)).order_by(*keys, runs.c.run_id.desc())
+    return {row.dag_id: row for row in conn.execute(query)}
+
+
+def daily(
+    conn: sa.Connection, *, dag_ids: Collection[str], since: datetime
+) -> Sequence[sa.Row[Any]]:
+    """Return what happened on each day: account, day (UTC), status, runs, and jobs by result.
+
+    The jobs of dry runs are planned ones, and are left out.
+    """
+    day = sa.cast(sa.func.timezone("UTC", runs.c.started_at), sa.Date)
+    number = {name: _number(name) for name in (*_SINGLE, "total")}
+    number["ignored"] = number["total"] - sum((number[name] for name in _SINGLE), sa.literal(0))
+    real = sa.not_(runs.c.dry_run)
+    sums = [
+        sa.func.coalesce(sa.func.sum(value).filter(real), 0).label(name)
+        for name, value in number.items()
+    ]
+    keys = (runs.c.account, day.label("day"), runs.c.status)
+    query = sa.select(*keys, sa.func.count().label("runs"), *sums).where(
+        runs.c.started_at >= since, runs.c.dag_id.in_(dag_ids)
+    )
+    return conn.execute(query.group_by(*keys).order_by(sa.text("1, 2, 3"))).all()
+
+
+def jobs_page(
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    only: JobFilter,
+    limit: int,
+    after: int | None = None,
+    before: int | None = None,
+) -> list[sa.Row[Any]]:
+    """Return up to ``limit`` jobs by seq, next to a known one, whatever lies before it.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        only: Which of its jobs.
+        limit: How many at most.
+        after: The first ones beyond this seq.
+        before: The last ones ahead of this seq.
+    """
+    query = sa.select(jobs).where(jobs.c.run_id == run_id, *only.clauses()).limit(limit)
+    if before is not None:
+        found = conn.execute(query.where(jobs.c.seq < before).order_by(jobs.c.seq.desc())).all()
+        return list(reversed(found))
+    if after is not None:
+        query = query.where(jobs.c.seq > after)
+    return list(conn.execute(query.order_by(jobs.c.seq)).all())
+
+
+def every_job(
+    conn: sa.Connection, *, run_id: int, only: JobFilter, batch: int = 5_000
+) -> Iterator[sa.Row[Any]]:
+    """Yield all the jobs that a filter finds, a batch in memory at a time."""
+    after: int | None = None
+    while page := jobs_page(conn, run_id=run_id, only=only, limit=batch, after=after):
+        yield from page
+        after = page[-1].seq
+
+
+def entities(conn: sa.Connection, *, run_id: int) -> list[str]:
+    """Return the kinds of record that a run's jobs are about."""
+    return _distinct(conn, jobs.c.entity, run_id)
+
+
+def reasons(conn: sa.Connection, *, run_id: int, limit: int = 200) -> list[str]:
+    """Return the reasons that a run's jobs have, up to a number that a person can choose from."""
+    return _distinct(conn, jobs.c.reason, run_id, limit)
+
+
+def progress(conn: sa.Connection, *, run_id: int) -> tuple[int, int]:
+    """Return how many jobs a run has, and how many of them wait for a verdict."""
+    total = sa.select(sa.func.count()).where(jobs.c.run_id == run_id)
+    waiting = total.where(jobs.c.result == "planned")
+    return int(conn.execute(total).scalar_one()), int(conn.execute(waiting).scalar_one())
+
+
+def undone_by(conn: sa.Connection, *, dag_id: str, run_id: int) -> Sequence[sa.Row[Any]]:
+    """Return the runs that took this one back, dry runs included, newest first.
+
+    They are later runs of the same sync, whose index bounds the search.
+    """
+    this = sa.select(runs.c.account, runs.c.sync_type).where(runs.c.run_id == run_id).subquery()
+    query = (
+        sa.select(runs)
+        .join(this, sa.and_(runs.c.account == this.c.account, runs.c.sync_type == this.c.sync_type))
+        .where(runs.c.dag_id == dag_id, runs.c.run_id > run_id, runs.c.undo_of == run_id)
+    )
+    return conn.execute(query.order_by(runs.c.run_id.desc())).all()
+
+
+def _number(name: str) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.cast(runs.c.counts[name].astext, sa.BigInteger), 0)
+
+
+def _distinct(
+    conn: sa.Connection, column: sa.Column[Any], run_id: int, limit: int = 100
+) -> list[str]:
+    """Return a column's values of one run, one probe of its index for each."""
+    mine = jobs.c.run_id == run_id
+    first = sa.select(sa.func.min(column).label("value")).where(mine, column.is_not(None))
+    step = first.cte("step", recursive=True)
+    following = sa.select(sa.func.min(column)).where(mine, column > step.c.value)
+    step = step.union_all(sa.select(following.scalar_subquery()).where(step.c.value.is_not(None)))
+    query = sa.select(step.c.value).where(step.c.value.is_not(None)).limit(limit)
+    return list(conn.scalars(query))

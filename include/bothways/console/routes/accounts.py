@@ -1,0 +1,106 @@
+"""Accounts as they are in force, read-only, with the files they come from and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from bothways.config.account import Account
+from bothways.config.known import sync_types
+from bothways.config.load import Loaded, account_document, load_accounts, mapping_documents
+from bothways.config.mapping import FieldMapping
+from bothways.config.problems import Problem
+from bothways.config.ticks import in_words
+from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
+from bothways.console.routes.overview import dag_id
+from bothways.console.service import page
+
+router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+
+
+@router.get("/accounts")
+def accounts(request: Request, user: GetUserDep, readable: Readable) -> HTMLResponse:
+    """List the accounts whose DAGs the person may read, and what is wrong with any file."""
+    loaded = load_accounts()
+    all_shown = may_see_problems(user)
+    names = {account.name for account in loaded.accounts if _may_read(account.name, readable)}
+    broken = [name for name in loaded.broken if all_shown or _may_read(name, readable)]
+    return page(
+        request,
+        "accounts.html",
+        user=user,
+        accounts=[account for account in loaded.accounts if account.name in names],
+        broken=broken,
+        problems=loaded.problems if all_shown else _problems_of(loaded, broken),
+    )
+
+
+@router.get("/accounts/{name}")
+def account(request: Request, name: str, user: GetUserDep, readable: Readable) -> HTMLResponse:
+    """Show one account."""
+    loaded = load_accounts()
+    known = {item.name for item in loaded.accounts} | set(loaded.broken)
+    if name not in known or not (_may_read(name, readable) or may_see_problems(user)):
+        raise HTTPException(404, "There is no such account; the accounts page lists all.")
+    found = next((item for item in loaded.accounts if item.name == name), None)
+    if found is None:
+        return page(
+            request,
+            "account.html",
+            user=user,
+            name=name,
+            account=None,
+            problems=_problems_of(loaded, [name]),
+        )
+    return page(
+        request,
+        "account.html",
+        user=user,
+        name=name,
+        account=found,
+        problems=(),
+        file=account_document(name).file,
+        settings=_settings(found),
+        schedules=[(sync, in_words(item)) for sync, item in sorted(found.schedules.items())],
+        mappings=_mappings(found),
+    )
+
+
+def _may_read(account_name: str, readable: frozenset[str]) -> bool:
+    return any(dag_id(account_name, sync) in readable for sync in sync_types())
+
+
+def _problems_of(loaded: Loaded, names: Sequence[str]) -> tuple[Problem, ...]:
+    """Return the problems of some accounts' own files and of the mappings that they name."""
+    files = {account_document(name).file for name in names}
+    files |= {item.file for name in names for item in mapping_documents(name).values()}
+    return tuple(problem for problem in loaded.problems if problem.file in files)
+
+
+def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Return what is in force by heading, defaults included, under the keys of the file."""
+    guard = account.guard.model_dump(exclude={"sync_types"})
+    groups = [
+        ("crm", account.crm.model_dump()),
+        ("marketing", account.marketing.model_dump()),
+        ("settings", account.settings.model_dump()),
+        ("ignore", account.ignore.model_dump()),
+        ("guard", guard),
+    ]
+    groups += [
+        (f"guard.sync_types.{sync}", limits.model_dump())
+        for sync, limits in sorted(account.guard.sync_types.items())
+    ]
+    return [(heading, list(values.items())) for heading, values in groups]
+
+
+def _mappings(account: Account) -> list[tuple[str, str, list[tuple[str, FieldMapping]]]]:
+    """Return the mapped fields by entity, with the file that they come from."""
+    files = mapping_documents(account.name)
+    return [
+        (entity, files[entity].file if entity in files else "", sorted(mapping.fields.items()))
+        for entity, mapping in sorted(account.mappings.items())
+    ]

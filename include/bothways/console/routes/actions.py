@@ -1,0 +1,117 @@
+"""What a person starts from a page. Every one is a POST, goes through Airflow, and leads on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+
+from bothways.console import queries, undo
+from bothways.console.actions import respond, trigger
+from bothways.console.auth import MayTrigger, OwnForm, SignedIn
+from bothways.console.routes.run import RunId, found
+from bothways.console.service import store, url
+from bothways.terms import RunStatus
+
+router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+
+_ACT = [MayTrigger, OwnForm]
+
+
+@router.post("/dags/{dag_id}/sync", dependencies=_ACT)
+async def sync_now(
+    request: Request,
+    dag_id: str,
+    dry_run: Annotated[bool, Form()] = False,  # noqa: FBT002
+) -> RedirectResponse:
+    """Start a run, or a dry run."""
+    return _to_dag_run(request, dag_id, await trigger(request, dag_id, {"dry_run": dry_run}))
+
+
+@router.post("/runs/{dag_id}/{run_id}/apply", dependencies=_ACT)
+async def apply(request: Request, dag_id: str, run_id: RunId) -> RedirectResponse:
+    """Start the real run of a dry run."""
+    run = await stored(request, dag_id, run_id)
+    return _to_dag_run(request, dag_id, await trigger(request, dag_id, applied(run)))
+
+
+@router.post("/runs/{dag_id}/{run_id}/undo", dependencies=_ACT)
+async def take_back(
+    request: Request,
+    dag_id: str,
+    run_id: RunId,
+    dry_run: Annotated[bool, Form()] = False,  # noqa: FBT002
+) -> RedirectResponse:
+    """Start the run that takes a run back, or its dry run."""
+    run = await stored(request, dag_id, run_id)
+    started = await trigger(request, dag_id, undone(run, dry_run=dry_run))
+    return _to_dag_run(request, dag_id, started)
+
+
+@router.post("/runs/{dag_id}/{run_id}/answer", dependencies=_ACT)
+async def answer(
+    request: Request,
+    dag_id: str,
+    run_id: RunId,
+    decision: Annotated[Literal["Approve", "Reject"], Form()],
+    note: Annotated[str, Form(max_length=2_000)] = "",
+) -> RedirectResponse:
+    """Approve or reject a run that awaits it."""
+    run = await stored(request, dag_id, run_id)
+    await respond(request, dag_id, waiting(run).dag_run_id, decision, note)
+    return RedirectResponse(url(request, "show", dag_id=dag_id, run_id=run_id), 303)
+
+
+async def stored(request: Request, dag_id: str, run_id: int) -> sa.Row[Any]:
+    """Return a run of this DAG.
+
+    Raises:
+        HTTPException: 404: there is none.
+    """
+
+    def read() -> sa.Row[Any] | None:
+        with store(request).begin() as conn:
+            return queries.run_of(conn, dag_id=dag_id, run_id=run_id)
+
+    return found(await run_in_threadpool(read))
+
+
+def applied(run: sa.Row[Any]) -> dict[str, Any]:
+    """Return what a dry run is started with to be real.
+
+    Raises:
+        HTTPException: 409: it is no dry run, or has not ended.
+    """
+    if run.status != RunStatus.DRY_RUN:
+        raise HTTPException(409, "Only a dry run that has ended can be applied.")
+    return {**run.params, "dry_run": False}
+
+
+def undone(run: sa.Row[Any], *, dry_run: bool) -> dict[str, Any]:
+    """Return what the run is started with that takes this one back.
+
+    Raises:
+        HTTPException: 409: it has not ended, or wrote nothing.
+    """
+    if not undo.can_undo(run):
+        raise HTTPException(409, "This run wrote nothing that could be taken back.")
+    return {"undo_run": run.run_id, "dry_run": dry_run}
+
+
+def waiting(run: sa.Row[Any]) -> sa.Row[Any]:
+    """Return a run that awaits an answer.
+
+    Raises:
+        HTTPException: 409: it does not.
+    """
+    if run.status != RunStatus.AWAITING_APPROVAL:
+        raise HTTPException(409, "This run does not await approval any more.")
+    return run
+
+
+def _to_dag_run(request: Request, dag_id: str, dag_run_id: str) -> RedirectResponse:
+    place = url(request, "show_dag_run", dag_id=dag_id, dag_run_id=dag_run_id)
+    return RedirectResponse(place, 303)

@@ -1,0 +1,400 @@
+"""The JSON API: the same runs, jobs and actions for scripts, with its OpenAPI page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+
+from bothways.console import queries, undo
+from bothways.console.actions import respond, trigger
+from bothways.console.auth import GetUserDep, MayRead, MayTrigger, OwnCall, Readable, SignedIn
+from bothways.console.people import Person
+from bothways.console.routes.actions import applied, stored, undone, waiting
+from bothways.console.routes.person import find_everywhere
+from bothways.console.routes.run import JOB_COLUMNS, RunId, found
+from bothways.console.sentences import why_ignored, why_not_mailed
+from bothways.console.service import page, store
+from bothways.store import runs
+from bothways.store.jobs import JobFilter
+from bothways.store.runs import RunFilter
+from bothways.terms import RunStatus
+
+router = APIRouter(prefix="/api", dependencies=[SignedIn])
+
+_RUN_KEYS = (
+    "run_id", "account", "sync_type", "dag_id", "dag_run_id", "status", "submitted_by",
+    "started_at", "finished_at", "dry_run", "params", "counts", "message", "notes", "guard",
+    "undo_of",
+)  # fmt: skip
+_ACT = [MayTrigger, OwnCall]
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=320), AfterValidator(_no_nul)]
+Result = Literal[
+    "new", "updated", "re_added", "deleted", "unchanged", "duplicate", "ignored", "error", "planned"
+]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListOfRun(_Answer):
+    """What a run did to one list."""
+
+    list_key: str
+    name: str
+    status: str
+    message: str | None
+    counts: dict[str, Any]
+
+
+class RunOut(_Answer):
+    """A sync run; times are UTC."""
+
+    run_id: int
+    account: str
+    sync_type: str
+    dag_id: str
+    dag_run_id: str
+    status: str
+    submitted_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    dry_run: bool
+    params: dict[str, Any]
+    counts: dict[str, Any]
+    message: str | None
+    notes: list[str]
+    guard: dict[str, Any] | None
+    undo_of: int | None
+    lists: list[ListOfRun] | SkipJsonSchema[None] = None
+
+
+class RunsOut(_Answer):
+    """A page of runs, and how many there are."""
+
+    total: int
+    runs: list[RunOut]
+
+
+class JobOut(_Answer):
+    """A sync job."""
+
+    seq: int
+    entity: str | None
+    kind: str | None
+    target: str | None
+    source: str | None
+    source_entity: str | None
+    source_id: str | None
+    record_id: str | None
+    key: str | None
+    email: str | None
+    list_key: str | None
+    result: str
+    planned_result: str | None
+    reason: str | None
+    error_code: str | None
+    error_message: str | None
+    before: Any
+    after: Any
+    submitted_at: datetime
+    processed_at: datetime | None
+
+
+class UndoOut(JobOut):
+    """A job, and whether it would be taken back: back, consent, created or changed."""
+
+    verdict: str
+
+
+class JobsOut(_Answer):
+    """A page of jobs; `next` is what to give as `after` for the next page, null on the last."""
+
+    jobs: list[JobOut]
+    next: int | None
+
+
+class UndoPreview(_Answer):
+    """What undoing would write."""
+
+    jobs: list[UndoOut]
+    next: int | None
+
+
+class Address(_Answer):
+    """Whom to look for."""
+
+    address: Annotated[Text, Field(min_length=1)]
+
+
+class PersonJob(JobOut):
+    """A job of a person, with its run."""
+
+    run_id: int
+    dag_id: str
+    sync_type: str
+    started_at: datetime
+    dry_run: bool
+
+
+class PersonOut(_Answer):
+    """What one account has of an address."""
+
+    account: str
+    why_ignored: str
+    why_not_mailed: str
+    records: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    lists: list[dict[str, Any]]
+    agreed: list[dict[str, Any]]
+    suppressions: list[dict[str, Any]]
+    retries: list[dict[str, Any]]
+    jobs: list[PersonJob]
+
+
+class SyncBody(_Answer):
+    """What to run."""
+
+    dry_run: bool = False
+    full_resync: bool = False
+    lists: list[Text] = Field(default_factory=list, max_length=1_000)
+    records: list[Text] = Field(default_factory=list, max_length=1_000)
+
+
+class UndoBody(_Answer):
+    """How to undo."""
+
+    dry_run: bool = False
+
+
+class Note(_Answer):
+    """What the audit says beside the answer."""
+
+    note: Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_no_nul)] = ""
+
+
+class Started(_Answer):
+    """The DAG run that was started."""
+
+    dag_id: str
+    dag_run_id: str
+
+
+class Answered(_Answer):
+    """The run that was answered."""
+
+    run_id: int
+    decision: str
+
+
+class RunQuery(BaseModel):
+    """Which runs."""
+
+    account: list[Text] = Field(default_factory=list, max_length=100)
+    sync_type: list[Text] = Field(default_factory=list, max_length=100)
+    status: list[RunStatus] = Field(default_factory=list, max_length=100)
+    started_from: datetime | None = None
+    started_to: datetime | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 50
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+    def only(self, readable: frozenset[str]) -> RunFilter:
+        """Return the filter for the store.
+
+        Raises:
+            HTTPException: 422: a time has no zone.
+        """
+        for moment in (self.started_from, self.started_to):
+            if moment is not None and moment.tzinfo is None:
+                raise HTTPException(422, "Give times with their zone, as 2026-01-31T18:00:00Z.")
+        return RunFilter(
+            dag_ids=sorted(readable),
+            accounts=self.account or None,
+            sync_types=self.sync_type or None,
+            statuses=self.status or None,
+            started_from=self.started_from,
+            started_to=self.started_to,
+        )
+
+
+class JobQuery(BaseModel):
+    """Which jobs of a run."""
+
+    result: list[Result] = Field(default_factory=list, max_length=20)
+    entity: list[Text] = Field(default_factory=list, max_length=20)
+    reason: list[Text] = Field(default_factory=list, max_length=100)
+    list_key: Text | None = None
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+    def only(self) -> JobFilter:
+        """Return the filter for the store."""
+        return JobFilter(
+            results=self.result or None,
+            entities=self.entity or None,
+            reasons=self.reason or None,
+            list_key=self.list_key,
+        )
+
+
+@router.get("", include_in_schema=False)
+def about(request: Request, user: GetUserDep) -> HTMLResponse:
+    """Show the API's page."""
+    return page(request, "api.html", user=user, schema=request.app.openapi())
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> dict[str, Any]:
+    """Return the API's description."""
+    described: dict[str, Any] = request.app.openapi()
+    root = request.scope.get("root_path", "")
+    return {**described, "servers": [{"url": root}]} if root else described
+
+
+@router.get("/runs", summary="Runs, newest first")
+def list_runs(request: Request, readable: Readable, query: Annotated[RunQuery, Query()]) -> RunsOut:
+    """Return the runs of the DAGs that the caller may read."""
+    only = query.only(readable)
+    with store(request).begin() as conn:
+        total = runs.count_runs(conn, only=only)
+        rows = runs.find_runs(conn, only=only, limit=query.limit, offset=query.offset)
+    return RunsOut(total=total, runs=[RunOut(**_picked(row, _RUN_KEYS)) for row in rows])
+
+
+@router.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MayRead], summary="A run")
+def get_run(request: Request, dag_id: str, run_id: RunId) -> RunOut:
+    """Return a run with the lists that it touched."""
+    with store(request).begin() as conn:
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        lists = runs.get_lists(conn, run_id=run_id)
+    keys = tuple(ListOfRun.model_fields)
+    return RunOut(
+        **_picked(run, _RUN_KEYS), lists=[ListOfRun(**_picked(row, keys)) for row in lists]
+    )
+
+
+@router.get("/dags/{dag_id}/runs/{run_id}/jobs", dependencies=[MayRead], summary="A run's jobs")
+def list_jobs(
+    request: Request, dag_id: str, run_id: RunId, query: Annotated[JobQuery, Query()]
+) -> JobsOut:
+    """Return the jobs that the filters leave, in the run's order."""
+    with store(request).begin() as conn:
+        found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        rows = queries.jobs_page(
+            conn, run_id=run_id, only=query.only(), limit=query.limit + 1, after=query.after
+        )
+    shown, following = _cut(rows, query.limit)
+    return JobsOut(jobs=[JobOut(**_picked(row, JOB_COLUMNS)) for row in shown], next=following)
+
+
+@router.get(
+    "/dags/{dag_id}/runs/{run_id}/undo", dependencies=[MayRead], summary="What undo would write"
+)
+def preview_undo(
+    request: Request,
+    dag_id: str,
+    run_id: RunId,
+    after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> UndoPreview:
+    """Return what a run wrote, job by job, and whether undo would take it back."""
+    with store(request).begin() as conn:
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        undone(run, dry_run=True)
+        rows = undo.operations(conn, run_id=run_id, limit=limit + 1, after=after)
+    shown, following = _cut(rows, limit)
+    keys = (*JOB_COLUMNS, "verdict")
+    return UndoPreview(jobs=[UndoOut(**_picked(row, keys)) for row in shown], next=following)
+
+
+@router.post("/person", summary="A person")
+def find_person(request: Request, body: Address, readable: Readable) -> list[PersonOut]:
+    """Return what each account has of an address: nothing at all is an empty list."""
+    with store(request).begin() as conn:
+        people = find_everywhere(conn, body.address, readable)
+    return [_person(person) for person in people]
+
+
+@router.post("/dags/{dag_id}/sync", dependencies=_ACT, status_code=202, summary="Sync now")
+async def sync_now(request: Request, dag_id: str, body: SyncBody) -> Started:
+    """Start a run, as Airflow's trigger form would."""
+    conf = body.model_dump(exclude_defaults=True)
+    return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
+
+
+@router.post(
+    "/dags/{dag_id}/runs/{run_id}/apply",
+    dependencies=_ACT,
+    status_code=202,
+    summary="Apply a dry run",
+)
+async def apply(request: Request, dag_id: str, run_id: RunId) -> Started:
+    """Start the real run of a dry run."""
+    conf = applied(await stored(request, dag_id, run_id))
+    return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
+
+
+@router.post(
+    "/dags/{dag_id}/runs/{run_id}/undo", dependencies=_ACT, status_code=202, summary="Undo a run"
+)
+async def take_back(request: Request, dag_id: str, run_id: RunId, body: UndoBody) -> Started:
+    """Start the run that takes a run back."""
+    conf = undone(await stored(request, dag_id, run_id), dry_run=body.dry_run)
+    return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
+
+
+@router.post("/dags/{dag_id}/runs/{run_id}/approve", dependencies=_ACT, summary="Approve a run")
+async def approve(request: Request, dag_id: str, run_id: RunId, body: Note) -> Answered:
+    """Let a run that awaits approval go on."""
+    run = waiting(await stored(request, dag_id, run_id))
+    await respond(request, dag_id, run.dag_run_id, "Approve", body.note)
+    return Answered(run_id=run_id, decision="Approve")
+
+
+@router.post("/dags/{dag_id}/runs/{run_id}/reject", dependencies=_ACT, summary="Reject a run")
+async def reject(request: Request, dag_id: str, run_id: RunId, body: Note) -> Answered:
+    """End a run that awaits approval, with nothing written."""
+    run = waiting(await stored(request, dag_id, run_id))
+    await respond(request, dag_id, run.dag_run_id, "Reject", body.note)
+    return Answered(run_id=run_id, decision="Reject")
+
+
+def _person(person: Person) -> PersonOut:
+    return PersonOut(
+        account=person.account,
+        why_ignored=why_ignored(person),
+        why_not_mailed=why_not_mailed(person),
+        records=_dicts(person.records),
+        links=_dicts(person.links),
+        lists=_dicts(person.lists),
+        agreed=_dicts(person.agreed),
+        suppressions=_dicts(person.suppressions),
+        retries=_dicts(person.retries),
+        jobs=[PersonJob(**_picked(row, tuple(PersonJob.model_fields))) for row in person.jobs],
+    )
+
+
+def _dicts(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+
+def _picked(row: Any, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: row._mapping[key] for key in keys}  # noqa: SLF001 - its public name
+
+
+def _cut(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], int | None]:
+    return rows[:limit], rows[limit - 1].seq if len(rows) > limit else None

@@ -1,0 +1,111 @@
+"""The audit: every run that is kept, and the same as a download; also the tab on a DAG's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
+from bothways.console.downloads import csv_pieces
+from bothways.console.service import page, store
+from bothways.console.views import PAGE_SIZE, AuditView
+from bothways.console.words import COUNTS, numbers
+from bothways.store import runs
+from bothways.store.runs import RunFilter
+from bothways.store.schema import runs as runs_table
+from bothways.terms import RunStatus
+
+router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+
+_COLUMNS: Final = (
+    "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
+    "dry_run", "message",
+)  # fmt: skip
+_CSV_BATCH: Final = 2_000
+
+
+@router.get("/audit")
+def audit(request: Request, user: GetUserDep, readable: Readable) -> HTMLResponse:
+    """Show the runs that the person may read."""
+    return _audit(request, user, readable, AuditView.read(request.query_params))
+
+
+@router.get("/dags/{dag_id}", dependencies=[MayRead])
+def dag_audit(request: Request, dag_id: str, user: GetUserDep) -> HTMLResponse:
+    """Show one DAG's runs, as the tab on its page in Airflow."""
+    view = AuditView.read(request.query_params)
+    return _audit(request, user, frozenset({dag_id}), view, dag_id=dag_id)
+
+
+@router.get("/audit.csv")
+def download_audit(request: Request, readable: Readable) -> Response:
+    """Give the whole view as CSV, whatever its page."""
+    view = AuditView.read(request.query_params)
+    with store(request).begin():
+        pass  # a store that is down is said now, and not in the middle of a file
+    rows = _rows(request, view.only(readable), view)
+    headers = {"Content-Disposition": 'attachment; filename="sync-audit.csv"'}
+    names = (*_COLUMNS, "total", *(name for name, _ in COUNTS))
+    return StreamingResponse(csv_pieces(names, rows), media_type="text/csv", headers=headers)
+
+
+def _audit(
+    request: Request, user: Any, dag_ids: frozenset[str], view: AuditView, dag_id: str | None = None
+) -> HTMLResponse:
+    with store(request).begin() as conn:
+        total = runs.count_runs(conn, only=view.only(dag_ids))
+        found = runs.find_runs(
+            conn,
+            only=view.only(dag_ids),
+            order=view.order,
+            descending=view.descending,
+            limit=PAGE_SIZE,
+            offset=(view.page - 1) * PAGE_SIZE,
+        )
+        choices = _choices(conn, dag_ids)
+    pages = max(1, -(-total // PAGE_SIZE))
+    if view.page > pages:
+        raise HTTPException(404, f"There is no page {view.page}; this view has {pages}.")
+    return page(
+        request,
+        "audit.html",
+        user=user,
+        view=view,
+        found=found,
+        total=total,
+        pages=pages,
+        first=(view.page - 1) * PAGE_SIZE + 1,
+        statuses=list(RunStatus),
+        accounts=sorted({account for account, _ in choices}),
+        sync_types=sorted({sync_type for _, sync_type in choices}),
+        dag_id=dag_id,
+    )
+
+
+def _choices(conn: sa.Connection, dag_ids: frozenset[str]) -> Sequence[tuple[str, str]]:
+    """Return the accounts and sync types that have runs."""
+    names = (runs_table.c.account, runs_table.c.sync_type)
+    query = sa.select(*names).where(runs_table.c.dag_id.in_(dag_ids)).distinct()
+    return [(account, sync_type) for account, sync_type in conn.execute(query)]
+
+
+def _rows(request: Request, only: RunFilter, view: AuditView) -> Iterator[list[Any]]:
+    offset = 0
+    with store(request).begin() as conn:
+        while found := runs.find_runs(
+            conn,
+            only=only,
+            order=view.order,
+            descending=view.descending,
+            limit=_CSV_BATCH,
+            offset=offset,
+        ):
+            for row in found:
+                counts = numbers(row.counts)
+                about = [row._mapping[name] for name in _COLUMNS]  # noqa: SLF001 - its public name
+                yield [*about, sum(counts.values()), *counts.values()]
+            offset += len(found)

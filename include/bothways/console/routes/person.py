@@ -1,0 +1,78 @@
+"""One person: where they are, since when and why they may not be mailed, and what runs did."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from bothways.config.known import sync_types
+from bothways.config.load import load_accounts
+from bothways.console.auth import GetUserDep, Readable, SignedIn, tokens
+from bothways.console.people import Person, address_key, find_person
+from bothways.console.routes.overview import dag_id
+from bothways.console.sentences import why_ignored, why_not_mailed
+from bothways.console.service import page, store, url
+from bothways.console.views import BadView
+
+router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+
+
+@router.get("/person")
+def ask(request: Request, user: GetUserDep) -> HTMLResponse:
+    """Show the form for an address."""
+    return page(request, "person.html", user=user, address="", found=None)
+
+
+@router.post("/person")
+def look_up(request: Request, address: Annotated[str, Form()] = "") -> Response:
+    """Lead to the page of an address; sealed, so that no log shows it."""
+    text = address.strip()[:320].replace("\x00", "")
+    if not text:
+        raise BadView("There is no address; type one into the field.")
+    return RedirectResponse(url(request, "show_person", sealed=tokens().seal(text)), 303)
+
+
+@router.get("/person/{sealed}")
+def show_person(
+    request: Request, sealed: str, user: GetUserDep, readable: Readable
+) -> HTMLResponse:
+    """Show what every account that the person may read has of an address."""
+    address = tokens().unseal(sealed)
+    if address is None:
+        raise HTTPException(404, "The link's address cannot be read any more; type it again.")
+    with store(request).begin() as conn:
+        found = find_everywhere(conn, address, readable)
+    return page(
+        request,
+        "person.html",
+        status=200 if found else 404,
+        user=user,
+        address=address,
+        found=[(person, why_ignored(person), why_not_mailed(person)) for person in found],
+    )
+
+
+def find_everywhere(conn: sa.Connection, address: str, readable: frozenset[str]) -> list[Person]:
+    """Return what each account has of an address, for those whose DAGs may be read."""
+    key = address_key(address)
+    if key is None:
+        return []
+    people = [
+        find_person(conn, account=account, email_key=key, dag_ids=ids)
+        for account, ids in _readable_accounts(readable).items()
+    ]
+    return [person for person in people if person.known]
+
+
+def _readable_accounts(readable: frozenset[str]) -> dict[str, list[str]]:
+    """Return the DAGs that may be read by account, for accounts with any; broken ones too."""
+    loaded = load_accounts()
+    names: list[Any] = [*(account.name for account in loaded.accounts), *loaded.broken]
+    wanted = {
+        name: [found for sync in sync_types() if (found := dag_id(name, sync)) in readable]
+        for name in sorted(names)
+    }
+    return {name: ids for name, ids in wanted.items() if ids}

@@ -1,0 +1,210 @@
+"""One run: what it did, job by job; the tab on a DAG run's page; and the preview of its undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from bothways.console import charts, queries, undo, words
+from bothways.console.airflow_state import dag_run_state
+from bothways.console.auth import GetUserDep, MayRead, SignedIn, tokens, triggerable
+from bothways.console.downloads import csv_pieces
+from bothways.console.people import address_key
+from bothways.console.service import page, store, url
+from bothways.console.views import PAGE_SIZE, BadView, JobView
+from bothways.store import jobs, runs
+from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
+from bothways.terms import RunStatus
+
+router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+
+RunId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+JOB_COLUMNS: Final = (
+    "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "key",
+    "email", "list_key", "result", "planned_result", "reason", "error_code", "error_message",
+    "before", "after", "submitted_at", "processed_at",
+)  # fmt: skip
+AT_WORK: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
+
+
+@router.get("/runs/{dag_id}/{run_id}", dependencies=[MayRead])
+def show(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> HTMLResponse:
+    """Show a run."""
+    with store(request).begin() as conn:
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        return _show(request, conn, run, user)
+
+
+@router.get("/dags/{dag_id}/runs/{dag_run_id}", dependencies=[MayRead])
+def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDep) -> HTMLResponse:
+    """Show the run of a DAG run, as the tab on its page; before it is in the audit, wait."""
+    with store(request).begin() as conn:
+        run = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)
+        if run is not None:
+            return _show(request, conn, run, user)
+    state = dag_run_state(dag_id, dag_run_id)
+    if state is None:
+        raise HTTPException(404, "Airflow has no such run; the audit lists those that there are.")
+    return page(
+        request, "waiting.html", user=user, state=state, dag_id=dag_id, dag_run_id=dag_run_id
+    )
+
+
+@router.get("/runs/{dag_id}/{run_id}/progress", dependencies=[MayRead])
+def show_progress(request: Request, dag_id: str, run_id: RunId) -> HTMLResponse:
+    """Show the progress bar alone, which a page replaces while a run is at work."""
+    with store(request).begin() as conn:
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        total, waiting = queries.progress(conn, run_id=run_id)
+    return page(request, "_progress.html", run=run, total=total, waiting=waiting)
+
+
+@router.post("/runs/{dag_id}/{run_id}/search", dependencies=[MayRead])
+def search(
+    request: Request, dag_id: str, run_id: RunId, address: Annotated[str, Form()] = ""
+) -> Response:
+    """Lead to the jobs of addresses that begin so; sealed, so that no log shows the address."""
+    view = JobView.read(request.query_params)
+    text = address.strip()[:320].replace("\x00", "")
+    sealed = tokens().seal(text) if text else ""
+    query = view.url_query(address=sealed, after=None, before=None)
+    return RedirectResponse(url(request, "show", query, dag_id=dag_id, run_id=run_id), 303)
+
+
+@router.get("/runs/{dag_id}/{run_id}/jobs.csv", dependencies=[MayRead])
+def download_jobs(request: Request, dag_id: str, run_id: RunId) -> Response:
+    """Give the jobs that the view's filters leave as CSV."""
+    view = JobView.read(request.query_params)
+    only = view.only(_unsealed(view)[1])
+    with store(request).begin() as conn:
+        found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+    headers = {"Content-Disposition": f'attachment; filename="sync-run-{run_id}.csv"'}
+    pieces = csv_pieces(JOB_COLUMNS, _job_rows(request, run_id, only))
+    return StreamingResponse(pieces, media_type="text/csv", headers=headers)
+
+
+@router.get("/runs/{dag_id}/{run_id}/undo", dependencies=[MayRead])
+def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> HTMLResponse:
+    """Show what taking a run back would write, before anybody does."""
+    view = JobView.read(request.query_params)
+    with store(request).begin() as conn:
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        if not undo.can_undo(run):
+            raise HTTPException(409, "This run wrote nothing that could be taken back.")
+        numbers = undo.summary(conn, run_id=run_id)
+        operations = undo.operations(conn, run_id=run_id, limit=PAGE_SIZE + 1, after=view.after)
+        done = queries.undone_by(conn, dag_id=dag_id, run_id=run_id)
+    return page(
+        request,
+        "undo.html",
+        user=user,
+        run=run,
+        summary=numbers,
+        operations=operations[:PAGE_SIZE],
+        more=len(operations) > PAGE_SIZE,
+        kept=undo.KEPT,
+        undone_by=done,
+        may_trigger=dag_id in triggerable(user, [dag_id]),
+        form_token=tokens().form_token(str(user.get_id())),
+        person_token=tokens().seal,
+    )
+
+
+def found(run: sa.Row[Any] | None) -> sa.Row[Any]:
+    """Return a run that is there.
+
+    Raises:
+        HTTPException: 404: it is not.
+    """
+    if run is None:
+        raise HTTPException(404, "There is no such run; the audit lists all that there are.")
+    return run
+
+
+def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) -> HTMLResponse:
+    view = JobView.read(request.query_params)
+    address, key = _unsealed(view)
+    only = view.only(key)
+    page_of_jobs = queries.jobs_page(
+        conn,
+        run_id=run.run_id,
+        only=only,
+        limit=PAGE_SIZE + 1,
+        after=view.after,
+        before=view.before,
+    )
+    counts = words.numbers(run.counts)
+    shown, earlier, later = _cut(page_of_jobs, view)
+    at_work = run.status in AT_WORK
+    return page(
+        request,
+        "run.html",
+        user=user,
+        run=run,
+        view=view,
+        address=address,
+        counts=counts,
+        total=sum(counts.values()),
+        ignored=_ignored(run.counts),
+        bar=charts.shares(
+            [(word, name, counts[name]) for name, word in words.COUNTS],
+            label="Records of this run by result",
+        ),
+        lists=runs.get_lists(conn, run_id=run.run_id),
+        jobs=shown,
+        earlier=earlier,
+        later=later,
+        number=jobs.count_found(conn, run_id=run.run_id, only=only),
+        at_most=COUNTED_AT_MOST,
+        entities=queries.entities(conn, run_id=run.run_id),
+        reasons=queries.reasons(conn, run_id=run.run_id),
+        progress=queries.progress(conn, run_id=run.run_id) if at_work else (0, 0),
+        at_work=at_work,
+        can_undo=undo.can_undo(run) and bool(sum(counts[name] for name in queries.WRITTEN)),
+        undone_by=queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id),
+        may_trigger=run.dag_id in triggerable(user, [run.dag_id]),
+        form_token=tokens().form_token(str(user.get_id())),
+        person_token=tokens().seal,
+    )
+
+
+def _cut(
+    rows: Sequence[sa.Row[Any]], view: JobView
+) -> tuple[Sequence[sa.Row[Any]], int | None, int | None]:
+    """Return a page's jobs, the seq that an earlier page ends before, and the later's begin."""
+    backwards = view.before is not None
+    more = len(rows) > PAGE_SIZE
+    shown = rows[-PAGE_SIZE:] if backwards else rows[:PAGE_SIZE]
+    if not shown:
+        return shown, None, None
+    has_earlier = more if backwards else view.after is not None
+    has_later = backwards or more
+    return shown, shown[0].seq if has_earlier else None, shown[-1].seq if has_later else None
+
+
+def _unsealed(view: JobView) -> tuple[str, str | None]:
+    """Return the address that a view asks for as it was typed, and its normalised form."""
+    if not view.address:
+        return "", None
+    address = tokens().unseal(view.address)
+    if address is None:
+        raise BadView("The link's address cannot be read any more; type it again.")
+    return address, address_key(address)
+
+
+def _ignored(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
+    reasons = counts.get("ignored")
+    if not isinstance(reasons, Mapping):
+        return []
+    return sorted(reasons.items(), key=lambda item: (-int(item[1]), item[0]))
+
+
+def _job_rows(request: Request, run_id: int, only: JobFilter) -> Any:
+    with store(request).begin() as conn:
+        for row in queries.every_job(conn, run_id=run_id, only=only):
+            yield [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name

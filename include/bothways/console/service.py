@@ -1,0 +1,79 @@
+"""What every route needs: the store, and pages made from templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bothways.console import words
+from bothways.store.db import Store
+
+_FOLDER: Final = Path(__file__).parent
+STATIC: Final = _FOLDER / "static"
+
+
+def store(request: Request) -> Store:
+    """Return the store, opened once per process.
+
+    Raises:
+        ConfigurationError: Airflow has no connection to it.
+    """
+    state = request.app.state
+    if state.store is None:
+        state.store = Store(state.store_url())
+    found: Store = state.store
+    return found
+
+
+def url(request: Request, name: str, query: str = "", **path: object) -> str:
+    """Return the path of one of our routes, below wherever Airflow is mounted."""
+    made = request.scope.get("root_path", "") + request.app.url_path_for(name, **path)
+    return f"{made}?{query}" if query else made
+
+
+def airflow_url(request: Request, path: str) -> str:
+    """Return the path of a page of Airflow's own, ``path`` beginning with a slash."""
+    root: str = request.scope.get("root_path", "")
+    return root.removesuffix(str(request.app.state.prefix)) + path
+
+
+def page(
+    request: Request, template: str, *, status: int = 200, user: Any = None, **values: Any
+) -> HTMLResponse:
+    """Return a page made from a template, for the person who is signed in."""
+    made = _templates.get_template(template).render(
+        request=request,
+        user=user,
+        url=lambda name, query="", **path: url(request, name, query, **path),
+        airflow_url=lambda path: airflow_url(request, path),
+        **values,
+    )
+    return HTMLResponse(made, status_code=status)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in (
+        "title", "colour", "result_colour", "verdict", "side", "kind", "reason", "moment",
+        "minute", "duration", "number", "numbers", "changes",
+    ):  # fmt: skip
+        made.filters[name] = getattr(words, name)
+    made.filters["pairs"] = lambda values: [(value, value) for value in values]
+    made.filters["titled_pairs"] = lambda values: [(value, words.title(value)) for value in values]
+    made.filters["list_pairs"] = lambda rows: [(row.list_key, row.name) for row in rows]
+    made.globals["RESULT_WORDS"] = words.RESULT_WORDS
+    made.globals["COUNTS"] = words.COUNTS
+    return made
+
+
+_templates = _environment()

@@ -1,0 +1,81 @@
+"""What taking a run back would write, from the jobs that the run has: the preview before Undo.
+
+The undo run itself reads both sides first, so that what somebody changed at a vendor since is left
+alone too; here only what later runs wrote is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from bothways.console.queries import WRITTEN
+from bothways.store.schema import jobs
+from bothways.terms import RunStatus, Status
+
+_CONSENT: Final = tuple(status.value for status in Status if status is not Status.MAILABLE)
+_ENDED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED)
+
+BACK: Final = ("update", "join", "leave")
+"""The operations that can be taken back: fields are written back, memberships are reversed."""
+
+KEPT: Final = {
+    "consent": "Stays: nobody is made mailable again.",
+    "created": "Stays: people are never deleted.",
+    "changed": "Stays: a later run wrote this record.",
+}
+
+
+def can_undo(run: sa.Row[Any]) -> bool:
+    """Say whether a run has ended and may have written something."""
+    return run.status in _ENDED and not run.dry_run and run.guard is not None
+
+
+def summary(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
+    """Return what a run wrote, by `target`, `entity`, `kind` and `verdict`, with its `number`.
+
+    `verdict` is "back", "consent" or "created"; what later runs changed is told per job only.
+    """
+    group = (jobs.c.target, jobs.c.entity, jobs.c.kind, _kept().label("verdict"))
+    query = sa.select(*group, sa.func.count().label("number")).where(*_written(run_id))
+    return conn.execute(query.group_by(*group).order_by(sa.text("1, 2, 3, 4"))).all()
+
+
+def operations(
+    conn: sa.Connection, *, run_id: int, limit: int, after: int | None = None
+) -> Sequence[sa.Row[Any]]:
+    """Return what a run wrote, job by job, with the `verdict` on taking it back."""
+    later = jobs.alias("later")
+    changed = sa.exists().where(
+        later.c.account == jobs.c.account,
+        later.c.record_id == jobs.c.record_id,
+        later.c.run_id > run_id,
+        later.c.target == jobs.c.target,
+        later.c.kind.is_not(None),
+        later.c.result.in_(WRITTEN),
+    )
+    kept = _kept()
+    verdict = sa.case((sa.and_(kept == "back", changed), "changed"), else_=kept)
+    query = sa.select(jobs, verdict.label("verdict")).where(*_written(run_id))
+    if after is not None:
+        query = query.where(jobs.c.seq > after)
+    return conn.execute(query.order_by(jobs.c.seq).limit(limit)).all()
+
+
+def _written(run_id: int) -> list[sa.ColumnElement[bool]]:
+    return [jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result.in_(WRITTEN)]
+
+
+def _kept() -> sa.ColumnElement[str]:
+    about_consent = sa.or_(
+        jobs.c.kind == "suppress",
+        jobs.c.entity == "suppression",
+        jobs.c.reason.in_(_CONSENT),
+    )
+    return sa.case(
+        (about_consent, "consent"),
+        (jobs.c.kind.in_(BACK), "back"),
+        else_="created",
+    )

@@ -1,0 +1,212 @@
+"""What a page's URL asks for. A value that makes no sense is a sentence, never a traceback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+from bothways.store.jobs import JobFilter
+from bothways.store.runs import SORTABLE, RunFilter
+from bothways.terms import RunStatus
+
+PAGE_SIZE: Final = 50
+RESULTS: Final = (
+    "new", "updated", "re_added", "deleted", "unchanged", "duplicate", "ignored", "error",
+    "planned",
+)  # fmt: skip
+_MOST_PAGES: Final = 10_000_000
+_LONGEST: Final = 320
+_LARGEST_SEQ: Final = 2**63 - 1
+
+
+class BadView(ValueError):
+    """A URL asks for something that makes no sense; the text says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """One view of the audit: what its URL holds.
+
+    Attributes:
+        start: First day, UTC.
+        end: Last day, UTC.
+        accounts: Only these; none is all. So for sync types and statuses.
+        sync_types: Only these.
+        statuses: Only these.
+        order: One of SORTABLE.
+        descending: Newest or last first.
+        page: From 1.
+    """
+
+    start: date | None = None
+    end: date | None = None
+    accounts: tuple[str, ...] = ()
+    sync_types: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    order: str = "started_at"
+    descending: bool = True
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: QueryParams) -> AuditView:
+        """Read the view from a URL.
+
+        Raises:
+            BadView: A value makes no sense.
+        """
+        statuses = _words(query, "status")
+        if unknown := [word for word in statuses if word not in set(RunStatus)]:
+            raise BadView(f"There is no status “{unknown[0]}”; choose one of the list.")
+        order = query.get("order") or "started_at"
+        if order not in SORTABLE:
+            raise BadView(f"Runs cannot be sorted by “{order}”; click on a column's title instead.")
+        view = cls(
+            start=_day(query.get("from"), "From"),
+            end=_day(query.get("to"), "To"),
+            accounts=_words(query, "account"),
+            sync_types=_words(query, "sync_type"),
+            statuses=statuses,
+            order=order,
+            descending=query.get("direction") != "up",
+            page=_number(query.get("page"), "page", _MOST_PAGES) or 1,
+        )
+        if view.start and view.end and view.start > view.end:
+            raise BadView("“From” lies after “To”; swap the two days.")
+        return view
+
+    def only(self, dag_ids: frozenset[str]) -> RunFilter:
+        """Return the filter for the store, bounded by the DAGs that the person may read."""
+        return RunFilter(
+            dag_ids=sorted(dag_ids),
+            accounts=self.accounts or None,
+            sync_types=self.sync_types or None,
+            statuses=self.statuses or None,
+            started_from=_midnight(self.start),
+            started_to=_midnight(self.end + timedelta(days=1)) if self.end else None,
+        )
+
+    def url_query(self, **changes: Any) -> str:
+        """Return the query of the URL that shows this view, with changes."""
+        view = replace(self, **changes)
+        pairs: list[tuple[str, object]] = [
+            ("from", view.start or ""),
+            ("to", view.end or ""),
+            *(("account", word) for word in view.accounts),
+            *(("sync_type", word) for word in view.sync_types),
+            *(("status", word) for word in view.statuses),
+            ("order", "" if view.order == "started_at" else view.order),
+            ("direction", "" if view.descending else "up"),
+            ("page", view.page if view.page > 1 else ""),
+        ]
+        return urlencode([(name, value) for name, value in pairs if value != ""])
+
+    def sorted_by(self, column: str) -> str:
+        """Return the query of the URL that sorts by a column, or turns its order round."""
+        down = not self.descending if column == self.order else column == "started_at"
+        return self.url_query(order=column, descending=down, page=1)
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One view of a run's jobs: what its URL holds.
+
+    Attributes:
+        result: Only this result.
+        entity: Only this kind of record.
+        reason: Only this reason.
+        list_key: Only this list.
+        address: The sealed beginning of an address.
+        after: Jobs beyond this seq.
+        before: Jobs ahead of this seq.
+    """
+
+    result: str = ""
+    entity: str = ""
+    reason: str = ""
+    list_key: str = ""
+    address: str = ""
+    after: int | None = None
+    before: int | None = None
+
+    @classmethod
+    def read(cls, query: QueryParams) -> JobView:
+        """Read the view from a URL.
+
+        Raises:
+            BadView: A value makes no sense.
+        """
+        result = query.get("result") or ""
+        if result and result not in RESULTS:
+            raise BadView(f"There is no result “{result}”; choose one of the list.")
+        return cls(
+            result=result,
+            entity=_word(query, "entity"),
+            reason=_word(query, "reason"),
+            list_key=_word(query, "list"),
+            address=query.get("address") or "",
+            after=_number(query.get("after"), "after", _LARGEST_SEQ),
+            before=_number(query.get("before"), "before", _LARGEST_SEQ),
+        )
+
+    def only(self, address: str | None) -> JobFilter:
+        """Return the filter for the store; ``address`` is the normalised beginning, if any."""
+        return JobFilter(
+            results=[self.result] if self.result else None,
+            entities=[self.entity] if self.entity else None,
+            reasons=[self.reason] if self.reason else None,
+            list_key=self.list_key or None,
+            address=address,
+        )
+
+    def url_query(self, **changes: Any) -> str:
+        """Return the query of the URL that shows this view, with changes."""
+        view = replace(self, **changes)
+        pairs = {
+            "result": view.result,
+            "entity": view.entity,
+            "reason": view.reason,
+            "list": view.list_key,
+            "address": view.address,
+            "after": view.after,
+            "before": view.before,
+        }
+        return urlencode({name: value for name, value in pairs.items() if value not in ("", None)})
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything but the place in the run is chosen."""
+        return any((self.result, self.entity, self.reason, self.list_key, self.address))
+
+
+def _words(query: QueryParams, name: str) -> tuple[str, ...]:
+    return tuple(word[:_LONGEST] for word in query.getlist(name) if word)[:100]
+
+
+def _word(query: QueryParams, name: str) -> str:
+    return (query.get(name) or "")[:_LONGEST]
+
+
+def _day(text: str | None, label: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise BadView(f"“{label}” is not a date; write it as 2026-01-31.") from None
+
+
+def _number(text: str | None, label: str, most: int) -> int | None:
+    if not text:
+        return None
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not digits or int(text) > most:
+        raise BadView(f"“{label}” is not a number that can be; follow the page's own links.")
+    return int(text)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(), UTC) if day else None

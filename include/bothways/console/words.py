@@ -1,0 +1,166 @@
+"""How the pages say things: statuses, counts, times and reasons in a person's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from bothways.terms import RunStatus, Side, Status
+
+COUNTS: Final = (
+    ("new", "New"),
+    ("updated", "Updated"),
+    ("re_added", "Added again"),
+    ("deleted", "Removed"),
+    ("unchanged", "Unchanged"),
+    ("duplicate", "Duplicate"),
+    ("ignored", "Ignored"),
+    ("errors", "Errors"),
+    ("planned", "Planned"),
+)
+RESULT_WORDS: Final = {name: word for name, word in COUNTS if name != "errors"} | {"error": "Error"}
+_COLOURS: Final = {
+    "None": "none",
+    "Queued": "queued",
+    RunStatus.IN_PROGRESS: "running",
+    RunStatus.AWAITING_APPROVAL: "waiting",
+    RunStatus.COMPLETED: "success",
+    RunStatus.COMPLETED_WITH_ERRORS: "warning",
+    RunStatus.FAILED: "failed",
+    RunStatus.DRY_RUN: "planned",
+}
+SIDES: Final[Mapping[str, str]] = {"crm": "CRM", "marketing": "Marketing platform"}
+_KINDS: Final = {
+    "create": "Create",
+    "update": "Update",
+    "join": "Add to list",
+    "leave": "Remove from list",
+    "suppress": "Suppress",
+}
+_REASONS: Final = {
+    "erased": "the person asked to be forgotten, and their address was erased",
+    "empty": "the record has no e-mail address",
+    "invalid": "the address is not valid, or mistypes a well-known domain",
+    "role": "the address belongs to a department, not to a person",
+    "do_not_mail": "the person has unsubscribed or is flagged as not to be mailed",
+    "unsubscribed": "the person has unsubscribed",
+    "bounced": "mail to the address bounced",
+    "complained": "the person reported mail as spam",
+    "suppressed": "the address is on the suppression list",
+    "inactive": "the CRM record is inactive or closed",
+    "duplicate": "the address occurs again in the same data, and another record speaks for it",
+    "not_in_crm": "the person is not in the CRM, and the list takes nobody new from the platform",
+    "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
+}
+_STANDING: Final = {
+    Status.PENDING: "has not confirmed the subscription",
+    Status.UNSUBSCRIBED: "unsubscribed",
+    Status.BOUNCED: "bounced",
+    Status.COMPLAINED: "complained",
+    Status.SUPPRESSED: "was suppressed",
+}
+
+
+def title(name: str | None) -> str:
+    """Return a name of the store as a heading: `marketing_lists` is “Marketing lists”."""
+    return (name or "").replace("_", " ").capitalize()
+
+
+def colour(status: str) -> str:
+    """Return the colour class of a run's status."""
+    return _COLOURS.get(status, "none")
+
+
+def result_colour(result: str) -> str:
+    """Return the colour class of a job's result."""
+    return "errors" if result == "error" else result
+
+
+def verdict(result: str) -> str:
+    """Return what became of a job in three words that hold for all: Success, Ignored, Error."""
+    if result in ("ignored", "duplicate"):
+        return "Ignored"
+    if result == "planned":
+        return "Planned"
+    return "Error" if result == "error" else "Success"
+
+
+def side(name: Side | str | None) -> str:
+    """Return what people call a side."""
+    return SIDES.get(name or "", name or "")
+
+
+def kind(name: str | None) -> str:
+    """Return what an operation does."""
+    return _KINDS.get(name or "", title(name))
+
+
+def reason(name: str | None) -> str:
+    """Return why a row was left out or written, in words; the vendor's own words as they are."""
+    return _REASONS.get(name or "", name or "")
+
+
+def standing(status: str) -> str:
+    """Return why somebody may not be mailed, as the end of a sentence."""
+    return _STANDING.get(status, status)  # type: ignore[call-overload,no-any-return]
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time to the second, UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def minute(at: datetime | None) -> str:
+    """Return a time to the minute, UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
+
+
+def day_words(at: datetime | date) -> str:
+    """Return a day as in a sentence: 3 May 2026."""
+    return f"{at.day} {at:%B %Y}"
+
+
+def duration(started: datetime, finished: datetime | None) -> str:
+    """Return how long a run took, or nothing while it lasts."""
+    return "" if finished is None else span(finished - started)
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time as people say it."""
+    seconds = max(length.total_seconds(), 0)
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def number(value: int) -> str:
+    """Return a number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def numbers(counts: Mapping[str, Any]) -> dict[str, int]:
+    """Return a run's counts by name, with ignored rows as their sum; what is missing is 0."""
+    found = {}
+    for name, _ in COUNTS:
+        value = counts.get(name) or 0
+        found[name] = sum(value.values()) if isinstance(value, Mapping) else int(value)
+    return found
+
+
+def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:
+    """Return what a job changed, field by field: name, value before, value after."""
+    old, new = _fields(before), _fields(after)
+    return [(name, _value(old.get(name)), _value(new.get(name))) for name in {**old, **new}]
+
+
+def _fields(values: Any) -> dict[str, Any]:
+    return values if isinstance(values, dict) else {}
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
