@@ -52,7 +52,7 @@ def absorb_members(
             conn,
             members,
             alive,
-            place | {"seen_run": run_id, "seen_at": now},
+            place | {"kept_run": run_id, "seen_run": run_id, "seen_at": now},
             changes=_alive(written=written),
             prefer=alive.c.changed_at.desc().nulls_last(),
         )
@@ -127,7 +127,7 @@ def _alive(*, written: bool) -> Changes:
     old = members.c
 
     def changes(new: Any) -> dict[str, Any]:
-        wins = newer(new, members, "changed_at")
+        wins = newer(new, members, time="changed_at", run="kept_run")
         known = sa.func.coalesce(new.membership_id, old.membership_id)
         setting = {
             # A membership that we made is another one than the one that ended.
@@ -135,6 +135,7 @@ def _alive(*, written: bool) -> Changes:
                 (wins, new.membership_id if written else known), else_=old.membership_id
             ),
             "status": sa.case((wins, new.status), else_=old.status),
+            "kept_run": sa.case((wins, new.kept_run), else_=old.kept_run),
             "changed_at": sa.func.greatest(old.changed_at, new.changed_at),
             "seen_run": sa.func.greatest(old.seen_run, new.seen_run),
             "seen_at": sa.func.greatest(old.seen_at, new.seen_at),

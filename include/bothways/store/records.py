@@ -75,7 +75,12 @@ def absorb_contacts(
             sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
         ).where(sa.not_(gone))
         told = alive.subquery()
-        seen = place | {"seen_run": run_id, "seen_at": sa.func.clock_timestamp()}
+        seen = place | {
+            "kept_run": run_id,
+            "fields_run": run_id if names else None,
+            "seen_run": run_id,
+            "seen_at": sa.func.clock_timestamp(),
+        }
         touched = upsert(
             conn,
             records,
@@ -175,10 +180,11 @@ def _alive(*, fields: bool, written: bool) -> Changes:
     old = records.c
 
     def changes(new: Any) -> dict[str, Any]:
-        wins = newer(new, records, "modified_at")
+        wins = newer(new, records, time="modified_at", run="kept_run")
         last_seen = sa.func.greatest(old.seen_run, new.seen_run)
         still_gone = sa.and_(sa.not_(sa.literal(written)), old.deleted_run >= last_seen)
-        setting = {name: sa.case((wins, new[name]), else_=old[name]) for name in _CORE} | {
+        kept = (*_CORE, "kept_run")
+        setting = {name: sa.case((wins, new[name]), else_=old[name]) for name in kept} | {
             "modified_at": sa.func.greatest(old.modified_at, new.modified_at),
             "seen_run": last_seen,
             "seen_at": sa.func.greatest(old.seen_at, new.seen_at),
@@ -194,11 +200,14 @@ def _alive(*, fields: bool, written: bool) -> Changes:
 def _merged_fields(new: Any) -> dict[str, Any]:
     # Fields have a time of their own: a sync type that reads none may have seen the record later.
     old = records.c
-    merged = sa.case(
-        (newer(new, records, "fields_at"), old.fields.concat(new.fields)),
-        else_=new.fields.concat(old.fields),
-    )
-    return {"fields": merged, "fields_at": sa.func.greatest(old.fields_at, new.fields_at)}
+    wins = newer(new, records, time="fields_at", run="fields_run")
+    return {
+        "fields": sa.case(
+            (wins, old.fields.concat(new.fields)), else_=new.fields.concat(old.fields)
+        ),
+        "fields_at": sa.func.greatest(old.fields_at, new.fields_at),
+        "fields_run": sa.case((wins, new.fields_run), else_=old.fields_run),
+    }
 
 
 def _deleted(new: Any) -> dict[str, Any]:
