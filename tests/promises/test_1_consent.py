@@ -1,0 +1,177 @@
+"""Nobody who may not be mailed is ever made mailable again, and their word reaches both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.support.engine import World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+
+BAD_LINE = {
+    "share": {"429": 0.05, "500": 0.05, "502": 0.05, "cut": 0.05},
+    "after_write": 0.1,
+    "rows_refused": 0.1,
+    "import_faults": 0.1,
+}
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "bounce", "complain", "suppress"])
+def test_a_suppression_of_the_platform_flags_everybody_with_that_address(
+    act: str, world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.suppressed("ann@mail.example", act)
+    people = [crm.contact("Ann@Mail.example"), crm.contact("ann@mail.example")]
+    lead = crm.lead("ann@mail.example")
+    other = crm.contact("bob@mail.example")
+    run = world.run("suppressions")
+    assert (run.status, run.counts["updated"], run.counts["new"]) == ("Completed", 3, 1)
+    flags = {row["contactid"]: row["donotbulkemail"] for row in crm.table("contact")}
+    assert flags == {people[0]: 1, people[1]: 1, other: 0}
+    assert crm.table("lead")[0]["leadid"] == lead
+    assert crm.table("lead")[0]["donotbulkemail"] == 1
+    record = crm.suppressions()["ann@mail.example"]
+    assert record["bw_reason"]
+    assert record["bw_suppressedon"]
+
+
+def test_a_closed_lead_is_flagged_when_it_is_opened_again(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.suppressed("ann@mail.example")
+    lead = crm.lead("ann@mail.example")
+    crm.disqualify(lead)
+    assert world.run("suppressions").counts["ignored"] == {"inactive": 1}
+    crm.change("leads", lead, statecode=0, statuscode=1)
+    assert world.run("suppressions").counts["updated"] == 1
+    assert crm.person("ann@mail.example", "lead")["donotbulkemail"] == 1
+
+
+def test_who_comes_to_a_suppressed_address_later_is_flagged(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.suppressed("ann@mail.example")
+    moved = crm.contact("ann@old.example")
+    world.run("suppressions")
+    crm.contact("ANN@mail.example")
+    crm.change("contacts", moved, emailaddress1="ann@mail.example")
+    assert world.run("suppressions").counts["updated"] == 2
+    assert {row["donotbulkemail"] for row in crm.table("contact")} == {1}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_suppression_that_somebody_adds_in_the_crm_reaches_the_platform(
+    known: bool, world: World, crm: Crm, platform: Platform
+) -> None:
+    if known:
+        platform.contact("ann@mail.example", "Newsletter")
+    crm.suppression("ann@mail.example")
+    contact = crm.contact("ann@mail.example")
+    assert world.run("suppressions").counts["new"] == 1
+    assert platform.statuses()["ann@mail.example"].lower() == "suppressed"
+    assert world.run("suppressions").counts["updated"] == 1
+    assert crm.person("ann@mail.example")["contactid"] == contact
+    assert crm.person("ann@mail.example")["donotbulkemail"] == 1
+    assert len(crm.suppressions()) == 1
+
+
+def test_an_unsubscribe_from_one_list_takes_its_member_off_and_leaves_a_record(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    for name in ("ann", "bob"):
+        platform.contact(f"{name}@mail.example", "Newsletter")
+        crm.join("Newsletter", crm.contact(f"{name}@mail.example"))
+    crm.lead("ann@mail.example")
+    sandbox.act("dotdigital", "unsubscribe", email="ann@mail.example", list="Newsletter")
+    run = world.run("suppressions")
+    assert (run.counts["deleted"], run.counts["new"]) == (1, 1)
+    assert run.lists["newsletter"]["counts"]["deleted"] == 1
+    assert crm.members("Newsletter") == ["bob@mail.example"]
+    record = crm.suppressions(crm.list_id("Newsletter"))["ann@mail.example"]
+    assert record["bw_contactid"] == crm.person("ann@mail.example")["contactid"]
+    assert crm.person("ann@mail.example")["donotbulkemail"] == 0
+    world.run("suppressions", full_resync=True)
+    world.run("address_books", full_resync=True)
+    assert crm.members("Newsletter") == ["bob@mail.example"]
+    assert len(crm.suppressions(crm.list_id("Newsletter"))) == 1
+
+
+def test_a_list_that_the_crm_has_not_got_yet_is_not_read_past(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    guests = {"crm": "Guests", "marketing": "Webinar guests", "create_missing": True}
+    world.configure(lists={"guests": guests})
+    for name in ("ann", "bob"):
+        platform.contact(f"{name}@mail.example", "Webinar guests")
+    sandbox.act("dotdigital", "unsubscribe", email="ann@mail.example", list="Webinar guests")
+    ann = crm.contact("ann@mail.example")
+    assert world.run("suppressions").counts["total"] == 0
+    world.run("address_books")
+    assert crm.members("Guests") == ["bob@mail.example"]
+    world.run("suppressions")
+    record = crm.suppressions(crm.list_id("Guests"))["ann@mail.example"]
+    assert record["bw_contactid"] == ann
+    assert platform.statuses()["ann@mail.example"].lower() == "subscribed"
+
+
+@pytest.mark.parametrize(("flag", "keep"), [(True, False), (False, True), (False, False)])
+def test_each_setting_does_its_own_part(
+    flag: bool, keep: bool, world: World, crm: Crm, platform: Platform
+) -> None:
+    settings = {
+        "update_do_not_bulk_email": flag,
+        "add_global_unsubscribers_to_crm_suppression_list": keep,
+    }
+    world.configure(settings=settings)
+    platform.suppressed("ann@mail.example")
+    platform.suppressed("nobody@mail.example")
+    crm.contact("ann@mail.example")
+    run = world.run("suppressions")
+    assert crm.person("ann@mail.example")["donotbulkemail"] == flag
+    assert len(crm.suppressions()) == 2 * keep
+    assert run.counts["total"] == len(run.jobs) == 2 + keep
+
+
+def test_who_may_not_be_mailed_is_not_put_on_a_list(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    for name in ("fit", "off", "left", "bounced", "flagged", "recorded"):
+        platform.contact(f"{name}@mail.example", "Newsletter")
+    sandbox.act("dotdigital", "unsubscribe", email="off@mail.example")
+    sandbox.act("dotdigital", "bounce", email="bounced@mail.example")
+    sandbox.act("dotdigital", "unsubscribe", email="left@mail.example", list="Newsletter")
+    crm.contact("flagged@mail.example", donotbulkemail=True)
+    crm.suppression("recorded@mail.example")
+    world.run("suppressions")
+    run = world.run("address_books")
+    assert crm.members("Newsletter") == ["fit@mail.example"]
+    assert run.counts["ignored"] == {"do_not_mail": 1}  # the platform tells of no others
+
+
+def test_on_a_bad_line_nobody_becomes_mailable(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(people=150)
+    silent = _silent(sandbox)
+    assert all(len(names) > 2 for names in silent.values())
+    for round_ in range(2):
+        for sync_type in ("suppressions", "address_books"):
+            sandbox.faults({"*": {**BAD_LINE, "seed": round_}})
+            world.run(sync_type)
+    sandbox.faults()
+    after = _silent(sandbox)
+    assert silent["crm"] <= after["crm"]
+    assert silent["platform"] <= after["platform"]
+
+
+def _silent(sandbox: SandboxServer) -> dict[str, set[str]]:
+    """Whom each side may not mail."""
+    people = [*sandbox.table("dynamics", "contact"), *sandbox.table("dynamics", "lead")]
+    contacts = sandbox.table("dotdigital", "contacts")
+    return {
+        "crm": {
+            str(row["emailaddress1"]) + row["createdon"] for row in people if row["donotbulkemail"]
+        },
+        "platform": {row["email"] for row in contacts if row["status"].lower() != "subscribed"},
+    }

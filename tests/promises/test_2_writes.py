@@ -1,0 +1,86 @@
+"""No write is lost and none is doubled: whatever breaks, and whenever the process dies."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.support.dying import STEPS, Mortals
+from tests.support.engine import Finished, World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+from tests.support.vendors import State, state_of
+
+LISTS = {
+    "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
+    "guests": {
+        "crm": "Guests",
+        "marketing": "Webinar guests",
+        "entity": "lead",
+        "create_missing": True,
+    },
+}
+SYNCS = ("suppressions", "address_books")
+LOST_ANSWERS = {"after_write": 0.4, "share": {"timeout": 0.1}, "timeout_s": 0.05}
+BAD_LINE = {"share": {"429": 0.1, "500": 0.1, "502": 0.05, "cut": 0.1}, "after_write": 0.1}
+
+
+def left_alone(make_world: MakeWorld, sandbox: SandboxServer) -> tuple[State, list[Finished]]:
+    world = crowded(make_world, sandbox)
+    return state_of(sandbox), [world.run(sync_type) for sync_type in SYNCS]
+
+
+def crowded(make_world: MakeWorld, sandbox: SandboxServer) -> World:
+    """People on both sides, among them every kind of work for these sync types."""
+    world = make_world(people=60, lists=LISTS)
+    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm.suppression("added@mail.example")
+    platform.contact("both@mail.example", "Newsletter", "Webinar guests")
+    platform.contact("gone@mail.example", "Newsletter")
+    crm.join("Newsletter", crm.contact("gone@mail.example"))
+    sandbox.act("dotdigital", "unsubscribe", email="gone@mail.example", list="Newsletter")
+    return world
+
+
+@pytest.mark.parametrize("faults", [LOST_ANSWERS, BAD_LINE], ids=["lost answers", "bad line"])
+def test_a_bad_line_changes_nothing_about_the_outcome(
+    faults: dict[str, object], make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    before, alone = left_alone(make_world, sandbox)
+    expected = state_of(sandbox)
+    assert expected != before
+    world = crowded(make_world, sandbox)
+    for number, sync_type in enumerate(SYNCS):
+        sandbox.faults({"*": {**faults, "seed": number}})
+        run = world.run(sync_type)
+        sandbox.faults()
+        assert (run.status, run.counts) == (alone[number].status, alone[number].counts)
+    assert state_of(sandbox) == expected
+
+
+@pytest.mark.parametrize("sync_type", SYNCS)
+def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(
+    sync_type: str, make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    alone = crowded(make_world, sandbox).run(sync_type)
+    expected = state_of(sandbox)
+    world = crowded(make_world, sandbox)
+    world.open(sync_type, "killed")
+    with Mortals(world) as mortals:
+        deaths = {step: kill_all_along(mortals, sync_type, step) for step in (*STEPS, "close")}
+    assert deaths["apply_crm"] >= 6, deaths
+    run = world.finished(sync_type, "killed")
+    assert (run.status, run.message, run.counts) == (alone.status, alone.message, alone.counts)
+    assert state_of(sandbox) == expected
+    assert world.run(sync_type).counts["new"] == 0
+    assert state_of(sandbox) == expected
+
+
+def kill_all_along(mortals: Mortals, sync_type: str, step: str) -> int:
+    """Run a step that dies ever later, until it comes to its end; return how often it died."""
+    deaths = 0
+    # Each try goes further than the last: every moment of writing, and some of reading.
+    stride = 1 if step.startswith("apply") else 7
+    while mortals.dies(step, sync_type, "killed", moment=1 + deaths * stride):
+        deaths += 1
+    return deaths
