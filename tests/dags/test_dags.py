@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,25 @@ STORY = {
     "apply_marketing": {"close"},
     "close": set(),
 }
-SYNC_FILES = sorted(set(DAGS.glob("*.py")) - {DAGS / "account_problems.py"})
+OTHER_FILES = {DAGS / "account_problems.py", DAGS / "maintenance.py"}
+SYNC_FILES = sorted(set(DAGS.glob("*.py")) - OTHER_FILES)
+MAINTENANCE = "bothways_maintenance"
 
 
 @pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
     with pytest.MonkeyPatch.context() as patch:
         include = IncludeFolder(tmp_path_factory.mktemp("dags") / "include", patch)
         include.account("acme", SMALLEST)
         include.account("demo", DEMO)
         return parse(include.path)
+
+
+@pytest.fixture(scope="module")
+def parsed(everything: Parsed) -> Parsed:
+    """The DAGs of the accounts."""
+    dags = {name: dag for name, dag in everything.dags.items() if name != MAINTENANCE}
+    return dataclasses.replace(everything, dags=dags)
 
 
 @pytest.fixture
@@ -128,6 +138,14 @@ def test_schedules_are_those_of_the_account(parsed: Parsed) -> None:
     assert parsed.dags["demo__address_books"]["schedule"] == night
     assert parsed.dags["demo__suppressions"]["schedule"] == "every hour (Europe/London)"
     assert parsed.dags["acme__suppressions"]["schedule"] == ""
+
+
+def test_one_dag_looks_after_all_accounts(everything: Parsed) -> None:
+    dag = everything.dags[MAINTENANCE]
+    assert list(dag["tasks"]) == ["prune_audit", "remove_staging"]
+    assert dag["tasks"]["remove_staging"]["trigger_rule"].lower().endswith("all_done")
+    assert dag["doc_md"].lstrip().startswith("### ")
+    assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
 
 
 def test_every_sync_type_has_its_file() -> None:

@@ -13,20 +13,29 @@ if TYPE_CHECKING:
 
     from bothways.engine.staging import Staging
 
-__all__ = ["open_store", "staging_for", "store_url"]
+__all__ = ["open_store", "staging_for", "staging_root", "store_url"]
 
 STAGING_VARIABLE = "BOTHWAYS_STAGING"
 
 
 def staging_for(account: str, run_id: int) -> Staging:
-    """Return the staging folder of a run.
+    """Return the staging folder of a run."""
+    from bothways.engine.staging import Staging
 
-    Its root is the environment variable `BOTHWAYS_STAGING`: a path, or the URL of a bucket that
-    every worker reaches.
+    return Staging(staging_root() / account / str(run_id))
+
+
+def staging_root() -> UPath:
+    """Return the folder of all staging.
+
+    It is the environment variable `BOTHWAYS_STAGING`: a path, or the URL of a bucket that every
+    worker reaches.
+
+    Raises:
+        ConfigurationError: The variable is not set.
     """
     from airflow.sdk import ObjectStoragePath
 
-    from bothways.engine.staging import Staging
     from bothways.errors import ConfigurationError
 
     root = os.environ.get(STAGING_VARIABLE)
@@ -37,5 +46,4 @@ def staging_for(account: str, run_id: int) -> Staging:
         )
     url = root if "://" in root else f"file://{Path(root).resolve()}"
     # To mypy it is no UPath, since it hands on to one.
-    root_path = cast("UPath", ObjectStoragePath(url))
-    return Staging(root_path / account / str(run_id))
+    return cast("UPath", ObjectStoragePath(url))

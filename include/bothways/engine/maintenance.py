@@ -1,0 +1,73 @@
+"""What is done once a day: old runs leave the audit, and ended runs leave no files."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from upath import UPath
+
+from bothways.engine.staging import Staging
+from bothways.store import retention, runs
+from bothways.store.db import Store
+from bothways.store.retention import Pruned
+
+log = logging.getLogger(__name__)
+
+# Whoever clears a task of yesterday's run still finds its files.
+_FILES_KEPT_FOR = timedelta(days=1)
+
+
+def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:
+    """Remove what is older than an account keeps its audit; return the numbers of rows by kind.
+
+    Args:
+        store: The store.
+        account: The account's name.
+        keep_days: Its setting `audit_retention_days`.
+        now: The time, UTC.
+    """
+    before = now - timedelta(days=keep_days)
+    total = Pruned(jobs=0, runs=0, tombstones=0)
+    while True:
+        with store.begin() as conn:
+            batch = retention.prune(conn, account=account, before=before)
+        if batch.done:
+            break
+        total = Pruned(
+            jobs=total.jobs + batch.jobs,
+            runs=total.runs + batch.runs,
+            tombstones=total.tombstones + batch.tombstones,
+        )
+    log.info("Pruned %d jobs and %d runs of account %s", total.jobs, total.runs, account)
+    return {"jobs": total.jobs, "runs": total.runs, "tombstones": total.tombstones}
+
+
+def remove_staging(store: Store, *, root: UPath, now: datetime) -> int:
+    """Remove the files of runs that ended more than a day ago, or that the audit has forgotten.
+
+    A run that is in progress or awaits an approval keeps its files, however old it is.
+
+    Args:
+        store: The store.
+        root: The folder of all staging, `<root>/<account>/<run id>`.
+        now: The time, UTC.
+
+    Returns:
+        The number of runs whose files were removed.
+    """
+    removed = 0
+    for folder in _run_folders(root):
+        with store.begin() as conn:
+            row = runs.get_run(conn, run_id=int(folder.name))
+        if row is None or (row.finished_at and row.finished_at < now - _FILES_KEPT_FOR):
+            Staging(folder).remove()
+            removed += 1
+    log.info("Removed the files of %d runs", removed)
+    return removed
+
+
+def _run_folders(root: UPath) -> list[UPath]:
+    accounts = [path for path in root.iterdir() if path.is_dir()] if root.exists() else []
+    found = [path for account in accounts for path in account.iterdir()]
+    return [path for path in found if path.name.isdecimal()]

@@ -1,0 +1,62 @@
+"""The daily upkeep of store and staging, as one DAG for all accounts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, task
+
+from bothways.config.load import load_accounts
+
+_START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def build_maintenance(doc: str) -> DAG:
+    """Return the DAG `bothways_maintenance`.
+
+    Args:
+        doc: What the person at the trigger form should know, in Markdown.
+    """
+    with DAG(
+        dag_id="bothways_maintenance",
+        dag_display_name="Bothways: maintenance",
+        description="Prunes the audit and removes the files of ended runs",
+        doc_md=doc,
+        schedule="@daily",
+        start_date=_START,
+        catchup=False,
+        max_active_runs=1,
+        tags={"bothways", "maintenance"},
+        default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    ) as dag:
+        prune_audit() >> remove_staging()
+    return dag
+
+
+@task
+def prune_audit() -> dict[str, dict[str, int]]:
+    """Prune the audit of each sound account; return the numbers of rows by account and kind."""
+    from bothways.engine.maintenance import prune_audit as prune
+    from bothways.orchestration.runtime import open_store
+
+    now = datetime.now(UTC)
+    with open_store() as store:
+        return {
+            account.name: prune(
+                store,
+                account=account.name,
+                keep_days=account.settings.audit_retention_days,
+                now=now,
+            )
+            for account in load_accounts().accounts
+        }
+
+
+@task(trigger_rule="all_done")
+def remove_staging() -> int:
+    """Remove the files of runs that ended; return of how many."""
+    from bothways.engine.maintenance import remove_staging as remove
+    from bothways.orchestration.runtime import open_store, staging_root
+
+    with open_store() as store:
+        return remove(store, root=staging_root(), now=datetime.now(UTC))
