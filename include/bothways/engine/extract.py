@@ -28,7 +28,6 @@ from bothways.connectors.base import (
 )
 from bothways.engine import lists
 from bothways.engine.run import Run
-from bothways.engine.staging import BUCKETS
 from bothways.engine.step import sentence_of
 from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
 from bothways.store import records, runs, suppressions, watermarks
@@ -36,6 +35,7 @@ from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
 from bothways.tables import LIST_MEMBERS, Side
 from bothways.transform.normalise import email_keys
+from bothways.transform.partition import buckets
 
 
 def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
@@ -239,5 +239,4 @@ def _with_keys(rows: pa.Table) -> pa.Table:
     if identity == "email":
         series = email_keys(series)
         rows = rows.append_column("email_key", pa.array(series, pa.string(), from_pandas=True))
-    hashes = pd.util.hash_array(series.fillna("").to_numpy(dtype=object), categorize=False)
-    return rows.append_column("bucket", pa.array(hashes % BUCKETS, pa.uint8()))
+    return rows.append_column("bucket", pa.array(buckets(series), pa.uint8()))

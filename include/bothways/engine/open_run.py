@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
+from bothways.engine.partitions import PeopleExpected, partitions
 from bothways.engine.run import Run
-from bothways.engine.staging import Staging
+from bothways.engine.staging import PARTITIONS, Staging
 from bothways.errors import RunStopped, StagingError
-from bothways.store import runs
+from bothways.store import applying, runs
 from bothways.store.db import Store
 from bothways.syncs.catalog import CATALOG, SyncType
 from bothways.syncs.options import Options
@@ -39,6 +40,7 @@ def open_run(
     dag_run_id: str,
     submitted_by: str,
     missing_connections: MissingConnections,
+    people_expected: PeopleExpected,
 ) -> Opened:
     """Write the audit row of a run; a repeat for the same DAG run re-opens the same row.
 
@@ -52,6 +54,7 @@ def open_run(
         dag_run_id: Airflow's id of the DAG run.
         submitted_by: The user who triggered it, or "schedule".
         missing_connections: Says which of these connection ids do not exist.
+        people_expected: Asks the vendors how many people the mapped lists have.
 
     Raises:
         RunStopped: The account is disabled, a prerequisite failed or a connection is missing;
@@ -70,13 +73,18 @@ def open_run(
             dry_run=options.dry_run,
             config_hash=config_hash(configured),
         )
-    staging_for(account, run_id).clear()
+    staging = staging_for(account, run_id)
+    staging.clear()
     reason = _obstacle(store, configured, sync, options, missing_connections)
     if reason:
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
-    return Opened(run_id, partitions=1)
+    number = partitions(store, configured, sync, options, people_expected)
+    with store.begin() as conn:
+        first = applying.keep_written(conn, run_id=run_id)
+    staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)
+    return Opened(run_id, number)
 
 
 def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: StagingFor) -> Run:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from bothways.config.load import load_rule_files
 from bothways.connectors.registry import limits
 from bothways.engine.run import Run
-from bothways.engine.staging import StagedPartition
+from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.store import jobs as job_store
 from bothways.store import retries, runs
 from bothways.syncs.base import JOBS, Inputs, KnownList, Plan
@@ -22,19 +22,21 @@ from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
 
 # What a plan lets the last step keep, once its jobs have their verdicts.
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 AFTERWARDS = ("dropped", "links", "baselines", "states")
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
+def plan(run: Run, partition: int) -> dict[str, int]:
     """Write the partition's jobs to the audit and its operations to staging; return numbers.
 
     A repeat replaces what the earlier try wrote.
     """
+    division = run.staging.read_json(PARTITIONS) or {"partitions": 1, "first_part": 0}
+    part = division["first_part"] + partition
     with run.store.begin() as conn:
-        inputs = _inputs(run, conn, StagedPartition(run.staging, partition, partitions))
+        inputs = _inputs(run, conn, partition, division["partitions"])
         decided: Plan = import_module(run.sync.module).plan(inputs)
-        jobs = _numbered(decided.jobs, partition)
+        jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
             runs.note(conn, run_id=run.run_id, sentence=sentence)
         numbers = _chunked(run, partition, jobs)
@@ -43,7 +45,7 @@ def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
             run_id=run.run_id,
             account=run.account.name,
             rows=jobs,
-            part=partition,
+            part=part,
         )
     for name in AFTERWARDS:
         rows = pa.Table.from_pandas(getattr(decided, name), preserve_index=False)
@@ -53,15 +55,15 @@ def plan(run: Run, partition: int, partitions: int = 1) -> dict[str, int]:
     return numbers
 
 
-def _numbered(jobs: pd.DataFrame, partition: int) -> pd.DataFrame:
+def _numbered(jobs: pd.DataFrame, part: int) -> pd.DataFrame:
     numbered = number([jobs], JOBS)
     return numbered.assign(
-        seq=numbered["seq"] + job_store.first_seq(partition),
+        seq=numbered["seq"] + job_store.first_seq(part),
         email_key=email_keys(numbered["email"]),
     )
 
 
-def _inputs(run: Run, conn: Connection, staged: StagedPartition) -> Inputs:
+def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inputs:
     known = {side: _staged_lists(run, side) for side in SIDES}
     both = known["crm"].keys() & known["marketing"].keys()
     files = load_rule_files()
@@ -78,10 +80,12 @@ def _inputs(run: Run, conn: Connection, staged: StagedPartition) -> Inputs:
         lists={
             side: {key: item for key, item in known[side].items() if key in both} for side in SIDES
         },
-        staged=staged,
+        staged=StagedPartition(run.staging, partition, partitions),
         conn=conn,
-        retries=_due(run, conn),
+        retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),
+        partition=partition,
+        partitions=partitions,
     )
 
 
@@ -95,10 +99,14 @@ def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:
     return {item["key"]: KnownList(**item) for item in staged}
 
 
-def _due(run: Run, conn: Connection) -> pd.DataFrame:
-    """Return what is to be tried again; whoever names records does not want to wait for it."""
+def _due(run: Run, conn: Connection, partitions: int) -> pd.DataFrame:
+    """Return what is to be tried again; whoever names records does not want to wait for it.
+
+    A run in several partitions reads everything, so that what is due is among it.
+    """
     now = _END_OF_TIME if run.options.records else datetime.now(UTC)
-    return retries.due(conn, account=run.account.name, sync_type=run.sync.name, now=now)
+    rows = retries.due(conn, account=run.account.name, sync_type=run.sync.name, now=now)
+    return rows if partitions == 1 else rows.iloc[:0]
 
 
 def _chunked(run: Run, partition: int, jobs: pd.DataFrame) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 Layout below the run's folder::
 
+    partitions.json                      how many partitions the run is planned in
     <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
     <side>/watermarks.json               how far each dataset has been read
     <side>/lists.json                    the lists that could be read
@@ -25,8 +26,9 @@ from upath import UPath
 from bothways.errors import StagingError
 from bothways.syncs.base import to_pandas
 from bothways.tables import Side
+from bothways.transform.partition import bounds
 
-BUCKETS = 64
+PARTITIONS = "partitions.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,7 @@ class StagedPartition:
     def _own(self, page: pa.Table) -> pa.Table:
         if self.partitions == 1:
             return page
-        low = BUCKETS * self.partition // self.partitions
-        high = BUCKETS * (self.partition + 1) // self.partitions
+        low, high = bounds(self.partition, self.partitions)
         return page.filter((pc.field("bucket") >= low) & (pc.field("bucket") < high))
 
 

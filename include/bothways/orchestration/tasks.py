@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
@@ -23,11 +23,12 @@ from bothways.errors import (
 )
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
-from bothways.terms import Side
+from bothways.terms import SIDES, Side
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from bothways.config.account import Account
     from bothways.connectors.base import Connector
     from bothways.engine.run import Run
 
@@ -55,6 +56,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
             dag_run_id=context["run_id"],
             submitted_by=_who(context),
             missing_connections=missing_connections,
+            people_expected=_people_expected,
         )
         return list(range(opened.partitions))
 
@@ -144,6 +146,19 @@ def _final_errors() -> Iterator[None]:
     except BothwaysError as error:
         log.warning("%s", error)
         raise
+
+
+def _people_expected(account: Account) -> int:
+    from bothways.connectors.registry import open_connector
+    from bothways.engine.partitions import people_on_lists
+
+    with ExitStack() as opened:
+        connectors = {}
+        for side in SIDES:
+            config = account.side(side)
+            connectors[side] = open_connector(config.connector, config.connection)
+            opened.callback(connectors[side].close)
+        return people_on_lists(account, connectors)
 
 
 def _last_try(context: Context) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import PLANNED, pending
+from bothways.store.jobs import PART_SEQS, PLANNED, pending
 from bothways.store.schema import jobs
 from bothways.tables import Side
 
@@ -80,3 +80,15 @@ def failed_ids(conn: sa.Connection, *, run_id: int) -> pd.Series:
         )
     ).subquery()
     return read_frame(conn, sa.select(ids.c.id), pa.schema([pa.field("id", pa.string())]))["id"]
+
+
+def keep_written(conn: sa.Connection, *, run_id: int) -> int:
+    """Make room for a new plan of a run that is opened again; return its first free partition.
+
+    What the run has written already stays in the audit; everything else enters it once more.
+    """
+    written = sa.and_(jobs.c.kind.is_not(None), jobs.c.result.not_in((PLANNED, "error", "ignored")))
+    conn.execute(jobs.delete().where(jobs.c.run_id == run_id, sa.not_(written)))
+    last = sa.select(sa.func.max(jobs.c.seq)).where(jobs.c.run_id == run_id)
+    seq: int | None = conn.execute(last).scalar_one()
+    return 0 if seq is None else seq // PART_SEQS + 1

@@ -32,6 +32,14 @@ def read(
     return conn.execute(query).scalar_one_or_none()
 
 
+def has_read(conn: sa.Connection, *, account: str, sync_type: str) -> bool:
+    """Say whether a sync type has read anything of an account yet."""
+    known = sa.exists().where(
+        watermarks.c.account == account, watermarks.c.sync_type == sync_type
+    )
+    return bool(conn.execute(sa.select(known)).scalar_one())
+
+
 def move(
     conn: sa.Connection,
     *,

@@ -105,6 +105,8 @@ class Inputs:
         conn: An open transaction on the store.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
+        partition: Which partition is planned.
+        partitions: How many there are.
     """
 
     run_id: int
@@ -116,6 +118,8 @@ class Inputs:
     conn: Connection
     retries: pd.DataFrame
     whole: bool = False
+    partition: int = 0
+    partitions: int = 1
 
 
 _LINK: list[pa.Field[Any]] = [

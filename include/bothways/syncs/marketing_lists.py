@@ -22,6 +22,7 @@ from bothways.syncs.two_way.lists import ListPlan, plan_list
 from bothways.syncs.two_way.persons import Persons, persons
 from bothways.tables import FieldType, Side, Status
 from bothways.transform.ignore import ignore_reasons
+from bothways.transform.partition import in_partition
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -53,7 +54,7 @@ def plan(inputs: Inputs) -> Plan:
     gathered = gather(inputs, fields)
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
-    people = _named(inputs, _judged(inputs, found.rows))
+    people = _named(inputs, _judged(inputs, _of_partition(inputs, found.rows)))
     if people.empty:
         return Plan(joined([]), dropped=found.dropped)
     field_plan = plan_fields(inputs, gathered, _in_step(people))
@@ -119,6 +120,15 @@ def _in_step(people: pd.DataFrame) -> pd.DataFrame:
     )
     fit = people["consent"].isna() & people["left_out"].isna()
     return people[both & live & fit & people["case"].ne("merged_away").fillna(value=True)]
+
+
+def _of_partition(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the persons who fall to this partition; others were only looked at with them."""
+    if inputs.partitions == 1:
+        return rows
+    identity = rows["marketing_email_key"].fillna(rows["crm_email_key"])
+    first = identity.groupby(rows["person"]).transform("min")
+    return rows[in_partition(first, inputs.partition, inputs.partitions)]
 
 
 def _named(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def _named_by_crm(inputs: Inputs) -> pd.Series:
     staged = [inputs.staged.read("crm", f"{entity}s") for entity in ENTITIES]
     ids = [rows["id"] for rows in staged if not rows.empty]
     told = inputs.staged.read("crm", "members")
-    if not told.empty:
+    if not told.empty and inputs.partitions == 1:  # else everybody is read, by address
         ids.append(told["member_id"])
         unnamed = told.loc[told["member_id"].isna(), "membership_id"]
         ended = load_members(
@@ -104,7 +104,7 @@ def _named_by_platform(inputs: Inputs) -> pd.Series:
     people = inputs.staged.read("marketing", "contacts")
     told = inputs.staged.read("marketing", "contacts_members")
     ids = [] if people.empty else [people["id"]]
-    ids += [] if told.empty else [told["member_id"]]
+    ids += [] if told.empty or inputs.partitions > 1 else [told["member_id"]]
     due = inputs.retries
     return _union(*ids, due.loc[due["source"] == "marketing", "source_id"])
 

@@ -1,0 +1,54 @@
+"""How many partitions a run is planned in: one, but for the full read of long lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+
+from bothways.config.account import Account
+from bothways.connectors.base import Connector, HasLists
+from bothways.engine.lists import find
+from bothways.store import watermarks
+from bothways.store.db import Store
+from bothways.syncs.catalog import SyncType
+from bothways.syncs.options import Options
+from bothways.terms import SIDES, Side
+from bothways.transform.partition import BUCKETS
+
+# About 300 MiB of a plan task's memory (benchmarks/two_way.py measures it).
+PEOPLE_PER_PARTITION: Final = 100_000
+
+PeopleExpected = Callable[[Account], int]
+
+
+def partitions(
+    store: Store, account: Account, sync: SyncType, options: Options, expected: PeopleExpected
+) -> int:
+    """Return the number of partitions of a run.
+
+    Only a full read is large; what changed since the last run is planned at once.
+
+    Args:
+        store: Knows whether the sync type has read before.
+        account: The account.
+        sync: The sync type.
+        options: What the person who triggered it chose.
+        expected: Asks the vendors how many people the mapped lists have; called where it matters.
+    """
+    if not account.lists_of(sync.name):
+        return 1
+    with store.begin() as conn:
+        read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)
+    if read_before and not options.full_resync:
+        return 1
+    return max(1, min(BUCKETS, -(-expected(account) // PEOPLE_PER_PARTITION)))
+
+
+def people_on_lists(account: Account, connectors: Mapping[Side, Connector]) -> int:
+    """Return how many memberships the mapped lists have, on the side that has more."""
+    totals = []
+    for side in SIDES:
+        offered = cast(HasLists, connectors[side]).lists()
+        found = [find(item.name(side), offered) for item in account.lists.values()]
+        totals.append(sum(info.size or 0 for info in found if info))
+    return max(totals)
