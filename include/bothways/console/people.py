@@ -39,7 +39,8 @@ class Person:
         suppressions: Who said that they may not be mailed, since when and why.
         retries: Their records in error, and when they are tried again.
         jobs: What runs did with them, newest first, with the run's `sync_type`, `started_at`,
-            `dag_id` and `dry_run`.
+            `dag_id` and `dry_run`; the last JOBS_SHOWN of them.
+        left_out: The newest job that left them out, in the same form; None where none did.
     """
 
     account: str
@@ -50,6 +51,7 @@ class Person:
     suppressions: Rows
     retries: Rows
     jobs: Rows
+    left_out: sa.Row[Any] | None
 
     @property
     def known(self) -> bool:
@@ -82,6 +84,13 @@ def find_person(
         dag_ids: The DAGs whose runs may be shown.
     """
     ids, pairs = _identity(conn, account, email_key)
+    whose: dict[str, Any] = {
+        "account": account,
+        "email_key": email_key,
+        "record_ids": ids["crm"] | ids["marketing"],
+        "dag_ids": dag_ids,
+    }
+    left_out = person_jobs(conn, **whose, results=("ignored", "duplicate"), limit=1)
     return Person(
         account=account,
         records=_records(conn, account, email_key, ids),
@@ -90,13 +99,8 @@ def find_person(
         agreed=_agreed(conn, account, ids),
         suppressions=_suppressions(conn, account, email_key, ids),
         retries=_retries(conn, account, email_key),
-        jobs=person_jobs(
-            conn,
-            account=account,
-            email_key=email_key,
-            record_ids=ids["crm"] | ids["marketing"],
-            dag_ids=dag_ids,
-        ),
+        jobs=person_jobs(conn, **whose),
+        left_out=left_out[0] if left_out else None,
     )
 
 
@@ -107,20 +111,33 @@ def person_jobs(
     email_key: str,
     record_ids: Collection[str],
     dag_ids: Collection[str],
+    results: Sequence[str] | None = None,
     limit: int = JOBS_SHOWN,
 ) -> Rows:
-    """Return the jobs that ever touched a person in runs of these DAGs, newest run first."""
+    """Return the jobs that ever touched a person in runs of these DAGs, newest run first.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        email_key: The normalised address.
+        record_ids: The person's ids on either side, under whatever address they were then.
+        dag_ids: The DAGs whose runs may be shown.
+        results: Only jobs with one of these results.
+        limit: How many at most.
+    """
     ways = [jobs.c.email_key == email_key]
     if record_ids:
         ways += [jobs.c.record_id.in_(record_ids), jobs.c.source_id.in_(record_ids)]
     newest = (jobs.c.run_id.desc(), jobs.c.seq)
     readable = sa.and_(runs.c.run_id == jobs.c.run_id, runs.c.dag_id.in_(dag_ids))
+    wanted = [jobs.c.account == account]
+    wanted += [jobs.c.result.in_(results)] if results else []
     found = sa.union(
         *(
             sa.select(
                 sa.select(jobs.c.run_id, jobs.c.seq)
                 .join(runs, readable)
-                .where(jobs.c.account == account, way)
+                .where(*wanted, way)
                 .order_by(*newest)
                 .limit(limit)
                 .subquery()

@@ -12,14 +12,12 @@ from bothways.console.people import Person
 
 def why_ignored(person: Person) -> str:
     """Return why a run last left this person out, or that none did."""
-    newest = person.jobs[0].run_id if person.jobs else None
-    left_out = [job for job in person.jobs if job.result in ("ignored", "duplicate")]
-    if not left_out:
+    job = person.left_out
+    if job is None:
         return "No run that is kept has left this person out."
-    job = left_out[0]
     run = f"{words.title(job.sync_type)} run {job.run_id} of {words.day_words(job.started_at)}"
     where = f" on list {job.list_key}" if job.list_key else ""
-    since = "" if job.run_id == newest else " Later runs did not."
+    since = "" if person.jobs[0].run_id == job.run_id else " Later runs did not."
     return f"{run} left this person out{where}: {words.reason(job.reason)}.{since}"
 
 
@@ -37,4 +35,4 @@ def why_not_mailed(person: Person) -> str:
 def _told(row: sa.Row[Any]) -> str:
     since = f" on {words.day_words(row.suppressed_at)}" if row.suppressed_at else ""
     vendor = f" (“{row.vendor_reason}”)" if row.vendor_reason else ""
-    return f"{words.standing(row.reason)} in the {words.side(row.side)}{since}{vendor}"
+    return f"{words.standing(row.reason)} in the {words.within(row.side)}{since}{vendor}"

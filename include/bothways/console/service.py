@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ def store(request: Request) -> Store:
     return found
 
 
-def url(request: Request, name: str, query: str = "", **path: object) -> str:
+def url(request: Request, name: str, query: str = "", /, **path: object) -> str:
     """Return the path of one of our routes, below wherever Airflow is mounted."""
     made = request.scope.get("root_path", "") + request.app.url_path_for(name, **path)
     return f"{made}?{query}" if query else made
@@ -48,8 +49,8 @@ def page(
     made = _templates.get_template(template).render(
         request=request,
         user=user,
-        url=lambda name, query="", **path: url(request, name, query, **path),
-        airflow_url=lambda path: airflow_url(request, path),
+        url=partial(url, request),
+        airflow_url=partial(airflow_url, request),
         **values,
     )
     return HTMLResponse(made, status_code=status)
@@ -64,7 +65,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for name in (
-        "title", "colour", "result_colour", "verdict", "side", "kind", "reason", "moment",
+        "title", "colour", "result_colour", "verdict", "side", "within", "kind", "reason", "moment",
         "minute", "duration", "number", "numbers", "changes",
     ):  # fmt: skip
         made.filters[name] = getattr(words, name)

@@ -29,8 +29,10 @@ KEPT: Final = {
 
 
 def can_undo(run: sa.Row[Any]) -> bool:
-    """Say whether a run has ended and may have written something."""
-    return run.status in _ENDED and not run.dry_run and run.guard is not None
+    """Say whether a run has ended and was let through by the guard, or by a person."""
+    guard = run.guard or {}
+    let_through = guard.get("passed") or guard.get("approved")
+    return run.status in _ENDED and not run.dry_run and bool(let_through)
 
 
 def summary(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:

@@ -91,6 +91,11 @@ def side(name: Side | str | None) -> str:
     return SIDES.get(name or "", name or "")
 
 
+def within(name: Side | str | None) -> str:
+    """Return what people call a side in the middle of a sentence."""
+    return side(name).replace("Marketing", "marketing")
+
+
 def kind(name: str | None) -> str:
     """Return what an operation does."""
     return _KINDS.get(name or "", title(name))

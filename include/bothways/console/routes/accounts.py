@@ -42,10 +42,10 @@ def accounts(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
 def account(request: Request, name: str, user: GetUserDep, readable: Readable) -> HTMLResponse:
     """Show one account."""
     loaded = load_accounts()
-    known = {item.name for item in loaded.accounts} | set(loaded.broken)
-    if name not in known or not (_may_read(name, readable) or may_see_problems(user)):
-        raise HTTPException(404, "There is no such account; the accounts page lists all.")
     found = next((item for item in loaded.accounts if item.name == name), None)
+    may_see = _may_read(name, readable) or (name in loaded.broken and may_see_problems(user))
+    if not may_see or (found is None and name not in loaded.broken):
+        raise HTTPException(404, "There is no such account; the accounts page lists all.")
     if found is None:
         return page(
             request,

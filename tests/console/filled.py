@@ -1,0 +1,250 @@
+"""A store with a run of every kind, in two accounts: what the pages are tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store import jobs, links, list_states, lists, records, retries, runs
+from bothways.store import suppressions as ledger
+from bothways.store.counts import Counts, count_jobs
+from bothways.tables import CONTACTS, LIST_MEMBERS, SUPPRESSIONS
+from bothways.terms import RunStatus
+
+SYNCS: Final = ("suppressions", "address_books", "marketing_lists")
+DAGS: Final = tuple(f"{account}__{sync}" for account in ("north", "south") for sync in SYNCS)
+HOSTILE: Final = "<script>alert('x')</script>\"'&{{7*7}}"
+ANNA: Final = "anna.berg@mail.example"
+NOW: Final = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Runs by what is special about them."""
+
+    completed: int
+    dry: int
+    failed: int
+    waiting: int
+    working: int
+    south: int
+    many: int
+
+
+def fill(conn: sa.Connection) -> Filled:
+    people(conn)
+    return Filled(
+        completed=completed(conn),
+        dry=ended(conn, "dry", RunStatus.DRY_RUN, dry_run=True, rows=[job(kind="create")]),
+        failed=stopped(conn),
+        waiting=waiting(conn),
+        working=ended(conn, "working", None, rows=[job(), job(kind="update")]),
+        south=ended(
+            conn, "south", RunStatus.COMPLETED, account="south", rows=[job(result="unchanged")]
+        ),
+        many=ended(
+            conn,
+            "many",
+            RunStatus.COMPLETED,
+            sync="address_books",
+            rows=[
+                job(source_id=f"x-{n}", record_id=f"y-{n}", email=f"p{n}@many.example")
+                for n in range(130)
+            ],
+        ),
+    )
+
+
+def completed(conn: sa.Connection) -> int:
+    """A run in which everything happened that can happen."""
+    run_id = ended(
+        conn,
+        "completed",
+        RunStatus.COMPLETED_WITH_ERRORS,
+        message=f"2 records in error {HOSTILE}",
+        rows=[
+            job(
+                kind="update",
+                result="updated",
+                before='{"city": "Bonn", "note": "=1+1"}',
+                after='{"city": "Köln", "note": null}',
+                reason="conflict: city",
+            ),
+            job(kind="join", result="new", record_id="c-2", email="bo@mail.example"),
+            job(kind="leave", result="deleted", record_id="c-3", reason="unsubscribed"),
+            job(kind="suppress", result="updated", record_id="c-4", reason="bounced"),
+            job(kind="create", result="new", key="north-7", record_id="c-5"),
+            job(result="ignored", reason="role", email="info@firm.example", **other(6)),
+            job(result="ignored", reason="invalid", email="anna.berg@gnail.example", **other(7)),
+            job(result="duplicate", reason="duplicate"),
+            job(result="unchanged", email="carl@mail.example", **other(8)),
+            job(
+                result="error",
+                email=f'{HOSTILE}@"mail.example',
+                error_code="E1",
+                error_message=f"=HYPERLINK(0) {HOSTILE}",
+            ),
+        ],
+    )
+    runs.set_list(
+        conn,
+        run_id=run_id,
+        list_key="newsletter",
+        name=f"Newsletter {HOSTILE}",
+        status=RunStatus.COMPLETED,
+        message="the list's own word",
+        counts=Counts(new=2).as_json(),
+    )
+    runs.set_guard(conn, run_id=run_id, guard={"passed": True, "breaches": [], "message": ""})
+    return run_id
+
+
+def stopped(conn: sa.Connection) -> int:
+    verdict = {"passed": False, "message": "7 removals planned", "breaches": []}
+    return ended(
+        conn, "failed", RunStatus.FAILED, message="Stopped by the guard", guard=verdict, rows=[]
+    )
+
+
+def waiting(conn: sa.Connection) -> int:
+    verdict = {"passed": False, "message": "9 removals planned", "breaches": []}
+    run_id = ended(
+        conn, "waiting", None, sync="suppressions", guard=verdict, rows=[job(kind="leave")]
+    )
+    runs.set_status(conn, run_id=run_id, status=RunStatus.AWAITING_APPROVAL)
+    return run_id
+
+
+def ended(
+    conn: sa.Connection,
+    name: str,
+    status: RunStatus | None,
+    *,
+    rows: list[dict[str, Any]],
+    account: str = "north",
+    sync: str = "marketing_lists",
+    message: str = "",
+    guard: dict[str, Any] | None = None,
+    **more: Any,
+) -> int:
+    """A run with these jobs, all of whose operations went through; None leaves it at work."""
+    given = {
+        "account": account,
+        "sync_type": sync,
+        "dag_id": f"{account}__{sync}",
+        "dag_run_id": f"manual__{name}",
+        "submitted_by": "ada",
+        "params": {"lists": [], "records": [], "dry_run": False},
+        "dry_run": False,
+    }
+    run_id = runs.open_run(conn, **(given | more))
+    frame = pd.DataFrame([{"seq": seq} | row for seq, row in enumerate(rows)])
+    if rows:
+        jobs.write_jobs(conn, run_id=run_id, account=account, rows=frame)
+    if guard:
+        runs.set_guard(conn, run_id=run_id, guard=guard)
+    if status is None:
+        return run_id
+    settle(conn, run_id, rows, dry=bool(more.get("dry_run")))
+    counts = count_jobs(conn, run_id=run_id, as_planned=status is RunStatus.DRY_RUN).as_json()
+    runs.finish_run(conn, run_id=run_id, status=status, counts=counts, message=message or None)
+    return run_id
+
+
+def settle(conn: sa.Connection, run_id: int, rows: list[dict[str, Any]], *, dry: bool) -> None:
+    asked = [seq for seq, row in enumerate(rows) if row.get("kind")]
+    if asked and not dry:
+        verdicts = pd.DataFrame({"seq": asked, "outcome": "written"})
+        jobs.settle_jobs(
+            conn, run_id=run_id, seqs=pd.Series(asked, dtype="int64"), results=verdicts
+        )
+
+
+def job(**more: Any) -> dict[str, Any]:
+    base = {
+        "entity": "contact",
+        "kind": None,
+        "result": "new" if more.get("kind") else "unchanged",
+        "target": "crm",
+        "source": "marketing",
+        "source_entity": "contact",
+        "source_id": "m-1",
+        "record_id": "c-1",
+        "key": None,
+        "email": ANNA,
+        "list_key": "newsletter",
+        "reason": None,
+        "error_code": None,
+        "error_message": None,
+        "before": None,
+        "after": None,
+    }
+    made = base | more
+    return made | {"email_key": str(made["email"]).lower()}
+
+
+def other(number: int) -> dict[str, str]:
+    """The ids of somebody else."""
+    return {"record_id": f"c-{number}", "source_id": f"m-{number}"}
+
+
+def people(conn: sa.Connection) -> None:
+    """Anna on both sides, linked, on a list, unsubscribed, and in error."""
+    run_id = ended(conn, "people", RunStatus.COMPLETED, sync="suppressions", rows=[])
+    place = {"account": "north", "run_id": run_id}
+    for side, entity, identity in (("crm", "contact", "c-1"), ("marketing", "contact", "m-1")):
+        row = {
+            "entity": entity,
+            "id": identity,
+            "email": ANNA.title(),
+            "email_key": ANNA,
+            "status": "mailable",
+            "active": True,
+            "modified_at": NOW - timedelta(days=40),
+            "deleted": False,
+        }
+        page = pa.Table.from_pylist([row], CONTACTS.append(pa.field("email_key", pa.string())))
+        records.absorb_contacts(conn, **place, side=side, rows=page)
+        member = {"list_id": f"list-{side}", "entity": entity, "member_id": identity}
+        member |= {"changed_at": NOW - timedelta(days=30), "deleted": False}
+        records.absorb_members(
+            conn, **place, side=side, rows=pa.Table.from_pylist([member], LIST_MEMBERS)
+        )
+        lists.resolve(
+            conn,
+            account="north",
+            side=side,
+            list_key="newsletter",
+            list_id=f"list-{side}",
+            name="Newsletter",
+            entity=None,
+        )
+    pair = {"entity": "contact", "crm_id": "c-1", "marketing_id": "m-1"}
+    links.upsert_links(conn, **place, frame=pd.DataFrame([pair | {"email_key": ANNA}]))
+    state = pair | {"list_key": "newsletter", "state": "joined"}
+    list_states.upsert_states(conn, **place, frame=pd.DataFrame([state]))
+    told = {
+        "id": "m-1",
+        "email": ANNA,
+        "email_key": ANNA,
+        "reason": "unsubscribed",
+        "vendor_reason": "Unsubscribed",
+        "suppressed_at": datetime(2026, 5, 3, tzinfo=UTC),
+        "deleted": False,
+    }
+    schema = SUPPRESSIONS.append(pa.field("email_key", pa.string()))
+    ledger.absorb_suppressions(
+        conn, **place, side="marketing", rows=pa.Table.from_pylist([told], schema)
+    )
+    broken = ended(
+        conn,
+        "broken",
+        RunStatus.COMPLETED_WITH_ERRORS,
+        rows=[job(result="error", error_message="the vendor's own words")],
+    )
+    retries.settle_retries(conn, run_id=broken, now=NOW, attempts=5, minutes=15)

@@ -1,0 +1,457 @@
+"""What each page says, read as a person or a screen reader would."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from fastapi import FastAPI
+
+from tests.console.conftest import PREFIX, Client, include_folder
+from tests.console.filled import ANNA, HOSTILE, Filled
+
+RUNS = f"{PREFIX}/runs/north__marketing_lists"
+
+
+def soup(answer: Any, status: int = 200) -> Tag:
+    assert answer.status_code == status, answer.text[:2000]
+    assert answer.headers["content-type"].startswith("text/html")
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def main_text(page: Tag) -> str:
+    found = page.main
+    assert found is not None
+    return " ".join(found.get_text(" ", strip=True).split())
+
+
+def table(page: Tag, label: str) -> list[dict[str, str]]:
+    """The rows of the table in the region of this name, by column title."""
+    region = page.find(attrs={"role": "region", "aria-label": label})
+    assert isinstance(region, Tag), label
+    heads = [cell.get_text(" ", strip=True).strip(" ↓↑") for cell in region.select("thead th")]
+    return [
+        dict(zip(heads, (" ".join(c.get_text(" ", strip=True).split()) for c in row), strict=True))
+        for row in (row.find_all(["th", "td"]) for row in region.select("tbody tr"))
+    ]
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
+    client: Client, filled: Filled
+) -> None:
+    page = soup(client().get(f"{PREFIX}/"))
+    assert [head.get_text(strip=True) for head in page.select(".card h2")] == ["North", "South"]
+    lines = {row["Sync type"]: row for row in table(page, "Sync types of north")}
+    assert set(lines) == {"Suppressions", "Address books", "Marketing lists"}
+    assert lines["Address books"]["Status"] == "Completed"
+    assert lines["Suppressions"]["Interval and window"].startswith("every hour")
+    assert "Monday to Friday 18:00–08:00" in lines["Address books"]["Interval and window"]
+    assert lines["Marketing lists"]["Interval and window"] == "only when somebody starts it"
+    south = {row["Sync type"]: row for row in table(page, "Sync types of south")}
+    assert south["Suppressions"]["Status"] == "None"
+    assert south["Suppressions"]["Last sync"] == "never"
+    assert lines["Suppressions"]["Start"] == "Sync now Dry run"
+
+
+def test_the_pictures_count_runs_and_records(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{PREFIX}/"))
+    outcomes, records = page.select(".card")[0].select("svg.chart")
+    told = [title.get_text() for title in outcomes.find_all("title") if "nothing" not in title.text]
+    assert len(told) == 1  # all of it happened today
+    assert "Completed With Errors 2" in told[0]
+    assert "Failed 1" in told[0]
+    assert "Dry Run 1" in told[0]
+    (told_records,) = [t.text for t in records.find_all("title") if "nothing" not in t.text]
+    assert "Ignored 2" in told_records
+    assert "Errors 2" in told_records
+    assert len(outcomes.find_all("g")) == len(records.find_all("g")) == 30
+
+
+def test_the_audit_lists_runs_newest_first(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{PREFIX}/audit"))
+    rows = table(page, "Runs")
+    numbers = [int(row["Run"]) for row in rows]
+    assert numbers == sorted(numbers, reverse=True)
+    run = next(row for row in rows if row["Run"] == str(filled.completed))
+    assert run["Sync type"] == "Marketing lists"
+    assert run["Account"] == "north"
+    assert run["Status"] == "Completed With Errors"
+    assert run["Submitted by"] == "ada"
+    assert run["Records"] == "2 new 2 updated 1 removed 1 unchanged 1 duplicate 2 ignored 1 errors"
+
+
+@pytest.mark.parametrize(
+    ("query", "statuses"),
+    [
+        ("status=Failed", {"Failed"}),
+        ("status=Failed&status=Dry+Run", {"Failed", "Dry Run"}),
+        ("account=south", {"Completed"}),
+        ("sync_type=suppressions", {"Completed", "Awaiting Approval"}),
+        ("from=2020-01-01&to=2020-02-01", set()),
+        ("from=2999-01-01", set()),
+        ("account=south&status=Failed", set()),
+        ("account=&status=&from=&to=", None),
+    ],
+)
+def test_the_audit_is_searched_by_its_url(
+    query: str, statuses: set[str] | None, client: Client
+) -> None:
+    page = soup(client().get(f"{PREFIX}/audit?{query}"))
+    if statuses is None:
+        assert len(table(page, "Runs")) == 9
+    elif statuses:
+        assert {row["Status"] for row in table(page, "Runs")} == statuses
+    else:
+        assert "No run matches" in main_text(page)
+
+
+def test_the_audit_is_sorted_by_a_click_and_says_so(client: Client) -> None:
+    browser = client()
+    page = soup(browser.get(f"{PREFIX}/audit"))
+    column = page.select_one("thead a[href*='order=account']")
+    for direction in ("ascending", "descending"):
+        assert column is not None
+        page = soup(browser.get(f"{PREFIX}/audit{column['href']}"))
+        accounts = [row["Account"] for row in table(page, "Runs")]
+        assert accounts == sorted(accounts, reverse=direction == "descending")
+        head = page.find("th", attrs={"aria-sort": direction})
+        assert isinstance(head, Tag)
+        column = head.a
+
+
+def test_the_audit_downloads_as_the_view_that_is_shown(client: Client, filled: Filled) -> None:
+    browser = client()
+    page = soup(browser.get(f"{PREFIX}/audit?account=north&status=Completed+With+Errors"))
+    link = page.find("a", string="Download as CSV")
+    assert isinstance(link, Tag)
+    answer = browser.get(str(link["href"]))
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = rows_of(answer.text)
+    assert {row["status"] for row in rows} == {"Completed With Errors"}
+    run = next(row for row in rows if row["run_id"] == str(filled.completed))
+    assert (run["total"], run["new"], run["ignored"], run["errors"]) == ("10", "2", "2", "1")
+
+
+def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{RUNS}/{filled.completed}"))
+    jobs = table(page, "Jobs")
+    assert len(jobs) == 10
+    verdicts = [job["Sync status"].split()[0] for job in jobs]
+    assert verdicts == ["Success"] * 5 + ["Ignored"] * 3 + ["Success", "Error"]
+    assert "city Bonn becomes → Köln" in jobs[0]["What was done"].replace("→", "becomes →")
+    assert jobs[0]["Source"].startswith("Marketing platform")
+    assert "belongs to a department" in jobs[5]["Why"]
+    assert "by ada" in jobs[0]["Submitted"]
+    bar = page.select_one("svg.shares")
+    assert bar is not None
+    assert {title.text for title in bar.find_all("title")} == {
+        "New: 2", "Updated: 2", "Removed: 1", "Unchanged: 1", "Duplicate: 1", "Ignored: 2",
+        "Errors: 1",
+    }  # fmt: skip
+    assert "Passed" in main_text(page)
+    assert "the list's own word" in table(page, "Lists and campaigns")[0]["Message"]
+    airflow = page.find("a", string="DAG run and logs")
+    assert isinstance(airflow, Tag)
+    assert airflow["href"] == "/dags/north__marketing_lists/runs/manual__completed"
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("result=ignored", 2),
+        ("result=ignored&reason=role", 1),
+        ("result=error", 1),
+        ("entity=contact", 10),
+        ("entity=lead", 0),
+        ("list=newsletter", 10),
+        ("list=another", 0),
+        ("reason=bounced", 1),
+    ],
+)
+def test_jobs_are_filtered_by_the_url_and_in_the_download(
+    query: str, number: int, client: Client, filled: Filled
+) -> None:
+    browser = client()
+    page = soup(browser.get(f"{RUNS}/{filled.completed}?{query}"))
+    if number:
+        assert len(table(page, "Jobs")) == number
+    else:
+        assert "No job matches" in main_text(page)
+    answer = browser.get(f"{RUNS}/{filled.completed}/jobs.csv?{query}")
+    assert len(rows_of(answer.text)) == number
+
+
+def test_jobs_are_searched_by_address_which_no_url_shows(client: Client, filled: Filled) -> None:
+    browser = client()
+    answer = browser.post(f"{RUNS}/{filled.completed}/search", data={"address": " ANNA.b"})
+    assert answer.status_code == 303
+    assert "anna" not in answer.headers["location"].lower()
+    page = soup(browser.get(answer.headers["location"]))
+    assert {job["Person"].split()[0] for job in table(page, "Jobs")} == {
+        ANNA, "anna.berg@gnail.example",
+    }  # fmt: skip
+    field = page.find("input", id="address")
+    assert isinstance(field, Tag)
+    assert field["value"] == "ANNA.b"
+
+
+def test_all_jobs_are_reached_page_by_page_and_back(client: Client, filled: Filled) -> None:
+    browser = client()
+    url = f"{PREFIX}/runs/north__address_books/{filled.many}"
+    seen: list[str] = []
+    pages = 0
+    while True:
+        page = soup(browser.get(url))
+        pages += 1
+        seen += [job["Person"].split()[0] for job in table(page, "Jobs")]
+        following = page.find("a", rel="next")
+        if not isinstance(following, Tag):
+            break
+        url = str(following["href"]).split("#")[0]
+    assert pages == 3
+    assert seen == [f"p{number}@many.example" for number in range(130)]
+    back = page.find("a", rel="prev")
+    assert isinstance(back, Tag)
+    page = soup(browser.get(str(back["href"])))
+    assert [job["Person"].split()[0] for job in table(page, "Jobs")] == seen[50:100]
+
+
+def test_the_tab_of_a_dag_run_is_its_run(client: Client, filled: Filled) -> None:
+    browser = client()
+    tab = soup(browser.get(f"{PREFIX}/dags/north__marketing_lists/runs/manual__completed"))
+    assert f"run {filled.completed} of north" in main_text(tab)
+    rows = table(soup(browser.get(f"{PREFIX}/dags/north__address_books")), "Runs")
+    assert [row["Run"] for row in rows] == [str(filled.many)]
+
+
+def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> None:
+    browser = client()
+    page = soup(browser.get(f"{RUNS}/{filled.working}"))
+    assert "In Progress: 1 of 2 records are done" in main_text(page)
+    bar = page.select_one(".progress")
+    assert bar is not None
+    part = browser.get(str(bar["data-refresh"]))
+    assert 'data-state="In Progress"' in part.text
+    assert "<html" not in part.text
+
+
+@pytest.mark.parametrize(
+    ("which", "dag", "button"),
+    [
+        ("waiting", "north__suppressions", "Approve"),
+        ("waiting", "north__suppressions", "Reject"),
+        ("dry", "north__marketing_lists", "Apply"),
+        ("completed", "north__marketing_lists", "Undo …"),
+    ],
+)
+def test_a_run_offers_what_can_be_done_with_it(
+    which: str, dag: str, button: str, client: Client, filled: Filled
+) -> None:
+    page = soup(client("user").get(f"{PREFIX}/runs/{dag}/{getattr(filled, which)}"))
+    assert page.find(["button", "a"], string=button)
+    others = {"Approve", "Reject", "Apply", "Undo …"} - {"Approve", "Reject"}
+    for other in others - {button}:
+        assert not page.find(["button", "a"], string=other)
+
+
+def test_undo_shows_what_it_would_write_and_what_stays(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{RUNS}/{filled.completed}/undo"))
+    rows = table(page, "Operations")
+    writes = [row["Undo would write"] for row in rows]
+    assert "city Köln → Bonn" in writes[0].replace("becomes ", "")
+    assert writes[1] == "Remove from list newsletter"
+    assert writes[2] == writes[3] == "Stays: nobody is made mailable again."
+    assert writes[4] == "Stays: people are never deleted."
+    assert len(rows) == 5
+    assert page.find("button", string=f"Undo run {filled.completed}")
+
+
+def test_a_person_is_found_however_the_address_is_typed(client: Client) -> None:
+    browser = client()
+    for typed in (ANNA, " Anna.BERG@mail.example ", f"mailto:{ANNA}", f"<{ANNA}>"):
+        answer = browser.post(f"{PREFIX}/person", data={"address": typed})
+        assert "anna" not in answer.headers["location"].lower()
+        page = soup(browser.get(answer.headers["location"]))
+        assert "in account north" in main_text(page)
+
+
+def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Filled) -> None:
+    browser = client()
+    found = browser.post(f"{PREFIX}/person", data={"address": ANNA}).headers["location"]
+    page = soup(browser.get(found))
+    text = main_text(page)
+    assert [row["Record"] for row in table(page, "Records")] == ["c-1", "m-1"]
+    assert "Contact c-1 of the CRM is contact m-1 of the marketing platform" in text
+    assert "Newsletter in the CRM" in text
+    assert "both sides last agreed on “joined”" in text
+    assert (
+        "This person may not be mailed: unsubscribed in the marketing platform on 3 May 2026 "
+        "(“Unsubscribed”)."
+    ) in text
+    assert f"Marketing lists run {filled.completed} of" in text
+    assert (
+        "left this person out on list newsletter: the address occurs again in the same data, "
+        "and another record speaks for it. Later runs did not." in text
+    )
+    assert "Waiting to be tried again" in text
+    assert "the vendor's own words" in text
+    jobs = table(page, "Jobs")
+    numbers = [int(job["Run"].split()[0]) for job in jobs]
+    assert numbers == sorted(numbers, reverse=True)
+    assert filled.completed in numbers
+
+
+def test_an_account_shows_what_is_in_force_and_its_file(client: Client) -> None:
+    page = soup(client().get(f"{PREFIX}/accounts/north"))
+    text = main_text(page)
+    assert "From accounts/north.yaml" in text
+    assert "removals_percent 10" in text
+    assert "parallel 4" in text  # a default, which the file does not name
+    assert "every 4 hours, Monday to Friday 18:00–08:00 (Europe/London)" in text
+    lists = {row["Key"]: row for row in table(page, "Lists")}
+    assert lists["webinar_guests"]["New people"].endswith("a missing list is created")
+    assert "mappings/dynamics_dotdigital/contact.yaml" in text
+    assert table(page, "Fields of contact")
+
+
+def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
+    (include_folder() / "accounts" / "south.yaml").write_text("crm: {conector: dynamics}\n")
+    browser = client()
+    for path in ("/accounts", "/accounts/south"):
+        text = main_text(soup(browser.get(PREFIX + path)))
+        assert "accounts/south.yaml:1" in text
+        assert "did you mean" in text
+    overview = main_text(soup(browser.get(f"{PREFIX}/")))
+    assert "Account south does not run: its file has problems." in overview
+    assert "North" in overview
+
+
+def test_every_value_is_escaped(client: Client, filled: Filled) -> None:
+    """One hostile text in every place that somebody outside can write to."""
+    browser = client()
+    pages = ["/audit", f"/runs/north__marketing_lists/{filled.completed}",
+             f"/runs/north__marketing_lists/{filled.completed}/undo"]  # fmt: skip
+    for path in pages:
+        page = soup(browser.get(PREFIX + path))
+        assert all(script.get("src") for script in page.find_all("script"))
+        assert "49" not in main_text(page).replace("2049", "") or path != "/audit"
+    assert HOSTILE in main_text(soup(browser.get(f"{PREFIX}/audit")))
+    text = main_text(soup(browser.get(f"{RUNS}/{filled.completed}")))
+    assert f"=HYPERLINK(0) {HOSTILE}" in text
+    assert f"Newsletter {HOSTILE}" in text
+    location = browser.post(f"{PREFIX}/person", data={"address": HOSTILE}).headers["location"]
+    page = soup(browser.get(location), 404)
+    assert HOSTILE in main_text(page)
+    assert not page.select("script:not([src])")
+    for path in (f"/audit?status={HOSTILE}", f"/audit?order={HOSTILE}", f"/audit?from={HOSTILE}"):
+        assert not soup(browser.get(PREFIX + path), 400).select("script:not([src])")
+
+
+def test_no_cell_of_a_download_is_a_formula(client: Client, filled: Filled) -> None:
+    browser = client()
+    jobs = rows_of(browser.get(f"{RUNS}/{filled.completed}/jobs.csv").text)
+    assert jobs[-1]["error_message"] == f"'=HYPERLINK(0) {HOSTILE}"
+    runs = rows_of(browser.get(f"{PREFIX}/audit.csv").text)
+    for row in (*jobs, *runs):
+        assert not any(value.lstrip(" ")[:1] in "=+-@\t\r" for value in row.values() if value)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        ("/audit?from=yesterday", 400, "“From” is not a date; write it as 2026-01-31."),
+        ("/audit?to=2026-02-31", 400, "“To” is not a date"),
+        ("/audit?from=2026-02-02&to=2026-02-01", 400, "“From” lies after “To”"),
+        ("/audit?status=Done", 400, "There is no status “Done”"),
+        ("/audit?order=secret", 400, "cannot be sorted by “secret”"),
+        ("/audit?page=2", 404, "There is no page 2; this view has 1."),
+        ("/audit?page=999999", 404, "There is no page 999999"),
+        ("/audit?page=-1", 400, "“page” is not a number that can be"),
+        ("/audit?page=99999999999999999999", 400, "“page” is not a number that can be"),
+        ("/audit?account=%00", 400, "holds a character that no name has"),
+        ("/runs/north__marketing_lists/987654", 404, "There is no such run"),
+        ("/runs/north__marketing_lists/abc", 404, "There is no such run"),
+        ("/runs/north__marketing_lists/99999999999999999999", 404, "There is no such run"),
+        ("/runs/north__marketing_lists/-1", 404, "There is no such run"),
+        ("/runs/nowhere/1", 404, "There is no such run"),
+        ("/runs/north__marketing_lists/3?result=great", 400, "There is no result “great”"),
+        ("/runs/north__marketing_lists/3?address=x", 400, "cannot be read any more"),
+        ("/runs/north__marketing_lists/3?after=x", 400, "“after” is not a number"),
+        ("/runs/north__marketing_lists/4/undo", 409, "wrote nothing that could be taken back"),
+        ("/dags/north__suppressions/runs/never", 404, "Airflow has no such run"),
+        ("/person/made-up", 404, "cannot be read any more"),
+        ("/accounts/nobody", 404, "There is no such account"),
+        ("/accounts/..%2f..%2fsecrets", 404, ""),
+        ("/no/such/page", 404, "There is no such page"),
+    ],
+)
+def test_bad_input_is_a_sentence(path: str, status: int, sentence: str, client: Client) -> None:
+    page = soup(client().get(PREFIX + path), status)
+    assert sentence in main_text(page)
+    assert "Traceback" not in page.get_text()
+
+
+def test_jobs_beyond_the_end_are_none(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{RUNS}/{filled.completed}?after=100"))
+    assert "There are no more jobs here." in main_text(page)
+
+
+def test_nobody_has_an_address(client: Client) -> None:
+    browser = client()
+    location = browser.post(f"{PREFIX}/person", data={"address": "no@one.example"})
+    page = soup(browser.get(location.headers["location"]), 404)
+    assert "Nobody with the address no@one.example is known" in main_text(page)
+    assert "There is no address" in main_text(
+        soup(browser.post(f"{PREFIX}/person", data={"address": "  "}), 400)
+    )
+
+
+def test_a_store_that_is_down_is_said(client: Client, console: FastAPI, filled: Filled) -> None:
+    console.state.store_url = lambda: "postgresql://nobody@127.0.0.1:1/nothing"
+    browser = client()
+    for path in ("/", "/audit", "/audit.csv", f"/runs/north__marketing_lists/{filled.completed}"):
+        page = soup(browser.get(PREFIX + path), 503)
+        assert "The store cannot be reached" in main_text(page)
+        assert "127.0.0.1" not in page.get_text()
+    answer = browser.get(f"{PREFIX}/api/runs")
+    assert answer.status_code == 503
+    assert "The store cannot be reached" in answer.json()["detail"]
+    assert browser.get(f"{PREFIX}/accounts").status_code == 200
+
+
+def test_a_missing_connection_is_said(client: Client, console: FastAPI) -> None:
+    from bothways.errors import ConfigurationError
+
+    def none() -> str:
+        raise ConfigurationError("Airflow has no connection `bothways_store`; create it.")
+
+    console.state.store_url = none
+    page = soup(client().get(f"{PREFIX}/audit"), 503)
+    assert "Airflow has no connection `bothways_store`" in main_text(page)
+
+
+def test_pages_have_landmarks_labels_and_a_way_past_the_navigation(
+    client: Client, filled: Filled
+) -> None:
+    browser = client()
+    person = browser.post(f"{PREFIX}/person", data={"address": ANNA}).headers["location"]
+    urls = [PREFIX + path for path in ("/", "/audit", "/person", "/accounts", "/api")]
+    urls += [f"{RUNS}/{filled.completed}", f"{RUNS}/{filled.completed}/undo", person]
+    for url in urls:
+        page = soup(browser.get(url))
+        assert page.html is not None
+        assert page.html["lang"] == "en"
+        assert len(page.find_all("main")) == len(page.find_all("h1")) == 1
+        assert page.find("a", class_="skip", href="#content")
+        ids = [tag["id"] for tag in page.find_all(id=True)]
+        assert len(ids) == len(set(ids))
+        for field in page.select("input:not([type=hidden]), select, textarea"):
+            assert page.find("label", attrs={"for": field["id"]}), field
+        assert not page.find_all(style=True), "the policy forbids inline styles"
