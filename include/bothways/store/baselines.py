@@ -14,26 +14,31 @@ from bothways.store.schema import baselines
 from bothways.store.values import typed_columns, typed_schema
 from bothways.tables import FieldType
 
-_GIVEN: Final = ("entity", "crm_id", "values")
+APART_PREFIX: Final = "apart:"
+_NOTHING: Final = sa.text("'{}'::jsonb")
+_GIVEN: Final = ("entity", "crm_id", "values", "apart")
 
 
 def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
     """Keep what both sides agree on; return how many rows were touched.
 
-    Values that are not given stay; an older run never overwrites those of a newer one.
+    Values that are not given stay; an older run never overwrites those of a newer one. A value
+    that is given ends that an undo left the sides apart in its field, unless `apart` names it too.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         run_id: The run that made them agree.
         frame: entity, crm_id, and values: a JSON object by the mapping's names, as text (null is
-            no value).
+            no value). Where an undo leaves the sides apart, `values` has what the CRM has and
+            `apart`, another such object, what the platform has.
     """
     with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
         told = sa.select(
             given.c.entity,
             given.c.crm_id,
-            sa.func.coalesce(given.c["values"], sa.text("'{}'::jsonb")).label("values"),
+            sa.func.coalesce(given.c["values"], _NOTHING).label("values"),
+            sa.func.coalesce(given.c.apart, _NOTHING).label("apart"),
         )
         agreed = {"account": account, "run_id": run_id, "agreed_at": sa.func.clock_timestamp()}
         return upsert(conn, baselines, told.subquery(), agreed, changes=_merged)
@@ -78,10 +83,49 @@ def load_baselines(
         return read_frame(conn, query, schema)
 
 
+def load_apart(
+    conn: sa.Connection,
+    *,
+    account: str,
+    fields: Mapping[str, FieldType],
+    entity: str,
+    crm_ids: pd.Series,
+) -> pd.DataFrame:
+    """Return the fields in which an undo left both sides apart.
+
+    Columns: crm_id, and for each of ``fields`` `field:<name>` (what the platform had; what the CRM
+    had is in the baseline) and `apart:<name>` (whether the sides were left apart).
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        fields: The mapping's names and types.
+        entity: Of this CRM entity.
+        crm_ids: Of these records.
+    """
+    place = [baselines.c.account == account, baselines.c.entity == entity]
+    flags = [baselines.c.apart.has_key(name).label(APART_PREFIX + name) for name in fields]
+    query = sa.select(baselines.c.crm_id, *typed_columns(baselines.c.apart, fields), *flags)
+    query = query.where(*place, baselines.c.apart != _NOTHING)
+    schema = pa.schema(
+        [
+            pa.field("crm_id", pa.string()),
+            *typed_schema(fields),
+            *(pa.field(APART_PREFIX + name, pa.bool_()) for name in fields),
+        ]
+    )
+    with matching(conn, baselines, place, {"crm_id": crm_ids}) as found:
+        return read_frame(conn, query.where(*found).order_by(baselines.c.crm_id), schema)
+
+
 def _merged(new: Any) -> dict[str, Any]:
     old = baselines.c
     latest = new.run_id >= sa.func.coalesce(old.run_id, 0)
+    settled = sa.func.jsonb_object_keys(new["values"]).column_valued("name")
+    names = sa.select(sa.func.array_agg(settled)).scalar_subquery()
+    kept = old.apart.op("-")(sa.func.coalesce(names, sa.text("'{}'::text[]")))
     return {
+        "apart": sa.case((latest, kept.op("||")(new.apart)), else_=old.apart),
         "values": sa.case(
             (latest, old["values"].concat(new["values"])),
             else_=new["values"].concat(old["values"]),

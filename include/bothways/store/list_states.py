@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_states as states
 
-State = Literal["joined", "left_crm", "left_marketing", "unsubscribed"]
+State = Literal[
+    "joined",
+    "left_crm",
+    "left_marketing",
+    "unsubscribed",
+    "only_crm",  # an undo left the person on the CRM's list only …
+    "only_marketing",  # … or on the platform's
+]
 
 _GIVEN: Final = ("list_key", "entity", "crm_id", "marketing_id", "state")
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN]).append(

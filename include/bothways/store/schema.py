@@ -227,6 +227,13 @@ baselines = sa.Table(
     sa.Column("values", JSONB, nullable=False, comment="agreed values by the mapping's names"),
     _time("agreed_at", null=False),
     _run("run_id"),
+    sa.Column(
+        "apart",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="the platform's values where an undo left the sides apart",
+    ),
     comment="the field values both sides had when they last agreed",
 )
 
@@ -239,7 +246,8 @@ list_states = sa.Table(
     _time("changed_at", null=False),
     _run("run_id"),
     sa.CheckConstraint(
-        "state IN ('joined', 'left_crm', 'left_marketing', 'unsubscribed')",
+        "state IN ('joined', 'left_crm', 'left_marketing', 'unsubscribed',"
+        " 'only_crm', 'only_marketing')",
         name="list_states_state_check",
     ),
     sa.Index("list_states_by_crm", "account", "crm_id"),
@@ -316,6 +324,18 @@ erased = sa.Table(
     *_key("account", "address_hash"),
     _time("erased_at", null=False),
     comment="keyed hashes of the addresses of people who asked to be forgotten",
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("request", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _text("account", null=False),
+    _text("person", comment="address or id; null once erased"),
+    _time("requested_at", null=False),
+    _time("erased_at"),
+    _run("run_id", comment="the run that erased"),
+    comment="requests to be forgotten",
 )
 
 secrets = sa.Table(
