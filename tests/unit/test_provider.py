@@ -5,12 +5,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import airflow
 import jsonschema
 import pytest
 from airflow.models.connection import Connection
 from airflow.providers_manager import ProvidersManager
 
+import airflow
 from bothways.connectors import registry
 from bothways.provider import get_provider_info
 

@@ -211,7 +211,7 @@ class WritesContacts(Protocol):
     ids stand in the column ``list_ids`` (lists of text), in the same write.
     ``update`` writes ``values`` to ``record_id`` and never a subscription status; a new address
     stands among the values as ``@email``.
-    ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the whole account.
+    ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the account.
     """
 
     joins_on_create: bool

@@ -34,9 +34,7 @@ def read(
 
 def has_read(conn: sa.Connection, *, account: str, sync_type: str) -> bool:
     """Say whether a sync type has read anything of an account yet."""
-    known = sa.exists().where(
-        watermarks.c.account == account, watermarks.c.sync_type == sync_type
-    )
+    known = sa.exists().where(watermarks.c.account == account, watermarks.c.sync_type == sync_type)
     return bool(conn.execute(sa.select(known)).scalar_one())
 
 
