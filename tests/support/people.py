@@ -105,6 +105,11 @@ class Platform:
         self._sandbox.act("dotdigital", act, email=email)
         return number
 
+    def list(self, name: str) -> None:
+        with self._sandbox.dotdigital() as api:
+            made = api.post("/v2/address-books", json={"name": name, "visibility": "Private"})
+            assert made.status_code == 201, made.text
+
     def list_id(self, name: str) -> int:
         rows = self._sandbox.table("dotdigital", "lists")
         return next(int(row["id"]) for row in rows if row["name"] == name)

@@ -1,0 +1,31 @@
+"""What we wrote is nobody's edit, and two sides that are left alone stay as they are."""
+
+from __future__ import annotations
+
+from tests.promises.conftest import MakeWorld
+from tests.support.sandbox import SandboxServer
+from tests.support.vendors import state_of
+
+
+def test_two_sides_that_are_left_alone_are_written_to_once(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(people=120)
+    syncs = ("suppressions", "address_books")
+    first = {name: world.run(name) for name in syncs}
+    assert first["suppressions"].counts["updated"] > 5
+    assert first["address_books"].counts["new"] > 5
+    settled = state_of(sandbox)
+    sandbox.calls(forget=True)
+    for name in syncs:
+        echo, silence = world.run(name), world.run(name)
+        assert {echo.message, silence.message} == {"No new objects to sync"}
+        # What we wrote comes back once, as rows that are as they should be.
+        assert echo.counts["total"] == echo.counts["unchanged"]
+        assert silence.counts["total"] == 0
+        whole = world.run(name, full_resync=True)
+        changed = ("new", "updated", "re_added", "deleted", "errors")
+        assert {whole.counts[kind] for kind in changed} == {0}
+        assert whole.counts["unchanged"] > 10
+    assert set(sandbox.calls()["rows_written"].values()) == {0}
+    assert state_of(sandbox) == settled

@@ -1,0 +1,67 @@
+"""Every row that entered a run leaves it in the audit, and the counts add up."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.support.engine import Finished, World
+from tests.support.sandbox import SandboxServer
+
+LISTS = {
+    "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
+    "updates": {"crm": "Product updates", "marketing": "Product updates", "entity": "lead"},
+}
+
+
+@pytest.mark.parametrize(("seed", "refused"), [(1, 0.0), (2, 0.3)])
+def test_each_row_that_was_read_has_a_job(
+    seed: int, refused: float, make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(people=120, seed=seed, lists=LISTS)
+    sandbox.faults({"dynamics": {"rows_refused": refused, "seed": seed}})
+    for sync_type in ("suppressions", "address_books"):
+        run = world.run(sync_type)
+        assert adds_up(run)
+        assert run.counts["total"] > 20
+        assert bool(run.counts["errors"]) == bool(refused)
+        sources = set(run.jobs["source_id"].dropna())
+        for dataset, name in told_by_the_platform(sync_type).items():
+            assert set(read(world, run, dataset)[name]) <= sources, dataset
+        assert (run.jobs["result"] != "planned").all()
+
+
+def told_by_the_platform(sync_type: str) -> dict[str, str]:
+    """The datasets whose every row is somebody's word or membership, and what names the row."""
+    if sync_type == "address_books":
+        return {"contacts_members": "member_id"}
+    return dict.fromkeys(("suppressions", *(f"list_suppressions_{key}" for key in LISTS)), "id")
+
+
+def read(world: World, run: Finished, dataset: str) -> pd.DataFrame:
+    pages = world._staging("test", run.run_id).pages("marketing", dataset)
+    return pd.concat([page.to_pandas() for page in pages])
+
+
+def adds_up(run: Finished) -> bool:
+    single = ("new", "updated", "re_added", "unchanged", "duplicate", "deleted", "errors")
+    parts = sum(run.counts[name] for name in single) + sum(run.counts["ignored"].values())
+    of_lists = sum(item["counts"]["total"] for item in run.lists.values())
+    on_lists = int(run.jobs["list_key"].notna().sum())
+    return run.counts["total"] == parts == len(run.jobs) and of_lists == on_lists
+
+
+def test_a_dry_run_counts_what_the_real_run_does(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(people=60, lists=LISTS)
+    for sync_type in ("suppressions", "address_books"):
+        sandbox.calls(forget=True)
+        planned = world.run(sync_type, dry_run=True)
+        assert set(sandbox.calls()["rows_written"].values()) == {0}
+        assert (planned.status, planned.lists["updates"]["status"]) == ("Dry Run", "Dry Run")
+        done = world.run(sync_type)
+        assert done.status == "Completed"
+        assert done.counts == planned.counts
+        assert adds_up(done)

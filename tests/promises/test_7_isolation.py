@@ -1,0 +1,122 @@
+"""One bad record fails nobody else, one bad list no other list, and errors are tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.support.engine import World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+from tests.support.vendors import state_of
+
+# Longer than an address may be in the CRM, and as valid as any.
+LONG = "a" * 60 + "@" + "b" * 50 + ".example"
+
+
+def test_refused_rows_are_errors_of_their_own_and_go_through_later(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    calm = make_world(people=100)
+    calm.run("suppressions")
+    expected = state_of(sandbox)
+    world = make_world(people=100, settings={"retry_minutes": 0})
+    sandbox.faults({"*": {"rows_refused": 0.3, "import_faults": 0.3}})
+    run = world.run("suppressions")
+    sandbox.faults()
+    assert run.status == "Completed With Errors"
+    assert run.message.startswith(f"{run.counts['errors']} records in error")
+    errors = run.jobs_of(result="error")
+    assert 0 < len(errors) < run.counts["total"] / 2
+    assert errors["error_message"].notna().all()
+    again = world.run("suppressions")
+    assert again.status == "Completed"
+    assert state_of(sandbox) == expected
+    assert world.query("SELECT * FROM retries") == []
+
+
+def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    names = {
+        "partners": "Partners",
+        "london": "Everyone in London",
+        "locked": "Old locked list",
+        "missing": "Nowhere",
+    }
+    for name in names:
+        platform.list(name)
+    lists = {key: {"crm": name, "marketing": key} for key, name in names.items()}
+    lists["elsewhere"] = {"crm": crm_list(crm), "marketing": "Not there"}
+    good = {"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}}
+    world.configure(lists={**lists, **good})
+    platform.contact("ann@mail.example", "Newsletter", "missing")
+    run = world.run("address_books")
+    assert run.status == "Completed With Errors"
+    assert crm.members("Newsletter") == ["ann@mail.example"]
+    told = {key: item["message"] for key, item in run.lists.items()}
+    assert told == {
+        "partners": "`Partners` holds accounts; only a list of contacts or leads can be synced.",
+        "london": "`Everyone in London` is dynamic; only a static list can be synced.",
+        "locked": "`Old locked list` is locked; unlock it to sync it.",
+        "missing": "There is no list `Nowhere`; create it there or set `create_missing: true`.",
+        "elsewhere": "There is no list `Not there`; create it there or set `create_missing: true`.",
+        "newsletter": "2 new",
+    }
+    assert "list partners: `Partners` holds accounts" in run.message
+    # Once mended, a list is read whole, although the platform tells of nobody new.
+    sandbox.advance(600)
+    crm.list("Nowhere")
+    assert world.run("address_books").lists["missing"]["counts"]["new"] == 1
+
+
+def crm_list(crm: Crm) -> str:
+    crm.list("Guests")
+    return "Guests"
+
+
+@pytest.fixture
+def stubborn(world: World, platform: Platform, sandbox: SandboxServer) -> World:
+    """A world with one member whom the CRM refuses."""
+    world.configure(settings={"retry_minutes": 15, "retry_attempts": 3})
+    platform.contact(LONG, "Newsletter")
+    platform.contact("ann@mail.example", "Newsletter")
+    sandbox.advance(600)
+    run = world.run("address_books")
+    assert (run.status, run.counts["new"]) == ("Completed With Errors", 2)
+    return world
+
+
+def test_an_error_waits_longer_each_time_and_is_given_up(stubborn: World) -> None:
+    assert stubborn.run("address_books").counts["total"] == 0
+    waits = []
+    for attempts in (2, 3):
+        stubborn.execute("UPDATE retries SET next_at = now()")
+        assert stubborn.run("address_books").counts["errors"] == 2
+        (row,) = stubborn.query("SELECT *, next_at - now() AS wait FROM retries")
+        assert row["attempts"] == attempts
+        waits.append(row["wait"].total_seconds() / 60)
+    assert waits[0] == pytest.approx(30, abs=1)
+    assert waits[1] == pytest.approx(60, abs=1)
+    assert row["given_up"]
+    stubborn.execute("UPDATE retries SET next_at = now()")
+    assert stubborn.run("address_books").counts["total"] == 0
+
+
+def test_a_named_record_is_tried_at_once_and_nobody_else_is(
+    stubborn: World, platform: Platform
+) -> None:
+    run = stubborn.run("address_books", records=(LONG,))
+    assert set(run.jobs["email"]) == {LONG}
+    number = run.jobs["source_id"].iloc[0]
+    assert set(stubborn.run("address_books", records=(number,)).jobs["email"]) == {LONG}
+
+
+def test_who_left_the_list_meanwhile_is_not_tried_for_ever(
+    stubborn: World, platform: Platform, sandbox: SandboxServer
+) -> None:
+    sandbox.act("dotdigital", "unsubscribe", email=LONG, list="Newsletter")
+    stubborn.execute("UPDATE retries SET next_at = now()")
+    run = stubborn.run("address_books", full_resync=True)
+    assert run.counts["errors"] == 0
+    assert stubborn.query("SELECT * FROM retries") == []

@@ -1,0 +1,90 @@
+"""What vendors and people send that nobody should: a clear error each, and nothing else stops."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.connectors.dotdigital import client
+from bothways.connectors.dynamics import reading
+from tests.promises.conftest import MakeWorld
+from tests.support.engine import World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+from tests.support.vendors import state_of
+
+SYNCS = ("suppressions", "address_books")
+
+
+@pytest.mark.parametrize("vendor", ["dynamics", "dotdigital"])
+@pytest.mark.parametrize(
+    "faults",
+    [{"html_200": 1.0}, {"repeat_page": True}],
+    ids=["HTML in a 200", "a page that repeats"],
+)
+def test_an_answer_that_makes_no_sense_ends_the_run_and_writes_nothing(
+    vendor: str,
+    faults: dict[str, object],
+    make_world: MakeWorld,
+    sandbox: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "page_size", lambda: "odata.maxpagesize=20")
+    monkeypatch.setattr(client, "V3_PAGE", 20)
+    world = make_world(people=100)
+    before = state_of(sandbox)
+    sandbox.faults({vendor: faults})
+    run = world.run("address_books")
+    sandbox.faults()
+    assert run.status == "Failed"
+    assert run.message.startswith({"dynamics": "Dynamics 365", "dotdigital": "Dotdigital"}[vendor])
+    assert "page" in run.message
+    assert state_of(sandbox) == before
+    assert world.run("address_books").status == "Completed"
+
+
+def test_odd_people_are_carried_or_refused_one_by_one(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    names = {
+        "emoji": "Zoë 🦄🏳️‍🌈",
+        "lines": "Ann\r\nBcc: all",
+        "long": "x" * 400,
+        "quote": 'O\'Hara "& Söhne" \\',
+        "right": "\u202eאבג",
+    }
+    for key, name in names.items():
+        platform.contact(f"{key}@mail.example", "Newsletter", FIRSTNAME=name)
+    crm.suppression("a" * 300 + "@mail.example")
+    crm.suppression("no address at all")
+    crm.suppression(None)
+    crm.suppression("fine@mail.example")
+    run = world.run("suppressions")
+    assert platform.statuses()["fine@mail.example"].lower() == "suppressed"
+    assert run.counts["ignored"] == {"empty": 1}
+    assert run.counts["errors"] <= 2
+    assert run.counts["total"] == len(run.jobs) == 4
+    run = world.run("address_books")
+    assert run.status == "Completed"
+    stored = {row["emailaddress1"]: row["firstname"] for row in crm.table("contact")}
+    for key in ("emoji", "lines", "quote", "right"):
+        assert stored[f"{key}@mail.example"].split() == names[key].split()
+    assert stored["long@mail.example"] in (None, names["long"][:50])
+
+
+def test_a_token_that_expired_leads_to_a_full_read_that_says_so(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    platform.suppressed("ann@mail.example")
+    gone = crm.contact("gone@mail.example")
+    world.run("suppressions")
+    crm.contact("ann@mail.example")
+    crm.delete("contacts", gone)
+    sandbox.advance(8 * 24 * 3600)
+    run = world.run("suppressions")
+    assert run.status == "Completed"
+    assert run.counts["updated"] == 1
+    assert "Dynamics 365 no longer knows how far contacts was read; read whole." in run.notes
+    assert (
+        world.query("SELECT id FROM records WHERE deleted_at IS NULL AND id = :id", id=gone) == []
+    )
+    assert not world.run("suppressions").notes
