@@ -1,0 +1,103 @@
+"""What both vendors hold at one moment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tests.support.sandbox import SandboxServer
+
+PERSON = ("firstname", "lastname", "address1_city", "gendercode")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """People, memberships and suppressions of both sides, ids included.
+
+    Attributes:
+        records: CRM people: entity, id, emailaddress1, key (the address without case and blanks),
+            flagged, statecode, merged, and their fields.
+        members: CRM memberships: list id and record id; one that is doubled stands twice.
+        suppressions: Suppression records of the CRM: address and list id.
+        contacts: Platform contacts: id, email, key, status, fields.
+        memberships: Platform memberships: list id and contact id → status.
+    """
+
+    records: list[Row]
+    members: list[tuple[str, str]]
+    suppressions: list[tuple[str, str]]
+    contacts: list[Row]
+    memberships: dict[tuple[int, int], str]
+    crm_lists: dict[str, str]
+    books: dict[int, str]
+
+    @classmethod
+    def of(cls, sandbox: SandboxServer) -> Self:
+        """Look at the vendors as they are."""
+        records = [
+            {
+                "entity": entity,
+                "id": row[f"{entity}id"],
+                "emailaddress1": row["emailaddress1"],
+                "key": key_of(row["emailaddress1"]),
+                "flagged": bool(row["donotbulkemail"]),
+                "statecode": row["statecode"],
+                "merged": bool(row["merged"]),
+                **{name: row.get(name) for name in PERSON},
+            }
+            for entity in ("contact", "lead")
+            for row in sandbox.table("dynamics", entity)
+        ]
+        return cls(
+            records=records,
+            members=sorted(
+                (row["listid"], row["entityid"]) for row in sandbox.table("dynamics", "listmember")
+            ),
+            suppressions=sorted(
+                (key_of(row["bw_email"]), row.get("bw_listid") or "")
+                for row in sandbox.table("dynamics", "bw_suppression")
+            ),
+            contacts=[_contact(row) for row in sandbox.table("dotdigital", "contacts")],
+            memberships={
+                (row["list_id"], row["contact_id"]): row["status"]
+                for row in sandbox.table("dotdigital", "members")
+            },
+            crm_lists={row["listid"]: row["listname"] for row in sandbox.table("dynamics", "list")},
+            books={row["id"]: row["name"] for row in sandbox.table("dotdigital", "lists")},
+        )
+
+    def on_crm(self, record_id: str, name: str) -> bool:
+        """Is a record on the list of this name?"""
+        return any(
+            member == record_id and self.crm_lists[list_id] == name
+            for list_id, member in self.members
+        )
+
+    def on_platform(self, contact_id: int, name: str) -> str | None:
+        """How a contact stands with the list of this name."""
+        return next(
+            (
+                status
+                for (list_id, member), status in self.memberships.items()
+                if member == contact_id and self.books[list_id] == name
+            ),
+            None,
+        )
+
+
+def _contact(row: Row) -> Row:
+    fields = row["fields"]
+    return {
+        "id": row["id"],
+        "email": row["email"],
+        "key": key_of(row["email"]),
+        "status": row["status"].lower(),
+        "fields": json.loads(fields) if isinstance(fields, str) else fields,
+    }
+
+
+def key_of(email: str | None) -> str:
+    """An address as the same person's whatever its case."""
+    return (email or "").strip().lower()
