@@ -78,9 +78,9 @@ def load_baselines(
             pa.field("agreed_at", pa.timestamp("us", tz="UTC")),
         ]
     )
-    with matching(conn, baselines, place, {"crm_id": crm_ids}) as found:
-        query = query.where(*found).order_by(baselines.c.entity, baselines.c.crm_id)
-        return read_frame(conn, query, schema)
+    query = query.where(*matching(baselines, {"crm_id": crm_ids}))
+    query = query.order_by(baselines.c.entity, baselines.c.crm_id)
+    return read_frame(conn, query, schema)
 
 
 def load_apart(
@@ -114,8 +114,8 @@ def load_apart(
             *(pa.field(APART_PREFIX + name, pa.bool_()) for name in fields),
         ]
     )
-    with matching(conn, baselines, place, {"crm_id": crm_ids}) as found:
-        return read_frame(conn, query.where(*found).order_by(baselines.c.crm_id), schema)
+    query = query.where(*matching(baselines, {"crm_id": crm_ids})).order_by(baselines.c.crm_id)
+    return read_frame(conn, query, schema)
 
 
 def _merged(new: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from pyarrow import csv
-from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
 
 from bothways.errors import StoreError
 
@@ -93,36 +93,27 @@ def columns_of(table: sa.Table, *names: str) -> list[sa.Column[Any]]:
     return [table.c[name] for name in names]
 
 
-@contextmanager
 def matching(
-    conn: sa.Connection,
-    table: sa.Table,
-    place: Sequence[sa.ColumnElement[bool]],
-    asked: Mapping[str, pd.Series | None],
-) -> Iterator[list[sa.ColumnElement[bool]]]:
-    """Give, for the block, the condition that a row has any of the values that are asked for.
+    table: sa.Table, asked: Mapping[str, pd.Series | None]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a row has any of the values that are asked for.
+
+    The values stand in the statement, as arrays, and not in a table to be joined: a join with rows
+    that PostgreSQL has no statistics of, such as an account's first, looks at every pair. An array
+    is looked up in an index, or hashed.
 
     Args:
-        conn: An open transaction.
         table: Whose rows.
-        place: What bounds them in any case, so that an index is found for each way.
         asked: Values by column; None asks nothing, and where all are None every row matches.
     """
     chosen = {name: values for name, values in asked.items() if values is not None}
-    if not chosen:
-        yield []
-        return
-    parts = [pd.DataFrame({"name": name, "value": values}) for name, values in chosen.items()]
-    columns = [sa.Column("name", sa.Text), sa.Column("value", sa.Text)]
-    with staged(conn, columns, pd.concat(parts).dropna().drop_duplicates()) as values:
-        keys = list(table.primary_key.columns)
-        ways = [
-            sa.select(*keys)
-            .join(values, sa.and_(values.c.name == name, values.c.value == table.c[name]))
-            .where(*place)
-            for name in chosen
-        ]
-        yield [sa.tuple_(*keys).in_(sa.union(*ways) if len(ways) > 1 else ways[0])]
+    ways = [table.c[name] == sa.any_(_array(values)) for name, values in chosen.items()]
+    return [sa.or_(*ways)] if ways else []
+
+
+def _array(values: pd.Series) -> sa.ColumnElement[Any]:
+    texts = values.dropna().drop_duplicates().str.replace("\x00", "", regex=False)
+    return sa.cast(sa.literal(texts.to_list(), ARRAY(sa.Text)), ARRAY(sa.Text))
 
 
 def upsert(

@@ -61,9 +61,8 @@ def load_links(
     if entity is not None:
         query = query.where(links.c.entity == entity)
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids, "email_key": email_keys}
-    with matching(conn, links, place, asked) as found:
-        query = query.where(*found).order_by(links.c.entity, links.c.crm_id)
-        return read_frame(conn, query, _SCHEMA)
+    query = query.where(*matching(links, asked)).order_by(links.c.entity, links.c.crm_id)
+    return read_frame(conn, query, _SCHEMA)
 
 
 def remove_links(conn: sa.Connection, *, account: str, frame: Rows) -> int:

@@ -67,8 +67,7 @@ def load_states(
         query = query.where(states.c.list_key == list_key)
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
-    with matching(conn, states, place, asked) as found:
-        return read_frame(conn, query.where(*found).order_by(*order), _SCHEMA)
+    return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), _SCHEMA)
 
 
 def _changed(new: Any) -> dict[str, Any]:

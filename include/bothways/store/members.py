@@ -119,8 +119,7 @@ def load_members(
     query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
     schema = LIST_MEMBERS.append(LIST_MEMBERS.field("changed_at").with_name("deleted_at"))
     asked = {"member_id": member_ids, "membership_id": membership_ids}
-    with matching(conn, members, place, asked) as found:
-        return read_frame(conn, query.where(*found), schema)
+    return read_frame(conn, query.where(*matching(members, asked)), schema)
 
 
 def _alive(*, written: bool) -> Changes:

@@ -160,8 +160,7 @@ def load_records(
     schema = schema.append(CONTACTS.field("modified_at").with_name("deleted_at"))
     query = query.order_by(records.c.entity, records.c.id)
     asked = {"id": ids, "email_key": email_keys, "external_key": external_keys}
-    with matching(conn, records, place, asked) as found:
-        return read_frame(conn, query.where(*found), schema)
+    return read_frame(conn, query.where(*matching(records, asked)), schema)
 
 
 def count_records(

@@ -123,8 +123,7 @@ def load_suppressions(
     time = pa.timestamp("us", tz="UTC")
     schema = pa.schema([pa.field(n, time if n.endswith("_at") else pa.string()) for n in _KNOWN])
     query = query.order_by(ledger.c.email_key, ledger.c.side, ledger.c.list_key, ledger.c.member_id)
-    with matching(conn, ledger, place, {"email_key": email_keys}) as found:
-        return read_frame(conn, query.where(*found), schema)
+    return read_frame(conn, query.where(*matching(ledger, {"email_key": email_keys})), schema)
 
 
 def settle_suppressions(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
