@@ -26,6 +26,7 @@ def build_maintenance(doc: str) -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=False,
         tags={"bothways", "maintenance"},
         default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     ) as dag:
