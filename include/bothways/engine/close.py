@@ -68,14 +68,8 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
 
 def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
     _keep_agreement(conn, run)
-    settings = run.account.settings
-    retries.settle_retries(
-        conn,
-        run_id=run.run_id,
-        now=datetime.now(UTC),
-        attempts=settings.retry_attempts,
-        minutes=settings.retry_minutes,
-    )
+    if not run.options.undo_run:
+        _settle_retries(conn, run)
     if not run.options.restricted:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
@@ -88,6 +82,17 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
     return RunStatus.COMPLETED, _sentence(counts)
+
+
+def _settle_retries(conn: Connection, run: Run) -> None:
+    settings = run.account.settings
+    retries.settle_retries(
+        conn,
+        run_id=run.run_id,
+        now=datetime.now(UTC),
+        attempts=settings.retry_attempts,
+        minutes=settings.retry_minutes,
+    )
 
 
 def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:

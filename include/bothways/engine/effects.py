@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
 from bothways.store.members import absorb_members
-from bothways.tables import FIELD_PREFIX, LIST_MEMBERS, Side, Status
+from bothways.tables import FIELD_PREFIX, LIST_MEMBERS, Side, Status, other
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
 
@@ -90,14 +90,15 @@ def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> Non
 
 
 def _joined(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    _state(conn, run, side, rows, "joined")
+    _state(conn, run, side, rows, f"only_{side}" if run.options.undo_run else "joined")
     _membership(conn, run, side, rows, deleted=False)
 
 
 def _left(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
     """The reason says whether a person took somebody off a list, or that person's own word did."""
     by_hand = rows["reason"].isin(["left_crm", "left_marketing"])
-    _state(conn, run, side, rows, rows["reason"].where(by_hand, "unsubscribed"))
+    state = rows["reason"].where(by_hand, "unsubscribed")
+    _state(conn, run, side, rows, f"only_{other(side)}" if run.options.undo_run else state)
     _membership(conn, run, side, rows, deleted=True)
 
 

@@ -26,7 +26,7 @@ from bothways.connectors.base import (
     ReadsListSuppressions,
     ReadsSuppressions,
 )
-from bothways.engine import lists
+from bothways.engine import lists, undo
 from bothways.engine.run import Run
 from bothways.engine.step import sentence_of
 from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
@@ -139,8 +139,10 @@ class _Reading:
         )
 
     def _named(self) -> int:
-        """Read the records that the person at the trigger form named."""
+        """Read the records that the person at the trigger form named, or that are to be undone."""
         named = self.run.options.records
+        if self.run.options.undo_run:
+            named = undo.people_of(self.run, self.side, self.dataset.entity)
         if (
             not named
             or self.dataset.kind != "contacts"

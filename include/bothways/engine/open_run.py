@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
+from bothways.engine import undo
 from bothways.engine.partitions import PeopleExpected, partitions
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
@@ -72,6 +73,7 @@ def open_run(
             params=asdict(options),
             dry_run=options.dry_run,
             config_hash=config_hash(configured),
+            undo_of=options.undo_run,
         )
     staging = staging_for(account, run_id)
     staging.clear()
@@ -130,7 +132,9 @@ def _obstacle(
     unknown = sorted(set(options.lists) - set(account.lists))
     if unknown:
         return f"Account {account.name} maps no list `{unknown[0]}`; choose one of its lists' keys."
-    return _failed_prerequisite(store, account, sync)
+    return undo.obstacle(store, account, sync, options) or _failed_prerequisite(
+        store, account, sync
+    )
 
 
 def _failed_prerequisite(store: Store, account: Account, sync: SyncType) -> str | None:

@@ -35,7 +35,7 @@ def partitions(
         options: What the person who triggered it chose.
         expected: Asks the vendors how many people the mapped lists have; called where it matters.
     """
-    if not account.lists_of(sync.name):
+    if options.undo_run or not account.lists_of(sync.name):
         return 1
     with store.begin() as conn:
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)

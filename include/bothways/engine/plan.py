@@ -35,7 +35,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     part = division["first_part"] + partition
     with run.store.begin() as conn:
         inputs = _inputs(run, conn, partition, division["partitions"])
-        decided: Plan = import_module(run.sync.module).plan(inputs)
+        decided: Plan = import_module(run.planner).plan(inputs)
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
             runs.note(conn, run_id=run.run_id, sentence=sentence)

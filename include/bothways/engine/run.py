@@ -40,6 +40,11 @@ class Run:
     store: Store
     staging: Staging
 
+    @property
+    def planner(self) -> str:
+        """The module whose `plan` decides."""
+        return "bothways.syncs.undo" if self.options.undo_run else self.sync.module
+
     def place(self, side: Side) -> Place:
         """Return the keywords by which the store knows this account's side."""
         return {"account": self.account.name, "side": side}

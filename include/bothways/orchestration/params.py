@@ -36,6 +36,14 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             description="Ids or e-mail addresses, one a line. Empty: everybody.",
         ),
     }
+    params["undo_run"] = Param(
+        None,
+        type=["integer", "null"],
+        minimum=1,
+        title="Undo this run",
+        description="Number of an earlier run of this sync in the audit: what it wrote is taken "
+        "back, where nobody has changed it since. Empty: an ordinary run.",
+    )
     if sync.uses_lists:
         params["lists"] = Param(
             [],
@@ -53,5 +61,6 @@ def options(params: Mapping[str, Any]) -> Options:
         dry_run=bool(params.get("dry_run", False)),
         full_resync=bool(params.get("full_resync", False)),
         lists=tuple(params.get("lists") or ()),
+        undo_run=params.get("undo_run"),
         records=tuple(item.strip() for item in params.get("records") or () if item.strip()),
     )

@@ -13,8 +13,9 @@ class Options:
     full_resync: bool = False
     lists: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
+    undo_run: int | None = None
 
     @property
     def restricted(self) -> bool:
         """Whether the run looks at a part only, so that it may not move a watermark."""
-        return bool(self.lists or self.records)
+        return bool(self.lists or self.records or self.undo_run)

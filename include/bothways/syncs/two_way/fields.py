@@ -16,6 +16,7 @@ from bothways.config.mapping import FieldMapping, Mapping
 from bothways.store import baselines as baseline_store
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import job_frame, joined, sentences
+from bothways.syncs.two_way.apart import Apart, leave_apart
 from bothways.syncs.two_way.gather import ENTITIES, Gathered
 from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
 from bothways.transform.fields import to_shared, to_vendor
@@ -98,6 +99,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
     ]
     if not parts:
         return FieldPlan(joined([]), pd.DataFrame(), Agreed(pd.DataFrame(), pd.DataFrame()), ())
+    parts = leave_apart(inputs, parts)
     proposals = _proposals(parts)
     decided = [_decide(part, proposals) for part in parts]
     owners = _owners(parts)
@@ -119,7 +121,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
     )
 
 
-def _values_by_person(parts: list[_Values], decided: list[Merge], agreed: pd.DataFrame) -> Agreed:
+def _values_by_person(parts: list[Values], decided: list[Merge], agreed: pd.DataFrame) -> Agreed:
     """Return what each person has in the end; those with one record have what it was merged to."""
     values, known = [agreed] if len(agreed) else [], []
     for part, verdict in zip(parts, decided, strict=True):
@@ -137,7 +139,7 @@ def _values_by_person(parts: list[_Values], decided: list[Merge], agreed: pd.Dat
 
 
 @dataclass(frozen=True, slots=True)
-class _Values:
+class Values:
     """The pairs of one entity, beside the values of both sides and of the base."""
 
     rows: pd.DataFrame
@@ -145,12 +147,13 @@ class _Values:
     crm: pd.DataFrame
     marketing: pd.DataFrame
     base: pd.DataFrame
-    unfit: tuple[pd.DataFrame, pd.DataFrame]
+    unfit: tuple[pd.DataFrame, ...]
     problems: pd.DataFrame
+    apart: Apart | None = None
 
-    def only(self, keep: pd.Series) -> _Values:
+    def only(self, keep: pd.Series) -> Values:
         """Return the chosen pairs."""
-        return _Values(
+        return Values(
             self.rows[keep],
             self.mapping,
             self.crm[keep],
@@ -181,12 +184,12 @@ class _Writing:
     to: dict[Side, pd.DataFrame]
 
 
-def _values(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: str) -> _Values:
+def _values(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: str) -> Values:
     mapping = inputs.account.mappings.get(entity, Mapping(entity=entity))
     crm = to_shared(_beside(gathered.crm, rows["crm_id"]), mapping, "crm")
     marketing = to_shared(_beside(gathered.marketing, rows["marketing_id"]), mapping, "marketing")
     whole = with_address(mapping)
-    return _Values(
+    return Values(
         rows=rows,
         mapping=whole,
         crm=_fields(crm.frame).assign(**{_ADDRESS_COLUMN: rows["crm_email_key"]}),
@@ -226,7 +229,7 @@ def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     return beside.assign(**{_ADDRESS_COLUMN: address})
 
 
-def _proposals(parts: list[_Values]) -> pd.DataFrame:
+def _proposals(parts: list[Values]) -> pd.DataFrame:
     """Return what records that do not speak changed on their own, by person; null where nothing."""
     found = []
     for part in parts:
@@ -241,7 +244,7 @@ def _proposals(parts: list[_Values]) -> pd.DataFrame:
     return pd.concat(found).groupby("person", sort=True).first()
 
 
-def _decide(part: _Values, proposals: pd.DataFrame) -> Merge:
+def _decide(part: Values, proposals: pd.DataFrame) -> Merge:
     """Merge each pair; for who speaks, what the person's other records changed counts too."""
     person = pd.Index(part.rows["person"])
     marketing = part.marketing
@@ -252,7 +255,7 @@ def _decide(part: _Values, proposals: pd.DataFrame) -> Merge:
     return replace(part, marketing=marketing).merge()
 
 
-def _owners(parts: list[_Values]) -> list[pd.DataFrame]:
+def _owners(parts: list[Values]) -> list[pd.DataFrame]:
     """Say of each pair which fields it decides for its person: one pair per person and field.
 
     Who speaks decides all fields of its entity's mapping; another entity's own fields are decided
@@ -275,7 +278,7 @@ def _owners(parts: list[_Values]) -> list[pd.DataFrame]:
     return owners
 
 
-def _agreed(parts: list[_Values], decided: list[Merge], owners: list[pd.DataFrame]) -> pd.DataFrame:
+def _agreed(parts: list[Values], decided: list[Merge], owners: list[pd.DataFrame]) -> pd.DataFrame:
     """Return, by person, what all records of those with several get; null where nobody decides."""
     shared = _shared_persons(parts)
     found = []
@@ -286,12 +289,12 @@ def _agreed(parts: list[_Values], decided: list[Merge], owners: list[pd.DataFram
     return pd.concat(found).groupby("person", sort=True).first()
 
 
-def _shared_persons(parts: list[_Values]) -> pd.Series:
+def _shared_persons(parts: list[Values]) -> pd.Series:
     person: pd.Series = pd.concat([part.rows["person"] for part in parts])
     return person[person.duplicated()].drop_duplicates()
 
 
-def _writing(part: _Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame) -> _Writing:
+def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame) -> _Writing:
     """Compare the records of persons with several with what the person agrees on."""
     several = part.rows["person"].isin(agreed.index)
     shared = agreed.reindex(columns=part.crm.columns).reindex(pd.Index(part.rows["person"]))
@@ -310,22 +313,23 @@ def _writing(part: _Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFr
     return _Writing(values, to)
 
 
-def _readable(part: _Values) -> pd.DataFrame:
+def _readable(part: Values) -> pd.DataFrame:
     """Say which fields of a pair could be read on both sides."""
     readable = pd.DataFrame(data=True, index=part.rows.index, columns=part.crm.columns)
     for unfit in part.unfit:
-        beside = unfit.reindex(index=part.rows.index, columns=part.crm.columns)
-        readable &= ~beside.fillna(value=False).astype(bool)
+        for name in unfit.columns.intersection(readable.columns):
+            lost = unfit[name].reindex(readable.index).fillna(value=False)
+            readable[name] &= ~lost.astype(bool)
     return readable
 
 
-def _travelling(part: _Values, side: Side) -> pd.Series:
+def _travelling(part: Values, side: Side) -> pd.Series:
     return pd.Series(
         {FIELD_PREFIX + name: item.travels_to(side) for name, item in part.mapping.fields.items()}
     ).reindex(part.crm.columns, fill_value=False)
 
 
-def _updates(part: _Values, writing: _Writing, conflicts: pd.DataFrame, side: Side) -> pd.DataFrame:
+def _updates(part: Values, writing: _Writing, conflicts: pd.DataFrame, side: Side) -> pd.DataFrame:
     """Return the updates of one side; the loser of a conflict stands in `before`."""
     mask = writing.to[side]
     changed = (
@@ -378,24 +382,28 @@ def _vendor_names(mapping: Mapping, side: Side) -> dict[str, str]:
     }
 
 
-def _baselines(part: _Values, writing: _Writing) -> pd.DataFrame:
+def _baselines(part: Values, writing: _Writing) -> pd.DataFrame:
     """Keep what is new to the base: first agreements, and what this plan changes."""
     known = part.base["known"].fillna(value=False).astype(bool)
     moved = differences(part.base, writing.values, part.mapping).any(axis=1)
     keep = ~known | moved
+    mask = None
+    if part.apart is not None:
+        keep |= part.apart.over.any(axis=1)
+        mask = ~part.apart.held[keep]
     values = writing.values[keep]
     return pd.DataFrame(
         {
             "entity": part.mapping.entity,
             "crm_id": part.rows.loc[keep, "crm_id"],
             "marketing_id": part.rows.loc[keep, "marketing_id"],
-            "values": json_objects(values, field_columns(values)),
+            "values": json_objects(values, field_columns(values), mask=mask),
             "person": part.rows.loc[keep, "person"],
         }
     )
 
 
-def _notes(part: _Values, conflicts: pd.DataFrame) -> list[str]:
+def _notes(part: Values, conflicts: pd.DataFrame) -> list[str]:
     counted = conflicts.value_counts(["field", "winner"], sort=False).reset_index()
     told = [
         f"{number} conflicts in {field} of {part.mapping.entity}: {winner} won"

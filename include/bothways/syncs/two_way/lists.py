@@ -21,6 +21,7 @@ from bothways.tables import Side, Status
 
 JOINED = "joined"
 UNSUBSCRIBED = "unsubscribed"
+ONLY = {"crm": "only_crm", "marketing": "only_marketing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
         (said_no, "gone"),
         (flagged.fillna(value=False) & mailable & platform_on, "leave marketing do_not_mail"),
         (no_consent & (crm_on ^ platform_on), "consent"),
+        ((rows["state"] == ONLY["crm"]) & crm_on & ~platform_on, "undone"),
+        ((rows["state"] == ONLY["marketing"]) & platform_on & ~crm_on, "undone"),
         (crm_on & platform_on, "unchanged"),
         (was_joined & platform_on & ~crm_on, "leave marketing left_crm"),
         (was_joined & crm_on, "leave crm left_marketing"),
@@ -220,6 +223,8 @@ class _Work:
     def join(self, side: Side) -> pd.DataFrame:
         """Return who joins the list on one side, and who is created for that."""
         rows = self._rows[self._rows["verdict"] == f"join {side}"]
+        if rows.empty:
+            return joined([])
         if side == "marketing":
             rows = rows.sort_values("speaks", ascending=False, kind="stable")
             follower = rows["person"].duplicated()
@@ -247,7 +252,9 @@ class _Work:
     def left_out(self) -> pd.DataFrame:
         """Return who does not join, and why."""
         rows = self._rows
-        reason = rows["verdict"].where(rows["verdict"].isin(["not_in_crm", "unsubscribed"]))
+        reason = rows["verdict"].where(
+            rows["verdict"].isin(["not_in_crm", "unsubscribed", "undone"])
+        )
         reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
         reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
         rows = rows[reason.notna()]
@@ -262,7 +269,7 @@ class _Work:
         """Return memberships that both sides agree on as they are, where that is news."""
         rows = self._rows
         both = (rows["verdict"] == "unchanged") & rows["state"].ne(JOINED).fillna(value=True)
-        ended = (rows["verdict"] == "gone") & rows["state"].eq(JOINED).fillna(value=False)
+        ended = (rows["verdict"] == "gone") & rows["state"].isin([JOINED, *ONLY.values()])
         word = rows["list_word"] | rows["consent"].notna()
         state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
         state = state.mask(ended & word, UNSUBSCRIBED)
@@ -305,6 +312,8 @@ class _Work:
         return rows["crm_email_key"]
 
     def _create(self, rows: pd.DataFrame, key: pd.Series, side: Side) -> pd.DataFrame:
+        if rows.empty:
+            return joined([])
         source = self._gathered.marketing if side == "crm" else self._gathered.crm
         ids = rows["marketing_id" if side == "crm" else "crm_id"]
         records = source.set_index("id").reindex(pd.Index(ids)).set_axis(ids.index, axis=0)

@@ -1,0 +1,94 @@
+"""What a run wrote, as the run that takes it back asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import read_frame
+from bothways.store.schema import jobs, links
+from bothways.store.values import typed_columns, typed_schema
+from bothways.tables import FieldType, Side
+
+WROTE_PREFIX: Final = "wrote:"
+_WRITTEN: Final = ("new", "updated", "re_added", "deleted")
+_JOB: Final = (
+    "target", "kind", "entity", "record_id", "source_id", "key", "email", "email_key", "list_key",
+    "reason", "source", "source_entity",
+)  # fmt: skip
+
+
+def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
+    """Return what a run wrote, but for single fields.
+
+    Columns: seq, target, kind, entity, record_id, source_id, key, email, email_key, list_key,
+    reason, source, source_entity.
+    """
+    query = sa.select(jobs.c.seq, *(jobs.c[name] for name in _JOB)).where(*_written(run_id))
+    texts = pa.schema([pa.field(name, pa.string()) for name in _JOB])
+    schema = texts.insert(0, pa.field("seq", pa.int64()))
+    return read_frame(conn, query.order_by(jobs.c.seq), schema)
+
+
+def written_values(
+    conn: sa.Connection, *, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the values that a run's updates wrote over, and those that they wrote.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        target: Where they were written.
+        entity: The CRM entity whose mapping the fields are of.
+        fields: The mapping's names and types.
+
+    Returns:
+        Two frames over the jobs' seq with columns `field:<name>`: before and after. The second has
+        `wrote:<name>` too, false where the job did not write the field.
+    """
+    mapped = jobs.c.entity if target == "crm" else jobs.c.source_entity
+    updates = (
+        *_written(run_id), jobs.c.kind == "update", jobs.c.target == target, mapped == entity,
+    )  # fmt: skip
+    wrote = [jobs.c.after.has_key(name).label(WROTE_PREFIX + name) for name in fields]
+    flags = [pa.field(WROTE_PREFIX + name, pa.bool_()) for name in fields]
+    seq = pa.field("seq", pa.int64())
+    old = sa.select(jobs.c.seq, *typed_columns(jobs.c.before, fields)).where(*updates)
+    new = sa.select(jobs.c.seq, *typed_columns(jobs.c.after, fields), *wrote).where(*updates)
+    before = read_frame(conn, old, pa.schema([seq, *typed_schema(fields)]))
+    after = read_frame(conn, new, pa.schema([seq, *typed_schema(fields), *flags]))
+    return before.set_index("seq").sort_index(), after.set_index("seq").sort_index()
+
+
+def people_written(
+    conn: sa.Connection, *, account: str, run_id: int, side: Side
+) -> dict[str, tuple[str, ...]]:
+    """Return the ids of the people of one side whom a run wrote, or whose counterparts it wrote.
+
+    By entity; on a platform there is one, `contact`.
+    """
+    wrote = sa.select(jobs.c.entity, jobs.c.record_id).where(*_written(run_id))
+    ids = {
+        target: wrote.where(jobs.c.target == target).with_only_columns(jobs.c.record_id)
+        for target in ("crm", "marketing")
+    }
+    touched = sa.or_(links.c.crm_id.in_(ids["crm"]), links.c.marketing_id.in_(ids["marketing"]))
+    pairs = sa.select(links).where(links.c.account == account, touched).subquery()
+    own = wrote.where(jobs.c.target == side, jobs.c.entity != "suppression")
+    if side == "crm":
+        linked = sa.select(pairs.c.entity, pairs.c.crm_id)
+    else:
+        linked = sa.select(sa.literal("contact"), pairs.c.marketing_id)
+    found: dict[str, set[str]] = {}
+    for entity, record_id in conn.execute(sa.union(own, linked)):
+        if entity is not None and record_id is not None:
+            found.setdefault(entity, set()).add(record_id)
+    return {entity: tuple(sorted(some)) for entity, some in sorted(found.items())}
+
+
+def _written(run_id: int) -> tuple[sa.ColumnElement[Any], ...]:
+    return (jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result.in_(_WRITTEN))

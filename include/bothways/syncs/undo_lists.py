@@ -1,0 +1,77 @@
+"""Memberships that an undo takes back: joins become leaves, and leaves by hand become joins."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bothways.syncs import known
+from bothways.syncs.base import Inputs
+from bothways.syncs.jobs import ignored, job_frame, unchanged
+from bothways.syncs.undo_people import Standing, about
+from bothways.tables import Side, Status
+
+
+def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the jobs that undo joins and leaves of one side, list by list.
+
+    Args:
+        inputs: The plan's inputs.
+        side: The side.
+        rows: Written jobs of kind join and leave, with `record_id`.
+    """
+    frames = []
+    for key, same in rows.groupby("list_key", sort=True):
+        known_list = inputs.lists[side].get(str(key))
+        if known_list is None or not known_list.id:
+            frames.append(ignored(same, "list_not_synced", **about(same)))
+            continue
+        members = known.members(inputs, side, known_list.id, same["record_id"])
+        members = members.drop_duplicates("member_id").set_index("member_id")
+        joins = same["kind"] == "join"
+        frames += _leave(side, same[joins], members)
+        frames += _return(inputs, side, same[~joins], members, str(key))
+    return frames
+
+
+def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.DataFrame]:
+    """Take off the list whom the run put on it; a word of theirs about the list stays there."""
+    on_list = rows["record_id"].isin(members.index)
+    status = known.looked_up(rows["record_id"], members["status"])
+    word = on_list & status.isin(
+        [Status.UNSUBSCRIBED.value, Status.BOUNCED.value, Status.COMPLAINED.value]
+    )
+    leaving = rows[on_list & ~word]
+    return [
+        unchanged(rows[~on_list], **about(rows)),
+        ignored(rows[word], "do_not_mail", **about(rows)),
+        job_frame(
+            leaving,
+            kind="leave",
+            result="deleted",
+            reason="undone",
+            membership_id=known.looked_up(leaving["record_id"], members["membership_id"])
+            if side == "crm"
+            else None,
+            **about(leaving),
+        ),
+    ]
+
+
+def _return(
+    inputs: Inputs, side: Side, rows: pd.DataFrame, members: pd.DataFrame, key: str
+) -> list[pd.DataFrame]:
+    """Put back on the list whom the run took off it, where they may be mailed."""
+    on_list = rows["record_id"].isin(members.index)
+    obstacle = Standing(inputs, side, rows["record_id"]).obstacle(key)
+    barred = rows[~on_list & obstacle.notna()]
+    return [
+        unchanged(rows[on_list], **about(rows)),
+        ignored(barred, obstacle, **about(rows)),
+        job_frame(
+            rows[~on_list & obstacle.isna()],
+            kind="join",
+            result="re_added",
+            reason="undone",
+            **about(rows),
+        ),
+    ]

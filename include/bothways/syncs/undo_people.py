@@ -1,0 +1,115 @@
+"""The people whom an undo is about: as they are now, and whether they may be mailed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from bothways.config.mapping import Mapping
+from bothways.store import erase, links, list_states
+from bothways.syncs import known
+from bothways.syncs.base import Inputs
+from bothways.tables import FieldType, Side, Status, other
+
+
+def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
+    """Return living people of a side with the fields of all mappings, by id."""
+    fields: dict[str, FieldType] = {}
+    for mapping in inputs.account.mappings.values():
+        fields |= mapping.vendor_fields(side)
+    found = known.people(inputs, side, ids=ids, fields=fields)
+    return found.drop_duplicates("id").set_index("id")
+
+
+def about(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return what a job that undoes another one has from it."""
+    names = (
+        "target", "entity", "record_id", "source_id", "email", "list_key", "source",
+        "source_entity",
+    )  # fmt: skip
+    return {name: rows[name] for name in names}
+
+
+def mapping_of(inputs: Inputs, entity: str) -> Mapping:
+    """Return the mapping of a CRM entity; an empty one where it has none."""
+    return inputs.account.mappings.get(entity, Mapping(entity=entity))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether the people of some rows are there, and may be mailed.
+
+    Args:
+        inputs: The plan's inputs.
+        side: Which side's people.
+        ids: Their ids, over the rows' index.
+    """
+
+    inputs: Inputs
+    side: Side
+    ids: pd.Series
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """The people as they are now, by id."""
+        return current(self.inputs, self.side, self.ids)
+
+    def obstacle(self, list_key: str | None = None) -> pd.Series:
+        """Return why nothing may be written for a row: gone, erased, do_not_mail; null if nothing.
+
+        Args:
+            list_key: The list that somebody is to be on again.
+        """
+        pairs = self._pairs()
+        gone = ~self.ids.isin(self.people.index)
+        keys = known.looked_up(self.ids, self.people["email_key"])
+        erased = erase.erased_keys(
+            self.inputs.conn, account=self.inputs.account.name, email_keys=keys
+        )
+        silent = self._silent(pairs, list_key)
+        reason = pd.Series(None, index=self.ids.index, dtype="string[pyarrow]")
+        reason = reason.mask(self.ids.isin(silent), "do_not_mail")
+        return reason.mask(erased, "erased").mask(gone, "gone")
+
+    def _pairs(self) -> pd.DataFrame:
+        """Return who is linked with these people: own, other."""
+        own, theirs = (f"{side}_id" for side in (self.side, other(self.side)))
+        asked = {f"{own}s": self.ids}
+        found = links.load_links(
+            self.inputs.conn,
+            account=self.inputs.account.name,
+            **asked,  # type: ignore[arg-type]
+        )
+        return found[[own, theirs]].rename(columns={own: "own", theirs: "other"})
+
+    def _silent(self, pairs: pd.DataFrame, list_key: str | None) -> pd.Series:
+        """Return the ids of those who may not be mailed, whichever side or record says so."""
+        partners = current(self.inputs, other(self.side), pairs["other"])
+        own = self.people.assign(own=self.people.index)
+        theirs = pairs.merge(partners, left_on="other", right_index=True)
+        told = pd.concat([own, theirs], ignore_index=True)
+        ledger = known.ledger(self.inputs, None, told["email_key"])
+        ledger = ledger[ledger["list_key"].isin(["", list_key or ""])]
+        heard = told["status"].isin([Status.MAILABLE.value, Status.PENDING.value])
+        silent: pd.Series = told.loc[~heard | told["email_key"].isin(ledger["email_key"]), "own"]
+        found: pd.Series = pd.concat([silent, self._off_list(pairs, list_key)])
+        return found
+
+    def _off_list(self, pairs: pd.DataFrame, list_key: str | None) -> pd.Series:
+        """Return the ids of those who unsubscribed from the list itself."""
+        if list_key is None:
+            return self.ids.iloc[:0]
+        column = f"{self.side}_id"
+        states = list_states.load_states(
+            self.inputs.conn, account=self.inputs.account.name, list_key=list_key
+        )
+        words = states.loc[states["state"] == Status.UNSUBSCRIBED.value, column]
+        platform = self.inputs.lists["marketing"][list_key].id
+        contacts = self.ids if self.side == "marketing" else pairs["other"]
+        members = known.members(self.inputs, "marketing", platform, contacts)
+        no = members.loc[members["status"].ne(Status.MAILABLE.value), "member_id"]
+        said = no if self.side == "marketing" else pairs.loc[pairs["other"].isin(no), "own"]
+        found: pd.Series = pd.concat([words, said])
+        return found
