@@ -80,7 +80,7 @@ def kill_all_along(mortals: Mortals, sync_type: str, step: str) -> int:
     """Run a step that dies ever later, until it comes to its end; return how often it died."""
     deaths = 0
     # Each try goes further than the last: every moment of writing, and some of reading.
-    stride = 1 if step.startswith("apply") else 7
+    stride = 1 if step.startswith("apply") else 11
     while mortals.dies(step, sync_type, "killed", moment=1 + deaths * stride):
         deaths += 1
     return deaths
