@@ -10,7 +10,8 @@ mapped to.
 
 A list of accounts, or a dynamic one, is refused with a reason. **Dry run** plans and writes
 nothing; **Full resync** reads the lists whole; **Only these lists** and **Only these records**
-narrow the run. The audit of the run names every member that was looked at, and why.
+narrow the run; **Undo this run** takes back what an earlier run wrote. The audit of the run names
+every member that was looked at, and why.
 """
 
 from __future__ import annotations

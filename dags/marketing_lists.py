@@ -10,7 +10,8 @@ Keeps each mapped static marketing list and its platform list in step, both ways
 * Nobody who unsubscribed, bounced, complained or is flagged is ever made mailable or put on a list.
 
 **Dry run** plans and writes nothing; **Full resync** reads both sides whole; **Only these lists**
-and **Only these records** narrow the run. A plan beyond the account's guard writes nothing.
+and **Only these records** narrow the run; **Undo this run** takes back what an earlier run wrote,
+where nobody has changed it since. A plan beyond the account's guard writes nothing.
 """
 from __future__ import annotations
 

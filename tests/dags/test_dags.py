@@ -112,8 +112,10 @@ def test_one_run_at_a_time_and_none_to_catch_up(parsed: Parsed) -> None:
 
 def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
     for dag_id, dag in parsed.dags.items():
-        assert {"dry_run", "full_resync", "records", "lists"} <= set(dag["params"])
-        assert dag["params"]["dry_run"] is False
+        own = "mend" if dag_id.endswith("__verify") else "full_resync"
+        assert set(dag["params"]) == {"dry_run", own, "records", "lists", "undo_run"}
+        assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)
+        assert dag["params"]["undo_run"] is None
         for name, schema in dag["schemas"].items():
             assert schema["type"], (dag_id, name)
             assert schema["title"], (dag_id, name)
@@ -127,7 +129,8 @@ def test_each_dag_has_its_page_tags_and_title(parsed: Parsed) -> None:
         account, _, sync = dag_id.partition("__")
         assert set(dag["tags"]) == {account, "dynamics", "dotdigital", sync}
         assert dag["doc_md"].lstrip().startswith("### ")
-        for named in ("**Dry run**", "**Full", "**Only these records**"):
+        own = "**Mend**" if sync == "verify" else "**Full"
+        for named in ("**Dry run**", own, "**Only these records**", "**Undo this run**"):
             assert named in dag["doc_md"], dag_id
     assert parsed.dags["demo__suppressions"]["title"] == "Demo: Suppressions"
     assert parsed.dags["acme__suppressions"]["title"] == "acme: Suppressions"

@@ -12,12 +12,22 @@ from sqlalchemy import Connection, Row
 from bothways.engine.run import Run
 from bothways.engine.step import failure_in
 from bothways.errors import StoreError
-from bothways.store import applying, baselines, links, list_states, retries, runs, watermarks
+from bothways.store import (
+    applying,
+    baselines,
+    links,
+    list_states,
+    retries,
+    runs,
+    suppressions,
+    watermarks,
+)
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
 from bothways.terms import SIDES, RunStatus
 
 NOTHING = "No new objects to sync"
+CAME_BACK = "The person came back by the platform's own means."
 
 
 def close(run: Run) -> tuple[str, str]:
@@ -68,9 +78,9 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
 
 def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
     _keep_agreement(conn, run)
-    if not run.options.undo_run:
+    if not run.options.undo_run and not run.sync.compares:
         _settle_retries(conn, run)
-    if not run.options.restricted:
+    if not run.options.restricted and not run.sync.compares:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
     problems = [f"{counts.errors} records in error"] if counts.errors else []
@@ -81,7 +91,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     ]
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
-    return RunStatus.COMPLETED, _sentence(counts)
+    return RunStatus.COMPLETED, _compared(counts) if run.sync.compares else _sentence(counts)
 
 
 def _settle_retries(conn: Connection, run: Run) -> None:
@@ -126,6 +136,14 @@ def _sentence(counts: Counts) -> str:
     return ", ".join(f"{number} {name}" for name, number in numbers.items() if number) or NOTHING
 
 
+def _compared(counts: Counts) -> str:
+    """Say what a comparison found, and what was mended of it."""
+    found = sum(counts.ignored.values())
+    reasons = ", ".join(f"{number} {name}" for name, number in sorted(counts.ignored.items()))
+    told = f"{found} mismatches: {reasons}" if found else "Both sides agree"
+    return f"{told}; mended: {_sentence(counts)}" if counts.written else told
+
+
 def _keep_agreement(conn: Connection, run: Run) -> None:
     """Keep who is who, and what both sides agree on: not for those with a job in error."""
     account, run_id = run.account.name, run.run_id
@@ -133,6 +151,12 @@ def _keep_agreement(conn: Connection, run: Run) -> None:
         links.remove_links(conn, account=account, frame=rows)
     for rows in _staged(run, "links"):
         links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))
+    for rows in _staged(run, "lifted"):
+        for side in SIDES:
+            told = rows[rows["side"] == side]
+            suppressions.lift(
+                conn, account=account, side=side, run_id=run_id, frame=told, reason=CAME_BACK
+            )
     failed = applying.failed_ids(conn, run_id=run_id)
     for rows in _staged(run, "baselines"):
         sound = _sound(rows, failed)

@@ -104,14 +104,15 @@ class _Reading:
         }
 
     def _since(self) -> str | None:
-        if self.run.options.full_resync:
+        sync_type, name = self.dataset.changes_of or (self.run.sync.name, self.dataset.name)
+        if self.run.options.full_resync and not self.dataset.changes_of:
             return None
         with self.run.store.begin() as conn:
             return watermarks.read(
                 conn,
                 **self.run.place(self.side),
-                sync_type=self.run.sync.name,
-                dataset=self.dataset.name,
+                sync_type=sync_type,
+                dataset=name,
                 fingerprint=self._fingerprint(),
             )
 
@@ -145,6 +146,7 @@ class _Reading:
             named = undo.people_of(self.run, self.side, self.dataset.entity)
         if (
             not named
+            or self.dataset.changes_of
             or self.dataset.kind != "contacts"
             or not isinstance(self.connector, FindsContacts)
         ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
@@ -62,6 +62,8 @@ def open_run(
             the audit row is Failed and says so.
     """
     configured, sync = load_account(account), CATALOG[sync_type]
+    if sync.compares:
+        options = replace(options, full_resync=True)
     with store.begin() as conn:
         run_id = runs.open_run(
             conn,

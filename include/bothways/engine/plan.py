@@ -22,7 +22,7 @@ from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
 
 # What a plan lets the last step keep, once its jobs have their verdicts.
-AFTERWARDS = ("dropped", "links", "baselines", "states")
+AFTERWARDS = ("dropped", "links", "baselines", "states", "lifted")
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -84,6 +84,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
         conn=conn,
         retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),
+        compares=bool(run.sync.compares),
         partition=partition,
         partitions=partitions,
     )

@@ -52,5 +52,5 @@ class Run:
     def list_keys(self) -> tuple[str, ...]:
         """Return the keys of the lists that this run looks at."""
         chosen = self.options.lists
-        mapped = self.account.lists_of(self.sync.name)
+        mapped = self.account.lists_of(self.sync.compares or self.sync.name)
         return tuple(key for key in mapped if not chosen or key in chosen)

@@ -131,16 +131,23 @@ class StagedPartition:
 
     def read(self, side: Side, dataset: str) -> pd.DataFrame:
         """Return the partition's rows of a dataset; an empty frame where none was staged."""
-        pages = [self._own(page) for page in self.staging.pages(side, dataset)]
-        if not pages:
-            return pd.DataFrame()
-        return to_pandas(pa.concat_tables(pages, promote_options="default"))
+        return _together([self._own(page) for page in self.staging.pages(side, dataset)])
+
+    def read_all(self, side: Side, dataset: str) -> pd.DataFrame:
+        """Return the dataset's rows in all partitions: only where they are few."""
+        return _together(list(self.staging.pages(side, dataset)))
 
     def _own(self, page: pa.Table) -> pa.Table:
         if self.partitions == 1:
             return page
         low, high = bounds(self.partition, self.partitions)
         return page.filter((pc.field("bucket") >= low) & (pc.field("bucket") < high))
+
+
+def _together(pages: list[pa.Table]) -> pd.DataFrame:
+    if not pages:
+        return pd.DataFrame()
+    return to_pandas(pa.concat_tables(pages, promote_options="default"))
 
 
 def _files(folder: UPath) -> list[UPath]:

@@ -22,12 +22,6 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             title="Dry run",
             description="Plan only: the audit shows what would be written, and nothing is.",
         ),
-        "full_resync": Param(
-            default=False,
-            type="boolean",
-            title="Full resync",
-            description="Read both sides whole instead of what changed since the last run.",
-        ),
         "records": Param(
             [],
             type="array",
@@ -36,6 +30,20 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             description="Ids or e-mail addresses, one a line. Empty: everybody.",
         ),
     }
+    if sync.compares:
+        params["mend"] = Param(
+            default=False,
+            type="boolean",
+            title="Mend",
+            description="Write what would mend drift, after the same review as any run.",
+        )
+    else:
+        params["full_resync"] = Param(
+            default=False,
+            type="boolean",
+            title="Full resync",
+            description="Read both sides whole instead of what changed since the last run.",
+        )
     params["undo_run"] = Param(
         None,
         type=["integer", "null"],
@@ -62,5 +70,6 @@ def options(params: Mapping[str, Any]) -> Options:
         full_resync=bool(params.get("full_resync", False)),
         lists=tuple(params.get("lists") or ()),
         undo_run=params.get("undo_run"),
+        mend=bool(params.get("mend", False)),
         records=tuple(item.strip() for item in params.get("records") or () if item.strip()),
     )

@@ -85,6 +85,17 @@ def due(conn: sa.Connection, *, account: str, sync_type: str, now: datetime) -> 
     return read_frame(conn, query.order_by(*(retries.c[n] for n in _DUE[:-1])), _SCHEMA)
 
 
+def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFrame:
+    """Return everything in error, due or not: source, source_id, email_key, given_up."""
+    columns = (retries.c.source, retries.c.source_id, retries.c.email_key, retries.c.given_up)
+    query = sa.select(*columns).where(
+        retries.c.account == account, retries.c.sync_type == sync_type
+    )
+    texts = pa.schema([pa.field(column.name, pa.string()) for column in columns[:-1]])
+    schema = texts.append(pa.field("given_up", pa.bool_()))
+    return read_frame(conn, query.order_by(*columns[:-1]), schema)
+
+
 def count_given_up(conn: sa.Connection, *, account: str, sync_type: str) -> int:
     """Return how many records are not tried any more."""
     query = sa.select(sa.func.count()).where(

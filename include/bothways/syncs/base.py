@@ -48,6 +48,8 @@ class Dataset:
         list_key: Whose list, for list_suppressions.
         fields: Vendor fields to read, for contacts.
         lists: Ids of the lists that the read is about.
+        changes_of: A sync type and the name of its dataset: only what changed since that was last
+            read by that sync type. Its watermark is not moved.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Dataset:
     list_key: str = ""
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
+    changes_of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ class Staged(Protocol):
         """Return the dataset's rows, with `email_key` where it has an `email`; empty if none."""
         ...
 
+    def read_all(self, side: Side, dataset: str) -> pd.DataFrame:
+        """Return the rows of all partitions."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -105,6 +112,7 @@ class Inputs:
         conn: An open transaction on the store.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
+        compares: Nothing is to be kept in step: tell what differs, whoever it is about.
         partition: Which partition is planned.
         partitions: How many there are.
     """
@@ -118,6 +126,7 @@ class Inputs:
     conn: Connection
     retries: pd.DataFrame
     whole: bool = False
+    compares: bool = False
     partition: int = 0
     partitions: int = 1
 
@@ -160,6 +169,8 @@ class Plan:
         states: Memberships that both sides agree on without a write: list_key, entity, crm_id,
             marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
+        lifted: Suppressions of the account that ended since the person came back by the platform's
+            own means: side, email_key.
         skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
     """
 
@@ -169,4 +180,5 @@ class Plan:
     baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
     states: pd.DataFrame = field(default_factory=pd.DataFrame)
     dropped: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lifted: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: tuple[str, ...] = ()

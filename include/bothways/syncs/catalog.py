@@ -20,6 +20,7 @@ class SyncType:
         needs: The capabilities (protocol names of connectors.base) that each side must have.
         after: Sync types of the same account whose last run must not have failed.
         uses_lists: Whether it works on the account's mapped lists.
+        compares: The sync type whose work it verifies; it then always reads everything.
     """
 
     name: str
@@ -28,7 +29,15 @@ class SyncType:
     needs: Mapping[Side, frozenset[str]]
     after: tuple[str, ...] = ()
     uses_lists: bool = False
+    compares: str = ""
 
+
+_TWO_WAY: Final[Mapping[Side, frozenset[str]]] = {
+    "crm": frozenset(
+        {"ReadsContacts", "ReadsListMembers", "WritesContacts", "WritesListMembers", "HasLists"}
+    ),
+    "marketing": frozenset({"ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists"}),
+}
 
 CATALOG: Final[Mapping[str, SyncType]] = {
     "suppressions": SyncType(
@@ -74,22 +83,17 @@ CATALOG: Final[Mapping[str, SyncType]] = {
         name="marketing_lists",
         title="Two-way marketing list",
         module="bothways.syncs.marketing_lists",
-        needs={
-            "crm": frozenset(
-                {
-                    "ReadsContacts",
-                    "ReadsListMembers",
-                    "WritesContacts",
-                    "WritesListMembers",
-                    "HasLists",
-                }
-            ),
-            "marketing": frozenset(
-                {"ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists"}
-            ),
-        },
+        needs=_TWO_WAY,
         after=("suppressions",),
         uses_lists=True,
+    ),
+    "verify": SyncType(
+        name="verify",
+        title="Verify",
+        module="bothways.syncs.verify",
+        needs=_TWO_WAY,
+        uses_lists=True,
+        compares="marketing_lists",
     ),
 }
 

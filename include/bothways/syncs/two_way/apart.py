@@ -10,7 +10,9 @@ import pandas as pd
 
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
+from bothways.syncs.jobs import ignored, joined
 from bothways.tables import FIELD_PREFIX, FieldType
+from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
 
 if TYPE_CHECKING:
@@ -43,6 +45,30 @@ def leave_apart(inputs: Inputs, parts: Sequence[Values]) -> list[Values]:
     loud = _loud([part for part, _, _ in marked], [held for _, held, _ in marked])
     waiting = _by_person([(part, held) for part, held, _ in marked])
     return [_with(part, held, over, loud, waiting) for part, held, over in marked]
+
+
+def told_apart(part: Values) -> pd.DataFrame:
+    """Return a job for each pair that is left apart: ignored, with the platform's values before."""
+    if part.apart is None:
+        return joined([])
+    held = part.apart.held & differences(part.crm, part.marketing, part.mapping)
+    rows = part.rows[held.any(axis=1)]
+    values = {
+        name: json_objects(side.loc[rows.index], field_columns(side), mask=held.loc[rows.index])
+        for name, side in (("before", part.marketing), ("after", part.crm))
+    }
+    return ignored(
+        rows,
+        "undone",
+        target="marketing",
+        entity="contact",
+        record_id=rows["marketing_id"],
+        source_id=rows["crm_id"],
+        email=rows["marketing_email"].fillna(rows["crm_email"]),
+        source="crm",
+        source_entity=part.mapping.entity,
+        **values,
+    ).assign(person=rows["person"])
 
 
 def _left_apart(inputs: Inputs, part: Values) -> pd.DataFrame:

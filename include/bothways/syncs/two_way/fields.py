@@ -16,7 +16,7 @@ from bothways.config.mapping import FieldMapping, Mapping
 from bothways.store import baselines as baseline_store
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import job_frame, joined, sentences
-from bothways.syncs.two_way.apart import Apart, leave_apart
+from bothways.syncs.two_way.apart import Apart, leave_apart, told_apart
 from bothways.syncs.two_way.gather import ENTITIES, Gathered
 from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
 from bothways.transform.fields import to_shared, to_vendor
@@ -111,6 +111,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
         writing = _writing(part, verdict, own, agreed)
         conflicts = _conflicts_of(verdict, own)
         jobs += [_updates(part, writing, conflicts, side) for side in SIDES]
+        jobs.append(told_apart(part))
         kept.append(_baselines(part, writing))
         notes += _notes(part, conflicts)
     return FieldPlan(
