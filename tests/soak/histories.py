@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.soak.life import Step
 
-_PERSON = st.integers(0, 5)
-_ADDRESS = st.integers(0, 6)
+_PERSON = st.integers(0, 3)
+_ADDRESS = st.integers(0, 4)
 _LIST = st.integers(0, 1)
 _FIELD = st.integers(0, 2)
 _VALUE = st.integers(0, 2)
@@ -62,7 +62,7 @@ SYNCS = st.one_of(
 HISTORIES = st.tuples(
     st.lists(ARRIVALS, min_size=2, max_size=6),
     st.lists(
-        st.tuples(st.lists(CHANGES, max_size=4), SYNCS).map(lambda round_: [*round_[0], round_[1]]),
+        st.tuples(st.lists(CHANGES, max_size=5), SYNCS).map(lambda round_: [*round_[0], round_[1]]),
         max_size=4,
     ),
 ).map(lambda parts: [*parts[0], *(step for round_ in parts[1] for step in round_)])

@@ -26,7 +26,7 @@ from tests.support.sandbox import SandboxServer
 
 Step = tuple[Any, ...]
 
-ADDRESSES = [f"{name}@mail.example" for name in ("ann", "bob", "cleo", "dan", "eve")]
+ADDRESSES = [f"{name}@mail.example" for name in ("ann", "bob", "cleo")]
 ADDRESSES += ["ANN@mail.example", " Bob@Mail.example"]
 LISTS = {
     "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
@@ -315,11 +315,19 @@ class Life:
         if number:
             self.sync("marketing_lists", full=True)
             assert not self._written(1), f"a full read finds more to do: {self._told()}"
-        self._watch.at_rest(self.view())
+        self._watch.at_rest(self.view(), self._links())
+
+    def _links(self) -> dict[str, str]:
+        """The CRM records that the store calls somebody on the platform."""
+        rows = self._world.query("SELECT crm_id, marketing_id FROM links")
+        return {row["crm_id"]: row["marketing_id"] for row in rows}
 
     def _written(self, runs: int) -> int:
-        """The writes that the last runs did or tried."""
-        return sum(int(run.jobs["kind"].notna().sum()) for run in self.finished[-runs:])
+        """The writes of the last runs; what the vendors refuse, they refuse again and again."""
+        return sum(
+            int((run.jobs["kind"].notna() & run.jobs["result"].ne("error")).sum())
+            for run in self.finished[-runs:]
+        )
 
     def _told(self) -> str:
         jobs = self.finished[-1].jobs

@@ -7,6 +7,8 @@ from tests.support.engine import Finished
 
 _LISTS = {"contact": "Newsletter", "lead": "Product updates"}
 _MAILABLE = "subscribed"
+_FIELDS = {"firstname": "FIRSTNAME", "address1_city": "CITY", "gendercode": "GENDER"}
+_GENDERS = {1: "Male", 2: "Female"}
 
 
 class Watch:
@@ -105,41 +107,72 @@ class Watch:
 
     # ── at rest ───────────────────────────────────────────────────────────────────────────────
 
-    def at_rest(self, view: View) -> None:
-        """Both sides agree, and every word reached the other side."""
+    def at_rest(self, view: View, links: dict[str, str]) -> None:
+        """Both sides agree, and every word reached the other side.
+
+        Args:
+            view: What the vendors hold.
+            links: By CRM record, the contact that the store calls the same person.
+        """
+        contacts = {row["id"]: row for row in view.contacts}
         by_key = {row["key"]: row for row in view.contacts}
+        for contact in view.contacts:
+            if contact["key"] in self._silent:
+                assert contact["status"] != _MAILABLE, f"{contact} may be mailed"
         for row in view.records:
             if row["merged"] or not row["key"]:
                 continue
+            self._heard(row)
             contact = by_key.get(row["key"])
-            if row["key"] in self._silent:
-                self._silent_everywhere(row, contact)
-            elif contact and self._fit(row, contact):
-                self._agree(view, row, contact)
-        for contact in view.contacts:
-            assert contact["key"] not in self._silent or contact["status"] != _MAILABLE, contact
+            if contact and self._fit(row, contact):
+                self._same_lists(view, contact)
+                self._same_fields(view, row, contact)
+            linked = contacts.get(int(links.get(row["id"], 0)))
+            free = by_key.get(row["key"], linked) is linked  # else the platform refuses it
+            if linked and free and self._fit(row, linked) and self._on_list(view, row):
+                assert linked["key"] == row["key"], f"{row} and {linked} are one person"
 
-    def _silent_everywhere(self, row: Row, contact: Row | None) -> None:
-        readable = row["entity"] == "contact" or row["statecode"] == 0
-        assert row["flagged"] or not readable, f"{row} is not flagged"
+    def _heard(self, row: Row) -> None:
+        """A closed lead cannot be written; it is flagged when it is opened again."""
+        open_ = row["entity"] == "contact" or row["statecode"] == 0
+        if row["key"] in self._silent and open_:
+            assert row["flagged"], f"{row} may be mailed"
+
+    def _fit(self, row: Row, contact: Row) -> bool:
+        return (
+            contact["status"] == _MAILABLE
+            and contact["key"] not in self._silent
+            and row["key"] not in self._silent
+            and not row["flagged"]
+            and row["statecode"] == 0
+        )
 
     @staticmethod
-    def _fit(row: Row, contact: Row) -> bool:
-        return contact["status"] == _MAILABLE and not row["flagged"] and row["statecode"] == 0
+    def _on_list(view: View, row: Row) -> bool:
+        return view.on_crm(row["id"], _LISTS[row["entity"]])
 
-    def _agree(self, view: View, row: Row, contact: Row) -> None:
+    def _same_lists(self, view: View, contact: Row) -> None:
+        same = [row for row in view.records if row["key"] == contact["key"] and not row["merged"]]
+        if not all(self._fit(row, contact) for row in same):
+            return
         for entity, name in _LISTS.items():
             status = view.on_platform(contact["id"], name)
-            records = [
-                other
-                for other in view.records
-                if other["key"] == row["key"] and other["entity"] == entity
-            ]
-            if any(other["merged"] or not self._fit(other, contact) for other in records):
-                continue
-            in_crm = any(view.on_crm(other["id"], name) for other in records)
             if (contact["key"], name) in self._left or status not in (None, _MAILABLE):
                 continue
+            in_crm = any(self._on_list(view, row) for row in same if row["entity"] == entity)
             assert in_crm == (status == _MAILABLE), (
-                f"{row['key']} on {name}: CRM {in_crm}, platform {status}"
+                f"{contact} on {name}: CRM {in_crm}, platform {status}"
+            )
+
+    def _same_fields(self, view: View, row: Row, contact: Row) -> None:
+        status = view.on_platform(contact["id"], _LISTS[row["entity"]])
+        if status != _MAILABLE or not self._on_list(view, row):
+            return
+        for ours, theirs in _FIELDS.items():
+            if ours == "gendercode" and row["entity"] == "lead":
+                continue
+            mine = _GENDERS.get(row[ours]) if ours == "gendercode" else row[ours]
+            other = contact["fields"].get(theirs)
+            assert (mine or "").strip() == (other or "").strip(), (
+                f"{ours} of {row} and {contact} differ"
             )

@@ -21,6 +21,8 @@ def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
         **columns: Columns of JOBS, as series over an index that holds these rows, or as one value
             for all. What is not given is null; `seq` is given when all jobs of a plan are numbered.
     """
+    if rows.empty:
+        return frame_of(JOBS)
     made = pd.DataFrame(index=rows.index)
     for name, dtype in _DTYPES.items():
         value = 0 if name == "seq" else columns.get(str(name))

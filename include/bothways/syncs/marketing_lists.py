@@ -11,17 +11,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bothways.store import erase
-from bothways.syncs import known
 from bothways.syncs.address_books import marketing_fields
 from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
+from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.gather import gather
 from bothways.syncs.two_way.lists import ListPlan, plan_list
 from bothways.syncs.two_way.persons import Persons, persons
-from bothways.tables import FieldType, Side, Status
-from bothways.transform.ignore import ignore_reasons
+from bothways.syncs.two_way.silent import silent_differences
+from bothways.tables import FieldType, Side
 from bothways.transform.partition import in_partition
 
 
@@ -54,10 +53,12 @@ def plan(inputs: Inputs) -> Plan:
     gathered = gather(inputs, fields)
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
-    people = _named(inputs, _judged(inputs, _of_partition(inputs, found.rows)))
+    heard = judged(inputs, _named(inputs, _of_partition(inputs, found.rows)))
+    people = heard.rows
     if people.empty:
         return Plan(joined([]), dropped=found.dropped)
-    field_plan = plan_fields(inputs, gathered, _in_step(people))
+    in_step = _in_step(people)
+    field_plan = plan_fields(inputs, gathered, in_step)
     created: set[str] = set()
     lists = [
         plan_list(inputs, gathered, people, crm_list, agreed=field_plan.agreed, created=created)
@@ -66,46 +67,16 @@ def plan(inputs: Inputs) -> Plan:
     ]
     on_both = people.loc[people["marketing_id"].notna(), "person"]
     concerned = pd.concat([on_both, *(item.created for item in lists)])
-    return _together(field_plan.of(concerned), lists, found, people)
+    decided = _together(field_plan.of(concerned), lists, found, heard)
+    if not inputs.compares:
+        return decided
+    silent = silent_differences(inputs, gathered, people, in_step)
+    return replace(decided, jobs=joined([decided.jobs, silent]))
 
 
 def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:
     mapping = request.account.mappings.get(entity)
     return mapping.vendor_fields("crm") if mapping else {}
-
-
-def _judged(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add `consent`, why a person may not be mailed, and `left_out`, why one joins nothing."""
-    rules = replace(
-        inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
-    )
-    by_crm = _contacts(rows, "crm", "marketing")
-    keys = by_crm["email_key"]
-    erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
-    left_out = ignore_reasons(by_crm, rules, erased=erased)["reason"]
-    told = known.ledger(inputs, None, keys, "").drop_duplicates("email_key").set_index("email_key")
-    platform = rows["marketing_status"].where(
-        rows["marketing_status"].ne(Status.MAILABLE.value)
-        & rows["marketing_status"].ne(Status.PENDING.value)
-    )
-    crm = rows["crm_status"].where(rows["crm_status"].ne(Status.MAILABLE.value))
-    word = platform.fillna(known.looked_up(keys, told["reason"])).fillna(crm)
-    consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
-    return rows.assign(consent=consent, left_out=left_out)
-
-
-def _contacts(rows: pd.DataFrame, side: str, other: str) -> pd.DataFrame:
-    """Return the people as CONTACTS: of one side, and of the other where that has no record."""
-    return pd.DataFrame(
-        {
-            "id": rows[f"{side}_id"].fillna(rows[f"{other}_id"]),
-            "email": rows[f"{side}_email"].fillna(rows[f"{other}_email"]),
-            "email_key": rows[f"{side}_email_key"].fillna(rows[f"{other}_email_key"]),
-            "status": rows[f"{side}_status"].fillna(Status.MAILABLE.value),
-            "active": rows[f"{side}_active"].fillna(value=True),
-            "modified_at": rows[f"{side}_modified_at"],
-        }
-    )
 
 
 def _in_step(people: pd.DataFrame) -> pd.DataFrame:
@@ -142,17 +113,16 @@ def _named(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
     return people[people["person"].isin(people.loc[meant, "person"])]
 
 
-def _together(
-    fields: FieldPlan, lists: list[ListPlan], found: Persons, people: pd.DataFrame
-) -> Plan:
-    links = [_new_links(people), *(item.links for item in lists)]
+def _together(fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: Judged) -> Plan:
+    links = [_new_links(heard.rows), *(item.links for item in lists)]
     return Plan(
         jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
         links=pd.concat([frame for frame in links if not frame.empty] or [frame_of(LINKS)]),
-        notes=(*fields.notes, *(note for item in lists for note in item.notes)),
+        notes=(*heard.notes, *fields.notes, *(note for item in lists for note in item.notes)),
         baselines=fields.baselines,
         states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
         dropped=found.dropped[["entity", "crm_id"]],
+        lifted=heard.lifted,
     )
 
 

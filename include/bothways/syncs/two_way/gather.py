@@ -72,6 +72,10 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         marketing_ids=marketing["id"],
         email_keys=_union(crm["email_key"], marketing["email_key"]),
     )
+    ends = links.rename(columns={"crm_id": "id"})[["entity", "id"]]
+    crm = _with_ends(inputs, "crm", fields["crm"], crm, ends)
+    ends = pd.DataFrame({"entity": "contact", "id": links["marketing_id"]})
+    marketing = _with_ends(inputs, "marketing", fields["marketing"], marketing, ends)
     members: dict[Side, pd.DataFrame] = {
         "crm": _members(inputs, "crm", crm["id"]),
         "marketing": _members(inputs, "marketing", marketing["id"]),
@@ -162,6 +166,27 @@ def _sharing(
             "id", ignore_index=True
         ),
     )
+
+
+def _with_ends(
+    inputs: Inputs,
+    side: Side,
+    fields: dict[str, FieldType],
+    rows: pd.DataFrame,
+    ends: pd.DataFrame,
+) -> pd.DataFrame:
+    """Add the records that links lead to; one that no read has ever shown is gone.
+
+    Every read since a link was made would have told of its end.
+    """
+    ends = ends.drop_duplicates("id")
+    missing = ends[~ends["id"].isin(rows["id"])]
+    if missing.empty:
+        return rows
+    found = _load(inputs, side, fields, ids=missing["id"])
+    never = missing[~missing["id"].isin(found["id"])].assign(deleted=True)
+    added = [frame.astype(rows.dtypes[frame.columns]) for frame in (found, never) if len(frame)]
+    return pd.concat([rows, *added], ignore_index=True)
 
 
 def _load(

@@ -57,8 +57,9 @@ def plan_list(
     Args:
         inputs: The plan's inputs.
         gathered: What the store knows.
-        people: Persons.rows with `consent` (why the person may not be mailed, null if nothing) and
-            `left_out` (why the person does not join anything, null if nothing).
+        people: Persons.rows with `consent` (why the person may not be mailed, null if nothing),
+            `flagged` (by the CRM) and `left_out` (why the person does not join anything, null if
+            nothing).
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
         created: Keys of creations that an earlier list of this plan has; it is added to.
@@ -153,7 +154,6 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
     said_no = rows["list_word"] | (
         (rows["state"] == UNSUBSCRIBED).fillna(value=False) & ~platform_on
     )
-    flagged = _text(rows["crm_status"]).ne("") & rows["crm_status"].ne(Status.MAILABLE.value)
     mailable = (rows["marketing_status"] == Status.MAILABLE.value).fillna(value=False)
     no_consent = rows["consent"].notna()
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
@@ -162,7 +162,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
         (said_no & crm_on & ~was_joined & (rows["state"] == UNSUBSCRIBED), "unsubscribed"),
         (said_no & crm_on, "leave crm unsubscribed"),
         (said_no, "gone"),
-        (flagged.fillna(value=False) & mailable & platform_on, "leave marketing do_not_mail"),
+        (rows["flagged"] & mailable & platform_on, "leave marketing do_not_mail"),
         (no_consent & (crm_on ^ platform_on), "consent"),
         ((rows["state"] == ONLY["crm"]) & crm_on & ~platform_on, "undone"),
         ((rows["state"] == ONLY["marketing"]) & platform_on & ~crm_on, "undone"),
@@ -177,10 +177,6 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
     ]
     masks = [mask.fillna(value=False).to_numpy(dtype=bool) for mask, _ in cases]
     return pd.Series(np.select(masks, [word for _, word in cases], "gone"), index=rows.index)
-
-
-def _text(values: pd.Series) -> pd.Series:
-    return values.fillna("")
 
 
 class _Work:

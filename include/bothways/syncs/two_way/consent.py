@@ -1,0 +1,106 @@
+"""Who may not be mailed, who joins nothing, and who came back by the platform's own means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bothways.store import erase
+from bothways.syncs import known
+from bothways.syncs.base import Inputs
+from bothways.tables import Status
+from bothways.transform.ignore import ignore_reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """People with what speaks against mailing them.
+
+    Attributes:
+        rows: Persons.rows with `consent`, why a person may not be mailed, and `left_out`, why one
+            joins nothing; null where nothing speaks against it. `flagged`: one of the person's CRM
+            records says so.
+        lifted: As Plan.lifted.
+    """
+
+    rows: pd.DataFrame
+    lifted: pd.DataFrame
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say how many came back: what the CRM says of them is a person's to clear."""
+        number = self.lifted["email_key"].nunique()
+        if not number:
+            return ()
+        return (
+            f"{number} people came back by the platform's own means; what the CRM says of them "
+            "stays until somebody clears it there.",
+        )
+
+
+def judged(inputs: Inputs, rows: pd.DataFrame) -> Judged:
+    """Look at what both sides and the ledger say of each person."""
+    rules = replace(
+        inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
+    )
+    by_crm = _contacts(rows, "crm", "marketing")
+    keys = by_crm["email_key"]
+    erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
+    left_out = ignore_reasons(by_crm, rules, erased=erased)["reason"]
+    told = known.ledger(inputs, None, pd.concat([keys, rows["marketing_email_key"]]), "")
+    over = _over(told, rows)
+    told_now = told[~over].drop_duplicates("email_key").set_index("email_key")
+    platform = rows["marketing_status"].where(
+        rows["marketing_status"].ne(Status.MAILABLE.value)
+        & rows["marketing_status"].ne(Status.PENDING.value)
+    )
+    crm = rows["crm_status"].where(
+        rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
+    )
+    word = platform.fillna(known.looked_up(keys, told_now["reason"])).fillna(crm)
+    # What one of a person's records says holds for all of them.
+    word = word.groupby(rows["person"]).transform("first")
+    consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
+    flagged = crm.notna().groupby(rows["person"]).transform("any")
+    return Judged(
+        rows.assign(consent=consent, flagged=flagged, left_out=left_out),
+        told.loc[over, ["side", "email_key"]],
+    )
+
+
+def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """Say which suppressions ended: the same contact may be mailed again, and was changed since.
+
+    Only the person's own act makes a contact mailable again (the platform allows no other). A
+    suppression record of the CRM ends with it where somebody has deleted that record.
+    """
+    contacts = rows.loc[
+        rows["marketing_status"].eq(Status.MAILABLE.value).fillna(value=False),
+        ["marketing_id", "marketing_email_key", "marketing_modified_at"],
+    ].drop_duplicates("marketing_id")
+    beside = told.merge(
+        contacts,
+        left_on=["record_id", "email_key"],
+        right_on=["marketing_id", "marketing_email_key"],
+        how="left",
+    ).set_axis(told.index, axis=0)
+    later = beside["marketing_modified_at"] > beside["suppressed_at"]
+    back = (told["side"] == "marketing") & later.fillna(value=False)
+    keys = told.loc[back, "email_key"]
+    dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
+    return (back | dropped).astype(bool)
+
+
+def _contacts(rows: pd.DataFrame, side: str, other: str) -> pd.DataFrame:
+    """Return the people as CONTACTS: of one side, and of the other where that has no record."""
+    return pd.DataFrame(
+        {
+            "id": rows[f"{side}_id"].fillna(rows[f"{other}_id"]),
+            "email": rows[f"{side}_email"].fillna(rows[f"{other}_email"]),
+            "email_key": rows[f"{side}_email_key"].fillna(rows[f"{other}_email_key"]),
+            "status": rows[f"{side}_status"].fillna(Status.MAILABLE.value),
+            "active": rows[f"{side}_active"].fillna(value=True),
+            "modified_at": rows[f"{side}_modified_at"],
+        }
+    )

@@ -1,0 +1,150 @@
+"""Two-way lists: what somebody said about being mailed outranks everything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.engine import World
+from tests.support.sandbox import SandboxServer
+from tests.support.town import Town
+
+ANN = "ann@mail.example"
+
+
+@pytest.fixture
+def town(world: World, sandbox: SandboxServer) -> Town:
+    return Town(world, sandbox)
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "bounce", "complain", "suppress"])
+def test_who_may_not_be_mailed_is_flagged_and_never_written_mailable(act: str, town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act(act, ANN)
+    status = town.contact(ANN)["status"]
+    town.change(ann, firstname="Ann")
+    town.sync("suppressions", "marketing_lists")
+    assert town.crm.members("Newsletter") == []
+    town.crm.join("Newsletter", ann)
+    town.sync()
+    assert town.record(ann)["donotbulkemail"] == 1
+    assert town.contact(ANN)["status"] == status
+    assert town.at_rest()
+
+
+def test_who_is_suppressed_is_not_put_on_a_list(town: Town) -> None:
+    town.platform.suppressed(ANN)
+    town.platform.suppressed("bob@mail.example", "bounce")
+    for email in (ANN, "bob@mail.example"):
+        town.crm.join("Newsletter", town.crm.contact(email))
+    run = town.sync("suppressions", "marketing_lists")
+    assert run.counts["ignored"] == {"do_not_mail": 1, "bounced": 1}
+    assert town.members() == []
+    assert town.at_rest()
+
+
+def test_who_unsubscribed_from_a_list_leaves_it_in_the_crm_for_good(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN, list="Newsletter")
+    town.sync(full_resync=True)
+    assert town.on_lists() == ([], [])
+    town.crm.join("Newsletter", ann)
+    run = town.sync()
+    assert run.counts["ignored"] == {"unsubscribed": 1}
+    assert town.members() == []
+    assert town.record(ann)["donotbulkemail"] == 0
+    assert town.at_rest()
+
+
+def test_who_joins_the_list_again_by_the_platforms_own_means_joins_in_the_crm(town: Town) -> None:
+    town.on_both(ANN)
+    town.act("unsubscribe", ANN, list="Newsletter")
+    town.sync(full_resync=True)
+    town.act("resubscribe", ANN, list="Newsletter")
+    run = town.sync(full_resync=True)
+    assert run.counts["re_added"] == 1
+    assert town.on_lists() == ([ANN], [ANN])
+    assert town.at_rest()
+
+
+def test_who_is_flagged_in_the_crm_leaves_the_platform_lists(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.change(ann, donotbulkemail=True)
+    town.sync()
+    assert town.members() == []
+    assert town.crm.members("Newsletter") == [ANN]
+    assert town.at_rest()
+
+
+def test_one_flagged_record_of_several_speaks_for_the_address(town: Town) -> None:
+    flagged = town.crm.contact(ANN, donotbulkemail=True)
+    lead = town.crm.lead(ANN)
+    town.crm.join("Newsletter", flagged)
+    town.crm.join("Product updates", lead)
+    run = town.sync()
+    assert run.counts["ignored"] == {"do_not_mail": 2}
+    assert town.addresses() == []
+    assert town.at_rest()
+
+
+def test_a_suppression_record_of_the_crm_keeps_its_address_off_the_lists(town: Town) -> None:
+    town.on_both(ANN)
+    town.crm.suppression(ANN)
+    town.crm.suppression("bob@mail.example")
+    town.crm.join("Newsletter", town.crm.contact("bob@mail.example"))
+    town.sync("suppressions", "marketing_lists")
+    assert town.contact(ANN)["status"].lower() == "suppressed"
+    assert town.contact("bob@mail.example")["status"].lower() == "suppressed"
+    assert "bob@mail.example" not in town.members()
+    assert town.at_rest()
+
+
+def test_a_suppression_outranks_a_change_of_address(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.change(ann, emailaddress1="ann@new.example")
+    town.sync("suppressions", "marketing_lists", "suppressions")
+    assert [row["email"] for row in town._contacts() if row["status"] == "subscribed"] == []
+
+
+def test_who_resubscribes_is_heard_and_the_flag_waits_for_a_person(
+    town: Town, sandbox: SandboxServer
+) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.sync("suppressions", "marketing_lists")
+    sandbox.advance(60)
+    town.act("resubscribe", ANN)
+    run = town.sync()
+    assert any("came back by the platform's own means" in note for note in run.notes)
+    (row,) = town.world.query(
+        "SELECT lifted_reason, lifted_run FROM suppressions WHERE side = 'marketing'"
+    )
+    assert row["lifted_reason"].startswith("The person came back")
+    assert row["lifted_run"] == run.run_id
+    town.sync("suppressions", "marketing_lists")
+    assert town.record(ann)["donotbulkemail"] == 1
+    assert town.members() == []  # as the flag says
+    assert town.at_rest()
+
+
+def test_a_later_suppression_counts_after_a_resubscription(
+    town: Town, sandbox: SandboxServer
+) -> None:
+    town.world.configure(
+        lists={"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}},
+        settings={
+            "update_do_not_bulk_email": False,
+            "add_global_unsubscribers_to_crm_suppression_list": False,
+        },
+    )
+    town.on_both(ANN)
+    for act in ("unsubscribe", "resubscribe", "complain"):
+        sandbox.advance(60)
+        town.act(act, ANN)
+        town.sync("suppressions", "marketing_lists")
+    bob = town.crm.contact(ANN)
+    town.crm.join("Newsletter", bob)
+    town.sync()
+    assert town.contact(ANN)["status"] == "ispComplained"
+    (row,) = town.world.query("SELECT lifted_at FROM suppressions")
+    assert row["lifted_at"] is None

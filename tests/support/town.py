@@ -1,0 +1,125 @@
+"""A few people known to both vendors, and what they and the marketing team do there, by address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.support.engine import Finished, World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+
+LISTS = {
+    "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
+    "product": {"crm": "Product updates", "marketing": "Product updates", "entity": "lead"},
+}
+
+
+class Town:
+    """Both vendors, and the sync between them."""
+
+    def __init__(self, world: World, sandbox: SandboxServer) -> None:
+        self.world = world
+        self.crm = Crm(sandbox)
+        self.platform = Platform(sandbox)
+        self._sandbox = sandbox
+        world.configure(lists=LISTS, settings={"retry_minutes": 0})
+
+    def sync(self, *sync_types: str, **options: Any) -> Finished:
+        """Run syncs, the two-way lists where none is named; return the last run."""
+        for sync_type in sync_types or ("marketing_lists",):
+            run = self.world.run(sync_type, **options)
+            assert run.status in ("Completed", "Completed With Errors", "Dry Run"), run
+        return run
+
+    def on_both(self, *emails: str, **fields: Any) -> list[str]:
+        """Make people who are on the newsletter on both sides, in step; return their CRM ids."""
+        made = [self.crm.contact(email, **fields) for email in emails]
+        for record in made:
+            self.crm.join("Newsletter", record)
+        self.sync()
+        return made
+
+    def act(self, act: str, email: str, **what: object) -> None:
+        """Do what only the person can."""
+        self._sandbox.act("dotdigital", act, email=email, **what)
+
+    def edit(self, email: str, **fields: Any) -> None:
+        """Change fields of a contact on the platform."""
+        self._patch(email, {"dataFields": fields})
+
+    def readdress(self, email: str, to: str) -> None:
+        """Change the address of a contact on the platform."""
+        self._patch(email, {"identifiers": {"email": to}})
+
+    def leave(self, email: str, name: str = "Newsletter") -> None:
+        """Take a contact off a platform list by hand."""
+        path = f"/v2/address-books/{self.platform.list_id(name)}/contacts/{self.number(email)}"
+        with self._sandbox.dotdigital() as api:
+            assert api.delete(path).status_code == 204
+
+    def join(self, email: str, name: str = "Newsletter") -> None:
+        """Put a contact on a platform list by hand."""
+        path = f"/v2/address-books/{self.platform.list_id(name)}/contacts"
+        with self._sandbox.dotdigital() as api:
+            assert (
+                api.post(path, json={"id": self.number(email), "email": email}).status_code == 200
+            )
+
+    def merge(self, kept: str, lost: str) -> None:
+        """Merge one contact of the CRM into another."""
+        kind = {"@odata.type": "Microsoft.Dynamics.CRM.contact"}
+        ends = [{**kind, "contactid": record} for record in (kept, lost)]
+        body = {"Target": ends[0], "Subordinate": ends[1], "PerformParentingChecks": False}
+        assert self.crm._api.send("POST", "Merge", body).status_code == 204
+
+    def change(self, record: str, **columns: Any) -> None:
+        """Change a contact of the CRM."""
+        self.crm.change("contacts", record, **columns)
+
+    def record(self, record: str) -> dict[str, Any]:
+        """A contact of the CRM."""
+        return next(row for row in self.crm.table("contact") if row["contactid"] == record)
+
+    def contact(self, email: str) -> dict[str, Any]:
+        """A contact of the platform."""
+        (row,) = [row for row in self._contacts() if row["email"].lower() == email.lower()]
+        return row
+
+    def number(self, email: str) -> int:
+        return int(self.contact(email)["id"])
+
+    def fields(self, email: str) -> dict[str, Any]:
+        """What the platform has in a contact's data fields."""
+        found: dict[str, Any] = json.loads(self.contact(email)["fields"])
+        return found
+
+    def addresses(self) -> list[str]:
+        """Everybody on the platform."""
+        return sorted(row["email"] for row in self._contacts())
+
+    def members(self, name: str = "Newsletter") -> list[str]:
+        """Who is on a platform list and has not unsubscribed from it."""
+        people = {row["id"]: row["email"] for row in self._contacts()}
+        own = self.platform.list_id(name)
+        return sorted(
+            people[row["contact_id"]]
+            for row in self._sandbox.table("dotdigital", "members")
+            if row["list_id"] == own and row["status"] == "subscribed"
+        )
+
+    def on_lists(self) -> tuple[list[str], list[str]]:
+        """Who is on the newsletter in the CRM and on the platform."""
+        return self.crm.members("Newsletter"), self.members()
+
+    def at_rest(self) -> bool:
+        """Tell whether a full read finds nothing more to write."""
+        return not self.sync(full_resync=True).jobs["kind"].notna().any()
+
+    def _patch(self, email: str, body: dict[str, Any]) -> None:
+        with self._sandbox.dotdigital() as api:
+            answer = api.patch(f"/contacts/v3/contactId/{self.number(email)}", json=body)
+            assert answer.status_code == 200, answer.text
+
+    def _contacts(self) -> list[dict[str, Any]]:
+        return self._sandbox.table("dotdigital", "contacts")
