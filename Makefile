@@ -4,7 +4,7 @@ RUN := $(BIN)/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test lint format lock runtime tools
+.PHONY: help demo stop clean sandbox test lint format lock bench runtime tools
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 
 test: tools ## run the whole test suite
 	@$(RUN) -m pytest
+
+bench: tools ## measure speed of plans, calls and memory of a two-way sync, and the console
+	@$(RUN) -m benchmarks.plan_speed
+	@$(RUN) -m benchmarks.two_way
+	@if [ -f benchmarks/console_pages.py ]; then $(RUN) -m benchmarks.console_pages; fi
 
 lint: tools ## check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -1,9 +1,9 @@
 """How fast a plan is made, stage by stage, beside two other ways to apply the same ignore rules.
 
-    python benchmarks/plan_speed.py [--people 100000] [--rounds 5]
+    python -m benchmarks.plan_speed [--sizes 1000 10000 100000] [--rounds 5]
 
 Everything runs on one thread, in one process and in the same run. Each number is the best of the
-rounds. The aims are printed with the results, and said to be missed where they are.
+rounds. Where an aim is missed, a line says so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from bothways.transform.merge import merge
 from bothways.transform.normalise import email_keys
 
 MAPPINGS = Path(__file__).parents[1] / "include" / "mappings"
+AIM_PEOPLE = 100_000
 AIM_ROWS = 300_000
 AIM_POLARS = 1.5
 FIELDS = ("first_name", "last_name", "job_title", "phone", "city", "country", "postcode", "company")
@@ -234,14 +235,8 @@ def line(name: str, seconds: float, people: int, note: str = "") -> None:
     )
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    pa.set_cpu_count(1)
-    people, rounds = options.people, options.rounds
+def measure(people: int, rounds: int) -> None:
+    """Measure and print one size."""
     chance = np.random.default_rng(1)
     rules = Rules(
         role_names=entries("role_addresses.txt"), known_domains=entries("known_domains.txt")
@@ -267,8 +262,7 @@ def main() -> None:
     for name, seconds in spent.items():
         line(name, seconds, people)
     total = sum(spent.values())
-    missed = "" if people / total >= AIM_ROWS else f"MISSED: the aim is {AIM_ROWS:,}"
-    line("plan", total, people, missed)
+    line("plan", total, people)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         1024 if sys.platform != "darwin" else 1024**2
     )
@@ -279,12 +273,11 @@ def main() -> None:
     frame = pl.from_arrow(pa.Table.from_pandas(crm.drop(columns="email_key"), preserve_index=False))
     theirs_time = best(rounds, lambda: polars_rules(frame, rules))  # type: ignore[arg-type]
     ratio = mine / theirs_time
-    missed = "" if ratio <= AIM_POLARS else f", MISSED: the aim is {AIM_POLARS}"
     line(
         "the same in polars",
         theirs_time,
         people,
-        f"Bothways takes {ratio:.2f} times as long{missed}",
+        f"Bothways takes {ratio:.2f} times as long",
     )
     slow = best(1, lambda: rules_row_by_row(crm, rules))
     line(
@@ -293,6 +286,27 @@ def main() -> None:
         people,
         f"Bothways is {slow / mine:.0f} times as fast",
     )
+    judge(people, people / total, ratio)
+
+
+def judge(people: int, speed: float, ratio: float) -> None:
+    """Say where an aim is missed; that of the whole plan is set for 100,000 people."""
+    if people == AIM_PEOPLE and speed < AIM_ROWS:
+        sys.stdout.write(f"aim missed: plan makes {speed:,.0f} rows/s, not {AIM_ROWS:,}\n")
+    if ratio > AIM_POLARS:
+        sys.stdout.write(f"aim missed: rules take {ratio:.2f} times polars, not {AIM_POLARS}\n")
+    sys.stdout.write("\n")
+
+
+def main() -> None:
+    """Measure and print each size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    pa.set_cpu_count(1)
+    for people in options.sizes:
+        measure(people, options.rounds)
 
 
 if __name__ == "__main__":
