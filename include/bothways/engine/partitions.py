@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
@@ -15,8 +16,8 @@ from bothways.syncs.options import Options
 from bothways.terms import SIDES, Side
 from bothways.transform.partition import BUCKETS
 
-# About 300 MiB of a plan task's memory (benchmarks/two_way.py measures it).
-PEOPLE_PER_PARTITION: Final = 100_000
+# About 300 MiB of a plan task's memory (benchmarks/two_way.py measures it); fewer for small workers.
+PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))
 
 PeopleExpected = Callable[[Account], int]
 
