@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
 
 from bothways.orchestration import tasks
 
@@ -13,7 +14,16 @@ if TYPE_CHECKING:
 
 # What the person may fill in beside the answer. Given where the operator is made: Airflow hands an
 # operator's own params and the DAG's over together, before its `__init__`.
-FORM = {"note": ""}
+FORM = {
+    "note": Param(
+        "",
+        type="string",
+        maxLength=1000,
+        title="Note",
+        description="Why; kept in the audit beside your name.",
+    )
+}
+BODY = "The plan is in the audit of the run; nothing has been written yet."
 APPROVE = "Approve"
 REJECT = "Reject"
 
@@ -28,7 +38,7 @@ class ReviewOperator(HITLOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             subject="This run would change more than the guard allows",
-            body="The plan is in the audit of the run; nothing has been written yet.",
+            body=BODY,
             options=[APPROVE, REJECT],
             **kwargs,
         )
@@ -40,7 +50,7 @@ class ReviewOperator(HITLOperator):
         with tasks.step(context, "review") as run:
             verdict = review(run)
         if verdict.ask:
-            self.body = verdict.message
+            self.body = f"{verdict.message}. {BODY}"
             super().execute(context)
         return verdict.chunks
 
