@@ -81,6 +81,7 @@ def main(  # noqa: PLR0917 (typer reads the parameters as options)
     common: dict[str, Any] = {
         "http": connections.protocol(),
         "log_level": "warning",
+        "date_header": False,
         "timeout_graceful_shutdown": 2,
     }
     servers = [(_Server(uvicorn.Config(app, **common)), plain)]

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ class Sandbox:
         self, emulations: dict[str, Emulation], clock: Clock, connections: Connections
     ) -> None:
         self.emulations = emulations
+        self._clock = clock
         self._connections = connections
         self._control = control_app(emulations, clock)
 
@@ -126,10 +128,21 @@ class Sandbox:
         for emulation in self.emulations.values():
             if emulation.vendor.paths.match(path):
                 emulation.context.calls.count(emulation.vendor.endpoint(method, path))
-                await self._answer(emulation, scope, receive, send)
+                await self._answer(emulation, scope, receive, self._dated(send))
                 return
         problem = {"error": "No vendor has this path; the page at / says what is emulated."}
         await JSONResponse(problem, 404)(scope, receive, send)
+
+    def _dated(self, send: Send) -> Send:
+        """Put the vendors' time on an answer; the server's own `Date` is switched off for that."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._clock.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        return dated
 
     async def _answer(
         self, emulation: Emulation, scope: Scope, receive: Receive, send: Send

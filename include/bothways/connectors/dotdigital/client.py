@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
 from bothways.connectors.http.clock import Clock, SystemClock
 from bothways.connectors.http.paging import follow
-from bothways.connectors.http.retry import Retry, RetryPolicy
+from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
 from bothways.errors import ProtocolError, TemporaryFailure
 
 V3_PAGE = 5000
@@ -26,8 +26,11 @@ V2_PAGE = 1000
 # just then may become visible late (assumed). Rows that are read twice do no harm.
 OVERLAP = timedelta(minutes=2)
 
-_FIRST_POLL_S = 1.0
-_LONGEST_POLL_S = 30.0
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 30.0
+# How long the vendor works on a job is not documented (assumed): about a second for a thousand
+# rows. A job is first asked about after that, and then ever more seldom.
+_ROWS_PER_S = 1_000
 _JOB_PATIENCE_S = 3600.0
 _VENDOR_DOMAINS = (".dotdigital.com", ".dotmailer.com")
 
@@ -58,6 +61,8 @@ class DotdigitalClient:
         self._policy = policy
         self._lock = Lock()
         self._regional: HttpClient | None = None
+        # The server's clock, less our monotonic one.
+        self._server_ahead: float | None = None
         self._configured = self._open(settings.base_url)
 
     def close(self) -> None:
@@ -91,7 +96,7 @@ class DotdigitalClient:
     ) -> Answer:
         """Send a request to the account's own region."""
         headers = {"Content-Type": "application/json"} if data is not None else None
-        return self._http().request(
+        answer = self._http().request(
             method,
             path,
             retry=retry,
@@ -101,14 +106,29 @@ class DotdigitalClient:
             headers=headers,
             expect=expect,
         )
+        moment = http_date(answer.headers.get("Date", ""))
+        if moment is not None:
+            self._server_ahead = moment - self.clock.monotonic()
+        return answer
 
-    def read_from(self) -> datetime:
-        """Return the moment that the next read must begin at, by the server's clock."""
+    def read_from(self, begun: float) -> datetime:
+        """Return the moment that the next read must begin at, by the server's clock.
+
+        Its answers tell it (`Date`, RFC 9110, 6.6.1); where they do not, it is asked.
+
+        Args:
+            begun: When this read began, by ``clock.monotonic()``.
+        """
+        if self._server_ahead is None:
+            self._server_ahead = self._server_time() - self.clock.monotonic()
+        return datetime.fromtimestamp(self._server_ahead + begun, UTC) - OVERLAP
+
+    def _server_time(self) -> float:
         text = self.request("GET", "/v2/server-time", retry="read").text.strip().strip('"')
         moment = pd.to_datetime(text, utc=True, errors="coerce")
         if pd.isna(moment):
             raise ProtocolError("server-time is no time; check the host", vendor=TITLE)
-        return moment.to_pydatetime(warn=False) - OVERLAP
+        return float(moment.timestamp())
 
     def contact_pages(self, params: Mapping[str, Any]) -> Iterator[list[Row]]:
         """Yield pages of v3 contacts, following markers (facts 1.2)."""
@@ -139,27 +159,28 @@ class DotdigitalClient:
             skip, before = skip + len(rows), digest
             yield rows
 
-    def finished(self, path: str, is_done: Callable[[Row], bool]) -> Row:
-        """Poll a job until it is done; return its last answer.
+    def finished(self, path: str, is_done: Callable[[Row], bool], rows: int) -> Row:
+        """Poll a job of so many rows until it is done; return its last answer.
 
         Raises:
             TemporaryFailure: It takes longer than an hour.
         """
-        deadline, pause = self.clock.monotonic() + _JOB_PATIENCE_S, _FIRST_POLL_S
+        deadline = self.clock.monotonic() + _JOB_PATIENCE_S
+        pause = min(_LONGEST_WAIT_S, rows / _ROWS_PER_S)
         while True:
+            self.clock.sleep(pause)
             body = self.request("GET", path, retry="read").json()
             if not isinstance(body, dict):
                 raise ProtocolError("a job's status is not understood; try again", vendor=TITLE)
             if is_done(body):
                 return body
+            pause = min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, pause * 2))
             if self.clock.monotonic() + pause > deadline:
                 raise TemporaryFailure("a job takes too long; try again later", vendor=TITLE)
-            self.clock.sleep(pause)
-            pause = min(_LONGEST_POLL_S, pause * 1.5)
 
     def submitted(self, method: str, path: str, data: bytes) -> Row:
         """Hand in a job, waiting for a place where the account runs too many; return the answer."""
-        deadline, pause = self.clock.monotonic() + _JOB_PATIENCE_S, _FIRST_POLL_S
+        deadline, pause = self.clock.monotonic() + _JOB_PATIENCE_S, _FIRST_WAIT_S
         while True:
             try:
                 body = self.request(method, path, retry="keyed", data=data).json()
@@ -167,7 +188,7 @@ class DotdigitalClient:
                 if error.code not in BUSY_CODES or self.clock.monotonic() + pause > deadline:
                     raise
                 self.clock.sleep(pause)
-                pause = min(_LONGEST_POLL_S, pause * 1.5)
+                pause = min(_LONGEST_WAIT_S, pause * 1.5)
                 continue
             if not isinstance(body, dict):
                 raise ProtocolError("a job's receipt is not understood; try again", vendor=TITLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +40,7 @@ def read_contacts(
     Memberships of ``lists`` come in the same pages. A changed contact without one is not on any
     of them; whether leaving a list counts as a change of the contact is not documented.
     """
-    begun = client.read_from()
+    begun = client.clock.monotonic()
     query = _contact_query(fields, with_lists=bool(lists))
     if since is not None:
         query["~modified"] = f"gte::{since}"
@@ -50,6 +49,7 @@ def read_contacts(
     )
     wanted = frozenset(lists)
     yield from _closed_with(
+        client,
         (
             Page(contacts_table(rows, fields), members_table(rows, wanted) if lists else None)
             for rows in pages
@@ -112,7 +112,7 @@ def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[P
     It is not documented whether the second listing holds the first, so both are read, and what
     both say alike is given once.
     """
-    begun = client.read_from()
+    begun = client.clock.monotonic()
 
     def pages() -> Iterator[Page]:
         told: set[tuple[Any, Any]] = set()
@@ -123,7 +123,7 @@ def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[P
             fresh = [row for row in rows if _identity(row) not in told]
             yield Page(suppressions_table(fresh))
 
-    yield from _closed_with(pages(), begun, SUPPRESSIONS)
+    yield from _closed_with(client, pages(), begun, SUPPRESSIONS)
 
 
 def _identity(row: Row) -> tuple[Any, Any]:
@@ -134,12 +134,12 @@ def read_list_suppressions(
     client: DotdigitalClient, list_id: str, since: str | None
 ) -> Iterator[Page]:
     """Yield who unsubscribed from one list."""
-    begun = client.read_from()
+    begun = client.clock.monotonic()
     path = (
         f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or _EVER}"
     )
     pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path))
-    yield from _closed_with(pages, begun, SUPPRESSIONS)
+    yield from _closed_with(client, pages, begun, SUPPRESSIONS)
 
 
 def lists(client: DotdigitalClient) -> list[ListInfo]:
@@ -182,7 +182,9 @@ def _contact_query(fields: Fields, *, with_lists: bool) -> Row:
     return query
 
 
-def _closed_with(pages: Iterator[Page], begun: datetime, schema: pa.Schema) -> Iterator[Page]:
+def _closed_with(
+    client: DotdigitalClient, pages: Iterator[Page], begun: float, schema: pa.Schema
+) -> Iterator[Page]:
     """Put the watermark on the last page, and make one where there is none."""
     last = None
     for page in pages:
@@ -190,4 +192,4 @@ def _closed_with(pages: Iterator[Page], begun: datetime, schema: pa.Schema) -> I
             yield last
         last = page
     last = last or Page(schema.empty_table())
-    yield Page(last.rows, last.members, since_text(begun))
+    yield Page(last.rows, last.members, since_text(client.read_from(begun)))

@@ -212,6 +212,7 @@ def _leave_part(client: DotdigitalClient, list_id: int, rows: Sequence[Row]) -> 
     job = client.finished(
         f"/v2/contacts/deletion/{receipt.get('id')}",
         lambda body: _lower(body).get("status") != "Started",
+        rows=len(rows),
     )
     status = str(_lower(job).get("status"))
     failed = Verdict("error", None, status, "removal from the list failed", transient=True)
@@ -242,6 +243,7 @@ def _erase_part(client: DotdigitalClient, rows: Sequence[Row]) -> list[Row]:
     report = client.finished(
         f"/contacts/v3/delete/{receipt.get('deleteId')}",
         lambda job: job.get("status") not in {"NotStarted", "NotFinished"},
+        rows=len(rows),
     )
     if report.get("status") != "Finished":
         failed = Verdict(
