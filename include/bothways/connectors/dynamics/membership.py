@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -71,7 +72,7 @@ class Membership:
         # One after the other: at the same time they would contend for the same list.
         for group in _groups(members, BULK_ROWS):
             verdicts.update(self._join_group(table, list_id, group))
-        return verdicts
+        return self._with_membership_ids(list_id, verdicts)
 
     def _join_group(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         ids = list(dict.fromkeys(members.values()))
@@ -91,7 +92,7 @@ class Membership:
             return self._join_singly(list_id, members)
         except ConnectorError as error:
             return _all(members, error)
-        return self._with_membership_ids(list_id, members)
+        return {seq: Verdict(record_id=member) for seq, member in members.items()}
 
     def _join_singly(self, list_id: str, members: Members) -> Verdicts:
         path = f"lists({list_id})/{NAMESPACE}.AddMemberList"
@@ -106,15 +107,20 @@ class Membership:
                     verdicts[seq] = Verdict(record_id=member, membership_id=_created_id(answer))
         return verdicts
 
-    def _with_membership_ids(self, list_id: str, members: Members) -> Verdicts:
+    def _with_membership_ids(self, list_id: str, verdicts: Verdicts) -> Verdicts:
         """Read the memberships back: a later removal is told by nothing but their ids."""
+        unknown = {
+            seq: verdict.record_id
+            for seq, verdict in verdicts.items()
+            if verdict.outcome == "written" and verdict.record_id and not verdict.membership_id
+        }
         paths = [
             query(
                 "listmembers",
                 select=("listmemberid", "_entityid_value"),
                 where=f"_listid_value eq {list_id} and {one_of('entityid', group)}",
             )
-            for group in chunks(list(members.values()))
+            for group in chunks(list(unknown.values()))
         ]
         try:
             rows = [row for body in self._client.queries(paths) for row in rows_of(body)]
@@ -122,10 +128,11 @@ class Membership:
             # The people are on the list; the next read of changes names the memberships.
             rows = []
         ids = {row["_entityid_value"].lower(): row["listmemberid"] for row in rows}
-        return {
-            seq: Verdict(record_id=member, membership_id=ids.get(member.lower()))
-            for seq, member in members.items()
+        found = {
+            seq: replace(verdicts[seq], membership_id=ids.get(member.lower()))
+            for seq, member in unknown.items()
         }
+        return {**verdicts, **found}
 
     def leave(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         """Take people off a list; one who is not on it is a success.
