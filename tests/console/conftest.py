@@ -29,6 +29,22 @@ with warnings.catch_warnings():
 Client = Callable[..., TestClient]
 
 PREFIX = "/bothways"
+ACCOUNT = """\
+title: {title}
+timezone: Europe/London
+crm: {{connector: dynamics, connection: crm_connection}}
+marketing: {{connector: dotdigital, connection: platform_connection}}
+lists:
+  newsletter: {{crm: Newsletter, marketing: Newsletter}}
+  webinar_guests: {{crm: Webinar guests, marketing: Webinar guests, create_missing: true}}
+mappings:
+  contact: dynamics_dotdigital/contact.yaml
+schedules:
+  suppressions: {{interval: 1h}}
+  address_books:
+    interval: 4h
+    window: {{days: Monday to Friday, from: "18:00", to: "08:00"}}
+"""
 _USERS = {"admin": "ADMIN", "user": "USER", "viewer": "VIEWER", "nobody": None, "north": "USER"}
 
 
@@ -132,9 +148,8 @@ def console(
     accounts = tmp_path / "accounts"
     accounts.mkdir()
     (tmp_path / "mappings").symlink_to(SHIPPED / "mappings")
-    demo = (SHIPPED / "accounts" / "demo.yaml").read_text(encoding="utf-8")
     for name in ("north", "south"):
-        text = demo.replace("title: Demo ", f"title: {name.title()} ")
+        text = ACCOUNT.format(title=name.title())
         (accounts / f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv(INCLUDE_VARIABLE, str(tmp_path))
     app = airflow_app[1]

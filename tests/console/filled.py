@@ -77,6 +77,7 @@ def completed(conn: sa.Connection) -> int:
             ),
             job(kind="join", result="new", record_id="c-2", email="bo@mail.example"),
             job(kind="leave", result="deleted", record_id="c-3", reason="unsubscribed"),
+            job(kind="leave", result="deleted", record_id="c-9", reason="left_crm"),
             job(kind="suppress", result="updated", record_id="c-4", reason="bounced"),
             job(kind="create", result="new", key="north-7", record_id="c-5"),
             job(result="ignored", reason="role", email="info@firm.example", **other(6)),

@@ -62,6 +62,7 @@ def form(**fields: str) -> dict[str, str]:
     ],
 )
 def test_a_button_starts_a_run_as_the_person(
+    *,
     path: str,
     fields: dict[str, str],
     conf: dict[str, Any],
@@ -141,6 +142,7 @@ def test_an_answer_is_one_of_two_words(
     ],
 )
 def test_what_airflow_refuses_is_said(
+    *,
     theirs: Response,
     ours: int,
     words: str,

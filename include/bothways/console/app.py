@@ -130,7 +130,7 @@ async def _store_down(request: Request, error: Exception) -> Response:
 
 
 def _problem(request: Request, status: int, sentence: str, headers: Any = None) -> Response:
-    if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/api"):
+    if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/api/"):
         return JSONResponse({"detail": sentence}, status_code=status, headers=headers)
     answer = page(
         request,

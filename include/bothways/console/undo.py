@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from bothways.console.queries import WRITTEN
 from bothways.store.schema import jobs
-from bothways.terms import RunStatus, Status
+from bothways.terms import RunStatus
 
-_CONSENT: Final = tuple(status.value for status in Status if status is not Status.MAILABLE)
+# Who left a list because of somebody's hand, and not for the person's own word (syncs/undo.py).
+_BY_HAND: Final = ("left_crm", "left_marketing", "undone")
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED)
 
 BACK: Final = ("update", "join", "leave")
@@ -25,6 +26,7 @@ KEPT: Final = {
     "consent": "Stays: nobody is made mailable again.",
     "created": "Stays: people are never deleted.",
     "changed": "Stays: a later run wrote this record.",
+    "erased": "Stays: nobody knows any more whose record it was.",
 }
 
 
@@ -38,7 +40,8 @@ def can_undo(run: sa.Row[Any]) -> bool:
 def summary(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
     """Return what a run wrote, by `target`, `entity`, `kind` and `verdict`, with its `number`.
 
-    `verdict` is "back", "consent" or "created"; what later runs changed is told per job only.
+    `verdict` is "back", or why not: "consent", "created" or "erased"; what later runs changed is
+    told per job only.
     """
     group = (jobs.c.target, jobs.c.entity, jobs.c.kind, _kept().label("verdict"))
     query = sa.select(*group, sa.func.count().label("number")).where(*_written(run_id))
@@ -71,13 +74,15 @@ def _written(run_id: int) -> list[sa.ColumnElement[bool]]:
 
 
 def _kept() -> sa.ColumnElement[str]:
+    by_hand = sa.func.coalesce(jobs.c.reason.in_(_BY_HAND), sa.false())
     about_consent = sa.or_(
         jobs.c.kind == "suppress",
         jobs.c.entity == "suppression",
-        jobs.c.reason.in_(_CONSENT),
+        sa.and_(jobs.c.kind == "leave", sa.not_(by_hand)),
     )
     return sa.case(
         (about_consent, "consent"),
-        (jobs.c.kind.in_(BACK), "back"),
-        else_="created",
+        (jobs.c.kind.not_in(BACK), "created"),
+        (jobs.c.record_id.is_(None), "erased"),
+        else_="back",
     )

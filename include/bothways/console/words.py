@@ -51,6 +51,13 @@ _REASONS: Final = {
     "inactive": "the CRM record is inactive or closed",
     "duplicate": "the address occurs again in the same data, and another record speaks for it",
     "not_in_crm": "the person is not in the CRM, and the list takes nobody new from the platform",
+    "left_crm": "somebody took the person off the list in the CRM",
+    "left_marketing": "somebody took the person off the list on the platform",
+    "undone": "an earlier write was taken back, and nobody has changed it since",
+    "changed_since": "somebody changed it since, so that it was not taken back",
+    "cannot_undo_unsubscribe": "nobody is made mailable again",
+    "created_record_kept": "people are never deleted",
+    "gone": "the record is there no more",
     "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
 }
 _STANDING: Final = {

@@ -1,0 +1,292 @@
+"""A person at the console: Chromium, a running Airflow, and the sandbox's people.
+
+The tests build on each other, in the order in which they stand here.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from demo.environment import PASSWORDS
+from tests.console.browser import axe_script, chromium, screenshot, violations
+from tests.support.deployment import Deployment
+
+pytestmark = [pytest.mark.browser, pytest.mark.airflow]
+
+BROAD = {"width": 1280, "height": 900}
+NARROW = {"width": 400, "height": 800}
+SYNCS = ("suppressions", "address_books")
+PATIENCE = 300_000  # a run takes half a minute on a machine of its own
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    with Deployment(people=300) as found:
+        account = {"title": "Demo", "description": "Contacts and leads of the sandbox."}
+        schedules = {
+            "suppressions": {"interval": "daily", "at": "02:00"},
+            "address_books": {"interval": "weekly", "window": {"days": "weekdays"}},
+        }
+        found.account("demo", **account, schedules=schedules)
+        found.account("strict", settings={"on_guard": "ask"}, guard={"suppressions": 0})
+        dags = [f"{name}__{sync}" for name in ("demo", "strict") for sync in SYNCS]
+        found.airflow.wait_for_dags(*dags)
+        for dag_id in dags:
+            found.airflow.unpause(dag_id)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = chromium(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, deployment: Deployment) -> Iterator[Any]:
+    """Gives the browser of a user who has signed in at Airflow's own page."""
+    contexts: dict[str, BrowserContext] = {}
+
+    def context(user: str) -> BrowserContext:
+        if user not in contexts:
+            made = browser.new_context(viewport=BROAD, base_url=deployment.api.base_url)
+            page = made.new_page()
+            page.goto("/bothways/")
+            sign_in(page, user)
+            page.close()
+            contexts[user] = made
+        return contexts[user]
+
+    yield context
+    for made in contexts.values():
+        made.close()
+
+
+@pytest.fixture
+def page(signed_in: Any) -> Iterator[Page]:
+    """A page of the administrator's browser, in which nothing may go wrong unseen."""
+    found = signed_in("admin").new_page()
+    found.set_default_timeout(30_000)
+    errors: list[str] = []
+    found.on("pageerror", lambda error: errors.append(str(error)))
+    yield found
+    found.close()
+    assert errors == []
+
+
+def sign_in(page: Page, user: str) -> None:
+    page.get_by_role("link", name="Sign in").click()
+    page.locator("input[name=username]").fill(user)
+    page.locator("input[name=password]").fill(PASSWORDS[user])
+    page.get_by_role("button", name=re.compile("sign in", re.I)).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=30_000)
+
+
+def latest(deployment: Deployment, dag_id: str) -> Any:
+    return deployment.api.runs(dag_id)[0]
+
+
+def mailable(deployment: Deployment) -> str:
+    """The address of somebody whom both sides have and nobody has suppressed."""
+    with psycopg.connect(deployment.airflow.store_url) as connection:
+        found = connection.execute(
+            "SELECT m.email_key FROM records m JOIN records c USING (account, email_key) "
+            "WHERE m.side = 'marketing' AND c.side = 'crm' AND account = 'demo' "
+            "AND m.status = 'mailable' AND c.status = 'mailable' AND c.active ORDER BY 1 LIMIT 1"
+        ).fetchone()
+    assert found
+    return str(found[0])
+
+
+def test_a_stranger_sees_nothing_and_is_led_to_the_login(
+    browser: Browser, deployment: Deployment
+) -> None:
+    context = browser.new_context(viewport=BROAD, base_url=deployment.api.base_url)
+    page = context.new_page()
+    for path in ("audit", "runs/demo__suppressions/1", "person", "accounts", "api", ""):
+        answer = page.goto(f"/bothways/{path}")
+        assert answer is not None
+        assert answer.status == 401
+        assert "Demo" not in page.content()
+    sign_in(page, "viewer")
+    context.close()
+
+
+def test_sync_now_starts_a_run_that_the_page_follows_to_its_end(
+    page: Page, deployment: Deployment
+) -> None:
+    for sync in ("Suppressions", "Address books"):
+        page.goto("/bothways/")
+        page.get_by_role("button", name=f"Sync now: {sync} of demo").click()
+        expect(page.locator("h1 .badge")).to_have_text(re.compile("Completed"), timeout=PATIENCE)
+        expect(page.locator("h1")).to_contain_text(sync)
+        expect(page.get_by_text("by admin").first).to_be_visible()
+    dry = page.goto("/bothways/")
+    assert dry is not None
+    page.get_by_role("button", name="Dry run: Address books of demo").click()
+    expect(page.locator("h1 .badge")).to_have_text("Dry Run", timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Apply")).to_be_visible()
+    log = deployment.api.call("GET", "eventLogs", params={"event": "trigger_dag_run", "limit": 50})
+    assert {entry["owner"] for entry in log["event_logs"]} >= {"admin"}
+
+
+def test_drilling_down_from_the_audit_to_a_person(page: Page) -> None:
+    page.goto("/bothways/audit")
+    page.get_by_label("Account").select_option("demo")
+    page.get_by_label("Sync type").select_option("address_books")
+    page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(re.compile("account=demo"))
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    screenshot(page, "console-audit")
+    rows.filter(has_text="Completed").get_by_role("rowheader").get_by_role("link").click()
+    expect(page.locator("h1")).to_contain_text("Address books")
+    screenshot(page, "console-run")
+    page.get_by_label("Result").select_option("ignored")
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(re.compile("result=ignored"))
+    person = page.locator("#jobs ~ .scroll tbody a").first
+    address = person.inner_text()
+    person.click()
+    expect(page.locator(".card h2").first).to_contain_text(address)
+    assert address not in page.url
+    expect(page.get_by_text("left this person out")).to_be_visible()
+    screenshot(page, "console-person")
+    page.get_by_label("E-mail address").fill(f"  {address.upper()} ")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("left this person out")).to_be_visible()
+
+
+def test_inside_airflow_the_console_is_in_the_navigation_and_on_dags_and_runs(
+    page: Page, deployment: Deployment
+) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Sync Audit").click()
+    frame = page.frame_locator("iframe[title='Sync Audit']")
+    expect(frame.get_by_role("heading", name="Overview")).to_be_visible()
+    screenshot(page, "console-in-airflow")
+    frame.get_by_role("link", name="Audit", exact=True).click()
+    expect(frame.get_by_role("heading", name="Audit")).to_be_visible()
+    expect(page).to_have_url(re.compile("/plugin/sync-audit/bothways/audit"))
+    frame.locator("tbody th a").first.click()
+    frame.get_by_role("link", name="DAG run and logs").click()
+    expect(page).to_have_url(re.compile(r"/dags/demo__\w+/runs/"))
+    run = latest(deployment, "demo__suppressions")["dag_run_id"]
+    page.goto(f"/dags/demo__suppressions/runs/{run}/plugin/sync-audit-of-run")
+    frame = page.frame_locator("iframe[title='Sync Audit']")
+    expect(frame.locator("h1")).to_contain_text("Suppressions")
+    page.goto("/dags/demo__suppressions/plugin/sync-audit-of-dag")
+    expect(frame.locator("h1")).to_contain_text("demo__suppressions")
+    for place in (f"/dags/demo__suppressions/runs/{run}", "/dags/demo__suppressions"):
+        page.goto(place)
+        expect(page.get_by_role("link", name="Sync Audit").first).to_be_visible()
+
+
+def test_a_run_beyond_the_guard_waits_and_is_approved_with_a_note(
+    page: Page, deployment: Deployment
+) -> None:
+    deployment.sandbox.act("dotdigital", "bounce", email=mailable(deployment))
+    page.goto("/bothways/")
+    page.get_by_role("button", name="Sync now: Suppressions of strict").click()
+    expect(page.locator("h1 .badge")).to_have_text("Awaiting Approval", timeout=PATIENCE)
+    expect(page.get_by_text("Beyond the limits")).to_be_visible()
+    screenshot(page, "console-approval")
+    page.get_by_label("Note for the audit").fill("Checked by hand <b>")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("h1 .badge")).to_have_text(re.compile("Completed"), timeout=PATIENCE)
+    expect(page.get_by_text("Approved by admin: “Checked by hand <b>”")).to_be_visible()
+
+
+def test_undo_shows_what_it_would_write_and_starts_its_own_run(
+    page: Page, deployment: Deployment
+) -> None:
+    page.goto("/bothways/audit?account=demo&sync_type=address_books&status=Completed")
+    number = page.locator("tbody th a").first.inner_text()
+    page.locator("tbody th a").first.click()
+    page.get_by_role("link", name="Undo …").click()
+    expect(page.get_by_role("heading", name="What it would do")).to_be_visible()
+    screenshot(page, "console-undo")
+    page.get_by_role("button", name=f"Undo run {number}").click()
+    expect(page).to_have_url(re.compile("/dags/demo__address_books/runs/"))
+    run = latest(deployment, "demo__address_books")
+    assert run["conf"]["undo_run"] == int(number)
+    assert run["triggering_user_name"] == "admin"
+    deployment.airflow.wait("demo__address_books", run["dag_run_id"])
+
+
+def test_a_viewer_looks_and_cannot_act(signed_in: Any, deployment: Deployment) -> None:
+    page = signed_in("viewer").new_page()
+    page.goto("/bothways/")
+    expect(page.get_by_role("heading", name="Demo")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
+    before = len(deployment.api.runs("demo__suppressions"))
+    forced = page.evaluate(
+        "fetch('/bothways/dags/demo__suppressions/sync', {method: 'POST'}).then(r => r.status)"
+    )
+    assert forced == 403
+    assert len(deployment.api.runs("demo__suppressions")) == before
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(scheme: str, page: Page, deployment: Deployment) -> None:
+    script = axe_script()
+    page.goto("/bothways/")
+    page.evaluate(f"localStorage.setItem('theme', '{scheme}')")
+    for name, url in places(page).items():
+        for size in (BROAD, NARROW):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            page.goto(url)
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= size["width"], f"{name} is {wide} wide"
+            assert violations(page, script) == [], f"{name}, {scheme}, {size['width']}"
+            if name == "overview":
+                screenshot(page, f"console-overview-{scheme}-{size['width']}")
+
+
+def places(page: Page) -> dict[str, str]:
+    """A URL of each page."""
+    page.goto("/bothways/audit?status=Completed")
+    run = page.locator("tbody th a").first.get_attribute("href") or ""
+    page.goto("/bothways/audit?status=Dry+Run")
+    dry = page.locator("tbody th a").first.get_attribute("href") or ""
+    page.goto(run)
+    person = page.locator("#jobs ~ .scroll tbody a").first.get_attribute("href") or ""
+    return {
+        "overview": "/bothways/",
+        "audit": "/bothways/audit",
+        "run": run,
+        "plan": dry,
+        "undo": f"{run}/undo",
+        "person": person,
+        "accounts": "/bothways/accounts",
+        "account": "/bothways/accounts/demo",
+        "api": "/bothways/api",
+        "problem": "/bothways/runs/demo__suppressions/999999",
+    }
+
+
+def test_the_keyboard_reaches_the_content_and_the_buttons(page: Page) -> None:
+    page.goto("/bothways/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+        if label == "Sync now: Suppressions of demo":
+            return
+        time.sleep(0.01)
+    pytest.fail("the Sync Now button cannot be reached by Tab")
