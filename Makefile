@@ -4,7 +4,7 @@ RUN := $(BIN)/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test lint format lock bench runtime tools
+.PHONY: help demo stop clean sandbox test soak lint format lock bench runtime tools
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: tools ## measure speed of plans, calls and memory of a two-way sync, and 
 	@$(RUN) -m benchmarks.plan_speed
 	@$(RUN) -m benchmarks.two_way
 	@if [ -f benchmarks/console_pages.py ]; then $(RUN) -m benchmarks.console_pages; fi
+
+soak: tools ## live 10,000 random histories between both vendors (BOTHWAYS_HISTORIES=n for fewer)
+	@BOTHWAYS_HISTORIES=$${BOTHWAYS_HISTORIES:-10000} $(RUN) -m pytest tests/soak -m soak --timeout 0
 
 lint: tools ## check style, types and the direction of imports
 	@$(BIN)/ruff check .

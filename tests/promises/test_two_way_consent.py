@@ -45,7 +45,7 @@ def test_who_is_suppressed_is_not_put_on_a_list(town: Town) -> None:
 def test_who_unsubscribed_from_a_list_leaves_it_in_the_crm_for_good(town: Town) -> None:
     (ann,) = town.on_both(ANN)
     town.act("unsubscribe", ANN, list="Newsletter")
-    town.sync(full_resync=True)
+    town.sync("suppressions", "marketing_lists")
     assert town.on_lists() == ([], [])
     town.crm.join("Newsletter", ann)
     run = town.sync()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.soak.life import Step
+from tests.soak.life import ACCOUNT, Life, Step
+from tests.support.engine import World
+from tests.support.sandbox import SandboxServer
 
 _PERSON = st.integers(0, 3)
 _ADDRESS = st.integers(0, 4)
@@ -66,3 +71,29 @@ HISTORIES = st.tuples(
         max_size=4,
     ),
 ).map(lambda parts: [*parts[0], *(step for round_ in parts[1] for step in round_)])
+
+
+def live(
+    make_world: Callable[..., World], sandbox: SandboxServer, *, histories: int, number: int
+) -> None:
+    """Live some histories, always the same ones for a number; a failing one is made small."""
+
+    @seed(number)
+    @settings(
+        max_examples=histories,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(HISTORIES)
+    def lived(steps: list[Step]) -> None:
+        world = make_world(**ACCOUNT)
+        try:
+            life = Life(world, sandbox)
+            life.play(steps)
+            life.settle()
+        finally:
+            world.close()
+
+    lived()

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from bothways.connectors.base import (
@@ -181,6 +182,9 @@ class _Reading:
             suppressions.absorb_suppressions(
                 conn, **place, run_id=run_id, rows=rows, list_keys=self._list_keys()
             )
+            if self.dataset.kind == "list_suppressions":
+                # The platform tells an unsubscribe from a list as no change of the contact.
+                members = _ended_on(rows)
         if members is not None:
             records.absorb_members(conn, **place, run_id=run_id, rows=members)
             if self.dataset.kind == "contacts":
@@ -229,6 +233,22 @@ class _Reading:
     def _note(self, sentence: str) -> None:
         with self.run.store.begin() as conn:
             runs.note(conn, run_id=self.run.run_id, sentence=sentence)
+
+
+def _ended_on(suppressed: pa.Table) -> pa.Table:
+    """Return LIST_MEMBERS of those who unsubscribed from a list: still there, and silent."""
+    told = suppressed.filter(pc.is_valid(suppressed["member_id"]))
+    size = told.num_rows
+    columns: dict[str, Any] = {
+        "list_id": told["list_id"],
+        "entity": pa.array(["contact"] * size, pa.string()),
+        "member_id": told["member_id"],
+        "membership_id": pa.nulls(size, pa.string()),
+        "status": told["reason"],
+        "changed_at": pa.nulls(size, pa.timestamp("us", tz="UTC")),
+        "deleted": pa.array([False] * size, pa.bool_()),
+    }
+    return pa.table(columns, schema=LIST_MEMBERS)
 
 
 def members_of(dataset: str) -> str:

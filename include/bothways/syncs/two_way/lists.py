@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bothways.config.mapping import Mapping
+from bothways.syncs import known
 from bothways.syncs.base import Inputs, KnownList
 from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
 from bothways.syncs.two_way.fields import Agreed
@@ -64,7 +65,7 @@ def plan_list(
         agreed: FieldPlan.agreed: what new records of people with others get.
         created: Keys of creations that an earlier list of this plan has; it is added to.
     """
-    rows = _beside_memberships(gathered, people, crm_list)
+    rows = _beside_memberships(inputs, gathered, people, crm_list)
     rows = rows.assign(verdict=_verdicts(rows, accepts_new=_accepts_new(inputs, crm_list.key)))
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
     jobs = joined(
@@ -85,7 +86,7 @@ def _accepts_new(inputs: Inputs, key: str) -> bool:
 
 
 def _beside_memberships(
-    gathered: Gathered, people: pd.DataFrame, crm_list: KnownList
+    inputs: Inputs, gathered: Gathered, people: pd.DataFrame, crm_list: KnownList
 ) -> pd.DataFrame:
     """Return one row per person and CRM record that the list could be about.
 
@@ -102,9 +103,18 @@ def _beside_memberships(
         list_status=_looked_up(rows["marketing_id"], platform["status"]),
         state=_state(gathered, rows, crm_list.key),
     )
-    word = rows["list_status"].isin([Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED])
-    rows = rows.assign(marketing_on=rows["list_status"].notna() & ~word, list_word=word)
+    there = rows["list_status"].isin([Status.MAILABLE, Status.PENDING])
+    word = ~there & (rows["list_status"].notna() | _left_the_list(inputs, rows, crm_list.key))
+    rows = rows.assign(marketing_on=there, list_word=word)
     return _concerned(rows)
+
+
+def _left_the_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
+    """Say who is known to have unsubscribed from a list, whatever the list itself still tells."""
+    addresses = ["crm_email_key", "marketing_email_key"]
+    asked = pd.concat([rows[name] for name in addresses])
+    said = known.ledger(inputs, None, asked, key)["email_key"]
+    return rows[addresses].isin(said).any(axis=1)
 
 
 def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,22 @@
+"""Very many random histories; only on request (`make soak`)."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.soak.histories import live
+from tests.support.sandbox import SandboxServer
+
+_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", "10000"))
+_SHARDS = 100
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("shard", range(_SHARDS))
+def test_many_random_histories_come_to_rest(
+    shard: int, make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    live(make_world, sandbox, histories=max(1, _HISTORIES // _SHARDS), number=1000 + shard)
