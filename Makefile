@@ -4,10 +4,10 @@ RUN := $(BIN)/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test soak lint format lock bench runtime tools
+.PHONY: help demo stop clean sandbox test test-distributed soak lint format lock bench runtime tools
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  BOTHWAYS_PORT=8080 and BOTHWAYS_SANDBOX_PORT=8900 choose the ports; PYTHON chooses the interpreter."
 
 demo: runtime ## start everything on this machine, sync the demo account, and show what happened
@@ -23,8 +23,11 @@ clean: stop ## stop, and remove everything that was made
 sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 	@$(RUN) -m sandbox --port $${BOTHWAYS_SANDBOX_PORT:-8900} --data .bothways/sandbox
 
-test: tools ## run the whole test suite
-	@$(RUN) -m pytest
+test: tools ## run the test suite, all but what needs workers of its own
+	@$(RUN) -m pytest -m "not distributed and not soak"
+
+test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
+	@$(RUN) -m pytest tests/distributed -m distributed
 
 bench: tools ## measure speed of plans, calls and memory of a two-way sync, and the console
 	@$(RUN) -m benchmarks.plan_speed
