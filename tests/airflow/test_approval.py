@@ -1,0 +1,116 @@
+"""A plan beyond the guard with `on_guard: ask` waits in Airflow's Required Actions for a person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from demo.airflow_api import AirflowApi
+from tests.support.deployment import Deployment
+from tests.support.vendors import state_of
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+CAREFUL = {"settings": {"on_guard": "ask"}, "guard": {"creations": 3, "free": 0}}
+
+
+@pytest.fixture
+def waiting(deployment: Deployment) -> tuple[str, str]:
+    """A first sync that waits for a person; nothing has been written."""
+    deployment.refill()
+    name = f"careful{time.monotonic_ns() % 1_000_000}"
+    deployment.account(name, **CAREFUL)
+    ids = deployment.start(name, "address_books")
+    deadline = time.monotonic() + 180
+    while not is_waiting(deployment, *ids):
+        assert time.monotonic() < deadline, deployment.airflow.task_instances(*ids)
+        time.sleep(0.5)
+    return ids
+
+
+def is_waiting(deployment: Deployment, dag_id: str, run_id: str) -> bool:
+    """Whether the review waits, and the scheduler has heard that its process has ended.
+
+    That takes 5 s; Airflow 3.3.2 takes an answer that is faster for a failure, and asks again.
+    """
+    tasks = deployment.airflow.task_instances(dag_id, run_id)
+    state = {task["task_id"]: task["state"] for task in tasks}["review"]
+    log = deployment.airflow.stack.processes.log("scheduler").read_text()
+    heard = f"TaskInstance Finished: dag_id={dag_id}, task_id=review, run_id={run_id}" in log
+    return state == "awaiting_input" and heard
+
+
+def asked(deployment: Deployment, dag_id: str, run_id: str) -> dict[str, Any]:
+    """The one required action of a run."""
+    path = f"dags/{dag_id}/dagRuns/{run_id}/hitlDetails"
+    (detail,) = deployment.api.call("GET", path)["hitl_details"]
+    assert isinstance(detail, dict)
+    return detail
+
+
+def answer(deployment: Deployment, ids: tuple[str, str], option: str, note: str) -> None:
+    """What the operator of the demo's logins clicks."""
+    operator = AirflowApi(deployment.api.base_url, "operator", "operator")
+    dag_id, run_id = ids
+    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/review/-1/hitlDetails"
+    try:
+        operator.call("PATCH", path, {"chosen_options": [option], "params_input": {"note": note}})
+    finally:
+        operator.close()
+
+
+def test_the_form_says_what_is_beyond_the_guard_and_asks_for_a_note(
+    deployment: Deployment, waiting: tuple[str, str]
+) -> None:
+    detail = asked(deployment, *waiting)
+    audit = deployment.audit(*waiting)
+    answer(deployment, waiting, "Reject", "")
+    deployment.ended(*waiting)
+
+    assert detail["options"] == ["Approve", "Reject"]
+    assert list(detail["params"]) == ["note"], "the trigger form's fields are not asked again"
+    assert "creations planned on the CRM" in detail["body"]
+    assert "3 allowed" in detail["body"]
+    assert audit["status"] == "Awaiting Approval"
+
+
+def test_an_approved_run_goes_on_and_the_audit_names_who(
+    deployment: Deployment, waiting: tuple[str, str]
+) -> None:
+    answer(deployment, waiting, "Approve", "agreed with the sales team")
+
+    run = deployment.ended(*waiting)
+
+    assert (run.state, run.audit["status"]) == ("success", "Completed")
+    guard = run.audit["guard"]
+    assert (guard["passed"], guard["approved"]) == (False, True)
+    assert (guard["by"], guard["note"]) == ("operator", "agreed with the sales team")
+    assert deployment.sandbox.calls()["rows_written"]["dynamics"] > 0
+
+
+def test_a_rejected_run_ends_failed_with_nothing_written(
+    deployment: Deployment, waiting: tuple[str, str]
+) -> None:
+    before = state_of(deployment.sandbox)
+    answer(deployment, waiting, "Reject", "not before the audit")
+
+    run = deployment.ended(*waiting)
+
+    assert (run.state, run.audit["status"]) == ("failed", "Failed")
+    assert run.audit["message"].startswith("Rejected by operator, nothing was written: ")
+    assert run.audit["guard"]["note"] == "not before the audit"
+    assert state_of(deployment.sandbox) == before
+
+
+def test_a_run_beyond_the_guard_fails_where_nobody_is_to_be_asked(deployment: Deployment) -> None:
+    deployment.refill()
+    deployment.account("strict", guard=CAREFUL["guard"])
+    before = state_of(deployment.sandbox)
+
+    run = deployment.run("strict", "address_books")
+
+    assert (run.state, run.audit["status"]) == ("failed", "Failed")
+    assert run.audit["message"].startswith("Stopped by the guard, nothing was written: ")
+    assert state_of(deployment.sandbox) == before

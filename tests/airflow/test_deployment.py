@@ -1,0 +1,115 @@
+"""What a person finds in Airflow: DAGs, connections, pools, schedules, and why some are missing."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.connections import demo_connections
+from tests.support.deployment import SYNC_TYPES, Deployment
+from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+SCHEDULES = {
+    "suppressions": {"interval": "1h"},
+    "address_books": {
+        "interval": "4h",
+        "window": {"days": "Monday to Friday", "from": "18:00", "to": "08:00"},
+    },
+}
+
+
+def sync_dags(deployment: Deployment) -> set[str]:
+    return {dag_id for dag_id in deployment.api.dags() if "__" in dag_id}
+
+
+def wait_for(deployment: Deployment, expected: set[str], *, errors: int = 0) -> dict[str, str]:
+    """Waits until exactly these DAGs are there, and so many files are in the banner."""
+    deadline = time.monotonic() + 90
+    while True:
+        found, banner = sync_dags(deployment), deployment.airflow.import_errors()
+        if (found == expected and len(banner) == errors) or time.monotonic() > deadline:
+            assert found == expected, banner
+            assert len(banner) == errors, banner
+            return banner
+        time.sleep(1)
+
+
+def test_each_account_has_one_dag_for_each_sync_type(deployment: Deployment) -> None:
+    deployment.account("second", title="The second shop")
+    accounts = {path.stem for path in (deployment.include / "accounts").iterdir()}
+    assert {"first", "second"} <= accounts
+    wait_for(deployment, {f"{account}__{name}" for account in accounts for name in SYNC_TYPES})
+
+    found = deployment.api.call("GET", "dags/second__suppressions")
+
+    assert found["dag_display_name"] == "The second shop: Suppressions"
+    tags = {tag["name"] for tag in found["tags"]}
+    assert tags == {"second", "dynamics", "dotdigital", "suppressions"}
+
+
+def test_a_broken_account_takes_away_its_own_dags_only(deployment: Deployment) -> None:
+    deployment.airflow.wait_for_dags("first__suppressions")
+    before = sync_dags(deployment)
+    file = deployment.include / "accounts" / "broken.yaml"
+    file.write_text("crm: {connector: dynamics, connection: demo_dynamics, paralel: 4}\n")
+    try:
+        banner = wait_for(deployment, before, errors=1)
+    finally:
+        file.unlink()
+
+    (name, trace) = next(iter(banner.items()))
+    assert Path(name).name == "account_problems.py"
+    assert "Accounts without DAGs: broken." in trace
+    assert "accounts/broken.yaml:1 crm.paralel" in trace
+    assert "parallel" in trace, "the near miss is offered"
+    wait_for(deployment, before)  # the banner goes once the file is mended
+
+
+@pytest.mark.parametrize("name", ["demo_dynamics", "demo_dotdigital"])
+def test_the_test_button_tells_right_credentials_from_wrong(
+    deployment: Deployment, name: str
+) -> None:
+    right = {"connection_id": name, **demo_connections(deployment.sandbox.url)[name]}
+    assert ask(deployment, right)["status"] is True
+
+    answer = ask(deployment, {**right, "password": "wrong-password"})
+
+    assert answer["status"] is False
+    assert answer["message"]
+    assert "wrong-password" not in answer["message"]
+    for secret in (DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET):
+        assert secret not in json.dumps(answer)
+
+
+def ask(deployment: Deployment, connection: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = deployment.api.call("POST", "connections/test", connection)
+    return answer
+
+
+def test_each_connection_has_a_pool(deployment: Deployment) -> None:
+    pools = {pool["name"]: pool for pool in deployment.api.call("GET", "pools")["pools"]}
+    assert {"bothways_demo_dynamics", "bothways_demo_dotdigital"} <= set(pools)
+    task = deployment.api.call("GET", "dags/first__suppressions/tasks/apply_crm")
+    assert task["pool"] == "bothways_demo_dynamics"
+
+
+def test_a_schedule_is_shown_in_words(deployment: Deployment) -> None:
+    deployment.account("scheduled", timezone="Europe/London", schedules=SCHEDULES)
+    deployment.airflow.wait_for_dags("scheduled__suppressions", "scheduled__address_books")
+    hourly = deployment.api.call("GET", "dags/scheduled__suppressions")
+    window = deployment.api.call("GET", "dags/scheduled__address_books")
+
+    assert hourly["timetable_summary"] == "every hour (Europe/London)"
+    assert window["timetable_summary"] == (
+        "every 4 hours, Monday to Friday 18:00–08:00 (Europe/London)"
+    )
+    for dag in (hourly, window):
+        assert dag["next_dagrun_run_after"], "Airflow shows when it runs next"
+    unscheduled = deployment.api.call("GET", "dags/first__suppressions")
+    assert unscheduled["next_dagrun_run_after"] is None

@@ -1,0 +1,82 @@
+"""Personal data stays out of logs and XCom, secrets in connections, also where things go wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.deployment import SYNC_TYPES, Deployment
+from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
+from tests.support.vendors import addresses
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+EVERYWHERE = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
+TROUBLE = {
+    "*": {"rows_refused": 0.2, "import_faults": 0.2, "share": {"500": 0.1, "429": 0.1}, "seed": 3}
+}
+NOT_VENDORS = {"*": {"html_200": 1.0, "paths": "contacts"}}
+
+
+@pytest.fixture(scope="module")
+def troubled(deployment: Deployment) -> Deployment:
+    """Runs with refused rows, failing calls, and answers that are no JSON at all."""
+    deployment.refill()
+    deployment.account("troubled")
+    deployment.account("hopeless")
+    deployment.sandbox.faults(TROUBLE)
+    try:
+        for sync_type in SYNC_TYPES:
+            deployment.run("troubled", sync_type)
+        deployment.sandbox.faults(NOT_VENDORS)
+        ids = deployment.start("hopeless", "address_books", full_resync=True)
+        deployment.ended(*ids)
+    finally:
+        deployment.sandbox.faults()
+    return deployment
+
+
+def xcoms(deployment: Deployment) -> list[str]:
+    """Every value of every XCom."""
+    found: list[str] = []
+    while True:
+        page = deployment.api.call("GET", EVERYWHERE, params={"limit": 100, "offset": len(found)})
+        for entry in page["xcom_entries"]:
+            path = (
+                f"dags/{entry['dag_id']}/dagRuns/{entry['run_id']}/taskInstances/"
+                f"{entry['task_id']}/xcomEntries/{entry['key']}"
+            )
+            where = {"map_index": entry["map_index"]}
+            found.append(json.dumps(deployment.api.call("GET", path, params=where)))
+        if not page["xcom_entries"]:
+            return found
+
+
+def test_xcom_holds_references_only(troubled: Deployment) -> None:
+    values = xcoms(troubled)
+    known = addresses(troubled.sandbox)
+    assert len(values) > 5
+    assert len(known) > 100
+    for value in values:
+        assert not [address for address in known if address in value.lower()]
+        assert len(value) < 2_000, "a reference, not rows"
+
+
+def test_no_log_holds_an_address_or_a_secret(troubled: Deployment) -> None:
+    known = addresses(troubled.sandbox)
+    known |= {address.replace("@", "%40") for address in known}
+    secrets = {DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET}
+    secrets |= set(json.loads((troubled.airflow.home / "secrets.json").read_text()).values())
+    logs = [path for path in log_files(troubled.airflow.home) if path.stat().st_size]
+    assert len(logs) > 20
+    text = "\n".join(path.read_text(errors="replace") for path in logs).lower()
+    assert "operations failed" in text or "refused" in text or "error" in text
+    assert [address for address in known if address in text] == []
+    assert [len(secret) for secret in secrets if secret.lower() in text] == []
+
+
+def log_files(home: Path) -> list[Path]:
+    """Of the tasks, and of Airflow's own processes."""
+    return [path for path in home.rglob("*.log") if path.is_file()]

@@ -1,0 +1,90 @@
+"""Two Celery workers, one of which is killed in the middle: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bothways.store.db import Store
+from tests.support.celery import CeleryAirflow
+from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
+from tests.support.engine import World
+from tests.support.postgres import TestPostgres
+from tests.support.vendors import State, state_of
+
+pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(3_000)]
+
+PEOPLE = 20_000
+PER_PARTITION = "2000"
+# A kill must meet a write on its way.
+SLOW = {"dynamics": {"latency_ms": 1_500, "paths": "/api/data/"}}
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    env = {"BOTHWAYS_PEOPLE_PER_PARTITION": PER_PARTITION}
+    with Deployment(PEOPLE, CeleryAirflow, env) as running:
+        yield running
+
+
+@pytest.fixture
+def left_alone(
+    deployment: Deployment, postgres: TestPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, State]:
+    """What both vendors hold after each sync type, run by one process with nothing in its way."""
+    monkeypatch.setenv("BOTHWAYS_INCLUDE", str(tmp_path))
+    with postgres.fresh_database() as url:
+        Store(url).migrate()
+        world = World(deployment.sandbox, url, tmp_path, **ACCOUNT)
+        states = {}
+        for sync_type in SYNC_TYPES:
+            assert world.run(sync_type).status == "Completed"
+            states[sync_type] = state_of(deployment.sandbox)
+        world.close()
+    return states
+
+
+def test_a_killed_worker_changes_nothing_in_the_end(
+    deployment: Deployment, left_alone: dict[str, State]
+) -> None:
+    deployment.refill()
+    for sync_type in SYNC_TYPES:
+        ids = deployment.start("first", sync_type)
+        kill_a_worker_while_it_writes(deployment, *ids)
+
+        run = deployment.ended(*ids, seconds=900)
+
+        assert (run.state, run.audit["status"]) == ("success", "Completed"), run.audit
+        assert_adds_up(run.audit["counts"])
+        found = state_of(deployment.sandbox)
+        for name, expected in left_alone[sync_type].items():
+            assert found[name] == expected, f"{name} differ after {sync_type}"
+        if sync_type != "suppressions":
+            tasks = deployment.airflow.task_instances(*ids)
+            assert sum(task["task_id"] == "plan" for task in tasks) > 1, "planned in partitions"
+
+
+def kill_a_worker_while_it_writes(deployment: Deployment, dag_id: str, run_id: str) -> None:
+    airflow = deployment.airflow
+    assert isinstance(airflow, CeleryAirflow)
+    deployment.sandbox.faults(SLOW)
+    deployment.sandbox.calls(forget=True)
+    pid = airflow.running_pid(dag_id, run_id, "apply_crm", seconds=600)
+    deadline = time.monotonic() + 120
+    while not deployment.sandbox.calls()["rows_written"]["dynamics"]:
+        assert time.monotonic() < deadline, "nothing was written"
+        time.sleep(0.05)
+    name = airflow.worker_of(pid)
+    airflow.kill_worker(name)
+    deployment.sandbox.faults()
+    airflow.start_worker(name)
+
+
+def assert_adds_up(counts: dict[str, Any]) -> None:
+    numbers = dict(counts)
+    total = numbers.pop("total")
+    assert total == sum(numbers.pop("ignored").values()) + sum(numbers.values()) > 0

@@ -1,0 +1,166 @@
+"""A deployment of this project for a test: a real Airflow, the sandbox, and accounts of its own.
+
+    with Deployment(people=200) as deployment:
+        deployment.account("shop")
+        run = deployment.run("shop", "suppressions")
+        assert run.state == "success" and run.audit["status"] == "Completed"
+
+It has the project's DAG files and plugins; accounts and mappings lie in a folder of the test's.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+import yaml
+from psycopg.rows import dict_row
+
+from bothways.config.paths import INCLUDE_VARIABLE
+from bothways.syncs.catalog import CATALOG
+from demo.connections import as_entities, demo_connections
+from demo.environment import PROJECT
+from tests.support.airflow import RealAirflow
+from tests.support.sandbox import SandboxServer
+
+# Every sync type that has a DAG file: a new one is tested without a word here.
+SYNC_TYPES = [name for name in CATALOG if (PROJECT / "dags" / f"{name}.py").exists()]
+LISTS = {
+    "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
+    "product_updates": {
+        "crm": "Product updates",
+        "marketing": "Product updates",
+        "entity": "lead",
+    },
+}
+ACCOUNT = {
+    "crm": {"connector": "dynamics", "connection": "demo_dynamics"},
+    "marketing": {"connector": "dotdigital", "connection": "demo_dotdigital"},
+    "lists": LISTS,
+    "mappings": {
+        "contact": "dynamics_dotdigital/contact.yaml",
+        "lead": "dynamics_dotdigital/lead.yaml",
+    },
+    # A first sync changes everything; what the guard does has a test of its own.
+    "guard": {"free": 1_000_000},
+}
+
+
+@dataclass(frozen=True)
+class SyncRun:
+    """A DAG run that has ended.
+
+    Attributes:
+        dag_id: `<account>__<sync type>`.
+        run_id: Airflow's id.
+        state: Airflow's word for how it ended.
+        audit: its row in the store.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    audit: dict[str, Any]
+
+
+class Deployment:
+    """Starts everything; connections and pools are made, and the CRM is prepared.
+
+    Args:
+        people: size of the sandbox's population.
+        airflow: makes the Airflow; given its environment.
+        env: more of that environment.
+    """
+
+    def __init__(
+        self,
+        people: int,
+        airflow: Callable[..., RealAirflow] = RealAirflow,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.people = people
+        self.include = Path(tempfile.mkdtemp(prefix="bothways-include-"))
+        shutil.copytree(PROJECT / "include" / "mappings", self.include / "mappings")
+        (self.include / "accounts").mkdir()
+        self.sandbox = SandboxServer()
+        # Each look at the DAG files costs a core for a moment, and there are few.
+        slower = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5"}
+        self.airflow = airflow(env={INCLUDE_VARIABLE: str(self.include), **slower, **(env or {})})
+        self.api = self.airflow.api
+
+    def __enter__(self) -> Self:
+        try:
+            self.sandbox.start(people=self.people)
+            connections = demo_connections(self.sandbox.url)
+            self.account("first")
+            self.airflow.start()
+            self.api.put_connections(as_entities(connections))
+            self.api.put_pools(json.loads(self.bothways("pools")))
+            self.bothways("prepare", "first")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends everything and removes every file."""
+        self.airflow.stop()
+        self.sandbox.stop()
+        shutil.rmtree(self.include, ignore_errors=True)
+
+    def account(self, name: str, **changes: Any) -> None:
+        """Writes an account's file."""
+        text = yaml.safe_dump({**ACCOUNT, **changes}, sort_keys=False)
+        (self.include / "accounts" / f"{name}.yaml").write_text(text)
+
+    def refill(self) -> None:
+        """Gives the vendors the population that they began with."""
+        self.sandbox.reset(people=self.people)
+        self.bothways("prepare", "first")
+
+    def bothways(self, *arguments: str) -> str:
+        """What a `bothways` command prints beside this Airflow.
+
+        Raises:
+            AssertionError: it failed; what it said is in the message.
+        """
+        command = [str(Path(sys.executable).parent / "bothways"), *arguments]
+        env = {**self.airflow.env, "COLUMNS": "200"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, account: str, sync_type: str, **params: Any) -> tuple[str, str]:
+        """Triggers a run; gives the ids of its DAG and of itself."""
+        dag_id = f"{account}__{sync_type}"
+        self.airflow.wait_for_dags(dag_id)
+        return dag_id, self.airflow.trigger(dag_id, params)
+
+    def run(self, account: str, sync_type: str, **params: Any) -> SyncRun:
+        """Triggers a run and waits for its end."""
+        return self.ended(*self.start(account, sync_type, **params))
+
+    def ended(self, dag_id: str, run_id: str, seconds: float = 300) -> SyncRun:
+        """Waits for the end of a run."""
+        state = self.airflow.wait(dag_id, run_id, seconds)
+        return SyncRun(dag_id, run_id, state, self.audit(dag_id, run_id))
+
+    def audit(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """A run's row in the store."""
+        with psycopg.connect(self.airflow.store_url, row_factory=dict_row) as connection:
+            found = connection.execute(
+                "SELECT * FROM runs WHERE dag_id = %s AND dag_run_id = %s", (dag_id, run_id)
+            ).fetchone()
+        assert found, f"{dag_id} {run_id} is not in the audit"
+        return found
