@@ -263,6 +263,29 @@ def test_the_erased_are_gone_and_an_unknown_id_is_a_success(
     assert _found(connector, bench, [person["email"]]) == []
 
 
+def test_suppression_records_of_the_erased_are_gone(connector: Any, needs: Any) -> None:
+    needs("ErasesSuppressions", "WritesSuppressions", "ReadsSuppressions")
+    addresses = ["Ann@mail.example", "bob@mail.example"]
+    written = pd.DataFrame(
+        {
+            "seq": range(2),
+            "kind": "create",
+            "entity": "suppression",
+            "key": ["test-1", "test-2"],
+            "email": addresses,
+            "values": [f'{{"email": "{item}", "reason": "unsubscribed"}}' for item in addresses],
+        }
+    )
+    assert set(connector.write_suppressions(written)["outcome"]) == {"written"}
+    results = connector.erase_suppressions(["ann@mail.example", "nobody@mail.example"])
+    assert results["outcome"].to_list() == ["written"]
+    pages = connector.read_suppressions(since=None)
+    left = [item for page in pages for item in page.rows["email"].to_pylist()]
+    assert "Ann@mail.example" not in left
+    assert "bob@mail.example" in left
+    assert connector.erase_suppressions(["ann@mail.example"]).empty
+
+
 def test_preparing_twice_creates_nothing_more(connector: Any, needs: Any) -> None:
     needs("Prepares")
     assert connector.missing() == []

@@ -24,7 +24,10 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
 
 
 def test_the_sound_accounts_keep_their_dags(parsed: Parsed) -> None:
-    assert set(parsed.dags) == {f"sound__{name}" for name in CATALOG} | {"bothways_maintenance"}
+    assert set(parsed.dags) == {f"sound__{name}" for name in CATALOG} | {
+        "bothways_maintenance",
+        "sound__erase",
+    }
 
 
 def test_the_banner_names_every_problem_and_the_accounts_without_dags(parsed: Parsed) -> None:

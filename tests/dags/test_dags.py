@@ -27,9 +27,10 @@ STORY = {
     "apply_marketing": {"close"},
     "close": set(),
 }
-OTHER_FILES = {DAGS / "account_problems.py", DAGS / "maintenance.py"}
+OTHER_FILES = {DAGS / f"{name}.py" for name in ("account_problems", "maintenance", "erase")}
 SYNC_FILES = sorted(set(DAGS.glob("*.py")) - OTHER_FILES)
 MAINTENANCE = "bothways_maintenance"
+ERASING = ("acme__erase", "demo__erase")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
 
 @pytest.fixture(scope="module")
 def parsed(everything: Parsed) -> Parsed:
-    """The DAGs of the accounts."""
-    dags = {name: dag for name, dag in everything.dags.items() if name != MAINTENANCE}
+    """The DAGs that sync."""
+    others = (MAINTENANCE, *ERASING)
+    dags = {name: dag for name, dag in everything.dags.items() if name not in others}
     return dataclasses.replace(everything, dags=dags)
 
 
@@ -149,6 +151,30 @@ def test_one_dag_looks_after_all_accounts(everything: Parsed) -> None:
     assert dag["tasks"]["remove_staging"]["trigger_rule"].lower().endswith("all_done")
     assert dag["doc_md"].lstrip().startswith("### ")
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+
+
+@pytest.mark.parametrize("dag_id", ERASING)
+def test_erasing_has_a_story_of_its_own_and_no_schedule(everything: Parsed, dag_id: str) -> None:
+    dag = everything.dags[dag_id]
+    account = dag_id.partition("__")[0]
+    graph = {name: task["downstream"] for name, task in dag["tasks"].items()}
+    assert graph == {
+        "open": ["erase_crm"],
+        "erase_crm": ["erase_marketing"],
+        "erase_marketing": ["close"],
+        "close": [],
+    }
+    assert dag["tasks"]["close"]["trigger_rule"].lower().endswith("all_done")
+    assert all(dag["tasks"][f"erase_{side}"]["pool"] != "default_pool" for side in SIDES)
+    assert dag["params"] == {"request": None, "confirm": None}
+    for name, schema in dag["schemas"].items():
+        assert schema["type"] == ["integer", "null"]  # never an address
+        assert schema["title"]
+        assert dag["descriptions"][name].endswith(".")
+    assert (dag["schedule"], dag["catchup"], dag["max_active_runs"]) == ("", False, 1)
+    assert set(dag["tags"]) == {account, "dynamics", "dotdigital", "erase"}
+    assert dag["doc_md"].lstrip().startswith("### ")
+    assert "**This cannot be undone.**" in dag["doc_md"]
 
 
 def test_every_sync_type_has_its_file() -> None:

@@ -106,6 +106,26 @@ def audit(  # noqa: PLR0917 - each is an option of the command
 
 
 @app.command()
+def erase(
+    account: Annotated[str, typer.Argument(help="The account's name.")],
+    person: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="E-mail address, or the id of a record. Left out, it is asked for: so it stays "
+            "out of the shell's history.",
+        ),
+    ] = "",
+    confirm: Annotated[str, typer.Option(help="The same again; asked for if left out.")] = "",
+) -> None:
+    """File a request to forget a person; print the number that the erase DAG takes."""
+    from bothways.cli.erase import erase as run
+
+    person = person or typer.prompt("Address or id")
+    run(account, person, confirm or typer.prompt("The same again"))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the store's tables to this version; a repeat changes nothing."""
     from bothways.orchestration.connections import join_airflow, open_store

@@ -271,6 +271,18 @@ class ErasesContacts(Protocol):
         ...
 
 
+@runtime_checkable
+class ErasesSuppressions(Protocol):
+    """Removes its own suppression records of people for ever, on their request."""
+
+    def erase_suppressions(self, emails: Sequence[str]) -> pd.DataFrame:
+        """Delete the records of these addresses (whatever their case); return RESULTS.
+
+        One row for each record that there was, `seq` counting them; none where there was none.
+        """
+        ...
+
+
 def since_text(moment: datetime) -> str:
     """Return a timestamp watermark: ISO 8601, UTC, milliseconds, ``Z``."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

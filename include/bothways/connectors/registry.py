@@ -65,7 +65,7 @@ _CONNECTORS: Final[Mapping[str, Registration]] = {
         connector="bothways.connectors.dynamics.connector.DynamicsConnector",
         hook="bothways.connectors.dynamics.hook.DynamicsHook",
         capabilities=_EVERY_CONNECTOR
-        | {"Prepares", "ReadsListMembers", "WritesSuppressions"},
+        | {"ErasesSuppressions", "Prepares", "ReadsListMembers", "WritesSuppressions"},
         chunk_rows=5_000,
         parallel=4,
     ),

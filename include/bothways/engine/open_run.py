@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
@@ -15,6 +15,7 @@ from bothways.errors import RunStopped, StagingError
 from bothways.store import applying, runs
 from bothways.store.db import Store
 from bothways.syncs.catalog import CATALOG, SyncType
+from bothways.syncs.catalog import sync_type as known_sync
 from bothways.syncs.options import Options
 from bothways.terms import SIDES, RunStatus
 
@@ -104,7 +105,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
     return Run(
         run_id=row.run_id,
         account=load_account(row.account),
-        sync=CATALOG[row.sync_type],
+        sync=known_sync(row.sync_type),
         options=_options(row.params),
         store=store,
         staging=staging_for(row.account, row.run_id),
@@ -113,7 +114,9 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
 
 def _options(params: dict[str, object]) -> Options:
     values = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in params.items()
+        item.name: tuple(value) if isinstance(value := params[item.name], list) else value
+        for item in fields(Options)
+        if item.name in params
     }
     return Options(**values)  # type: ignore[arg-type]
 

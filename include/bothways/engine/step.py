@@ -22,6 +22,8 @@ STEPS: Final = (
     "review",
     "apply_crm",
     "apply_marketing",
+    "erase_crm",
+    "erase_marketing",
 )
 
 

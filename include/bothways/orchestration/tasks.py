@@ -45,7 +45,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
     from bothways.orchestration.runtime import open_store, staging_for
 
     context = get_current_context()
-    with open_store() as store, _final_errors():
+    with open_store() as store, final_errors():
         opened = begin(
             store,
             account=account,
@@ -54,7 +54,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
             staging_for=staging_for,
             dag_id=context["dag"].dag_id,
             dag_run_id=context["run_id"],
-            submitted_by=_who(context),
+            submitted_by=who(context),
             missing_connections=missing_connections,
             people_expected=_people_expected,
         )
@@ -66,7 +66,7 @@ def extract(side: Side) -> dict[str, int]:
     """Read one side into staging; return rows by dataset."""
     from bothways.engine.extract import extract as read
 
-    with step(get_current_context(), f"extract_{side}") as run, _connector(run, side) as connector:
+    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
         return read(run, side, connector)
 
 
@@ -85,7 +85,7 @@ def apply(side: Side, chunk: int) -> dict[str, int]:
     from bothways.engine.apply import apply as write
 
     context = get_current_context()
-    with step(context, f"apply_{side}") as run, _connector(run, side) as connector:
+    with step(context, f"apply_{side}") as run, open_side(run, side) as connector:
         return write(run, side, chunk, connector, last_try=_last_try(context))
 
 
@@ -94,7 +94,7 @@ def close() -> str:
     """Finish the run's audit row; fail where the run failed, so that Airflow shows it."""
     from bothways.engine.close import close as finish
 
-    with _run(get_current_context()) as run:
+    with found_run(get_current_context()) as run:
         status, message = finish(run)
     if status == "Failed":
         raise AirflowFailException(message)
@@ -106,16 +106,17 @@ def step(context: Context, name: str) -> Iterator[Run]:
     """Give a step its run, and put a failure into the audit before Airflow sees it."""
     from bothways.engine.step import step as audited
 
-    with _run(context) as run, audited(run, name):
+    with found_run(context) as run, audited(run, name):
         yield run
 
 
 @contextmanager
-def _run(context: Context) -> Iterator[Run]:
+def found_run(context: Context) -> Iterator[Run]:
+    """Give a task the run that `open` recorded for its DAG run."""
     from bothways.engine.open_run import find_run
     from bothways.orchestration.runtime import open_store, staging_for
 
-    with open_store() as store, _final_errors():
+    with open_store() as store, final_errors():
         yield find_run(
             store,
             dag_id=context["dag"].dag_id,
@@ -125,7 +126,8 @@ def _run(context: Context) -> Iterator[Run]:
 
 
 @contextmanager
-def _connector(run: Run, side: Side) -> Iterator[Connector]:
+def open_side(run: Run, side: Side) -> Iterator[Connector]:
+    """Open the connector of one side of a run's account, and close it."""
     from bothways.connectors.registry import open_connector
 
     config = run.account.side(side)
@@ -137,7 +139,7 @@ def _connector(run: Run, side: Side) -> Iterator[Connector]:
 
 
 @contextmanager
-def _final_errors() -> Iterator[None]:
+def final_errors() -> Iterator[None]:
     """Spare the retries where they cannot help."""
     try:
         yield
@@ -166,7 +168,8 @@ def _last_try(context: Context) -> bool:
     return bool(instance.try_number > instance.max_tries)
 
 
-def _who(context: Context) -> str:
+def who(context: Context) -> str:
+    """Return the user who triggered the DAG run, or how it was started."""
     dag_run: Any = context["dag_run"]
     return dag_run.triggering_user_name or (
         "schedule" if dag_run.run_type == "scheduled" else "api"

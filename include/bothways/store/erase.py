@@ -31,6 +31,7 @@ from bothways.store.schema import (
     secrets,
     suppressions,
 )
+from bothways.tables import Side
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
@@ -64,6 +65,29 @@ def erase_person(conn: sa.Connection, *, account: str, email_key: str) -> dict[s
         receipt[table.name] = conn.execute(mine).rowcount
     _blank_texts(conn, person, retries.c.error_message, retries.c.account == account)
     return receipt
+
+
+def bar(conn: sa.Connection, *, account: str, email_key: str) -> None:
+    """Keep the hashes of a person's addresses, so that no sync brings them back from now on."""
+    _remember(conn, _find(conn, account, email_key))
+
+
+def whereabouts(
+    conn: sa.Connection, *, account: str, email_key: str, side: Side
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return where a person is known to be on a side, and under which addresses anywhere.
+
+    Returns:
+        Ids by entity, and every spelling of every address of theirs.
+    """
+    person = _find(conn, account, email_key)
+    mine = (records.c.account == account, records.c.side == side)
+    ids = person.crm if side == "crm" else person.marketing
+    query = sa.select(records.c.entity, records.c.id).where(*mine, records.c.id.in_(ids))
+    found: dict[str, list[str]] = {}
+    for row in conn.execute(query.order_by(records.c.entity, records.c.id)):
+        found.setdefault(row.entity, []).append(row.id)
+    return found, sorted(person.spellings)
 
 
 def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:

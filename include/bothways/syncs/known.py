@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bothways.store import records, suppressions
+from bothways.store import erase, records, suppressions
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
 from bothways.tables import FieldType, Side
@@ -55,6 +55,11 @@ def ledger(
         email_keys=_distinct(email_keys),
         list_key=list_key,
     )
+
+
+def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
+    """Say of each address whether its owner asked to be forgotten."""
+    return erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=email_keys)
 
 
 def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:

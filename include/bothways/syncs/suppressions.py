@@ -186,11 +186,13 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
         return ignored(told[~told["email_key"].isin(people["email_key"])], "switched_off", **about)
     kept = known.ledger(inputs, "crm", told["email_key"], "")
     there = told["email_key"].isin(kept["email_key"])
-    new = told[~there]
+    erased = ~there & known.erased(inputs, told["email_key"])
+    new = told[~there & ~erased]
     values = _record_values(new, _ACCOUNT_RECORD)
     return joined(
         [
             unchanged(told[there], **about),
+            ignored(told[erased], "erased", **about),
             job_frame(
                 new,
                 kind="create",
@@ -209,6 +211,9 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     """Suppress on the platform what a person added to the CRM's suppression records."""
     kept = known.ledger(inputs, "marketing", added["email_key"], "")
     there = added["email_key"].isin(kept["email_key"])
+    contacts = known.people(inputs, "marketing", email_keys=added["email_key"])
+    absent = ~added["email_key"].isin(contacts["email_key"])
+    erased = ~there & absent & known.erased(inputs, added["email_key"])
     about: dict[str, Any] = {
         "target": "marketing",
         "entity": "contact",
@@ -219,8 +224,9 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     return joined(
         [
             unchanged(added[there], **about),
+            ignored(added[erased], "erased", **about),
             job_frame(
-                added[~there],
+                added[~there & ~erased],
                 kind="suppress",
                 result="new",
                 reason=added["reason"],
@@ -292,11 +298,13 @@ def _list_records(
 ) -> pd.DataFrame:
     kept = known.ledger(inputs, "crm", people["email_key"], key)
     there = people["id"].isin(kept["member_id"])
-    new = people[~there]
+    erased = ~there & known.erased(inputs, people["email_key"])
+    new = people[~there & ~erased]
     values = _record_values(new, _LIST_RECORD)
     return joined(
         [
             unchanged(people[there], entity="suppression", **about),
+            ignored(people[erased], "erased", entity="suppression", **about),
             job_frame(
                 new,
                 kind="create",

@@ -243,6 +243,10 @@ class DynamicsConnector:
         """Create suppression records by key."""
         return self._suppressions.write(operations)
 
+    def erase_suppressions(self, emails: Sequence[str]) -> pd.DataFrame:
+        """Delete the suppression records of these addresses."""
+        return self._suppressions.erase(emails)
+
     # ── what is ours in the environment ───────────────────────────────────────────────────────
 
     def missing(self) -> list[str]:

@@ -6,15 +6,16 @@ A record without one of our keys was added by a person, for whom an address as i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow.compute as pc
 
 from bothways.connectors.base import Page
 from bothways.connectors.dynamics import errors, tables
-from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.batch import Part
+from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, Environment
 from bothways.connectors.dynamics.names import (
     GUID,
@@ -24,18 +25,22 @@ from bothways.connectors.dynamics.names import (
     UNSAFE_KEY,
     Names,
 )
-from bothways.connectors.dynamics.queries import text
+from bothways.connectors.dynamics.queries import chunks, one_of, query, text
 from bothways.connectors.dynamics.reading import Source, read_changes, read_since
 from bothways.connectors.dynamics.writing import (
+    BATCH_ROWS,
     Keyed,
+    Verdict,
     Verdicts,
     Writer,
     as_frame,
+    failed,
     records_of,
     refused,
+    send_parts,
     text_or_none,
 )
-from bothways.errors import FeatureUnavailable
+from bothways.errors import ConnectorError, FeatureUnavailable, Missing
 
 _NAME_LENGTH = 320
 
@@ -95,6 +100,26 @@ class Suppressions:
         bulk = (UPSERT_MULTIPLE, names.suppression) in self._environment.bulk
         writer = Writer(self._client, names.suppressions, UPSERT_MULTIPLE if bulk else "")
         return as_frame({**verdicts, **writer.write(writes)})
+
+    def erase(self, emails: Sequence[str]) -> pd.DataFrame:
+        """Delete the records that have one of these addresses, as their own or as their name."""
+        names, record_id = self._names, f"{self._names.suppression}id"
+        paths = [
+            query(names.suppressions, select=(record_id,), where=one_of(names.own(column), group))
+            for column in ("email", "name")
+            for group in chunks(emails)
+        ]
+        ids = sorted(
+            {row[record_id] for body in self._client.queries(paths) for row in rows_of(body)}
+        )
+        verdicts: Verdicts = {}
+        for start in range(0, len(ids), BATCH_ROWS):
+            group = ids[start : start + BATCH_ROWS]
+            parts = [Part("DELETE", f"{names.suppressions}({item})") for item in group]
+            for seq, answer in enumerate(send_parts(self._client, parts), start):
+                gone = not isinstance(answer, ConnectorError) or isinstance(answer, Missing)
+                verdicts[seq] = Verdict() if gone else failed(cast(ConnectorError, answer))
+        return as_frame(verdicts)
 
     def _values(self, row: dict[str, Any]) -> dict[str, Any]:
         own = self._names.own
