@@ -37,6 +37,7 @@ _KINDS: Final = {
     "join": "Add to list",
     "leave": "Remove from list",
     "suppress": "Suppress",
+    "erase": "Erase",
 }
 _REASONS: Final = {
     "erased": "the person asked to be forgotten, and their address was erased",
@@ -57,6 +58,12 @@ _REASONS: Final = {
     "changed_since": "somebody changed it since, so that it was not taken back",
     "cannot_undo_unsubscribe": "nobody is made mailable again",
     "created_record_kept": "people are never deleted",
+    "list_not_synced": "the account no longer maps the list, or it cannot be synced",
+    "pending": "it changed since the last run, and the next one carries it over",
+    "conflict": "both sides were changed to different values, and the next run decides",
+    "retry_pending": "the last runs could not write it, and a next one tries again",
+    "given_up": "it failed too often and is not tried any more",
+    "drift": "the two sides differ, and no run will see it by itself",
     "gone": "the record is there no more",
     "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
 }
