@@ -16,7 +16,7 @@ from bothways.syncs.options import Options
 from bothways.terms import SIDES, Side
 from bothways.transform.partition import BUCKETS
 
-# About 300 MiB of a plan task's memory (benchmarks/two_way.py measures it). Small workers want fewer.
+# About 300 MiB of a plan task's memory, as benchmarks/two_way.py measures it.
 PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))
 
 PeopleExpected = Callable[[Account], int]
