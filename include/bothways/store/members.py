@@ -62,7 +62,7 @@ def absorb_members(
         touched += upsert(conn, members, left.subquery(), lost, changes=_deleted)
         ended = sa.select(given.c.membership_id).where(gone, by_id).subquery()
         touched += upsert(conn, member_tombstones, ended, lost, changes=_deleted_by_id)
-        _settle(conn, account, side, given)
+        _settle(conn, account, side, rows)
         return touched
 
 
@@ -152,20 +152,12 @@ def _deleted_by_id(new: Any) -> dict[str, Any]:
     return {"deleted_run": sa.func.greatest(member_tombstones.c.deleted_run, new.deleted_run)}
 
 
-def _settle(conn: sa.Connection, account: str, side: str, given: sa.Table) -> None:
-    """Say of each membership that the page touched whether it lasts."""
+def _settle(conn: sa.Connection, account: str, side: str, rows: pa.Table) -> None:
+    """Say of each membership that the page may have touched whether it lasts.
+
+    Whoever is looked at in vain, on another list of the same person, stays as it was.
+    """
     end = member_tombstones
-    by_key = sa.and_(
-        members.c.list_id == given.c.list_id,
-        members.c.entity == sa.func.coalesce(given.c.entity, ""),
-        members.c.member_id == given.c.member_id,
-    )
-    here = sa.and_(members.c.account == account, members.c.side == side)
-    key = (members.c.list_id, members.c.entity, members.c.member_id)
-    touched = sa.union(
-        sa.select(*key).join(given, by_key).where(here),
-        sa.select(*key).join(given, members.c.membership_id == given.c.membership_id).where(here),
-    ).subquery()
     told = (
         sa.select(end.c.deleted_run)
         .where(
@@ -177,5 +169,10 @@ def _settle(conn: sa.Connection, account: str, side: str, given: sa.Table) -> No
     )
     over = sa.func.greatest(members.c.deleted_run, told) >= sa.func.coalesce(members.c.seen_run, 0)
     since = sa.func.coalesce(members.c.deleted_at, sa.func.clock_timestamp())
-    same = [members.c[column.name] == column for column in touched.c]
-    conn.execute(members.update().where(here, *same).values(deleted_at=sa.case((over, since))))
+    asked = {name: _texts(rows, name) for name in ("member_id", "membership_id")}
+    here = (members.c.account == account, members.c.side == side, *matching(members, asked))
+    conn.execute(members.update().where(*here).values(deleted_at=sa.case((over, since))))
+
+
+def _texts(rows: pa.Table, name: str) -> pd.Series:
+    return rows[name].to_pandas(types_mapper=pd.ArrowDtype)
