@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from demo.connections import demo_connections
-from tests.support.deployment import SYNC_TYPES, Deployment
+from tests.support.deployment import BY_HAND, SYNC_TYPES, Deployment
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -44,7 +44,8 @@ def test_each_account_has_one_dag_for_each_sync_type(deployment: Deployment) -> 
     deployment.account("second", title="The second shop")
     accounts = {path.stem for path in (deployment.include / "accounts").iterdir()}
     assert {"first", "second"} <= accounts
-    wait_for(deployment, {f"{account}__{name}" for account in accounts for name in SYNC_TYPES})
+    names = [*SYNC_TYPES, *BY_HAND]
+    wait_for(deployment, {f"{account}__{name}" for account in accounts for name in names})
 
     found = deployment.api.call("GET", "dags/second__suppressions")
 
