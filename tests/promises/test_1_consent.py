@@ -156,7 +156,7 @@ def test_on_a_bad_line_nobody_becomes_mailable(
     silent = _silent(sandbox)
     assert all(len(names) > 2 for names in silent.values())
     for round_ in range(2):
-        for sync_type in ("suppressions", "address_books"):
+        for sync_type in ("suppressions", "address_books", "marketing_lists"):
             sandbox.faults({"*": {**BAD_LINE, "seed": round_}})
             world.run(sync_type)
     sandbox.faults()
