@@ -66,7 +66,7 @@ _CONNECTORS: Final[Mapping[str, Registration]] = {
         hook="bothways.connectors.dynamics.hook.DynamicsHook",
         capabilities=_EVERY_CONNECTOR
         | {"ErasesSuppressions", "Prepares", "ReadsListMembers", "WritesSuppressions"},
-        chunk_rows=5_000,
+        chunk_rows=10_000,
         parallel=4,
     ),
     "dotdigital": Registration(
@@ -76,7 +76,7 @@ _CONNECTORS: Final[Mapping[str, Registration]] = {
         connector="bothways.connectors.dotdigital.connector.DotdigitalConnector",
         hook="bothways.connectors.dotdigital.hook.DotdigitalHook",
         capabilities=_EVERY_CONNECTOR,
-        chunk_rows=10_000,
+        chunk_rows=25_000,
         parallel=4,
     ),
 }

@@ -47,7 +47,8 @@ class DotdigitalConnector:
         policy: RetryPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.limits = Limits(chunk_rows=10_000, parallel=parallel)
+        # One import for one task.
+        self.limits = Limits(chunk_rows=25_000, parallel=parallel)
         self._client = DotdigitalClient(settings, parallel=parallel, policy=policy, clock=clock)
 
     def check(self) -> str:

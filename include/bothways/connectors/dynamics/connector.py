@@ -70,8 +70,8 @@ class DynamicsConnector:
     title = TITLE
     side: Side = "crm"
     entities: tuple[str, ...] = tuple(PEOPLE)
-    # Five bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
-    limits = Limits(chunk_rows=5_000, parallel=4)
+    # Ten bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
+    limits = Limits(chunk_rows=10_000, parallel=4)
     joins_on_create: ClassVar[bool] = False
 
     def __init__(
@@ -266,7 +266,8 @@ class DynamicsConnector:
 
     @property
     def _people(self) -> People:
-        return People(self._client, self._environment, self._names)
+        known = self.__dict__.get("_environment")
+        return People(self._client, self._names, known, lambda: self._environment)
 
     @property
     def _membership(self) -> Membership:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -59,14 +59,23 @@ class People:
 
     Args:
         client: The Web API.
-        environment: What the environment has.
-        names: What is ours in it.
+        names: What is ours in the environment.
+        environment: What the environment has; None where nobody has asked yet. It is not asked
+            for a write that succeeds.
+        ask: Asks.
     """
 
-    def __init__(self, client: Dataverse, environment: Environment, names: Names) -> None:
+    def __init__(
+        self,
+        client: Dataverse,
+        names: Names,
+        environment: Environment | None,
+        ask: Callable[[], Environment],
+    ) -> None:
         self._client = client
-        self._environment = environment
         self._names = names
+        self._environment = environment
+        self._ask = ask
 
     def write(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute operations; RESULTS."""
@@ -114,10 +123,6 @@ class People:
 
     def _create(self, table: PersonTable, rows: Sequence[Values]) -> Verdicts:
         keyed = Keyed(table.name, table.entity_set, self._names.external_id)
-        if not self._environment.has(table.name, keyed.column):
-            raise FeatureUnavailable(
-                errors.not_prepared(f"column {keyed.column} of {table.name}"), vendor=TITLE
-            )
         verdicts: Verdicts = {}
         writes = []
         for row in rows:
@@ -131,11 +136,20 @@ class People:
             writes.append(keyed.write(row["seq"], key, values))
         writer = Writer(self._client, table.entity_set, self._bulk(UPSERT_MULTIPLE, table))
         written = writer.write(writes)
+        if not any(verdict.outcome == "written" for verdict in written.values()):
+            self._require(table, keyed.column)
         written = self._with_ids(table, written, {write.seq: write.record for write in writes})
         return {**verdicts, **written}
 
+    def _require(self, table: PersonTable, column: str) -> None:
+        """Say so where all was refused because nobody has prepared the environment."""
+        if not (self._environment or self._ask()).has(table.name, column):
+            missing = errors.not_prepared(f"column {column} of {table.name}")
+            raise FeatureUnavailable(missing, vendor=TITLE)
+
     def _bulk(self, message: str, table: PersonTable) -> str:
-        return message if (message, table.name) in self._environment.bulk else ""
+        known = self._environment
+        return message if known is None or (message, table.name) in known.bulk else ""
 
     def _with_ids(
         self, table: PersonTable, verdicts: Verdicts, keys: Mapping[int, str]

@@ -28,8 +28,6 @@ def _stored(sandbox: SandboxServer, table: str = "contact") -> dict[str, dict[st
 def test_a_thousand_people_are_one_write_and_one_read(
     connector: DynamicsConnector, sandbox: SandboxServer
 ) -> None:
-    connector.missing()
-    sandbox.calls(forget=True)
     results = connector.write_contacts(creates(1000))
     stored = _stored(sandbox)
     assert set(results["outcome"]) == {"written"}
