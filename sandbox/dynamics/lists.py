@@ -100,8 +100,9 @@ def _insert(work: Work, list_id: str, target: str, member_id: str, row_id: str) 
 
 def membership(work: Work, list_id: str, row_id: str) -> str | None:
     """Return the listmember id of a member, or None."""
+    # `+` keeps SQLite from looking through the whole list: a person is on few.
     row = work.connection.execute(
-        "SELECT listmemberid FROM listmember WHERE entityid = ? AND listid = ?", (row_id, list_id)
+        "SELECT listmemberid FROM listmember WHERE entityid = ? AND +listid = ?", (row_id, list_id)
     ).fetchone()
     return None if row is None else str(row[0])
 
