@@ -1,6 +1,6 @@
 """How long each page of the console takes over a store with years of runs in it.
 
-    python benchmarks/console_pages.py [--runs 10000] [--jobs 5000000] [--rounds 5]
+    python -m benchmarks.console_pages [--runs 10000] [--jobs 5000000] [--rounds 5]
 
 It starts a PostgreSQL of its own, fills it with generate_series, and asks for the pages in the
 process of Airflow's API application, signed in as an administrator: routing, permissions, SQL and
@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.postgres import TestPostgres
 
