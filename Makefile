@@ -1,5 +1,7 @@
 # Everything that these make lies below .bothways/; `make clean` removes it.
 BIN := .bothways/venv/bin
+# Which tests `make test` runs.
+MARKERS ?= not distributed and not soak
 RUN := $(BIN)/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 
@@ -24,7 +26,7 @@ sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 	@$(RUN) -m sandbox --port $${BOTHWAYS_SANDBOX_PORT:-8900} --data .bothways/sandbox
 
 test: tools ## run the test suite, all but what needs workers of its own
-	@$(RUN) -m pytest -m "not distributed and not soak"
+	@$(RUN) -m pytest -m "$(MARKERS)"
 
 test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
 	@$(RUN) -m pytest tests/distributed -m distributed
