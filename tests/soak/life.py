@@ -118,7 +118,7 @@ class Life:
     def crm_suppress(self, address: int) -> None:
         email = _address(address)
         self._crm.suppression(email)
-        self._watch.silenced(email)
+        self._watch.written_down(email)
 
     def crm_merge(self, kept: int, lost: int) -> None:
         rows = [self._record(number) for number in (kept, lost)]
@@ -201,7 +201,7 @@ class Life:
         row = self._contact(contact)
         if row and (self._books[NAMES[number]], row["id"]) in self.view().memberships:
             self._sandbox.act("dotdigital", "unsubscribe", email=row["email"], list=NAMES[number])
-            self._watch.left(row["email"], NAMES[number])
+            self._watch.written_down(row["email"], NAMES[number])
 
     def pf_yes(self, contact: int) -> None:
         """Somebody comes back by the platform's own means."""
@@ -259,6 +259,8 @@ class Life:
         run = self._world.finished(sync_type, name) if self._opened(sync_type, name) else None
         if run:
             self.finished.append(run)
+            if sync_type == "suppressions" and run.status == "Completed":
+                self._watch.heard()
         self._watch.after(before, self.view(), run)
 
     def _steps(

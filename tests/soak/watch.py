@@ -17,6 +17,7 @@ class Watch:
     def __init__(self) -> None:
         self._silent: set[str] = set()
         self._left: set[tuple[str, str]] = set()
+        self._unheard: list[tuple[str, str | None]] = []
 
     # ── the people's own words ────────────────────────────────────────────────────────────────
 
@@ -24,13 +25,23 @@ class Watch:
         """An address may not be mailed any more."""
         self._silent.add(key_of(email))
 
-    def left(self, email: str, list_name: str) -> None:
-        """An address said no to a list."""
-        self._left.add((key_of(email), list_name))
+    def written_down(self, email: str, list_name: str | None = None) -> None:
+        """A word that only the suppressions sync reads: others know it once that one has run."""
+        self._unheard.append((key_of(email), list_name))
+
+    def heard(self) -> None:
+        """The suppressions sync has run to its end."""
+        for key, list_name in self._unheard:
+            if list_name is None:
+                self._silent.add(key)
+            else:
+                self._left.add((key, list_name))
+        self._unheard.clear()
 
     def came_back(self, email: str, list_name: str | None = None) -> None:
         """Somebody said yes again by the platform's own means."""
         key = key_of(email)
+        self._unheard = [word for word in self._unheard if word != (key, list_name)]
         if list_name is None:
             self._silent.discard(key)
         else:

@@ -24,7 +24,11 @@ from typing import Any, Self
 import requests
 
 from bothways.store.db import Store
-from bothways.syncs import address_books, suppressions  # noqa: F401 - before the process forks
+from bothways.syncs import (  # noqa: F401 - before the process forks
+    address_books,
+    marketing_lists,
+    suppressions,
+)
 from tests.support.engine import World
 from tests.support.sandbox import ROOT, SandboxServer
 
