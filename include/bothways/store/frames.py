@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
+from sqlalchemy.types import NullType
 
 from bothways.errors import StoreError
 
@@ -112,8 +113,13 @@ def matching(
 
 
 def _array(values: pd.Series) -> sa.ColumnElement[Any]:
-    texts = values.dropna().drop_duplicates().str.replace("\x00", "", regex=False)
-    return sa.cast(sa.literal(texts.to_list(), ARRAY(sa.Text)), ARRAY(sa.Text))
+    """Return texts as one literal: the driver would take them into an array one by one."""
+    texts = pa.array(values.dropna().drop_duplicates(), pa.string(), from_pandas=True)
+    for sign, written in (("\x00", ""), ("\\", "\\\\"), ('"', '\\"')):
+        texts = pc.replace_substring(texts, sign, written)
+    literal = '","'.join(texts.to_pylist()).join(('{"', '"}')) if len(texts) else "{}"
+    # Without a type of its own it is read as an array while the statement is planned, and hashed.
+    return sa.cast(sa.literal(literal, NullType()), ARRAY(sa.Text))
 
 
 def upsert(
