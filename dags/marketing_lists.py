@@ -13,6 +13,7 @@ Keeps each mapped static marketing list and its platform list in step, both ways
 and **Only these records** narrow the run; **Undo this run** takes back what an earlier run wrote,
 where nobody has changed it since. A plan beyond the account's guard writes nothing.
 """
+
 from __future__ import annotations
 
 from airflow.sdk import DAG  # noqa: F401 - Airflow looks for DAGs in files that name it
