@@ -117,7 +117,8 @@ def _array(values: pd.Series) -> sa.ColumnElement[Any]:
     texts = pa.array(values.dropna().drop_duplicates(), pa.string(), from_pandas=True)
     for sign, written in (("\x00", ""), ("\\", "\\\\"), ('"', '\\"')):
         texts = pc.replace_substring(texts, sign, written)
-    literal = '","'.join(texts.to_pylist()).join(('{"', '"}')) if len(texts) else "{}"
+    words = [str(text) for text in texts.to_pylist()]
+    literal = '","'.join(words).join(('{"', '"}')) if words else "{}"
     # Without a type of its own it is read as an array while the statement is planned, and hashed.
     return sa.cast(sa.literal(literal, NullType()), ARRAY(sa.Text))
 
