@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, ViewportSize
 
+BROAD = ViewportSize(width=1280, height=900)
+NARROW = ViewportSize(width=400, height=800)
 AXE = Path(__file__).parent / "axe"
 _ROOT = Path(__file__).parents[2]
 _SERIOUS = ("serious", "critical")

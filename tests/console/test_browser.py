@@ -6,7 +6,6 @@ The tests build on each other, in the order in which they stand here.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +14,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.environment import PASSWORDS
-from tests.console.browser import axe_script, chromium, screenshot, violations
+from tests.console.browser import BROAD, chromium, screenshot
 from tests.support.deployment import Deployment
 
 pytestmark = [pytest.mark.browser, pytest.mark.airflow]
 
-BROAD = {"width": 1280, "height": 900}
-NARROW = {"width": 400, "height": 800}
 SYNCS = ("suppressions", "address_books")
 PATIENCE = 300_000  # a run takes half a minute on a machine of its own
 expect.set_options(timeout=30_000)
@@ -236,57 +233,3 @@ def test_a_viewer_looks_and_cannot_act(signed_in: Any, deployment: Deployment) -
     assert forced == 403
     assert len(deployment.api.runs("demo__suppressions")) == before
     page.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(scheme: str, page: Page, deployment: Deployment) -> None:
-    script = axe_script()
-    page.goto("/bothways/")
-    page.evaluate(f"localStorage.setItem('theme', '{scheme}')")
-    for name, url in places(page).items():
-        for size in (BROAD, NARROW):
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            page.goto(url)
-            assert page.evaluate("document.documentElement.dataset.theme") == scheme
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= size["width"], f"{name} is {wide} wide"
-            assert violations(page, script) == [], f"{name}, {scheme}, {size['width']}"
-            if name == "overview":
-                screenshot(page, f"console-overview-{scheme}-{size['width']}")
-
-
-def places(page: Page) -> dict[str, str]:
-    """A URL of each page."""
-    page.goto("/bothways/audit?status=Completed")
-    run = page.locator("tbody th a").first.get_attribute("href") or ""
-    page.goto("/bothways/audit?status=Dry+Run")
-    dry = page.locator("tbody th a").first.get_attribute("href") or ""
-    page.goto(run)
-    person = page.locator("#jobs ~ .scroll tbody a").first.get_attribute("href") or ""
-    return {
-        "overview": "/bothways/",
-        "audit": "/bothways/audit",
-        "run": run,
-        "plan": dry,
-        "undo": f"{run}/undo",
-        "person": person,
-        "accounts": "/bothways/accounts",
-        "account": "/bothways/accounts/demo",
-        "api": "/bothways/api",
-        "problem": "/bothways/runs/demo__suppressions/999999",
-    }
-
-
-def test_the_keyboard_reaches_the_content_and_the_buttons(page: Page) -> None:
-    page.goto("/bothways/")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        label = page.evaluate("document.activeElement.getAttribute('aria-label')")
-        if label == "Sync now: Suppressions of demo":
-            return
-        time.sleep(0.01)
-    pytest.fail("the Sync Now button cannot be reached by Tab")

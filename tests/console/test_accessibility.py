@@ -1,0 +1,146 @@
+"""Every page in a real browser, light and dark, broad and narrow: what axe-core finds, the keys.
+
+Airflow's API application is served as it is, without the scheduler: nothing runs here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bothways.console.auth import tokens
+from demo.environment import free_port
+from tests.console.browser import (
+    BROAD,
+    NARROW,
+    axe_script,
+    chromium,
+    screenshot,
+    violations,
+)
+from tests.console.filled import ANNA, Filled
+
+pytestmark = pytest.mark.browser
+
+RUN = "/bothways/runs/north__marketing_lists"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = chromium(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAPI) -> Iterator[str]:
+    """The address of the API application with the console in it."""
+    port = free_port()
+    config = uvicorn.Config(
+        airflow_app[0], host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+def page(
+    browser: Browser, served: str, airflow_app: tuple[FastAPI, FastAPI, dict[str, str]]
+) -> Iterator[Page]:
+    """A page of the administrator's browser, in which nothing may go wrong unseen."""
+    context = browser.new_context(base_url=served, viewport=BROAD)
+    context.add_cookies([{"name": "_token", "value": airflow_app[2]["admin"], "url": served}])
+    found = context.new_page()
+    errors: list[str] = []
+    found.on("pageerror", lambda error: errors.append(str(error)))
+    found.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    yield found
+    context.close()
+    assert [error for error in errors if "404" not in error] == []
+
+
+def places(filled: Filled) -> dict[str, str]:
+    """A URL of each page."""
+    return {
+        "overview": "/bothways/",
+        "audit": "/bothways/audit",
+        "run": f"{RUN}/{filled.completed}",
+        "plan": f"{RUN}/{filled.dry}",
+        "working": f"{RUN}/{filled.working}",
+        "waiting": f"/bothways/runs/north__suppressions/{filled.waiting}",
+        "undo": f"{RUN}/{filled.completed}/undo",
+        "person": f"/bothways/person/{tokens().seal(ANNA)}",
+        "accounts": "/bothways/accounts",
+        "account": "/bothways/accounts/north",
+        "api": "/bothways/api",
+        "problem": f"{RUN}/999999",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(scheme: str, page: Page, filled: Filled) -> None:
+    script = axe_script()
+    page.goto("/bothways/person")
+    page.evaluate(f"localStorage.setItem('theme', '{scheme}')")
+    problems = []
+    for name, url in places(filled).items():
+        for size in (BROAD, NARROW):
+            page.set_viewport_size(size)
+            page.goto(url)
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            where = f"{name}, {scheme}, {size['width']}"
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            problems += [f"{where}: {wide} wide"] if wide > size["width"] else []
+            problems += [f"{where}: {found}" for found in violations(page, script)]
+            if name in ("overview", "run"):
+                screenshot(page, f"console-{name}-{scheme}-{size['width']}")
+    assert problems == []
+
+
+def test_the_scheme_of_the_system_holds_where_airflow_was_told_none(page: Page) -> None:
+    colours = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto("/bothways/person")
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
+
+
+def test_the_keyboard_reaches_the_content_and_the_buttons(page: Page) -> None:
+    page.goto("/bothways/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+        if label == "Sync now: Suppressions of north":
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none"
+            return
+    pytest.fail("the Sync Now button cannot be reached by Tab")
+
+
+def test_a_run_at_work_refreshes_its_bar_and_nothing_else(page: Page, filled: Filled) -> None:
+    page.goto(f"{RUN}/{filled.working}")
+    page.evaluate("document.querySelector('h1').dataset.mark = 'kept'")
+    with page.expect_response(lambda answer: answer.url.endswith("/progress")) as answer:
+        pass
+    assert answer.value.status == 200
+    assert page.locator("h1").get_attribute("data-mark") == "kept"
+    assert page.locator(".progress progress").count() == 1
