@@ -51,6 +51,7 @@ CHANGES = st.one_of(
     _step("pf_return", _ADDRESS),
     _step("crm_idle", _PERSON),
 )
+WAITS = st.sampled_from([[], [("wait",)]])
 SYNCS = st.one_of(
     _step("sync", _SYNCS),
     _step("sync", _SYNCS, st.booleans(), st.none() | st.integers(0, 99)),
@@ -63,11 +64,13 @@ SYNCS = st.one_of(
         st.sampled_from(["again", "closed", "left"]),
     ),
 )
-# People first; then rounds of changes with a sync after each.
+# People first; then rounds of time that passes, changes, and a sync.
 HISTORIES = st.tuples(
     st.lists(ARRIVALS, min_size=2, max_size=6),
     st.lists(
-        st.tuples(st.lists(CHANGES, max_size=5), SYNCS).map(lambda round_: [*round_[0], round_[1]]),
+        st.tuples(WAITS, st.lists(CHANGES, max_size=5), SYNCS).map(
+            lambda round_: [*round_[0], *round_[1], round_[2]]
+        ),
         max_size=4,
     ),
 ).map(lambda parts: [*parts[0], *(step for round_ in parts[1] for step in round_)])

@@ -227,6 +227,11 @@ class Life:
         self._sandbox.act("dotdigital", "return", email=email)
         self._watch.came_back(email)
 
+    def wait(self) -> None:
+        """Let time pass: what was read before is not read again for safety's sake."""
+        self._sandbox.advance(1800)
+        self._api.sign_in()
+
     # ── syncs ─────────────────────────────────────────────────────────────────────────────────
 
     def sync(
