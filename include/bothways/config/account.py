@@ -11,7 +11,10 @@ from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
 from bothways.terms import Side
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+# A name at the vendor's or in Airflow: blanks around it are never meant.
+_Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 LIST_SYNCS = ("address_books", "marketing_lists")
 
 
@@ -34,7 +37,7 @@ class SideConfig(_Switches):
     """
 
     connector: str
-    connection: str = Field(min_length=1)
+    connection: _Given
     parallel: int = Field(default=4, ge=1, le=50)
 
 
@@ -110,8 +113,8 @@ class ListMapping(_Model):
         accept_new: May people who join on the platform be created in the CRM?
     """
 
-    crm: str = Field(min_length=1)
-    marketing: str = Field(min_length=1)
+    crm: _Given
+    marketing: _Given
     entity: Literal["contact", "lead"] = "contact"
     create_missing: bool = False
     syncs: tuple[Literal["address_books", "marketing_lists"], ...] = LIST_SYNCS  # type: ignore[assignment]

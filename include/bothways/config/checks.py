@@ -6,11 +6,13 @@ wrong type is left to the models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bothways.config import known
+from bothways.config.account import NAME_PATTERN
 from bothways.config.document import Document, Key
 from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
@@ -20,11 +22,9 @@ from bothways.terms import SIDES, other
 
 def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     """Yield what is wrong with an account apart from its keys and types."""
-    name = document.content.get("name", stem)
-    if isinstance(name, str) and name != stem:
-        remedy = f"write `name: {stem}`, leave it out, or rename the file"
-        yield document.problem(("name",), f"`{name}` is not the file's name", remedy)
+    yield from _name(document, stem)
     yield from _connectors(document)
+    yield from _one_connection(document)
     yield from _unknown(document, ("schedules",), known.sync_types())
     yield from _unknown(document, ("guard", "sync_types"), known.sync_types())
     yield from _lists_named_twice(document)
@@ -67,6 +67,16 @@ def mapping_problems(document: Document) -> Iterator[Problem]:
                 yield document.problem(("fields", name, side), message, remedy)
 
 
+def _name(document: Document, stem: str) -> Iterator[Problem]:
+    name = document.content.get("name", stem)
+    if not re.match(NAME_PATTERN, stem):
+        remedy = "rename it with lower-case letters, digits and _, a letter first, at most 40"
+        yield document.problem(("name",), "the file's name is none for an account", remedy)
+    elif isinstance(name, str) and name != stem:
+        remedy = f"write `name: {stem}`, leave it out, or rename the file"
+        yield document.problem(("name",), f"`{name}` is not the file's name", remedy)
+
+
 def _connectors(document: Document) -> Iterator[Problem]:
     for side in SIDES:
         written = _at(document, (side,)).get("connector")
@@ -77,6 +87,13 @@ def _connectors(document: Document) -> Iterator[Problem]:
         if written in known.connectors(other(side)):
             message = f"`{written}` is no connector for the side `{side}`"
         yield document.problem(key, message, choice(written, known.connectors(side)))
+
+
+def _one_connection(document: Document) -> Iterator[Problem]:
+    crm, marketing = (_at(document, (side,)).get("connection") for side in SIDES)
+    if isinstance(crm, str) and crm == marketing:
+        message, remedy = f"`{crm}` is the connection of the CRM", "name the platform's own"
+        yield document.problem(("marketing", "connection"), message, remedy)
 
 
 def _unknown(document: Document, key: Key, allowed: Iterable[str]) -> Iterator[Problem]:
@@ -93,7 +110,7 @@ def _lists_named_twice(document: Document) -> Iterator[Problem]:
             name = item.get(side) if isinstance(item, dict) else None
             if not isinstance(name, str):
                 continue
-            first = seen.setdefault(name.casefold(), key)
+            first = seen.setdefault(name.strip().casefold(), key)
             if first != key:
                 message = f"`{name}` is the list of `{first}` already"
                 yield document.problem(("lists", key, side), message, "map each list once")

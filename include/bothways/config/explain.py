@@ -37,7 +37,7 @@ _BOUNDS = {
 
 
 def explain(
-    error: ValidationError, model: type[BaseModel], document: Document
+    error: ValidationError, model: type[BaseModel], document: Document, told: Iterable[Problem]
 ) -> Iterator[Problem]:
     """Yield a problem for each of pydantic's errors.
 
@@ -45,13 +45,14 @@ def explain(
         error: What validation raised.
         model: The model that the whole file is validated by.
         document: The file.
+        told: What has been said of the file before; nothing more is said of the same keys.
     """
-    told = {problem.key for problem in document.problems}
+    before = {problem.key for problem in told}
     for item in error.errors(include_url=False):
         key = tuple(str(part) for part in item["loc"] if part != "[key]")
         message, remedy = _words(dict(item), model, key)
         problem = document.problem(key, message, remedy)
-        if problem.key not in told:
+        if problem.key not in before:
             yield problem
 
 
@@ -63,10 +64,10 @@ def _words(item: dict[str, Any], model: type[BaseModel], key: Key) -> tuple[str,
             found = "unknown key", choice(key[-1], _keys(_model_at(model, key[:-1])))
         case "missing":
             found = "is missing", f"add `{key[-1]}:` with its value"
-        case "value_error":
-            found = _halves(str(context["error"]))
         case _ if written is None:
             found = "has no value", "write one, or remove the key"
+        case "value_error":
+            found = _halves(str(context["error"]))
         case "literal_error" | "enum":
             allowed = re.findall(r"'([^']*)'", str(context["expected"]))
             found = f"{_short(written)} is not known", choice(written, allowed)

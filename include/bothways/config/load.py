@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+_State = tuple[int, int, int] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """All account files.
@@ -56,14 +59,15 @@ def load_accounts() -> Loaded:
     """Return every account of `include/accounts/`, and every problem of its files."""
     folder = accounts_folder()
     accounts, problems, broken = [], [], []
-    for path in sorted(folder.glob("[!.]*.yaml")):
+    paths = sorted(folder.glob("[!.]*.yaml"))
+    for path in paths:
         account, found = _read_account(path)
         problems += found
         if account is None:
             broken.append(path.stem)
         else:
             accounts.append(account)
-    problems += _misplaced(folder)
+    problems += _misplaced(folder, paths)
     return Loaded(tuple(accounts), _in_order(problems), tuple(broken))
 
 
@@ -114,12 +118,16 @@ def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(set(problems)))
 
 
-def _misplaced(folder: Path) -> Iterator[Problem]:
+def _misplaced(folder: Path, read: Container[Path]) -> Iterator[Problem]:
+    """Yield files that look like accounts, and that a person may take for read."""
     if not folder.is_dir():
         remedy = "create it, or name the folder above it in BOTHWAYS_INCLUDE"
         yield Problem(shown(folder), 1, "", "there is no such folder", remedy)
-    for path in sorted(folder.glob("[!.]*.yml")):
-        yield Problem(shown(path), 1, "", "is not read", f"rename it to {path.stem}.yaml")
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in {".yaml", ".yml"} and path not in read and not hidden:
+            remedy = f"move it to accounts/{path.stem.lower()}.yaml"
+            yield Problem(shown(path), 1, "", "is not read", remedy)
 
 
 def _read_account(path: Path) -> tuple[Account | None, list[Problem]]:
@@ -129,18 +137,21 @@ def _read_account(path: Path) -> tuple[Account | None, list[Problem]]:
         problems += checks.account_problems(document, path.stem)
         mappings, found = _mappings(document)
         problems += found
-        account, found = _account(document, {"name": path.stem, **content, "mappings": mappings})
+        content = {"name": path.stem, **content, "mappings": mappings}
+        account, found = _account(document, content, problems)
         problems += found
         if account is not None and not problems:
             return account, []
     return None, problems
 
 
-def _account(document: Document, content: dict[Any, Any]) -> tuple[Account | None, list[Problem]]:
+def _account(
+    document: Document, content: dict[Any, Any], told: list[Problem]
+) -> tuple[Account | None, list[Problem]]:
     try:
         account = Account.model_validate(content)
     except ValidationError as error:
-        return None, list(explain(error, Account, document))
+        return None, list(explain(error, Account, document, told))
     schedules = {
         name: schedule.in_timezone(account.timezone) for name, schedule in account.schedules.items()
     }
@@ -165,13 +176,12 @@ def _mappings(document: Document) -> tuple[dict[str, Mapping], list[Problem]]:
 
 
 def _read_mapping(path: Path) -> tuple[Mapping | None, list[Problem]]:
-    state = path.stat()
-    mapping, problems = _mapping(path, state.st_mtime_ns, state.st_size)
+    mapping, problems = _mapping(path, _state(path))
     return mapping, list(problems)
 
 
 @lru_cache(maxsize=256)
-def _mapping(path: Path, _changed: int, _size: int) -> tuple[Mapping | None, tuple[Problem, ...]]:
+def _mapping(path: Path, _state: _State) -> tuple[Mapping | None, tuple[Problem, ...]]:
     document = _document(path)
     if not document.content:
         return None, tuple(document.problems)
@@ -179,16 +189,24 @@ def _mapping(path: Path, _changed: int, _size: int) -> tuple[Mapping | None, tup
     try:
         mapping = Mapping.model_validate(document.content)
     except ValidationError as error:
-        return None, (*problems, *explain(error, Mapping, document))
+        return None, (*problems, *explain(error, Mapping, document, problems))
     return (None if problems else mapping), tuple(problems)
 
 
 def _document(path: Path) -> Document:
     """Read a file once per process and state of the file: every DAG file asks for all accounts."""
-    state = path.stat()
-    return _cached(path, state.st_mtime_ns, state.st_size)
+    return _cached(path, _state(path))
 
 
 @lru_cache(maxsize=1024)
-def _cached(path: Path, _changed: int, _size: int) -> Document:
+def _cached(path: Path, _state: _State) -> Document:
     return read_document(path)
+
+
+def _state(path: Path) -> _State:
+    """Return what changes with a file; None for one that is gone, or a link that leads nowhere."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size  # a changed mode shows in ctime

@@ -90,7 +90,8 @@ _WITH_TIME_OF_DAY = (Interval.DAILY, Interval.WEEKLY, Interval.MONTHLY)
 def _read_interval(value: Any) -> Any:
     """Return the interval that ``value`` names, or refuse it with the one that was meant."""
     if not isinstance(value, str):
-        raise ValueError(f"interval {value!r} has no unit; write one of {_ALLOWED_INTERVALS}")  # noqa: TRY004
+        what = f"{value!r} has no unit" if isinstance(value, int | float) else "is one word"
+        raise ValueError(f"interval {what}; write one of {_ALLOWED_INTERVALS}")  # noqa: TRY004
     text = " ".join(value.lower().split())
     if text in set(Interval):
         return text

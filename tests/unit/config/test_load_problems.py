@@ -134,9 +134,31 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "write a name as Europe/London or UTC; did you mean Europe/London?"
         ],
     ),
+    "a zone without a name": (
+        SMALLEST + "timezone:\n",
+        ["3 timezone: has no value; write one, or remove the key"],
+    ),
+    "an interval of several words": (
+        SMALLEST + "schedules: {suppressions: {interval: [1h, 2h]}}\n",
+        [f"3 schedules.suppressions.interval: interval is one word; write one of {INTERVALS}"],
+    ),
+    "one connection for both sides": (
+        SMALLEST.replace("platform_connection", "crm_connection"),
+        [
+            "2 marketing.connection: `crm_connection` is the connection of the CRM; "
+            "name the platform's own"
+        ],
+    ),
+    "names of blanks": (
+        LISTS.replace("platform_connection", "' '") + "  a: {crm: '  ', marketing: A}\n",
+        [
+            "2 marketing.connection: is empty text; write a name, or remove the key",
+            "4 lists.a.crm: is empty text; write a name, or remove the key",
+        ],
+    ),
     "a list mapped twice": (
-        LISTS + "  a: {crm: News, marketing: A}\n  b: {crm: news, marketing: B}\n",
-        ["5 lists.b.crm: `news` is the list of `a` already; map each list once"],
+        LISTS + "  a: {crm: News, marketing: A}\n  b: {crm: ' news', marketing: B}\n",
+        ["5 lists.b.crm: ` news` is the list of `a` already; map each list once"],
     ),
     "a list with words that are not allowed": (
         LISTS + "  a: {crm: A, marketing: B, entity: leed, syncs: [adress_books]}\n",
@@ -258,6 +280,40 @@ def test_a_broken_account_is_explained(include: IncludeFolder, case: str) -> Non
     ]
     assert [account.name for account in loaded.accounts] == ["sound"]
     assert loaded.broken == ("x",)
+
+
+@pytest.mark.parametrize("name", ["Acme", "acme-2", "2acme", "a" * 41, "ä"])
+def test_a_file_whose_name_is_none_for_an_account(include: IncludeFolder, name: str) -> None:
+    include.account(name, SMALLEST)
+    assert [str(problem) for problem in load_accounts().problems] == [
+        f"accounts/{name}.yaml:1 name: the file's name is none for an account; "
+        "rename it with lower-case letters, digits and _, a letter first, at most 40"
+    ]
+
+
+def test_a_link_that_leads_nowhere_hides_no_other_account(include: IncludeFolder) -> None:
+    include.account("sound", SMALLEST)
+    (include.path / "accounts" / "gone.yaml").symlink_to(include.path / "nowhere.yaml")
+    loaded = load_accounts()
+    assert [account.name for account in loaded.accounts] == ["sound"]
+    assert [str(problem) for problem in loaded.problems] == [
+        "accounts/gone.yaml:1: cannot be read (No such file or directory); "
+        "make the file readable for Airflow"
+    ]
+
+
+def test_a_file_that_only_looks_like_an_account_is_told(include: IncludeFolder) -> None:
+    include.account("sound", SMALLEST)
+    for name in ("one.yml", "TWO.YAML", "old/three.yaml"):
+        include.write(f"accounts/{name}", SMALLEST)
+    # The second is where Kubernetes keeps the files of a mounted folder.
+    for name in (".hidden.yaml", "..2026_01_31/sound.yaml", "notes.txt"):
+        include.write(f"accounts/{name}", "crm: [")
+    assert sorted(map(str, all_problems())) == [
+        "accounts/TWO.YAML:1: is not read; move it to accounts/two.yaml",
+        "accounts/old/three.yaml:1: is not read; move it to accounts/three.yaml",
+        "accounts/one.yml:1: is not read; move it to accounts/one.yaml",
+    ]
 
 
 @pytest.mark.parametrize("field", BROKEN_FIELDS)
