@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Final
 
 from bothways.cli.vendors import opened
-from bothways.config.account import Account
+from bothways.config.account import Account, ListMapping
 from bothways.config.document import Document, Key
 from bothways.config.load import account_document, mapping_documents
 from bothways.config.mapping import FieldMapping
@@ -72,19 +72,29 @@ class _Asking:
             return
         offered = connector.lists()
         for key, mapped in self._account.lists.items():
-            name = mapped.name(self._side)
-            sentence = lists.obstacle(self._side, mapped, lists.find(name, offered))
+            name, place = mapped.name(self._side), ("lists", key, self._side)
+            info = lists.find(name, offered)
+            sentence = lists.obstacle(self._side, mapped, info)
             if sentence:
                 message, _, remedy = sentence.partition("; ")
-                near = _near(name, [info.name for info in offered])
-                yield self._document.problem(("lists", key, self._side), message, near + remedy)
+                near = "" if info else _near(name, [other.name for other in offered])
+                yield self._document.problem(place, message, near + remedy)
+            elif self._side == "crm":
+                yield from self._unmapped(place, mapped, (info and info.entity) or mapped.entity)
+
+    def _unmapped(self, place: Key, mapped: ListMapping, entity: str) -> Iterator[Problem]:
+        """Yield a list that takes new people of whom nothing but the address would be written."""
+        if mapped.accept_new and mapped.syncs and entity not in self._account.mappings:
+            message = f"`{mapped.crm}` holds {entity}s, and the account names no mapping of them"
+            remedy = f"name one under `mappings`, or new {entity}s get an address only"
+            yield self._document.problem(place, message, remedy)
 
     def _preparations(self, connector: Connector) -> Iterator[Problem]:
-        if isinstance(connector, Prepares):
-            for sentence in connector.missing():
-                remedy = f"run `bothways prepare {self._account.name}`"
-                message = f"not ready: {sentence.rstrip('.')}"
-                yield self._document.problem((self._side,), message, remedy)
+        missing = list(connector.missing()) if isinstance(connector, Prepares) else []
+        if missing:
+            message = "not ready: " + ", ".join(sentence.rstrip(".") for sentence in missing)
+            remedy = f"run `bothways prepare {self._account.name}`"
+            yield self._document.problem((self._side,), message, remedy)
 
     def _fields(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, HasFields):
@@ -138,9 +148,10 @@ def _holds(info: FieldInfo, item: FieldMapping, side: Side) -> bool:
     return info.type is wanted or info.type in _HOLDS.get(wanted, set())
 
 
-def _near(name: str, offered: object) -> str:
-    near = get_close_matches(name, list(offered), n=1)  # type: ignore[call-overload]
-    return f"did you mean `{near[0]}`? Otherwise " if near else ""
+def _near(name: str, offered: Iterable[str]) -> str:
+    spelt = {other.casefold(): other for other in offered}
+    near = get_close_matches(name.casefold(), spelt, n=1)
+    return f"did you mean `{spelt[near[0]]}`? Otherwise " if near else ""
 
 
 def _advice(error: BothwaysError) -> str:

@@ -68,10 +68,10 @@ def test_a_crm_that_was_never_prepared_is_told_what_is_missing(
 ) -> None:
     sandbox.reset(50)
     include.account("demo", DEMO)
-    found = problems("demo")
-    assert found
-    assert all("crm: not ready: " in problem for problem in found)
-    assert all(problem.endswith("; run `bothways prepare demo`") for problem in found)
+    (found,) = problems("demo")
+    assert found.startswith("accounts/demo.yaml:12 crm: not ready: ")
+    assert "Table bw_suppression, " in found
+    assert found.endswith("; run `bothways prepare demo`")
     prepare()
     assert problems("demo") == []
 
@@ -93,6 +93,29 @@ def test_lists_that_do_not_exist_are_named_with_their_line(include: IncludeFolde
     ]
 
 
+def test_a_list_that_is_there_but_cannot_be_synced_says_why(include: IncludeFolder) -> None:
+    prepare()
+    include.account("demo", DEMO.replace("crm: Newsletter", "crm: Partners"))
+    assert problems("demo") == [
+        "accounts/demo.yaml:23 lists.newsletter.crm: `Partners` holds accounts; "
+        "only a list of contacts or leads can be synced."
+    ]
+
+
+@pytest.mark.parametrize("accept_new", [True, False])
+def test_new_people_of_a_list_need_a_mapping(include: IncludeFolder, accept_new: bool) -> None:
+    prepare()
+    text = DEMO.replace("  lead: dynamics_dotdigital/lead.yaml\n", "")
+    text = text.replace("entity: lead  ", f"accept_new: {str(accept_new).lower()}  ")
+    include.account("demo", text)
+    expected = [
+        "accounts/demo.yaml:26 lists.product_updates.crm: `Product updates` holds leads, and the "
+        "account names no mapping of them; "
+        "name one under `mappings`, or new leads get an address only"
+    ]
+    assert problems("demo") == (expected if accept_new else [])
+
+
 def test_a_list_that_may_be_created_is_no_problem(include: IncludeFolder) -> None:
     prepare()
     text = DEMO.replace("crm: Newsletter", "crm: Newsleter\n    create_missing: true")
@@ -112,9 +135,14 @@ fields:
   job_title: {crm: jobtitle, marketing: JOBTITLE, max_length: 5000}
   gender: {crm: gendercode, marketing: GENDER, type: option, options: {1: Male, 77: Other}}
   full_name: {crm: fullname, marketing: FULLNAME}
+  city: {crm: address1_city, marketing: citty, max_length: 80}
 """
     include.write("mappings/own.yaml", text)
     found = {line.partition(": ")[0]: line.partition(": ")[2] for line in problems("demo")}
+    assert found.pop("mappings/own.yaml:9 fields.city.marketing") == (
+        "Dotdigital has no field `citty`; "
+        "did you mean `CITY`? Otherwise create it there, or remove it here"
+    )
     assert found.pop("mappings/own.yaml:3 fields.first_name.crm") == (
         "Dynamics 365 has no field `firstnam`; "
         "did you mean `firstname`? Otherwise create it there, or remove it here"

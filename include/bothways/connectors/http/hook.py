@@ -37,9 +37,14 @@ class ConnectorHook(HttpHook):
         """Return the connection's settings.
 
         Raises:
-            ConfigurationError: It has no host where one is needed.
+            ConfigurationError: It is another vendor's, or has no host where one is needed.
         """
         connection = self.get_connection(self.http_conn_id)
+        if connection.conn_type != self.conn_type:  # one vendor's secret must not go to another
+            raise ConfigurationError(
+                f"Connection `{self.http_conn_id}` is of type `{connection.conn_type}`; "
+                f"name one of type {self.hook_name} (`{self.conn_type}`)."
+            )
         host = connection.host or self.default_host
         if not host:
             raise ConfigurationError(

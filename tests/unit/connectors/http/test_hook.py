@@ -50,6 +50,15 @@ class _Connector:
         self.closed = True
 
 
+def test_a_connection_of_another_vendor_is_refused(hook_class: Any, connection: Any) -> None:
+    connection(conn_type="dynamics", host="https://acme.example")
+    with pytest.raises(ConfigurationError) as refused:
+        hook_class(http_conn_id="acme_test").settings()
+    assert str(refused.value) == (
+        "Connection `acme_test` is of type `dynamics`; name one of type Acme (`acme`)."
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "url"),
     [
