@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
 import typer
@@ -17,8 +18,10 @@ from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
+from bothways.terms import RunStatus
 
 _COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
+_RUN_FACTS = ("Run", "Account", "Sync type", "Status", "Started (UTC)", "Took")
 _RUN_KEYS = (
     "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
     "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "dag_id", "dag_run_id",
@@ -55,7 +58,7 @@ def show_runs(
     elif not found:
         typer.echo("No runs.")
     else:
-        Console().print(_run_table(found))
+        _print_runs(Console(), found)
 
 
 def show_run(
@@ -104,20 +107,44 @@ def _read(conn: Connection, run_id: int, only: JobFilter, limit: int) -> tuple[A
     return run, runs.get_lists(conn, run_id=run_id), found, number
 
 
-def _run_table(found: Sequence[Row[Any]]) -> Table:
-    table = _table("Run", "Account", "Sync type", "Status", "Started (UTC)", "Took")
-    for name in _COUNTS:
-        table.add_column(name.replace("_", "-").capitalize(), justify="right", no_wrap=True)
-    table.add_column("Message", overflow="fold")
-    for row in found:
-        counts = _numbers(row.counts)
-        table.add_row(
-            *(str(row.run_id), row.account, row.sync_type, row.status, _time(row.started_at)),
-            _took(row.started_at, row.finished_at),
-            *(str(counts.get(name, "")) for name in _COUNTS),
-            row.message or "",
-        )
-    return table
+def _print_runs(console: Console, found: Sequence[Row[Any]]) -> None:
+    """Print a line for each run, and beneath it what came of it: so it fits any terminal."""
+    rows = [_facts(row) for row in found]
+    widths = [max(map(len, cells)) for cells in zip(_RUN_FACTS, *rows, strict=True)]
+    form = "  ".join(f"{{:<{width}}}" for width in widths)
+    indent = " " * (widths[0] + 2)
+    console.print(form.format(*_RUN_FACTS), style="bold", highlight=False)
+    for row, facts in zip(found, rows, strict=True):
+        console.print(_plain(form.format(*facts).rstrip()))
+        for sentence in filter(None, (_counted(row.counts), _beside_counts(row))):
+            for line in wrap(sentence, max(console.width - len(indent), 40)):
+                console.print(_plain(indent + line))
+
+
+def _facts(row: Row[Any]) -> tuple[str, ...]:
+    took = _took(row.started_at, row.finished_at)
+    started = f"{row.started_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return str(row.run_id), row.account, row.sync_type, row.status, started, took
+
+
+def _beside_counts(row: Row[Any]) -> str:
+    """Return a message that says more than the counts do."""
+    told = row.status == RunStatus.COMPLETED and row.counts.get("total")
+    return "" if told else row.message or ""
+
+
+def _counted(counts: Mapping[str, Any]) -> str:
+    """Say counts in words: "16: 13 new, 3 ignored (invalid 1, role 2)"; "" where there are none."""
+    numbers = _numbers(counts)
+    total = numbers.pop("total", 0)
+    parts = {name: f"{number} {_in_words(name)}" for name, number in numbers.items() if number}
+    if "ignored" in parts:
+        parts["ignored"] += f" ({_listed(counts['ignored'])})"
+    return f"{total}: {', '.join(parts.values())}" if total else ""
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _about(run: Row[Any]) -> Table:
@@ -132,9 +159,7 @@ def _about(run: Row[Any]) -> Table:
         "Started": f"{_time(run.started_at)} UTC by {run.submitted_by}",
         "Took": _took(run.started_at, run.finished_at),
         "Message": run.message or "",
-        "Counts": ", ".join(
-            f"{name.replace('_', '-')} {number}" for name, number in counts.items()
-        ),
+        "Counts": ", ".join(f"{_in_words(name)} {number}" for name, number in counts.items()),
         "Ignored": _listed(run.counts.get("ignored") or {}),
         "Notes": "\n".join(run.notes),
         "Chosen": _listed({key: value for key, value in run.params.items() if value}),
@@ -147,13 +172,10 @@ def _about(run: Row[Any]) -> Table:
 
 def _list_table(lists: Sequence[Row[Any]]) -> Table:
     table = _table("List", "Name", "Status")
-    table.add_column("Counts", overflow="fold")
-    table.add_column("Message", overflow="fold")
+    table.add_column("What came of it", overflow="fold")
     for row in lists:
-        counts = {name: number for name, number in _numbers(row.counts).items() if number}
-        table.add_row(
-            row.list_key, _plain(row.name), row.status, _listed(counts), _plain(row.message or "")
-        )
+        outcome = "\n".join(filter(None, (_counted(row.counts), _beside_counts(row))))
+        table.add_row(row.list_key, _plain(row.name), row.status, _plain(outcome))
     return table
 
 

@@ -82,16 +82,34 @@ def test_an_empty_store_says_so(store: Store, run_audit: Audit) -> None:
     assert (done.exit_code, done.stdout) == (0, "No runs.\n")
 
 
-def test_runs_are_a_table_the_newest_first(store: Store, run_audit: Audit) -> None:
-    record(store, "demo", "suppressions", RunStatus.COMPLETED, "All well.")
-    record(store, "acme", "address_books", RunStatus.FAILED, "The guard stopped it.")
-    head, newest, oldest = run_audit().stdout.splitlines()
-    assert head.split()[:3] == ["Run", "Account", "Sync"]
-    assert newest.split()[:4] == ["2", "acme", "address_books", "Failed"]
-    assert oldest.split()[:4] == ["1", "demo", "suppressions", "Completed"]
-    assert "The guard stopped it." in newest
-    # total, new, updated, re-added, unchanged, duplicate, ignored, deleted, errors
-    assert " ".join(oldest.split()).endswith("4 0 0 0 1 0 2 0 0 All well.")
+@pytest.mark.parametrize("columns", ["80", "250"])
+def test_runs_are_a_table_the_newest_first_in_which_nothing_is_cut(
+    store: Store, run_audit: Audit, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    record(store, "demo", "marketing_lists", RunStatus.COMPLETED, "1 unchanged")
+    record(store, "acme", "address_books", RunStatus.COMPLETED_WITH_ERRORS, "Look at the list.")
+    monkeypatch.setenv("COLUMNS", columns)
+    head, newest, counts, problem, oldest, *_ = run_audit().stdout.splitlines()
+    assert " ".join(head.split()) == "Run Account Sync type Status Started (UTC) Took"
+    assert newest.startswith("2    acme     address_books    Completed With Errors  20")
+    assert counts == "     4: 1 unchanged, 2 ignored (invalid 1, role 1), 1 planned"
+    assert problem == "     Look at the list."
+    assert oldest.startswith("1    demo     marketing_lists  Completed              20")
+    assert max(map(len, (head, newest, oldest))) <= 80
+
+
+def test_a_run_that_found_nothing_says_so(store: Store, run_audit: Audit) -> None:
+    with store.begin() as conn:
+        run_id = runs.open_run(
+            conn, account="demo", sync_type="suppressions", dag_id="d", dag_run_id="r",
+            submitted_by="schedule", params={}, dry_run=False,
+        )  # fmt: skip
+        counts = count_jobs(conn, run_id=run_id).as_json()
+        message = "No new objects to sync"
+        runs.finish_run(
+            conn, run_id=run_id, status=RunStatus.COMPLETED, counts=counts, message=message
+        )
+    assert run_audit().stdout.splitlines()[2:] == [f"     {message}"]
 
 
 def test_filters_narrow_the_runs(store: Store, run_audit: Audit) -> None:
