@@ -38,6 +38,29 @@ def test_a_field_cleared_on_one_side_is_cleared_on_the_other(town: Town) -> None
     assert town.at_rest()
 
 
+def test_an_address_that_is_cleared_is_not_carried_and_nothing_travels_without_one(
+    town: Town,
+) -> None:
+    (ann,) = town.on_both(ANN)
+    lead = town.crm.lead(ANN)
+    town.crm.join("Product updates", lead)
+    town.sync()
+    number = town.number(ANN)
+    town.change(ann, emailaddress1=None, firstname="Anna")
+    run = town.sync()
+    assert run.counts["updated"] == run.counts["deleted"] == 0
+    assert run.counts["ignored"] == {"empty": 1}
+    assert town.crm.person(ANN, "lead")["leadid"] == lead
+    assert town.number(ANN) == number
+    assert town.at_rest()
+    town.change(ann, emailaddress1="anna@mail.example")
+    town.sync()
+    assert town.number("anna@mail.example") == number
+    assert town.fields("anna@mail.example")["FIRSTNAME"] == "Anna"
+    assert town.crm.person("anna@mail.example", "lead")["leadid"] == lead
+    assert town.at_rest()
+
+
 def test_a_conflict_is_decided_by_the_mapping_and_recorded(
     town: Town, sandbox: SandboxServer
 ) -> None:

@@ -162,7 +162,7 @@ class Life:
     def pf_address(self, contact: int, address: int) -> None:
         row = self._contact(contact)
         if row:
-            self._patch(row, {"identifiers": {"email": _address(address).strip()}})
+            self._rename(row, _address(address).strip())
 
     def pf_swap(self, one: int, other: int) -> None:
         """Two contacts exchange their addresses."""
@@ -173,9 +173,9 @@ class Life:
         for row, email in (
             (first, "between@mail.example"),
             (second, first["email"]),
-            (first, second["email"]),
+            ({**first, "email": "between@mail.example"}, second["email"]),
         ):
-            self._patch(row, {"identifiers": {"email": email}})
+            self._rename(row, email)
 
     def pf_join(self, contact: int, number: int) -> None:
         row = self._contact(contact)
@@ -220,6 +220,7 @@ class Life:
         row = self._contact(contact)
         if row:
             self._sandbox.act("dotdigital", "delete", email=row["email"])
+            self._watch.forgotten(row["email"])
 
     def pf_return(self, address: int) -> None:
         """Somebody signs up through a form."""
@@ -366,6 +367,12 @@ class Life:
         assert row is not None
         path = f"/v2/address-books/{self._books[NAMES[number]]}/contacts"
         self._platform("POST", path, {"id": row["id"], "email": row["email"]})
+
+    def _rename(self, row: dict[str, Any], email: str) -> None:
+        self._patch(row, {"identifiers": {"email": email}})
+        now = next(other for other in self.view().contacts if other["id"] == row["id"])
+        if now["email"] != row["email"]:
+            self._watch.moved(row["email"], now["email"], now["status"])
 
     def _patch(self, row: dict[str, Any], body: dict[str, Any]) -> None:
         self._platform("PATCH", f"/contacts/v3/contactId/{row['id']}", body)

@@ -18,6 +18,7 @@ class Watch:
         self._silent: set[str] = set()
         self._left: set[tuple[str, str]] = set()
         self._unheard: list[tuple[str, str | None]] = []
+        self._kept: set[str] = set()
 
     # ── the people's own words ────────────────────────────────────────────────────────────────
 
@@ -37,6 +38,23 @@ class Watch:
             else:
                 self._left.add((key, list_name))
         self._unheard.clear()
+        self._kept |= self._silent
+
+    def forgotten(self, email: str) -> None:
+        """The platform deletes a contact, and with it every word that nobody has read yet."""
+        key = key_of(email)
+        if key not in self._kept:
+            self._silent.discard(key)
+        self._unheard = [word for word in self._unheard if word[0] != key or word[1] is None]
+
+    def moved(self, before: str, after: str, status: str) -> None:
+        """A contact takes its words along to another address; those that were read stay as well."""
+        old, new = key_of(before), key_of(after)
+        if old not in self._kept:
+            self._silent.discard(old)
+        if status != _MAILABLE:
+            self._silent.add(new)
+        self._unheard = [(new if key == old and name else key, name) for key, name in self._unheard]
 
     def came_back(self, email: str, list_name: str | None = None) -> None:
         """Somebody said yes again by the platform's own means."""
@@ -44,6 +62,7 @@ class Watch:
         self._unheard = [word for word in self._unheard if word != (key, list_name)]
         if list_name is None:
             self._silent.discard(key)
+            self._kept.discard(key)
         else:
             self._left.discard((key, list_name))
 
@@ -125,23 +144,18 @@ class Watch:
             view: What the vendors hold.
             links: By CRM record, the contact that the store calls the same person.
         """
-        contacts = {row["id"]: row for row in view.contacts}
-        by_key = {row["key"]: row for row in view.contacts}
         for contact in view.contacts:
             if contact["key"] in self._silent:
                 assert contact["status"] != _MAILABLE, f"{contact} may be mailed"
-        for row in view.records:
-            if row["merged"] or not row["key"]:
-                continue
+        people = _people(view, links)
+        for row in (row for row in view.records if row["key"] and not row["merged"]):
             self._heard(row)
-            contact = by_key.get(row["key"])
+            contact = people.get(row["id"])
             if contact and self._fit(row, contact):
-                self._same_lists(view, contact)
+                same = [other for other in view.records if people.get(other["id"]) is contact]
+                self._same_lists(view, contact, same)
                 self._same_fields(view, row, contact)
-            linked = contacts.get(int(links.get(row["id"], 0)))
-            free = by_key.get(row["key"], linked) is linked  # else the platform refuses it
-            if linked and free and self._fit(row, linked) and self._on_list(view, row):
-                assert linked["key"] == row["key"], f"{row} and {linked} are one person"
+                self._same_address(view, row, contact)
 
     def _heard(self, row: Row) -> None:
         """A closed lead cannot be written; it is flagged when it is opened again."""
@@ -162,8 +176,7 @@ class Watch:
     def _on_list(view: View, row: Row) -> bool:
         return view.on_crm(row["id"], _LISTS[row["entity"]])
 
-    def _same_lists(self, view: View, contact: Row) -> None:
-        same = [row for row in view.records if row["key"] == contact["key"] and not row["merged"]]
+    def _same_lists(self, view: View, contact: Row, same: list[Row]) -> None:
         if not all(self._fit(row, contact) for row in same):
             return
         for entity, name in _LISTS.items():
@@ -187,3 +200,21 @@ class Watch:
             assert (mine or "").strip() == (other or "").strip(), (
                 f"{ours} of {row} and {contact} differ"
             )
+
+    def _same_address(self, view: View, row: Row, contact: Row) -> None:
+        """Both have one address, unless somebody else has it on the platform already."""
+        taken = any(row["key"] == other["key"] for other in view.contacts if other is not contact)
+        if self._on_list(view, row) and not taken:
+            assert contact["key"] == row["key"], f"{row} and {contact} are one person"
+
+
+def _people(view: View, links: dict[str, str]) -> dict[str, Row]:
+    """The contact of each CRM record: the linked one, else the one with its address."""
+    contacts = {str(row["id"]): row for row in view.contacts}
+    by_key = {row["key"]: row for row in view.contacts}
+    found = {}
+    for row in view.records:
+        contact = contacts.get(links.get(row["id"], "")) or by_key.get(row["key"])
+        if contact and not row["merged"]:
+            found[row["id"]] = contact
+    return found

@@ -9,7 +9,7 @@ import pandas as pd
 from bothways.store import erase
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
-from bothways.tables import Status
+from bothways.tables import SIDES, Status
 from bothways.transform.ignore import ignore_reasons
 
 
@@ -48,6 +48,7 @@ def judged(inputs: Inputs, rows: pd.DataFrame) -> Judged:
     keys = by_crm["email_key"]
     erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
     left_out = ignore_reasons(by_crm, rules, erased=erased)["reason"]
+    left_out = left_out.mask(_without_address(rows), "empty")
     told = known.ledger(inputs, None, pd.concat([keys, rows["marketing_email_key"]]), "")
     over = _over(told, rows)
     told_now = told[~over].drop_duplicates("email_key").set_index("email_key")
@@ -67,6 +68,15 @@ def judged(inputs: Inputs, rows: pd.DataFrame) -> Judged:
         rows.assign(consent=consent, flagged=flagged, left_out=left_out),
         told.loc[over, ["side", "email_key"]],
     )
+
+
+def _without_address(rows: pd.DataFrame) -> pd.Series:
+    """Say where a record of either side has no address: it names nobody, and is never carried."""
+    found = pd.Series(data=False, index=rows.index)
+    for side in SIDES:
+        there = rows[f"{side}_id"].notna() & ~rows[f"{side}_deleted"].fillna(value=False)
+        found |= there & rows[f"{side}_email_key"].isna()
+    return found
 
 
 def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:

@@ -176,6 +176,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
         (no_consent & (crm_on ^ platform_on), "consent"),
         ((rows["state"] == ONLY["crm"]) & crm_on & ~platform_on, "undone"),
         ((rows["state"] == ONLY["marketing"]) & platform_on & ~crm_on, "undone"),
+        (crm_on & platform_on & stays_away, "left_out"),
         (crm_on & platform_on, "unchanged"),
         (was_joined & platform_on & ~crm_on, "leave marketing left_crm"),
         (was_joined & crm_on, "leave crm left_marketing"),
@@ -274,7 +275,9 @@ class _Work:
     def states(self) -> pd.DataFrame:
         """Return memberships that both sides agree on as they are, where that is news."""
         rows = self._rows
-        both = (rows["verdict"] == "unchanged") & rows["state"].ne(JOINED).fillna(value=True)
+        both = rows["crm_on"] & rows["marketing_on"]
+        both &= rows["verdict"].isin(["unchanged", "left_out"])
+        both &= rows["state"].ne(JOINED).fillna(value=True)
         ended = (rows["verdict"] == "gone") & rows["state"].isin([JOINED, *ONLY.values()])
         word = rows["list_word"] | rows["consent"].notna()
         state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
