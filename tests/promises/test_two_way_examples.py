@@ -46,6 +46,25 @@ EXAMPLES: dict[str, list[Step]] = {
         ("crm_join", 0),
         ("sync", "marketing_lists"),
     ],
+    "an address is cleared in the CRM, and another record of the person has it": [
+        ("pf_new", 4, (0, 1)),
+        ("sync", "address_books"),
+        ("crm_address", 0, None),
+    ],
+    "somebody's bounced address goes to somebody else before it was read": [
+        ("pf_new", 1, ()),
+        ("pf_new", 3, (1,)),
+        ("pf_no", 0, "bounce"),
+        ("pf_swap", 0, 1),
+    ],
+    "somebody takes the address of one who complained": [
+        ("pf_new", 1, (0, 1)),
+        ("pf_new", 2, (0, 1)),
+        ("sync", "address_books"),
+        ("pf_return", 3),
+        ("pf_no", 2, "complain"),
+        ("crm_address", 1, 3),
+    ],
     "two linked people swap their addresses in the CRM": [
         ("crm_new", "contact", 0, True),
         ("crm_new", "contact", 1, True),

@@ -151,7 +151,9 @@ class Watch:
         for row in (row for row in view.records if row["key"] and not row["merged"]):
             self._heard(row)
             contact = people.get(row["id"])
-            if contact and self._fit(row, contact):
+            if contact is None:
+                self._reached(view, row)
+            elif self._fit(row, contact):
                 same = [other for other in view.records if people.get(other["id"]) is contact]
                 self._same_lists(view, contact, same)
                 self._same_fields(view, row, contact)
@@ -162,6 +164,12 @@ class Watch:
         open_ = row["entity"] == "contact" or row["statecode"] == 0
         if row["key"] in self._silent and open_:
             assert row["flagged"], f"{row} may be mailed"
+
+    def _reached(self, view: View, row: Row) -> None:
+        """Whoever is on a list of the CRM and may be mailed is known to the platform."""
+        silent = row["flagged"] or row["statecode"] or row["key"] in self._silent
+        if self._on_list(view, row) and not silent:
+            assert (row["key"], _LISTS[row["entity"]]) in self._left, f"{row} is not there"
 
     def _fit(self, row: Row, contact: Row) -> bool:
         return (
