@@ -25,6 +25,7 @@ def sandbox_process() -> Iterator[SandboxServer]:
 @pytest.fixture
 def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
     sandbox_process.reset()
+    sandbox_process.settings({"dynamics": {"key_index_seconds": 0}})
     return sandbox_process
 
 

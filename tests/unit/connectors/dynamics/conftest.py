@@ -41,9 +41,10 @@ def sandbox_server() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
-    """The sandbox, empty of people, with the demo's lists."""
+    """The sandbox, empty of people, with the demo's lists, where keys need no time."""
     sandbox_server.faults()
     sandbox_server.reset(people=0)
+    sandbox_server.settings({"dynamics": {"key_index_seconds": 0}})
     return sandbox_server
 
 

@@ -71,6 +71,7 @@ def add(person: Dataverse, entity_set: str, **values: Any) -> str:
 def fill(connector: DynamicsConnector, sandbox: SandboxServer, people: int) -> None:
     """Start again with people; calls are counted from here."""
     sandbox.reset(people=people)
+    sandbox.settings({"dynamics": {"key_index_seconds": 0}})
     connector.__dict__.pop("_environment", None)
     connector.prepare()
     connector.missing()
