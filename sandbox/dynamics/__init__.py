@@ -37,7 +37,7 @@ VENDOR = Vendor(
         "concurrency_limit": 52,
         "limit_window_s": 300,
         "dop_hint": 8,
-        "change_tracking_days": 7,  # after this a delta token has expired
+        "metadata_changes_expire_tokens": False,  # as some have seen it happen to delta tokens
         "batch_limit": 1_000,
         "token_seconds": 3_599,
         "key_index_seconds": 1,  # from Pending to Active
@@ -48,8 +48,8 @@ VENDOR = Vendor(
         f" {CLIENT_SECRET} and this address + /.default as scope.",
         "API: /api/data/v9.2/ with contacts, leads, accounts, lists, listmembers, campaigns and"
         " what is made through EntityDefinitions.",
-        "Not emulated: $apply, aggregates of FetchXML, file columns, global option sets,"
-        " deleting definitions.",
+        "Not emulated: $apply, aggregates of FetchXML, hierarchical and fiscal query functions,"
+        " file columns, global option sets, impersonation, sign-in by certificate.",
     ),
     settle=_settle,
 )

@@ -6,13 +6,15 @@ import json
 from typing import Any
 
 from sandbox.dynamics import records
-from sandbox.dynamics.errors import VendorError, query_error, unresolved_action
-from sandbox.dynamics.lists import add_members, entity_of
+from sandbox.dynamics.definitions import LANGUAGE
+from sandbox.dynamics.errors import VendorError, query_error, type_name, unresolved_action
+from sandbox.dynamics.list_actions import entity_of
+from sandbox.dynamics.lists import add_members
 from sandbox.dynamics.messages import Reply, empty_reply, json_reply
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.options import query_pairs
 from sandbox.dynamics.work import BUSINESS_UNIT_ID, ORGANIZATION_ID, USER_ID, Work
-from sandbox.dynamics.writing import bury, create, set_values, update
+from sandbox.dynamics.writing import bury, create, point, set_values, update
 
 _MERGEABLE = {"account", "contact", "lead"}
 # What the subordinate of a merge becomes; for a lead it is assumed.
@@ -29,6 +31,12 @@ def who_am_i(work: Work) -> Reply:
             "OrganizationId": ORGANIZATION_ID,
         }
     )
+
+
+def available_languages(work: Work) -> Reply:
+    """Answer `GET RetrieveAvailableLanguages`."""
+    context = f"{work.call.root}/$metadata#{type_name('RetrieveAvailableLanguagesResponse')}"
+    return json_reply({"@odata.context": context, "LocaleIds": [LANGUAGE]})
 
 
 def total_record_count(work: Work, argument: str) -> Reply:
@@ -109,7 +117,7 @@ def _move_children(work: Work, table: Table, source: str, target: str) -> None:
             (source,),
         ).fetchall()
         for (child_id,) in rows:
-            set_values(work, child, child_id, {relationship.column: target})
+            point(work, child, child_id, relationship.column, (table.name, target))
 
 
 def _move_memberships(work: Work, table: Table, source: str, target: str) -> None:

@@ -23,7 +23,7 @@ from sandbox.dynamics.batch import (
 )
 from sandbox.dynamics.catalogue import Definitions
 from sandbox.dynamics.errors import VendorError, wrong_verb
-from sandbox.dynamics.messages import Call, Reply, error_reply
+from sandbox.dynamics.messages import Call, Reply, error_reply, joined
 from sandbox.dynamics.operations import is_write
 from sandbox.dynamics.protection import Protection, injected
 from sandbox.dynamics.work import Work
@@ -32,8 +32,11 @@ from sandbox.vendor import VendorContext
 API = re.compile(r"/api/data/v9\.[0-2](?:/|$)")
 TOKEN = re.compile(r"/([^/]+)/oauth2/(v2\.0/)?token/?")
 CONFIGURATION = re.compile(r"/([^/]+)(?:/v2\.0)?/\.well-known/openid-configuration")
-PATHS = re.compile("|".join(f"(?:{one.pattern})" for one in (API, TOKEN, CONFIGURATION)))
+KEYS = re.compile(r"/([^/]+)/discovery/v2\.0/keys")
+PATHS = re.compile("|".join(f"(?:{one.pattern})" for one in (API, TOKEN, CONFIGURATION, KEYS)))
+MAXIMUM_ADDRESS = 32_768  # of a GET; inside a batch it is twice as much
 
+_SERVER = uuid.uuid5(uuid.NAMESPACE_URL, "sandbox/dynamics/server").hex
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +58,7 @@ class Organization:
             auth.check_bearer(self._context, call, origin)
             ticket = self.protection.enter()
         except VendorError as error:
-            return _identified(error_reply(error))
+            return _identified(error_reply(error, call))
         try:
             reply = self._batch(call) if call.path == "$batch" else self.run(call)
         finally:
@@ -72,11 +75,12 @@ class Organization:
                 work = Work(self._context, connection, self._definitions, call)
                 return routes.answer(work)
         except VendorError as error:
-            return error_reply(error)
+            return error_reply(error, call)
         except Exception as error:  # noqa: BLE001  (a vendor never lets one out)
             # The kind of the error only: its text may hold what a row holds.
             _log.error("The emulation of Dynamics failed with %s", type(error).__name__)
-            return error_reply(VendorError(500, "0x80040216", "An unexpected error occurred."))
+            failed = VendorError(500, "0x80040216", "An unexpected error occurred.")
+            return error_reply(failed, call)
 
     def settle(self) -> None:
         """Build the alternate keys that are due."""
@@ -95,7 +99,7 @@ class Organization:
                 raise wrong_verb(call.method)
             items = read_batch(call, int(self._context.settings["batch_limit"]))
         except VendorError as error:
-            return error_reply(error)
+            return error_reply(error, call)
         refused = self._context.rows_refused(len(items))
         return run_batch(call, items, self.run, self._change_set, refused)
 
@@ -145,19 +149,24 @@ def _dispatch(found: Organization, context: VendorContext, request: Request, bod
         method=request.method,
         path=path[api.end() :].strip("/") if api else path,
         query=request.scope["query_string"].decode("utf-8", "replace"),
-        headers=dict(request.headers),
+        headers=joined(request.headers.items()),
         body=body,
         root=root,
     )
-    if api:
-        return found.answer(call, origin)
-    return _sign_in(context, call, path, origin)
+    if not api:
+        return _sign_in(context, call, path, origin)
+    length = len(origin) + len(request.scope["raw_path"]) + 1 + len(request.scope["query_string"])
+    if call.method == "GET" and length > MAXIMUM_ADDRESS:  # status, code and text assumed
+        return _identified(error_reply(VendorError(414, "0x0", "The request URL is too long.")))
+    return found.answer(call, origin)
 
 
 def _sign_in(context: VendorContext, call: Call, path: str, origin: str) -> Reply:
     configured = CONFIGURATION.fullmatch(path)
     if configured:
-        return auth.configuration(configured[1], origin)
+        return auth.configuration(context, configured[1], origin)
+    if KEYS.fullmatch(path):
+        return auth.keys()
     match = TOKEN.fullmatch(path)
     if match is None or call.method != "POST":
         return Reply(405)
@@ -167,6 +176,8 @@ def _sign_in(context: VendorContext, call: Call, path: str, origin: str) -> Repl
 def _identified(reply: Reply) -> Reply:
     identity = str(uuid.uuid4())
     reply.headers.update({"x-ms-service-request-id": identity, "REQ_ID": identity})
+    # Who sends it back stays on one web server (PAD send-parallel-requests); here there is one.
+    reply.headers["Set-Cookie"] = f"ARRAffinity={_SERVER};Path=/;HttpOnly;Secure"
     return reply
 
 
@@ -181,7 +192,7 @@ def endpoint(method: str, path: str) -> str:
     """Return the name under which a request is counted: "GET contacts", "POST token"."""
     api = API.match(path)
     if api is None:
-        return f"{method} {'token' if TOKEN.fullmatch(path) else 'openid-configuration'}"
+        return f"{method} {'token' if TOKEN.fullmatch(path) else path.rpartition('/')[2]}"
     names = [
         re.sub(r"\(.*", "", part).removeprefix("Microsoft.Dynamics.CRM.")
         for part in re.sub(r"\(.*?\)(?=/|$)", "", path[api.end() :]).split("/")

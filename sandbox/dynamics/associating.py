@@ -10,7 +10,7 @@ from sandbox.dynamics.model import ManyToMany, Navigation, Table
 from sandbox.dynamics.options import query_pairs
 from sandbox.dynamics.payload import resolve_reference
 from sandbox.dynamics.work import Work
-from sandbox.dynamics.writing import set_values
+from sandbox.dynamics.writing import set_lookup
 
 
 def _navigation(work: Work, table: Table, name: str) -> Navigation:
@@ -42,7 +42,7 @@ def disassociate(work: Work, table: Table, key: str, name: str, target_key: str 
     navigation = _navigation(work, table, name)
     row_id = records.existing(work, table, key)
     if navigation.single:
-        _set_lookup(work, table, navigation, row_id, None)
+        set_lookup(work, table, row_id, navigation.column, None)
         return empty_reply()
     target = work.table(navigation.target)
     _unlink(work, table, navigation, row_id, _target_id(work, target, target_key))
@@ -61,9 +61,10 @@ def _target_id(work: Work, target: Table, target_key: str | None) -> str:
 def _link(work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str) -> None:
     through = navigation.through
     if navigation.single:
-        _set_lookup(work, table, navigation, row_id, target_id)
+        set_lookup(work, table, row_id, navigation.column, (navigation.target, target_id))
     elif through is None:
-        _set_lookup_of(work, navigation, target_id, row_id)
+        child = work.table(navigation.target)
+        set_lookup(work, child, target_id, navigation.column, (table.name, row_id))
     elif is_member_collection(table, navigation.name):
         list_id, member_id = _sides(through, table, row_id, target_id)
         add_members(work, list_id, [(through.second, member_id)])
@@ -79,7 +80,7 @@ def _link(work: Work, table: Table, navigation: Navigation, row_id: str, target_
 def _unlink(work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str) -> None:
     through = navigation.through
     if through is None:
-        _set_lookup_of(work, navigation, target_id, None)
+        set_lookup(work, work.table(navigation.target), target_id, navigation.column, None)
     elif is_member_collection(table, navigation.name):
         list_id, member_id = _sides(through, table, row_id, target_id)
         remove_members(work, list_id, [member_id])
@@ -94,23 +95,3 @@ def _unlink(work: Work, table: Table, navigation: Navigation, row_id: str, targe
 
 def _sides(through: ManyToMany, table: Table, row_id: str, target_id: str) -> tuple[str, str]:
     return (row_id, target_id) if table.name == through.first else (target_id, row_id)
-
-
-def _set_lookup(
-    work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str | None
-) -> None:
-    values = {navigation.column: target_id}
-    if navigation.polymorphic:
-        values[f"{navigation.column}__type"] = navigation.target if target_id else None
-    set_values(work, table, row_id, dict(values))
-
-
-def _set_lookup_of(
-    work: Work, navigation: Navigation, child_id: str, parent_id: str | None
-) -> None:
-    """Set the lookup of a row at the far end of a one-to-many collection."""
-    child = work.table(navigation.target)
-    values = {navigation.column: parent_id}
-    if navigation.polymorphic:
-        values[f"{navigation.column}__type"] = navigation.table if parent_id else None
-    set_values(work, child, child_id, dict(values))

@@ -33,8 +33,10 @@ def _json(value: object, status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode(), headers)
 
 
-def configuration(tenant: str, origin: str) -> Reply:
+def configuration(context: VendorContext, tenant: str, origin: str) -> Reply:
     """Answer `/{tenant}/v2.0/.well-known/openid-configuration`."""
+    if tenant not in {TENANT, TENANT_ID}:
+        return _unknown_tenant("invalid_tenant", tenant).reply(context)
     root = f"{origin}/{tenant}"
     return _json(
         {
@@ -53,6 +55,11 @@ def configuration(tenant: str, origin: str) -> Reply:
     )
 
 
+def keys() -> Reply:
+    """Answer `/{tenant}/discovery/v2.0/keys`: nobody but the sandbox can check its tokens."""
+    return _json({"keys": []})
+
+
 def token(context: VendorContext, tenant: str, call: Call, *, version: int) -> Reply:
     """Answer `POST /{tenant}/oauth2/v2.0/token` (or the older endpoint, version 1)."""
     form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -60,18 +67,15 @@ def token(context: VendorContext, tenant: str, call: Call, *, version: int) -> R
         _check_form(tenant, form, call, version)
     except _Refused as refused:
         return refused.reply(context)
-    seconds = int(context.settings["token_seconds"])
-    expires = int(context.clock.timestamp()) + seconds
-    answer: dict[str, object] = {
-        "token_type": "Bearer",
-        "expires_in": seconds,
-        "ext_expires_in": seconds,
-        "access_token": _sign(expires),
-    }
-    if version == 1:
-        answer.update({"expires_in": str(seconds), "expires_on": str(expires)})
-        answer["resource"] = form.get("resource", "")
-    return _json(answer)
+    now, seconds = int(context.clock.timestamp()), int(context.settings["token_seconds"])
+    answer: dict[str, object] = {"token_type": "Bearer", "access_token": _sign(now + seconds)}
+    lives = {"expires_in": seconds, "ext_expires_in": seconds}
+    if version == 2:
+        return _json({**answer, **lives})
+    # The older endpoint tells numbers as text (inferred in the fact sheet).
+    times = {**lives, "expires_on": now + seconds, "not_before": now}
+    texts = {name: str(number) for name, number in times.items()}
+    return _json({**answer, **texts, "resource": form.get("resource", "")})
 
 
 class _Refused(Exception):
@@ -97,10 +101,18 @@ class _Refused(Exception):
         return _json(body, self._status)
 
 
+def _unknown_tenant(error: str, tenant: str) -> _Refused:
+    text = (
+        f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are"
+        " signing into the correct cloud."
+    )
+    return _Refused(400, error, 90002, text)
+
+
 def _check_form(tenant: str, form: Mapping[str, str], call: Call, version: int) -> None:
     # Of the numbers only 70011 is in the fact sheet; the others are Entra's well-known ones.
     if tenant not in {TENANT, TENANT_ID}:
-        raise _Refused(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
+        raise _unknown_tenant("invalid_request", tenant)
     grant = form.get("grant_type")
     if grant is None:
         text = "The request body must contain the following parameter: 'grant_type'."
@@ -112,8 +124,14 @@ def _check_form(tenant: str, form: Mapping[str, str], call: Call, version: int) 
     if client != APPLICATION_ID:
         text = f"Application with identifier '{client}' was not found in the directory."
         raise _Refused(400, "unauthorized_client", 700016, text)
+    if not secret and form.get("client_assertion"):
+        text = f"The certificate of the client assertion is not registered for app '{client}'."
+        raise _Refused(401, "invalid_client", 700027, text)
     if not secret:
-        text = "The request body must contain 'client_assertion' or 'client_secret'."
+        text = (
+            "The request body must contain the following parameter: 'client_assertion' or"
+            " 'client_secret'."
+        )
         raise _Refused(401, "invalid_client", 7000218, text)
     if not hmac.compare_digest(secret.encode(), CLIENT_SECRET.encode()):
         text = f"Invalid client secret provided for app '{client}'."

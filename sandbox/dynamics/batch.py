@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import unquote
 
 from sandbox.dynamics.errors import VendorError, plugin_refused, query_error
-from sandbox.dynamics.messages import Call, Reply, error_reply
+from sandbox.dynamics.messages import Call, Reply, error_reply, joined
 from sandbox.dynamics.payload import content_reference
 from sandbox.dynamics.work import Work
 
@@ -96,11 +96,8 @@ def _headers_and_rest(section: bytes) -> tuple[dict[str, str], bytes]:
     match = re.search(rb"\r?\n[ \t]*\r?\n", section)
     head = section if match is None else section[: match.start()]
     rest = b"" if match is None else section[match.end() :]
-    headers = {}
-    for line in head.decode("utf-8", "replace").splitlines():
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return headers, rest
+    lines = (line.partition(":") for line in head.decode("utf-8", "replace").splitlines())
+    return joined((name, value) for name, _, value in lines), rest
 
 
 def _item(call: Call, headers: Mapping[str, str], body: bytes) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +76,7 @@ def _targets(work: Work, table: Table) -> list[Target]:
 
 
 def _target(table: Table, row: Any) -> Target:
-    if not isinstance(row, dict) or "@odata.type" not in row:
+    if not isinstance(row, dict) or not isinstance(row.get("@odata.type"), str):
         raise query_error(
             "Every target of a bulk message needs its '@odata.type'."  # text assumed
         )
@@ -85,10 +86,10 @@ def _target(table: Table, row: Any) -> Target:
     return body, _address(table, row.get("@odata.id"))
 
 
-def _address(table: Table, odata_id: str | None) -> str | None:
+def _address(table: Table, odata_id: Any) -> str | None:
     if odata_id is None:
         return None
-    segments = parse_path(odata_id.rpartition("/api/data/v9.2/")[2])
+    segments = parse_path(re.sub(r"^.*/api/data/v9\.\d/", "", str(odata_id)))
     if len(segments) != 1 or segments[0].name != table.entity_set or segments[0].key is None:
         raise query_error(f"'{odata_id}' is not the address of a row of '{table.entity_set}'.")
     return segments[0].key

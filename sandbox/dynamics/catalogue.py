@@ -35,6 +35,7 @@ class Catalogue:
             _relationship(table, column, target)
             for table in self.tables.values()
             for column in table.lookups
+            if column.navigations
             for target in column.targets
         )
 
@@ -129,6 +130,18 @@ def save_table(connection: sqlite3.Connection, table: Table) -> None:
         " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
         (table.name, json.dumps(table.stored())),
     )
+    storage.new_catalogue_stamp(connection)
+
+
+def forget_table(connection: sqlite3.Connection, table: Table) -> None:
+    """Remove the definition of a table that was made through the API."""
+    connection.execute("DELETE FROM _definition WHERE name = ?", (table.name,))
+    storage.new_catalogue_stamp(connection)
+
+
+def forget_relationship(connection: sqlite3.Connection, relationship: ManyToMany) -> None:
+    """Remove the definition of a relationship that was made through the API."""
+    connection.execute("DELETE FROM _relationship WHERE name = ?", (relationship.name,))
     storage.new_catalogue_stamp(connection)
 
 

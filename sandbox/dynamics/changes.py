@@ -15,7 +15,14 @@ from sandbox.dynamics.filters import Source
 from sandbox.dynamics.messages import Reply, applied, json_reply
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.options import Options
-from sandbox.dynamics.paging import Cookie, link, next_link, page_size, read_cookie
+from sandbox.dynamics.paging import (
+    link,
+    next_link,
+    page_size,
+    read_cookie,
+    tracking_cookie,
+    tracking_state,
+)
 from sandbox.dynamics.rows import Projection
 from sandbox.dynamics.work import Work
 
@@ -37,7 +44,7 @@ def read(work: Work, table: Table, options: Options) -> Reply:
     if cookie is not None and not cookie.tracking:
         raise query_error("Malformed XML in the Paging Cookie")
     if cookie is not None:
-        page = _Page(work, table, options, cookie.state, cookie.page)
+        page = _Page(work, table, options, tracking_state(cookie.inner), cookie.page)
     else:
         page = _Page(work, table, options, _beginning(work, options), 1)
     return page.reply()
@@ -90,15 +97,27 @@ def _version_of(work: Work, token: str) -> int:
     match = _TOKEN.fullmatch(token)
     if match is None:
         raise query_error(f"The delta token '{token}' is not valid.")
-    made = datetime.strptime(match[2], _TIME).replace(tzinfo=UTC)
-    days = float(work.context.settings["change_tracking_days"])
-    if work.now - made > timedelta(days=days):
+    version, made = int(match[1]), datetime.strptime(match[2], _TIME).replace(tzinfo=UTC)
+    if work.now - made > _lifetime(work) or _is_overtaken(work, version):
         raise VendorError(  # the status is assumed
             400,
             "0x80044352",
             "Version stamp associated with the client has expired. Please perform a full sync.",
         )
-    return int(match[1])
+    return version
+
+
+def _lifetime(work: Work) -> timedelta:
+    (days,) = work.connection.execute(
+        "SELECT expirechangetrackingindays FROM organization"
+    ).fetchone()
+    return timedelta(days=days)
+
+
+def _is_overtaken(work: Work, version: int) -> bool:
+    """Whether a definition has changed since; which changes expire a token is not documented."""
+    expires = work.context.settings["metadata_changes_expire_tokens"]
+    return bool(expires) and version < storage.metadata_version(work.connection)
 
 
 class _Page:
@@ -127,7 +146,7 @@ class _Page:
         body: dict[str, Any] = {"@odata.context": self._context("" if snapshot else "/$delta")}
         body["value"] = items
         if following is not None:
-            cookie = Cookie(self._number + 1, following, tracking=True)
+            cookie = tracking_cookie(self._number, following)
             body["@odata.nextLink"] = next_link(self._work.context, self._work.call, cookie)
         else:
             version = self._state["snapshot" if snapshot else "upto"]
@@ -135,7 +154,7 @@ class _Page:
             body["@odata.deltaLink"] = link(self._work.call, deltatoken=token)
         asked = f"odata.maxpagesize={self._size}" if self._asked else ""
         tracked = "odata.track-changes" in self._work.call.preferences
-        headers = applied("odata.track-changes" if tracked else "", asked)
+        headers = applied(self._work.call, "odata.track-changes" if tracked else "", asked)
         return json_reply(body, headers=headers)
 
     def _context(self, suffix: str) -> str:

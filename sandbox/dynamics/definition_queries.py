@@ -77,7 +77,7 @@ def answer(work: Work, segments: Sequence[Segment]) -> Reply:
     if first.name == "EntityDefinitions":
         return _entities(work, first, rest, options)
     if first.name == "RelationshipDefinitions":
-        return _relationships(work, first, options)
+        return _relationships(work, first, rest, options)
     return _collection(work, first.name, [], options)  # there are no global option sets
 
 
@@ -156,8 +156,10 @@ def _attributes(
     cast = ""
     if len(rest) > 1:
         cast = rest[1].name.removeprefix(type_name(""))
-        if not cast.endswith("AttributeMetadata") or cast.startswith("Enum") or len(rest) > 2:
+        if not cast.endswith("AttributeMetadata") or cast.startswith("Enum"):
             raise no_segment(rest[1].name)
+    if len(rest) > 2:
+        return _option_set(work, table, rest, name, options)
     items = _attribute_items(table, options, cast)
     if not cast:
         _check_names(options, set(BASE_ATTRIBUTE), "AttributeMetadata")
@@ -168,6 +170,17 @@ def _attributes(
     if rest[0].key is None:
         return _collection(work, name, items, options)
     return _single(work, name, _by_key(items, rest[0].key), options)
+
+
+def _option_set(
+    work: Work, table: Table, rest: Sequence[Segment], name: str, options: Options
+) -> Reply:
+    """Answer `…/Attributes(key)/cast/OptionSet`."""
+    column = _by_key(_attribute_items(table, Options()), rest[0].key or "")["LogicalName"]
+    found = option_set(table, table.by_name[column])
+    if len(rest) > 3 or rest[2].name != "OptionSet" or found is None:
+        raise no_segment(rest[-1].name)
+    return _single(work, f"{name}/OptionSet", found, options)
 
 
 def _attribute_items(table: Table, options: Options, cast: str = "") -> list[Json]:
@@ -196,12 +209,12 @@ def _options_of(table: Table, column: str, expand: Expand) -> Json | None:
 def _by_key(items: Iterable[Json], key: str) -> Json:
     ((name, value),) = key_values(key).items()
     for item in items:
-        if item.get(name or "MetadataId") == value:
+        if item.get(name or "MetadataId") == (value if name else value.lower()):
             return item
     raise VendorError(404, "0x80060888", f"Could not find a definition with {name} {value}.")
 
 
-def _relationships(work: Work, first: Segment, options: Options) -> Reply:
+def _relationships(work: Work, first: Segment, rest: Sequence[Segment], options: Options) -> Reply:
     catalogue = work.catalogue
     one = [
         {
@@ -217,9 +230,14 @@ def _relationships(work: Work, first: Segment, options: Options) -> Reply:
         }
         for item in catalogue.many_to_many
     ]
+    items = one + many
+    if rest:
+        items = [item for item in items if item["@odata.type"] == f"#{rest[0].name}"]
+        if len(rest) > 1 or not rest[0].name.endswith("RelationshipMetadata"):
+            raise no_segment(rest[-1].name)
     if first.key is None:
-        return _collection(work, first.name, one + many, options)
-    return _single(work, first.name, _by_key(one + many, first.key), options)
+        return _collection(work, first.name, items, options)
+    return _single(work, first.name, _by_key(items, first.key), options)
 
 
 def _check_names(options: Options, known: set[str], type_of: str) -> None:

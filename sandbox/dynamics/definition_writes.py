@@ -15,7 +15,13 @@ from sandbox.dynamics import storage
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
-from sandbox.dynamics.errors import VendorError, invalid_argument, query_error, type_name
+from sandbox.dynamics.errors import (
+    VendorError,
+    invalid_argument,
+    query_error,
+    type_name,
+    unresolved_action,
+)
 from sandbox.dynamics.messages import Reply, empty_reply
 from sandbox.dynamics.model import Column, Key, ManyToMany, Option, Table
 from sandbox.dynamics.seed import allow_bulk
@@ -47,25 +53,41 @@ def _schema_name(body: Mapping[str, Any]) -> str:
     return name
 
 
-def _text_of(body: Mapping[str, Any], name: str) -> str:
+def label_of(body: Mapping[str, Any], name: str) -> str:
+    """Return a label of a definition in its first language; "" where it has none."""
     labels = (body.get(name) or {}).get("LocalizedLabels") or [{}]
     return str(labels[0].get("Label", ""))
 
 
-def _managed_value(body: Mapping[str, Any], name: str, default: Any) -> Any:
+def managed_value(body: Mapping[str, Any], name: str, default: Any) -> Any:
+    """Return what a managed property of a definition holds."""
     value = body.get(name, default)
     return value.get("Value", default) if isinstance(value, dict) else value
 
 
 def create_table(work: Work) -> Reply:
     """Answer `POST EntityDefinitions`."""
-    body = work.call.json()
+    made = _create_table(work, work.call.json())
+    return _made(f"{work.call.root}/EntityDefinitions({made.metadata_id})")
+
+
+def create_tables(work: Work) -> Reply:
+    """Answer the action CreateEntities, by which the vendor's SDK for Python makes tables."""
+    bodies = work.call.json().get("Entities")
+    if not isinstance(bodies, list) or not bodies:
+        raise unresolved_action()
+    for body in bodies:
+        _create_table(work, body)
+    return empty_reply()  # what it answers is not documented (assumed)
+
+
+def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     schema = _schema_name(body)
     name = schema.lower()
     if name in work.catalogue.tables:
         raise VendorError(400, "0x80047013", f"An entity with the name {name} already exists.")
     for needed in ("DisplayName", "DisplayCollectionName"):
-        if not _text_of(body, needed):
+        if not label_of(body, needed):
             raise invalid_argument(f"The property '{needed}' of the table is missing.")
     columns = [_column(one, custom=True) for one in body.get("Attributes") or []]
     names = [
@@ -80,7 +102,7 @@ def create_table(work: Work) -> Reply:
         work.connection.execute(statement)
     save_table(work.connection, made)
     allow_bulk(work.connection, made)
-    return _made(f"{work.call.root}/EntityDefinitions({made.metadata_id})")
+    return made
 
 
 def _new_table(
@@ -98,9 +120,9 @@ def _new_table(
         max(_FIRST_CUSTOM_CODE, *codes) + 1,
         (*columns, *states("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1"), *standard),
         schema=schema,
-        label=_text_of(body, "DisplayName"),
-        plural=_text_of(body, "DisplayCollectionName"),
-        description=_text_of(body, "Description"),
+        label=label_of(body, "DisplayName"),
+        plural=label_of(body, "DisplayCollectionName"),
+        description=label_of(body, "Description"),
         ownership=ownership,
         change_tracking=bool(body.get("ChangeTrackingEnabled", False)),
         custom=True,
@@ -123,19 +145,19 @@ def _column(body: Mapping[str, Any], *, custom: bool) -> Column:
     kind = _kind(body)
     if kind not in _CREATABLE:
         raise invalid_argument(f"A column of the type '{kind}' cannot be made in this way.")
+    # The format is for forms only; without a behavior a column is of the user's time zone.
     behavior = (body.get("DateTimeBehavior") or {}).get("Value")
-    date_only = kind == "DateTime" and (behavior == "DateOnly" or body.get("Format") == "DateOnly")
     return Column(
         name=schema.lower(),
         type=kind,
         schema=schema,
-        label=_text_of(body, "DisplayName") or schema,
-        description=_text_of(body, "Description"),
-        max_length=_length(kind, body),
+        label=label_of(body, "DisplayName") or schema,
+        description=label_of(body, "Description"),
+        max_length=length_of(kind, body),
         options=_options(kind, body),
-        date_only=date_only,
-        format=str(_managed_value(body, "FormatName", "") or ""),
-        required=str(_managed_value(body, "RequiredLevel", "None")),
+        date_only=kind == "DateTime" and behavior == "DateOnly",
+        format=str(managed_value(body, "FormatName", "") or ""),
+        required=str(managed_value(body, "RequiredLevel", "None")),
         minimum=body.get("MinValue"),
         maximum=body.get("MaxValue"),
         default=bool(body.get("DefaultValue", False)) if kind == "Boolean" else None,
@@ -148,10 +170,15 @@ def _kind(body: Mapping[str, Any]) -> str:
     derived = str(body.get("@odata.type", "")).lstrip("#").removeprefix(type_name(""))
     if not derived.endswith("AttributeMetadata"):
         raise invalid_argument("The column needs the '@odata.type' of its derived type.")
-    return derived.removesuffix("AttributeMetadata")
+    return derived.removesuffix("AttributeMetadata").removeprefix("Complex")  # CreateEntities
 
 
-def _length(kind: str, body: Mapping[str, Any]) -> int | None:
+def length_of(kind: str, body: Mapping[str, Any]) -> int | None:
+    """Return the longest text of a column; None for other types.
+
+    Raises:
+        VendorError: The length cannot be.
+    """
     if kind not in {"String", "Memo"}:
         return None
     length = body.get("MaxLength", 100 if kind == "String" else 2000)
@@ -166,7 +193,7 @@ def _options(kind: str, body: Mapping[str, Any]) -> tuple[Option, ...]:
     given = (body.get("OptionSet") or {}).get("Options") or []
     if not given:
         raise invalid_argument("Only local option sets with their Options are emulated.")
-    return tuple(Option(int(one["Value"]), _text_of(one, "Label")) for one in given)
+    return tuple(Option(int(one["Value"]), label_of(one, "Label")) for one in given)
 
 
 def create_column(work: Work, key: str) -> Reply:
@@ -204,7 +231,7 @@ def create_key(work: Work, key: str) -> Reply:
         status="Pending",
         active_at=work.context.clock.timestamp() + seconds,
         metadata_id=new_guid(),
-        label=_text_of(body, "DisplayName") or schema,
+        label=label_of(body, "DisplayName") or schema,
     )
     save_table(work.connection, replace(found, keys=(*found.keys, made)))
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
@@ -302,11 +329,11 @@ def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
         name=schema.lower(),
         type="Lookup",
         schema=schema,
-        label=_text_of(lookup, "DisplayName") or schema,
+        label=label_of(lookup, "DisplayName") or schema,
         targets=(target.name,),
         navigations=(navigation,),
         relationship=relationship,
-        required=str(_managed_value(lookup, "RequiredLevel", "None")),
+        required=str(managed_value(lookup, "RequiredLevel", "None")),
         custom=True,
         metadata_id=new_guid(),
     )
@@ -336,26 +363,3 @@ def _many_to_many(work: Work, body: Mapping[str, Any]) -> str:
         work.connection.execute(statement)
     save_relationship(work.connection, made)
     return schema
-
-
-def replace_table(work: Work, key: str) -> Reply:
-    """Answer `PUT EntityDefinitions(key)`; definitions take no PATCH.
-
-    Labels that are left out are lost unless `MSCRM.MergeLabels` is true; other properties that
-    are left out stay (assumed).
-    """
-    found = table_of(work, key)
-    body = work.call.json()
-    tracked = bool(body.get("ChangeTrackingEnabled", found.change_tracking))
-    if found.change_tracking and not tracked:
-        raise VendorError(400, "0x80040203", "Change tracking cannot be turned off again.")
-    merge = (work.call.header("mscrm.mergelabels") or "").lower() == "true"
-    changed = replace(
-        found,
-        change_tracking=tracked,
-        label=_text_of(body, "DisplayName") or (found.label if merge else ""),
-        plural=_text_of(body, "DisplayCollectionName") or (found.plural if merge else ""),
-        description=_text_of(body, "Description") or (found.description if merge else ""),
-    )
-    save_table(work.connection, changed)
-    return empty_reply()

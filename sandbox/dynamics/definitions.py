@@ -106,7 +106,8 @@ def attribute_json(table: Table, column: Column, number: int = 0) -> Json:
         "LogicalName": column.name,
         "SchemaName": column.schema,
         "EntityLogicalName": table.name,
-        "AttributeType": column.type,
+        # Choices have no type code of their own.
+        "AttributeType": "Virtual" if column.type == "MultiSelectPicklist" else column.type,
         "AttributeTypeName": {"Value": f"{column.type}Type"},
         "DisplayName": label(column.label),
         "Description": label(column.description),

@@ -7,7 +7,9 @@ Codes and texts come from the fact sheet's "Error envelope and main codes" unles
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+_CDS = "Microsoft.PowerApps.CDS."
 
 
 class VendorError(Exception):
@@ -29,11 +31,23 @@ class VendorError(Exception):
         self.message = message
         self.headers = dict(headers or {})
 
-    def body(self) -> bytes:
-        """Return the JSON envelope; a 401 has no body (assumed)."""
+    def details(self) -> dict[str, str]:
+        """Return what `odata.include-annotations` adds, by annotation (PAD compose-http)."""
+        link = f"Microsoft.Crm.CrmException%3a{self.code.removeprefix('0x')}&client=platform"
+        return {
+            f"{_CDS}ErrorDetails.OperationStatus": "0",
+            f"{_CDS}ErrorDetails.SubErrorCode": "-2146233088",  # of every error without its own
+            f"{_CDS}HelpLink": f"http://go.microsoft.com/fwlink/?LinkID=398563&error={link}",
+            f"{_CDS}TraceText": "",  # no plug-in writes any
+            f"{_CDS}InnerError.Message": self.message,
+        }
+
+    def body(self, wanted: Callable[[str], bool]) -> bytes:
+        """Return the JSON envelope with the wanted annotations; a 401 has no body (assumed)."""
         if self.status == 401:
             return b""
-        return json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
+        told = {f"@{name}": text for name, text in self.details().items() if wanted(name)}
+        return json.dumps({"error": {"code": self.code, "message": self.message, **told}}).encode()
 
 
 def type_name(table: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from sandbox.dynamics.conditions import Condition
 from sandbox.dynamics.errors import query_error, unknown_property
@@ -155,7 +156,10 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _query(options: Options) -> str:
-    parts = []
-    if options.select:
-        parts.append(f"$select={','.join(options.select)}")
+    asked = {
+        "$select": ",".join(options.select or ()),
+        "$filter": options.filter,
+        "$orderby": options.order,
+    }
+    parts = [f"{name}={quote(value, safe=',')}" for name, value in asked.items() if value]
     return "?" + "&".join(parts) if parts else ""

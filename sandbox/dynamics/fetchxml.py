@@ -21,14 +21,15 @@ from sandbox.dynamics.conditions import (
 )
 from sandbox.dynamics.errors import VendorError, query_error
 from sandbox.dynamics.filters import Source
-from sandbox.dynamics.messages import Reply, json_reply
+from sandbox.dynamics.messages import Reply, applied, json_reply
 from sandbox.dynamics.model import Column, Table
 from sandbox.dynamics.options import parse_options
 from sandbox.dynamics.paging import (
     MAXIMUM_PAGE,
     Cookie,
     after,
-    cookie_state,
+    cookie_after,
+    last_values,
     order_sql,
     page_size,
 )
@@ -47,9 +48,21 @@ def answer(work: Work, table: Table) -> Reply:
     Raises:
         VendorError: The query is not valid, or is for another table.
     """
-    text = parse_options(work.call.query).fetch_xml or ""
+    return _query(work, table, parse_options(work.call.query).fetch_xml or "").reply()
+
+
+def row_ids(work: Work, table: Table, xml: str) -> list[str]:
+    """Return the ids of all rows that a query finds, each once.
+
+    Raises:
+        VendorError: The query is not valid, or is for another table.
+    """
+    return _query(work, table, xml).row_ids()
+
+
+def _query(work: Work, table: Table, xml: str) -> _Query:
     try:
-        fetch = ET.fromstring(text)  # noqa: S314  (the sandbox's own clients)
+        fetch = ET.fromstring(xml)  # noqa: S314  (the sandbox's own clients)
     except ET.ParseError:
         raise query_error("Invalid XML.") from None
     entity = fetch.find("entity")
@@ -62,7 +75,7 @@ def answer(work: Work, table: Table) -> Reply:
         )
     if fetch.get("aggregate") == "true":
         raise VendorError(501, "0x0", "This sandbox does not emulate aggregates.")
-    return _Query(work, table, fetch, entity).reply()
+    return _Query(work, table, fetch, entity)
 
 
 @dataclass
@@ -157,10 +170,19 @@ class _Query:
             values.append(element.get("value", ""))
         return condition(place, element.get("operator", ""), values, self._work)
 
+    def row_ids(self) -> list[str]:
+        key = self._place(self._root, self._root.table.primary_id)
+        rows = self._work.connection.execute(
+            f"SELECT DISTINCT {key.sql} FROM {self._source.sql} {' '.join(self._joins)}"
+            f" WHERE {self._condition.sql}",
+            [*self._join_values, *self._condition.values],
+        )
+        return [str(row[0]) for row in rows]
+
     def reply(self) -> Reply:
         size, page, top = self._size()
         sql, values = self._condition.sql, [*self._join_values, *self._condition.values]
-        order = [*self._order, (self._place(self._root, self._root.table.primary_id), False)]
+        order = self._ordered()
         projection = _projection(self._work, self._source, self._root)
         extras = [
             (link, column, alias, projection.also(f"{link.alias}.{column.name}"))
@@ -177,7 +199,7 @@ class _Query:
         cookie = self._fetch.get("paging-cookie")
         skipped = (page - 1) * size
         if cookie and not self._linked_order:
-            beyond = after(order, cookie_state(cookie))
+            beyond = after(order, last_values(cookie, order))
             sql, values, skipped = f"{sql} AND {beyond.sql}", [*values, *beyond.values], 0
         elif skipped >= _SIMPLE_PAGING_LIMIT:
             raise VendorError(400, "0x8004430d", "Simple paging is limited to 50000 rows.")
@@ -195,8 +217,16 @@ class _Query:
                 item[alias or f"{link.shown}.{column.name}"] = _value(column, row[index])
             for column, alias, index in aliased:
                 item[alias] = _value(column, row[index])
-        last = list(rows[-1][-len(order) :]) if rows else []
-        return self._envelope(items, Cookie(page + 1, last), more=more)
+        if not more:
+            return self._envelope(items)
+        first, last = (row[-len(order) :] for row in (rows[0], rows[-1]))
+        return self._envelope(items, cookie_after(page, order, first, last))
+
+    def _ordered(self) -> list[tuple[Place, bool]]:
+        """Return the order, made the same on each page by keys: of all tables if rows repeat."""
+        repeating = [] if self._fetch.get("distinct") == "true" else list(self._links.values())
+        keys = [self._place(link, link.table.primary_id) for link in (self._root, *repeating)]
+        return [*self._order, *((key, False) for key in keys)]
 
     def _size(self) -> tuple[int, int, bool]:
         """Return rows a page, the page's number, and whether `top` ends the paging."""
@@ -206,19 +236,20 @@ class _Query:
         size = _number(self._fetch, "count", page_size(self._work.call)[0])
         return max(1, min(size, MAXIMUM_PAGE)), max(1, _number(self._fetch, "page", 1)), False
 
-    def _envelope(self, items: list[dict[str, Any]], cookie: Cookie, *, more: bool) -> Reply:
+    def _envelope(self, items: list[dict[str, Any]], following: Cookie | None = None) -> Reply:
+        """Return the answer; the last page says nothing of further ones."""
         names = ",".join(column.property_name for column, _ in self._root.columns)
-        table = self._root.table
-        context = f"{self._work.call.root}/$metadata#{table.entity_set}({names})"
+        call = self._work.call
+        context = f"{call.root}/$metadata#{self._root.table.entity_set}({names})"
         body: dict[str, Any] = {"@odata.context": context}
-        if self._work.call.wants_annotation(MORE[1:]):
-            body[MORE] = more
-        if more and not self._linked_order and self._work.call.wants_annotation(COOKIE[1:]):
-            body[COOKIE] = cookie.token() + ""
+        if following and not self._linked_order and call.wants_annotation(COOKIE[1:]):
+            body[COOKIE] = following.token(encodings=2)
+        if following and call.wants_annotation(MORE[1:]):
+            body[MORE] = True
         body["value"] = [
             {name: value for name, value in item.items() if value is not None} for item in items
         ]
-        return json_reply(body)
+        return json_reply(body, headers=applied(call))
 
 
 def _projection(work: Work, source: Source, root: _Link) -> Projection:

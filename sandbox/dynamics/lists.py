@@ -1,7 +1,4 @@
-"""Members of marketing lists: the actions, and the same through associations.
-
-Fact sheet, "Marketing-list membership actions".
-"""
+"""Who is on a marketing list, and who may be (fact sheet, "Marketing-list membership actions")."""
 
 from __future__ import annotations
 
@@ -9,16 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.dynamics import records, storage
-from sandbox.dynamics.errors import (
-    VendorError,
-    not_found,
-    query_error,
-    type_name,
-    unresolved_action,
-)
-from sandbox.dynamics.messages import Reply, empty_reply, json_reply
+from sandbox.dynamics.errors import VendorError, not_found
 from sandbox.dynamics.model import Table
-from sandbox.dynamics.values import guid, is_guid, new_guid
+from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import USER_ID, Work
 from sandbox.dynamics.writing import bury
 
@@ -35,8 +25,12 @@ def _refused(error: tuple[str, str]) -> VendorError:
     return VendorError(400, *error)
 
 
-def _open_list(work: Work, list_id: str) -> dict[str, Any]:
-    """Return a list whose members may be changed by hand."""
+def open_list(work: Work, list_id: str) -> dict[str, Any]:
+    """Return a list whose members may be changed by hand.
+
+    Raises:
+        VendorError: It is dynamic, locked or inactive.
+    """
     row = records.stored(work, work.table("list"), list_id)
     if row["type"]:
         raise _refused(_DYNAMIC)
@@ -61,7 +55,7 @@ def add_members(work: Work, list_id: str, members: Iterable[tuple[str, str]]) ->
     Raises:
         VendorError: The list takes no members, or not this one; nothing is added then.
     """
-    target = MEMBER_TABLES[_open_list(work, list_id)["createdfromcode"]]
+    target = MEMBER_TABLES[open_list(work, list_id)["createdfromcode"]]
     ids, new = [], []
     for table, row_id in members:
         if table != target:
@@ -107,6 +101,14 @@ def membership(work: Work, list_id: str, row_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def members_of(work: Work, list_id: str) -> list[tuple[str, str]]:
+    """Return table and id of each member."""
+    rows = work.connection.execute(
+        "SELECT entityid__type, entityid FROM listmember WHERE listid = ?", (list_id,)
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
 def _count(work: Work, list_id: str, difference: int) -> None:
     work.connection.execute(
         "UPDATE list SET membercount = COALESCE(membercount, 0) + ? WHERE listid = ?",
@@ -121,7 +123,7 @@ def remove_members(work: Work, list_id: str, row_ids: Iterable[str]) -> None:
     Raises:
         VendorError: The list may not be changed, or one is no member; nothing is removed then.
     """
-    _open_list(work, list_id)
+    open_list(work, list_id)
     found = []
     for row_id in row_ids:
         member_id = membership(work, list_id, row_id)
@@ -151,95 +153,8 @@ def create_listmember(work: Work, values: dict[str, Any]) -> str:
 def delete_listmember(work: Work, member_id: str) -> None:
     """Carry out `DELETE listmembers(id)`."""
     row = records.stored(work, work.table("listmember"), member_id)
-    _open_list(work, row["listid"])
+    open_list(work, row["listid"])
     _bury(work, row["listid"], [member_id])
-
-
-# ── the actions ──────────────────────────────────────────────────────────────────────────────
-
-
-def add_list_members(work: Work) -> Reply:
-    """Answer the unbound action AddListMembersList."""
-    list_id, members = _list_and_members(work)
-    add_members(work, list_id, members)
-    return empty_reply()
-
-
-def remove_list_members(work: Work) -> Reply:
-    """Answer the unbound action RemoveListMembersList; its result is not documented (assumed)."""
-    list_id, members = _list_and_members(work)
-    remove_members(work, list_id, [row_id for _, row_id in members])
-    return empty_reply()
-
-
-def _list_and_members(work: Work) -> tuple[str, list[tuple[str, str]]]:
-    body = work.call.json()
-    if set(body) != {"List", "Members"} or not isinstance(body["Members"], list):
-        raise unresolved_action()
-    _, list_id = entity_of(work, body["List"], default="list")
-    return list_id, [entity_of(work, member) for member in body["Members"]]
-
-
-def entity_of(work: Work, value: Any, default: str | None = None) -> tuple[str, str]:
-    """Return table and id of a row that an action's parameter names.
-
-    Raises:
-        VendorError: It has no `@odata.type`, or no primary key.
-    """
-    if not isinstance(value, dict):
-        raise unresolved_action()
-    full = str(value.get("@odata.type", type_name(default) if default else "")).lstrip("#")
-    table = work.catalogue.tables.get(full.removeprefix(type_name("")))
-    if table is None or not is_guid(value.get(table.primary_id)):
-        raise query_error("EdmEntityObject passed should have the key property value set.")
-    return table.name, guid(value[table.primary_id])
-
-
-def add_member(work: Work, list_id: str) -> Reply:
-    """Answer the bound action AddMemberList."""
-    body = work.call.json()
-    if set(body) != {"EntityId"} or not is_guid(body["EntityId"]):
-        raise unresolved_action()
-    row = _open_list(work, list_id)
-    member = (MEMBER_TABLES[row["createdfromcode"]], guid(body["EntityId"]))
-    (member_id,) = add_members(work, list_id, [member])
-    context = f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.AddMemberListResponse"
-    return json_reply({"@odata.context": context, "Id": member_id})
-
-
-def remove_member(work: Work, list_id: str) -> Reply:
-    """Answer the bound action RemoveMemberList.
-
-    The body is not confirmed: clients send the person's id as `ListMember.listmemberid`; the .NET
-    request has `EntityId`. Both are taken, and a true listmember id too (assumed).
-    """
-    body = work.call.json()
-    given = body.get("EntityId")
-    if isinstance(body.get("ListMember"), dict):
-        named = {name: value for name, value in body["ListMember"].items() if "@" not in name}
-        given = next(iter(named.values()), None)
-    if not isinstance(given, str) or not is_guid(given):
-        raise unresolved_action()
-    row_id = guid(given)
-    found = work.connection.execute(
-        "SELECT entityid FROM listmember WHERE listmemberid = ? AND listid = ?", (row_id, list_id)
-    ).fetchone()
-    remove_members(work, list_id, [row_id if found is None else found[0]])
-    return empty_reply()
-
-
-def copy_members(work: Work, list_id: str) -> Reply:
-    """Answer the bound action CopyMembersList."""
-    body = work.call.json()
-    _, target_id = entity_of(work, body.get("TargetList"), default="list")
-    source, target = (records.stored(work, work.table("list"), one) for one in (list_id, target_id))
-    if source["createdfromcode"] != target["createdfromcode"]:
-        raise VendorError(400, "0x80040306", "The two marketing lists are not compatible.")
-    rows = work.connection.execute(
-        "SELECT entityid__type, entityid FROM listmember WHERE listid = ?", (list_id,)
-    ).fetchall()
-    add_members(work, target_id, [(row[0], row[1]) for row in rows])
-    return empty_reply()
 
 
 def is_member_collection(table: Table, navigation: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,15 @@ class Call:
         return body
 
 
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by lower-case name; what comes more than once is one list (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.strip().lower()
+        headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
+    return headers
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
@@ -97,16 +106,23 @@ def empty_reply(headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(204, headers={"OData-Version": "4.0", **(headers or {})})
 
 
-def error_reply(error: VendorError) -> Reply:
-    """Return an answer that is an error."""
+def error_reply(error: VendorError, call: Call | None = None) -> Reply:
+    """Return an answer that is an error; the request says which annotations it wants."""
     return Reply(
         error.status,
-        error.body(),
+        error.body(call.wants_annotation if call else lambda _: False),
         {"Content-Type": JSON_TYPE, "OData-Version": "4.0", **error.headers},
     )
 
 
-def applied(*preferences: str) -> dict[str, str]:
-    """Return the header that names the preferences that were applied; nothing for none."""
-    named = ", ".join(item for item in preferences if item)
+def applied(call: Call, *preferences: str) -> dict[str, str]:
+    """Return the header that names the preferences that were applied; nothing for none.
+
+    Args:
+        call: The request, whose wish for annotations is always granted.
+        preferences: What else was applied; "" is passed over.
+    """
+    annotations = call.preferences.get("odata.include-annotations", "")
+    asked = f'odata.include-annotations="{annotations}"' if annotations else ""
+    named = ",".join(item for item in (*preferences, asked) if item)
     return {"Preference-Applied": named} if named else {}

@@ -55,7 +55,8 @@ class Column:
         max_length: Characters, for String and Memo.
         options: For Picklist, MultiSelectPicklist, State and Status.
         targets: Logical names of the tables that a lookup may point at.
-        navigations: For a lookup, the navigation property per target.
+        navigations: For a lookup, the navigation property per target; none for one that is not
+            of a relationship.
         relationship: For a custom lookup, the schema name of its relationship.
         date_only: For DateTime: no time of day.
         required: None, Recommended, ApplicationRequired or SystemRequired.

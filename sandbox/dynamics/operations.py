@@ -67,8 +67,8 @@ def _check_version(work: Work, table: Table, row_id: str, match: str | None) -> 
 
 def _written(work: Work, table: Table, row_id: str, address: str, *, created: bool) -> Reply:
     if work.call.preferences.get("return") == "representation":
-        reply = reading.single(work, table, row_id, status=201 if created else 200)
-        reply.headers.update(applied("return=representation"))
+        reply = reading.written(work, table, row_id, created=created)
+        reply.headers.update(applied(work.call, "return=representation"))
         return reply
     return empty_reply({"OData-EntityId": address, "Location": address})
 

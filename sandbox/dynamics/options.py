@@ -13,7 +13,7 @@ _SYSTEM = frozenset(
     {"$select", "$expand", "$orderby", "$filter", "$top", "$count", "$skiptoken", "$deltatoken"}
 )
 # `tag` passes a marker on to plug-ins; the others say what is read in other ways.
-_OTHERS = frozenset({"fetchXml", "tag", "annotations", "$id", "api-version"})
+_OTHERS = frozenset({"fetchXml", "sql", "tag", "annotations", "$id", "api-version"})
 _IN_EXPAND = frozenset({"$select", "$expand", "$orderby", "$filter", "$top"})
 MAXIMUM_EXPANDS = 15
 
@@ -73,7 +73,7 @@ def _options(pairs: Mapping[str, str]) -> Options:
     return Options(
         select=_names(select) if select else None,
         filter=pairs.get("$filter"),
-        order=pairs.get("$orderby") or None,
+        order=_order(pairs),
         top=_top(pairs.get("$top")),
         count=count == "true",
         expand=_expands(pairs["$expand"]) if pairs.get("$expand") else (),
@@ -82,6 +82,17 @@ def _options(pairs: Mapping[str, str]) -> Options:
         fetch_xml=pairs.get("fetchXml"),
         aliases={name: value for name, value in pairs.items() if name.startswith("@")},
     )
+
+
+def _order(pairs: Mapping[str, str]) -> str | None:
+    """Return `$orderby`, with the values of parameter aliases in it."""
+
+    def value(alias: re.Match[str]) -> str:
+        if alias[0] not in pairs:
+            raise query_error(f"The parameter alias '{alias[0]}' has no value.")
+        return pairs[alias[0]]
+
+    return re.sub(r"@\w+", value, pairs.get("$orderby", "")) or None
 
 
 def _names(text: str) -> tuple[str, ...] | None:

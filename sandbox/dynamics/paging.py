@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from sandbox.dynamics.conditions import Condition, Place
 from sandbox.dynamics.errors import query_error
 from sandbox.dynamics.messages import Call
 from sandbox.dynamics.options import query_pairs
+from sandbox.dynamics.values import guid
 from sandbox.vendor import VendorContext
 
 MAXIMUM_PAGE = 5000
@@ -21,56 +23,133 @@ MAXIMUM_PAGE = 5000
 Order = Sequence[tuple[Place, bool]]
 
 _TOKEN = re.compile(r'<cookie pagenumber="(\d+)" pagingcookie="([^"]*)" istracking="(\w+)"')
+_ESCAPE = re.compile("%[0-9A-F]{2}")
+_MALFORMED = "Malformed XML in the Paging Cookie"
 
 
 @dataclass(frozen=True)
 class Cookie:
-    """Where a page begins.
+    """Where a page begins, in the vendor's form (PAD page-results, fetchxml/page-results).
 
     Attributes:
         page: Its number, from 1.
-        state: JSON: the values of the last row before it, or what else tells the place.
+        inner: XML: the page before it, with the first and last value of each column of the order.
         tracking: Whether it belongs to a read with change tracking.
     """
 
     page: int
-    state: Any
+    inner: str
     tracking: bool = False
 
-    def token(self) -> str:
-        """Return the `$skiptoken`, not yet encoded for the address."""
-        inner = f"<cookie page={quoteattr(str(self.page))} last={_attribute(self.state)} />"
-        twice = quote(quote(inner, safe=""), safe="")
-        return (
-            f'<cookie pagenumber="{self.page}" pagingcookie="{twice}"'
-            f' istracking="{self.tracking}" />'
-        )
+    def token(self, *, encodings: int) -> str:
+        """Return the outer XML; the inner one in it is encoded so many times."""
+        inner = self.inner
+        for _ in range(encodings):
+            inner = _encoded(inner)
+        outer = f'<cookie pagenumber="{self.page}" pagingcookie="{inner}"'
+        return f'{outer} istracking="{self.tracking}" />'
 
 
-def _attribute(state: Any) -> str:
-    return '"' + quote(json.dumps(state), safe="") + '"'
+def _encoded(text: str) -> str:
+    # The vendor's escapes are in lower case.
+    return _ESCAPE.sub(lambda escape: escape[0].lower(), quote(text, safe=""))
+
+
+def cookie_after(page: int, order: Order, first: Sequence[Any], last: Sequence[Any]) -> Cookie:
+    """Return the cookie of what follows a page.
+
+    Args:
+        page: The page's number.
+        order: By which columns it is ordered.
+        first: Their values in its first row.
+        last: Their values in its last row.
+    """
+    columns = "".join(
+        f"<{place.column.name}{_shown('last', place, low)}{_shown('first', place, high)} />"
+        for (place, _), low, high in zip(order, last, first, strict=True)
+    )
+    return Cookie(page + 1, f'<cookie page="{page}">{columns}</cookie>')
+
+
+def _shown(end: str, place: Place, value: Any) -> str:
+    if value is None:
+        return f' {end}null="1"'
+    text = f"{{{str(value).upper()}}}" if place.column.edm == "Edm.Guid" else str(value)
+    return f" {end}={quoteattr(text)}"
+
+
+def tracking_cookie(page: int, state: Mapping[str, Any]) -> Cookie:
+    """Return the cookie of what follows a page of changes; its inner form is the sandbox's own."""
+    attribute = quoteattr(json.dumps(state))
+    inner = f'<cookie page="{page}"><state last={attribute} /></cookie>'
+    return Cookie(page + 1, inner, tracking=True)
 
 
 def read_cookie(token: str) -> Cookie:
-    """Return what a `$skiptoken`, or the cookie of a FetchXML page, says.
+    """Return what a `$skiptoken` says.
 
     Raises:
         VendorError: Somebody has changed it.
     """
     match = _TOKEN.search(token)
     if match is None:
-        raise query_error("Malformed XML in the Paging Cookie")
-    return Cookie(int(match[1]), cookie_state(match[2]), match[3] == "True")
+        raise query_error(_MALFORMED)
+    return Cookie(int(match[1]), match[2], match[3] == "True")
 
 
-def cookie_state(inner: str) -> Any:
-    """Return the state in the inner cookie, encoded twice, once or not at all."""
+def last_values(inner: str, order: Order) -> list[Any]:
+    """Return the last row's values in an inner cookie, encoded twice, once or not at all.
+
+    Raises:
+        VendorError: It is malformed, or belongs to another query.
+    """
+    elements = _elements(inner)
+    if [element.tag for element in elements] != [place.column.name for place, _ in order]:
+        raise query_error(_MALFORMED)
+    texts = [element.get("last") for element in elements]
+    return [_value(place, text) for (place, _), text in zip(order, texts, strict=True)]
+
+
+def tracking_state(inner: str) -> dict[str, Any]:
+    """Return what the cookie of a page of changes carries.
+
+    Raises:
+        VendorError: It is malformed.
+    """
+    try:
+        return dict(json.loads(_elements(inner)[0].get("last", "")))
+    except (ValueError, IndexError, TypeError):
+        raise query_error(_MALFORMED) from None
+
+
+def _elements(inner: str) -> list[ET.Element]:
     for _ in range(3):
-        match = re.search(r'last="([^"]*)"', inner)
-        if match is not None:
-            return json.loads(unquote(match[1]))
+        if inner.startswith("<"):
+            break
         inner = unquote(inner)
-    raise query_error("Malformed XML in the Paging Cookie")
+    try:
+        return list(ET.fromstring(inner))  # noqa: S314  (the sandbox's own clients)
+    except ET.ParseError:
+        raise query_error(_MALFORMED) from None
+
+
+def _value(place: Place, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return _VALUES.get(place.column.edm, str)(text)
+    except ValueError:
+        raise query_error(_MALFORMED) from None
+
+
+_VALUES: dict[str, Callable[[str], Any]] = {
+    "Edm.Guid": guid,
+    "Edm.Boolean": int,
+    "Edm.Int32": int,
+    "Edm.Int64": int,
+    "Edm.Decimal": float,
+    "Edm.Double": float,
+}
 
 
 def page_size(call: Call) -> tuple[int, bool]:
@@ -82,13 +161,7 @@ def page_size(call: Call) -> tuple[int, bool]:
 
 
 def after(order: Order, values: Sequence[Any]) -> Condition:
-    """Return "comes after the row with these values"; empty values sort first, as in the vendor.
-
-    Raises:
-        VendorError: The cookie belongs to another query.
-    """
-    if not isinstance(values, list) or len(values) != len(order):
-        raise query_error("Malformed XML in the Paging Cookie")
+    """Return "comes after the row with these values"; empty values sort first, as in the vendor."""
     choices: list[str] = []
     bound: list[Any] = []
     first, descending = order[0]
@@ -125,7 +198,8 @@ def link(call: Call, **options: str | None) -> str:
         pairs.pop(name, None)
     pairs.update({f"${name}": value for name, value in options.items() if value is not None})
     query = "&".join(
-        f"{quote(name, safe='$@')}={quote(value, safe='')}" for name, value in pairs.items()
+        f"{quote(name, safe='$@')}={quote(value, safe='=/' if name == '$skiptoken' else '')}"
+        for name, value in pairs.items()
     )
     return f"{call.root}/{quote(call.path, safe='/$(),=-.')}" + (f"?{query}" if query else "")
 
@@ -134,4 +208,4 @@ def next_link(context: VendorContext, call: Call, cookie: Cookie) -> str:
     """Return the address of the next page, or of the same one where that fault is switched on."""
     if context.faults.repeat_page:
         return link(call, skiptoken=query_pairs(call.query).get("$skiptoken"))
-    return link(call, skiptoken=cookie.token())
+    return link(call, skiptoken=cookie.token(encodings=1))

@@ -52,15 +52,17 @@ def read_change(work: Work, table: Table, body: Mapping[str, Any], *, creating: 
             if column.creatable if creating else column.updatable:
                 change.values[name] = checked(table, column, value)
         elif "@" in name:
-            _annotation(work, table, change, name, value)
+            _annotation(work, table, change, name, value, creating=creating)
         else:
-            _navigation(work, table, change, name, value)
+            _navigation(work, table, change, name, value, creating=creating)
     if not creating and (change.parents or change.children):
         raise payload_error(table.entity_set, "Deep update is not supported.")  # assumed
     return change
 
 
-def _annotation(work: Work, table: Table, change: Change, name: str, value: Any) -> None:
+def _annotation(
+    work: Work, table: Table, change: Change, name: str, value: Any, *, creating: bool
+) -> None:
     if not name.endswith(_BIND):
         return  # annotations that came with a read are let pass
     navigation_name = name.removesuffix(_BIND)
@@ -70,6 +72,8 @@ def _annotation(work: Work, table: Table, change: Change, name: str, value: Any)
     if not navigation.single:
         raise payload_error(table.entity_set, f"'{navigation_name}' is a collection.")
     column = table.by_name[navigation.column]
+    if not (column.creatable if creating else column.updatable):
+        return
     if value is None:
         _set_lookup(change, column, None, None)
         return
@@ -93,12 +97,17 @@ def _set_lookup(change: Change, column: Column, target: str | None, row_id: str 
         change.values[f"{column.name}__type"] = target
 
 
-def _navigation(work: Work, table: Table, change: Change, name: str, value: Any) -> None:
+def _navigation(
+    work: Work, table: Table, change: Change, name: str, value: Any, *, creating: bool
+) -> None:
     column = table.by_property.get(name) or table.by_name.get(name)
     navigation = work.catalogue.navigation(table, name)
     if navigation is not None and (value is None or isinstance(value, dict | list)):
-        if value is None and navigation.single:
-            _set_lookup(change, table.by_name[navigation.column], None, None)
+        lookup = table.by_name[navigation.column] if navigation.single else None
+        if lookup and not (lookup.creatable if creating else lookup.updatable):
+            return
+        if value is None and lookup:
+            _set_lookup(change, lookup, None, None)
         elif navigation.single and isinstance(value, dict):
             change.parents.append((navigation, value))
         elif not navigation.single and isinstance(value, list):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.dynamics import changes, records
+from sandbox.dynamics import changes, records, storage
 from sandbox.dynamics.conditions import Condition, Place
-from sandbox.dynamics.errors import VendorError, no_segment, query_error, wrong_verb
+from sandbox.dynamics.errors import no_segment, query_error, wrong_verb
 from sandbox.dynamics.expand import Expansion
 from sandbox.dynamics.filters import Source, compile_filter, compile_order
 from sandbox.dynamics.messages import Reply, applied, json_reply
@@ -16,8 +16,9 @@ from sandbox.dynamics.model import Navigation, Table
 from sandbox.dynamics.options import Options, parse_options
 from sandbox.dynamics.paging import (
     MAXIMUM_PAGE,
-    Cookie,
     after,
+    cookie_after,
+    last_values,
     next_link,
     order_sql,
     page_size,
@@ -26,9 +27,9 @@ from sandbox.dynamics.paging import (
 from sandbox.dynamics.rows import Projection
 from sandbox.dynamics.work import Work
 
-MAXIMUM_ADDRESS = 32_768
 COUNT = "@Microsoft.Dynamics.CRM.totalrecordcount"
 COUNT_EXCEEDED = "@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+METADATA_VERSION = "@Microsoft.Dynamics.CRM.globalmetadataversion"
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,14 @@ def select(work: Work, source: Source, options: Options) -> Selection:
 
 def context_address(work: Work, table: Table, options: Options, suffix: str = "") -> str:
     """Return `@odata.context`."""
-    names = list(options.select or ())
-    names += [f"{expand.navigation}()" for expand in options.expand]
-    columns = f"({','.join(names)})" if names else ""
+    names = _shown_names(options)
+    columns = f"({names})" if names else ""
     return f"{work.call.root}/$metadata#{table.entity_set}{columns}{suffix}"
+
+
+def _shown_names(options: Options) -> str:
+    expanded = [f"{one.navigation}({_shown_names(one.options)})" for one in options.expand]
+    return ",".join([*(options.select or ()), *expanded])
 
 
 def collection(work: Work, table: Table, within: Condition | None = None) -> Reply:
@@ -72,8 +77,6 @@ def collection(work: Work, table: Table, within: Condition | None = None) -> Rep
         table: The table whose rows are asked for.
         within: A further condition on alias `t`.
     """
-    if len(work.call.query) > MAXIMUM_ADDRESS:
-        raise VendorError(414, "0x8006088a", "The request URL is too long.")
     options = parse_options(work.call.query)
     if changes.is_tracked(work, options):
         return changes.read(work, table, options)
@@ -119,8 +122,8 @@ class _Page:
         body = self._envelope()
         body["value"] = self._selection.show(rows)
         if more:
-            values = list(rows[-1][-len(self._order) :])
-            cookie = Cookie(page + 1, values)
+            first, last = (row[-len(self._order) :] for row in (rows[0], rows[-1]))
+            cookie = cookie_after(page, self._order, first, last)
             body["@odata.nextLink"] = next_link(self._work.context, self._work.call, cookie)
         return json_reply(body, headers=self._applied())
 
@@ -129,7 +132,7 @@ class _Page:
         sql, values = condition.sql, list(condition.values)
         if self._options.skip_token is not None:
             cookie = read_cookie(self._options.skip_token)
-            beyond = after(self._order, cookie.state)
+            beyond = after(self._order, last_values(cookie.inner, self._order))
             sql, values = f"{sql} AND {beyond.sql}", [*values, *beyond.values]
             page = cookie.page
         for place, _ in self._order:
@@ -151,6 +154,8 @@ class _Page:
         if self._work.call.wants_annotation(COUNT[1:]):
             body[COUNT] = -1 if counted is None else min(counted, MAXIMUM_PAGE)
             body[COUNT_EXCEEDED] = counted is not None and counted > MAXIMUM_PAGE
+        if self._work.call.wants_annotation(METADATA_VERSION[1:]):
+            body[METADATA_VERSION] = str(storage.metadata_version(self._work.connection))
         return body
 
     def _count(self) -> int:
@@ -162,11 +167,7 @@ class _Page:
         return int(found[0])
 
     def _applied(self) -> dict[str, str]:
-        asked = [f"odata.maxpagesize={self._size}"] if self._asked else []
-        annotations = self._work.call.preferences.get("odata.include-annotations")
-        if annotations:
-            asked.append(f'odata.include-annotations="{annotations}"')
-        return applied(*asked)
+        return applied(self._work.call, f"odata.maxpagesize={self._size}" if self._asked else "")
 
     def count_text(self) -> str:
         """Return the answer of `/$count`, capped like every count."""
@@ -180,13 +181,38 @@ def count(work: Work, table: Table) -> Reply:
         text = str(changes.count(work, table, options))
     else:
         text = _Page(work, table, options, None).count_text()
-    headers = {"Content-Type": "text/plain", "OData-Version": "4.0"}
-    return Reply(200, text.encode(), headers)
+    return _text(text)
 
 
-def single(work: Work, table: Table, row_id: str, *, status: int = 200) -> Reply:
-    """Answer a GET of one row; also the representation after a write."""
+def _text(text: str) -> Reply:
+    return Reply(200, text.encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
+
+
+def count_part(work: Work, table: Table, key: str, name: str) -> Reply:
+    """Answer `GET set(key)/name/$count`."""
+    row_id = records.existing(work, table, key)
+    navigation = work.catalogue.navigation(table, name)
+    if navigation is None or navigation.single:
+        raise no_segment("$count")
+    target = work.table(navigation.target)
     options = parse_options(work.call.query)
+    return _text(_Page(work, target, options, _members(navigation, target, row_id)).count_text())
+
+
+def single(work: Work, table: Table, row_id: str) -> Reply:
+    """Answer a GET of one row."""
+    return _row(work, table, row_id, parse_options(work.call.query))
+
+
+def written(work: Work, table: Table, row_id: str, *, created: bool) -> Reply:
+    """Return the representation of a row after a write; an update ignores `$expand`."""
+    options = parse_options(work.call.query)
+    if created:
+        return _row(work, table, row_id, options, status=201)
+    return _row(work, table, row_id, replace(options, expand=()))
+
+
+def _row(work: Work, table: Table, row_id: str, options: Options, *, status: int = 200) -> Reply:
     for name, value in (("$filter", options.filter), ("$orderby", options.order)):
         if value is not None:
             raise query_error(f"The query option '{name}' cannot be applied to a single row.")
@@ -200,7 +226,9 @@ def single(work: Work, table: Table, row_id: str, *, status: int = 200) -> Reply
     (item,) = selection.show(rows)
     context = context_address(work, table, options, "/$entity")
     headers = {"ETag": item["@odata.etag"]} if "@odata.etag" in item else {}
-    return json_reply({"@odata.context": context, **item}, status, headers)
+    return json_reply(
+        {"@odata.context": context, **item}, status, {**headers, **applied(work.call)}
+    )
 
 
 def by_key(work: Work, table: Table, key: str) -> Reply:
@@ -209,9 +237,16 @@ def by_key(work: Work, table: Table, key: str) -> Reply:
         raise wrong_verb("GET")  # listmember has RetrieveMultiple only; the status is assumed
     row_id = records.existing(work, table, key)
     known = work.call.header("if-none-match")
-    if known and known == records.etag(records.stored(work, table, row_id)):
+    unchanged = known == records.etag(records.stored(work, table, row_id))
+    if unchanged and _is_plain(work):
         return Reply(304, headers={"OData-Version": "4.0"})
     return single(work, table, row_id)
+
+
+def _is_plain(work: Work) -> bool:
+    """Whether a conditional read may be answered without the row (PAD perform-conditional)."""
+    annotated = "odata.include-annotations" in work.call.preferences
+    return not annotated and not parse_options(work.call.query).expand
 
 
 def part(work: Work, table: Table, key: str, name: str, *, reference: bool) -> Reply:

@@ -93,6 +93,8 @@ class Projection:
             (LOGICAL_NAME, str),
             (ASSOCIATED, lambda value, of=column: of.navigation(value)),
         ):
+            if annotation == ASSOCIATED and not column.navigations:
+                continue
             if call.wants_annotation(annotation):
                 index = self.also(target)
                 self._derived.append((f"{name}@{annotation}", index, convert))

@@ -35,8 +35,9 @@ def check_state(
     """
     if not table.has("statecode"):
         return
-    state = values.get("statecode", row.get("statecode"))
-    status = values.get("statuscode", row.get("statuscode"))
+    given = {name: value for name, value in values.items() if value is not None}
+    state = given.get("statecode", row.get("statecode"))
+    status = given.get("statuscode", row.get("statuscode"))
     allowed = {
         option.value for option in table.by_name["statuscode"].options if option.state == state
     }
@@ -89,6 +90,11 @@ def derive(table: Table, row: Mapping[str, Any], values: dict[str, Any]) -> None
 def detect_duplicates(work: Work, table: Table, row: Mapping[str, Any]) -> None:
     """Refuse a row whose e-mail address another one has, when the caller asked for the check.
 
+    Args:
+        work: The request's surroundings.
+        table: The table.
+        row: The row as it will be, with its id.
+
     Raises:
         VendorError: There is such a row.
     """
@@ -98,7 +104,8 @@ def detect_duplicates(work: Work, table: Table, row: Mapping[str, Any]) -> None:
     if table.name not in {"contact", "lead", "account"} or not address:
         return
     found = work.connection.execute(
-        f'SELECT 1 FROM "{table.name}" WHERE emailaddress1 = ? LIMIT 1', (address,)
+        f'SELECT 1 FROM "{table.name}" WHERE emailaddress1 = ? AND {table.primary_id} <> ? LIMIT 1',
+        (address, row[table.primary_id]),
     ).fetchone()
     if found is not None:
         raise VendorError(

@@ -117,6 +117,13 @@ def add_column(connection: sqlite3.Connection, table: Table, column: Column) -> 
         connection.execute(statement)
 
 
+def drop_column(connection: sqlite3.Connection, table: Table, column: Column) -> None:
+    """Remove a column with its values."""
+    connection.execute(f'DROP INDEX IF EXISTS "{table.name}__{column.name}"')
+    for name in (column.name, f"{column.name}__type") if column.polymorphic else (column.name,):
+        connection.execute(f'ALTER TABLE "{table.name}" DROP COLUMN {name}')
+
+
 def key_index(table: Table, key: Key) -> str:
     """Return the name of an alternate key's index."""
     return f"{table.name}__key_{key.name}"
@@ -156,6 +163,13 @@ def catalogue_stamp(connection: sqlite3.Connection) -> str:
 
 def new_catalogue_stamp(connection: sqlite3.Connection) -> None:
     """Say that a definition has changed."""
-    connection.execute(
-        "INSERT OR REPLACE INTO _state VALUES ('catalogue', ?)", (str(uuid.uuid4()),)
+    connection.executemany(
+        "INSERT OR REPLACE INTO _state VALUES (?, ?)",
+        [("catalogue", str(uuid.uuid4())), ("metadata", next_versions(connection))],
     )
+
+
+def metadata_version(connection: sqlite3.Connection) -> int:
+    """Return the version of the last change of a definition."""
+    row = connection.execute("SELECT value FROM _state WHERE name = 'metadata'").fetchone()
+    return FIRST_VERSION if row is None else int(row[0])

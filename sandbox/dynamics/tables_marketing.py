@@ -269,9 +269,29 @@ MANY_TO_MANY = (
     _campaign_list("campaignactivitylist_association", "campaignactivity", "activityid"),
 )
 
-# The collections whose names the fact sheet gives; others are `<table>_<column>` (assumed).
+# The collections whose names the fact sheet or the vendor's reference of its tables gives; others
+# are `<table>_<column>` (assumed).
 COLLECTIONS = {
+    ("account", "masterid", "account"): "account_master_account",
+    ("account", "parentaccountid", "account"): "account_parent_account",
+    ("account", "primarycontactid", "contact"): "account_primary_contact",
     ("campaignactivity", "regardingobjectid", "campaign"): "Campaign_CampaignActivities",
     ("campaignresponse", "regardingobjectid", "campaign"): "Campaign_CampaignResponses",
+    ("contact", "masterid", "contact"): "contact_master_contact",
+    ("contact", "originatingleadid", "lead"): "contact_originating_lead",
+    ("contact", "parentcustomerid", "account"): "contact_customer_accounts",
+    ("contact", "parentcustomerid", "contact"): "contact_customer_contacts",
     ("lead", "campaignid", "campaign"): "campaign_leads",
+    ("lead", "customerid", "account"): "lead_customer_accounts",
+    ("lead", "customerid", "contact"): "lead_customer_contacts",
+    ("lead", "masterid", "lead"): "lead_master_lead",
+    ("lead", "parentaccountid", "account"): "lead_parent_account",
+    ("lead", "parentcontactid", "contact"): "lead_parent_contact",
+    ("lead", "qualifyingopportunityid", "opportunity"): "lead_qualifying_opportunity",
+    ("opportunity", "campaignid", "campaign"): "campaign_opportunities",
+    ("opportunity", "customerid", "account"): "opportunity_customer_accounts",
+    ("opportunity", "customerid", "contact"): "opportunity_customer_contacts",
+    ("opportunity", "originatingleadid", "lead"): "opportunity_originating_lead",
+    ("opportunity", "parentaccountid", "account"): "opportunity_parent_account",
+    ("opportunity", "parentcontactid", "contact"): "opportunity_parent_contact",
 }

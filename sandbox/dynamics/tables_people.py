@@ -65,8 +65,9 @@ CONTACT = table(
         text("externaluseridentifier", 50),
         *address(),
         lookup("parentcustomerid", "account", "contact", kind="Customer", label="Company Name"),
-        lookup("accountid", "account", navigations=("accountid",), **READ_ONLY),
-        lookup("parentcontactid", "contact", **READ_ONLY),
+        # They repeat what parentcustomerid says, and lead nowhere themselves.
+        lookup("accountid", "account", navigations=(), **READ_ONLY),
+        lookup("parentcontactid", "contact", navigations=(), **READ_ONLY),
         lookup("originatingleadid", "lead"),
         *_merge_columns("contact"),
         lookup("transactioncurrencyid", "transactioncurrency"),

@@ -160,6 +160,33 @@ def update(work: Work, table: Table, row_id: str, body: Mapping[str, Any]) -> No
     check_state(table, before, values, creating=False)
     if table.name == "list":
         check_list({**before, **values}, values)
+    if "emailaddress1" in values:
+        detect_duplicates(work, table, {**before, **values})
+    derive(table, {**before, **values}, values)
+    set_values(work, table, row_id, values)
+
+
+def set_lookup(
+    work: Work, table: Table, row_id: str, name: str, target: tuple[str, str] | None
+) -> None:
+    """Point a lookup at a row (its table and id), or at nothing, as a caller asks.
+
+    Raises:
+        VendorError: There is no such row, or the lookup is the vendor's own to set.
+    """
+    if not table.by_name[name].updatable:  # code and text assumed
+        text = f"Attribute '{name}' of '{table.name}' is not valid for update."
+        raise VendorError(400, "0x80040203", text)
+    point(work, table, row_id, name, target)
+
+
+def point(work: Work, table: Table, row_id: str, name: str, target: tuple[str, str] | None) -> None:
+    """Point a lookup at a row or at nothing, and set what follows from it."""
+    before = records.stored(work, table, row_id)
+    kind, target_id = target or (None, None)
+    values: dict[str, Any] = {name: target_id}
+    if table.by_name[name].polymorphic:
+        values[f"{name}__type"] = kind
     derive(table, {**before, **values}, values)
     set_values(work, table, row_id, values)
 
@@ -175,8 +202,8 @@ def set_values(work: Work, table: Table, row_id: str, values: dict[str, Any]) ->
     """Write values that are already checked; a repeat of equal ones counts as a change too."""
     if table.has("versionnumber"):
         values["versionnumber"] = storage.next_versions(work.connection)
-    if table.has("modifiedon"):
-        values.update({"modifiedon": work.now_text, "modifiedby": USER_ID})
+    changed = {"modifiedon": work.now_text, "modifiedby": USER_ID}
+    values.update({name: value for name, value in changed.items() if table.has(name)})
     names = ", ".join(f"{name} = ?" for name in values)
     try:
         work.connection.execute(
@@ -255,10 +282,7 @@ def _clear_lookups(work: Work, table: Table, row_id: str) -> None:
                 (row_id,),
             ).fetchall()
             for (owner,) in found:
-                cleared = {column.name: None}
-                if column.polymorphic:
-                    cleared[f"{column.name}__type"] = None
-                set_values(work, referencing, owner, dict(cleared))
+                point(work, referencing, owner, column.name, None)
 
 
 def id_in_body(table: Table, body: Mapping[str, Any]) -> str | None:

@@ -204,3 +204,55 @@ def test_the_tables_that_take_bulk_messages_can_be_asked_for(api: DynamicsApi) -
     assert not available("listmember", "CreateMultiple")
     refused = api.send("POST", f"{BULK}DeleteMultiple", _targets())
     assert "DeleteMultiple has not yet been implemented." in refused.text
+
+
+def test_an_address_inside_a_batch_may_be_twice_as_long(api: DynamicsApi) -> None:
+    def status(length: int) -> list[int]:
+        one = part("GET", f"contacts?$top=1&$filter=lastname eq '{'x' * length}'")
+        answer = api.batch(one, Prefer="odata.continue-on-error")
+        return [item.status for item in items(answer)] if answer.ok else [answer.status_code]
+
+    assert status(65_000) == [200]
+    assert status(66_000) == [400]
+
+
+def test_bulk_targets_may_be_addressed_in_every_way(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "bw_externalid")
+    key = "contacts(bw_externalid='7')"
+    for address in (key, f"/{key}", f"{api.root}/{key}", f"{api.url}/api/data/v9.1/{key}"):
+        targets = _targets({"@odata.id": address, "lastname": address[:50]})
+        assert api.send("POST", f"{BULK}UpsertMultiple", targets).status_code == 204
+    assert len(api.rows("contacts?$select=lastname")) == 1
+    for target in ({"@odata.id": 7}, {"@odata.type": 7}):
+        answer = api.send("POST", f"{BULK}UpsertMultiple", _targets(target))
+        assert answer.status_code == 400
+
+
+def test_bulk_deletion_deletes_what_its_queries_find(api: DynamicsApi) -> None:
+    kept, *gone = (api.create("contacts", lastname=name) for name in "ABC")
+    condition = {
+        "AttributeName": "contactid",
+        "Operator": "In",
+        "Values": [{"Value": one, "Type": "System.Guid"} for one in gone],
+    }
+    query = {
+        "@odata.type": "Microsoft.Dynamics.CRM.QueryExpression",
+        "EntityName": "contact",
+        "Criteria": {"FilterOperator": "And", "Conditions": [condition]},
+    }
+    body = {
+        "JobName": "Clean up",
+        "SendEmailNotification": False,
+        "ToRecipients": [],
+        "CCRecipients": [],
+        "RecurrencePattern": "",
+        "StartDateTime": "2026-01-01T00:00:00Z",
+        "QuerySet": [query],
+    }
+    answer = api.send("POST", "BulkDelete", body)
+    assert (answer.status_code, len(answer.json()["JobId"])) == (200, 36)
+    assert [row["contactid"] for row in api.rows("contacts?$select=contactid")] == [kept]
+    assert error_of(api.send("POST", "BulkDelete", {"QuerySet": []}))[0] == 400

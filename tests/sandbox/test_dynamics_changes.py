@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.dynamics_api import DynamicsApi, error_of, label, signed_in
+from tests.sandbox.dynamics_api import DynamicsApi, add_column, error_of, label, signed_in
 from tests.support.sandbox import SandboxServer
 
 NAMES = "contacts?$select=lastname"
@@ -126,3 +126,27 @@ def test_tables_track_changes_only_when_switched_on_and_never_off_again(api: Dyn
     assert [entry["id"] for entry in api.snapshot(delta)[0]] == [entries[0]["listmemberid"]]
     definition = {"ChangeTrackingEnabled": False, "DisplayName": label("Member")}
     assert api.send("PUT", path, definition).status_code == 400
+
+
+def test_the_organization_says_how_long_a_delta_link_lives(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    (organization,) = api.rows("organizations?$select=expirechangetrackingindays")
+    assert organization["expirechangetrackingindays"] == 7
+    path = f"organizations({organization['organizationid']})"
+    assert api.send("PATCH", path, {"expirechangetrackingindays": 30}).status_code == 204
+    delta = api.snapshot(NAMES)[1]
+    sandbox.advance(29 * 86_400)
+    api.sign_in()
+    assert api.get(delta).status_code == 200
+
+
+def test_a_change_of_definitions_may_expire_every_delta_link(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    delta = api.snapshot(NAMES)[1]
+    add_column(api, "contact", "bw_Note")
+    assert api.get(delta).status_code == 200
+    sandbox.settings({"dynamics": {"metadata_changes_expire_tokens": True}})
+    assert error_of(api.get(delta)) == (400, "0x80044352")
+    assert api.get(api.snapshot(NAMES)[1]).status_code == 200

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -244,3 +246,147 @@ def test_a_new_lookup_has_the_case_of_its_schema_name(api: DynamicsApi) -> None:
     assert names["bw_contact"] == "bw_Contact"
     behind = api.rows(f"contacts({contact})/bw_contact_suppression?$select=bw_name")
     assert [one["bw_suppressionid"] for one in behind] == [row]
+
+
+def test_tables_are_made_by_the_action_of_the_vendors_own_sdk(api: DynamicsApi) -> None:
+    attribute = {
+        "@odata.type": f"{SPACE}.ComplexStringAttributeMetadata",
+        "SchemaName": "bw_Name",
+        "IsPrimaryName": True,
+        "MaxLength": 200,
+    }
+    when = {
+        "@odata.type": f"{SPACE}.ComplexDateTimeAttributeMetadata",
+        "SchemaName": "bw_When",
+        "Format": "DateOnly",
+    }
+    entity = {
+        "@odata.type": f"{SPACE}.ComplexEntityMetadata",
+        "SchemaName": "bw_Widget",
+        "DisplayName": label("Widget"),
+        "DisplayCollectionName": label("Widgets"),
+        "OwnershipType": "UserOwned",
+        "Attributes": [attribute, when],
+    }
+    assert api.send("POST", "CreateEntities", {"Entities": [entity]}).status_code == 204
+    moment = "2026-01-31T09:00:00Z"  # a format is for forms: the column holds a time
+    row = api.create("bw_widgets", bw_name="A", bw_when=moment)
+    assert api.get(f"bw_widgets({row})").json()["bw_when"] == moment
+    assert api.send("POST", "CreateEntities", {}).status_code == 400
+
+
+def test_a_column_is_changed_by_its_whole_definition(api: DynamicsApi) -> None:
+    add_column(api, "contact", "bw_Note", MaxLength=5)
+    path = f"{CONTACT}/Attributes(LogicalName='bw_note')"
+    cast = f"{path}/{SPACE}.StringAttributeMetadata"
+    whole = {**api.get(cast).json(), "MaxLength": 50, "DisplayName": {}}
+    assert api.send("PATCH", path, whole).status_code == 405
+    merged = {"MSCRM.MergeLabels": "true"}
+    assert api.send("PUT", path, whole, **merged).status_code == 204
+    changed = api.get(cast).json()
+    assert (changed["MaxLength"], changed["DisplayName"]) == (50, label_of(api, cast))
+    api.create("contacts", bw_note="x" * 50)
+    assert api.send("PUT", path, {**whole, "SchemaName": "bw_Other"}).status_code == 400
+
+
+def label_of(api: DynamicsApi, path: str) -> Any:
+    name = api.get(path).json()["DisplayName"]
+    assert name["UserLocalizedLabel"]["Label"] == "bw_Note"
+    return name
+
+
+def test_what_was_made_can_be_deleted_in_order(sandbox: SandboxServer, api: DynamicsApi) -> None:
+    _table(api)
+    add_column(api, "bw_suppression", "bw_Code", MaxLength=50)
+    add_key(sandbox, api, "bw_suppression", "bw_code")
+    api.create("bw_suppressions", bw_code="a")
+    table = "EntityDefinitions(LogicalName='bw_suppression')"
+    column, key = f"{table}/Attributes(LogicalName='bw_code')", api.rows(f"{table}/Keys")[0]
+    assert api.send("DELETE", column).status_code == 400, "a key has it"
+    assert api.send("DELETE", f"{table}/Keys({key['MetadataId'].upper()})").status_code == 204
+    assert api.send("DELETE", column).status_code == 204
+    assert "bw_code" not in api.rows("bw_suppressions")[0]
+    assert api.send("DELETE", table).status_code == 204
+    assert api.get("bw_suppressions").status_code == 404
+    assert api.get(table).status_code == 404
+    assert _table(api)["EntitySetName"] == "bw_suppressions", "it can be made again"
+    assert api.rows("bw_suppressions") == []
+
+
+def test_a_lookup_goes_with_its_relationship(api: DynamicsApi) -> None:
+    _table(api)
+    body = {
+        "@odata.type": f"{SPACE}.OneToManyRelationshipMetadata",
+        "SchemaName": "bw_suppression_contact",
+        "ReferencedEntity": "bw_suppression",
+        "ReferencingEntity": "contact",
+        "Lookup": {
+            "@odata.type": f"{SPACE}.LookupAttributeMetadata",
+            "SchemaName": "bw_SuppressionId",
+            "DisplayName": label("Suppression"),
+        },
+    }
+    made = api.send("POST", "RelationshipDefinitions", body).headers["OData-EntityId"]
+    cast = f"RelationshipDefinitions/{SPACE}.OneToManyRelationshipMetadata"
+    (found,) = api.rows(f"{cast}?$select=SchemaName&$filter=ReferencedEntity eq 'bw_suppression'")
+    assert found["SchemaName"] == "bw_suppression_contact"
+    table = "EntityDefinitions(LogicalName='bw_suppression')"
+    assert api.send("DELETE", table).status_code == 400, "a column of another table leads to it"
+    assert api.send("DELETE", made).status_code == 204
+    assert "_bw_suppressionid_value" not in api.get("contacts?$top=1").text
+    assert api.send("DELETE", table).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "path",
+    [CONTACT, f"{CONTACT}/Attributes(LogicalName='lastname')",
+     "RelationshipDefinitions(SchemaName='contact_customer_accounts')"],
+)  # fmt: skip
+def test_what_is_the_vendors_own_cannot_be_deleted(api: DynamicsApi, path: str) -> None:
+    assert api.send("DELETE", path).status_code == 400
+
+
+def test_choices_have_a_type_without_a_code(api: DynamicsApi) -> None:
+    options = [{"Value": 1, "Label": label("One")}, {"Value": 2, "Label": label("Two")}]
+    kind = "MultiSelectPicklist"
+    add_column(api, "contact", "bw_Kinds", kind, OptionSet={"Options": options})
+    path = f"{CONTACT}/Attributes(LogicalName='bw_kinds')"
+    found = api.get(path).json()
+    assert (found["AttributeType"], found["AttributeTypeName"]["Value"]) == (
+        "Virtual",
+        f"{kind}Type",
+    )
+    shown = api.get(f"{path}/{SPACE}.{kind}AttributeMetadata/OptionSet?$select=Options").json()
+    assert [option["Value"] for option in shown["Options"]] == [1, 2]
+
+
+def test_definitions_are_asked_for_in_one_query_and_only_when_changed(api: DynamicsApi) -> None:
+    def condition(name: str, operator: str, value: Any) -> dict[str, Any]:
+        wanted = {"Type": "System.String", "Value": value}
+        return {"PropertyName": name, "ConditionOperator": operator, "Value": wanted}
+
+    query = {
+        "Criteria": {"Conditions": [condition("LogicalName", "Equals", "contact")]},
+        "Properties": {"PropertyNames": ["LogicalName", "Attributes"]},
+        "AttributeQuery": {
+            "Criteria": {"Conditions": [condition("AttributeType", "Equals", "String")]},
+            "Properties": {"PropertyNames": ["MaxLength"]},
+        },
+    }
+    call = f"RetrieveMetadataChanges(Query=@p1)?@p1={quote(json.dumps(query))}"
+    answer = api.get(call).json()
+    (contact,) = answer["EntityMetadata"]
+    lengths = {one["LogicalName"]: one["MaxLength"] for one in contact["Attributes"]}
+    assert lengths["firstname"] == 50
+    assert "statecode" not in lengths
+    stamped = call.replace(")?", ",ClientVersionStamp=@p2)?")
+    stamped += f"&@p2='{answer['ServerVersionStamp']}'"
+    assert api.get(stamped).json()["EntityMetadata"] == []
+    add_column(api, "contact", "bw_Note", MaxLength=5)
+    (contact,) = api.get(stamped).json()["EntityMetadata"]
+    assert "bw_note" in {one["LogicalName"] for one in contact["Attributes"]}
+    assert api.get("RetrieveMetadataChanges(Query=@p1)?@p1=[").status_code == 400
+
+
+def test_the_languages_of_labels_can_be_asked_for(api: DynamicsApi) -> None:
+    assert api.get("RetrieveAvailableLanguages").json()["LocaleIds"] == [1033]

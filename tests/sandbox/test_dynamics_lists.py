@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from tests.sandbox.dynamics_api import DynamicsApi, error_of, signed_in
 from tests.support.sandbox import SandboxServer
@@ -169,3 +170,47 @@ def test_lists_are_linked_with_campaigns(api: DynamicsApi) -> None:
     assert [row["listid"] for row in api.rows(f"{path}?$select=listname")] == [some]
     assert api.send("DELETE", f"{path}({some})/$ref").status_code == 204
     assert api.rows(path) == []
+
+
+def _act(api: DynamicsApi, list_id: str, action: str, **body: Any) -> requests.Response:
+    return api.send("POST", f"lists({list_id})/{SPACE}.{action}", body)
+
+
+def test_qualifying_a_list_keeps_or_removes_the_named_members(api: DynamicsApi) -> None:
+    some = _list(api)
+    people = sorted(api.create("contacts", lastname=name) for name in "ABC")
+    api.send("POST", "AddListMembersList", _body(some, *people))
+    named = _body(some, *people[:2])["Members"]
+    assert _act(api, some, "QualifyMemberList", ListMember=named, OverrideorRemove=True).ok
+    assert _members(api, some) == people[:2]
+    assert _act(api, some, "QualifyMemberList", ListMember=named[:1], OverrideorRemove=False).ok
+    assert _members(api, some) == people[1:2]
+    assert _act(api, some, "QualifyMemberList", ListMember=named).status_code == 400
+
+
+def test_members_are_removed_by_a_query(api: DynamicsApi) -> None:
+    some = _list(api)
+    ann, bob = (api.create("contacts", lastname=name) for name in ("Ann", "Bob"))
+    api.send("POST", "AddListMembersList", _body(some, ann, bob))
+    xml = (
+        '<fetch><entity name="contact"><filter><condition attribute="lastname" operator="eq"'
+        ' value="Ann" /></filter></entity></fetch>'
+    )
+    assert _act(api, some, "RemoveMembersByFetchXmlList", FetchXml=xml, KeepReturned=True).ok
+    assert _members(api, some) == [ann]
+    assert _act(api, some, "RemoveMembersByFetchXmlList", FetchXml=xml, KeepReturned=False).ok
+    assert _members(api, some) == []
+
+
+def test_a_dynamic_list_is_copied_to_a_static_one(api: DynamicsApi) -> None:
+    (dynamic,) = api.rows("lists?$filter=type eq true&$select=listname")
+    ann = api.create("contacts", lastname="Ann", address1_city="London")
+    made = _act(api, dynamic["listid"], "CopyDynamicListToStatic").json()["StaticListId"]
+    assert ann in _members(api, made)
+    assert api.get(f"lists({made})").json()["type"] is False
+    assert error_of(_act(api, made, "CopyDynamicListToStatic")) == (400, "0x8004f704")
+
+
+@pytest.mark.parametrize("action", ["AddMembersBatchList", "AddItemCampaign"])
+def test_actions_whose_parameters_nobody_knows_say_so(api: DynamicsApi, action: str) -> None:
+    assert _act(api, _list(api), action).status_code == 501

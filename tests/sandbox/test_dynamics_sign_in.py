@@ -152,3 +152,43 @@ def test_requests_are_counted_by_names_that_people_understand(
         "POST contacts UpsertMultiple": 1,
         "POST token": 1,
     }
+
+
+def test_the_older_token_endpoint_tells_numbers_as_text(api: DynamicsApi) -> None:
+    form = {
+        "client_id": DYNAMICS_CLIENT_ID,
+        "client_secret": DYNAMICS_CLIENT_SECRET,
+        "grant_type": "client_credentials",
+        "resource": api.url,
+    }
+    address = f"{api.url}/contoso.example/oauth2/token"
+    answer = api.session.post(address, data=form, timeout=60).json()
+    assert int(answer["expires_on"]) - int(answer["not_before"]) == int(answer["expires_in"])
+    assert all(isinstance(answer[name], str) for name in ("expires_in", "ext_expires_in"))
+    api.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    assert api.get("WhoAmI").status_code == 200
+
+
+def test_a_certificate_that_nobody_has_registered_is_refused(api: DynamicsApi) -> None:
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    answer = api.token(client_secret=None, client_assertion_type=kind, client_assertion="a.b.c")
+    assert (answer.status_code, answer.json()["error_codes"]) == (401, [700027])
+
+
+def test_an_unknown_tenant_has_no_configuration(api: DynamicsApi) -> None:
+    answer = api.get(f"{api.url}/nobody.example/v2.0/.well-known/openid-configuration")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_tenant")
+    known = api.get(f"{api.url}/contoso.example/v2.0/.well-known/openid-configuration").json()
+    assert api.get(known["jwks_uri"]).json() == {"keys": []}
+
+
+def test_a_cookie_would_keep_a_caller_on_one_server(api: DynamicsApi) -> None:
+    assert "ARRAffinity=" in api.get("WhoAmI").headers["Set-Cookie"]
+
+
+def test_an_address_has_at_most_32768_characters(api: DynamicsApi) -> None:
+    def status(length: int) -> int:
+        return api.get(f"contacts?$top=1&$filter=lastname eq '{'x' * length}'").status_code
+
+    assert status(32_000) == 200
+    assert status(33_000) == 414

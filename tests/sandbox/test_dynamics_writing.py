@@ -266,3 +266,62 @@ def test_qualifying_a_lead_makes_a_contact_and_closes_it(api: DynamicsApi) -> No
     assert contact["emailaddress1"] == "ann@b.example"
     assert contact["_originatingleadid_value"] == lead
     assert api.get(f"leads({lead})").json()["statecode"] == 1
+
+
+@pytest.mark.parametrize("name", ["masterid", "createdby"])
+def test_lookups_that_are_the_vendors_own_are_not_set(api: DynamicsApi, name: str) -> None:
+    other = api.create("contacts", lastname="Xu")
+    target = f"/contacts({other})"
+    if name == "createdby":
+        (user,) = api.rows("systemusers?$select=systemuserid")
+        target = f"/systemusers({user['systemuserid']})"
+    bind = {f"{name}@odata.bind": target}
+    contact = api.create("contacts", **bind)
+    before = api.get(f"contacts({contact})").json()[f"_{name}_value"]
+    assert (before is None) is (name == "masterid")
+    api.send("PATCH", f"contacts({contact})", bind)
+    assert api.get(f"contacts({contact})").json()[f"_{name}_value"] == before
+    reference = {"@odata.id": f"{api.root}{target}"}
+    refused = api.send("PUT", f"contacts({contact})/{name}/$ref", reference)
+    assert refused.status_code == 400
+
+
+def test_accountid_repeats_the_company_and_leads_nowhere(api: DynamicsApi) -> None:
+    account = api.create("accounts", name="Fabrikam")
+    bound = {"accountid@odata.bind": f"/accounts({account})"}
+    assert error_of(api.send("POST", "contacts", bound)) == (400, "0x80048d19")
+    contact = api.create("contacts", lastname="Xu")
+    collection = f"accounts({account})/contact_customer_accounts"
+    reference = {"@odata.id": f"contacts({contact})"}
+    assert api.send("POST", f"{collection}/$ref", reference).status_code == 204
+    assert api.get(f"contacts({contact})").json()["_accountid_value"] == account
+    assert api.get(f"{collection}/$count").text == "1"
+    assert api.send("DELETE", f"{collection}({contact})/$ref").status_code == 204
+    assert api.get(f"contacts({contact})").json()["_accountid_value"] is None
+
+
+def test_an_update_may_make_a_duplicate_too(api: DynamicsApi) -> None:
+    check = {"MSCRM.SuppressDuplicateDetection": "false"}
+    api.create("contacts", emailaddress1="a@b.example")
+    path = f"contacts({api.create('contacts', emailaddress1='c@d.example')})"
+    answer = api.send("PATCH", path, {"emailaddress1": "a@b.example"}, **check)
+    assert error_of(answer) == (412, "0x80040333")
+    same = api.send("PATCH", path, {"emailaddress1": "c@d.example"}, **check)
+    assert same.status_code == 204, "a row is no duplicate of itself"
+
+
+def test_an_update_shows_the_row_without_what_was_expanded(api: DynamicsApi) -> None:
+    full = {"Prefer": "return=representation"}
+    query = "?$select=lastname&$expand=parentcustomerid_account"
+    made = api.send("POST", f"contacts{query}", {"lastname": "A"}, **full)
+    assert "parentcustomerid_account" in made.json()
+    path = f"contacts({made.json()['contactid']}){query}"
+    changed = api.send("PATCH", path, {"lastname": "B"}, **full)
+    assert (changed.status_code, changed.json()["lastname"]) == (200, "B")
+    assert "parentcustomerid_account" not in changed.json()
+
+
+def test_a_status_that_is_null_on_creation_is_the_default(api: DynamicsApi) -> None:
+    contact = api.create("contacts", lastname="Xu", statecode=None, statuscode=None)
+    row = api.get(f"contacts({contact})").json()
+    assert (row["statecode"], row["statuscode"]) == (0, 1)
