@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bothways.engine.open_run import open_run
-from bothways.engine.partitions import people_on_lists
 from bothways.engine.review import review
 from bothways.syncs import marketing_lists  # noqa: F401 - before the process forks
 from bothways.syncs.options import Options
-from bothways.tables import SIDES, Side
+from bothways.tables import Side
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 
@@ -68,9 +67,7 @@ def _open(world: World, name: str) -> int:
         dag_run_id=name,
         submitted_by="benchmark",
         missing_connections=lambda _names: [],
-        people_expected=lambda account: people_on_lists(
-            account, {side: world.connector(side) for side in SIDES}
-        ),
+        lists_offered=world.lists_offered,
     ).partitions
 
 

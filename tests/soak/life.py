@@ -64,6 +64,7 @@ class Life:
         self._books = {row["name"]: int(row["id"]) for row in sandbox.table("dotdigital", "lists")}
         self._runs = 0
         self.finished: list[Finished] = []
+        world.people_per_partition = 1  # even of these few a full read is planned in parts
 
     def play(self, steps: Sequence[Step]) -> None:
         for name, *arguments in steps:
@@ -275,12 +276,13 @@ class Life:
         world = self._world
         try:
             with death_at(death) as mortal:
-                world.open(sync_type, name, **options)
+                parts = world.open(sync_type, name, **options)
                 run = world.found(sync_type, name)
                 again = mortal.reviving(then == "again")
                 for side in SIDES:
                     again(lambda _last, side=side: world.extract(run, side))
-                again(lambda _last: world.plan(run))
+                for part in range(parts):
+                    again(lambda _last, part=part: world.plan(run, part))
                 chunks: list[int] = []
                 again(lambda _last: chunks.extend(world.review(run)))
                 for side in SIDES:

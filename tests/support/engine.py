@@ -24,10 +24,11 @@ import sqlalchemy as sa
 import yaml
 from upath import UPath
 
-from bothways.connectors.base import ConnectionSettings, Connector
+from bothways.connectors.base import ConnectionSettings, Connector, ListInfo
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.close import close
 from bothways.engine.extract import extract
@@ -122,7 +123,7 @@ class World:
         os.environ["BOTHWAYS_INCLUDE"] = str(self.include)
         self.policy = RetryPolicy()
         self.missing_connections: list[str] = []
-        self.people_expected = 0
+        self.people_per_partition = partitions.PEOPLE_PER_PARTITION
         if prepare:
             self.store.migrate()
             shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
@@ -180,11 +181,11 @@ class World:
         **options: Any,
     ) -> None:
         """Execute the steps of one DAG run; raise what a step raises after its last try."""
-        partitions = self.open(sync_type, name, **options)
+        number = self.open(sync_type, name, **options)
         run = self.found(sync_type, name)
         for side in SIDES:
             _tried(tries, lambda _last, side=side: self.extract(run, side))
-        for partition in range(partitions):
+        for partition in range(number):
             self.plan(run, partition)
         for side, chunk in itertools.product(SIDES, self.review(run, approve=approve)):
             _tried(
@@ -194,6 +195,7 @@ class World:
 
     def open(self, sync_type: str, name: str, **options: Any) -> int:
         """Open a run; return its number of partitions."""
+        partitions.PEOPLE_PER_PARTITION = self.people_per_partition  # type: ignore[misc]
         return open_run(
             self.store,
             account="test",
@@ -203,11 +205,19 @@ class World:
             dag_id=f"test__{sync_type}",
             dag_run_id=name,
             submitted_by="tester",
-            people_expected=lambda _account: self.people_expected,
+            lists_offered=self.lists_offered,
             missing_connections=lambda names: [
                 item for item in names if item in self.missing_connections
             ],
         ).partitions
+
+    def lists_offered(self, _account: object) -> dict[Side, list[ListInfo]]:
+        """Return which lists both vendors have, as they say."""
+        found: dict[Side, list[ListInfo]] = {}
+        for side in SIDES:
+            with self._opened(side) as connector:
+                found[side] = connector.lists()  # type: ignore[attr-defined]
+        return found
 
     def extract(self, run: Run, side: Side) -> dict[str, int]:
         with step(run, f"extract_{side}"), self._opened(side) as connector:

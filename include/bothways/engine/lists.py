@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import Connection
 
-from bothways.config.account import ListMapping
+from bothways.config.account import Account, ListMapping
 from bothways.connectors.base import Connector, HasLists, ListInfo
 from bothways.engine.run import Run
 from bothways.errors import Rejected
@@ -15,7 +16,7 @@ from bothways.store import lists as list_store
 from bothways.store import runs
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import KnownList
-from bothways.terms import RunStatus, Side
+from bothways.terms import SIDES, RunStatus, Side
 
 _TRUSTED_FOR = timedelta(days=1)
 _PEOPLE = ("contact", "lead")
@@ -25,13 +26,13 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     """Return the run's lists on one side, by key.
 
     What an earlier run found is trusted for a day, so that a run with nothing to do asks nothing;
-    a full resync always asks. A list that is missing but may be created has an empty id. A list
-    that cannot be synced is left out, and the audit says why.
+    a full resync trusts only what its own first step was told. A list that is missing but may be
+    created has an empty id. A list that cannot be synced is left out, and the audit says why.
     """
     keys = run.list_keys()
     if not keys:
         return {}
-    remembered = {} if run.options.full_resync else _remembered(run, side)
+    remembered = _remembered(run, side)
     if remembered.keys() >= set(keys):
         return {key: remembered[key] for key in keys}
     offered = cast(HasLists, connector).lists()
@@ -45,8 +46,19 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
                 refuse(conn, run, key, problem)
             else:
                 found[key] = _known(key, mapped, side, info)
-                _remember(conn, run, side, found[key])
+                _remember(conn, run.account, side, found[key])
     return found
+
+
+def remember_offered(
+    conn: Connection, account: Account, offered: Mapping[Side, Sequence[ListInfo]]
+) -> None:
+    """Keep which lists an account's keys stand for, from what both vendors have just told."""
+    for side in SIDES:
+        for key, mapped in account.lists.items():
+            info = find(mapped.name(side), offered[side])
+            if info is not None and obstacle(side, mapped, info) is None:
+                _remember(conn, account, side, _known(key, mapped, side, info))
 
 
 def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
@@ -80,7 +92,7 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
         if problem:
             raise Rejected(problem, vendor=connector.title)
         info = info or _create(connector, mapped)
-        _remember(conn, run, side, _known(key, mapped, side, info))
+        _remember(conn, run.account, side, _known(key, mapped, side, info))
         return info.id
 
 
@@ -92,6 +104,9 @@ def _create(connector: Connector, mapped: ListMapping) -> ListInfo:
 def _remembered(run: Run, side: Side) -> dict[str, KnownList]:
     oldest = datetime.now(UTC) - _TRUSTED_FOR
     with run.store.begin() as conn:
+        row = runs.get_run(conn, run_id=run.run_id)
+        if run.options.full_resync and row is not None:
+            oldest = row.started_at
         stored = list_store.resolved(conn, **run.place(side))
     return {
         key: KnownList(key, row.list_id, row.name, row.entity)
@@ -103,10 +118,11 @@ def _remembered(run: Run, side: Side) -> dict[str, KnownList]:
     }
 
 
-def _remember(conn: Connection, run: Run, side: Side, known: KnownList) -> None:
+def _remember(conn: Connection, account: Account, side: Side, known: KnownList) -> None:
     list_store.resolve(
         conn,
-        **run.place(side),
+        account=account.name,
+        side=side,
         list_key=known.key,
         list_id=known.id,
         name=known.name,
@@ -114,7 +130,7 @@ def _remember(conn: Connection, run: Run, side: Side, known: KnownList) -> None:
     )
 
 
-def find(name: str, offered: list[ListInfo]) -> ListInfo | None:
+def find(name: str, offered: Sequence[ListInfo]) -> ListInfo | None:
     """Find a list by id, else by name whatever its case."""
     by_id = [info for info in offered if info.id.casefold() == name.casefold()]
     by_name = [info for info in offered if info.name.casefold() == name.casefold()]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
 from bothways.engine import undo
-from bothways.engine.partitions import PeopleExpected, partitions
+from bothways.engine.partitions import ListsOffered, partitions
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
 from bothways.errors import RunStopped, StagingError
@@ -42,7 +42,7 @@ def open_run(
     dag_run_id: str,
     submitted_by: str,
     missing_connections: MissingConnections,
-    people_expected: PeopleExpected,
+    lists_offered: ListsOffered,
 ) -> Opened:
     """Write the audit row of a run; a repeat for the same DAG run re-opens the same row.
 
@@ -56,7 +56,7 @@ def open_run(
         dag_run_id: Airflow's id of the DAG run.
         submitted_by: The user who triggered it, or "schedule".
         missing_connections: Says which of these connection ids do not exist.
-        people_expected: Asks the vendors how many people the mapped lists have.
+        lists_offered: Asks the vendors which lists there are.
 
     Raises:
         RunStopped: The account is disabled, a prerequisite failed or a connection is missing;
@@ -85,7 +85,7 @@ def open_run(
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
-    number = partitions(store, configured, sync, options, people_expected)
+    number = partitions(store, configured, sync, options, lists_offered)
     with store.begin() as conn:
         first = applying.keep_written(conn, run_id=run_id)
     staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)

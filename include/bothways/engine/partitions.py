@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from bothways.config.account import Account
-from bothways.connectors.base import Connector, HasLists
-from bothways.engine.lists import find
+from bothways.connectors.base import ListInfo
+from bothways.engine import lists
 from bothways.store import watermarks
 from bothways.store.db import Store
 from bothways.syncs.catalog import SyncType
@@ -19,11 +19,12 @@ from bothways.transform.partition import BUCKETS
 # About 300 MiB of a plan task's memory, as benchmarks/two_way.py measures it.
 PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))
 
-PeopleExpected = Callable[[Account], int]
+Offered = Mapping[Side, Sequence[ListInfo]]
+ListsOffered = Callable[[Account], Offered]
 
 
 def partitions(
-    store: Store, account: Account, sync: SyncType, options: Options, expected: PeopleExpected
+    store: Store, account: Account, sync: SyncType, options: Options, offered: ListsOffered
 ) -> int:
     """Return the number of partitions of a run.
 
@@ -34,7 +35,8 @@ def partitions(
         account: The account.
         sync: The sync type.
         options: What the person who triggered it chose.
-        expected: Asks the vendors how many people the mapped lists have; called where it matters.
+        offered: Asks the vendors which lists there are, and how long; called where it matters. The
+            extracts need not ask again.
     """
     if options.undo_run or not account.lists_of(sync.name):
         return 1
@@ -42,14 +44,16 @@ def partitions(
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)
     if read_before and not options.full_resync:
         return 1
-    return max(1, min(BUCKETS, -(-expected(account) // PEOPLE_PER_PARTITION)))
+    told = offered(account)
+    with store.begin() as conn:
+        lists.remember_offered(conn, account, told)
+    return max(1, min(BUCKETS, -(-people_on_lists(account, told) // PEOPLE_PER_PARTITION)))
 
 
-def people_on_lists(account: Account, connectors: Mapping[Side, Connector]) -> int:
+def people_on_lists(account: Account, offered: Offered) -> int:
     """Return how many memberships the mapped lists have, on the side that has more."""
     totals = []
     for side in SIDES:
-        offered = cast(HasLists, connectors[side]).lists()
-        found = [find(item.name(side), offered) for item in account.lists.values()]
+        found = [lists.find(item.name(side), offered[side]) for item in account.lists.values()]
         totals.append(sum(info.size or 0 for info in found if info))
     return max(totals)

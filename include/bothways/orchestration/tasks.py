@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from bothways.config.account import Account
-    from bothways.connectors.base import Connector
+    from bothways.connectors.base import Connector, HasLists, ListInfo
     from bothways.engine.run import Run
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
             dag_run_id=context["run_id"],
             submitted_by=who(context),
             missing_connections=missing_connections,
-            people_expected=_people_expected,
+            lists_offered=_lists_offered,
         )
         return list(range(opened.partitions))
 
@@ -150,17 +150,15 @@ def final_errors() -> Iterator[None]:
         raise
 
 
-def _people_expected(account: Account) -> int:
+def _lists_offered(account: Account) -> dict[Side, list[ListInfo]]:
     from bothways.connectors.registry import open_connector
-    from bothways.engine.partitions import people_on_lists
 
-    with ExitStack() as opened:
-        connectors = {}
-        for side in SIDES:
-            config = account.side(side)
-            connectors[side] = open_connector(config.connector, config.connection)
-            opened.callback(connectors[side].close)
-        return people_on_lists(account, connectors)
+    found = {}
+    for side in SIDES:
+        config = account.side(side)
+        with closing(open_connector(config.connector, config.connection)) as connector:
+            found[side] = cast("HasLists", connector).lists()
+    return found
 
 
 def _last_try(context: Context) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_states as states
+from bothways.store.schema import records
+from bothways.tables import Side
 
 State = Literal[
     "joined",
@@ -68,6 +71,50 @@ def load_states(
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
     return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), _SCHEMA)
+
+
+def load_unseen(
+    conn: sa.Connection, *, account: str, list_keys: Sequence[str], run_id: int
+) -> pd.DataFrame:
+    """Return whose membership is known and whom a run has not seen alive on both sides.
+
+    Columns: crm_id and marketing_id ("" where there is none), and email_key, the last address on
+    the platform, else in the CRM.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        list_keys: Of these lists.
+        run_id: The run.
+    """
+    ours, theirs = records.alias("ours"), records.alias("theirs")
+    known = states.outerjoin(ours, _same(ours, "crm", states.c.entity, states.c.crm_id))
+    contact = sa.literal("contact")
+    known = known.outerjoin(theirs, _same(theirs, "marketing", contact, states.c.marketing_id))
+    unseen = [side.c.seen_run.is_distinct_from(run_id) for side in (ours, theirs)]
+    query = (
+        sa.select(
+            states.c.crm_id,
+            states.c.marketing_id,
+            sa.func.coalesce(theirs.c.email_key, ours.c.email_key),
+        )
+        .select_from(known)
+        .where(states.c.account == account, states.c.list_key.in_(list_keys), sa.or_(*unseen))
+        .distinct()
+    )
+    names = ("crm_id", "marketing_id", "email_key")
+    return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
+
+
+def _same(
+    side: sa.FromClause, name: Side, entity: sa.ColumnElement[Any], record: sa.ColumnElement[Any]
+) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        side.c.account == states.c.account,
+        side.c.side == name,
+        side.c.entity == entity,
+        side.c.id == record,
+    )
 
 
 def _changed(new: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bothways.store import list_states, records
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
 from bothways.tables import FieldType, Side
+from bothways.transform.partition import in_partition
 
 ENTITIES = ("contact", "lead")
 
@@ -116,12 +117,20 @@ def _named_by_platform(inputs: Inputs) -> pd.Series:
 def _with_known(
     inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series
 ) -> tuple[pd.Series, pd.Series]:
-    """After a full read, add those whom the store knows: who is gone was not read."""
+    """After a full read, add those whom the store knows and nobody read: they are gone.
+
+    Each falls to the partition in which its person is planned.
+    """
     if not inputs.whole:
         return crm_ids, marketing_ids
-    states = list_states.load_states(inputs.conn, account=inputs.account.name)
-    states = states[states["list_key"].isin(list(inputs.lists["crm"]))]
-    return _union(crm_ids, states["crm_id"]), _union(marketing_ids, states["marketing_id"])
+    gone = list_states.load_unseen(
+        inputs.conn,
+        account=inputs.account.name,
+        list_keys=list(inputs.lists["crm"]),
+        run_id=inputs.run_id,
+    )
+    gone = gone[in_partition(gone["email_key"], inputs.partition, inputs.partitions)]
+    return _union(crm_ids, gone["crm_id"]), _union(marketing_ids, gone["marketing_id"])
 
 
 def _concerned(
