@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from sandbox.dotdigital import (
     v2_account,
     v2_audience,
+    v2_consent,
     v2_contacts,
     v2_imports,
     v2_lists,
@@ -41,6 +42,7 @@ def create(context: VendorContext) -> ASGIApp:
             *v2_audience.routes(context),
             *v2_lists.routes(context),
             *v2_imports.routes(context),
+            *v2_consent.routes(context),
             *v2_contacts.routes(context),
         ],
         exception_handlers={ApiError: _refused, 404: _not_emulated, 405: _wrong_verb},
@@ -83,8 +85,6 @@ def _not_emulated(request: Request, _problem: Exception) -> Response:
     return JSONResponse({"message": f"{text} by this sandbox; the page at / says what is."}, 501)
 
 
-def _wrong_verb(request: Request, problem: Exception) -> Response:
-    if "/with-consent" in request.url.path:  # it looks like a contact's own path
-        return _not_emulated(request, problem)
+def _wrong_verb(request: Request, _problem: Exception) -> Response:
     text = f"The requested resource does not support http method '{request.method}'."
     return JSONResponse({"message": text}, 405)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from sandbox.dotdigital import errors, values
 from sandbox.dotdigital.errors import ApiError, Invalid
 from sandbox.dotdigital.jobs import settle
+from sandbox.dotdigital.limits import CALLS
 from sandbox.vendor import VendorContext
 
 
@@ -25,6 +26,7 @@ class Call:
     Attributes:
         path: Parameters of the path, as text.
         origin: The sandbox's own scheme, host and port, as the client sees them.
+        calls: The account's calls of this hour.
     """
 
     context: VendorContext
@@ -32,6 +34,7 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     origin: str
+    calls: int = 0
 
     @property
     def now(self) -> str:
@@ -140,7 +143,8 @@ def route(context: VendorContext, method: str, path: str, handler: Handler) -> R
     async def endpoint(request: Request) -> Response:
         origin = f"{request.url.scheme}://{request.url.netloc}"
         body = await request.body()
-        call = Call(context, request.path_params, request.query_params, body, origin)
+        calls = request.scope[CALLS]
+        call = Call(context, request.path_params, request.query_params, body, origin, calls)
         return await run_in_threadpool(answer, call)
 
     return Route(path, endpoint, methods=[method])

@@ -31,6 +31,9 @@ _TIERS = (
     ("lowCallRate", re.compile(r"POST /v2/.*(/import|/delete|/delete-all|-collection)\b")),
     ("highCallRate", re.compile(r"GET ")),
 )
+CALLS = "dotdigital.calls"
+"""Where a request's scope holds the calls of this hour, itself among them."""
+
 _DENIED = "Authorization has been denied for this request."
 
 
@@ -53,13 +56,15 @@ class Gate:
         """Serve one request."""
         if not _authorised(Headers(scope=scope)):
             await JSONResponse({"message": _DENIED}, 401)(scope, receive, send)
-        elif self._context.settings["limit_scheme"] == "hourly":
-            await self._hourly(scope, receive, send)
+            return
+        used, _ = self._use("hour", 3600)
+        scope = {**scope, CALLS: used}
+        if self._context.settings["limit_scheme"] == "hourly":
+            await self._hourly(scope, receive, send, used)
         else:
             await self._tiered(scope, receive, send)
 
-    async def _hourly(self, scope: Scope, receive: Receive, send: Send) -> None:
-        used, _ = self._use("hour", 3600)
+    async def _hourly(self, scope: Scope, receive: Receive, send: Send, used: int) -> None:
         if used > self._context.settings["calls_per_hour"]:
             problem = {"message": "Error: ERROR_APIUSAGE_EXCEEDED"}
             await JSONResponse(problem, 400)(scope, receive, send)

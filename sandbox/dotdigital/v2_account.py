@@ -32,11 +32,14 @@ def routes(context: VendorContext) -> list[Route]:
 
 def account_info(call: Call) -> Any:
     """Return the account; `ApiEndpoint` is where its API is (facts: Dotdigital 1.1)."""
+    left = max(0, int(call.context.settings["calls_per_hour"]) - call.calls)
     properties = (
         ("Name", "String", "Sandbox"),
         ("MainEmail", "String", USER),
         ("ApiEndpoint", "String", call.origin),
         ("AvailableEmailSendsCredits", "Integer", "100000"),
+        ("ApiCallsInLastHour", "Integer", str(call.calls)),
+        ("ApiCallsRemaining", "Integer", str(left)),
         ("APILocale", "String", "en-GB"),
         ("TimeZoneIana", "String", "Europe/London"),
     )

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from sandbox.dotdigital import contacts, errors, v2_shape
 from sandbox.dotdigital.call import Call, is_id, is_number, route
+from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.schema import MAILABLE, V2_STATUS
 from sandbox.dotdigital.v3_shape import field_names
 from sandbox.vendor import VendorContext
@@ -163,17 +164,16 @@ def get_one(call: Call) -> Any:
 def upsert(call: Call) -> Response:
     """Create a contact, or update the one with the same address: 201 both times."""
     with call.context.database.write() as db:
-        contact = write(call, db, call.v2_object())
+        contact = write(call, db, v2_shape.read(db, call.v2_object()))
         return JSONResponse(shown(db, contact), 201)
 
 
-def write(call: Call, db: sqlite3.Connection, body: Any) -> int:
+def write(call: Call, db: sqlite3.Connection, change: Change) -> int:
     """Create or update a contact by its address and return its id.
 
     Raises:
         ApiError: The account suppresses the contact.
     """
-    change = v2_shape.read(db, body)
     row = contacts.find(db, "email", change.email)
     call.context.calls.wrote(1)
     if row is None:
@@ -187,13 +187,21 @@ def write(call: Call, db: sqlite3.Connection, body: Any) -> int:
 def update(call: Call) -> Any:
     """Update a contact, its address too."""
     with call.context.database.write() as db:
-        row = in_path(call, db)
-        change = v2_shape.read(db, call.v2_object())
-        if contacts.taken(db, change, row["id"]):
-            raise errors.v2("ERROR_NON_UNIQUE_EMAIL")
-        contacts.update(db, row, change, call.now)
-        call.context.calls.wrote(1)
-        return shown(db, row["id"])
+        return shown(db, rewrite(call, db, v2_shape.read(db, call.v2_object())))
+
+
+def rewrite(call: Call, db: sqlite3.Connection, change: Change) -> int:
+    """Update the contact of the path and return its id.
+
+    Raises:
+        ApiError: Nobody has it, or somebody else has its new address.
+    """
+    row = in_path(call, db)
+    if contacts.taken(db, change, row["id"]):
+        raise errors.v2("ERROR_NON_UNIQUE_EMAIL")
+    contacts.update(db, row, change, call.now)
+    call.context.calls.wrote(1)
+    return int(row["id"])
 
 
 def delete(call: Call) -> Response:

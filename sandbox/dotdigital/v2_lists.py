@@ -205,7 +205,7 @@ def add(call: Call) -> Any:
         member = db.execute(sql, (book, row["id"] if row else 0)).fetchone()
         if member is not None and member["status"] == "unsubscribed":
             raise errors.v2("ERROR_CONTACT_SUPPRESSEDFORADDRESSBOOK", "Contact is suppressed.")
-        contact = v2_contacts.write(call, db, body)
+        contact = v2_contacts.write(call, db, v2_shape.read(db, body))
         joined = (book, contact, call.now)
         db.execute("INSERT OR IGNORE INTO members VALUES (?, ?, 'subscribed', ?)", joined)
         return v2_contacts.shown(db, contact)

@@ -120,28 +120,40 @@ def delete_preference(call: Call) -> Response:
 def opt_ins(call: Call) -> Any:
     """Return all preferences with a contact's opt-ins."""
     with call.context.database.read() as db:
-        contact = v2_contacts.in_path(call, db)["id"]
-        sql = "SELECT preference_id, opted_in FROM opt_ins WHERE contact_id = ?"
-        opted = {row[0]: bool(row[1]) for row in db.execute(sql, (contact,))}
-        rows = db.execute("SELECT * FROM preferences ORDER BY id").fetchall()
+        return opt_ins_of(db, v2_contacts.in_path(call, db)["id"])
+
+
+def opt_ins_of(db: sqlite3.Connection, contact: int) -> list[dict[str, Any]]:
+    """Return all preferences, each with whether a contact opted in."""
+    sql = "SELECT preference_id, opted_in FROM opt_ins WHERE contact_id = ?"
+    opted = {row[0]: bool(row[1]) for row in db.execute(sql, (contact,))}
+    rows = db.execute("SELECT * FROM preferences ORDER BY id").fetchall()
     return [_preference(row, opted.get(row["id"], False)) for row in rows]
 
 
 def set_opt_ins(call: Call) -> Any:
     """Opt a contact in or out: an array of `{id, isOptedIn}`."""
+    with call.context.database.write() as db:
+        contact = v2_contacts.in_path(call, db)["id"]
+        contacts.set_preferences(db, contact, read_opt_ins(db, call.v2_rows()), call.now)
+    call.context.calls.wrote(1)
+    return opt_ins(call)
+
+
+def read_opt_ins(db: sqlite3.Connection, items: Any) -> dict[int, bool]:
+    """Return what an array of `{id, isOptedIn}` says, by preference.
+
+    Raises:
+        ApiError: It is none, or names a preference that the account does not have.
+    """
     wished = {}
-    for item in call.v2_rows():
+    for item in items if isinstance(items, list) else [None]:
         if not isinstance(item, dict) or not is_id(item.get("id")):
             raise errors.v2("ERROR_PREFERENCE_INVALID")
         wished[item["id"]] = bool(item.get("isOptedIn"))
-    with call.context.database.write() as db:
-        contact = v2_contacts.in_path(call, db)["id"]
-        known = {row[0] for row in db.execute("SELECT id FROM preferences")}
-        if not set(wished) <= known:
-            raise errors.v2("ERROR_PREFERENCE_NOT_FOUND")
-        contacts.set_preferences(db, contact, wished, call.now)
-    call.context.calls.wrote(1)
-    return opt_ins(call)
+    if not set(wished) <= {row[0] for row in db.execute("SELECT id FROM preferences")}:
+        raise errors.v2("ERROR_PREFERENCE_NOT_FOUND")
+    return wished
 
 
 def _opted(call: Call, since: str) -> list[sqlite3.Row]:

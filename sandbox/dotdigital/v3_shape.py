@@ -56,7 +56,9 @@ def shape(db: sqlite3.Connection, rows: list[sqlite3.Row], wanted: Wanted) -> li
         if row["id"] in preferences:
             item["preferences"] = preferences[row["id"]]
         if "consentRecords" in wanted.include:
-            item["consentRecords"] = json.loads(row["consent"])
+            # assumed: one that v2 took without all parts, which v3 requires, is not shown
+            records = json.loads(row["consent"])
+            item["consentRecords"] = [record for record in records if all(record.values())]
         shaped.append(item)
     return shaped
 

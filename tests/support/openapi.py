@@ -96,20 +96,29 @@ def _schema(holder: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _flattened(components: dict[str, Any]) -> dict[str, Any]:
-    """Merge each closed object with the closed object that it extends, as NSwag means it.
+    """Merge each closed object with what extends it, as the vendor's generator means it.
 
-    Taken literally, an `allOf` of two objects that both forbid additional properties allows none.
+    Taken literally, an `allOf` of an object that forbids additional properties and another one
+    allows nothing of the other.
     """
-    schemas = dict(components["schemas"])
-    for name, schema in components["schemas"].items():
-        parts = [
-            schemas[part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
-            for part in schema.get("allOf", [])
-        ]
-        if parts and all(part.get("additionalProperties") is False for part in parts):
-            merged = {key: value for part in parts for key, value in part["properties"].items()}
-            schemas[name] = {**parts[0], "properties": merged}
-    return {**components, "schemas": schemas}
+    schemas = components["schemas"]
+    return {**components, "schemas": {name: _closed(one, schemas) for name, one in schemas.items()}}
+
+
+def _closed(node: Any, schemas: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_closed(item, schemas) for item in node]
+    if not isinstance(node, dict):
+        return node
+    parts = [
+        schemas[part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+        for part in node.get("allOf", [])
+    ]
+    if not any(part.get("additionalProperties") is False for part in parts):
+        return {key: _closed(value, schemas) for key, value in node.items()}
+    merged = {key: value for part in parts for key, value in part.get("properties", {}).items()}
+    required = [name for part in parts for name in part.get("required", [])]
+    return {**parts[0], "properties": _closed(merged, schemas), "required": required}
 
 
 def _strict(node: Any) -> Any:
