@@ -113,6 +113,13 @@ jobs = sa.Table(
         "jobs_by_reason", "run_id", "reason", "seq", postgresql_where=sa.text("reason IS NOT NULL")
     ),
     sa.Index(
+        "jobs_by_list",
+        "run_id",
+        "list_key",
+        "seq",
+        postgresql_where=sa.text("list_key IS NOT NULL"),
+    ),
+    sa.Index(
         "jobs_by_address", "run_id", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}
     ),
     sa.Index("jobs_created", "run_id", "key", postgresql_where=sa.text("kind = 'create'")),
