@@ -26,7 +26,8 @@ class Verdict:
 def review(run: Run) -> Verdict:
     """Compare the run's plan with the guard and keep the verdict in the audit."""
     with run.store.begin() as conn:
-        planned = guard.effects(count_operations(conn, run_id=run.run_id))
+        operations = count_operations(conn, run_id=run.run_id)
+        planned = guard.effects(operations)
         known = {side: records.count_records(conn, **run.place(side)) for side in SIDES}
         limits = run.account.guard.limits(run.sync.name)
         found = guard.breaches(planned, known, limits)
@@ -39,6 +40,7 @@ def review(run: Run) -> Verdict:
                 "passed": not found,
                 "breaches": [asdict(item) for item in found],
                 "message": message,
+                "planned": operations.to_dict("records"),
             },
         )
         if ask:
