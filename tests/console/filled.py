@@ -20,6 +20,7 @@ SYNCS: Final = ("suppressions", "address_books", "marketing_lists")
 DAGS: Final = tuple(f"{account}__{sync}" for account in ("north", "south") for sync in SYNCS)
 HOSTILE: Final = "<script>alert('x')</script>\"'&{{7*7}}"
 ANNA: Final = "anna.berg@mail.example"
+BUSY: Final = "busy@mail.example"
 NOW: Final = datetime.now(UTC)
 
 
@@ -34,6 +35,7 @@ class Filled:
     working: int
     south: int
     many: int
+    busy: tuple[int, int]
 
 
 def fill(conn: sa.Connection) -> Filled:
@@ -57,7 +59,15 @@ def fill(conn: sa.Connection) -> Filled:
                 for n in range(130)
             ],
         ),
+        busy=(busy(conn, 60), busy(conn, 70)),
     )
+
+
+def busy(conn: sa.Connection, number: int) -> int:
+    """A run with many jobs of one person."""
+    rows = [job(source_id=f"b-{n}", record_id=None, email=BUSY) for n in range(number)]
+    about = {"account": "south", "sync": "address_books"}
+    return ended(conn, f"busy {number}", RunStatus.COMPLETED, rows=rows, **about)
 
 
 def completed(conn: sa.Connection) -> int:
@@ -113,9 +123,16 @@ def stopped(conn: sa.Connection) -> int:
 
 
 def waiting(conn: sa.Connection) -> int:
+    planned = {"target": "crm", "kind": "leave", "entity": "contact", "number": 9}
     verdict = {"passed": False, "message": "9 removals planned", "breaches": []}
+    verdict |= {"planned": [planned]}
     run_id = ended(
-        conn, "waiting", None, sync="suppressions", guard=verdict, rows=[job(kind="leave")]
+        conn,
+        "waiting",
+        None,
+        sync="suppressions",
+        guard=verdict,
+        rows=[job(kind="leave", result="deleted")],
     )
     runs.set_status(conn, run_id=run_id, status=RunStatus.AWAITING_APPROVAL)
     return run_id

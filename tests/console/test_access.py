@@ -18,6 +18,7 @@ PAGES = {
     "GET /audit",
     "GET /audit.csv",
     "GET /dags/{dag_id}",
+    "GET /dags/{dag_id}/audit.csv",
     "GET /dags/{dag_id}/runs/{dag_run_id}",
     "GET /runs/{dag_id}/{run_id}",
     "GET /runs/{dag_id}/{run_id}/jobs.csv",

@@ -24,6 +24,7 @@ from tests.console.browser import (
     screenshot,
     violations,
 )
+from tests.console.conftest import include_folder
 from tests.console.filled import ANNA, Filled
 
 pytestmark = pytest.mark.browser
@@ -70,7 +71,7 @@ def page(
     found.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     yield found
     context.close()
-    assert [error for error in errors if "404" not in error] == []
+    assert [error for error in errors if "404" not in error and "401" not in error] == []
 
 
 def places(filled: Filled) -> dict[str, str]:
@@ -88,11 +89,25 @@ def places(filled: Filled) -> dict[str, str]:
         "account": "/bothways/accounts/north",
         "api": "/bothways/api",
         "problem": f"{RUN}/999999",
+        "tab of a DAG": "/bothways/dags/north__suppressions",
+        "no run": "/bothways/audit?from=2999-01-01",
+        "several": "/bothways/audit?status=Failed&status=Completed",
+        "nobody": f"/bothways/person/{tokens().seal('no@one.example')}",
+        "broken account": "/bothways/accounts/broken",
     }
+
+
+def test_the_way_to_the_login_is_accessible(page: Page) -> None:
+    page.context.clear_cookies()
+    answer = page.goto("/bothways/")
+    assert answer is not None
+    assert answer.status == 401
+    assert violations(page, axe_script()) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible_and_fits(scheme: str, page: Page, filled: Filled) -> None:
+    (include_folder() / "accounts" / "broken.yaml").write_text("crm: {conector: dynamics}\n")
     script = axe_script()
     page.goto("/bothways/person")
     page.evaluate(f"localStorage.setItem('theme', '{scheme}')")

@@ -103,6 +103,7 @@ def test_an_answer_goes_to_the_review_with_its_note(
 def test_the_words_of_the_answer_are_those_of_the_review() -> None:
     assert set(actions.Answer.__args__) == {review.APPROVE, review.REJECT}
     assert set(review.FORM) == {"note"}
+    assert review.FORM["note"].schema["maxLength"] == actions.LONGEST_NOTE
 
 
 @pytest.mark.parametrize(

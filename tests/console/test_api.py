@@ -12,7 +12,8 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from tests.console.conftest import PREFIX, Client
-from tests.console.filled import ANNA, Filled
+from tests.console.filled import ANNA, BUSY, Filled
+from tests.console.reading import main_text, soup
 
 DAG = "north__marketing_lists"
 THOROUGH = settings(
@@ -63,6 +64,37 @@ def test_a_person_is_found(client: Client, filled: Filled) -> None:
     assert script.post(f"{PREFIX}/api/person", json={"address": "no@one.example"}).json() == []
 
 
+def test_older_jobs_of_a_person_follow(client: Client, filled: Filled) -> None:
+    script = client("viewer", bearer=True)
+    asked: dict[str, Any] = {"address": BUSY, "account": "south"}
+    (first,) = script.post(f"{PREFIX}/api/person", json=asked).json()
+    (second,) = script.post(f"{PREFIX}/api/person", json=asked | {"after": first["next"]}).json()
+    assert (len(first["jobs"]), len(second["jobs"]), second["next"]) == (100, 30, None)
+    assert {job["run_id"] for job in second["jobs"]} == {filled.busy[0]}
+    assert script.post(f"{PREFIX}/api/person", json=asked | {"account": "north"}).json() == []
+
+
+def test_the_page_for_people_tells_all_that_the_description_holds(client: Client) -> None:
+    browser = client("viewer")
+    schema = browser.get(f"{PREFIX}/api/openapi.json").json()
+    page = soup(browser.get(f"{PREFIX}/api"))
+    cards = {card.h2.get_text(" ", strip=True): card for card in page.select(".card") if card.h2}
+    told = {
+        f"{method.upper()} {path}": item
+        for path, methods in schema["paths"].items()
+        for method, item in methods.items()
+    }
+    assert set(cards) == set(told)
+    for name, item in told.items():
+        text = main_text(cards[name])
+        assert item["summary"] in text
+        for given_one in item.get("parameters", []):
+            assert given_one["name"] in text or given_one["in"] == "header"
+    assert "status query optional several times: one of In Progress, Awaiting" in main_text(page)
+    assert "address body text" in main_text(page)
+    assert "after body optional object with run_id, seq or null" in main_text(page)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -79,6 +111,21 @@ def test_bad_input_is_json_with_a_sentence(path: str, status: int, client: Clien
     answer = client("viewer", bearer=True).get(PREFIX + path)
     assert answer.status_code == status
     assert isinstance(answer.json()["detail"], str)
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\u0000b"])
+def test_text_that_no_database_holds_is_refused(text: str, client: Client, filled: Filled) -> None:
+    """JSON can say it; Python can hold it."""
+    script = client("user", bearer=True)
+    script.headers["Content-Type"] = "application/json"
+    for path, body in (
+        ("person", f'{{"address": "{text}"}}'),
+        ("person", f'{{"address": "x", "account": "{text}"}}'),
+        (f"dags/{DAG}/sync", f'{{"records": ["{text}"]}}'),
+        (f"dags/north__suppressions/runs/{filled.waiting}/reject", f'{{"note": "{text}"}}'),
+    ):
+        answer = script.post(f"{PREFIX}/api/{path}", content=body)
+        assert answer.status_code == 422, (path, answer.text)
 
 
 @pytest.fixture

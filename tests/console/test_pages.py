@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 from fastapi import FastAPI
 
+from bothways.config.load import all_problems
+from bothways.console import queries
 from tests.console.conftest import PREFIX, Client, include_folder
-from tests.console.filled import ANNA, HOSTILE, Filled
+from tests.console.filled import ANNA, BUSY, HOSTILE, Filled
+from tests.console.reading import main_text, rows_of, soup, table
+from tests.support.configuration import SHIPPED
 
 RUNS = f"{PREFIX}/runs/north__marketing_lists"
-
-
-def soup(answer: Any, status: int = 200) -> Tag:
-    assert answer.status_code == status, answer.text[:2000]
-    assert answer.headers["content-type"].startswith("text/html")
-    return BeautifulSoup(answer.text, "html.parser")
-
-
-def main_text(page: Tag) -> str:
-    found = page.main
-    assert found is not None
-    return " ".join(found.get_text(" ", strip=True).split())
-
-
-def table(page: Tag, label: str) -> list[dict[str, str]]:
-    """The rows of the table in the region of this name, by column title."""
-    region = page.find(attrs={"role": "region", "aria-label": label})
-    assert isinstance(region, Tag), label
-    heads = [cell.get_text(" ", strip=True).strip(" ↓↑") for cell in region.select("thead th")]
-    return [
-        dict(zip(heads, (" ".join(c.get_text(" ", strip=True).split()) for c in row), strict=True))
-        for row in (row.find_all(["th", "td"]) for row in region.select("tbody tr"))
-    ]
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
 def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
@@ -51,6 +31,7 @@ def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
     lines = {row["Sync type"]: row for row in table(page, "Sync types of north")}
     assert set(lines) == {"Suppressions", "Address books", "Marketing lists"}
     assert lines["Address books"]["Status"] == "Completed"
+    assert re.search(r" (now|\d+ min ago)$", lines["Address books"]["Last sync"])
     assert lines["Suppressions"]["Interval and window"].startswith("every hour")
     assert "Monday to Friday 18:00–08:00" in lines["Address books"]["Interval and window"]
     assert lines["Marketing lists"]["Interval and window"] == "only when somebody starts it"
@@ -58,6 +39,73 @@ def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
     assert south["Suppressions"]["Status"] == "None"
     assert south["Suppressions"]["Last sync"] == "never"
     assert lines["Suppressions"]["Start"] == "Sync now Dry run"
+
+
+def test_a_run_at_work_stands_beside_the_last_outcome(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{PREFIX}/"))
+    line = next(row for row in table(page, "Sync types of north") if row["Status"] != "Completed")
+    assert line["Sync type"] == "Suppressions"
+    assert line["Status"] == "Awaiting Approval"
+    assert re.search(r" (now|ago), Completed$", line["Last sync"])
+    link = page.find("a", href=f"{PREFIX}/runs/north__suppressions/{filled.waiting}")
+    assert isinstance(link, Tag)
+    assert link.get_text(strip=True) == "Awaiting Approval"
+
+
+def test_the_overview_knows_what_airflow_has_in_hand(client: Client) -> None:
+    """A DAG run that has not opened its audit row yet, a schedule, and a switch."""
+    later = datetime.now(UTC) + timedelta(hours=3)
+    with dag_in_airflow("south__suppressions", next_at=later, run_state="queued"):
+        queued = soup(client().get(f"{PREFIX}/"))
+    with dag_in_airflow("south__suppressions", run_state="running"):
+        running = soup(client().get(f"{PREFIX}/"))
+    with dag_in_airflow("south__suppressions", next_at=later, paused=True):
+        paused = soup(client().get(f"{PREFIX}/"))
+    lines = [
+        next(
+            row for row in table(page, "Sync types of south") if row["Sync type"] == "Suppressions"
+        )
+        for page in (queued, running, paused)
+    ]
+    assert [line["Status"] for line in lines] == ["Queued", "In Progress", "None"]
+    assert lines[0]["Next sync"] == f"{later:%Y-%m-%d %H:%M:%S} in 3 h"
+    assert [line["Next sync"] for line in lines[1:]] == ["not scheduled", "paused in Airflow"]
+
+
+@contextmanager
+def dag_in_airflow(
+    dag_id: str,
+    *,
+    next_at: datetime | None = None,
+    paused: bool = False,
+    run_state: str | None = None,
+) -> Iterator[None]:
+    """The DAG as the scheduler would leave it, for as long as the block lasts."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunType
+
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        dag.next_dagrun_create_after, dag.is_paused = next_at, paused
+        if run_state:
+            session.add(
+                DagRun(
+                    dag_id=dag_id,
+                    run_id="manual__in_hand",
+                    run_type=DagRunType.MANUAL,
+                    run_after=datetime.now(UTC),
+                    state=run_state,
+                )
+            )
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.query(DagRun).where(DagRun.run_id == "manual__in_hand").delete()
+            dag = session.get(DagModel, dag_id)
+            dag.next_dagrun_create_after, dag.is_paused = None, False
 
 
 def test_the_pictures_count_runs_and_records(client: Client, filled: Filled) -> None:
@@ -72,6 +120,14 @@ def test_the_pictures_count_runs_and_records(client: Client, filled: Filled) -> 
     assert "Ignored 2" in told_records
     assert "Errors 2" in told_records
     assert len(outcomes.find_all("g")) == len(records.find_all("g")) == 30
+    assert outcomes["aria-label"] == (
+        "Outcomes of the last 30 days, account north: Completed 2, Completed With Errors 2, "
+        "Failed 1, Dry Run 1, Awaiting Approval 1, In Progress 1"
+    )
+    link = page.find("a", string="Failed")
+    assert isinstance(link, Tag)
+    failed = table(soup(client().get(str(link["href"]))), "Runs")
+    assert [(row["Account"], row["Status"]) for row in failed] == [("north", "Failed")]
 
 
 def test_the_audit_lists_runs_newest_first(client: Client, filled: Filled) -> None:
@@ -84,7 +140,7 @@ def test_the_audit_lists_runs_newest_first(client: Client, filled: Filled) -> No
     assert run["Account"] == "north"
     assert run["Status"] == "Completed With Errors"
     assert run["Submitted by"] == "ada"
-    assert run["Records"] == "2 new 2 updated 2 removed 1 unchanged 1 duplicate 2 ignored 1 errors"
+    assert run["Records"] == "2 new 2 updated 2 removed 1 unchanged 1 duplicate 2 ignored 1 error"
 
 
 @pytest.mark.parametrize(
@@ -105,11 +161,33 @@ def test_the_audit_is_searched_by_its_url(
 ) -> None:
     page = soup(client().get(f"{PREFIX}/audit?{query}"))
     if statuses is None:
-        assert len(table(page, "Runs")) == 9
+        assert len(table(page, "Runs")) == 11
     elif statuses:
         assert {row["Status"] for row in table(page, "Runs")} == statuses
     else:
         assert "No run matches" in main_text(page)
+
+
+def test_the_audit_is_searched_to_the_minute(client: Client, filled: Filled) -> None:
+    browser = client()
+    page = soup(browser.get(f"{PREFIX}/audit"))
+    run = next(row for row in table(page, "Runs") if row["Run"] == str(filled.south))
+    day, minute = run["Started"][:10], run["Started"][11:16]
+    here = f"from={day}&from_time={minute}&to={day}&to_time={minute}"
+    page = soup(browser.get(f"{PREFIX}/audit?{here}"))
+    assert run in table(page, "Runs")
+    assert [page.find("input", id=name)["value"] for name in ("from", "from_time")] == [day, minute]  # type: ignore[index]
+    earlier = (datetime.fromisoformat(f"{day}T{minute}") - timedelta(minutes=5)).isoformat()
+    before = f"to={earlier[:10]}&to_time={earlier[11:16]}"
+    assert "No run matches" in main_text(soup(browser.get(f"{PREFIX}/audit?{before}")))
+
+
+def test_a_view_of_several_statuses_shows_all_of_them_as_chosen(client: Client) -> None:
+    page = soup(client().get(f"{PREFIX}/audit?status=Failed&status=Dry+Run"))
+    field = page.find("select", id="status")
+    assert isinstance(field, Tag)
+    assert field.has_attr("multiple")
+    assert [option["value"] for option in field.select("option[selected]")] == ["Failed", "Dry Run"]
 
 
 def test_the_audit_is_sorted_by_a_click_and_says_so(client: Client) -> None:
@@ -145,10 +223,22 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
     assert len(jobs) == 11
     verdicts = [job["Sync status"].split()[0] for job in jobs]
     assert verdicts == ["Success"] * 6 + ["Ignored"] * 3 + ["Success", "Error"]
-    assert "city Bonn becomes → Köln" in jobs[0]["What was done"].replace("→", "becomes →")
-    assert jobs[0]["Source"].startswith("Marketing platform")
-    assert "belongs to a department" in jobs[6]["Why"]
-    assert "by ada" in jobs[0]["Submitted"]
+    first = jobs[0]
+    assert first["Entity type"] == "Contact"
+    assert first["Sync status"] == "Success Updated"
+    assert first["Source system"] == "Marketing platform m-1"
+    assert first["Person and key"] == f"{ANNA} c-1"
+    assert first["What changed"] == (
+        "Update in the CRM list newsletter city Bonn becomes Köln note =1+1 becomes empty"
+    )
+    assert first["Reason or error"] == (
+        "both sides had changed it, and the mapping's policy decided: city"
+    )
+    assert first["Submitted"].endswith("by ada")
+    assert first["Processed"]
+    assert jobs[5]["Person and key"] == f"{ANNA} c-5 key north-7"
+    assert "belongs to a department" in jobs[6]["Reason or error"]
+    assert jobs[10]["Reason or error"] == f"=HYPERLINK(0) {HOSTILE} E1"
     bar = page.select_one("svg.shares")
     assert bar is not None
     assert {title.text for title in bar.find_all("title")} == {
@@ -159,7 +249,29 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
     assert "the list's own word" in table(page, "Lists and campaigns")[0]["Message"]
     airflow = page.find("a", string="DAG run and logs")
     assert isinstance(airflow, Tag)
-    assert airflow["href"] == "/dags/north__marketing_lists/runs/manual__completed"
+    run = "/dags/north__marketing_lists/runs/manual__completed"
+    assert airflow["href"] == run
+    logs = {step: page.find("a", string=step)["href"] for step in ("open", "plan", "close")}  # type: ignore[index]
+    assert logs == {
+        "open": f"{run}/tasks/open",
+        "plan": f"{run}/tasks/plan/mapped",
+        "close": f"{run}/tasks/close",
+    }
+
+
+def test_the_steps_whose_logs_are_linked_are_those_of_the_dags(client: Client) -> None:
+    from bothways.config.load import load_account
+    from bothways.console import dags
+    from bothways.orchestration.builder import build_dag
+    from bothways.orchestration.erase import build_erase
+
+    client()  # with the accounts of the test
+    account = load_account("north")
+    for dag in (build_dag(account, "suppressions", ""), build_erase(account, "")):
+        linked = dags.log_paths(dag.dag_id, "x")
+        assert {name: path.endswith("/mapped") for name, path in linked} == {
+            task.task_id: task.is_mapped for task in dag.tasks
+        }
 
 
 @pytest.mark.parametrize(
@@ -194,7 +306,7 @@ def test_jobs_are_searched_by_address_which_no_url_shows(client: Client, filled:
     assert answer.status_code == 303
     assert "anna" not in answer.headers["location"].lower()
     page = soup(browser.get(answer.headers["location"]))
-    assert {job["Person"].split()[0] for job in table(page, "Jobs")} == {
+    assert {job["Person and key"].split()[0] for job in table(page, "Jobs")} == {
         ANNA, "anna.berg@gnail.example",
     }  # fmt: skip
     field = page.find("input", id="address")
@@ -210,7 +322,7 @@ def test_all_jobs_are_reached_page_by_page_and_back(client: Client, filled: Fill
     while True:
         page = soup(browser.get(url))
         pages += 1
-        seen += [job["Person"].split()[0] for job in table(page, "Jobs")]
+        seen += [job["Person and key"].split()[0] for job in table(page, "Jobs")]
         following = page.find("a", rel="next")
         if not isinstance(following, Tag):
             break
@@ -220,7 +332,7 @@ def test_all_jobs_are_reached_page_by_page_and_back(client: Client, filled: Fill
     back = page.find("a", rel="prev")
     assert isinstance(back, Tag)
     page = soup(browser.get(str(back["href"])))
-    assert [job["Person"].split()[0] for job in table(page, "Jobs")] == seen[50:100]
+    assert [job["Person and key"].split()[0] for job in table(page, "Jobs")] == seen[50:100]
 
 
 def test_the_tab_of_a_dag_run_is_its_run(client: Client, filled: Filled) -> None:
@@ -229,6 +341,15 @@ def test_the_tab_of_a_dag_run_is_its_run(client: Client, filled: Filled) -> None
     assert f"run {filled.completed} of north" in main_text(tab)
     rows = table(soup(browser.get(f"{PREFIX}/dags/north__address_books")), "Runs")
     assert [row["Run"] for row in rows] == [str(filled.many)]
+    whole = browser.get(f"{PREFIX}/dags/north__address_books/audit.csv")
+    assert [row["run_id"] for row in rows_of(whole.text)] == [str(filled.many)]
+
+
+@pytest.mark.parametrize("place", ["", "/runs/manual__1", "/audit.csv"])
+def test_the_tab_of_a_dag_that_syncs_nothing_says_so(place: str, client: Client) -> None:
+    """Airflow shows the tab on every DAG, that of maintenance too."""
+    page = soup(client().get(f"{PREFIX}/dags/bothways_maintenance{place}"), 404)
+    assert "This DAG syncs nothing" in main_text(page)
 
 
 def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> None:
@@ -240,6 +361,17 @@ def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> Non
     part = browser.get(str(bar["data-refresh"]))
     assert 'data-state="In Progress"' in part.text
     assert "<html" not in part.text
+    assert "Unchanged 1 Planned 1 Total 2" in main_text(page)
+
+
+def test_who_decides_sees_what_would_be_written(client: Client, filled: Filled) -> None:
+    page = soup(client().get(f"{PREFIX}/runs/north__suppressions/{filled.waiting}"))
+    text = main_text(page)
+    assert "It would change more than the guard allows: 9 removals planned." in text
+    assert "Remove from list 9 contact in the CRM" in text
+    (job,) = table(page, "Jobs")
+    assert job["Sync status"] == "Planned Removed"
+    assert job["What changed"] == "Remove from list in the CRM list newsletter"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +397,7 @@ def test_undo_shows_what_it_would_write_and_what_stays(client: Client, filled: F
     page = soup(client().get(f"{RUNS}/{filled.completed}/undo"))
     rows = table(page, "Operations")
     writes = [row["Undo would write"] for row in rows]
-    assert "city Köln → Bonn" in writes[0].replace("becomes ", "")
+    assert writes[0] == "city Köln becomes Bonn note empty becomes =1+1"
     assert writes[1] == "Remove from list newsletter"
     assert writes[2] == writes[4] == "Stays: nobody is made mailable again."
     assert writes[3] == "Add to list newsletter"
@@ -316,6 +448,27 @@ def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Fi
     assert filled.completed in numbers
 
 
+def test_every_job_of_a_person_is_reached_newest_first(client: Client, filled: Filled) -> None:
+    browser = client()
+    url = browser.post(f"{PREFIX}/person", data={"address": BUSY}).headers["location"]
+    seen: list[str] = []
+    pages = 0
+    while True:
+        page = soup(browser.get(url))
+        pages += 1
+        seen += [job["Run"].split()[0] for job in table(page, "Jobs")]
+        older = page.find("a", string="Older jobs")
+        if not isinstance(older, Tag):
+            break
+        url = url.split("?")[0] + str(older["href"])
+    assert pages == 2
+    first, second = filled.busy
+    assert seen == [str(second)] * 70 + [str(first)] * 60
+    assert page.find("a", string="Newest")
+    beyond = soup(browser.get(url.split("?")[0] + "?account=south&run=1&seq=1"), 404)
+    assert "There are no older jobs of this person." in main_text(beyond)
+
+
 def test_an_account_shows_what_is_in_force_and_its_file(client: Client) -> None:
     page = soup(client().get(f"{PREFIX}/accounts/north"))
     text = main_text(page)
@@ -339,6 +492,29 @@ def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
     overview = main_text(soup(browser.get(f"{PREFIX}/")))
     assert "Account south does not run: its file has problems." in overview
     assert "North" in overview
+
+
+def test_what_check_finds_in_files_that_all_accounts_share_is_shown(client: Client) -> None:
+    browser = client()
+    (include_folder() / "mappings").unlink()
+    shutil.copytree(SHIPPED / "mappings", include_folder() / "mappings")
+    (include_folder() / "mappings" / "role_addresses.txt").write_text("not an entry\n")
+    (include_folder() / "mappings" / "unused.yaml").write_text("entity: person\n")
+    everything = main_text(soup(browser.get(f"{PREFIX}/accounts")))
+    assert "mappings/role_addresses.txt:1" in everything
+    assert "mappings/unused.yaml:1" in everything
+    assert {f"{item.file}:{item.line}" for item in all_problems()} <= set(everything.split())
+    account = main_text(soup(browser.get(f"{PREFIX}/accounts/north")))
+    assert "mappings/role_addresses.txt:1" in account
+    assert "finds nothing wrong" not in account
+
+
+def test_a_mapping_that_is_not_there_is_said(client: Client) -> None:
+    path = include_folder() / "accounts" / "south.yaml"
+    path.write_text(path.read_text().replace("contact.yaml", "nowhere.yaml"))
+    text = main_text(soup(client().get(f"{PREFIX}/accounts/south")))
+    assert "nowhere.yaml" in text
+    assert "nothing of it is in force" in text
 
 
 def test_every_value_is_escaped(client: Client, filled: Filled) -> None:
@@ -376,7 +552,11 @@ def test_no_cell_of_a_download_is_a_formula(client: Client, filled: Filled) -> N
     [
         ("/audit?from=yesterday", 400, "“From” is not a date; write it as 2026-01-31."),
         ("/audit?to=2026-02-31", 400, "“To” is not a date"),
+        ("/audit?to=2026-02-01T10:00", 400, "“To” is not a date"),
+        ("/audit?to=9999-12-31", 400, "“To” is not a date"),
         ("/audit?from=2026-02-02&to=2026-02-01", 400, "“From” lies after “To”"),
+        ("/audit?from=2026-02-02&from_time=noon", 400, "“From” has no time of day"),
+        ("/audit?to_time=10:00", 400, "“To” has a time and no day"),
         ("/audit?status=Done", 400, "There is no status “Done”"),
         ("/audit?order=secret", 400, "cannot be sorted by “secret”"),
         ("/audit?page=2", 404, "There is no page 2; this view has 1."),
@@ -388,6 +568,8 @@ def test_no_cell_of_a_download_is_a_formula(client: Client, filled: Filled) -> N
         ("/runs/north__marketing_lists/abc", 404, "There is no such run"),
         ("/runs/north__marketing_lists/99999999999999999999", 404, "There is no such run"),
         ("/runs/north__marketing_lists/-1", 404, "There is no such run"),
+        ("/dags/nowhere", 404, "This DAG syncs nothing"),
+        ("/dags/north__suppressions?page=9", 404, "There is no page 9"),
         ("/runs/nowhere/1", 404, "There is no such run"),
         ("/runs/north__marketing_lists/3?result=great", 400, "There is no result “great”"),
         ("/runs/north__marketing_lists/3?address=x", 400, "cannot be read any more"),
@@ -404,6 +586,23 @@ def test_bad_input_is_a_sentence(path: str, status: int, sentence: str, client: 
     page = soup(client().get(PREFIX + path), status)
     assert sentence in main_text(page)
     assert "Traceback" not in page.get_text()
+
+
+def test_a_fault_of_the_console_is_a_page_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch, filled: Filled
+) -> None:
+    def fail(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError("a secret")
+
+    browser = client()
+    monkeypatch.setattr(queries, "run_of", fail)
+    answer = browser.get(f"{RUNS}/{filled.completed}")
+    assert "The console has a fault of its own" in main_text(soup(answer, 500))
+    assert "secret" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    told = browser.get(f"{PREFIX}/api/dags/north__marketing_lists/runs/{filled.completed}")
+    assert told.status_code == 500
+    assert "The console has a fault of its own" in told.json()["detail"]
 
 
 def test_jobs_beyond_the_end_are_none(client: Client, filled: Filled) -> None:

@@ -15,8 +15,9 @@ from fastapi import HTTPException, Request
 
 Answer = Literal["Approve", "Reject"]
 
-# The task of every sync DAG that waits for a person (orchestration/review.py).
+# The task of every sync DAG that waits for a person, and its form (orchestration/review.py).
 REVIEW_TASK: Final = "review"
+LONGEST_NOTE: Final = 1_000
 _CARRIED: Final = ("authorization", "cookie", "referer", "user-agent")
 
 

@@ -35,6 +35,7 @@ _STATUS_WORDS: Final = {
     405: "Not possible",
     409: "Too late",
     422: "This cannot be shown",
+    500: "This should not happen",
     502: "Airflow could not do it",
     503: "The store does not answer",
 }
@@ -76,6 +77,7 @@ def create_app(
     app.add_exception_handler(BadView, _bad_view)
     app.add_exception_handler(StoreError, _store_down)
     app.add_exception_handler(ConfigurationError, _store_down)
+    app.add_exception_handler(Exception, _fault)
     return app
 
 
@@ -127,6 +129,14 @@ async def _bad_view(request: Request, error: Exception) -> Response:
 async def _store_down(request: Request, error: Exception) -> Response:
     log.warning("%s", error)
     return _problem(request, 503, str(error))
+
+
+async def _fault(request: Request, _error: Exception) -> Response:
+    """Say that it is the console's own fault; Starlette logs the error and where it was."""
+    sentence = "The console has a fault of its own; the API server's log says which. Report it."
+    answer = _problem(request, 500, sentence)
+    answer.headers.update({**_HEADERS, "Cache-Control": "no-store"})  # nothing else adds them
+    return answer
 
 
 def _problem(request: Request, status: int, sentence: str, headers: Any = None) -> Response:

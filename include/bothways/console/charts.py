@@ -97,5 +97,5 @@ def _piece(
 ) -> Markup:
     told = Markup("<title>{}</title>").format(title) if title else Markup("")
     return Markup(
-        '<rect class="fill-{}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}">{}</rect>'
+        '<rect class="is-{}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}">{}</rect>'
     ).format(escape(colour), x, y, width, height, told)

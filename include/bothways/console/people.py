@@ -22,6 +22,9 @@ from bothways.store.schema import (
 )
 
 Rows = Sequence[sa.Row[Any]]
+JobPlace = tuple[int, int]
+"""Which job: run_id and seq."""
+
 JOBS_SHOWN: Final = 100
 
 
@@ -39,7 +42,8 @@ class Person:
         suppressions: Who said that they may not be mailed, since when and why.
         retries: Their records in error, and when they are tried again.
         jobs: What runs did with them, newest first, with the run's `sync_type`, `started_at`,
-            `dag_id` and `dry_run`; the last JOBS_SHOWN of them.
+            `dag_id` and `dry_run`; JOBS_SHOWN of them at most.
+        older: The job after which older ones follow; None where there are none.
         left_out: The newest job that left them out, in the same form; None where none did.
     """
 
@@ -51,6 +55,7 @@ class Person:
     suppressions: Rows
     retries: Rows
     jobs: Rows
+    older: JobPlace | None
     left_out: sa.Row[Any] | None
 
     @property
@@ -73,7 +78,12 @@ def address_key(address: str) -> str | None:
 
 
 def find_person(
-    conn: sa.Connection, *, account: str, email_key: str, dag_ids: Collection[str]
+    conn: sa.Connection,
+    *,
+    account: str,
+    email_key: str,
+    dag_ids: Collection[str],
+    after: JobPlace | None = None,
 ) -> Person:
     """Return what an account has of an address.
 
@@ -82,6 +92,7 @@ def find_person(
         account: The account's name.
         email_key: The normalised address.
         dag_ids: The DAGs whose runs may be shown.
+        after: Only jobs that are older than this one.
     """
     ids, pairs = _identity(conn, account, email_key)
     whose: dict[str, Any] = {
@@ -91,6 +102,8 @@ def find_person(
         "dag_ids": dag_ids,
     }
     left_out = person_jobs(conn, **whose, results=("ignored", "duplicate"), limit=1)
+    found = person_jobs(conn, **whose, after=after, limit=JOBS_SHOWN + 1)
+    shown = found[:JOBS_SHOWN]
     return Person(
         account=account,
         records=_records(conn, account, email_key, ids),
@@ -99,7 +112,8 @@ def find_person(
         agreed=_agreed(conn, account, ids),
         suppressions=_suppressions(conn, account, email_key, ids),
         retries=_retries(conn, account, email_key),
-        jobs=person_jobs(conn, **whose),
+        jobs=shown,
+        older=(shown[-1].run_id, shown[-1].seq) if len(found) > JOBS_SHOWN else None,
         left_out=left_out[0] if left_out else None,
     )
 
@@ -111,8 +125,9 @@ def person_jobs(
     email_key: str,
     record_ids: Collection[str],
     dag_ids: Collection[str],
+    limit: int,
     results: Sequence[str] | None = None,
-    limit: int = JOBS_SHOWN,
+    after: JobPlace | None = None,
 ) -> Rows:
     """Return the jobs that ever touched a person in runs of these DAGs, newest run first.
 
@@ -122,8 +137,9 @@ def person_jobs(
         email_key: The normalised address.
         record_ids: The person's ids on either side, under whatever address they were then.
         dag_ids: The DAGs whose runs may be shown.
-        results: Only jobs with one of these results.
         limit: How many at most.
+        results: Only jobs with one of these results.
+        after: Only jobs that are older than this one.
     """
     ways = [jobs.c.email_key == email_key]
     if record_ids:
@@ -132,6 +148,7 @@ def person_jobs(
     readable = sa.and_(runs.c.run_id == jobs.c.run_id, runs.c.dag_id.in_(dag_ids))
     wanted = [jobs.c.account == account]
     wanted += [jobs.c.result.in_(results)] if results else []
+    wanted += _older(after) if after else []
     found = sa.union(
         *(
             sa.select(
@@ -152,6 +169,13 @@ def person_jobs(
         .join(runs, runs.c.run_id == jobs.c.run_id)
     )
     return conn.execute(query.order_by(*newest).limit(limit)).all()
+
+
+def _older(place: JobPlace) -> list[sa.ColumnElement[bool]]:
+    run_id, seq = place
+    same_run = sa.and_(jobs.c.run_id == run_id, jobs.c.seq > seq)
+    # Said twice, since an index is entered by the first and not by the second.
+    return [jobs.c.run_id <= run_id, sa.or_(jobs.c.run_id < run_id, same_run)]
 
 
 def _identity(

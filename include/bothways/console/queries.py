@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from bothways.store.jobs import JobFilter
 from bothways.store.schema import jobs, runs
@@ -22,12 +21,25 @@ def run_of(conn: sa.Connection, *, dag_id: str, run_id: int) -> sa.Row[Any] | No
     return conn.execute(query).one_or_none()
 
 
-def latest(conn: sa.Connection, *, dag_ids: Collection[str]) -> dict[str, sa.Row[Any]]:
-    """Return the newest run of each DAG, by DAG id."""
-    keys = (runs.c.account, runs.c.sync_type)
-    query = sa.select(runs).where(runs.c.dag_id.in_(dag_ids))
-    query = query.ext(distinct_on(*keys)).order_by(*keys, runs.c.run_id.desc())
-    return {row.dag_id: row for row in conn.execute(query)}
+def latest(
+    conn: sa.Connection, *, syncs: Collection[tuple[str, str]], ended: bool
+) -> dict[tuple[str, str], sa.Row[Any]]:
+    """Return the newest run of each account and sync type, one probe of the index for each.
+
+    Args:
+        conn: An open transaction.
+        syncs: Accounts and sync types.
+        ended: Pass over runs that are at work.
+    """
+    if not syncs:
+        return {}
+    keys = sa.values(sa.column("account", sa.Text), sa.column("sync_type", sa.Text), name="keys")
+    keys = keys.data(list(syncs))
+    own = [runs.c.account == keys.c.account, runs.c.sync_type == keys.c.sync_type]
+    own += [runs.c.finished_at.is_not(None)] if ended else []
+    newest = sa.select(runs).where(*own).order_by(runs.c.run_id.desc()).limit(1).lateral()
+    found = conn.execute(sa.select(newest).select_from(keys.join(newest, sa.true())))
+    return {(row.account, row.sync_type): row for row in found}
 
 
 def daily(
@@ -100,11 +112,10 @@ def reasons(conn: sa.Connection, *, run_id: int, limit: int = 200) -> list[str]:
     return _distinct(conn, jobs.c.reason, run_id, limit)
 
 
-def progress(conn: sa.Connection, *, run_id: int) -> tuple[int, int]:
-    """Return how many jobs a run has, and how many of them wait for a verdict."""
-    total = sa.select(sa.func.count()).where(jobs.c.run_id == run_id)
-    waiting = total.where(jobs.c.result == "planned")
-    return int(conn.execute(total).scalar_one()), int(conn.execute(waiting).scalar_one())
+def results(conn: sa.Connection, *, run_id: int) -> dict[str, int]:
+    """Return how many jobs of a run have each result; those without a verdict are planned."""
+    query = sa.select(jobs.c.result, sa.func.count()).where(jobs.c.run_id == run_id)
+    return {row.result: int(row[1]) for row in conn.execute(query.group_by(jobs.c.result))}
 
 
 def undone_by(conn: sa.Connection, *, dag_id: str, run_id: int) -> Sequence[sa.Row[Any]]:

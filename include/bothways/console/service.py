@@ -51,6 +51,7 @@ def page(
         user=user,
         url=partial(url, request),
         airflow_url=partial(airflow_url, request),
+        prefix=request.app.state.prefix,
         **values,
     )
     return HTMLResponse(made, status_code=status)
@@ -65,8 +66,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for name in (
-        "title", "colour", "result_colour", "verdict", "side", "within", "kind", "reason", "moment",
-        "minute", "duration", "number", "numbers", "changes",
+        "title", "colour", "verdict", "verdict_colour", "side", "within", "kind", "reason",
+        "moment", "minute", "short_day", "duration", "distance", "number", "numbers", "choices",
+        "changes",
     ):  # fmt: skip
         made.filters[name] = getattr(words, name)
     made.filters["pairs"] = lambda values: [(value, value) for value in values]

@@ -33,7 +33,9 @@ class AuditView:
 
     Attributes:
         start: First day, UTC.
+        start_time: Its first minute; None is midnight.
         end: Last day, UTC.
+        end_time: Its last minute; None is the whole day.
         accounts: Only these; none is all. So for sync types and statuses.
         sync_types: Only these.
         statuses: Only these.
@@ -43,7 +45,9 @@ class AuditView:
     """
 
     start: date | None = None
+    start_time: time | None = None
     end: date | None = None
+    end_time: time | None = None
     accounts: tuple[str, ...] = ()
     sync_types: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
@@ -66,7 +70,9 @@ class AuditView:
             raise BadView(f"Runs cannot be sorted by “{order}”; click on a column's title instead.")
         view = cls(
             start=_day(query.get("from"), "From"),
+            start_time=_time(query.get("from_time"), "From"),
             end=_day(query.get("to"), "To"),
+            end_time=_time(query.get("to_time"), "To"),
             accounts=_words(query, "account"),
             sync_types=_words(query, "sync_type"),
             statuses=statuses,
@@ -74,9 +80,33 @@ class AuditView:
             descending=query.get("direction") != "up",
             page=_number(query.get("page"), "page", _MOST_PAGES) or 1,
         )
-        if view.start and view.end and view.start > view.end:
-            raise BadView("“From” lies after “To”; swap the two days.")
+        for day, minute, label in (
+            (view.start, view.start_time, "From"),
+            (view.end, view.end_time, "To"),
+        ):
+            if minute and not day:
+                raise BadView(f"“{label}” has a time and no day; add the day.")
+        if view.first and view.beyond and view.first >= view.beyond:
+            raise BadView("“From” lies after “To”; swap the two.")
         return view
+
+    @property
+    def first(self) -> datetime | None:
+        """The moment from which runs are shown."""
+        return datetime.combine(self.start, self.start_time or time(), UTC) if self.start else None
+
+    @property
+    def beyond(self) -> datetime | None:
+        """The moment from which runs are shown no more."""
+        if self.end is None:
+            return None
+        length = timedelta(minutes=1) if self.end_time else timedelta(days=1)
+        return datetime.combine(self.end, self.end_time or time(), UTC) + length
+
+    @property
+    def filtered(self) -> bool:
+        """Whether some runs are left out."""
+        return any((self.start, self.end, self.accounts, self.sync_types, self.statuses))
 
     def only(self, dag_ids: frozenset[str]) -> RunFilter:
         """Return the filter for the store, bounded by the DAGs that the person may read."""
@@ -85,8 +115,8 @@ class AuditView:
             accounts=self.accounts or None,
             sync_types=self.sync_types or None,
             statuses=self.statuses or None,
-            started_from=_midnight(self.start),
-            started_to=_midnight(self.end + timedelta(days=1)) if self.end else None,
+            started_from=self.first,
+            started_to=self.beyond,
         )
 
     def url_query(self, **changes: Any) -> str:
@@ -94,7 +124,9 @@ class AuditView:
         view = replace(self, **changes)
         pairs: list[tuple[str, object]] = [
             ("from", view.start or ""),
+            ("from_time", _minute(view.start_time)),
             ("to", view.end or ""),
+            ("to_time", _minute(view.end_time)),
             *(("account", word) for word in view.accounts),
             *(("sync_type", word) for word in view.sync_types),
             *(("status", word) for word in view.statuses),
@@ -182,6 +214,32 @@ class JobView:
         return any((self.result, self.entity, self.reason, self.list_key, self.address))
 
 
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """One view of a person: what its URL holds beside the address.
+
+    Attributes:
+        account: Only what this account has.
+        after: Only jobs of that account that are older than this one: run_id and seq.
+    """
+
+    account: str = ""
+    after: tuple[int, int] | None = None
+
+    @classmethod
+    def read(cls, query: QueryParams) -> PersonView:
+        """Read the view from a URL.
+
+        Raises:
+            BadView: A value makes no sense.
+        """
+        account = _word(query, "account")
+        run_id, seq = (_number(query.get(name), name, _LARGEST_SEQ) for name in ("run", "seq"))
+        if run_id is None or seq is None:
+            return cls(account)
+        return cls(account, (run_id, seq))
+
+
 def _words(query: QueryParams, name: str) -> tuple[str, ...]:
     return tuple(word[:_LONGEST] for word in query.getlist(name) if word)[:100]
 
@@ -194,9 +252,25 @@ def _day(text: str | None, label: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text[:10])
+        day = date.fromisoformat(text)
     except ValueError:
-        raise BadView(f"“{label}” is not a date; write it as 2026-01-31.") from None
+        day = date.max
+    if day == date.max:  # no day follows it
+        raise BadView(f"“{label}” is not a date; write it as 2026-01-31.")
+    return day
+
+
+def _time(text: str | None, label: str) -> time | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - UTC, as the page says
+    except ValueError:
+        raise BadView(f"“{label}” has no time of day; write it as 18:30.") from None
+
+
+def _minute(at: time | None) -> str:
+    return f"{at:%H:%M}" if at else ""
 
 
 def _number(text: str | None, label: str, most: int) -> int | None:
@@ -206,7 +280,3 @@ def _number(text: str | None, label: str, most: int) -> int | None:
     if not digits or int(text) > most:
         raise BadView(f"“{label}” is not a number that can be; follow the page's own links.")
     return int(text)
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day else None

@@ -66,6 +66,14 @@ _REASONS: Final = {
     "drift": "the two sides differ, and no run will see it by itself",
     "gone": "the record is there no more",
     "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
+    "not_on_list": "the person is not on the list any more",
+    "lifted": "the person may be mailed again by their own act, so that this word holds no more",
+    "switched_off": "the account's settings leave the CRM's own flag alone",
+}
+# Reasons that go on with the names of fields.
+_ABOUT_FIELDS: Final = {
+    "conflict": "both sides had changed it, and the mapping's policy decided: {}",
+    "undone; changed since": "taken back, but for what somebody changed since: {}",
 }
 _STANDING: Final = {
     Status.PENDING: "has not confirmed the subscription",
@@ -86,11 +94,6 @@ def colour(status: str) -> str:
     return _COLOURS.get(status, "none")
 
 
-def result_colour(result: str) -> str:
-    """Return the colour class of a job's result."""
-    return "errors" if result == "error" else result
-
-
 def verdict(result: str) -> str:
     """Return what became of a job in three words that hold for all: Success, Ignored, Error."""
     if result in ("ignored", "duplicate"):
@@ -98,6 +101,11 @@ def verdict(result: str) -> str:
     if result == "planned":
         return "Planned"
     return "Error" if result == "error" else "Success"
+
+
+def verdict_colour(result: str) -> str:
+    """Return the colour class of what became of a job."""
+    return {"Success": "success", "Error": "failed"}.get(verdict(result), verdict(result).lower())
 
 
 def side(name: Side | str | None) -> str:
@@ -117,6 +125,9 @@ def kind(name: str | None) -> str:
 
 def reason(name: str | None) -> str:
     """Return why a row was left out or written, in words; the vendor's own words as they are."""
+    kind_of, _, fields = (name or "").partition(": ")
+    if fields and kind_of in _ABOUT_FIELDS:
+        return _ABOUT_FIELDS[kind_of].format(fields)
     return _REASONS.get(name or "", name or "")
 
 
@@ -133,6 +144,11 @@ def moment(at: datetime | None) -> str:
 def minute(at: datetime | None) -> str:
     """Return a time to the minute, UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
+
+
+def short_day(at: datetime | date) -> str:
+    """Return a day as beneath a picture: 3 May."""
+    return f"{at.day} {at:%b}"
 
 
 def day_words(at: datetime | date) -> str:
@@ -155,6 +171,20 @@ def span(length: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def distance(at: datetime, now: datetime) -> str:
+    """Return how far a time is away: “in 5 min”, “2 h ago”."""
+    minutes = round(abs((at - now).total_seconds()) / 60)
+    if not minutes:
+        return "now"
+    if minutes < 60:
+        length = f"{minutes} min"
+    elif minutes < 48 * 60:
+        length = f"{round(minutes / 60)} h"
+    else:
+        length = f"{round(minutes / 1440)} days"
+    return f"in {length}" if at > now else f"{length} ago"
+
+
 def number(value: int) -> str:
     """Return a number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
@@ -167,6 +197,20 @@ def numbers(counts: Mapping[str, Any]) -> dict[str, int]:
         value = counts.get(name) or 0
         found[name] = sum(value.values()) if isinstance(value, Mapping) else int(value)
     return found
+
+
+def counted(results: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of a run that is at work, from its jobs by result."""
+    return numbers({"errors" if name == "error" else name: n for name, n in results.items()})
+
+
+def choices(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a run was started with, apart from the run that it takes back."""
+    chosen = {name: value for name, value in params.items() if value and name != "undo_run"}
+    return [
+        (title(name), ", ".join(value) if isinstance(value, list) else _value(value))
+        for name, value in chosen.items()
+    ]
 
 
 def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:

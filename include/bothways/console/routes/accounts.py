@@ -10,12 +10,20 @@ from fastapi.responses import HTMLResponse
 
 from bothways.config.account import Account
 from bothways.config.known import sync_types
-from bothways.config.load import Loaded, account_document, load_accounts, mapping_documents
+from bothways.config.load import (
+    Loaded,
+    account_document,
+    all_problems,
+    load_accounts,
+    mapping_documents,
+)
 from bothways.config.mapping import FieldMapping
+from bothways.config.paths import mappings_folder, shown
 from bothways.config.problems import Problem
+from bothways.config.rules import KNOWN_DOMAINS, ROLE_ADDRESSES, rule_problems
 from bothways.config.ticks import in_words
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
-from bothways.console.routes.overview import dag_id
+from bothways.console.dags import dag_id
 from bothways.console.service import page
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
@@ -32,15 +40,19 @@ def accounts(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
         request,
         "accounts.html",
         user=user,
-        accounts=[account for account in loaded.accounts if account.name in names],
-        broken=broken,
-        problems=loaded.problems if all_shown else _problems_of(loaded, broken),
+        accounts=[
+            (account, account_document(account.name).file)
+            for account in loaded.accounts
+            if account.name in names
+        ],
+        broken=[(name, account_document(name).file) for name in broken],
+        problems=all_problems() if all_shown else _problems_of(loaded, broken),
     )
 
 
 @router.get("/accounts/{name}")
 def account(request: Request, name: str, user: GetUserDep, readable: Readable) -> HTMLResponse:
-    """Show one account."""
+    """Show one account: what is in force, or why nothing is."""
     loaded = load_accounts()
     found = next((item for item in loaded.accounts if item.name == name), None)
     may_see = _may_read(name, readable) or (name in loaded.broken and may_see_problems(user))
@@ -61,11 +73,12 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         user=user,
         name=name,
         account=found,
-        problems=(),
+        problems=rule_problems(),
         file=account_document(name).file,
         settings=_settings(found),
         schedules=[(sync, in_words(item)) for sync, item in sorted(found.schedules.items())],
         mappings=_mappings(found),
+        rule_files=[shown(mappings_folder() / name) for name in (ROLE_ADDRESSES, KNOWN_DOMAINS)],
     )
 
 
@@ -74,10 +87,11 @@ def _may_read(account_name: str, readable: frozenset[str]) -> bool:
 
 
 def _problems_of(loaded: Loaded, names: Sequence[str]) -> tuple[Problem, ...]:
-    """Return the problems of some accounts' own files and of the mappings that they name."""
+    """Return the problems of some accounts' own files, of their mappings and of the rules."""
     files = {account_document(name).file for name in names}
     files |= {item.file for name in names for item in mapping_documents(name).values()}
-    return tuple(problem for problem in loaded.problems if problem.file in files)
+    own = tuple(problem for problem in loaded.problems if problem.file in files)
+    return (*own, *rule_problems())
 
 
 def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:

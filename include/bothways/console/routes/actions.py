@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from bothways.console import queries, undo
-from bothways.console.actions import respond, trigger
+from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import MayTrigger, OwnForm, SignedIn
 from bothways.console.routes.run import RunId, found
 from bothways.console.service import store, url
@@ -57,11 +57,11 @@ async def answer(
     dag_id: str,
     run_id: RunId,
     decision: Annotated[Literal["Approve", "Reject"], Form()],
-    note: Annotated[str, Form(max_length=2_000)] = "",
+    note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
 ) -> RedirectResponse:
     """Approve or reject a run that awaits it."""
     run = await stored(request, dag_id, run_id)
-    await respond(request, dag_id, waiting(run).dag_run_id, decision, note)
+    await respond(request, dag_id, waiting(run).dag_run_id, decision, note.replace("\x00", ""))
     return RedirectResponse(url(request, "show", dag_id=dag_id, run_id=run_id), 303)
 
 

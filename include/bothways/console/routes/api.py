@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.json_schema import SkipJsonSchema
 
 from bothways.console import queries, undo
-from bothways.console.actions import respond, trigger
+from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import GetUserDep, MayRead, MayTrigger, OwnCall, Readable, SignedIn
 from bothways.console.people import Person
+from bothways.console.reference import endpoints
 from bothways.console.routes.actions import applied, stored, undone, waiting
 from bothways.console.routes.person import find_everywhere
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found
@@ -135,10 +136,19 @@ class UndoPreview(_Answer):
     next: int | None
 
 
+class JobPlace(_Answer):
+    """Which job."""
+
+    run_id: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    seq: Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
 class Address(_Answer):
-    """Whom to look for."""
+    """Whom to look for, in which account; `after` leads to older jobs."""
 
     address: Annotated[Text, Field(min_length=1)]
+    account: Text = ""
+    after: JobPlace | None = None
 
 
 class PersonJob(JobOut):
@@ -152,7 +162,7 @@ class PersonJob(JobOut):
 
 
 class PersonOut(_Answer):
-    """What one account has of an address."""
+    """What one account has of an address; `next` is what to give as `after` for older jobs."""
 
     account: str
     why_ignored: str
@@ -164,6 +174,7 @@ class PersonOut(_Answer):
     suppressions: list[dict[str, Any]]
     retries: list[dict[str, Any]]
     jobs: list[PersonJob]
+    next: JobPlace | None
 
 
 class SyncBody(_Answer):
@@ -184,7 +195,7 @@ class UndoBody(_Answer):
 class Note(_Answer):
     """What the audit says beside the answer."""
 
-    note: Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_no_nul)] = ""
+    note: Annotated[str, StringConstraints(max_length=LONGEST_NOTE), AfterValidator(_no_nul)] = ""
 
 
 class Started(_Answer):
@@ -254,7 +265,7 @@ class JobQuery(BaseModel):
 @router.get("", include_in_schema=False)
 def about(request: Request, user: GetUserDep) -> HTMLResponse:
     """Show the API's page."""
-    return page(request, "api.html", user=user, schema=request.app.openapi())
+    return page(request, "api.html", user=user, endpoints=endpoints(request.app.openapi()))
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -324,8 +335,9 @@ def preview_undo(
 @router.post("/person", summary="A person")
 def find_person(request: Request, body: Address, readable: Readable) -> list[PersonOut]:
     """Return what each account has of an address: nothing at all is an empty list."""
+    after = (body.after.run_id, body.after.seq) if body.after else None
     with store(request).begin() as conn:
-        people = find_everywhere(conn, body.address, readable)
+        people = find_everywhere(conn, body.address, readable, account=body.account, after=after)
     return [_person(person) for person in people]
 
 
@@ -385,6 +397,7 @@ def _person(person: Person) -> PersonOut:
         suppressions=_dicts(person.suppressions),
         retries=_dicts(person.retries),
         jobs=[PersonJob(**_picked(row, tuple(PersonJob.model_fields))) for row in person.jobs],
+        next=JobPlace(run_id=person.older[0], seq=person.older[1]) if person.older else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,7 +19,15 @@ from bothways.config.load import load_accounts
 from bothways.config.ticks import in_words
 from bothways.console import charts, queries, words
 from bothways.console.airflow_state import DagState, dag_states
-from bothways.console.auth import GetUserDep, Readable, SignedIn, tokens, triggerable
+from bothways.console.auth import (
+    GetUserDep,
+    Readable,
+    SignedIn,
+    may_see_problems,
+    tokens,
+    triggerable,
+)
+from bothways.console.dags import dag_id
 from bothways.console.service import page, store
 from bothways.terms import RunStatus
 
@@ -47,8 +55,9 @@ class Sync:
     Attributes:
         name: The sync type.
         dag_id: Its DAG.
-        status: None, Queued, In Progress, or how the last run ended.
-        last: The newest run, if there was one.
+        status: None, Queued, In Progress, Awaiting Approval, or how the last run ended.
+        current: The run that is at work, if there is one.
+        last: The newest run that has ended, if there is one.
         next_at: When the next one starts; None without a schedule.
         paused: The DAG is switched off in Airflow.
         schedule: Interval and window in words.
@@ -58,6 +67,7 @@ class Sync:
     name: str
     dag_id: str
     status: str
+    current: sa.Row[Any] | None
     last: sa.Row[Any] | None
     next_at: datetime | None
     paused: bool
@@ -66,14 +76,33 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the last days.
+
+    Attributes:
+        title: What it shows.
+        image: One bar per day.
+        most: The number of the tallest bar.
+        totals: Key, word, colour class and number of all days, where that is not 0.
+    """
+
+    title: str
+    image: Markup
+    most: int
+    totals: Sequence[tuple[str, str, str, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One account."""
 
     account: Account
     syncs: Sequence[Sync]
-    outcomes: Markup
-    records: Markup
-    totals: Mapping[str, int]
+    outcomes: Picture
+    records: Picture
+
+
+_Runs = Mapping[tuple[str, str], sa.Row[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +111,8 @@ class _Found:
 
     states: Mapping[str, DagState]
     may_trigger: Collection[str]
-    latest: Mapping[str, sa.Row[Any]]
+    newest: _Runs
+    ended: _Runs
     daily: Sequence[sa.Row[Any]]
     days: Sequence[date]
 
@@ -91,39 +121,39 @@ class _Found:
 def overview(request: Request, user: GetUserDep, readable: Readable) -> HTMLResponse:
     """Show every account whose DAGs the person may read."""
     loaded = load_accounts()
-    ids = [
-        dag
+    syncs = {
+        dag: (account.name, name)
         for account in loaded.accounts
         for name in sync_types()
         if (dag := dag_id(account.name, name)) in readable
-    ]
-    states = dag_states(ids)
+    }
+    states = dag_states(syncs)
     days = _last_days()
     with store(request).begin() as conn:
-        latest = queries.latest(conn, dag_ids=ids)
-        since = datetime.combine(days[0], datetime.min.time(), UTC)
-        daily = queries.daily(conn, dag_ids=ids, since=since)
-    found = _Found(states, triggerable(user, states), latest, daily, days)
+        since = datetime.combine(days[0], time(), UTC)
+        found = _Found(
+            states=states,
+            may_trigger=triggerable(user, states),
+            newest=queries.latest(conn, syncs=syncs.values(), ended=False),
+            ended=queries.latest(conn, syncs=syncs.values(), ended=True),
+            daily=queries.daily(conn, dag_ids=syncs, since=since),
+            days=days,
+        )
     cards = [_card(account, found) for account in loaded.accounts]
     return page(
         request,
         "overview.html",
         user=user,
         cards=[card for card in cards if card.syncs],
-        broken=[
-            name
-            for name in loaded.broken
-            if any(dag_id(name, sync) in readable for sync in sync_types())
-        ],
+        broken=[name for name in loaded.broken if _may_see(name, user, readable)],
         form_token=tokens().form_token(str(user.get_id())),
-        outcomes=_OUTCOMES,
-        results=_RECORDS,
+        days=days,
+        now=datetime.now(UTC),
     )
 
 
-def dag_id(account: str, sync_type: str) -> str:
-    """Return the id of the DAG of an account and sync type."""
-    return f"{account}__{sync_type}"
+def _may_see(broken: str, user: Any, readable: frozenset[str]) -> bool:
+    return may_see_problems(user) or any(dag_id(broken, sync) in readable for sync in sync_types())
 
 
 def _last_days() -> list[date]:
@@ -139,32 +169,45 @@ def _card(account: Account, found: _Found) -> Card:
             outcomes[row.day][row.status] += row.runs
             for name, _, _ in _RECORDS:
                 records[row.day][name] += int(row._mapping[name])  # noqa: SLF001 - its public name
-    totals: Counter[str] = sum(records.values(), Counter())
-    label = f"of the last {_DAYS} days, account {account.name}"
+    syncs = [
+        _sync(account, name, found)
+        for name in sync_types()
+        if dag_id(account.name, name) in found.states
+    ]
     return Card(
         account,
-        [
-            _sync(account, name, found)
-            for name in sync_types()
-            if dag_id(account.name, name) in found.states
-        ],
-        charts.stacked_days(found.days, outcomes, parts=_OUTCOMES, label=f"Outcomes {label}"),
-        charts.stacked_days(
-            found.days, records, parts=_RECORDS, label=f"Records by result {label}"
-        ),
-        totals,
+        syncs,
+        _picture("Outcomes", account, found.days, outcomes, _OUTCOMES),
+        _picture("Records by result", account, found.days, records, _RECORDS),
     )
 
 
+def _picture(
+    title: str,
+    account: Account,
+    days: Sequence[date],
+    values: Mapping[date, Counter[str]],
+    parts: Sequence[tuple[str, str, str]],
+) -> Picture:
+    sums: Counter[str] = sum(values.values(), Counter())
+    totals = [(key, word, colour, sums[key]) for key, word, colour in parts if sums[key]]
+    told = ", ".join(f"{word} {number}" for _, word, _, number in totals) or "nothing"
+    label = f"{title} of the last {_DAYS} days, account {account.name}: {told}"
+    image = charts.stacked_days(days, values, parts=parts, label=label)
+    return Picture(title, image, max((day.total() for day in values.values()), default=0), totals)
+
+
 def _sync(account: Account, name: str, found: _Found) -> Sync:
-    dag = dag_id(account.name, name)
-    state, last = found.states[dag], found.latest.get(dag)
+    dag, key = dag_id(account.name, name), (account.name, name)
+    state, newest, ended = found.states[dag], found.newest.get(key), found.ended.get(key)
     schedule = account.schedules.get(name)
+    current = newest if newest is not None and newest.finished_at is None else None
     return Sync(
         name=name,
         dag_id=dag,
-        status=_status(state, last),
-        last=last,
+        status=_status(state, current, ended),
+        current=current,
+        last=ended,
         next_at=None if state.paused else state.next_at,
         paused=state.paused,
         schedule=in_words(schedule) if schedule else "only when somebody starts it",
@@ -172,12 +215,11 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
     )
 
 
-def _status(state: DagState, last: sa.Row[Any] | None) -> str:
-    at_work = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
-    if last is not None and last.status in at_work and (state.running or state.queued):
-        return str(last.status)
+def _status(state: DagState, current: sa.Row[Any] | None, ended: sa.Row[Any] | None) -> str:
+    if current is not None:
+        return str(current.status)
     if state.running:
         return str(RunStatus.IN_PROGRESS)
     if state.queued:
         return "Queued"
-    return str(last.status) if last is not None else "None"
+    return str(ended.status) if ended is not None else "None"

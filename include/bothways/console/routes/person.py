@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.console.auth import GetUserDep, Readable, SignedIn, tokens
-from bothways.console.people import Person, address_key, find_person
-from bothways.console.routes.overview import dag_id
+from bothways.console.dags import dag_id
+from bothways.console.people import JobPlace, Person, address_key, find_person
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store, url
-from bothways.console.views import BadView
+from bothways.console.views import BadView, PersonView
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -23,7 +23,7 @@ router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 @router.get("/person")
 def ask(request: Request, user: GetUserDep) -> HTMLResponse:
     """Show the form for an address."""
-    return page(request, "person.html", user=user, address="", found=None)
+    return page(request, "person.html", user=user, address="", found=None, view=PersonView())
 
 
 @router.post("/person")
@@ -43,26 +43,46 @@ def show_person(
     address = tokens().unseal(sealed)
     if address is None:
         raise HTTPException(404, "The link's address cannot be read any more; type it again.")
+    view = PersonView.read(request.query_params)
     with store(request).begin() as conn:
-        found = find_everywhere(conn, address, readable)
+        found = find_everywhere(conn, address, readable, account=view.account, after=view.after)
+    if view.after and not any(person.jobs for person in found):
+        raise HTTPException(404, "There are no older jobs of this person.")
     return page(
         request,
         "person.html",
         status=200 if found else 404,
         user=user,
         address=address,
+        view=view,
         found=[(person, why_ignored(person), why_not_mailed(person)) for person in found],
     )
 
 
-def find_everywhere(conn: sa.Connection, address: str, readable: frozenset[str]) -> list[Person]:
-    """Return what each account has of an address, for those whose DAGs may be read."""
+def find_everywhere(
+    conn: sa.Connection,
+    address: str,
+    readable: frozenset[str],
+    *,
+    account: str = "",
+    after: JobPlace | None = None,
+) -> list[Person]:
+    """Return what each account has of an address, for those whose DAGs may be read.
+
+    Args:
+        conn: An open transaction.
+        address: However it is spelled.
+        readable: The DAGs that may be read.
+        account: Only this account.
+        after: Only jobs that are older than this one.
+    """
     key = address_key(address)
     if key is None:
         return []
     people = [
-        find_person(conn, account=account, email_key=key, dag_ids=ids)
-        for account, ids in _readable_accounts(readable).items()
+        find_person(conn, account=name, email_key=key, dag_ids=ids, after=after)
+        for name, ids in _readable_accounts(readable).items()
+        if name == (account or name)
     ]
     return [person for person in people if person.known]
 

@@ -10,8 +10,10 @@ from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from bothways.console import charts, queries, undo, words
+from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
 from bothways.console.auth import GetUserDep, MayRead, SignedIn, tokens, triggerable
+from bothways.console.dags import known_sync, log_paths, run_path
 from bothways.console.downloads import csv_pieces
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
@@ -43,6 +45,7 @@ def show(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> HTML
 @router.get("/dags/{dag_id}/runs/{dag_run_id}", dependencies=[MayRead])
 def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDep) -> HTMLResponse:
     """Show the run of a DAG run, as the tab on its page; before it is in the audit, wait."""
+    known_sync(dag_id)
     with store(request).begin() as conn:
         run = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)
         if run is not None:
@@ -51,7 +54,12 @@ def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDe
     if state is None:
         raise HTTPException(404, "Airflow has no such run; the audit lists those that there are.")
     return page(
-        request, "waiting.html", user=user, state=state, dag_id=dag_id, dag_run_id=dag_run_id
+        request,
+        "waiting.html",
+        user=user,
+        state=state,
+        dag_id=dag_id,
+        run_path=run_path(dag_id, dag_run_id),
     )
 
 
@@ -60,8 +68,8 @@ def show_progress(request: Request, dag_id: str, run_id: RunId) -> HTMLResponse:
     """Show the progress bar alone, which a page replaces while a run is at work."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
-        total, waiting = queries.progress(conn, run_id=run_id)
-    return page(request, "_progress.html", run=run, total=total, waiting=waiting)
+        counts = words.counted(queries.results(conn, run_id=run_id))
+    return page(request, "_progress.html", run=run, counts=counts)
 
 
 @router.post("/runs/{dag_id}/{run_id}/search", dependencies=[MayRead])
@@ -105,6 +113,8 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         user=user,
         run=run,
         summary=numbers,
+        summed=sum(row.number for row in numbers),
+        written=sum(words.numbers(run.counts)[name] for name in queries.WRITTEN),
         operations=operations[:PAGE_SIZE],
         more=len(operations) > PAGE_SIZE,
         kept=undo.KEPT,
@@ -138,9 +148,11 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         after=view.after,
         before=view.before,
     )
-    counts = words.numbers(run.counts)
     shown, earlier, later = _cut(page_of_jobs, view)
     at_work = run.status in AT_WORK
+    counts = words.numbers(run.counts)
+    if at_work:
+        counts = words.counted(queries.results(conn, run_id=run.run_id))
     return page(
         request,
         "run.html",
@@ -163,9 +175,11 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         at_most=COUNTED_AT_MOST,
         entities=queries.entities(conn, run_id=run.run_id),
         reasons=queries.reasons(conn, run_id=run.run_id),
-        progress=queries.progress(conn, run_id=run.run_id) if at_work else (0, 0),
         at_work=at_work,
-        can_undo=undo.can_undo(run) and bool(sum(counts[name] for name in queries.WRITTEN)),
+        run_path=run_path(run.dag_id, run.dag_run_id),
+        logs=log_paths(run.dag_id, run.dag_run_id),
+        longest_note=LONGEST_NOTE,
+        can_undo=undo.can_undo(run) and any(counts[name] for name in queries.WRITTEN),
         undone_by=queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id),
         may_trigger=run.dag_id in triggerable(user, [run.dag_id]),
         form_token=tokens().form_token(str(user.get_id())),

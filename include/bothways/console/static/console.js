@@ -3,6 +3,7 @@
 "use strict";
 
 const framed = window.parent !== window;
+if (framed) document.documentElement.dataset.framed = "";
 
 function follow() {
   let theme = null;
