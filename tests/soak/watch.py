@@ -167,7 +167,8 @@ class Watch:
 
     def _reached(self, view: View, row: Row) -> None:
         """Whoever is on a list of the CRM and may be mailed is known to the platform."""
-        silent = row["flagged"] or row["statecode"] or row["key"] in self._silent
+        flagged = any(other["flagged"] for other in view.records if other["key"] == row["key"])
+        silent = flagged or row["statecode"] or row["key"] in self._silent
         if self._on_list(view, row) and not silent:
             assert (row["key"], _LISTS[row["entity"]]) in self._left, f"{row} is not there"
 

@@ -1,7 +1,8 @@
 """Address books: members of the platform's lists become members of CRM marketing lists.
 
-Rows that enter a run are memberships of the mapped lists: everybody in a full read, and those
-whom the platform changed since in an incremental one.
+Rows that enter a run are memberships of the mapped lists: everybody in a full read; in an
+incremental one those whom the platform changed since, and those whose CRM record has changed and is
+not on the marketing list (it may have been opened again, or may be mailed again).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, sentenc
 from bothways.syncs.values import creation_key, new_values
 from bothways.tables import FieldType, Status
 from bothways.transform.ignore import ignore_reasons
+from bothways.transform.merged_records import follow_merges
+
+# The state of somebody who left the platform's list: on it again is to be added again.
+_LEFT_THE_PLATFORMS = "left_marketing"
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -42,17 +47,21 @@ def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:
 
 def plan(inputs: Inputs) -> Plan:
     """Decide on each membership; a person who is to join two lists is created once."""
+    lists = [
+        _ListPlan(inputs, crm_list, inputs.lists["marketing"][key])
+        for key, crm_list in sorted(inputs.lists["crm"].items())
+    ]
     frames: list[pd.DataFrame] = []
-    found_links: list[pd.DataFrame] = []
-    notes: list[str] = []
     created = pd.Series(dtype="string")
-    for key, crm_list in sorted(inputs.lists["crm"].items()):
-        decided = _ListPlan(inputs, crm_list, inputs.lists["marketing"][key])
+    for decided in lists:
         frames.append(decided.jobs(created))
         created = pd.concat([created, decided.created()])
-        found_links.append(decided.links())
-        notes += decided.notes
-    return Plan(joined(frames), links=_joined_links(found_links), notes=tuple(notes))
+    return Plan(
+        joined(frames),
+        links=_together([decided.links() for decided in lists]),
+        dropped=_together([decided.merged[["entity", "crm_id"]] for decided in lists]),
+        notes=tuple(note for decided in lists for note in decided.notes),
+    )
 
 
 class _ListPlan:
@@ -63,6 +72,8 @@ class _ListPlan:
         self._list = crm_list
         self._entity = str(crm_list.entity)
         self.notes: tuple[str, ...] = ()
+        # Links of CRM records that were merged into others, and these others.
+        self.merged, self._survivors = frame_of(LINKS), pd.Series(dtype="string")
         self._mapping = inputs.account.mappings.get(self._entity, Mapping(entity=self._entity))
         self._rows = self._judged(self._matched(self._entered(platform_list)))
 
@@ -86,7 +97,7 @@ class _ListPlan:
                 job_frame(
                     rows[joins],
                     kind="join",
-                    result="new",
+                    result=rows["state"].notna().map({True: "re_added", False: "new"}),
                     key=rows["key"].where(rows["crm_id"].isna()),
                     **about,
                 ),
@@ -99,9 +110,10 @@ class _ListPlan:
         return rows.loc[rows["reason"].isna() & rows["crm_id"].isna(), "key"]
 
     def links(self) -> pd.DataFrame:
-        """Return the pairs that were found by address."""
+        """Return the pairs that were found by address, or through a merge in the CRM."""
         rows = self._rows
-        found = rows[rows["crm_id"].notna() & ~rows["linked"] & rows["reason"].isna()]
+        by_address = rows["crm_id"].notna() & ~rows["linked"] & rows["reason"].isna()
+        found = rows[by_address | rows["crm_id"].isin(self._survivors)]
         return pd.DataFrame(
             {
                 "entity": self._entity,
@@ -120,55 +132,93 @@ class _ListPlan:
         if not staged.empty:
             here = (staged["list_id"] == platform_list.id) & ~staged["deleted"].astype(bool)
             ids = pd.concat([staged.loc[here, "member_id"], ids])
+        ids = pd.concat([ids, self._changed_in_crm(platform_list)])
         fields = marketing_fields(inputs.account.mappings)
         people = known.people(inputs, "marketing", ids=ids, fields=fields)
         members = known.members(inputs, "marketing", platform_list.id, people["id"])
-        people = people.merge(
+        return people.merge(
             members[["member_id", "status"]].rename(columns={"status": "list_status"}),
             left_on="id",
             right_on="member_id",
             how="left",
         )
-        return chosen(inputs, people, "id").reset_index(drop=True)
+
+    def _changed_in_crm(self, platform_list: KnownList) -> pd.Series:
+        """Return the members whose CRM record was read and is not on the marketing list.
+
+        A run in several partitions reads everybody of the platform anyhow.
+        """
+        inputs, account = self._inputs, self._inputs.account.name
+        staged = inputs.staged.read("crm", f"{self._entity}s")
+        if staged.empty or inputs.partitions > 1:
+            return pd.Series(dtype="string")
+        changed = staged[~staged["deleted"].astype(bool)]
+        if not inputs.options.records:
+            changed = changed[~self._on_list(changed["id"])]
+        pairs = links.load_links(
+            inputs.conn, account=account, entity=self._entity, crm_ids=changed["id"]
+        )
+        found = known.people(
+            inputs, "marketing", ids=pairs["marketing_id"], email_keys=changed["email_key"]
+        )
+        return known.members(inputs, "marketing", platform_list.id, found["id"])["member_id"]
 
     def _matched(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add the CRM record that each person is: by link, otherwise by address."""
-        account, conn = self._inputs.account.name, self._inputs.conn
-        pairs = links.load_links(
-            conn, account=account, entity=self._entity, marketing_ids=people["id"]
-        )
-        pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
-        linked = pairs.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
-        crm = self._crm_people(people["email_key"], linked)
+        linked = self._linked(people["id"])
+        everybody = known.people(self._inputs, "crm", email_keys=people["email_key"], ids=linked)
+        crm = self._likeliest(everybody[everybody["entity"] == self._entity])
         by_id = crm.set_index("id")
         by_address = (
             crm.dropna(subset="email_key").drop_duplicates("email_key").set_index("email_key")["id"]
         )
-        through_link = known.looked_up(people["id"], linked)
-        through_link = through_link.where(through_link.isin(crm["id"]))
+        link = known.looked_up(people["id"], linked)
+        through_link = link.where(link.isin(crm["id"]))
         crm_id = through_link.fillna(known.looked_up(people["email_key"], by_address))
+        silent = everybody[
+            everybody["status"].ne(Status.MAILABLE.value) & everybody["merged_into"].isna()
+        ]
         return people.assign(
             crm_id=crm_id,
             linked=through_link.notna(),
+            # Every read since a link was made would have told of its record's end.
+            crm_deleted=link.notna() & crm_id.isna(),
             crm_active=known.looked_up(crm_id, by_id["active"]).fillna(value=True),
-            crm_status=known.looked_up(crm_id, by_id["status"]).fillna(Status.MAILABLE.value),
-            key=creation_key(account, self._entity, people["id"]),
+            crm_silent=people["email_key"].isin(silent["email_key"].dropna())
+            | crm_id.isin(silent["id"]),
+            state=self._states(crm_id),
+            key=creation_key(self._inputs.account.name, self._entity, people["id"]),
         )
 
-    def _crm_people(self, keys: pd.Series, linked: pd.Series) -> pd.DataFrame:
+    def _linked(self, ids: pd.Series) -> pd.Series:
+        """Return the CRM records that contacts are linked with, or that these were merged into."""
+        pairs = links.load_links(
+            self._inputs.conn,
+            account=self._inputs.account.name,
+            entity=self._entity,
+            marketing_ids=ids,
+        )
+        crm = known.people(self._inputs, "crm", entity=self._entity, ids=pairs["crm_id"])
+        pairs, self.merged = follow_merges(pairs, crm)
+        self._survivors = pairs.loc[pairs["case"] == "merged", "crm_id"]
+        pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
+        return pairs.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
+
+    @staticmethod
+    def _likeliest(people: pd.DataFrame) -> pd.DataFrame:
         """Return the CRM's people who may be meant, the likeliest first.
 
         Of several with one address the active one is meant, then the one seen to change last,
         then the lowest id.
         """
-        found = known.people(self._inputs, "crm", entity=self._entity, email_keys=keys, ids=linked)
-        return found.sort_values(
+        return people.sort_values(
             ["active", "modified_at", "id"], ascending=[False, False, True], kind="stable"
         )
 
     def _judged(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add why a person is left out, and whether the record is on the list already."""
         inputs = self._inputs
+        people = chosen(inputs, people, "id", "crm_id").reset_index(drop=True)
         erased = erase.erased_keys(
             inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
         )
@@ -176,33 +226,34 @@ class _ListPlan:
         reason = reason.mask(people["list_status"].isna(), "not_on_list")
         suppressed = known.ledger(inputs, None, people["email_key"])
         suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
-        do_not_mail = people["email_key"].isin(suppressed["email_key"]) | (
-            people["crm_status"] != Status.MAILABLE.value
-        )
+        do_not_mail = people["email_key"].isin(suppressed["email_key"]) | people["crm_silent"]
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
         reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
         if inputs.account.settings.only_open_leads_and_active_contacts:
             reason = reason.mask(reason.isna() & ~people["crm_active"], "inactive")
+        member = self._on_list(people["crm_id"])
+        left_again = people["state"].notna() & people["state"].ne(_LEFT_THE_PLATFORMS)
+        removed = people["crm_deleted"] | (~member & left_again.fillna(value=False))
+        reason = reason.mask(reason.isna() & removed, "removed_in_crm")
         if not inputs.account.lists[self._list.key].accept_new:
             reason = reason.mask(reason.isna() & people["crm_id"].isna(), "not_in_crm")
-        member = self._on_list(people["crm_id"])
-        removed = ~member & people["crm_id"].isin(self._once_joined(people["crm_id"]))
-        reason = reason.mask(reason.isna() & removed, "removed_in_crm")
         return people.assign(reason=reason, member=member)
 
     def _on_list(self, crm_ids: pd.Series) -> pd.Series:
         members = known.members(self._inputs, "crm", self._list.id, crm_ids)
         return crm_ids.isin(members["member_id"])
 
-    def _once_joined(self, crm_ids: pd.Series) -> pd.Series:
-        """Return those whom an earlier run put on the list."""
-        states = list_states.load_states(
+    def _states(self, crm_ids: pd.Series) -> pd.Series:
+        """Return how the memberships stood when both sides last agreed; null where never."""
+        found = list_states.load_states(
             self._inputs.conn,
             account=self._inputs.account.name,
             list_key=self._list.key,
             crm_ids=crm_ids.dropna(),
         )
-        return states["crm_id"]
+        found = found.sort_values("changed_at", kind="stable")
+        states = found.drop_duplicates("crm_id", keep="last").set_index("crm_id")["state"]
+        return known.looked_up(crm_ids, states)
 
     def _create(self, rows: pd.DataFrame) -> pd.DataFrame:
         new = new_values(rows, self._mapping, "crm")
@@ -231,7 +282,7 @@ class _ListPlan:
         }
 
 
-def _joined_links(found: list[pd.DataFrame]) -> pd.DataFrame:
+def _together(found: list[pd.DataFrame]) -> pd.DataFrame:
     kept = [frame for frame in found if not frame.empty]
     if not kept:
         return frame_of(LINKS)

@@ -53,7 +53,8 @@ def plan(inputs: Inputs) -> Plan:
     gathered = gather(inputs, fields)
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
-    heard = judged(inputs, _named(inputs, _of_partition(inputs, found.rows)))
+    named = _named(inputs, _of_partition(inputs, found.rows))
+    heard = judged(inputs, named, gathered.silent)
     people = heard.rows
     if people.empty:
         return Plan(joined([]), dropped=found.dropped)

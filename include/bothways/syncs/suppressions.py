@@ -212,13 +212,15 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     kept = known.ledger(inputs, "marketing", added["email_key"], "")
     there = added["email_key"].isin(kept["email_key"])
     contacts = known.people(inputs, "marketing", email_keys=added["email_key"])
+    spelt = contacts.drop_duplicates("email_key").set_index("email_key")["email"]
     absent = ~added["email_key"].isin(contacts["email_key"])
     erased = ~there & absent & known.erased(inputs, added["email_key"])
     about: dict[str, Any] = {
         "target": "marketing",
         "entity": "contact",
         "source_id": added["record_id"],
-        "email": added["email"],
+        # People copy "mailto:" and the like along, which a platform would take for the address.
+        "email": known.looked_up(added["email_key"], spelt).fillna(added["email_key"]),
         **_FROM_CRM,
     }
     return joined(

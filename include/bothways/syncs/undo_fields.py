@@ -10,14 +10,12 @@ from bothways.config.mapping import Mapping
 from bothways.store import links, undo
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
-from bothways.syncs.two_way.fields import ADDRESS, with_address
+from bothways.syncs.two_way.values import ADDRESS, ADDRESS_COLUMN, with_address
 from bothways.syncs.undo_people import Standing, about, current, mapping_of
 from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
-
-_ADDRESS_COLUMN = FIELD_PREFIX + ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def _shared(
     fields = converted.frame[
         [name for name in converted.frame.columns if name.startswith(FIELD_PREFIX)]
     ]
-    return fields.assign(**{_ADDRESS_COLUMN: people["email_key"]}), converted.unfit
+    return fields.assign(**{ADDRESS_COLUMN: people["email_key"]}), converted.unfit
 
 
 def _wrote(rows: pd.DataFrame, columns: pd.Index) -> pd.DataFrame:
@@ -222,7 +220,7 @@ def _afterwards(
             for frame in (part.values, part.written)
         )
         for name in values.columns:
-            column = "email_key" if name == _ADDRESS_COLUMN else name
+            column = "email_key" if name == ADDRESS_COLUMN else name
             mine = written[name].fillna(value=False).astype(bool)
             people[column] = people[column].mask(mine, values[name])
             touched[column] |= mine

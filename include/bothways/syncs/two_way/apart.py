@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import pandas as pd
 
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, joined
+from bothways.syncs.two_way.values import Apart, Values
 from bothways.tables import FIELD_PREFIX, FieldType
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
-
-if TYPE_CHECKING:
-    from bothways.syncs.two_way.fields import Values
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Over a part's pairs, columns ``field:<name>``.
-
-    Attributes:
-        held: Where the sides are still as the undo left them, or a record of the same person is.
-        over: Where they were left apart and somebody has changed one since.
-    """
-
-    held: pd.DataFrame
-    over: pd.DataFrame
 
 
 def leave_apart(inputs: Inputs, parts: Sequence[Values]) -> list[Values]:

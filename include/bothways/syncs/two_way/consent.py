@@ -39,8 +39,14 @@ class Judged:
         )
 
 
-def judged(inputs: Inputs, rows: pd.DataFrame) -> Judged:
-    """Look at what both sides and the ledger say of each person."""
+def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
+    """Look at what both sides and the ledger say of each person.
+
+    Args:
+        inputs: The plan's inputs.
+        rows: Persons.rows.
+        silent: Gathered.silent.
+    """
     rules = replace(
         inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
     )
@@ -59,6 +65,7 @@ def judged(inputs: Inputs, rows: pd.DataFrame) -> Judged:
     crm = rows["crm_status"].where(
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
+    crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
     word = platform.fillna(known.looked_up(keys, told_now["reason"])).fillna(crm)
     # What one of a person's records says holds for all of them.
     word = word.groupby(rows["person"]).transform("first")

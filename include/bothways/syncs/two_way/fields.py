@@ -1,7 +1,5 @@
 """Fields of people whom both sides have: what is to be written where, and what both then agree on.
 
-The address is a field like the others, under the name ``@email``.
-
 Of several CRM records of one person, one speaks. What only another one changed is taken up as if
 the platform had changed it; then all of them, and the platform, get what the merge gives.
 """
@@ -12,20 +10,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bothways.config.mapping import FieldMapping, Mapping
-from bothways.store import baselines as baseline_store
+from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import job_frame, joined, sentences
-from bothways.syncs.two_way.apart import Apart, leave_apart, told_apart
+from bothways.syncs.two_way.apart import leave_apart, told_apart
 from bothways.syncs.two_way.gather import ENTITIES, Gathered
-from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
-from bothways.transform.fields import to_shared, to_vendor
+from bothways.syncs.two_way.values import ADDRESS_COLUMN, Values, values_of
+from bothways.tables import FIELD_PREFIX, SIDES, Side
+from bothways.transform.fields import to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
-from bothways.transform.merge import Merge, differences, merge
-
-ADDRESS = "@email"
-_ADDRESS_COLUMN = FIELD_PREFIX + ADDRESS
-_ADDRESS_FIELD = FieldMapping(crm=ADDRESS, marketing=ADDRESS)
+from bothways.transform.merge import Merge, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +70,6 @@ class FieldPlan:
         return FieldPlan(jobs, baselines, self.agreed, self.notes)
 
 
-def with_address(mapping: Mapping) -> Mapping:
-    """Return a mapping in which the address is a field too."""
-    return mapping.model_copy(update={"fields": {ADDRESS: _ADDRESS_FIELD, **mapping.fields}})
-
-
 def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> FieldPlan:
     """Merge the fields of everybody whom both sides have.
 
@@ -93,7 +82,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
         rows: Persons.rows of CRM records whose fields are to be in step.
     """
     parts = [
-        _values(inputs, gathered, same, entity)
+        values_of(inputs, gathered, same, entity)
         for entity in ENTITIES
         if not (same := rows[rows["entity"] == entity]).empty
     ]
@@ -134,47 +123,9 @@ def _values_by_person(parts: list[Values], decided: list[Merge], agreed: pd.Data
         known.append(pd.DataFrame(data=True, index=everybody, columns=part.crm.columns))
     known_by = pd.concat(known).groupby(level=0).max() if len(known) > 1 else known[0]
     return Agreed(
-        pd.concat(values).drop(columns=_ADDRESS_COLUMN),
-        known_by.fillna(value=False).astype(bool).drop(columns=_ADDRESS_COLUMN),
+        pd.concat(values).drop(columns=ADDRESS_COLUMN),
+        known_by.fillna(value=False).astype(bool).drop(columns=ADDRESS_COLUMN),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """The pairs of one entity, beside the values of both sides and of the base."""
-
-    rows: pd.DataFrame
-    mapping: Mapping
-    crm: pd.DataFrame
-    marketing: pd.DataFrame
-    base: pd.DataFrame
-    unfit: tuple[pd.DataFrame, ...]
-    problems: pd.DataFrame
-    apart: Apart | None = None
-
-    def only(self, keep: pd.Series) -> Values:
-        """Return the chosen pairs."""
-        return Values(
-            self.rows[keep],
-            self.mapping,
-            self.crm[keep],
-            self.marketing[keep],
-            self.base[keep],
-            self.unfit,
-            self.problems,
-        )
-
-    def merge(self) -> Merge:
-        """Merge pair by pair."""
-        return merge(
-            self.base,
-            self.crm,
-            self.marketing,
-            self.mapping,
-            crm_modified=self.rows["crm_modified_at"],
-            marketing_modified=self.rows["marketing_modified_at"],
-            unfit=self.unfit,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,51 +134,6 @@ class _Writing:
 
     values: pd.DataFrame
     to: dict[Side, pd.DataFrame]
-
-
-def _values(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: str) -> Values:
-    mapping = inputs.account.mappings.get(entity, Mapping(entity=entity))
-    crm = to_shared(_beside(gathered.crm, rows["crm_id"]), mapping, "crm")
-    marketing = to_shared(_beside(gathered.marketing, rows["marketing_id"]), mapping, "marketing")
-    whole = with_address(mapping)
-    return Values(
-        rows=rows,
-        mapping=whole,
-        crm=_fields(crm.frame).assign(**{_ADDRESS_COLUMN: rows["crm_email_key"]}),
-        marketing=_fields(marketing.frame).assign(**{_ADDRESS_COLUMN: rows["marketing_email_key"]}),
-        base=_base(inputs, rows, whole),
-        unfit=(crm.unfit, marketing.unfit),
-        problems=pd.concat([crm.problems, marketing.problems], ignore_index=True),
-    )
-
-
-def _beside(records: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
-    """Return the record of each id, over the ids' index."""
-    return records.set_index("id").reindex(pd.Index(ids)).set_axis(ids.index, axis=0)
-
-
-def _fields(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[[name for name in rows.columns if name.startswith(FIELD_PREFIX)]]
-
-
-def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Return what both sides last agreed on; the platform keeps an option as its label."""
-    types = {
-        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
-        for name, item in mapping.fields.items()
-        if item.fixed is None
-    }
-    found = baseline_store.load_baselines(
-        inputs.conn,
-        account=inputs.account.name,
-        fields=types,
-        entity=mapping.entity,
-        crm_ids=rows["crm_id"],
-    )
-    found = found.assign(known=True).set_index("crm_id")
-    beside = found.reindex(pd.Index(rows["crm_id"])).set_axis(rows.index, axis=0)
-    address = beside[_ADDRESS_COLUMN].fillna(rows["link_key"])
-    return beside.assign(**{_ADDRESS_COLUMN: address})
 
 
 def _proposals(parts: list[Values]) -> pd.DataFrame:

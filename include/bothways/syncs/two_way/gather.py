@@ -16,7 +16,7 @@ from bothways.store import links as link_store
 from bothways.store import list_states, records
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
-from bothways.tables import FieldType, Side
+from bothways.tables import FieldType, Side, Status
 from bothways.transform.partition import in_partition
 
 ENTITIES = ("contact", "lead")
@@ -33,6 +33,8 @@ class Gathered:
         members: By side: list_key, entity, member_id, membership_id, status of those who are on a
             mapped list.
         states: list_key, entity, crm_id, marketing_id, state: one row per list and person.
+        silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
+            be mailed.
     """
 
     crm: pd.DataFrame
@@ -40,6 +42,7 @@ class Gathered:
     links: pd.DataFrame
     members: Mapping[Side, pd.DataFrame]
     states: pd.DataFrame
+    silent: pd.Series
 
 
 def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathered:
@@ -87,7 +90,14 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         links[links["entity"].isin(held)],
         members,
         _states(inputs, crm["id"], marketing["id"]),
+        _silent(crm),
     )
+
+
+def _silent(crm: pd.DataFrame) -> pd.Series:
+    says_no = crm["status"].ne(Status.MAILABLE.value).fillna(value=False)
+    living = ~crm["deleted"].astype(bool) & crm["merged_into"].isna()
+    return crm.loc[says_no & living, "email_key"].dropna()
 
 
 def _named_by_crm(inputs: Inputs) -> pd.Series:

@@ -1,0 +1,132 @@
+"""What both sides and the base have of the people of one entity, in the mapping's terms.
+
+The address is a field like the others, under the name ``@email``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from bothways.config.mapping import FieldMapping, Mapping
+from bothways.store import baselines
+from bothways.syncs.base import Inputs
+from bothways.syncs.two_way.gather import Gathered
+from bothways.tables import FIELD_PREFIX, FieldType
+from bothways.transform.fields import to_shared
+from bothways.transform.merge import Merge, merge
+
+ADDRESS: Final = "@email"
+ADDRESS_COLUMN: Final = FIELD_PREFIX + ADDRESS
+_ADDRESS_FIELD: Final = FieldMapping(crm=ADDRESS, marketing=ADDRESS)
+
+
+def with_address(mapping: Mapping) -> Mapping:
+    """Return a mapping in which the address is a field too."""
+    return mapping.model_copy(update={"fields": {ADDRESS: _ADDRESS_FIELD, **mapping.fields}})
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Over a part's pairs, columns ``field:<name>``.
+
+    Attributes:
+        held: Where the sides are still as the undo left them, or a record of the same person is.
+        over: Where they were left apart and somebody has changed one since.
+    """
+
+    held: pd.DataFrame
+    over: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The pairs of one entity, beside the values of both sides and of the base."""
+
+    rows: pd.DataFrame
+    mapping: Mapping
+    crm: pd.DataFrame
+    marketing: pd.DataFrame
+    base: pd.DataFrame
+    unfit: tuple[pd.DataFrame, ...]
+    problems: pd.DataFrame
+    apart: Apart | None = None
+
+    def only(self, keep: pd.Series) -> Values:
+        """Return the chosen pairs."""
+        return Values(
+            self.rows[keep],
+            self.mapping,
+            self.crm[keep],
+            self.marketing[keep],
+            self.base[keep],
+            self.unfit,
+            self.problems,
+        )
+
+    def merge(self) -> Merge:
+        """Merge pair by pair."""
+        return merge(
+            self.base,
+            self.crm,
+            self.marketing,
+            self.mapping,
+            crm_modified=self.rows["crm_modified_at"],
+            marketing_modified=self.rows["marketing_modified_at"],
+            unfit=self.unfit,
+        )
+
+
+def values_of(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: str) -> Values:
+    """Return the pairs of one entity in the shared format, with what both last agreed on.
+
+    Args:
+        inputs: The plan's inputs.
+        gathered: The people's records.
+        rows: Persons.rows of this entity.
+        entity: The CRM entity; its mapping says which fields there are.
+    """
+    mapping = inputs.account.mappings.get(entity, Mapping(entity=entity))
+    crm = to_shared(_beside(gathered.crm, rows["crm_id"]), mapping, "crm")
+    marketing = to_shared(_beside(gathered.marketing, rows["marketing_id"]), mapping, "marketing")
+    whole = with_address(mapping)
+    return Values(
+        rows=rows,
+        mapping=whole,
+        crm=_fields(crm.frame).assign(**{ADDRESS_COLUMN: rows["crm_email_key"]}),
+        marketing=_fields(marketing.frame).assign(**{ADDRESS_COLUMN: rows["marketing_email_key"]}),
+        base=_base(inputs, rows, whole),
+        unfit=(crm.unfit, marketing.unfit),
+        problems=pd.concat([crm.problems, marketing.problems], ignore_index=True),
+    )
+
+
+def _beside(records: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+    """Return the record of each id, over the ids' index."""
+    return records.set_index("id").reindex(pd.Index(ids)).set_axis(ids.index, axis=0)
+
+
+def _fields(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[name for name in rows.columns if name.startswith(FIELD_PREFIX)]]
+
+
+def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+    """Return what both sides last agreed on; the platform keeps an option as its label."""
+    types = {
+        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
+        for name, item in mapping.fields.items()
+        if item.fixed is None
+    }
+    found = baselines.load_baselines(
+        inputs.conn,
+        account=inputs.account.name,
+        fields=types,
+        entity=mapping.entity,
+        crm_ids=rows["crm_id"],
+    )
+    found = found.assign(known=True).set_index("crm_id")
+    beside = found.reindex(pd.Index(rows["crm_id"])).set_axis(rows.index, axis=0)
+    address = beside[ADDRESS_COLUMN].fillna(rows["link_key"])
+    return beside.assign(**{ADDRESS_COLUMN: address})
