@@ -92,6 +92,11 @@ def jobs_page(
     return list(conn.execute(query.order_by(jobs.c.seq)).all())
 
 
+def freeze(conn: sa.Connection) -> None:
+    """Let a transaction see nothing of what others write from now on, as a download should."""
+    conn.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+
+
 def every_job(
     conn: sa.Connection, *, run_id: int, only: JobFilter, batch: int = 5_000
 ) -> Iterator[sa.Row[Any]]:

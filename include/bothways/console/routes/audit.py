@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from bothways.console import queries
 from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
 from bothways.console.dags import known_sync
 from bothways.console.downloads import csv_pieces
@@ -108,6 +109,7 @@ def _choices(conn: sa.Connection, dag_ids: frozenset[str]) -> Sequence[tuple[str
 def _rows(request: Request, only: RunFilter, view: AuditView) -> Iterator[list[Any]]:
     offset = 0
     with store(request).begin() as conn:
+        queries.freeze(conn)
         while found := runs.find_runs(
             conn,
             only=only,

@@ -117,6 +117,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         written=sum(words.numbers(run.counts)[name] for name in queries.WRITTEN),
         operations=operations[:PAGE_SIZE],
         more=len(operations) > PAGE_SIZE,
+        later_page=view.after is not None,
         kept=undo.KEPT,
         undone_by=done,
         may_trigger=dag_id in triggerable(user, [dag_id]),
@@ -220,5 +221,6 @@ def _ignored(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 def _job_rows(request: Request, run_id: int, only: JobFilter) -> Any:
     with store(request).begin() as conn:
+        queries.freeze(conn)
         for row in queries.every_job(conn, run_id=run_id, only=only):
             yield [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name
