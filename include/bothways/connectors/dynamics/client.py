@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -31,6 +32,7 @@ AUTHORITY: Final = "https://login.microsoftonline.com"
 # up to 500 rows each keep to that.
 _QUERIES_PER_BATCH = 10
 
+_ROOT = re.compile(r"/api/data/v\d+\.\d+/(?=.)")
 _HEADERS = {"OData-MaxVersion": "4.0", "OData-Version": "4.0"}
 # Without it, expanded collections may come from a cache (PAD compose-http).
 _READ_HEADERS = {"If-None-Match": "null"}
@@ -247,13 +249,18 @@ def judged(answer: PartAnswer | None) -> PartAnswer | ConnectorError:
 
 
 def below_root(link: Any) -> str | None:
-    """Return the part of a link below the API's root, exactly as it came; None for no link."""
+    """Return the part of a link below the API's root, exactly as it came; None for no link.
+
+    The vendor's links are absolute; OData allows relative ones as well.
+    """
     if not isinstance(link, str) or not link:
         return None
-    _, _, rest = link.partition(f"{API}/")
-    if not rest:
+    match = _ROOT.search(link)
+    if match is not None:
+        return link[match.end() :]
+    if "://" in link or link.startswith("/"):
         raise ProtocolError("a link to the next page leads elsewhere; check the host", vendor=TITLE)
-    return rest
+    return link
 
 
 def rows_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -38,7 +38,7 @@ from bothways.connectors.dynamics.reading import Source, page_size, read_changes
 from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
-from bothways.errors import ConfigurationError, Rejected, WatermarkExpired
+from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
 from bothways.tables import Side
 
 _LIST_COLUMNS = (
@@ -163,19 +163,7 @@ class DynamicsConnector:
     def lists(self) -> list[ListInfo]:
         """Return every marketing list."""
         bodies = self._client.pages(query("lists", select=_LIST_COLUMNS, order="listname,listid"))
-        return [
-            ListInfo(
-                id=row["listid"],
-                name=row["listname"] or "",
-                entity=LIST_CODES.get(row["createdfromcode"]),
-                static=not row["type"],
-                locked=bool(row["lockstatus"]),
-                active=row["statecode"] == 0,
-                size=row["membercount"],
-            )
-            for body in bodies
-            for row in rows_of(body)
-        ]
+        return [_list_info(row) for body in bodies for row in rows_of(body)]
 
     def create_list(self, name: str, entity: str | None) -> ListInfo:
         """Create an empty static list of contacts or leads.
@@ -288,6 +276,20 @@ def _table(entity: str) -> PersonTable:
             f"{TITLE} has no people called `{entity}`; use {' or '.join(PEOPLE)}."
         )
     return PEOPLE[entity]
+
+
+def _list_info(row: Mapping[str, Any]) -> ListInfo:
+    if not row.get("listid"):
+        raise ProtocolError("a list came without an id; look at the lists again", vendor=TITLE)
+    return ListInfo(
+        id=row["listid"],
+        name=row.get("listname") or "",
+        entity=LIST_CODES.get(row.get("createdfromcode") or 0),
+        static=not row.get("type"),
+        locked=bool(row.get("lockstatus")),
+        active=not row.get("statecode"),
+        size=row.get("membercount"),
+    )
 
 
 def _of_lists(page: Page, lists: Sequence[str]) -> Page:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -65,14 +64,14 @@ class Membership:
     def join(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         """Put people on a list; one who is there already is a success.
 
-        That the vendor accepts a member twice is assumed (fact sheet, section 9); should it refuse,
-        each row gets its own answer.
+        Whether the vendor accepts a member twice is not documented (fact sheet, section 9): who was
+        refused is looked for on the list.
         """
         verdicts: Verdicts = {}
         # One after the other: at the same time they would contend for the same list.
         for group in _groups(members, BULK_ROWS):
             verdicts.update(self._join_group(table, list_id, group))
-        return self._with_membership_ids(list_id, verdicts)
+        return self._read_back(list_id, verdicts)
 
     def _join_group(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         ids = list(dict.fromkeys(members.values()))
@@ -107,32 +106,41 @@ class Membership:
                     verdicts[seq] = Verdict(record_id=member, membership_id=_created_id(answer))
         return verdicts
 
-    def _with_membership_ids(self, list_id: str, verdicts: Verdicts) -> Verdicts:
+    def _read_back(self, list_id: str, verdicts: Verdicts) -> Verdicts:
         """Read the memberships back: a later removal is told by nothing but their ids."""
         unknown = {
             seq: verdict.record_id
             for seq, verdict in verdicts.items()
-            if verdict.outcome == "written" and verdict.record_id and not verdict.membership_id
+            if verdict.record_id and not verdict.membership_id and not verdict.transient
         }
+        try:
+            ids = self._membership_ids(list_id, list(unknown.values()))
+        except ConnectorError:
+            # Who joined is on the list; the next read of changes names the memberships.
+            return verdicts
+        found = {
+            seq: Verdict(record_id=member, membership_id=ids[member.lower()])
+            for seq, member in unknown.items()
+            if member.lower() in ids
+        }
+        return {**verdicts, **found}
+
+    def _membership_ids(self, list_id: str, members: Sequence[str]) -> dict[str, str]:
+        """Return the membership of each of these people who is on the list, by person."""
         paths = [
             query(
                 "listmembers",
                 select=("listmemberid", "_entityid_value"),
                 where=f"_listid_value eq {list_id} and {one_of('entityid', group)}",
             )
-            for group in chunks(list(unknown.values()))
+            for group in chunks(members)
         ]
-        try:
-            rows = [row for body in self._client.queries(paths) for row in rows_of(body)]
-        except ConnectorError:
-            # The people are on the list; the next read of changes names the memberships.
-            rows = []
-        ids = {row["_entityid_value"].lower(): row["listmemberid"] for row in rows}
-        found = {
-            seq: replace(verdicts[seq], membership_id=ids.get(member.lower()))
-            for seq, member in unknown.items()
+        rows = [row for body in self._client.queries(paths) for row in rows_of(body)]
+        return {
+            str(row["_entityid_value"]).lower(): row["listmemberid"]
+            for row in rows
+            if row.get("_entityid_value") and row.get("listmemberid")
         }
-        return {**verdicts, **found}
 
     def leave(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         """Take people off a list; one who is not on it is a success.
@@ -143,7 +151,28 @@ class Membership:
         verdicts: Verdicts = {}
         for group in _groups(members, BATCH_ROWS):
             verdicts.update(self._leave_group(table, list_id, group))
-        return verdicts
+        return self._without_the_absent(list_id, verdicts)
+
+    def _without_the_absent(self, list_id: str, verdicts: Verdicts) -> Verdicts:
+        """Count as a success the refusal to take somebody off a list who is not on it."""
+        refused = {
+            seq: verdict.record_id
+            for seq, verdict in verdicts.items()
+            if verdict.outcome == "error"
+            and verdict.record_id
+            and not verdict.transient
+            and verdict.code not in errors.LIST_REFUSES
+        }
+        try:
+            ids = self._membership_ids(list_id, list(refused.values()))
+        except ConnectorError:
+            return verdicts
+        absent = {
+            seq: Verdict(record_id=member)
+            for seq, member in refused.items()
+            if member.lower() not in ids
+        }
+        return {**verdicts, **absent}
 
     def _leave_group(self, table: PersonTable, list_id: str, members: Members) -> Verdicts:
         base = f"lists({list_id})/{table.association}"

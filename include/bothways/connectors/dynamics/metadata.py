@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 from bothways.connectors.base import FieldInfo
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.names import Names
 from bothways.connectors.dynamics.queries import query, text
+from bothways.errors import Denied, Missing, Rejected
 from bothways.tables import FieldType
 
 UPDATE_MULTIPLE: Final = "UpdateMultiple"
@@ -71,29 +73,42 @@ class Environment:
 def read_environment(client: Dataverse, names: Names) -> Environment:
     """Ask, in one call, for no more than is needed: metadata comes unpaged."""
     tables = ("contact", "lead", "listmember", names.suppression)
-    definitions, messages = client.queries(
+    bodies = client.queries(
         [_definitions_query(tables), _messages_query(tables)],
         # The vendor's cache of metadata is half a minute behind (PAD compose-http).
         headers={"Consistency": "Strong"},
     )
-    rows = rows_of(definitions)
+    rows = {row["LogicalName"]: row for row in rows_of(next(bodies))}
     return Environment(
         columns={
-            row["LogicalName"]: frozenset(item["LogicalName"] for item in row["Attributes"])
-            for row in rows
+            table: frozenset(item["LogicalName"] for item in row.get("Attributes") or ())
+            for table, row in rows.items()
         },
         keys={
-            row["LogicalName"]: {
+            table: {
                 str(key["SchemaName"]).lower(): str(key["EntityKeyIndexStatus"])
-                for key in row["Keys"]
+                for key in row.get("Keys") or ()
             }
-            for row in rows
+            for table, row in rows.items()
         },
-        tracked=frozenset(row["LogicalName"] for row in rows if row["ChangeTrackingEnabled"]),
-        trackable=frozenset(row["LogicalName"] for row in rows if _is_trackable(row)),
-        bulk=frozenset(
-            (row["sdkmessageid"]["name"], row["primaryobjecttypecode"]) for row in rows_of(messages)
-        ),
+        tracked=frozenset(name for name, row in rows.items() if row.get("ChangeTrackingEnabled")),
+        trackable=frozenset(name for name, row in rows.items() if _is_trackable(row)),
+        bulk=_bulk(bodies, tables),
+    )
+
+
+def _bulk(bodies: Iterator[dict[str, Any]], tables: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """Return which bulk messages there are; all of them where we may not ask.
+
+    One that is not there is refused, and its rows are then written in batches.
+    """
+    try:
+        messages = rows_of(next(bodies))
+    except (Missing, Rejected, Denied):
+        return frozenset(product((UPDATE_MULTIPLE, UPSERT_MULTIPLE), tables))
+    return frozenset(
+        ((row.get("sdkmessageid") or {}).get("name", ""), row.get("primaryobjecttypecode") or "")
+        for row in messages
     )
 
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from bothways.connectors.base import Page, since_text
 from bothways.connectors.dynamics.client import Dataverse, below_root, rows_of
-from bothways.connectors.dynamics.names import TITLE
+from bothways.connectors.dynamics.names import GUID, TITLE
 from bothways.connectors.dynamics.queries import query
 from bothways.connectors.dynamics.tables import Row, column
-from bothways.errors import WatermarkExpired
+from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
 from bothways.tables import FieldType
 
 # The largest page there is (PAD page-results).
@@ -63,17 +63,47 @@ def read_changes(client: Dataverse, source: Source, since: str | None) -> Iterat
     path = query(source.entity_set, select=source.select)
     if since is not None:
         path += f"&$deltatoken={_token(since, _DELTA)}"
-    for body in client.pages(path, prefer=f"odata.track-changes,{page_size()}"):
+    bodies = client.pages(path, prefer=f"odata.track-changes,{page_size()}")
+    for body in bodies if since is None else _continued(bodies):
         rows = rows_of(body)
-        gone = [str(row["id"]) for row in rows if _is_deletion(row)]
+        gone = [_deleted_id(row) for row in rows if _is_deletion(row)]
         table = source.rows([row for row in rows if not _is_deletion(row)])
         if gone:
             table = pa.concat_tables([table, source.deleted(gone)])
         yield Page(table, watermark=_next_watermark(body))
 
 
+def _continued(bodies: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield pages; ask for a full read where the token is refused, in whatever words.
+
+    Only one of them is documented; a refusal that is not about the token meets the full read too.
+    """
+    try:
+        first = next(bodies)
+    except (Rejected, Missing) as error:
+        raise WatermarkExpired(
+            error.message,
+            vendor=TITLE,
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+        ) from error
+    yield first
+    yield from bodies
+
+
 def _is_deletion(row: Row) -> bool:
-    return "/$deletedEntity" in str(row.get("@odata.context", ""))
+    # The second form is that of OData 4.01.
+    return "/$deletedEntity" in str(row.get("@odata.context", "")) or "@removed" in row
+
+
+def _deleted_id(row: Row) -> str:
+    """Return the id of a deleted row, which OData also allows to be an address."""
+    told = str(row.get("id") or row.get("@id") or row.get("@odata.id") or "")
+    found = GUID.search(told)
+    if found is None:
+        raise ProtocolError("a deletion names no record; read everything", vendor=TITLE)
+    return found[0]
 
 
 def _next_watermark(body: dict[str, Any]) -> str | None:
@@ -104,7 +134,7 @@ def read_since(
     for body in client.pages(path, prefer=page_size()):
         rows = rows_of(body)
         newest = _later(newest, rows)
-        last = "@odata.nextLink" not in body
+        last = not body.get("@odata.nextLink")
         yield Page(source.rows(rows), watermark=_SINCE + newest if last and newest else None)
 
 

@@ -178,7 +178,7 @@ class Writer:
             group = writes[start : start + BATCH_ROWS]
             answers = send_parts(self._client, [write.part for write in group])
             for write, answer in zip(group, answers, strict=True):
-                verdict = _verdict(answer)
+                verdict = _verdict(answer, keyed="If-Match" not in write.part.headers)
                 verdicts[write.seq] = replace(verdict, record_id=write.record_id)
         return verdicts
 
@@ -200,11 +200,19 @@ def send_parts(client: Dataverse, parts: Sequence[Part]) -> Sequence[PartAnswer 
     return [judged(answer) for answer in answers]
 
 
-def _verdict(answer: PartAnswer | ConnectorError) -> Verdict:
-    # A duplicate of our key is the record that an earlier try, or one beside ours, has made.
-    if isinstance(answer, ConnectorError) and answer.code != errors.DUPLICATE_KEY:
+def _verdict(answer: PartAnswer | ConnectorError, *, keyed: bool) -> Verdict:
+    if isinstance(answer, ConnectorError) and not (keyed and _is_double(answer)):
         return failed(answer)
     return Verdict()
+
+
+def _is_double(error: ConnectorError) -> bool:
+    """Whether a record with our key is there, made by an earlier try or by one beside ours.
+
+    Some answers have no code (fact sheet, section 9). A person is then read back by the key, for
+    another key of the table may be meant; a suppression has no other.
+    """
+    return error.code == errors.DUPLICATE_KEY or (error.status == 412 and not error.code)
 
 
 def _rounds(writes: Iterable[Write]) -> list[list[Write]]:

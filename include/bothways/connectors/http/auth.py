@@ -91,6 +91,8 @@ class TokenCache:
 
 
 _PROCESS_TOKENS = TokenCache()
+# How long a token serves whose life nobody tells (RFC 6749, 5.1, only recommends to tell it).
+_UNKNOWN_LIFE_S = 300.0
 
 
 class ClientCredentials:
@@ -154,18 +156,18 @@ class ClientCredentials:
                 "the token endpoint gave no access token; check its address",
                 vendor=self._client.vendor,
             )
-        life = _seconds(body.get("expires_in"))
+        life = _seconds(body.get("expires_in"), unknown=_UNKNOWN_LIFE_S)
         # A tenth of its life early, at most five minutes: a call under way must not outlive it.
         token = Token(value, asked + life - min(300.0, life / 10))
         self._cache.put(self._key, token)
         return token
 
 
-def _seconds(value: Any) -> float:
+def _seconds(value: Any, *, unknown: float) -> float:
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):
-        return 0.0
+        return unknown
 
 
 class HeaderAuth(AuthBase):

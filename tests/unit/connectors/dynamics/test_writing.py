@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -102,12 +103,14 @@ def test_without_bulk_messages_batches_do_the_same(
     assert not [name for name in sandbox.calls()["dynamics"] if "Multiple" in name]
 
 
-def test_a_doubled_key_is_the_record_of_another_try() -> None:
-    body = b'{"error":{"code":"0x80060892","message":"Entity Key violated."}}'
-    error = judged(PartAnswer(412, {}, body))
-    assert _verdict(error).outcome == "written"
-    assert _verdict(judged(None)).outcome == "error"
-    assert _verdict(judged(None)).transient
+@pytest.mark.parametrize(("status", "code"), [(412, "0x80060892"), (500, "0x80060892"), (412, "")])
+def test_a_doubled_key_is_the_record_of_another_try(status: int, code: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": "Entity Key violated."}}).encode()
+    error = judged(PartAnswer(status, {}, body))
+    assert _verdict(error, keyed=True).outcome == "written"
+    assert _verdict(error, keyed=False).outcome == "error"
+    assert _verdict(judged(None), keyed=True).outcome == "error"
+    assert _verdict(judged(None), keyed=True).transient
 
 
 def test_leads_get_what_they_need_and_keep_what_is_given(
