@@ -136,7 +136,7 @@ class DotdigitalClient:
         def fetch(marker: str | None) -> tuple[list[Row], str | None]:
             query = {"limit": V3_PAGE, **params, **({"marker": marker} if marker else {})}
             body = self.request("GET", "/contacts/v3", retry="read", params=query).json()
-            rows = _rows(body.get("_items") if isinstance(body, dict) else None)
+            rows = rows_of(body.get("_items") if isinstance(body, dict) else None)
             following = (body.get("_links") or {}).get("next") or {}
             return rows, following.get("marker") or None
 
@@ -148,7 +148,7 @@ class DotdigitalClient:
         while True:
             query = {"select": V2_PAGE, "skip": skip}
             answer = self.request("GET", path, retry="read", params=query)
-            rows = _rows(answer.json())
+            rows = rows_of(answer.json())
             if not rows:
                 return
             digest = hashlib.sha256(answer.content).digest()
@@ -225,7 +225,12 @@ def _is_vendor(url: str) -> bool:
     return parts.scheme == "https" and (parts.hostname or "").endswith(_VENDOR_DOMAINS)
 
 
-def _rows(value: Any) -> list[Row]:
+def rows_of(value: Any) -> list[Row]:
+    """Return the records of an answer.
+
+    Raises:
+        ProtocolError: It holds none.
+    """
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return value
     raise ProtocolError("a page is not a list of records; check the host", vendor=TITLE)

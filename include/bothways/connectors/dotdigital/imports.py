@@ -23,7 +23,7 @@ _BATCH_BYTES = 20 << 20
 # The vendor runs 25 imports of an account at a time; other workers want some of them too.
 _IN_FLIGHT = 4
 
-_RUNNING = "NotFinished"
+_RUNNING = frozenset({"NotStarted", "NotFinished"})
 _FINISHED = "Finished"
 _ENDINGS = {
     "RejectedByWatchdog": "the vendor's watchdog rejected the import; ask its support why",
@@ -105,7 +105,7 @@ def _run(client: DotdigitalClient, batch: list[_Row]) -> dict[Key, Verdict]:
         raise ProtocolError("an import came without an id; try again", vendor=TITLE)
     report = client.finished(
         f"/contacts/v3/import/{receipt['importId']}",
-        lambda job: job.get("status") != _RUNNING,
+        lambda job: job.get("status") not in _RUNNING,
         rows=len(batch),
     )
     return _verdicts(report, [row.key for row in batch])

@@ -9,14 +9,15 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from bothways.connectors.base import FieldInfo, Fields, ListInfo, Page, since_text
-from bothways.connectors.dotdigital.client import DotdigitalClient, Row
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.tables import (
     contacts_table,
     members_table,
     suppressions_table,
 )
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import Rejected
+from bothways.errors import ProtocolError, Rejected
 from bothways.tables import SUPPRESSIONS, FieldType, contacts_schema
 
 # Before the vendor's first customer (assumed): "everybody ever".
@@ -163,16 +164,19 @@ def create_list(client: DotdigitalClient, name: str) -> ListInfo:
 
 def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
     """Return the data fields. Types that are newer than this code are read as text."""
-    found = client.request("GET", "/v2/data-fields", retry="read").json()
+    found = rows_of(client.request("GET", "/v2/data-fields", retry="read").json())
     infos = (
         FieldInfo(row["name"], _FIELD_TYPES.get(str(row.get("type")).lower(), FieldType.STRING))
         for row in found
+        if row.get("name")
     )
     return {info.name: info for info in infos}
 
 
-def _list(row: Row) -> ListInfo:
-    return ListInfo(id=str(row["id"]), name=str(row["name"]), size=row.get("contacts"))
+def _list(row: Any) -> ListInfo:
+    if not isinstance(row, dict) or not row.get("id"):
+        raise ProtocolError("an address book came without an id; look again", vendor=TITLE)
+    return ListInfo(str(row["id"]), str(row.get("name") or ""), size=row.get("contacts"))
 
 
 def _contact_query(fields: Fields, *, with_lists: bool) -> Row:

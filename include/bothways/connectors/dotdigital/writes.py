@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from bothways.connectors.dotdigital.client import DotdigitalClient
+from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
 from bothways.connectors.dotdigital.results import Verdict, records, results_frame
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import Missing, Rejected
+from bothways.errors import Missing, ProtocolError, Rejected
 
 _SUPPRESS_ROWS = 1000  # no limit is published (assumed)
 _LEAVE_ROWS = 1000  # likewise
@@ -118,9 +119,17 @@ def _suppress_batch(
 ) -> list[tuple[Row, Verdict | None]]:
     """Return each row with its verdict; None where the account does not know the contact."""
     body = [_person(row) for row in rows]
-    answer = client.request(
-        "PUT", "/v2/contacts/suppress-contacts", retry="keyed", json=body
-    ).json()
+    path = "/v2/contacts/suppress-contacts"
+    try:
+        answer = client.request("PUT", path, retry="keyed", json=body).json()
+    except (Missing, Rejected) as error:
+        if len(rows) == 1:
+            return [(rows[0], Verdict("error", None, error.code, error.message))]
+        # One row that the vendor does not take must not keep the others mailable.
+        half = len(rows) // 2
+        return [*_suppress_batch(client, rows[:half]), *_suppress_batch(client, rows[half:])]
+    if not isinstance(answer, dict):
+        raise ProtocolError("a suppression's answer is not understood; try again", vendor=TITLE)
     known: dict[Key, Verdict] = {}
     for person in answer.get("suppressed") or ():
         written = Verdict("written", str(person.get("id")))

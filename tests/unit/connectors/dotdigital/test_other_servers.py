@@ -1,0 +1,209 @@
+"""The connector against servers that do differently what the vendor leaves open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dotdigital.connector import DotdigitalConnector
+from bothways.connectors.http.retry import RetryPolicy
+from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
+from tests.unit.connectors.other_server import Alter, Answered, Ask, Asked, OtherServer
+
+NEWSLETTER = "1"
+PEOPLE = 7
+
+
+@contextmanager
+def connected(sandbox: SandboxServer, alter: Alter, clock: Any) -> Iterator[Any]:
+    """Give a connector to what `alter` makes of the sandbox, and that server."""
+    with OtherServer(sandbox.url, alter) as server:
+        settings = ConnectionSettings(server.url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD)
+        policy = RetryPolicy(attempts=4, base_s=0.01)
+        connector = DotdigitalConnector(settings, policy=policy, clock=clock)
+        yield connector, server
+        connector.close()
+
+
+def after(change: Callable[[Asked, Answered], None]) -> Alter:
+    """Return what changes answers only."""
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        answered = ask(asked)
+        change(asked, answered)
+        return answered
+
+    return alter
+
+
+def bare(_asked: Asked, answered: Answered) -> None:
+    """No budgets, no time: the server says no more than it must."""
+    kind = answered.headers.get("content-type")
+    answered.headers = {"CONTENT-TYPE": kind} if kind else {}
+
+
+def plain_time(asked: Asked, answered: Answered) -> None:
+    bare(asked, answered)
+    if asked.path == "/v2/server-time":
+        answered.headers = {"Content-Type": "text/plain"}
+        answered.body = answered.body.strip(b'"')
+
+
+def other_successes(_asked: Asked, answered: Answered) -> None:
+    """The vendor's own files do not agree on 200, 201, 202 and 204."""
+    others = {200: 202, 201: 200, 202: 200}
+    answered.status = others.get(answered.status, answered.status)
+
+
+def short_pages(asked: Asked, ask: Ask) -> Answered:
+    """A server may give fewer rows than were asked for."""
+    path = re.sub(r"select=\d+", "select=2", asked.path)
+    return ask(replace(asked, path=re.sub(r"limit=\d+", "limit=3", path)))
+
+
+def markers_only(_asked: Asked, answered: Answered) -> None:
+    body = answered.json()
+    if isinstance(body, dict) and "_links" in body:
+        following = body["_links"].get("next")
+        body["_links"] = {"next": {"marker": following["marker"]}} if following else None
+        answered.put(body)
+
+
+def ids_as_text(_asked: Asked, answered: Answered) -> None:
+    answered.body = re.sub(rb'"(contactId|id)":(\d+)', rb'"\1":"\2"', answered.body)
+
+
+def shouted_keys(asked: Asked, answered: Answered) -> None:
+    """The status of a removal has capital keys in one of the vendor's files."""
+    if "/contacts/deletion/" in asked.path:
+        body = answered.json()
+        answered.put({name.capitalize(): value for name, value in body.items()})
+
+
+def nulls_for_nothing(_asked: Asked, answered: Answered) -> None:
+    """What is empty is null, or not there."""
+    body = answered.json()
+    if isinstance(body, dict):
+        answered.put({name: value if value != [] else None for name, value in body.items()})
+
+
+def slow_jobs() -> Alter:
+    """Each job is first said not to have begun."""
+    seen: set[str] = set()
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        answered = ask(asked)
+        if asked.method == "GET" and re.search(r"v3/(import|delete)/", asked.path):
+            if asked.path not in seen:
+                answered.put({"status": "NotStarted"})
+            seen.add(asked.path)
+        return answered
+
+    return alter
+
+
+def silent_throttle() -> Alter:
+    """Every third call is too many, and nobody says until when."""
+    count = 0
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        nonlocal count
+        count += 1
+        if count % 3 == 0:
+            answered = Answered(429, {}, b"")
+            answered.refuse(429, {"message": "Too many"})
+            return answered
+        return ask(asked)
+
+    return alter
+
+
+def _use(connector: DotdigitalConnector, operations: Any) -> None:
+    """Do everything that syncs do, and see that it was done."""
+    assert connector.check().startswith("Dotdigital account")
+    people = [
+        {"kind": "create", "email": f"p{n}@mail.example", "values": f'{{"FIRSTNAME": "P{n}"}}'}
+        for n in range(PEOPLE)
+    ]
+    made = connector.write_contacts(operations(*people)).sort_values("seq")
+    assert set(made["outcome"]) == {"written"}
+    ids = list(made["record_id"])
+    membership = [{"record_id": one, "list_id": NEWSLETTER} for one in ids]
+    for kind, rows in (("join", membership), ("leave", membership[:1])):
+        changes = [{"kind": kind, **row} for row in rows]
+        assert set(connector.write_list_members(operations(*changes))["outcome"]) == {"written"}
+
+    pages = list(connector.read_contacts("contact", {}, since=None, lists=[NEWSLETTER]))
+    read = [row for page in pages for row in page.rows.to_pylist()]
+    assert sorted(row["id"] for row in read) == sorted(ids[1:])
+    assert pages[-1].watermark
+    changed = list(connector.read_contacts("contact", {}, since=pages[-1].watermark))
+    assert {row["id"] for page in changed for row in page.rows.to_pylist()} == set(ids)
+
+    unknown = {"kind": "suppress", "email": "new@mail.example"}
+    known = {"kind": "suppress", "email": "p1@mail.example", "record_id": ids[1]}
+    suppressed = connector.write_contacts(operations(known, unknown))
+    assert set(suppressed["outcome"]) == {"written"}
+    told = [
+        row for page in connector.read_suppressions(since=None) for row in page.rows.to_pylist()
+    ]
+    assert {row["email"] for row in told} == {"p1@mail.example", "new@mail.example"}
+    erased = connector.erase_contacts("contact", [*ids[:2], "999999999"])
+    assert set(erased["outcome"]) == {"written"}
+    found = list(connector.find_contacts("contact", {}, ids=ids, emails=["P3@MAIL.example"]))
+    assert {row["id"] for page in found for row in page.rows.to_pylist()} == set(ids[2:])
+
+    first = connector.create_list("VIPs", None)
+    assert connector.create_list("vips", None).id == first.id
+    assert {"Newsletter", "VIPs"} <= {item.name for item in connector.lists()}
+    assert "FIRSTNAME" in connector.fields("contact")
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        pytest.param(after(bare), id="no headers beside the needed ones"),
+        pytest.param(after(plain_time), id="the time as plain text"),
+        pytest.param(after(other_successes), id="other statuses of success"),
+        pytest.param(short_pages, id="pages shorter than asked for"),
+        pytest.param(after(markers_only), id="markers without links"),
+        pytest.param(after(ids_as_text), id="ids as text"),
+        pytest.param(after(shouted_keys), id="capital keys"),
+        pytest.param(after(nulls_for_nothing), id="null for nothing"),
+        pytest.param(slow_jobs(), id="jobs that begin late"),
+        pytest.param(silent_throttle(), id="throttling without a word"),
+    ],
+)
+def test_another_server_may_differ_where_the_vendor_leaves_it_open(
+    sandbox: SandboxServer, clock: Any, operations: Any, alter: Alter
+) -> None:
+    with connected(sandbox, alter, clock) as (connector, _):
+        _use(connector, operations)
+
+
+def test_one_suppression_that_is_refused_keeps_nobody_else_mailable(
+    sandbox: SandboxServer, clock: Any, operations: Any
+) -> None:
+    def refuse(asked: Asked, ask: Ask) -> Answered:
+        if asked.path.endswith("suppress-contacts") and b"p3@" in asked.body:
+            answered = Answered(400, {}, b"")
+            answered.refuse(400, {"message": "Error: ERROR_CONTACT_INVALID"})
+            return answered
+        return ask(asked)
+
+    with connected(sandbox, refuse, clock) as (connector, _):
+        addresses = [f"p{n}@mail.example" for n in range(PEOPLE)]
+        connector.write_contacts(operations(*({"kind": "create", "email": a} for a in addresses)))
+        rows = [{"kind": "suppress", "email": address} for address in addresses]
+        results = connector.write_contacts(operations(*rows)).sort_values("seq")
+    assert list(results["outcome"]) == ["written"] * 3 + ["error"] + ["written"] * 3
+    assert results["code"].iloc[3] == "ERROR_CONTACT_INVALID"
+    statuses = {row["email"]: row["status"] for row in sandbox.table("dotdigital", "contacts")}
+    assert statuses.pop("p3@mail.example") == "subscribed"
+    assert set(statuses.values()) == {"suppressed"}
