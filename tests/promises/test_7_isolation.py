@@ -92,13 +92,16 @@ def test_an_error_waits_longer_each_time_and_is_given_up(stubborn: World) -> Non
     waits = []
     for attempts in (2, 3):
         stubborn.execute("UPDATE retries SET next_at = now()")
-        assert stubborn.run("address_books").counts["errors"] == 2
+        run = stubborn.run("address_books")
+        assert run.counts["errors"] == 2
         (row,) = stubborn.query("SELECT *, next_at - now() AS wait FROM retries")
         assert row["attempts"] == attempts
         waits.append(row["wait"].total_seconds() / 60)
     assert waits[0] == pytest.approx(30, abs=1)
     assert waits[1] == pytest.approx(60, abs=1)
     assert row["given_up"]
+    assert set(run.jobs_of(result="error")["reason"]) == {"given_up"}
+    assert run.message == "2 records in error; 2 of them given up after 3 tries"
     stubborn.execute("UPDATE retries SET next_at = now()")
     assert stubborn.run("address_books").counts["total"] == 0
 

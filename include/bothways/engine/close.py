@@ -78,12 +78,17 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
 
 def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
     _keep_agreement(conn, run)
+    given_up = 0
     if not run.options.undo_run and not run.sync.compares:
-        _settle_retries(conn, run)
+        given_up = _settle_retries(conn, run)
     if not run.options.restricted and not run.sync.compares:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
     problems = [f"{counts.errors} records in error"] if counts.errors else []
+    if given_up:
+        problems.append(
+            f"{given_up} of them given up after {run.account.settings.retry_attempts} tries"
+        )
     problems += [
         f"list {item.list_key}: {item.message}"
         for item in runs.get_lists(conn, run_id=run.run_id)
@@ -94,7 +99,8 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     return RunStatus.COMPLETED, _compared(counts) if run.sync.compares else _sentence(counts)
 
 
-def _settle_retries(conn: Connection, run: Run) -> None:
+def _settle_retries(conn: Connection, run: Run) -> int:
+    """Schedule what is to be tried again; return how many jobs are given up."""
     settings = run.account.settings
     retries.settle_retries(
         conn,
@@ -103,6 +109,7 @@ def _settle_retries(conn: Connection, run: Run) -> None:
         attempts=settings.retry_attempts,
         minutes=settings.retry_minutes,
     )
+    return retries.mark_given_up(conn, run_id=run.run_id)
 
 
 def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:

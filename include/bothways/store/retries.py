@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.schema import jobs, retries, runs
 
+GIVEN_UP: Final = "given_up"
 _DOUBLINGS: Final = 10
 _DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _DUE]).append(
@@ -96,12 +97,16 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
     return read_frame(conn, query.order_by(*columns[:-1]), schema)
 
 
-def count_given_up(conn: sa.Connection, *, account: str, sync_type: str) -> int:
-    """Return how many records are not tried any more."""
-    query = sa.select(sa.func.count()).where(
-        retries.c.account == account, retries.c.sync_type == sync_type, retries.c.given_up
-    )
-    return int(conn.execute(query).scalar_one())
+def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
+    """Say of a run's jobs in error which are not tried any more; return how many.
+
+    Their reason becomes GIVEN_UP. Call it once the run's retries are settled.
+    """
+    failed = _rows(run_id).add_columns(jobs.c.seq).where(jobs.c.result == "error").subquery()
+    same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
+    over = sa.select(failed.c.seq).where(*same, retries.c.last_run == run_id, retries.c.given_up)
+    mine = jobs.update().where(jobs.c.run_id == run_id, jobs.c.seq.in_(over))
+    return conn.execute(mine.values(reason=GIVEN_UP)).rowcount
 
 
 def _rows(run_id: int) -> sa.Select[Any]:
