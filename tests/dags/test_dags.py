@@ -114,8 +114,10 @@ def test_one_run_at_a_time_and_none_to_catch_up(parsed: Parsed) -> None:
 
 def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
     for dag_id, dag in parsed.dags.items():
-        own = "mend" if dag_id.endswith("__verify") else "full_resync"
-        assert set(dag["params"]) == {"dry_run", own, "records", "lists", "undo_run"}
+        sync = CATALOG[dag_id.partition("__")[2]]
+        own = "mend" if sync.compares else "full_resync"
+        lists = {"lists"} if sync.uses_lists else set()
+        assert set(dag["params"]) == {"dry_run", own, "records", "undo_run"} | lists
         assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)
         assert dag["params"]["undo_run"] is None
         for name, schema in dag["schemas"].items():

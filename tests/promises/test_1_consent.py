@@ -76,6 +76,18 @@ def test_a_suppression_that_somebody_adds_in_the_crm_reaches_the_platform(
     assert len(crm.suppressions()) == 1
 
 
+@pytest.mark.parametrize("written", ["mailto:Ann@mail.example", "<ann@mail.example>\r\n"])
+def test_a_suppression_is_about_the_address_however_somebody_wrote_it_down(
+    written: str, world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.contact("ann@mail.example", "Newsletter")
+    crm.suppression(written)
+    assert world.run("suppressions").counts["new"] == 1
+    assert {email: word.lower() for email, word in platform.statuses().items()} == {
+        "ann@mail.example": "suppressed"
+    }
+
+
 def test_an_unsubscribe_from_one_list_takes_its_member_off_and_leaves_a_record(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -131,6 +143,37 @@ def test_each_setting_does_its_own_part(
     assert crm.person("ann@mail.example")["donotbulkemail"] == flag
     assert len(crm.suppressions()) == 2 * keep
     assert run.counts["total"] == len(run.jobs) == 2 + keep
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_what_somebody_adds_in_the_crm_is_suppressed_whatever_the_settings_say(
+    flag: bool, world: World, crm: Crm, platform: Platform
+) -> None:
+    settings = {
+        "update_do_not_bulk_email": flag,
+        "add_global_unsubscribers_to_crm_suppression_list": False,
+    }
+    world.configure(settings=settings)
+    platform.contact("ann@mail.example", "Newsletter")
+    crm.suppression("ann@mail.example")
+    assert world.run("suppressions").counts["new"] == 1
+    assert platform.statuses()["ann@mail.example"].lower() == "suppressed"
+
+
+@pytest.mark.parametrize("sync_type", ["address_books", "marketing_lists"])
+@pytest.mark.parametrize("entity", ["contact", "lead"])
+def test_a_flag_on_any_record_of_the_crm_counts_for_its_address(
+    entity: str, sync_type: str, world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.contact("ann@mail.example", "Newsletter")
+    make = {"contact": crm.contact, "lead": crm.lead}[entity]
+    make("Ann@mail.example", donotbulkemail=True)
+    if entity == "contact":  # the latest would be meant, and does not know of the flag
+        crm.contact("ann@mail.example")
+    world.run("suppressions")
+    world.run(sync_type)
+    assert crm.members("Newsletter") == []
+    assert len(crm.table("contact")) == 2 * (entity == "contact")
 
 
 def test_who_may_not_be_mailed_is_not_put_on_a_list(

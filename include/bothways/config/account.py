@@ -46,8 +46,9 @@ class Settings(_Switches):
 
     Attributes:
         update_do_not_bulk_email: Flag people of the CRM whose address the platform suppresses.
-        add_global_unsubscribers_to_crm_suppression_list: Keep suppression records in the CRM, and
-            suppress on the platform what a person adds to them.
+        add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
+            each address that the platform suppresses; what a person adds there is suppressed on
+            the platform in any case.
         only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
         audit_retention_days: How long runs and jobs are kept.
         retry_attempts: How often a record in error is tried before it is given up.

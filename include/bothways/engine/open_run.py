@@ -11,6 +11,7 @@ from bothways.engine import undo
 from bothways.engine.partitions import ListsOffered, partitions
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
+from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
 from bothways.store import applying, runs
 from bothways.store.db import Store
@@ -61,6 +62,7 @@ def open_run(
     Raises:
         RunStopped: The account is disabled, a prerequisite failed or a connection is missing;
             the audit row is Failed and says so.
+        BothwaysError: A vendor could not say how many people its lists have; noted as of any step.
     """
     configured, sync = load_account(account), CATALOG[sync_type]
     if sync.compares:
@@ -85,10 +87,11 @@ def open_run(
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
-    number = partitions(store, configured, sync, options, lists_offered)
-    with store.begin() as conn:
-        first = applying.keep_written(conn, run_id=run_id)
-    staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)
+    with step(Run(run_id, configured, sync, options, store, staging), "open"):
+        number = partitions(store, configured, sync, options, lists_offered)
+        with store.begin() as conn:
+            first = applying.keep_written(conn, run_id=run_id)
+        staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)
     return Opened(run_id, number)
 
 

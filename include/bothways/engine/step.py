@@ -16,6 +16,7 @@ from bothways.terms import RunStatus
 log = logging.getLogger(__name__)
 
 STEPS: Final = (
+    "open",
     "extract_crm",
     "extract_marketing",
     "plan",

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from bothways.connectors import base, registry
 from bothways.connectors.base import ConnectionSettings
 from bothways.errors import ConfigurationError
 
+PROJECT = Path(__file__).resolve().parents[3]
 SETTINGS = ConnectionSettings(
     "https://vendor.example", "login", "secret", {"tenant": "contoso.example"}
 )
@@ -44,6 +48,14 @@ def test_what_is_declared_is_what_the_connector_has(name: str) -> None:
 def test_each_side_has_its_connectors() -> None:
     assert registry.names("crm") == ("dynamics",)
     assert registry.names("marketing") == ("dotdigital",)
+
+
+def test_the_page_on_adding_a_connector_shows_an_entry_as_it_is() -> None:
+    page = (PROJECT / "docs" / "adding-a-connector.md").read_text("utf-8")
+    entry = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert entry
+    source = Path(registry.__file__).read_text("utf-8")
+    assert textwrap.indent(entry[1], "    ") in source
 
 
 @pytest.mark.parametrize(
