@@ -245,6 +245,9 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
         "New: 2", "Updated: 2", "Removed: 2", "Unchanged: 1", "Duplicate: 1", "Ignored: 2",
         "Errors: 1",
     }  # fmt: skip
+    assert bar["aria-label"] == (
+        "All records: New 2, Updated 2, Removed 2, Unchanged 1, Duplicate 1, Ignored 2, Errors 1"
+    )
     assert "Passed" in main_text(page)
     assert "the list's own word" in table(page, "Lists and campaigns")[0]["Message"]
     airflow = page.find("a", string="DAG run and logs")
@@ -368,7 +371,8 @@ def test_who_decides_sees_what_would_be_written(client: Client, filled: Filled) 
     page = soup(client().get(f"{PREFIX}/runs/north__suppressions/{filled.waiting}"))
     text = main_text(page)
     assert "It would change more than the guard allows: 9 removals planned." in text
-    assert "Remove from list 9 contact in the CRM" in text
+    assert "Remove from list 9 × contact in the CRM" in text
+    assert "Awaiting Approval: 1 of 1 records wait for the decision" in text
     (job,) = table(page, "Jobs")
     assert job["Sync status"] == "Planned Removed"
     assert job["What changed"] == "Remove from list in the CRM list newsletter"
@@ -404,6 +408,9 @@ def test_undo_shows_what_it_would_write_and_what_stays(client: Client, filled: F
     assert writes[5] == "Stays: people are never deleted."
     assert len(rows) == 6
     assert page.find("button", string=f"Undo run {filled.completed}")
+    page = soup(client().get(f"{RUNS}/{filled.completed}/undo?only=back"))
+    written = [row["Undo would write"] for row in table(page, "Operations")]
+    assert written == [writes[0], writes[1], writes[3]]
 
 
 def test_undo_promises_what_the_undo_run_does() -> None:

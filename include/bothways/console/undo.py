@@ -52,9 +52,22 @@ def summary(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
 
 
 def operations(
-    conn: sa.Connection, *, run_id: int, limit: int, after: int | None = None
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    limit: int,
+    after: int | None = None,
+    only_back: bool = False,
 ) -> Sequence[sa.Row[Any]]:
-    """Return what a run wrote, job by job, with the `verdict` on taking it back."""
+    """Return what a run wrote, job by job, with the `verdict` on taking it back.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        limit: How many jobs at most.
+        after: Only jobs beyond this seq.
+        only_back: Only what would be taken back.
+    """
     later = jobs.alias("later")
     changed = sa.exists().where(
         later.c.account == jobs.c.account,
@@ -67,6 +80,8 @@ def operations(
     kept = _kept()
     verdict = sa.case((sa.and_(kept == "back", changed), "changed"), else_=kept)
     query = sa.select(jobs, verdict.label("verdict")).where(*_written(run_id))
+    if only_back:
+        query = query.where(verdict == "back")
     if after is not None:
         query = query.where(jobs.c.seq > after)
     return conn.execute(query.order_by(jobs.c.seq).limit(limit)).all()

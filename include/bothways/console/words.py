@@ -204,6 +204,11 @@ def counted(results: Mapping[str, int]) -> dict[str, int]:
     return numbers({"errors" if name == "error" else name: n for name, n in results.items()})
 
 
+def counts_told(counts: Mapping[str, int]) -> str:
+    """Return counts in a row, as for those who do not see their picture."""
+    return ", ".join(f"{word} {counts[name]}" for name, word in COUNTS if counts[name])
+
+
 def choices(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a run was started with, apart from the run that it takes back."""
     chosen = {name: value for name, value in params.items() if value and name != "undo_run"}

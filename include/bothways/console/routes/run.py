@@ -100,12 +100,15 @@ def download_jobs(request: Request, dag_id: str, run_id: RunId) -> Response:
 def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> HTMLResponse:
     """Show what taking a run back would write, before anybody does."""
     view = JobView.read(request.query_params)
+    only_back = request.query_params.get("only") == "back"
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         if not undo.can_undo(run):
             raise HTTPException(409, "This run wrote nothing that could be taken back.")
         numbers = undo.summary(conn, run_id=run_id)
-        operations = undo.operations(conn, run_id=run_id, limit=PAGE_SIZE + 1, after=view.after)
+        operations = undo.operations(
+            conn, run_id=run_id, limit=PAGE_SIZE + 1, after=view.after, only_back=only_back
+        )
         done = queries.undone_by(conn, dag_id=dag_id, run_id=run_id)
     return page(
         request,
@@ -118,6 +121,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         operations=operations[:PAGE_SIZE],
         more=len(operations) > PAGE_SIZE,
         later_page=view.after is not None,
+        whole=not only_back,
         kept=undo.KEPT,
         undone_by=done,
         may_trigger=dag_id in triggerable(user, [dag_id]),
@@ -166,7 +170,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         ignored=_ignored(run.counts),
         bar=charts.shares(
             [(word, name, counts[name]) for name, word in words.COUNTS],
-            label="Records of this run by result",
+            label=f"All records: {words.counts_told(counts)}",
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
         jobs=shown,
