@@ -75,6 +75,50 @@ def crm_list(crm: Crm) -> str:
     return "Guests"
 
 
+def test_two_lists_of_one_name_are_not_guessed_between(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    meant = crm.list("Newsletter")
+    platform.contact("ann@mail.example", "Newsletter")
+    run = world.run("address_books")
+    assert run.status == "Completed With Errors"
+    assert run.lists["newsletter"]["message"] == (
+        "2 lists are called `Newsletter`; map the one that is meant by its id."
+    )
+    world.configure(lists={"newsletter": {"crm": meant, "marketing": "Newsletter"}})
+    assert world.run("address_books").status == "Completed"
+    (row,) = crm.table("listmember")
+    assert row["listid"] == meant
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_list_that_somebody_renamed_is_followed_and_told(
+    create: bool, world: World, crm: Crm, platform: Platform
+) -> None:
+    mapped = {"crm": "Newsletter", "marketing": "Newsletter", "create_missing": create}
+    world.configure(lists={"newsletter": mapped})
+    platform.contact("ann@mail.example", "Newsletter")
+    world.run("address_books")
+    number = len(crm.table("list"))
+    crm.change("lists", crm.list_id("Newsletter"), listname="News of 2026")
+    platform.contact("bob@mail.example", "Newsletter")
+    run = world.run("address_books", full_resync=True)
+    assert run.status == "Completed"
+    told = "list newsletter: `Newsletter` is called `News of 2026` now; write that in its file."
+    assert told in run.notes
+    assert crm.members("News of 2026") == ["ann@mail.example", "bob@mail.example"]
+    assert len(crm.table("list")) == number
+
+
+def test_an_inactive_list_is_refused(world: World, crm: Crm, platform: Platform) -> None:
+    crm.change("lists", crm.list_id("Newsletter"), statecode=1, statuscode=1)
+    platform.contact("ann@mail.example", "Newsletter")
+    run = world.run("address_books")
+    assert run.lists["newsletter"]["message"] == (
+        "`Newsletter` is inactive; activate it to sync it."
+    )
+
+
 @pytest.fixture
 def stubborn(world: World, platform: Platform, sandbox: SandboxServer) -> World:
     """A world with one member whom the CRM refuses."""

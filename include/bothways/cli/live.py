@@ -74,7 +74,7 @@ class _Asking:
         for key, mapped in self._account.lists.items():
             name, place = mapped.name(self._side), ("lists", key, self._side)
             info = lists.find(name, offered)
-            sentence = lists.obstacle(self._side, mapped, info)
+            sentence = lists.obstacle(self._side, mapped, info, offered)
             if sentence:
                 message, _, remedy = sentence.partition("; ")
                 near = "" if info else _near(name, [other.name for other in offered])

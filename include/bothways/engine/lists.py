@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from bothways.config.account import Account, ListMapping
 from bothways.connectors.base import Connector, HasLists, ListInfo
@@ -38,10 +38,14 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     offered = cast(HasLists, connector).lists()
     found = {}
     with run.store.begin() as conn:
+        stored = list_store.resolved(conn, **run.place(side))
         for key in keys:
             mapped = run.account.lists[key]
             info = find(mapped.name(side), offered)
-            problem = obstacle(side, mapped, info)
+            if info is None and (info := _renamed(stored.get(key), mapped.name(side), offered)):
+                told = f"`{mapped.name(side)}` is called `{info.name}` now; write that in its file."
+                runs.note(conn, run_id=run.run_id, sentence=f"list {key}: {told}")
+            problem = obstacle(side, mapped, info, offered)
             if problem:
                 refuse(conn, run, key, problem)
             else:
@@ -57,7 +61,7 @@ def remember_offered(
     for side in SIDES:
         for key, mapped in account.lists.items():
             info = find(mapped.name(side), offered[side])
-            if info is not None and obstacle(side, mapped, info) is None:
+            if info is not None and obstacle(side, mapped, info, offered[side]) is None:
                 _remember(conn, account, side, _known(key, mapped, side, info))
 
 
@@ -87,8 +91,9 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
         if known is not None and known.list_id:
             return str(known.list_id)
         mapped = run.account.lists[key]
-        info = find(mapped.name(side), cast(HasLists, connector).lists())
-        problem = obstacle(side, mapped, info)
+        offered = cast(HasLists, connector).lists()
+        info = find(mapped.name(side), offered)
+        problem = obstacle(side, mapped, info, offered)
         if problem:
             raise Rejected(problem, vendor=connector.title)
         info = info or _create(connector, mapped)
@@ -130,16 +135,30 @@ def _remember(conn: Connection, account: Account, side: Side, known: KnownList) 
     )
 
 
+def _renamed(known: Row[Any] | None, name: str, offered: Sequence[ListInfo]) -> ListInfo | None:
+    """Find the list that an earlier run knew under a name that no list has any more."""
+    if known is None or known.name != name:
+        return None
+    return next((info for info in offered if info.id == known.list_id), None)
+
+
 def find(name: str, offered: Sequence[ListInfo]) -> ListInfo | None:
     """Find a list by id, else by name whatever its case."""
+    return next(iter(_meant(name, offered)), None)
+
+
+def _meant(name: str, offered: Sequence[ListInfo]) -> list[ListInfo]:
     by_id = [info for info in offered if info.id.casefold() == name.casefold()]
-    by_name = [info for info in offered if info.name.casefold() == name.casefold()]
-    return next(iter(by_id or by_name), None)
+    return by_id or [info for info in offered if info.name.casefold() == name.casefold()]
 
 
-def obstacle(side: Side, mapped: ListMapping, info: ListInfo | None) -> str | None:
+def obstacle(
+    side: Side, mapped: ListMapping, info: ListInfo | None, offered: Sequence[ListInfo]
+) -> str | None:
     """Return why a mapped list cannot be synced, None where it can."""
     name = mapped.name(side)
+    if (number := len(_meant(name, offered))) > 1:
+        return f"{number} lists are called `{name}`; map the one that is meant by its id."
     if info is None:
         if mapped.create_missing:
             return None
