@@ -91,6 +91,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> Sa
         context = VendorContext(database, clock, Faults(), Calls(), dict(vendor.settings))
         emulation = Emulation(vendor, context)
         if not database.seeded:
+            database.reset()  # A sandbox that was killed while it was filled leaves half of it.
             emulation.fill(settings.people, settings.seed)
         emulations[vendor.name] = emulation
     return Sandbox(emulations, clock, connections or Connections())

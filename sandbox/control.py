@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
-from sandbox.faults import Switches
+from sandbox.faults import Switches, misfits
 from sandbox.vendor import ActRefused
 
 if TYPE_CHECKING:
@@ -45,10 +45,13 @@ class _Control:
 
     async def faults(self, request: Request) -> Response:
         if request.method == "PUT":
-            for name, switches in (await _object(request)).items():
-                parsed = Switches.parse(switches)
-                for emulation in self._named(name):
-                    emulation.context.faults.set(parsed)
+            wanted = [
+                (self._named(name), Switches.parse(switches))
+                for name, switches in (await _object(request)).items()
+            ]
+            for emulations, switches in wanted:
+                for emulation in emulations:
+                    emulation.context.faults.set(switches)
         elif request.method == "DELETE":
             for emulation in self._emulations.values():
                 emulation.context.faults.reset()
@@ -71,12 +74,15 @@ class _Control:
 
     async def settings(self, request: Request) -> Response:
         if request.method == "PUT":
-            for name, changes in (await _object(request)).items():
-                for emulation in self._named(name):
-                    settings = emulation.context.settings
-                    if unknown := sorted(set(changes) - set(settings)):
-                        raise ValueError(f"Unknown settings {unknown}; use {sorted(settings)}.")
-                    settings.update(changes)
+            wanted = [
+                (emulation.context.settings, changes)
+                for name, changes in (await _object(request)).items()
+                for emulation in self._named(name)
+            ]
+            for settings, changes in wanted:
+                _check(changes, settings)
+            for settings, changes in wanted:
+                settings.update(changes)
         return JSONResponse(
             {name: emulation.context.settings for name, emulation in self._emulations.items()}
         )
@@ -84,6 +90,8 @@ class _Control:
     async def reset(self, request: Request) -> Response:
         body = await _object(request)
         size, seed = int(body.get("people", 0)), int(body.get("seed", 1))
+        if size < 0:
+            raise ValueError("`people` must be 0 or more.")
         self._clock.reset()
         for emulation in self._emulations.values():
             await run_in_threadpool(emulation.reset, size, seed)
@@ -139,6 +147,15 @@ def _look(emulation: Emulation, table: str, query: dict[str, str]) -> list[dict[
     return [dict(row) for row in rows]
 
 
+def _check(changes: Any, settings: Mapping[str, Any]) -> None:
+    if not isinstance(changes, dict):
+        raise ValueError("Send an object of settings for each vendor.")  # noqa: TRY004
+    if unknown := sorted(set(changes) - set(settings)):
+        raise ValueError(f"Unknown settings {unknown}; use {sorted(settings)}.")
+    if wrong := misfits(changes, settings):
+        raise ValueError(f"Wrong values for the settings {wrong}; they are like {settings}.")
+
+
 async def _object(request: Request) -> dict[str, Any]:
     body = await request.json() if await request.body() else {}
     if not isinstance(body, dict):
@@ -154,7 +171,15 @@ def _refused(_request: Request, problem: Exception) -> Response:
 
 def control_app(emulations: Mapping[str, Emulation], clock: Clock) -> Starlette:
     """Return the app that serves everything below `/_sandbox/`."""
-    kinds = (HTTPException, ActRefused, ValueError, KeyError, TypeError, sqlite3.OperationalError)
+    kinds = (
+        HTTPException,
+        ActRefused,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        sqlite3.OperationalError,
+    )
     return Starlette(
         routes=_Control(emulations, clock).routes(),
         exception_handlers=dict.fromkeys(kinds, _refused),

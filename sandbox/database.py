@@ -104,10 +104,11 @@ class Database:
         self.connection().execute(f"PRAGMA user_version = {int(value)}")
 
     def reset(self) -> None:
-        """Drop every table and make the schema anew."""
+        """Drop every table and make the schema anew, to be filled."""
         with self._writing:
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute("PRAGMA user_version = 0")
             for name in self.tables():
                 connection.execute(f'DROP TABLE "{name}"')
             connection.execute("COMMIT")

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any, Self
 
 SHARES = ("429", "500", "502", "timeout", "cut")
+_PARTS = ("after_write", "html_200", "rows_refused", "import_faults")
+
+
+def misfits(values: Mapping[str, Any], like: Mapping[str, Any]) -> list[str]:
+    """Return the names of the `values` that are of another kind than those they are `like`."""
+    return sorted(name for name, value in values.items() if not _fits(value, like[name]))
+
+
+def _fits(value: Any, like: Any) -> bool:
+    if isinstance(like, dict):
+        return isinstance(value, dict) and all(_fits(part, 0.0) for part in value.values())
+    if isinstance(like, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(like, bool)
+    return isinstance(value, int | float if isinstance(like, int | float) else type(like))
 
 
 @dataclass(frozen=True)
@@ -50,17 +65,27 @@ class Switches:
         """Read switches from JSON.
 
         Raises:
-            ValueError: The body is no object, or names a switch that does not exist.
+            ValueError: The body is no object, or has a switch or a value that cannot be.
         """
-        if not isinstance(body, dict):
-            raise ValueError("Send an object of switches for each vendor.")  # noqa: TRY004
-        known = {item.name for item in fields(cls)}
-        shares = body.get("share") or {}
-        unknown = sorted(set(body) - known) + sorted(set(shares) - set(SHARES))
+        if not isinstance(body, dict) or not isinstance(body.get("share", {}), dict):
+            problem = "Send an object of switches for each vendor, and `share` as one."
+            raise ValueError(problem)  # noqa: TRY004
+        off = asdict(cls())
+        shares = {**off["share"], **body.get("share", {})}
+        unknown = sorted(set(body) - set(off)) + sorted(set(shares) - set(SHARES))
         if unknown:
-            raise ValueError(f"Unknown switches {unknown}; use {sorted(known)}, shares {SHARES}.")
-        re.compile(body.get("paths") or "")
-        return cls(**{**body, "share": {**dict.fromkeys(SHARES, 0.0), **shares}})
+            raise ValueError(f"Unknown switches {unknown}; use {sorted(off)}, shares {SHARES}.")
+        switches = {**off, **body, "share": shares}
+        if wrong := misfits(switches, {**off, "paths": switches["paths"] and ""}):
+            raise ValueError(f"Wrong values for the switches {wrong}; they are like {off}.")
+        parts = {**shares, **{name: switches[name] for name in _PARTS}}
+        if wrong := sorted(name for name, part in parts.items() if not 0 <= part <= 1):
+            raise ValueError(f"The shares {wrong} must be between 0 and 1.")
+        try:
+            re.compile(switches["paths"] or "")
+        except re.error as problem:
+            raise ValueError(f"`paths` is no regular expression: {problem}.") from problem
+        return cls(**switches)
 
     def as_json(self) -> dict[str, Any]:
         """Return the switches as the control API shows them."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +30,21 @@ def test_equal_size_and_seed_give_equal_people() -> None:
     first, again = list(people(300, 7)), list(people(300, 7, batch=50))
     assert [p for batch in first for p in batch] == [p for batch in again for p in batch]
     assert list(people(300, 8)) != first
+
+
+def test_people_are_equal_in_every_process() -> None:
+    shown = "import sandbox.population as p; print(list(p.people(300, 7)))"
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", shown],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
 
 
 def test_every_kind_of_dirt_has_its_share() -> None:
@@ -141,6 +160,45 @@ def test_a_switch_that_does_not_exist_is_refused_by_name(sandbox: SandboxServer)
         sandbox.table("dotdigital", "sqlite_master")
 
 
+@pytest.mark.parametrize(
+    ("switches", "named"),
+    [
+        ({"latency_ms": "5"}, "latency_ms"),
+        ({"repeat_page": 1}, "repeat_page"),
+        ({"share": {"500": "half"}}, "share"),
+        ({"share": []}, "share"),
+        ({"share": {"500": 30}}, "500"),
+        ({"rows_refused": -0.1}, "rows_refused"),
+        ({"paths": "("}, "paths"),
+        ({"paths": 5}, "paths"),
+        ([], "object"),
+    ],
+)
+def test_a_switch_of_the_wrong_kind_changes_nothing(
+    sandbox: SandboxServer, switches: Any, named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        sandbox.faults({"dotdigital": {"html_200": 1.0}, "dynamics": switches})
+    with sandbox.dotdigital() as client:
+        assert client.get("/v2/server-time").text.startswith('"')
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lowCallRate": "many"}, {"import_status": 3}, {"lowCallRate": True}, []]
+)
+def test_a_setting_of_the_wrong_kind_changes_nothing(sandbox: SandboxServer, changes: Any) -> None:
+    with pytest.raises(ValueError, match=r"settings"):
+        sandbox.settings({"dynamics": {"request_limit": 0}, "dotdigital": changes})
+    left = httpx.get(f"{sandbox.url}/_sandbox/settings", trust_env=False).json()
+    assert left["dynamics"]["request_limit"] > 0
+
+
+def test_latency_is_waited_before_every_answer(sandbox: SandboxServer) -> None:
+    sandbox.faults({"dotdigital": {"latency_ms": 150}})
+    with sandbox.dotdigital() as client:
+        assert client.get("/v2/server-time").elapsed.total_seconds() >= 0.15
+
+
 def test_the_page_says_what_is_emulated(sandbox: SandboxServer) -> None:
     page = httpx.get(f"{sandbox.url}/", trust_env=False).text
     assert "Dotdigital" in page
@@ -158,6 +216,20 @@ def test_data_survive_a_kill(tmp_path: Path) -> None:
         server.kill()
         server.start(people=99)
         assert server.table("dotdigital", "contacts") == before
+    finally:
+        server.stop()
+
+
+def test_a_sandbox_killed_while_it_was_filled_is_filled_anew(tmp_path: Path) -> None:
+    server = SandboxServer(tmp_path).start(people=30)
+    try:
+        whole = server.table("dotdigital", "contacts")
+        server.kill()
+        with closing(sqlite3.connect(tmp_path / "dotdigital.sqlite")) as file, file:
+            file.execute("DELETE FROM contacts WHERE rowid > 5")
+            file.execute("PRAGMA user_version = 0")
+        server.start(people=30)
+        assert server.table("dotdigital", "contacts") == whole
     finally:
         server.stop()
 
