@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bothways.console import words
 from bothways.console.people import Person
+from bothways.terms import Status
 
 
 def why_ignored(person: Person) -> str:
@@ -22,14 +23,28 @@ def why_ignored(person: Person) -> str:
 
 
 def why_not_mailed(person: Person) -> str:
-    """Return who may not mail this person, since when and why; that anybody may, otherwise."""
+    """Return who may not mail this person, since when and why; that nothing forbids it, otherwise.
+
+    A word that the store keeps comes before what a record says, which no run has carried over yet.
+    """
     in_force = [row for row in person.suppressions if row.lifted_at is None]
-    if not in_force:
-        return "No suppression is in force."
     whole = [row for row in in_force if not row.list_key]
-    row = (whole or in_force)[0]
-    reach = "may not be mailed" if not row.list_key else f"may not be mailed on list {row.list_key}"
-    return f"This person {reach}: {_told(row)}."
+    if whole:
+        return f"This person may not be mailed: {_told(whole[0])}."
+    if record := _gravest(person):
+        word = words.standing(record.status)
+        return f"This person may not be mailed: {word} in the {words.within(record.side)}."
+    if in_force:
+        row = in_force[0]
+        return f"This person may not be mailed on list {row.list_key}: {_told(row)}."
+    return "Nothing that runs have seen forbids it."
+
+
+def _gravest(person: Person) -> sa.Row[Any] | None:
+    """Return the record whose status speaks most against mail; None where all are mailable."""
+    order = list(Status)
+    speaking = [row for row in person.records if row.status in order[1:] and not row.deleted_at]
+    return max(speaking, key=lambda row: order.index(row.status), default=None)
 
 
 def _told(row: sa.Row[Any]) -> str:

@@ -1,0 +1,103 @@
+"""The two questions about a person, and the sentence that answers each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bothways.console.people import Person
+from bothways.console.sentences import why_ignored, why_not_mailed
+
+DAY = datetime(2026, 5, 3, tzinfo=UTC)
+NOBODY = Person("north", [], [], [], [], [], [], [], None, None)
+
+
+def row(**more: Any) -> Any:
+    return SimpleNamespace(**more)
+
+
+def record(side: str, status: str, *, deleted: bool = False) -> Any:
+    return row(side=side, status=status, deleted_at=DAY if deleted else None)
+
+
+def word(side: str, reason: str, *, list_key: str = "", lifted: bool = False) -> Any:
+    return row(
+        side=side,
+        reason=reason,
+        list_key=list_key,
+        lifted_at=DAY if lifted else None,
+        suppressed_at=DAY,
+        vendor_reason=None,
+    )
+
+
+def left_out(reason: str, list_key: str | None = None) -> Any:
+    return row(
+        run_id=812, sync_type="marketing_lists", started_at=DAY, list_key=list_key, reason=reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "words", "sentence"),
+    [
+        ([], [], "Nothing that runs have seen forbids it."),
+        ([record("crm", "mailable")], [], "Nothing that runs have seen forbids it."),
+        (
+            [record("crm", "unsubscribed"), record("marketing", "mailable")],
+            [],
+            "This person may not be mailed: unsubscribed in the CRM.",
+        ),
+        (
+            [record("crm", "unsubscribed"), record("marketing", "complained")],
+            [],
+            "This person may not be mailed: complained in the marketing platform.",
+        ),
+        ([record("crm", "bounced", deleted=True)], [], "Nothing that runs have seen forbids it."),
+        (
+            [record("marketing", "mailable")],
+            [word("marketing", "bounced")],
+            "This person may not be mailed: bounced in the marketing platform on 3 May 2026.",
+        ),
+        (
+            [],
+            [word("marketing", "unsubscribed", list_key="newsletter")],
+            "This person may not be mailed on list newsletter: unsubscribed in the marketing "
+            "platform on 3 May 2026.",
+        ),
+        (
+            [record("crm", "unsubscribed")],
+            [word("marketing", "unsubscribed", list_key="newsletter")],
+            "This person may not be mailed: unsubscribed in the CRM.",
+        ),
+        ([], [word("crm", "suppressed", lifted=True)], "Nothing that runs have seen forbids it."),
+    ],
+)
+def test_may_this_person_be_mailed(records: list[Any], words: list[Any], sentence: str) -> None:
+    assert why_not_mailed(replace(NOBODY, records=records, suppressions=words)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("job", "newest", "sentence"),
+    [
+        (None, None, "No run that is kept has left this person out."),
+        (
+            left_out("role"),
+            812,
+            "Marketing lists run 812 of 3 May 2026 left this person out: the address belongs to a "
+            "department, not to a person.",
+        ),
+        (
+            left_out("left_crm", "newsletter"),
+            900,
+            "Marketing lists run 812 of 3 May 2026 left this person out on list newsletter: "
+            "somebody took the person off the list in the CRM. Later runs did not.",
+        ),
+    ],
+)
+def test_why_was_this_person_ignored(job: Any, newest: int | None, sentence: str) -> None:
+    jobs = [row(run_id=newest)] if newest else []
+    assert why_ignored(replace(NOBODY, jobs=jobs, left_out=job)) == sentence
