@@ -317,6 +317,14 @@ def test_jobs_are_searched_by_address_which_no_url_shows(client: Client, filled:
     assert field["value"] == "ANNA.b"
 
 
+def test_what_is_no_beginning_of_an_address_is_refused(client: Client, filled: Filled) -> None:
+    """All jobs would look like what was found."""
+    browser = client()
+    answer = browser.post(f"{RUNS}/{filled.completed}/search", data={"address": "<>"})
+    page = soup(browser.get(answer.headers["location"]), 400)
+    assert "No address begins with “<>”" in main_text(page)
+
+
 def test_all_jobs_are_reached_page_by_page_and_back(client: Client, filled: Filled) -> None:
     browser = client()
     url = f"{PREFIX}/runs/north__address_books/{filled.many}"

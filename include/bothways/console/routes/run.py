@@ -207,13 +207,20 @@ def _cut(
 
 
 def _unsealed(view: JobView) -> tuple[str, str | None]:
-    """Return the address that a view asks for as it was typed, and its normalised form."""
+    """Return the address that a view asks for as it was typed, and its normalised form.
+
+    Raises:
+        BadView: It is none, or cannot be read.
+    """
     if not view.address:
         return "", None
     address = tokens().unseal(view.address)
     if address is None:
         raise BadView("The link's address cannot be read any more; type it again.")
-    return address, address_key(address)
+    key = address_key(address)
+    if key is None:
+        raise BadView(f"No address begins with “{address}”; type its first letters.")
+    return address, key
 
 
 def _ignored(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
