@@ -133,8 +133,11 @@ def _verdicts(report: Mapping[str, Any], keys: Sequence[Key]) -> dict[Key, Verdi
 
 
 def _key_of(row: Mapping[str, Any]) -> Key:
-    match = str(row.get("matchIdentifier"))
-    value = (row.get("identifiers") or {}).get(match)
+    identifiers = row.get("identifiers") or {}
+    # A server that does not repeat what a row was matched by still names the row.
+    by_email = identifiers.get("email") and not identifiers.get("contactId")
+    match = str(row.get("matchIdentifier") or ("email" if by_email else "contactId"))
+    value = identifiers.get(match)
     if value is None and match == "contactId":
         value = row.get("contactId")
     return match, str(value).casefold()

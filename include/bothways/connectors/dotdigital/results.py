@@ -40,8 +40,11 @@ class Verdict:
 
     @classmethod
     def failed(cls, error: ConnectorError) -> Self:
-        """Return what a refused request means for one that was in it."""
-        verdict = cls.refused(error.code, error.message)
+        """Return what a refused request means for one that was in it.
+
+        Without a code the words may be ours, and name the route: they tell nothing of consent.
+        """
+        verdict = cls.refused(error.code, error.message if error.code else "")
         return cls(verdict.outcome, None, error.code, error.message, error.transient)
 
     def of(self, seq: int) -> dict[str, Any]:

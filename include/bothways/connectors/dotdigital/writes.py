@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from bothways.connectors.dotdigital.client import DotdigitalClient
-from bothways.connectors.dotdigital.errors import TITLE
+from bothways.connectors.dotdigital.errors import TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
 from bothways.connectors.dotdigital.results import Verdict, records, results_frame
 from bothways.connectors.http.limits import parallel_map
@@ -165,9 +165,14 @@ def _born_suppressed(email: str) -> Contact:
 
 
 def _as_suppressed(result: Row) -> Row:
-    """Count a refusal for the sake of consent as done: the person is suppressed already."""
+    """Count a refusal for the sake of consent as done: the person is suppressed already.
+
+    By its code alone, since the words of any refusal may name the status that was sent.
+    """
     if result["outcome"] != "ignored":
         return result
+    if not is_consent(result["code"] or ""):
+        return {**result, "outcome": "error"}
     return Verdict("written", result["record_id"]).of(result["seq"])
 
 

@@ -235,7 +235,7 @@ class HttpClient:
             try:
                 answer = self._exchange(self.session.prepare_request(request), name, deadline)
             except (failures.RequestException, lower.HTTPError, OSError) as problem:
-                return _Outcome(failure=_failure(problem), credentials=credentials)
+                return _Outcome(failure=failure_of(problem), credentials=credentials)
         if self.dialect.budget:
             budget = self.dialect.budget(answer.headers, self.clock.time())
             if budget:
@@ -338,7 +338,7 @@ def _checked(base_url: str, vendor: str) -> str:
     return base_url.rstrip("/")
 
 
-def _failure(problem: Exception) -> Failure:
+def failure_of(problem: Exception) -> Failure:
     """Tell why no answer came; the exception itself holds the URL and goes no further."""
     if isinstance(problem, failures.SSLError):
         verification = "CERTIFICATE_VERIFY_FAILED" in str(problem)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.http.hooks.http import HttpHook
+from requests import RequestException
 
 from bothways.connectors.base import ConnectionSettings, Connector
+from bothways.connectors.http.client import failure_of
 from bothways.connectors.http.session import Session, Timeouts
-from bothways.connectors.http.verdicts import VerdictTable
+from bothways.connectors.http.verdicts import FAILURE_MESSAGES, VerdictTable
 from bothways.errors import BothwaysError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -84,18 +86,24 @@ class ConnectorHook(HttpHook):
         extra_options: dict[str, Any] | None = None,
         **request_kwargs: Any,
     ) -> requests.Response:
-        """Send one request; a refusal raises an error of `bothways.errors`, without its body."""
+        """Send one request; a failure raises an error of `bothways.errors`, without URL or body."""
         with self.get_conn(headers, extra_options) as session:
             as_params = self.method in {"GET", "HEAD"}
-            response = session.request(
-                self.method,
-                f"{self.base_url}/{(endpoint or '').lstrip('/')}",
-                params=data if as_params else None,
-                data=None if as_params else data,
-                **request_kwargs,
-            )
-        self.check_response(response)
-        return response
+            try:
+                response = session.request(
+                    self.method,
+                    f"{self.base_url}/{(endpoint or '').lstrip('/')}",
+                    params=data if as_params else None,
+                    data=None if as_params else data,
+                    **request_kwargs,
+                )
+            except RequestException as problem:
+                failure = failure_of(problem)
+            else:
+                self.check_response(response)
+                return response
+        verdict = VerdictTable().of_failure(failure)
+        raise verdict.error(FAILURE_MESSAGES[failure], vendor=self.hook_name)
 
     def check_response(self, response: requests.Response) -> None:
         """Raise for any status but 2xx; log nothing."""

@@ -12,7 +12,9 @@ import pytest
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
+from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.errors import Rejected
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 from tests.unit.connectors.other_server import Alter, Answered, Ask, Asked, OtherServer
 
@@ -207,3 +209,30 @@ def test_one_suppression_that_is_refused_keeps_nobody_else_mailable(
     statuses = {row["email"]: row["status"] for row in sandbox.table("dotdigital", "contacts")}
     assert statuses.pop("p3@mail.example") == "subscribed"
     assert set(statuses.values()) == {"suppressed"}
+
+
+def test_somebody_whom_the_vendor_will_not_create_suppressed_is_an_error(
+    sandbox: SandboxServer, clock: Any, operations: Any
+) -> None:
+    def refuse(asked: Asked, ask: Ask) -> Answered:
+        answered = ask(asked)
+        report = answered.json()
+        if isinstance(report, dict) and report.get("created"):
+            reason = {"failureCode": "invalidStatus", "description": "No status 'suppressed' here"}
+            failed = {"identifiers": report["created"][0]["identifiers"], "failures": [reason]}
+            answered.put({**report, "created": [], "failures": [failed]})
+        return answered
+
+    with connected(sandbox, refuse, clock) as (connector, _):
+        result = connector.write_contacts(
+            operations({"kind": "suppress", "email": "new@mail.example"})
+        )
+    assert list(result["outcome"]) == ["error"]
+    assert list(result["code"]) == ["invalidStatus"]
+
+
+def test_words_of_ours_tell_nothing_of_consent() -> None:
+    ours = Rejected("refused POST /v2/contacts/unsubscribe without a reason", vendor="Dotdigital")
+    assert Verdict.failed(ours).outcome == "error"
+    theirs = Rejected("Contact is suppressed", vendor="Dotdigital", code="ERROR_CONTACT_SUPPRESSED")
+    assert Verdict.failed(theirs).outcome == "ignored"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from typing import Any
 
 import pytest
 
-from bothways.errors import ConfigurationError, Denied, Rejected
+from bothways.errors import ConfigurationError, Denied, Rejected, TemporaryFailure
 
 
 @pytest.fixture
@@ -118,5 +119,18 @@ def test_run_is_bounded_in_time_and_never_tells_a_body(
     with pytest.raises(Rejected) as caught:
         hook.run("/things")
     told = str(caught.value) + capture.stream.getvalue()  # type: ignore[attr-defined]
+    assert "ann@mail.example" not in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("fault", ["cut", "silent"])
+def test_run_never_tells_the_address_of_what_it_could_not_read(
+    hook_class: Any, connection: Any, vendor: Any, say: Any, fault: str
+) -> None:
+    connection(host=vendor.url, login="me", password="s3cret")
+    vendor.script, endpoint = [say(200, b"0123456789", **{fault: True})], "/people/ann@mail.example"
+    with pytest.raises(TemporaryFailure) as caught:
+        hook_class(method="GET", http_conn_id="acme_test").run(endpoint)
+    told = "".join(traceback.format_exception(caught.value))
     assert "ann@mail.example" not in told
     assert "s3cret" not in told
