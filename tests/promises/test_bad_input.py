@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from bothways.connectors.dotdigital import client
@@ -10,6 +13,7 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
+from tests.support.town import LISTS, Town
 from tests.support.vendors import state_of
 
 SYNCS = ("suppressions", "address_books")
@@ -49,6 +53,8 @@ def test_odd_people_are_carried_or_refused_one_by_one(
         "emoji": "Zoë 🦄🏳️‍🌈",
         "lines": "Ann\r\nBcc: all",
         "long": "x" * 400,
+        "nul": "An\0na",
+        "number": 42,
         "quote": 'O\'Hara "& Söhne" \\',
         "right": "\u202eאבג",
     }
@@ -67,8 +73,57 @@ def test_odd_people_are_carried_or_refused_one_by_one(
     assert run.status == "Completed"
     stored = {row["emailaddress1"]: row["firstname"] for row in crm.table("contact")}
     for key in ("emoji", "lines", "quote", "right"):
-        assert stored[f"{key}@mail.example"].split() == names[key].split()
+        assert stored[f"{key}@mail.example"].split() == str(names[key]).split()
+    assert (stored["nul@mail.example"], stored["number@mail.example"]) == ("Anna", "42")
     assert stored["long@mail.example"] in (None, names["long"][:50])
+
+
+def test_what_a_vendor_should_not_even_hold_costs_nobody_else_anything(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    for name in ("ann", "endless", "nested", "none"):
+        platform.contact(f"{name}@mail.example", "Newsletter", FIRSTNAME="Ann")
+    changes = [
+        ("email = ?", "a" * 387 + "@mail.example", "endless"),
+        ("fields = ?", '{"FIRSTNAME": {"de": ["Ann", null]}, "BIRTHDATE": true}', "nested"),
+        ("email = ?", None, "none"),
+    ]
+    with closing(sqlite3.connect(sandbox.data / "dotdigital.sqlite")) as held, held:
+        for what, value, name in changes:
+            held.execute(
+                f"UPDATE contacts SET {what} WHERE email = ?",
+                (value, f"{name}@mail.example"),
+            )
+    run = world.run("address_books")
+    assert run.status == "Completed"
+    assert run.counts["ignored"] == {"invalid": 1, "empty": 1}
+    assert crm.members("Newsletter") == ["ann@mail.example", "nested@mail.example"]
+    assert run.notes == [
+        "list newsletter: 1 times `BIRTHDATE` has a value that `birth_date` cannot take; "
+        "give a date written as ISO 8601, or change the mapping"
+    ]
+
+
+def test_a_value_that_does_not_fit_the_mapping_clears_nothing(
+    world: World, sandbox: SandboxServer
+) -> None:
+    town = Town(world, sandbox)
+    birthday = "{crm: birthdate, marketing: CITY, type: date, conflict: marketing}"
+    mapping = f"entity: contact\nfields:\n  birth_date: {birthday}\n"
+    (world.include / "mappings" / "own.yaml").write_text(mapping)
+    world.configure(lists=LISTS, mappings={"contact": "own.yaml"})
+    (ann,) = town.on_both("ann@mail.example", birthdate="1980-01-02")
+    assert town.fields("ann@mail.example") == {"CITY": "1980-01-02"}
+    town.edit("ann@mail.example", CITY="soon")
+    run = town.sync()
+    assert town.record(ann)["birthdate"] == "1980-01-02"
+    assert [note.partition(": ")[0] for note in run.notes] == ["contacts"]
+    town.edit("ann@mail.example", CITY="1981-01-02")
+    town.sync()
+    assert town.record(ann)["birthdate"] == "1981-01-02"
+    town.edit("ann@mail.example", CITY="")
+    town.sync()
+    assert town.record(ann)["birthdate"] is None
 
 
 def test_a_token_that_expired_leads_to_a_full_read_that_says_so(

@@ -144,7 +144,7 @@ def _about_options(
 def _holds(info: FieldInfo, item: FieldMapping, side: Side) -> bool:
     if side == "marketing" and info.type is FieldType.STRING:
         return True
-    wanted = item.read_type(side)
+    wanted = item.kept_type(side)
     return info.type is wanted or info.type in _HOLDS.get(wanted, set())
 
 

@@ -77,7 +77,15 @@ class FieldMapping(BaseModel):
         return self.crm if side == "crm" else self.marketing
 
     def read_type(self, side: Side) -> FieldType:
-        """Return the type that ``side`` keeps the value as, before it is converted."""
+        """Return the type to read the value as, before it is converted.
+
+        A platform's is read as text, whatever it is there: a value that does not fit the mapping
+        must be told, and must not look like one that was cleared.
+        """
+        return FieldType.STRING if side == "marketing" else self.type
+
+    def kept_type(self, side: Side) -> FieldType:
+        """Return the type that ``side`` keeps the value as."""
         labelled = self.date_format or self.true_label or self.false_label
         if side == "marketing" and (labelled or self.type is FieldType.OPTION):
             return FieldType.STRING
@@ -100,10 +108,7 @@ class Mapping(BaseModel):
     fields: dict[FieldName, FieldMapping] = Field(default_factory=dict)
 
     def vendor_fields(self, side: Side) -> dict[str, FieldType]:
-        """Return what to read on ``side``: the vendor's field name → the type to read it as.
-
-        A platform keeps an option as its label, and a formatted date or boolean as text.
-        """
+        """Return what to read on ``side``: the vendor's field name → the type to read it as."""
         found: dict[str, FieldType] = {}
         for item in self.fields.values():
             name = item.name(side)

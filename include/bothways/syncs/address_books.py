@@ -257,7 +257,7 @@ class _ListPlan:
 
     def _create(self, rows: pd.DataFrame) -> pd.DataFrame:
         new = new_values(rows, self._mapping, "crm")
-        self.notes = sentences(self._list.key, new.problems)
+        self.notes = sentences(f"list {self._list.key}", new.problems)
         return job_frame(
             rows,
             kind="create",

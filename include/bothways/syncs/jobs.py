@@ -85,9 +85,7 @@ def due(inputs: Inputs, source: str, entity: str, list_key: str = "") -> pd.Data
     return chosen(inputs, rows[keep & (rows["list_key"].fillna("") == list_key)], "source_id")
 
 
-def sentences(list_key: str, problems: pd.DataFrame) -> tuple[str, ...]:
+def sentences(place: str, problems: pd.DataFrame) -> tuple[str, ...]:
     """Return what the run's notes say of values that did not fit, with how many there were."""
     counted = problems.groupby("message", sort=True).size()
-    return tuple(
-        f"list {list_key}: {number} times {message}" for message, number in counted.items()
-    )
+    return tuple(f"{place}: {number} times {message}" for message, number in counted.items())

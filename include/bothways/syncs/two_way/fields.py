@@ -316,4 +316,4 @@ def _notes(part: Values, conflicts: pd.DataFrame) -> list[str]:
         f"{number} conflicts in {field} of {part.mapping.entity}: {winner} won"
         for field, winner, number in counted.itertuples(index=False)
     ]
-    return [*told, *sentences(part.mapping.entity, part.problems)]
+    return [*told, *sentences(f"{part.mapping.entity}s", part.problems)]

@@ -332,7 +332,7 @@ class _Work:
             side,
             lambda shared: self._agreed.beside(shared, rows["person"]),
         )
-        self.notes += sentences(self._list.key, new.problems)
+        self.notes += sentences(f"list {self._list.key}", new.problems)
         about = self._about(rows, side)
         about["entity"] = self._entity if side == "crm" else "contact"
         return job_frame(
