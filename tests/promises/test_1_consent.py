@@ -145,6 +145,18 @@ def test_each_setting_does_its_own_part(
     assert run.counts["total"] == len(run.jobs) == 2 + keep
 
 
+def test_of_two_records_of_one_address_one_is_carried_over_and_one_is_a_duplicate(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    for email in ("ann@mail.example", "Ann@mail.example", None):
+        crm.suppression(email)
+    run = world.run("suppressions")
+    assert (run.counts["new"], run.counts["duplicate"]) == (1, 1)
+    assert run.counts["ignored"] == {"empty": 1}
+    assert run.counts["total"] == 3
+    assert list(platform.statuses()) == ["ann@mail.example"]
+
+
 @pytest.mark.parametrize("flag", [True, False])
 def test_what_somebody_adds_in_the_crm_is_suppressed_whatever_the_settings_say(
     flag: bool, world: World, crm: Crm, platform: Platform

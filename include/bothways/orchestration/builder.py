@@ -48,7 +48,8 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         doc: What the person at the trigger form should know, in Markdown.
     """
     sync = CATALOG[sync_type]
-    schedule = account.schedules.get(sync_type)
+    # A disabled account is not scheduled: each of its runs would fail, again and again.
+    schedule = account.schedules.get(sync_type) if account.enabled else None
     with DAG(
         dag_id=f"{account.name}__{sync_type}",
         dag_display_name=f"{account.title or account.name}: {sync.title}",
