@@ -13,6 +13,7 @@ from airflow.models.dag import DagModel
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from bothways.config.schedule import Schedule
+from bothways.config.ticks import next_tick
 from bothways.orchestration.timetable import IntervalWindowTimetable
 
 OVERNIGHT = {"days": "Monday to Friday", "from": "18:00", "to": "08:00"}
@@ -82,6 +83,40 @@ def test_every_tick_of_a_week_has_one_run() -> None:
         "Mon 18:00", "Mon 22:00", "Tue 02:00", "Tue 06:00", "Tue 18:00", "Tue 22:00",
     ]  # fmt: skip
     assert airflow.live(at(4, 12), at(7, 19))[-2:] == ["Sat 06:00", "Mon 18:00"]
+    assert len({run.logical_date for run in airflow.runs}) == len(airflow.runs)
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Europe/London", datetime(2026, 3, 28, tzinfo=UTC)),
+        ("Europe/London", datetime(2026, 10, 24, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 7, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 10, 31, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, tzinfo=UTC)),
+        ("America/Santiago", datetime(2026, 4, 4, tzinfo=UTC)),
+        ("America/Santiago", datetime(2026, 9, 5, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 4, 23, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 10, 29, tzinfo=UTC)),
+    ],
+)
+@pytest.mark.parametrize("interval", ["15m", "4h", "daily"])
+def test_each_tick_has_one_run_when_the_clocks_change(
+    zone: str, night: datetime, interval: str
+) -> None:
+    """Ticks themselves are held to a watched clock in tests/properties/test_ticks.py."""
+    plan = timetable(interval=interval, window=OVERNIGHT | {"days": "every day", "timezone": zone})
+    start, end = night - timedelta(days=1), night + timedelta(days=2)
+    airflow = Airflow(plan, earliest=start)
+    airflow.live(start, end)
+    due, tick = [], next_tick(plan.schedule, start - timedelta.resolution)
+    while tick is not None and tick < end:
+        due.append(tick)
+        tick = next_tick(plan.schedule, tick)
+    # The first may make up for a tick before the start.
+    assert [run.logical_date for run in airflow.runs][-len(due) :] == due
+    assert len(airflow.runs) - len(due) in (0, 1)
     assert len({run.logical_date for run in airflow.runs}) == len(airflow.runs)
 
 
