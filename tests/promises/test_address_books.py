@@ -65,6 +65,18 @@ def test_whose_record_no_longer_stands_against_it_joins_with_the_next_run(
     assert town.crm.members("Newsletter") == [ANN]
 
 
+def test_whose_record_changed_while_no_run_could_tell_joins_too(
+    town: Town, sandbox: SandboxServer
+) -> None:
+    record = town.crm.contact(ANN, donotbulkemail=True)
+    town.sync("address_books")
+    town.change(record, donotbulkemail=False)
+    sandbox.advance(8 * 24 * 3600)  # the CRM no longer knows what changed since
+    run = town.sync("address_books")
+    assert "Dynamics 365 no longer knows how far contacts was read; read whole." in run.notes
+    assert town.crm.members("Newsletter") == [ANN]
+
+
 def test_a_change_of_somebody_on_the_list_or_on_none_is_no_row(town: Town) -> None:
     town.sync("address_books", "address_books")
     for record in (town.crm.person(ANN)["contactid"], town.crm.contact("bob@mail.example")):

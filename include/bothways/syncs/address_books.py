@@ -146,12 +146,14 @@ class _ListPlan:
     def _changed_in_crm(self, platform_list: KnownList) -> pd.Series:
         """Return the members whose CRM record was read and is not on the marketing list.
 
-        A run in several partitions reads everybody of the platform anyhow.
+        Where a side was read whole, these are all members; a run in several partitions has them.
         """
         inputs, account = self._inputs, self._inputs.account.name
         staged = inputs.staged.read("crm", f"{self._entity}s")
         if staged.empty or inputs.partitions > 1:
             return pd.Series(dtype="string")
+        if inputs.whole:
+            return known.members(inputs, "marketing", platform_list.id)["member_id"]
         changed = staged[~staged["deleted"].astype(bool)]
         if not inputs.options.records:
             changed = changed[~self._on_list(changed["id"])]

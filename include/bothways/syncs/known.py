@@ -32,8 +32,10 @@ def people(
     )
 
 
-def members(inputs: Inputs, side: Side, list_id: str, member_ids: pd.Series) -> pd.DataFrame:
-    """Return which of these people are on a list (LIST_MEMBERS)."""
+def members(
+    inputs: Inputs, side: Side, list_id: str, member_ids: pd.Series | None = None
+) -> pd.DataFrame:
+    """Return which of these people, or of all, are on a list (LIST_MEMBERS)."""
     return load_members(
         inputs.conn,
         account=inputs.account.name,
