@@ -49,7 +49,8 @@ VENDOR = Vendor(
         "API: /api/data/v9.2/ with contacts, leads, accounts, lists, listmembers, campaigns and"
         " what is made through EntityDefinitions.",
         "Not emulated: $apply, aggregates of FetchXML, hierarchical and fiscal query functions,"
-        " file columns, global option sets, impersonation, sign-in by certificate.",
+        " saved queries, file columns, global option sets, changes of options, impersonation,"
+        " sign-in by certificate.",
     ),
     settle=_settle,
 )

@@ -86,6 +86,8 @@ def merge(work: Work) -> Reply:
     if subordinate["merged"]:
         raise VendorError(400, "0x80040203", "The subordinate is already merged.")  # assumed
     content = body.get("UpdateContent") or {}
+    if not isinstance(content, dict):
+        raise unresolved_action()
     update(
         work,
         table,

@@ -53,7 +53,7 @@ def _delete_found(work: Work, query: Any) -> None:
     table = work.catalogue.tables.get(str(name))
     if table is None:
         raise query_error("A query of the QuerySet names no table.")
-    found = _filter(work, table, query.get("Criteria") or {})
+    found = _filter(work, table, query.get("Criteria"))
     rows = work.connection.execute(
         f'SELECT t.{table.primary_id} FROM "{table.name}" AS t WHERE {found.sql}', found.values
     ).fetchall()
@@ -64,21 +64,39 @@ def _delete_found(work: Work, query: Any) -> None:
             delete(work, table, row_id)
 
 
-def _filter(work: Work, table: Table, criteria: Mapping[str, Any]) -> Condition:
-    parts = [_condition(work, table, one) for one in criteria.get("Conditions") or ()]
-    parts += [_filter(work, table, one) for one in criteria.get("Filters") or ()]
+def _filter(work: Work, table: Table, criteria: Any) -> Condition:
+    if criteria is None:
+        return Condition("1", ())
+    if not isinstance(criteria, dict):
+        raise _misshapen()
+    parts = [_condition(work, table, one) for one in _list(criteria, "Conditions")]
+    parts += [_filter(work, table, one) for one in _list(criteria, "Filters")]
     word = " OR " if criteria.get("FilterOperator") == "Or" else " AND "
     sql = word.join(part.sql for part in parts) or "1"
     return Condition(f"({sql})", tuple(value for part in parts for value in part.values))
 
 
-def _condition(work: Work, table: Table, given: Mapping[str, Any]) -> Condition:
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    found = body.get(name) or []
+    if not isinstance(found, list):
+        raise _misshapen()
+    return found
+
+
+def _misshapen() -> VendorError:
+    return query_error("The Criteria of a query are not those of a FilterExpression.")
+
+
+def _condition(work: Work, table: Table, given: Any) -> Condition:
+    if not isinstance(given, dict):
+        raise _misshapen()
     column = table.by_name.get(str(given.get("AttributeName")))
     operator = _OPERATORS.get(str(given.get("Operator")))
     if column is None or operator is None:
         raise VendorError(400, "0x80041103", "A condition has no such column or operator.")
     texts = [
-        str(value.get("Value") if isinstance(value, dict) else value)
-        for value in given.get("Values") or ()
+        str(value.get("Value") if isinstance(value, dict) else value).encode(errors="replace")
+        for value in _list(given, "Values")
     ]
-    return condition(Place(f"t.{column.name}", column), operator, texts, work)
+    place = Place(f"t.{column.name}", column)
+    return condition(place, operator, [text.decode() for text in texts], work)

@@ -108,6 +108,13 @@ def _on(day: str) -> Span:
     return start, start + timedelta(days=1)
 
 
+def _count(value: Any) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise query_error(f"'{value}' is not a whole number.") from None
+
+
 def function(name: str, place: Place, values: Sequence[Any], caller: Caller) -> Condition:
     """Return the condition of a query function by its name.
 
@@ -121,7 +128,7 @@ def function(name: str, place: Place, values: Sequence[Any], caller: Caller) -> 
         VendorError: There is no such function, or a value does not fit.
     """
     if name in SPANS:
-        return in_span(place, SPANS[name](caller.now, int(values[0]) if values else 0))
+        return in_span(place, SPANS[name](caller.now, _count(values[0]) if values else 0))
     if name in _NEGATIVE:
         return function(_NEGATIVE[name], place, values, caller).negated()
     if name in _BY_VALUES:

@@ -18,6 +18,7 @@ from sandbox.dynamics.catalogue import (
     save_table,
 )
 from sandbox.dynamics.definition_queries import table_of
+from sandbox.dynamics.definition_shapes import definition
 from sandbox.dynamics.definition_writes import label_of, length_of, managed_value
 from sandbox.dynamics.errors import VendorError, invalid_argument
 from sandbox.dynamics.messages import Reply, empty_reply
@@ -60,7 +61,7 @@ def replace_table(work: Work, key: str) -> Reply:
     Properties other than labels that are left out stay (assumed).
     """
     found = table_of(work, key)
-    body = work.call.json()
+    body = definition(work)
     tracked = bool(body.get("ChangeTrackingEnabled", found.change_tracking))
     if found.change_tracking and not tracked:
         raise VendorError(400, "0x80040203", "Change tracking cannot be turned off again.")
@@ -108,7 +109,7 @@ def replace_column(work: Work, key: str, column_key: str) -> Reply:
     """Answer `PUT EntityDefinitions(key)/Attributes(key)`: labels, lengths, bounds."""
     table = table_of(work, key)
     column = _column_of(table, column_key)
-    body = work.call.json()
+    body = definition(work)
     if str(body.get("SchemaName", column.schema)) != column.schema:
         raise invalid_argument(f"The schema name of '{column.name}' cannot be changed.")
     changed = replace(

@@ -15,6 +15,7 @@ from sandbox.dynamics import storage
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
+from sandbox.dynamics.definition_shapes import definition
 from sandbox.dynamics.errors import (
     VendorError,
     invalid_argument,
@@ -29,6 +30,7 @@ from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import Work
 
 _FIRST_CUSTOM_CODE = 10_500
+_FIRST_OPTION = 100_000_000  # of an option without a value: the publisher's prefix (assumed)
 _KEY_TYPES = {"Decimal", "Integer", "String", "DateTime", "Lookup", "Picklist"}
 _MAXIMUM_KEYS = 10
 _MAXIMUM_KEY_COLUMNS = 16
@@ -43,8 +45,8 @@ _CREATABLE = {
 # The codes of this module's errors are assumed: the fact sheet has none for definitions.
 
 
-def _schema_name(body: Mapping[str, Any]) -> str:
-    name = body.get("SchemaName")
+def _schema_name(body: Mapping[str, Any], of: str = "SchemaName") -> str:
+    name = body.get(of)
     if not isinstance(name, str) or not _SCHEMA_NAME.fullmatch(name):
         raise invalid_argument(
             f"The schema name '{name}' is not valid: it begins with a publisher's prefix, such as"
@@ -53,10 +55,15 @@ def _schema_name(body: Mapping[str, Any]) -> str:
     return name
 
 
+def _already(what: str, name: str) -> VendorError:
+    return VendorError(400, "0x80047013", f"An {what} with the name {name} already exists.")
+
+
 def label_of(body: Mapping[str, Any], name: str) -> str:
     """Return a label of a definition in its first language; "" where it has none."""
-    labels = (body.get(name) or {}).get("LocalizedLabels") or [{}]
-    return str(labels[0].get("Label", ""))
+    label = body.get(name)
+    labels = label.get("LocalizedLabels") if isinstance(label, dict) else None
+    return str(labels[0].get("Label") or "") if labels else ""
 
 
 def managed_value(body: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -67,15 +74,17 @@ def managed_value(body: Mapping[str, Any], name: str, default: Any) -> Any:
 
 def create_table(work: Work) -> Reply:
     """Answer `POST EntityDefinitions`."""
-    made = _create_table(work, work.call.json())
+    made = _create_table(work, definition(work))
     return _made(f"{work.call.root}/EntityDefinitions({made.metadata_id})")
 
 
 def create_tables(work: Work) -> Reply:
     """Answer the action CreateEntities, by which the vendor's SDK for Python makes tables."""
-    bodies = work.call.json().get("Entities")
+    bodies = definition(work).get("Entities")
     if not isinstance(bodies, list) or not bodies:
         raise unresolved_action()
+    if len({str(body.get("SchemaName")).lower() for body in bodies}) < len(bodies):
+        raise _already("entity", "that comes twice")
     for body in bodies:
         _create_table(work, body)
     return empty_reply()  # what it answers is not documented (assumed)
@@ -85,7 +94,7 @@ def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     schema = _schema_name(body)
     name = schema.lower()
     if name in work.catalogue.tables:
-        raise VendorError(400, "0x80047013", f"An entity with the name {name} already exists.")
+        raise _already("entity", name)
     for needed in ("DisplayName", "DisplayCollectionName"):
         if not label_of(body, needed):
             raise invalid_argument(f"The property '{needed}' of the table is missing.")
@@ -98,6 +107,8 @@ def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     if len(names) != 1:
         raise invalid_argument("The table needs one attribute with IsPrimaryName true.")
     made = _new_table(work, body, schema, names[0], tuple(columns))
+    if len(made.by_name) < len(made.columns):
+        raise _already("attribute", "that the table has twice")
     for statement in storage.table_ddl(made):
         work.connection.execute(statement)
     save_table(work.connection, made)
@@ -111,11 +122,14 @@ def _new_table(
     ownership = body.get("OwnershipType", "UserOwned")
     if ownership not in {"UserOwned", "OrganizationOwned"}:
         raise invalid_argument(f"OwnershipType '{ownership}' is not supported.")
+    entity_set = str(body.get("EntitySetName") or _plural(schema.lower()))
+    if any(entity_set == one.entity_set for one in work.catalogue.tables.values()):
+        raise _already("entity set", entity_set)
     codes = [one.type_code for one in work.catalogue.tables.values()]
     standard = owned() if ownership == "UserOwned" else audit()
     return table(
         schema.lower(),
-        str(body.get("EntitySetName") or _plural(schema.lower())),
+        entity_set,
         primary,
         max(_FIRST_CUSTOM_CODE, *codes) + 1,
         (*columns, *states("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1"), *standard),
@@ -193,13 +207,22 @@ def _options(kind: str, body: Mapping[str, Any]) -> tuple[Option, ...]:
     given = (body.get("OptionSet") or {}).get("Options") or []
     if not given:
         raise invalid_argument("Only local option sets with their Options are emulated.")
-    return tuple(Option(int(one["Value"]), label_of(one, "Label")) for one in given)
+    values = [
+        _FIRST_OPTION + number if one.get("Value") is None else one["Value"]
+        for number, one in enumerate(given)
+    ]
+    if not all(type(value) is int and abs(value) < 2**31 for value in values):
+        raise invalid_argument("The Value of an option must be a whole number.")
+    if len(set(values)) < len(values):
+        raise invalid_argument("The Values of the options must differ.")
+    labels = (label_of(one, "Label") for one in given)
+    return tuple(Option(*pair) for pair in zip(values, labels, strict=True))
 
 
 def create_column(work: Work, key: str) -> Reply:
     """Answer `POST EntityDefinitions(key)/Attributes`."""
     found = table_of(work, key)
-    column = _column(work.call.json(), custom=True)
+    column = _column(definition(work), custom=True)
     _add_column(work, found, column)
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
     return _made(f"{root}/Attributes({column.metadata_id})")
@@ -207,11 +230,7 @@ def create_column(work: Work, key: str) -> Reply:
 
 def _add_column(work: Work, found: Table, column: Column) -> None:
     if found.has(column.name):
-        raise VendorError(
-            400,
-            "0x80047013",
-            f"An attribute with the specified name {column.name} already exists.",
-        )
+        raise _already("attribute", column.name)
     storage.add_column(work.connection, found, column)
     save_table(work.connection, replace(found, columns=(*found.columns, column)))
 
@@ -219,7 +238,7 @@ def _add_column(work: Work, found: Table, column: Column) -> None:
 def create_key(work: Work, key: str) -> Reply:
     """Answer `POST EntityDefinitions(key)/Keys`; its index is built a little later."""
     found = table_of(work, key)
-    body = work.call.json()
+    body = definition(work)
     schema = _schema_name(body)
     columns = body.get("KeyAttributes")
     _check_key(found, schema, columns)
@@ -258,7 +277,7 @@ def _check_key(found: Table, schema: str, columns: Any) -> None:
 
 def reactivate_key(work: Work) -> Reply:
     """Answer the action ReactivateEntityKey: build a failed index again."""
-    body = work.call.json()
+    body = definition(work)
     found = work.catalogue.tables.get(str(body.get("EntityLogicalName")))
     names = [key.name for key in found.keys] if found else []
     if found is None or body.get("EntityKeyLogicalName") not in names:
@@ -297,7 +316,7 @@ def build_due_keys(work: Work) -> None:
 
 def create_relationship(work: Work) -> Reply:
     """Answer `POST RelationshipDefinitions`."""
-    body = work.call.json()
+    body = definition(work)
     kind = str(body.get("@odata.type", "")).lstrip("#").removeprefix(type_name(""))
     if kind == "OneToManyRelationshipMetadata":
         name = _one_to_many(work, body)
@@ -345,13 +364,15 @@ def _many_to_many(work: Work, body: Mapping[str, Any]) -> str:
     schema = _schema_name(body)
     first = _named_table(work, body.get("Entity1LogicalName"))
     second = _named_table(work, body.get("Entity2LogicalName"))
+    named = body.get("IntersectEntityName")
+    intersect = _schema_name(body, "IntersectEntityName") if named else schema
     if any(one.name == schema for one in work.catalogue.many_to_many) or first == second:
         raise invalid_argument(f"The relationship {schema} already exists or is not possible.")
     made = ManyToMany(
         name=schema,
         first=first.name,
         second=second.name,
-        intersect="_" + str(body.get("IntersectEntityName") or schema).lower(),
+        intersect="_" + intersect.lower(),
         first_column=first.primary_id,
         second_column=second.primary_id,
         first_navigation=str(body.get("Entity1NavigationPropertyName") or schema),

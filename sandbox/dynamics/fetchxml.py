@@ -63,7 +63,7 @@ def row_ids(work: Work, table: Table, xml: str) -> list[str]:
 def _query(work: Work, table: Table, xml: str) -> _Query:
     try:
         fetch = ET.fromstring(xml)  # noqa: S314  (the sandbox's own clients)
-    except ET.ParseError:
+    except (ET.ParseError, UnicodeEncodeError):
         raise query_error("Invalid XML.") from None
     entity = fetch.find("entity")
     if fetch.tag != "fetch" or entity is None:

@@ -36,7 +36,7 @@ class Change:
 
     values: dict[str, Any] = field(default_factory=dict)
     parents: list[tuple[Navigation, dict[str, Any]]] = field(default_factory=list)
-    children: list[tuple[Navigation, list[dict[str, Any]]]] = field(default_factory=list)
+    children: list[tuple[Navigation, list[Any]]] = field(default_factory=list)
 
 
 def read_change(work: Work, table: Table, body: Mapping[str, Any], *, creating: bool) -> Change:

@@ -75,6 +75,8 @@ def _create_children(work: Work, table: Table, change: Change, row_id: str) -> N
         column = target.by_name[navigation.column]
         bind = f"{column.navigation(table.name)}@odata.bind"
         for body in bodies:
+            if not isinstance(body, dict):
+                raise payload_error(table.entity_set, "The rows of a collection must be objects.")
             create(work, target, {**body, bind: f"/{table.entity_set}({row_id})"})
 
 

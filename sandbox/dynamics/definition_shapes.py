@@ -1,0 +1,67 @@
+"""The shapes of what a definition holds; a body that breaks one is refused before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.dynamics.errors import payload_error
+from sandbox.dynamics.work import Work
+
+_OBJECTS = {
+    *("DisplayName", "DisplayCollectionName", "Description", "Lookup"),
+    *("OptionSet", "TrueOption", "FalseOption", "DateTimeBehavior"),
+}
+_LISTS: Mapping[str, type] = {
+    **dict.fromkeys(("LocalizedLabels", "Attributes", "Options", "Entities"), dict),
+    "KeyAttributes": str,
+}
+_TEXTS = {
+    *("SchemaName", "LogicalName", "OwnershipType", "EntitySetName", "@odata.type"),
+    *("ReferencedEntity", "ReferencingEntity", "ReferencingEntityNavigationPropertyName"),
+    *("Entity1LogicalName", "Entity2LogicalName", "IntersectEntityName"),
+    *("Entity1NavigationPropertyName", "Entity2NavigationPropertyName"),
+    *("EntityLogicalName", "EntityKeyLogicalName"),
+}
+_NUMBERS = {"MinValue", "MaxValue", "LanguageCode"}
+_FLAGS = {"IsPrimaryName", "ChangeTrackingEnabled"}
+
+
+def definition(work: Work) -> dict[str, Any]:
+    """Return the body of a request that writes a definition.
+
+    Raises:
+        VendorError: Something in it is of another shape than its name demands.
+    """
+    body = work.call.json()
+    _check(body)
+    return body
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    for name, value in body.items():
+        if value is not None and not _fits(name, value):
+            raise payload_error("", f"The value of the property '{name}' is of the wrong type.")
+        for inner in value if isinstance(value, list) else (value,):
+            if isinstance(inner, dict):
+                _check(inner)
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in _OBJECTS:
+        return isinstance(value, dict)
+    if name in _LISTS:
+        kind = _LISTS[name]
+        return isinstance(value, list) and all(isinstance(one, kind) for one in value)
+    if name in _TEXTS:
+        return _is_text(value)
+    if name in _NUMBERS:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if name in _FLAGS:
+        return isinstance(value, bool)
+    return _is_text(value) or not isinstance(value, str)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text; half a character is none."""
+    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
