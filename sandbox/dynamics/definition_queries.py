@@ -78,7 +78,9 @@ def answer(work: Work, segments: Sequence[Segment]) -> Reply:
         return _entities(work, first, rest, options)
     if first.name == "RelationshipDefinitions":
         return _relationships(work, first, rest, options)
-    return _collection(work, first.name, [], options)  # there are no global option sets
+    if first.key is not None or rest:  # there are no global option sets
+        raise VendorError(404, "0x80060888", f"Could not find a definition with {first.key}.")
+    return _collection(work, first.name, [], options)
 
 
 def _context(work: Work, suffix: str) -> str:

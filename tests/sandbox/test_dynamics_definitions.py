@@ -119,6 +119,11 @@ def test_option_sets_carry_values_and_labels(
         assert {option["Value"]: option["State"] for option in found["Options"]} == {1: 0, 2: 1}
 
 
+def test_there_are_no_global_option_sets(api: DynamicsApi) -> None:
+    assert api.rows("GlobalOptionSetDefinitions") == []
+    assert api.get("GlobalOptionSetDefinitions(Name='new_colours')").status_code == 404
+
+
 def test_a_new_column_is_read_written_and_checked(api: DynamicsApi) -> None:
     add_column(api, "contact", "bw_Note", MaxLength=5)
     add_column(api, "contact", "bw_Since", "DateTime", DateTimeBehavior={"Value": "DateOnly"})
