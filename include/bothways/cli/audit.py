@@ -113,7 +113,7 @@ def _print_runs(console: Console, found: Sequence[Row[Any]]) -> None:
     widths = [max(map(len, cells)) for cells in zip(_RUN_FACTS, *rows, strict=True)]
     form = "  ".join(f"{{:<{width}}}" for width in widths)
     indent = " " * (widths[0] + 2)
-    console.print(form.format(*_RUN_FACTS), style="bold", highlight=False)
+    console.print(form.format(*_RUN_FACTS).rstrip(), style="bold", highlight=False)
     for row, facts in zip(found, rows, strict=True):
         console.print(_plain(form.format(*facts).rstrip()))
         for sentence in filter(None, (_counted(row.counts), _beside_counts(row))):
@@ -184,7 +184,9 @@ def _job_table(found: Sequence[Row[Any]]) -> Table:
     for name in ("List", "Record", "Address", "Why"):
         table.add_column(name, overflow="fold")
     for row in found:
-        why = row.error_message or row.reason or ""
+        ours = row.reason == "given_up" or not (row.error_code or row.result == "error")
+        words = (row.reason if ours else None, row.error_message)
+        why = " – ".join(dict.fromkeys(word for word in words if word))
         result = (
             f"{row.result} ({row.planned_result})" if row.result == jobs.PLANNED else row.result
         )
