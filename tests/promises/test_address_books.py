@@ -42,8 +42,8 @@ def test_who_is_left_out_is_counted_by_the_reason(
     assert run.counts["ignored"] == reasons
     assert run.counts["total"] == sum(reasons.values()) + run.counts["new"] == len(run.jobs)
     assert crm.members("Newsletter") == ["fit@mail.example", "known@mail.example"]
-    (typo,) = run.jobs_of(reason="invalid")["email"]
-    assert typo == "john@gnail.com"
+    (typo,) = run.jobs_of(reason="invalid").to_dict("records")
+    assert (typo["email"], typo["error_message"]) == ("john@gnail.com", "Did you mean gmail.com?")
 
 
 @pytest.mark.parametrize(

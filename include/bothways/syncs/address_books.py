@@ -15,7 +15,16 @@ from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
 from bothways.syncs import known
 from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
-from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, sentences, unchanged
+from bothways.syncs.jobs import (
+    chosen,
+    due,
+    hints,
+    ignored,
+    job_frame,
+    joined,
+    sentences,
+    unchanged,
+)
 from bothways.syncs.values import creation_key, new_values
 from bothways.tables import FieldType, Status
 from bothways.transform.ignore import ignore_reasons
@@ -91,7 +100,7 @@ class _ListPlan:
         about = self._about()
         return joined(
             [
-                ignored(rows[left_out], rows["reason"], **about),
+                ignored(rows[left_out], rows["reason"], error_message=rows["hint"], **about),
                 unchanged(rows[member], **about),
                 self._create(rows[creates]),
                 job_frame(
@@ -224,8 +233,8 @@ class _ListPlan:
         erased = erase.erased_keys(
             inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
         )
-        reason = ignore_reasons(people, inputs.rules, erased=erased)["reason"]
-        reason = reason.mask(people["list_status"].isna(), "not_on_list")
+        verdicts = ignore_reasons(people, inputs.rules, erased=erased)
+        reason = verdicts["reason"].mask(people["list_status"].isna(), "not_on_list")
         suppressed = known.ledger(inputs, None, people["email_key"])
         suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
         do_not_mail = people["email_key"].isin(suppressed["email_key"]) | people["crm_silent"]
@@ -239,7 +248,7 @@ class _ListPlan:
         reason = reason.mask(reason.isna() & removed, "removed_in_crm")
         if not inputs.account.lists[self._list.key].accept_new:
             reason = reason.mask(reason.isna() & people["crm_id"].isna(), "not_in_crm")
-        return people.assign(reason=reason, member=member)
+        return people.assign(reason=reason, hint=hints(verdicts), member=member)
 
     def _on_list(self, crm_ids: pd.Series) -> pd.Series:
         members = known.members(self._inputs, "crm", self._list.id, crm_ids)

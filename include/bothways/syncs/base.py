@@ -32,8 +32,14 @@ DatasetKind = Literal["contacts", "members", "suppressions", "list_suppressions"
 # A plan's jobs are operations and rows that need none. `kind` is null where nothing is written;
 # `result` is then final: unchanged, duplicate or ignored. `source` is the side that the row came
 # from, `source_entity` and `source_id` say which row it was there.
+# `error_message` is what the audit says beside the reason of a row that is left out.
 JOBS = pa.schema(
-    [*OPERATIONS, pa.field("source", pa.string()), pa.field("source_entity", pa.string())]
+    [
+        *OPERATIONS,
+        pa.field("source", pa.string()),
+        pa.field("source_entity", pa.string()),
+        pa.field("error_message", pa.string()),
+    ]
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bothways.syncs.base import JOBS, Inputs, frame_of
+from bothways.transform.ignore import Reason
 from bothways.transform.normalise import email_keys
 
 _DTYPES = frame_of(JOBS).dtypes
@@ -38,6 +39,12 @@ def ignored(rows: pd.DataFrame, reason: Any, **columns: Any) -> pd.DataFrame:
     if isinstance(reason, pd.Series):
         result = result.mask(reason == "duplicate", "duplicate")
     return job_frame(rows, result=result, reason=reason, **columns)
+
+
+def hints(verdicts: pd.DataFrame) -> pd.Series:
+    """Return what helps to mend an address that `ignore.ignore_reasons` found wrong; else null."""
+    typo = (verdicts["reason"] == Reason.INVALID.value) & verdicts["detail"].notna()
+    return ("Did you mean " + verdicts["detail"] + "?").where(typo.fillna(value=False))
 
 
 def unchanged(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:

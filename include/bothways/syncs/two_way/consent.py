@@ -9,6 +9,7 @@ import pandas as pd
 from bothways.store import erase
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
+from bothways.syncs.jobs import hints
 from bothways.tables import SIDES, Status
 from bothways.transform.ignore import ignore_reasons
 
@@ -18,9 +19,9 @@ class Judged:
     """People with what speaks against mailing them.
 
     Attributes:
-        rows: Persons.rows with `consent`, why a person may not be mailed, and `left_out`, why one
-            joins nothing; null where nothing speaks against it. `flagged`: one of the person's CRM
-            records says so.
+        rows: Persons.rows with `consent`, why a person may not be mailed, `left_out`, why one
+            joins nothing (with `hint`, what would mend it); null where nothing speaks against it.
+            `flagged`: one of the person's CRM records says so.
         lifted: As Plan.lifted.
     """
 
@@ -53,8 +54,8 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
     by_crm = _contacts(rows, "crm", "marketing")
     keys = by_crm["email_key"]
     erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
-    left_out = ignore_reasons(by_crm, rules, erased=erased)["reason"]
-    left_out = left_out.mask(_without_address(rows), "empty")
+    verdicts = ignore_reasons(by_crm, rules, erased=erased)
+    left_out = verdicts["reason"].mask(_without_address(rows), "empty")
     told = known.ledger(inputs, None, pd.concat([keys, rows["marketing_email_key"]]), "")
     over = _over(told, rows)
     told_now = told[~over].drop_duplicates("email_key").set_index("email_key")
@@ -72,7 +73,7 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
     consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
     flagged = crm.notna().groupby(rows["person"]).transform("any")
     return Judged(
-        rows.assign(consent=consent, flagged=flagged, left_out=left_out),
+        rows.assign(consent=consent, flagged=flagged, left_out=left_out, hint=hints(verdicts)),
         told.loc[over, ["side", "email_key"]],
     )
 

@@ -60,7 +60,7 @@ def plan_list(
         gathered: What the store knows.
         people: Persons.rows with `consent` (why the person may not be mailed, null if nothing),
             `flagged` (by the CRM) and `left_out` (why the person does not join anything, null if
-            nothing).
+            nothing, with `hint`).
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
         created: Keys of creations that an earlier list of this plan has; it is added to.
@@ -264,8 +264,10 @@ class _Work:
         )
         reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
         reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
+        hint = rows["hint"].where(rows["verdict"] == "left_out")
         rows = rows[reason.notna()]
-        return ignored(rows, reason.dropna(), **self._about(rows, "marketing"))
+        about = self._about(rows, "marketing")
+        return ignored(rows, reason.dropna(), error_message=hint, **about)
 
     def in_step(self) -> pd.DataFrame:
         """Return who is on the list on both sides."""
