@@ -9,7 +9,7 @@ from typing import Any, cast
 import requests
 
 ENDED = {"success", "failed"}
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 class AirflowError(Exception):
@@ -38,7 +38,7 @@ class AirflowApi:
     def is_up(self) -> bool:
         """Whether it answers at all."""
         try:
-            return self._session.get(f"{self.base_url}/api/v2/version", timeout=5).ok
+            return self._session.get(f"{self.base_url}/api/v2/version", timeout=10).ok
         except requests.RequestException:
             return False
 
@@ -100,7 +100,7 @@ class AirflowApi:
         """`queued`, `running`, `success` or `failed`."""
         return cast(str, self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 300) -> str:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 900) -> str:
         """Waits until the run has ended; gives its state.
 
         Raises:
@@ -124,8 +124,10 @@ class AirflowApi:
             if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
 
-    def clear(self, dag_id: str, run_id: str, task_id: str | None = None) -> None:
-        """Has a task and all after it run again, or the whole run."""
+    def clear(
+        self, dag_id: str, run_id: str, task_id: str | None = None, map_index: int = -1
+    ) -> None:
+        """Has a task, or one of its mapped instances, and all after it run again; or the run."""
         body: dict[str, Any] = {
             "dry_run": False,
             "dag_run_id": run_id,
@@ -134,7 +136,7 @@ class AirflowApi:
             "reset_dag_runs": True,
         }
         if task_id:
-            body["task_ids"] = [task_id]
+            body["task_ids"] = [task_id if map_index < 0 else [task_id, map_index]]
         self.call("POST", f"dags/{dag_id}/clearTaskInstances", body)
 
     def log(

@@ -109,7 +109,7 @@ def _inherited() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     # Airflow starts many processes: each reads compiled modules, from where `make` puts them
-    kept["PYTHONPYCACHEPREFIX"] = str(PROJECT / ".bothways" / "cache" / "python")
+    kept.setdefault("PYTHONPYCACHEPREFIX", str(PROJECT / ".bothways" / "cache" / "python"))
     # a folder of data (.bothways/sandbox) must not be taken for a package of that name
     kept["PYTHONSAFEPATH"] = "1"
     # macOS ends forked children that touch the network or Objective-C otherwise

@@ -105,7 +105,7 @@ class Postgres:
         password.unlink()
         ready.touch()
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 120) -> None:
         """Waits until it answers.
 
         Raises:

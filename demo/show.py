@@ -115,7 +115,7 @@ class Demo:
         env = {k: v for k, v in self.stack.env.items() if not k.startswith("AIRFLOW")}
         self.stack.processes.start(Service("sandbox", command, env))
 
-    def _wait_for_sandbox(self, seconds: float = 120) -> None:
+    def _wait_for_sandbox(self, seconds: float = 300) -> None:
         deadline = time.monotonic() + seconds
         while True:
             self.stack.processes.check()
@@ -145,7 +145,7 @@ class Demo:
             raise DemoError(f"`bothways {' '.join(arguments)}` failed: read {log}.")
         return result.stdout
 
-    def _dags(self, seconds: float = 120) -> list[str]:
+    def _dags(self, seconds: float = 300) -> list[str]:
         """The account's sync DAGs, in the order of the catalog: whom nobody may mail comes first.
 
         Raises:
@@ -202,4 +202,4 @@ def _width() -> str:
     try:
         return str(os.get_terminal_size().columns)
     except OSError:
-        return "140"
+        return "100"

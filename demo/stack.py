@@ -14,13 +14,15 @@ from demo.environment import PROJECT, Secrets, airflow_environment, free_port
 from demo.postgres import ENV, Postgres, identity
 from demo.processes import Processes, Service
 
-# The scheduler first: it takes longest to be ready. No log servers: all share one folder.
+# No log servers: all share one folder.
 COMPONENTS = {
     "api-server": [],
     "scheduler": ["--skip-serve-logs"],
     "dag-processor": [],
     "triggerer": ["--skip-serve-logs"],
 }
+# It keeps nothing, and does not always heed SIGTERM while it waits for a child of its own.
+STOP_SIGNALS = {"dag-processor": signal.SIGKILL}
 BOTHWAYS = str(Path(sys.executable).with_name("bothways"))
 HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
@@ -106,9 +108,10 @@ class Stack:
         """Starts the API server, the scheduler, the DAG processor and the triggerer."""
         for name, options in COMPONENTS.items():
             command = [sys.executable, "-m", "airflow", name, *options]
-            self.processes.start(Service(name, command, self.env))
+            stop = STOP_SIGNALS.get(name, signal.SIGTERM)
+            self.processes.start(Service(name, command, self.env, stop_signal=stop))
 
-    def wait(self, seconds: float = 180) -> None:
+    def wait(self, seconds: float = 600) -> None:
         """Waits until every part of Airflow says that it is healthy.
 
         Raises:
