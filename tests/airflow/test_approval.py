@@ -11,7 +11,7 @@ from demo.airflow_api import AirflowApi
 from tests.support.deployment import Deployment
 from tests.support.vendors import state_of
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 CAREFUL = {"settings": {"on_guard": "ask"}, "guard": {"creations": 3, "free": 0}}
 
@@ -23,7 +23,7 @@ def waiting(deployment: Deployment) -> tuple[str, str]:
     name = f"careful{time.monotonic_ns() % 1_000_000}"
     deployment.account(name, **CAREFUL)
     ids = deployment.start(name, "address_books")
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not is_waiting(deployment, *ids):
         assert time.monotonic() < deadline, deployment.airflow.task_instances(*ids)
         time.sleep(0.5)

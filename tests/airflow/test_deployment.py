@@ -13,7 +13,7 @@ from demo.connections import demo_connections
 from tests.support.deployment import BY_HAND, SYNC_TYPES, Deployment
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 SCHEDULES = {
     "suppressions": {"interval": "1h"},
@@ -30,7 +30,7 @@ def sync_dags(deployment: Deployment) -> set[str]:
 
 def wait_for(deployment: Deployment, expected: set[str], *, errors: int = 0) -> dict[str, str]:
     """Waits until exactly these DAGs are there, and so many files are in the banner."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while True:
         found, banner = sync_dags(deployment), deployment.airflow.import_errors()
         if (found == expected and len(banner) == errors) or time.monotonic() > deadline:

@@ -1,25 +1,41 @@
-"""Sync runs in a real Airflow: left alone, two at once, killed in the middle of a write."""
+"""Sync runs in a real Airflow: left alone, two at once, killed at every task and between chunks."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.deployment import SYNC_TYPES, Deployment, SyncRun
-from tests.support.vendors import State, state_of
+from bothways.config.paths import INCLUDE_VARIABLE
+from demo.airflow_api import ENDED
+from tests.support.deaths import DOOMED
+from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
+from tests.support.engine import World
+from tests.support.vendors import state_of
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
-STEPS = 6  # open, two extracts, plan, review, close
+STEPS = {"open", "extract_crm", "extract_marketing", "plan", "review", "close"}
 RAN = {"success", "failed"}
+AT_WORK = {"scheduled", "queued", "running", "restarting"}
 # Long enough that a kill meets a call on its way.
 SLOW = {"dynamics": {"latency_ms": 3_000, "paths": "/api/data/"}}
 COMPLETED = "Completed"
 
 
-def counts(run: SyncRun) -> dict[str, object]:
-    return {key: value for key, value in run.audit["counts"].items() if value}
+@pytest.fixture
+def alone(
+    deployment: Deployment, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """The same account in one process, with nothing in its way."""
+    monkeypatch.setenv(INCLUDE_VARIABLE, str(tmp_path))
+    deployment.sandbox.reset(people=deployment.people)
+    world = World(deployment.sandbox, postgres_url, tmp_path, **ACCOUNT)
+    yield world
+    world.close()
 
 
 @pytest.mark.parametrize("sync_type", SYNC_TYPES)
@@ -36,9 +52,9 @@ def test_a_run_ends_completed_with_counts_that_add_up(
     assert total == ignored + sum(numbers.values())
     assert total > 0
     tasks = deployment.airflow.task_instances(run.dag_id, run.run_id)
-    ran = [task["task_id"] for task in tasks if task["state"] in RAN]
-    chunks = [task_id for task_id in ran if task_id.startswith("apply_")]
-    assert len(ran) <= STEPS + len(chunks)
+    ran = {task["task_id"] for task in tasks if task["state"] in RAN}
+    chunks = {task_id for task_id in ran if task_id.startswith("apply_")}
+    assert ran - chunks == STEPS
     assert chunks, "a first sync writes"
 
 
@@ -59,72 +75,86 @@ def test_two_accounts_run_at_the_same_time(deployment: Deployment) -> None:
     assert [run.audit["account"] for run in (north, south)] == ["north", "south"]
     assert north.audit["counts"]["new"] > 0
     assert south.audit["counts"]["new"] > 0
-    made = state_of(deployment.sandbox)
-    assert len(made["crm memberships"]) == len(set(made["crm memberships"]))
+    members = deployment.sandbox.table("dynamics", "listmember")
+    assert len(members) == len({(row["listid"], row["entityid"]) for row in members})
 
 
-@pytest.mark.parametrize(
-    ("sync_type", "cleared"),
-    [(name, number % 2 == 0) for number, name in enumerate(SYNC_TYPES)],
-    ids=lambda value: value if isinstance(value, str) else ("cleared" if value else "retried"),
-)
-def test_a_run_killed_while_it_writes_ends_as_one_left_alone(
-    deployment: Deployment, sync_type: str, *, cleared: bool
+@pytest.mark.parametrize("sync_type", SYNC_TYPES)
+def test_a_run_killed_at_each_task_and_between_chunks_ends_as_one_left_alone(
+    deployment: Deployment, alone: World, sync_type: str
 ) -> None:
-    """By Airflow's own retry, and by a person who clears the task."""
-    alone, killed = f"alone_{sync_type}", f"killed_{sync_type}"
-    deployment.account(alone)
-    deployment.account(killed)
-    left_alone, expected = undisturbed(deployment, alone, sync_type)
+    """Where and how often it dies is said in tests/support/deaths.py."""
+    left_alone, expected = alone.run(sync_type), state_of(deployment.sandbox)
+    doomed = f"{DOOMED}_{sync_type}"
     deployment.refill()
+    deployment.account(doomed)
+    ids = deployment.start(doomed, sync_type)
+
+    clear_whatever_dies(deployment, *ids)
+
+    run = deployment.ended(*ids)
+    assert run.state == "success"
+    assert state_of(deployment.sandbox) == expected
+    assert run.audit["status"] == left_alone.status == COMPLETED
+    assert run.audit["counts"] == left_alone.counts
+    tries = tries_of(deployment, *ids)
+    assert {task for task, _ in tries if not task.startswith("apply_")} == STEPS
+    assert {tries[task] for task in tries if task[0] in STEPS} == {2}
+    assert [tries["apply_crm", chunk] for chunk in (0, 1)] == [3, 3], "two chunks, each died twice"
+
+
+def test_airflow_itself_takes_up_a_run_that_was_killed_while_it_wrote(
+    deployment: Deployment, alone: World
+) -> None:
+    sync_type = "address_books"
+    left_alone, expected = alone.run(sync_type), state_of(deployment.sandbox)
+    deployment.refill()
+    deployment.account("killed")
     deployment.sandbox.faults(SLOW)
     try:
-        ids = deployment.start(killed, sync_type)
+        ids = deployment.start("killed", sync_type)
         kill_while_writing(deployment, *ids)
     finally:
         deployment.sandbox.faults()
-    if cleared:
-        wait_for_failure(deployment, *ids)
-        deployment.airflow.clear(*ids, "apply_crm")
 
     run = deployment.ended(*ids)
 
     assert run.state == "success"
     assert state_of(deployment.sandbox) == expected
-    assert run.audit["status"] == left_alone.audit["status"] == COMPLETED
-    assert counts(run) == counts(left_alone)
-    tries = {
-        task["task_id"]: task["try_number"] for task in deployment.airflow.task_instances(*ids)
+    assert run.audit["counts"] == left_alone.counts
+    tries = tries_of(deployment, *ids)
+    assert sorted(tries["apply_crm", chunk] for chunk in (0, 1)) == [1, 2]
+
+
+def clear_whatever_dies(deployment: Deployment, dag_id: str, run_id: str) -> None:
+    """As a person would: one task at a time, the first of them, whenever nothing runs any more.
+
+    So a chunk is taken up only when the one before it is done.
+    """
+    deadline = time.monotonic() + 1_200
+    while deployment.api.run_state(dag_id, run_id) not in ENDED:
+        assert time.monotonic() < deadline, deployment.airflow.task_instances(dag_id, run_id)
+        time.sleep(0.5)
+        tasks = deployment.airflow.task_instances(dag_id, run_id)
+        dead = [task for task in tasks if task["state"] == "up_for_retry"]
+        if dead and not any(task["state"] in AT_WORK for task in tasks):
+            first = min(dead, key=lambda task: (task["task_id"], task["map_index"]))
+            deployment.airflow.clear(dag_id, run_id, first["task_id"], first["map_index"])
+
+
+def tries_of(deployment: Deployment, dag_id: str, run_id: str) -> dict[tuple[str, int], Any]:
+    return {
+        (task["task_id"], max(task["map_index"], 0)): task["try_number"]
+        for task in deployment.airflow.task_instances(dag_id, run_id)
     }
-    assert tries["apply_crm"] == 2
-
-
-def undisturbed(deployment: Deployment, account: str, sync_type: str) -> tuple[SyncRun, State]:
-    deployment.refill()
-    run = deployment.run(account, sync_type)
-    return run, state_of(deployment.sandbox)
 
 
 def kill_while_writing(deployment: Deployment, dag_id: str, run_id: str) -> None:
     """SIGKILL for the task, once the CRM has taken the first rows of it."""
     deployment.sandbox.calls(forget=True)
-    pid = deployment.airflow.running_pid(dag_id, run_id, "apply_crm", seconds=240)
-    deadline = time.monotonic() + 60
+    pid = deployment.airflow.running_pid(dag_id, run_id, "apply_crm")
+    deadline = time.monotonic() + 300
     while not deployment.sandbox.calls()["rows_written"]["dynamics"]:
         assert time.monotonic() < deadline, "nothing was written"
         time.sleep(0.02)
     deployment.airflow.kill_task(pid)
-
-
-def wait_for_failure(deployment: Deployment, dag_id: str, run_id: str) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        states = {
-            task["state"]
-            for task in deployment.airflow.task_instances(dag_id, run_id)
-            if task["task_id"] == "apply_crm"
-        }
-        if states & {"up_for_retry", "failed"}:
-            return
-        assert time.monotonic() < deadline, f"Airflow did not see the end of the task: {states}"
-        time.sleep(0.5)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, ViewportSize
@@ -39,10 +39,7 @@ def chromium(playwright: Playwright) -> Browser:
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
     if found is None:
-        reason = "There is no Chromium; install the package chromium."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _lack("chromium")
     return playwright.chromium.launch(executable_path=found, args=_OPTIONS)
 
 
@@ -52,10 +49,19 @@ def axe_script() -> str:
     script = home / "node_modules" / "axe-core" / "axe.min.js"
     lock = "package-lock.json"
     if not script.exists() or (home / lock).read_bytes() != (AXE / lock).read_bytes():
+        if shutil.which("npm") is None:
+            _lack("npm")
         shutil.copytree(AXE, home, dirs_exist_ok=True)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=home, check=True, capture_output=True)
     return script.read_text(encoding="utf-8")
+
+
+def _lack(package: str) -> NoReturn:
+    reason = f"The tests in a browser need {package}; install the package of that name."
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def violations(page: Page, script: str) -> list[str]:

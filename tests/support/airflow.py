@@ -5,7 +5,7 @@
         run = airflow.trigger("demo__suppressions", {"dry_run": True})
         assert airflow.wait("demo__suppressions", run) == "success"
 
-Starting takes about 20 s; share one between the tests of a module.
+Starting takes about 20 s: tests share one (`tests/support/deployment.py`).
 """
 
 from __future__ import annotations
@@ -66,10 +66,18 @@ class RealAirflow:
             self.stack.migrate()
             self.stack.start_airflow()
             self.stack.wait()
-        except BaseException:
+        except BaseException as error:
+            error.add_note(self.last_words())
             self.stop()
             raise
         return self
+
+    def last_words(self, lines: int = 15) -> str:
+        """The ends of its logs, which do not outlive it."""
+        return "\n".join(
+            f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+            for log in sorted(self.stack.processes.logs.glob("*.log"))
+        )
 
     def stop(self) -> None:
         self.stack.stop()
@@ -86,7 +94,7 @@ class RealAirflow:
     ) -> None:
         self.stop()
 
-    def wait_for_dags(self, *dag_ids: str, seconds: float = 120) -> None:
+    def wait_for_dags(self, *dag_ids: str, seconds: float = 300) -> None:
         """Waits until the DAG processor has read these."""
         deadline = time.monotonic() + seconds
         while missing := set(dag_ids) - set(self.api.dags()):
@@ -102,18 +110,20 @@ class RealAirflow:
         self.unpause(dag_id)
         return self.api.trigger(dag_id, conf)
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 300) -> str:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 900) -> str:
         """The state in which the run ended."""
         return self.api.wait(dag_id, run_id, seconds)
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return self.api.task_instances(dag_id, run_id)
 
-    def clear(self, dag_id: str, run_id: str, task_id: str | None = None) -> None:
+    def clear(
+        self, dag_id: str, run_id: str, task_id: str | None = None, map_index: int = -1
+    ) -> None:
         """Has the task and all after it run again."""
-        self.api.clear(dag_id, run_id, task_id)
+        self.api.clear(dag_id, run_id, task_id, map_index)
 
-    def running_pid(self, dag_id: str, run_id: str, task_id: str, seconds: float = 60) -> int:
+    def running_pid(self, dag_id: str, run_id: str, task_id: str, seconds: float = 300) -> int:
         """The process id of a task, once it runs."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

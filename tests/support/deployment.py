@@ -6,6 +6,8 @@
         assert run.state == "success" and run.audit["status"] == "Completed"
 
 It has the project's DAG files and plugins; accounts and mappings lie in a folder of the test's.
+The fixture `deployment` (`tests/conftest.py`) is one that all tests share, since starting it takes
+longer than most of them; each brings accounts of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,11 +28,20 @@ import yaml
 from psycopg.rows import dict_row
 
 from bothways.config.paths import INCLUDE_VARIABLE
+from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.syncs.catalog import CATALOG
+from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
+from tests.support import deaths
 from tests.support.airflow import RealAirflow
-from tests.support.sandbox import SandboxServer
+from tests.support.sandbox import (
+    DYNAMICS_CLIENT_ID,
+    DYNAMICS_CLIENT_SECRET,
+    DYNAMICS_TENANT,
+    SandboxServer,
+)
 
 # Every sync type that has a DAG file and writes: a new one is tested without a word here.
 SYNC_TYPES = [
@@ -93,13 +105,18 @@ class Deployment:
         env: dict[str, str] | None = None,
     ) -> None:
         self.people = people
-        self.include = Path(tempfile.mkdtemp(prefix="bothways-include-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="bothways-deployment-"))
+        self.include = self.folder / "include"
         shutil.copytree(PROJECT / "include" / "mappings", self.include / "mappings")
         (self.include / "accounts").mkdir()
         self.sandbox = SandboxServer()
-        # Each look at the DAG files costs a core for a moment, and there are few.
-        slower = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5"}
-        self.airflow = airflow(env={INCLUDE_VARIABLE: str(self.include), **slower, **(env or {})})
+        ours = {
+            INCLUDE_VARIABLE: str(self.include),
+            "PYTHONPATH": str(PROJECT),  # for the plugin that lets tasks die
+            # Each look at the DAG files costs a core for a moment, and there are few.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        }
+        self.airflow = airflow(plugins=self._plugins(), env={**ours, **(env or {})})
         self.api = self.airflow.api
 
     def __enter__(self) -> Self:
@@ -123,17 +140,35 @@ class Deployment:
         """Ends everything and removes every file."""
         self.airflow.stop()
         self.sandbox.stop()
-        shutil.rmtree(self.include, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def account(self, name: str, **changes: Any) -> None:
         """Writes an account's file."""
         text = yaml.safe_dump({**ACCOUNT, **changes}, sort_keys=False)
         (self.include / "accounts" / f"{name}.yaml").write_text(text)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Takes every account away for a while."""
+        aside = self.folder / "aside"
+        accounts = self.include / "accounts"
+        accounts.rename(aside)
+        accounts.mkdir()
+        try:
+            yield
+        finally:
+            shutil.rmtree(accounts)
+            aside.rename(accounts)
+
     def refill(self) -> None:
         """Gives the vendors the population that they began with."""
         self.sandbox.reset(people=self.people)
-        self.bothways("prepare", "first")
+        extra = {"tenant": DYNAMICS_TENANT, "authority": self.sandbox.url}
+        crm = DynamicsConnector(
+            ConnectionSettings(self.sandbox.url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra)
+        )
+        crm.prepare()
+        crm.close()
 
     def bothways(self, *arguments: str) -> str:
         """What a `bothways` command prints beside this Airflow.
@@ -157,10 +192,18 @@ class Deployment:
         """Triggers a run and waits for its end."""
         return self.ended(*self.start(account, sync_type, **params))
 
-    def ended(self, dag_id: str, run_id: str, seconds: float = 300) -> SyncRun:
+    def ended(self, dag_id: str, run_id: str, seconds: float = 900) -> SyncRun:
         """Waits for the end of a run."""
         state = self.airflow.wait(dag_id, run_id, seconds)
         return SyncRun(dag_id, run_id, state, self.audit(dag_id, run_id))
+
+    def rest(self, account: str) -> None:
+        """Waits until nothing of an account runs or is to run, and pauses its DAGs."""
+        for dag_id in self.api.dags(tag=account):
+            for run in self.api.runs(dag_id):
+                if run["state"] not in ENDED:
+                    self.airflow.wait(dag_id, run["dag_run_id"])
+            self.api.pause(dag_id, paused=True)
 
     def audit(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """A run's row in the store."""
@@ -170,3 +213,10 @@ class Deployment:
             ).fetchone()
         assert found, f"{dag_id} {run_id} is not in the audit"
         return found
+
+    def _plugins(self) -> Path:
+        """The project's plugins, and one that lets tasks die."""
+        folder = self.folder / "plugins"
+        shutil.copytree(PROJECT / "plugins", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(deaths.__file__, folder / "bothways_deaths.py")
+        return folder

@@ -1,7 +1,6 @@
 """Steps of a run in a process that ends without warning, as SIGKILL or a power cut ends it.
 
-A moment is anything that others could see of a step: a request about to be sent, an answer that
-came, a transaction before and after its commit. The n-th of them is the process's last.
+What a moment is, `tests/support/moments.py` says. The n-th of them is the process's last.
 
     with Mortals(world) as mortals:
         assert mortals.dies("apply_crm", "address_books", "manual__1", moment=3)
@@ -16,20 +15,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import requests
-
-from bothways.store.db import Store
 from bothways.syncs import (  # noqa: F401 - before the process forks
     address_books,
     marketing_lists,
     suppressions,
 )
 from tests.support.engine import World
+from tests.support.moments import die_at
 from tests.support.sandbox import ROOT, SandboxServer
 
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
@@ -91,37 +87,8 @@ def _act(where: tuple[str, str, str], step: str, sync_type: str, name: str, mome
         "apply_marketing": lambda: world.apply(run, "marketing", 0),
         "close": lambda: world.close_run(sync_type, name),
     }
-    _arm(moment)
+    die_at(moment)
     acts[step]()
-
-
-def _arm(moment: int) -> None:
-    """Count the moments from here on; the process does not survive the n-th."""
-    left = moment
-
-    def tick() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    send, begin = requests.Session.send, Store.begin
-
-    def sent(self: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
-        tick()
-        answer = send(self, request, **kwargs)
-        tick()
-        return answer
-
-    @contextmanager
-    def begun(self: Store) -> Iterator[Any]:
-        with begin(self) as conn:
-            yield conn
-            tick()
-        tick()
-
-    requests.Session.send = sent  # type: ignore[method-assign]
-    Store.begin = begun  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":
