@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -38,6 +40,17 @@ def _listen(host: str, port: int) -> socket.socket:
         typer.echo(f"Port {port} cannot be used ({problem.strerror}); choose another.", err=True)
         raise typer.Exit(1) from problem
     return listener
+
+
+def _keep_others_off(data: Path) -> None:
+    """Lock a folder until the process ends: two sandboxes in one would undo each other's work."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data / "sandbox.lock", os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        typer.echo(f"Another sandbox is using {data}; stop it, or name another --data.", err=True)
+        raise typer.Exit(1) from problem
 
 
 async def _serve(servers: list[tuple[_Server, socket.socket]], ready: str) -> None:
@@ -77,6 +90,7 @@ def main(  # noqa: PLR0917 (typer reads the parameters as options)
     connections = Connections()
     plain = _listen(host, port)
     secure = _listen(host, tls_port) if tls_port is not None else None
+    _keep_others_off(data)
     app = create_app(Settings(data, people, seed), connections)
     common: dict[str, Any] = {
         "http": connections.protocol(),

@@ -242,19 +242,31 @@ def test_it_serves_tls_with_a_certificate_for_localhost(tmp_path: Path) -> None:
             assert client.get(f"{server.tls_url}/").status_code == 200
 
 
+def started(port: str, data: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", "--port", port, "--data", str(data)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        ended = subprocess.run(
-            [sys.executable, "-m", "sandbox", "--port", port, "--data", str(tmp_path)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        ended = started(port, tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"Port {port} cannot be used")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_folder_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path):
+        ended = started("0", tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Another sandbox is using")
     assert "Traceback" not in ended.stderr
