@@ -234,7 +234,8 @@ class _ListPlan:
             inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
         )
         verdicts = ignore_reasons(people, inputs.rules, erased=erased)
-        reason = verdicts["reason"].mask(people["list_status"].isna(), "not_on_list")
+        reason = verdicts["reason"]
+        reason = reason.mask(people["list_status"].isna(), "not_on_list")
         suppressed = known.ledger(inputs, None, people["email_key"])
         suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
         do_not_mail = people["email_key"].isin(suppressed["email_key"]) | people["crm_silent"]
