@@ -83,6 +83,14 @@ def test_each_mismatch_has_its_reason(
     assert run.counts["total"] == len(run.jobs)
 
 
+def test_who_is_inactive_and_in_step_on_both_sides_is_no_mismatch(
+    world: World, crm: Crm, people: dict[str, str]
+) -> None:
+    crm.change("contacts", people["ann"], statecode=1, statuscode=2)
+    assert world.run("marketing_lists").counts["ignored"] == {"inactive": 1}
+    assert world.run("verify").counts["ignored"] == {}
+
+
 def test_what_a_run_could_not_write_says_so(
     world: World, crm: Crm, people: dict[str, str], sandbox: SandboxServer
 ) -> None:

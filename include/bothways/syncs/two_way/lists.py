@@ -66,7 +66,9 @@ def plan_list(
         created: Keys of creations that an earlier list of this plan has; it is added to.
     """
     rows = _beside_memberships(inputs, gathered, people, crm_list)
-    rows = rows.assign(verdict=_verdicts(rows, accepts_new=_accepts_new(inputs, crm_list.key)))
+    accepts_new = inputs.account.lists[crm_list.key].accept_new
+    verdict = _verdicts(rows, accepts_new=accepts_new, compares=inputs.compares)
+    rows = rows.assign(verdict=verdict)
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
     jobs = joined(
         [
@@ -79,10 +81,6 @@ def plan_list(
         ]
     )
     return ListPlan(jobs, work.states(), work.links(), work.made(), tuple(work.notes))
-
-
-def _accepts_new(inputs: Inputs, key: str) -> bool:
-    return inputs.account.lists[key].accept_new
 
 
 def _beside_memberships(
@@ -157,8 +155,11 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[keep].reset_index(drop=True)
 
 
-def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
-    """Say what is to be done: a kind and side, `unchanged`, `gone`, or a reason to leave out."""
+def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Series:
+    """Say what is to be done: a kind and side, `unchanged`, `gone`, or a reason to leave out.
+
+    Who is on both lists and is left out is in step nevertheless, where both sides are compared.
+    """
     crm_on, platform_on = rows["crm_on"].astype(bool), rows["marketing_on"].astype(bool)
     was_joined = (rows["state"] == JOINED).fillna(value=False)
     said_no = rows["list_word"] | (
@@ -176,7 +177,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool) -> pd.Series:
         (no_consent & (crm_on ^ platform_on), "consent"),
         ((rows["state"] == ONLY["crm"]) & crm_on & ~platform_on, "undone"),
         ((rows["state"] == ONLY["marketing"]) & platform_on & ~crm_on, "undone"),
-        (crm_on & platform_on & stays_away, "left_out"),
+        (crm_on & platform_on & stays_away & (not compares), "left_out"),
         (crm_on & platform_on, "unchanged"),
         (was_joined & platform_on & ~crm_on, "leave marketing left_crm"),
         (was_joined & crm_on, "leave crm left_marketing"),
