@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from subprocess import TimeoutExpired
 
 from demo.airflow_api import AirflowError
 from demo.environment import PROJECT
@@ -13,8 +14,19 @@ from demo.postgres import PostgresError
 from demo.processes import ProcessError, Processes
 from demo.show import Demo, DemoError
 from demo.stack import StackError
+from demo.waiting import NotInTimeError
 
 HOME = PROJECT / ".bothways"
+# Each says in a sentence what is wrong.
+PROBLEMS = (
+    AirflowError,
+    DemoError,
+    NotInTimeError,
+    PostgresError,
+    ProcessError,
+    StackError,
+    TimeoutExpired,
+)
 
 
 def up() -> int:
@@ -26,7 +38,7 @@ def up() -> int:
         demo.take_over()
         demo.start()
         return demo.show()
-    except (DemoError, StackError, PostgresError, ProcessError, AirflowError) as error:
+    except PROBLEMS as error:
         print(f"\n{error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nInterrupted; stopping.", file=sys.stderr)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import requests
+
+from demo.waiting import at_most, wait_for
 
 ENDED = {"success", "failed"}
 TIMEOUT_S = 120
 
 
 class AirflowError(Exception):
-    """Airflow refused a call, or did not do what was asked in time."""
+    """Airflow refused a call."""
 
 
 class AirflowApi:
@@ -104,25 +105,39 @@ class AirflowApi:
         """Waits until the run has ended; gives its state.
 
         Raises:
-            AirflowError: it had not ended in time; the message lists its tasks' states.
+            NotInTimeError: it had not ended; the message lists its tasks' states.
         """
-        deadline = time.monotonic() + seconds
-        while (state := self.run_state(dag_id, run_id)) not in ENDED:
-            if time.monotonic() > deadline:
-                tasks = {t["task_id"]: t["state"] for t in self.task_instances(dag_id, run_id)}
-                raise AirflowError(f"{dag_id} is still {state} after {seconds:.0f} s: {tasks}")
-            time.sleep(0.5)
-        return state
+
+        def ended() -> str | None:
+            state = self.run_state(dag_id, run_id)
+            return state if state in ENDED else None
+
+        return wait_for(
+            f"the end of {dag_id} {run_id}",
+            ended,
+            seconds=seconds,
+            instead=lambda: self.task_states(dag_id, run_id),
+        )
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """Task id to state, of a run; `task[2]` is the third instance of a mapped task."""
+        return {
+            task["task_id"] + (f"[{task['map_index']}]" if task["map_index"] >= 0 else ""): task[
+                "state"
+            ]
+            for task in self.task_instances(dag_id, run_id)
+        }
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Its task instances (`task_id`, `map_index`, `state`, `try_number`, `pid`, …)."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found: list[dict[str, Any]] = []
-        while True:
+        for _ in at_most(1_000, f"the last task of {dag_id} {run_id}"):
             page = self.call("GET", path, params={"limit": 100, "offset": len(found)})
             found += page["task_instances"]
             if not page["task_instances"] or len(found) >= page["total_entries"]:
-                return found
+                break
+        return found
 
     def clear(
         self, dag_id: str, run_id: str, task_id: str | None = None, map_index: int = -1

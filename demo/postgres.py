@@ -12,7 +12,6 @@ import pwd
 import shutil
 import stat
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,12 @@ from typing import TypedDict
 
 import psycopg
 
+from demo.waiting import wait_for
+
 ROOTS_STAND_IN = "nobody"
 # Nothing of the caller's locale: it may be unknown here, and messages are read in English.
 ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+COMMAND_TIMEOUT_S = 300
 
 
 class Identity(TypedDict, total=False):
@@ -34,7 +36,7 @@ class Identity(TypedDict, total=False):
 
 
 class PostgresError(Exception):
-    """The embedded PostgreSQL cannot be made or does not answer."""
+    """The embedded PostgreSQL cannot be made."""
 
 
 def _binaries() -> Path:
@@ -109,20 +111,25 @@ class Postgres:
         """Waits until it answers.
 
         Raises:
-            PostgresError: it did not answer in time.
+            NotInTimeError: it did not answer.
         """
-        deadline = time.monotonic() + seconds
-        while True:
+        refusals: list[psycopg.OperationalError] = []
+
+        def answers() -> bool:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
             except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise PostgresError(
-                        f"PostgreSQL gave no answer for {seconds:.0f} s: read its log."
-                    ) from error
-                time.sleep(0.1)
-            else:
-                return
+                refusals.append(error)
+                return False
+            return True
+
+        wait_for(
+            "PostgreSQL to answer",
+            answers,
+            seconds=seconds,
+            every=0.1,
+            instead=lambda: f"{refusals[-1]} (its log says more)",
+        )
 
     def ensure_databases(self, names: Sequence[str]) -> None:
         """Creates those of the databases that are missing."""
@@ -143,7 +150,14 @@ def identity() -> Identity:
 
 def _run(command: Sequence[str | Path]) -> None:
     result = subprocess.run(
-        command, env=ENV, cwd="/", capture_output=True, text=True, check=False, **identity()
+        command,
+        env=ENV,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_TIMEOUT_S,
+        **identity(),
     )
     if result.returncode:
         raise PostgresError(f"{Path(command[0]).name} failed: {result.stderr.strip()[-400:]}")

@@ -18,8 +18,10 @@ from demo.airflow_api import ENDED
 from demo.command import write_command
 from demo.connections import as_entities, demo_connections
 from demo.environment import PASSWORDS, PROJECT, is_free
+from demo.postgres import COMMAND_TIMEOUT_S
 from demo.processes import Service
 from demo.stack import Stack
+from demo.waiting import wait_for
 
 ACCOUNT = "demo"
 TASK_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
@@ -116,18 +118,21 @@ class Demo:
         self.stack.processes.start(Service("sandbox", command, env))
 
     def _wait_for_sandbox(self, seconds: float = 300) -> None:
-        deadline = time.monotonic() + seconds
-        while True:
+        def answers() -> bool:
             self.stack.processes.check()
             try:
                 requests.get(self.sandbox_url, timeout=5)
-            except requests.RequestException as error:
-                if time.monotonic() > deadline:
-                    log = self.stack.processes.log("sandbox")
-                    raise DemoError(f"The sandbox does not answer: read {log}.") from error
-                time.sleep(0.2)
-            else:
-                return
+            except requests.RequestException:
+                return False
+            return True
+
+        wait_for(
+            "the sandbox to answer",
+            answers,
+            seconds=seconds,
+            every=0.2,
+            instead=lambda: f"silence (read {self.stack.processes.log('sandbox')})",
+        )
 
     def _bothways(self, *arguments: str) -> str:
         """What a `bothways` command prints, run as a person would beside this Airflow."""
@@ -138,6 +143,7 @@ class Demo:
             capture_output=True,
             text=True,
             check=False,
+            timeout=COMMAND_TIMEOUT_S,
         )
         if result.returncode:
             log = self.stack.processes.log(f"bothways-{arguments[0]}")
@@ -149,37 +155,59 @@ class Demo:
         """The account's sync DAGs, in the order of the catalog: whom nobody may mail comes first.
 
         Raises:
-            DemoError: a DAG file is broken, or one of them was not read in time.
+            DemoError: a DAG file is broken.
+            NotInTimeError: one of them was not read.
         """
-        deadline = time.monotonic() + seconds
         files = {path.stem for path in (PROJECT / "dags").glob("*.py")}
         dag_ids = [f"{ACCOUNT}__{name}" for name in CATALOG if name in files]
-        while missing := set(dag_ids) - set(self.stack.api.dags(tag=ACCOUNT)):
+
+        def present() -> set[str]:
+            return set(dag_ids) & set(self.stack.api.dags(tag=ACCOUNT))
+
+        def complete() -> bool:
+            if len(present()) == len(dag_ids):
+                return True
             if errors := self.stack.api.import_errors():
                 raise DemoError(f"Airflow cannot read a DAG file:\n{next(iter(errors.values()))}")
-            if time.monotonic() > deadline:
-                log = self.stack.processes.log("dag-processor")
-                raise DemoError(f"Airflow did not find {', '.join(sorted(missing))}: read {log}.")
-            time.sleep(0.5)
+            return False
+
+        log = self.stack.processes.log("dag-processor")
+        wait_for(
+            f"Airflow to read {', '.join(dag_ids)}",
+            complete,
+            seconds=seconds,
+            instead=lambda: f"only {sorted(present())} (read {log})",
+        )
         return dag_ids
 
-    def _run(self, dag_id: str) -> str:
-        """Triggers one run, names its tasks as they end, and gives its state."""
+    def _run(self, dag_id: str, seconds: float = 1_800) -> str:
+        """Triggers one run, names its tasks as they end, and gives its state.
+
+        Raises:
+            NotInTimeError: it did not end.
+        """
         api = self.stack.api
         # Unpaused after that, so that a scheduled run comes behind ours.
         run_id, began = api.trigger(dag_id), time.monotonic()
         api.pause(dag_id, paused=False)
         print(f"  {dag_id:<22}", end=" ", flush=True)
         told: set[str] = set()
-        state = ""
-        while state not in ENDED:
-            time.sleep(0.5)
+
+        def ended() -> str | None:
             self.stack.processes.check()
             state = api.run_state(dag_id, run_id)
             for task in self._ended_tasks(dag_id, run_id):
                 if task not in told:
                     told.add(task)
                     print(task, end=" ", flush=True)
+            return state if state in ENDED else None
+
+        state = wait_for(
+            f"the end of {dag_id} {run_id}",
+            ended,
+            seconds=seconds,
+            instead=lambda: api.task_states(dag_id, run_id),
+        )
         print(f"→ {state} after {time.monotonic() - began:.0f} s")
         return state
 

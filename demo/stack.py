@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, Secrets, airflow_environment, free_port
-from demo.postgres import ENV, Postgres, identity
+from demo.postgres import COMMAND_TIMEOUT_S, ENV, Postgres, identity
 from demo.processes import Processes, Service
+from demo.waiting import wait_for
 
 # No log servers: all share one folder.
 COMPONENTS = {
@@ -99,7 +99,12 @@ class Stack:
         for command in ([sys.executable, "-m", "airflow", "db", "migrate"], [BOTHWAYS, "migrate"]):
             with log.open("ab") as output:
                 result = subprocess.run(
-                    command, env=self.env, stdout=output, stderr=output, check=False
+                    command,
+                    env=self.env,
+                    stdout=output,
+                    stderr=output,
+                    check=False,
+                    timeout=COMMAND_TIMEOUT_S,
                 )
             if result.returncode:
                 raise StackError(f"The databases could not be prepared: read {log}.")
@@ -115,22 +120,23 @@ class Stack:
         """Waits until every part of Airflow says that it is healthy.
 
         Raises:
-            StackError: it did not in time.
+            NotInTimeError: one did not.
             ProcessError: a part has ended instead.
         """
-        deadline = time.monotonic() + seconds
-        unhealthy = list(HEALTHY)
-        while unhealthy:
+        health: dict[str, str | None] = {}
+
+        def healthy() -> bool:
             self.processes.check()
-            if time.monotonic() > deadline:
-                parts = ", ".join(unhealthy)
-                raise StackError(
-                    f"Not ready after {seconds:.0f} s: {parts}; read {self.processes.logs}."
-                )
-            time.sleep(0.5)
             if self.api.is_up():
-                health = self.api.health()
-                unhealthy = [part for part in HEALTHY if health.get(part) != "healthy"]
+                health.update(self.api.health())
+            return all(health.get(part) == "healthy" for part in HEALTHY)
+
+        wait_for(
+            f"Airflow's {', '.join(HEALTHY)} to be healthy",
+            healthy,
+            seconds=seconds,
+            instead=lambda: f"{health or 'no answer at all'} (read {self.processes.logs})",
+        )
 
     def stop(self) -> None:
         """Ends everything."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from demo.airflow_api import AirflowApi
+from demo.waiting import wait_for
 from tests.support.deployment import Deployment
 from tests.support.vendors import state_of
 
@@ -23,10 +24,12 @@ def waiting(deployment: Deployment) -> tuple[str, str]:
     name = f"careful{time.monotonic_ns() % 1_000_000}"
     deployment.account(name, **CAREFUL)
     ids = deployment.start(name, "address_books")
-    deadline = time.monotonic() + 600
-    while not is_waiting(deployment, *ids):
-        assert time.monotonic() < deadline, deployment.airflow.task_instances(*ids)
-        time.sleep(0.5)
+    wait_for(
+        f"the review of {' '.join(ids)} to ask",
+        lambda: is_waiting(deployment, *ids),
+        seconds=600,
+        instead=lambda: deployment.api.task_states(*ids),
+    )
     return ids
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.connections import demo_connections
+from demo.waiting import wait_for
 from tests.support.deployment import BY_HAND, SYNC_TYPES, Deployment
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
 
@@ -28,16 +28,19 @@ def sync_dags(deployment: Deployment) -> set[str]:
     return {dag_id for dag_id in deployment.api.dags() if "__" in dag_id}
 
 
-def wait_for(deployment: Deployment, expected: set[str], *, errors: int = 0) -> dict[str, str]:
+def banner_beside(deployment: Deployment, expected: set[str], *, errors: int = 0) -> dict[str, str]:
     """Waits until exactly these DAGs are there, and so many files are in the banner."""
-    deadline = time.monotonic() + 300
-    while True:
-        found, banner = sync_dags(deployment), deployment.airflow.import_errors()
-        if (found == expected and len(banner) == errors) or time.monotonic() > deadline:
-            assert found == expected, banner
-            assert len(banner) == errors, banner
-            return banner
-        time.sleep(1)
+
+    def seen() -> tuple[set[str], dict[str, str]]:
+        return sync_dags(deployment), deployment.airflow.import_errors()
+
+    def found() -> tuple[set[str], dict[str, str]] | None:
+        dags, banner = seen()
+        return (dags, banner) if dags == expected and len(banner) == errors else None
+
+    awaited = f"{errors} files in the banner and exactly the DAGs {sorted(expected)}"
+    _, banner = wait_for(awaited, found, seconds=300, every=1, instead=seen)
+    return banner
 
 
 def test_each_account_has_one_dag_for_each_sync_type(deployment: Deployment) -> None:
@@ -45,7 +48,7 @@ def test_each_account_has_one_dag_for_each_sync_type(deployment: Deployment) -> 
     accounts = {path.stem for path in (deployment.include / "accounts").iterdir()}
     assert {"first", "second"} <= accounts
     names = [*SYNC_TYPES, *BY_HAND]
-    wait_for(deployment, {f"{account}__{name}" for account in accounts for name in names})
+    banner_beside(deployment, {f"{account}__{name}" for account in accounts for name in names})
 
     found = deployment.api.call("GET", "dags/second__suppressions")
 
@@ -60,7 +63,7 @@ def test_a_broken_account_takes_away_its_own_dags_only(deployment: Deployment) -
     file = deployment.include / "accounts" / "broken.yaml"
     file.write_text("crm: {connector: dynamics, connection: demo_dynamics, paralel: 4}\n")
     try:
-        banner = wait_for(deployment, before, errors=1)
+        banner = banner_beside(deployment, before, errors=1)
     finally:
         file.unlink()
 
@@ -69,7 +72,7 @@ def test_a_broken_account_takes_away_its_own_dags_only(deployment: Deployment) -
     assert "Accounts without DAGs: broken." in trace
     assert "accounts/broken.yaml:1 crm.paralel" in trace
     assert "parallel" in trace, "the near miss is offered"
-    wait_for(deployment, before)  # the banner goes once the file is mended
+    banner_beside(deployment, before)  # the banner goes once the file is mended
 
 
 @pytest.mark.parametrize("name", ["demo_dynamics", "demo_dotdigital"])

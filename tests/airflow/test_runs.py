@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from bothways.config.paths import INCLUDE_VARIABLE
 from demo.airflow_api import ENDED
+from demo.waiting import wait_for
 from tests.support.deaths import DOOMED
 from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
 from tests.support.engine import World
@@ -131,15 +131,23 @@ def clear_whatever_dies(deployment: Deployment, dag_id: str, run_id: str) -> Non
 
     So a chunk is taken up only when the one before it is done.
     """
-    deadline = time.monotonic() + 1_200
-    while deployment.api.run_state(dag_id, run_id) not in ENDED:
-        assert time.monotonic() < deadline, deployment.airflow.task_instances(dag_id, run_id)
-        time.sleep(0.5)
+
+    def ended() -> bool:
+        if deployment.api.run_state(dag_id, run_id) in ENDED:
+            return True
         tasks = deployment.airflow.task_instances(dag_id, run_id)
         dead = [task for task in tasks if task["state"] == "up_for_retry"]
         if dead and not any(task["state"] in AT_WORK for task in tasks):
             first = min(dead, key=lambda task: (task["task_id"], task["map_index"]))
             deployment.airflow.clear(dag_id, run_id, first["task_id"], first["map_index"])
+        return False
+
+    wait_for(
+        f"the end of {dag_id} {run_id}, all of whose tasks die",
+        ended,
+        seconds=1_200,
+        instead=lambda: deployment.api.task_states(dag_id, run_id),
+    )
 
 
 def tries_of(deployment: Deployment, dag_id: str, run_id: str) -> dict[tuple[str, int], Any]:
@@ -153,8 +161,11 @@ def kill_while_writing(deployment: Deployment, dag_id: str, run_id: str) -> None
     """SIGKILL for the task, once the CRM has taken the first rows of it."""
     deployment.sandbox.calls(forget=True)
     pid = deployment.airflow.running_pid(dag_id, run_id, "apply_crm")
-    deadline = time.monotonic() + 300
-    while not deployment.sandbox.calls()["rows_written"]["dynamics"]:
-        assert time.monotonic() < deadline, "nothing was written"
-        time.sleep(0.02)
+    wait_for(
+        f"the first row that {dag_id} {run_id} writes to the CRM",
+        lambda: deployment.sandbox.calls()["rows_written"]["dynamics"],
+        seconds=300,
+        every=0.02,
+        instead=lambda: deployment.api.task_states(dag_id, run_id),
+    )
     deployment.airflow.kill_task(pid)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
+from demo.waiting import at_most, wait_for
 from tests.support.deployment import SYNC_TYPES, Deployment
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
 from tests.support.vendors import addresses
@@ -40,21 +40,25 @@ def troubled(deployment: Deployment) -> Deployment:
 
 def give_up(deployment: Deployment, dag_id: str, run_id: str) -> None:
     """End a run of which both extracts have failed once: more tries would say the same again."""
-    deadline = time.monotonic() + 600
-    while True:
+
+    def both_failed() -> bool:
         tasks = deployment.airflow.task_instances(dag_id, run_id)
         failed = {task["task_id"] for task in tasks if task["state"] in ("up_for_retry", "failed")}
-        if {"extract_crm", "extract_marketing"} <= failed:
-            break
-        assert time.monotonic() < deadline, tasks
-        time.sleep(0.5)
+        return {"extract_crm", "extract_marketing"} <= failed
+
+    wait_for(
+        f"both extracts of {dag_id} {run_id} to fail",
+        both_failed,
+        seconds=600,
+        instead=lambda: deployment.api.task_states(dag_id, run_id),
+    )
     deployment.api.call("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
 
 def xcoms(deployment: Deployment) -> list[str]:
     """Every value of every XCom."""
     found: list[str] = []
-    while True:
+    for _ in at_most(1_000, "the last page of XComs"):
         page = deployment.api.call("GET", EVERYWHERE, params={"limit": 100, "offset": len(found)})
         for entry in page["xcom_entries"]:
             path = (
@@ -64,7 +68,8 @@ def xcoms(deployment: Deployment) -> list[str]:
             where = {"map_index": entry["map_index"]}
             found.append(json.dumps(deployment.api.call("GET", path, params=where)))
         if not page["xcom_entries"]:
-            return found
+            break
+    return found
 
 
 def test_xcom_holds_references_only(troubled: Deployment) -> None:

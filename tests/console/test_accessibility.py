@@ -6,7 +6,6 @@ Airflow's API application is served as it is, without the scheduler: nothing run
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bothways.console.auth import tokens
 from demo.environment import free_port
+from demo.waiting import wait_for
 from tests.console.browser import (
     BROAD,
     NARROW,
@@ -50,8 +50,7 @@ def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAP
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.05)
+    wait_for("the console's server to start", lambda: server.started, seconds=60, every=0.05)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     server.force_exit = True

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from bothways.config.load import all_problems
 from bothways.console import queries
+from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
 from tests.console.filled import ANNA, BUSY, HOSTILE, Filled
 from tests.console.reading import main_text, rows_of, soup, table
@@ -330,7 +331,7 @@ def test_all_jobs_are_reached_page_by_page_and_back(client: Client, filled: Fill
     url = f"{PREFIX}/runs/north__address_books/{filled.many}"
     seen: list[str] = []
     pages = 0
-    while True:
+    for _ in at_most(100, "the last page of jobs"):
         page = soup(browser.get(url))
         pages += 1
         seen += [job["Person and key"].split()[0] for job in table(page, "Jobs")]
@@ -468,7 +469,7 @@ def test_every_job_of_a_person_is_reached_newest_first(client: Client, filled: F
     url = browser.post(f"{PREFIX}/person", data={"address": BUSY}).headers["location"]
     seen: list[str] = []
     pages = 0
-    while True:
+    for _ in at_most(100, "the last page of jobs"):
         page = soup(browser.get(url))
         pages += 1
         seen += [job["Run"].split()[0] for job in table(page, "Jobs")]

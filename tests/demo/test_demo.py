@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from bothways.syncs.catalog import CATALOG
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.processes import Processes
+from demo.waiting import wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(3_000)]
 
@@ -40,20 +40,22 @@ class Checkout:
         )
         self.folder = folder
         self.processes = Processes(folder / ".bothways")
+        self.said = folder.with_name("said")
         self.port, sandbox_port = free_port(), free_port()
         ports = [f"BOTHWAYS_PORT={self.port}", f"BOTHWAYS_SANDBOX_PORT={sandbox_port}"]
         self._options = ["--no-print-directory", *READY, COMPILED, *ports]
 
     def start(self, target: str) -> subprocess.Popen[str]:
-        """Begins `make <target>`; its output, errors among it, comes through a pipe."""
-        return subprocess.Popen(
-            ["make", *self._options, target],
-            cwd=self.folder,
-            env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "COLUMNS"))},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        """Begins `make <target>`; its output, errors among it, goes to the file `said`."""
+        with self.said.open("w") as said:
+            return subprocess.Popen(
+                ["make", *self._options, target],
+                cwd=self.folder,
+                env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "COLUMNS"))},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
 
     def make(self, target: str) -> str:
         """What `make <target>` prints.
@@ -62,9 +64,14 @@ class Checkout:
             AssertionError: it failed.
         """
         process = self.start(target)
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
-        return said
+        wait_for(
+            f"the end of `make {target}`",
+            lambda: process.poll() is not None,
+            seconds=1_500,
+            instead=self.said.read_text,
+        )
+        assert process.returncode == 0, self.said.read_text()
+        return self.said.read_text()
 
     def files(self) -> set[str]:
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
@@ -131,14 +138,15 @@ def test_a_second_demo_takes_over_and_whatever_was_killed_is_stopped(
     first = {process.pid for process in checkout.processes.strays()}
     assert len(first) > 6
     second = checkout.start("demo")
-    assert second.stdout is not None
-    said = []
-    for line in second.stdout:
-        said.append(line)
-        if "The account `demo`" in line:  # Airflow runs anew by then
-            break
-    assert said[0] == "Stopping the demo that runs already.\n"
-    assert "The account `demo`" in said[-1], said
+    wait_for(
+        "the second demo to have an Airflow, or to end",
+        lambda: "The account `demo`" in checkout.said.read_text() or second.poll() is not None,
+        seconds=900,
+        instead=checkout.said.read_text,
+    )
+    said = checkout.said.read_text()
+    assert said.startswith("Stopping the demo that runs already.\n")
+    assert "The account `demo`" in said
     assert first.isdisjoint(process.pid for process in checkout.processes.strays())
     kill(second)  # as by a closed terminal, and worse: nobody tells the others
     kill_one(checkout.processes, "scheduler")
@@ -163,12 +171,14 @@ def kill(process: subprocess.Popen[str]) -> None:
         with suppress(psutil.NoSuchProcess):
             if "demo" in child.cmdline():
                 child.kill()
-    process.communicate()
+    process.wait(20)
 
 
 def kill_one(processes: Processes, service: str) -> None:
     """SIGKILL for the first process of a service; its children live on."""
-    deadline = time.monotonic() + 60
-    while not (found := [p for p in processes.strays() if service in " ".join(p.cmdline())]):
-        assert time.monotonic() < deadline, f"there is no {service}"
+    found = wait_for(
+        f"a process of the {service}",
+        lambda: [p for p in processes.strays() if service in " ".join(p.cmdline())],
+        seconds=60,
+    )
     min(found, key=lambda process: process.create_time()).kill()

@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from demo.processes import ProcessError, Processes, Service
+from demo.waiting import wait_for
 
 PARENT = """
 import subprocess, sys, time
@@ -40,18 +40,19 @@ def service(code: str, name: str = "probe") -> Service:
     return Service(name, [sys.executable, "-c", code], {"PATH": os.environ["PATH"]})
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+def what_it_says(processes: Processes) -> str:
+    """The first words in the log of the probe."""
+    return wait_for(
+        "the probe to say something",
+        lambda: processes.log("probe").read_text().strip(),
+        seconds=20,
+        every=0.05,
+    )
 
 
 def test_stop_ends_the_children_of_a_killed_parent(processes: Processes) -> None:
     parent = processes.start(service(PARENT))
-    log = processes.log("probe")
-    wait_for(lambda: log.read_text().strip().isdigit())
-    child = psutil.Process(int(log.read_text()))
+    child = psutil.Process(int(what_it_says(processes)))
     parent.kill()
     parent.wait()
     assert child.is_running()
@@ -64,18 +65,17 @@ def test_stop_ends_the_children_of_a_killed_parent(processes: Processes) -> None
 
 def test_stop_from_another_process_finds_what_was_started(processes: Processes) -> None:
     parent = processes.start(service(PARENT))
-    log = processes.log("probe")
-    wait_for(lambda: log.read_text().strip().isdigit())
+    child = int(what_it_says(processes))
 
     Processes(processes.home).stop()
 
     assert not parent.is_running() or parent.status() == psutil.STATUS_ZOMBIE
-    assert not psutil.pid_exists(int(log.read_text()))
+    assert not psutil.pid_exists(child)
 
 
 def test_a_service_that_does_not_listen_is_killed(processes: Processes) -> None:
     deaf = processes.start(service(DEAF))
-    wait_for(lambda: "1" in processes.log("probe").read_text())
+    what_it_says(processes)
 
     processes.stop(patience=0.2)
 

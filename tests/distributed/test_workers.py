@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo.waiting import wait_for
 from tests.support.celery import CeleryAirflow
 from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
 from tests.support.engine import World
@@ -72,10 +72,13 @@ def kill_a_worker_while_it_writes(deployment: Deployment, dag_id: str, run_id: s
     deployment.sandbox.faults(SLOW)
     deployment.sandbox.calls(forget=True)
     pid = airflow.running_pid(dag_id, run_id, "apply_crm", seconds=600)
-    deadline = time.monotonic() + 300
-    while not deployment.sandbox.calls()["rows_written"]["dynamics"]:
-        assert time.monotonic() < deadline, "nothing was written"
-        time.sleep(0.05)
+    wait_for(
+        f"the first row that {dag_id} {run_id} writes to the CRM",
+        lambda: deployment.sandbox.calls()["rows_written"]["dynamics"],
+        seconds=300,
+        every=0.05,
+        instead=lambda: airflow.api.task_states(dag_id, run_id),
+    )
     name = airflow.worker_of(pid)
     airflow.kill_worker(name)
     deployment.sandbox.faults()

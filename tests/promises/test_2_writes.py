@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.syncs.catalog import CATALOG
+from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.dying import STEPS, Mortals
 from tests.support.engine import Finished, World
@@ -88,9 +89,9 @@ def ready_for(sync_type: str, world: World) -> World:
 
 def kill_all_along(mortals: Mortals, sync_type: str, step: str) -> int:
     """Run a step that dies ever later, until it comes to its end; return how often it died."""
-    deaths = 0
     # Each try goes further than the last: every moment of writing, and some of reading.
     stride = 1 if step.startswith("apply") else 11
-    while mortals.dies(step, sync_type, "killed", moment=1 + deaths * stride):
-        deaths += 1
-    return deaths
+    for turn in at_most(1_000, f"the end of {step}, which dies ever later"):
+        if not mortals.dies(step, sync_type, "killed", moment=1 + (turn - 1) * stride):
+            break
+    return turn - 1

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from bothways.config.schedule import Schedule
 from bothways.config.ticks import earliest_start, next_tick, previous_tick
+from tests.support.ticks import ticks_between
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -58,11 +59,9 @@ def watched_clock(zone: str, first: date, days: int) -> tuple[Minute, ...]:
     minutes = []
     for _ in range(days * 24 * 60):
         wall = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-        reached = []
-        while highest < wall:
-            highest += MINUTE
-            reached.append(highest)
-        minutes.append(Minute(instant, wall, tuple(reached), highest))
+        reached = tuple(highest + MINUTE * n for n in range(1, (wall - highest) // MINUTE + 1))
+        highest = max(highest, wall)
+        minutes.append(Minute(instant, wall, reached, highest))
         instant += MINUTE
     return tuple(minutes)
 
@@ -112,15 +111,6 @@ def watch(schedule: Schedule, clock: tuple[Minute, ...]) -> Iterator[datetime]:
                 due |= wall in minute.reached and (wall - opened_wall) % step == timedelta(0)
         if due:
             yield minute.instant
-
-
-def ticks_between(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
-    ticks = []
-    tick = next_tick(schedule, start - MINUTE)
-    while tick is not None and tick < end:
-        ticks.append(tick)
-        tick = next_tick(schedule, tick)
-    return ticks
 
 
 clocks = st.one_of(st.integers(0, 5 * 60), st.integers(0, 24 * 60 - 1)).map(

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from demo.waiting import at_most
 from tests.support.sandbox import (
     DYNAMICS_CLIENT_ID,
     DYNAMICS_CLIENT_SECRET,
@@ -70,12 +71,14 @@ class DynamicsApi:
     def rows(self, path: str, **headers: str) -> list[dict[str, Any]]:
         """Return the rows of all pages."""
         rows: list[dict[str, Any]] = []
-        address: str | None = path
-        while address is not None:
+        address = path
+        for _ in at_most(1_000, f"the last page of {path}"):
             answer = self.get(address, **headers)
             assert answer.status_code == 200, answer.text
             rows += answer.json()["value"]
-            address = answer.json().get("@odata.nextLink")
+            address = answer.json().get("@odata.nextLink", "")
+            if not address:
+                break
         return rows
 
     def create(self, entity_set: str, **columns: Any) -> str:
@@ -87,14 +90,16 @@ class DynamicsApi:
     def snapshot(self, path: str, **headers: str) -> tuple[list[dict[str, Any]], str]:
         """Read everything with change tracking; return the rows and the delta link."""
         rows: list[dict[str, Any]] = []
-        address, delta = path, None
-        while delta is None:
+        address, delta = path, ""
+        for _ in at_most(1_000, f"the delta link of {path}"):
             answer = self.get(address, Prefer=headers.get("Prefer", "odata.track-changes"))
             assert answer.status_code == 200, answer.text
             page = answer.json()
             rows += page["value"]
-            delta, address = page.get("@odata.deltaLink"), page.get("@odata.nextLink", "")
+            delta, address = page.get("@odata.deltaLink", ""), page.get("@odata.nextLink", "")
             assert bool(delta) != bool(address)
+            if delta:
+                break
         return rows, delta
 
     def batch(

@@ -15,6 +15,8 @@ _SHARDS = 100
 
 
 @pytest.mark.soak
+# Ten times what it takes; a failing history is made small for five minutes more.
+@pytest.mark.timeout(1_200 + 10 * _HISTORIES // _SHARDS)
 @pytest.mark.parametrize("shard", range(_SHARDS))
 def test_many_random_histories_come_to_rest(
     shard: int, make_world: MakeWorld, sandbox: SandboxServer

@@ -14,15 +14,15 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from demo.airflow_api import AirflowApi, AirflowError
+from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.stack import Stack
+from demo.waiting import wait_for
 
 
 class RealAirflow:
@@ -96,11 +96,12 @@ class RealAirflow:
 
     def wait_for_dags(self, *dag_ids: str, seconds: float = 300) -> None:
         """Waits until the DAG processor has read these."""
-        deadline = time.monotonic() + seconds
-        while missing := set(dag_ids) - set(self.api.dags()):
-            if time.monotonic() > deadline:
-                raise AirflowError(f"not parsed: {missing}; errors: {self.api.import_errors()}")
-            time.sleep(0.5)
+        wait_for(
+            f"the DAG processor to read {', '.join(dag_ids)}",
+            lambda: set(dag_ids) <= set(self.api.dags()),
+            seconds=seconds,
+            instead=lambda: f"{self.api.dags()}, and errors: {self.api.import_errors()}",
+        )
 
     def unpause(self, dag_id: str) -> None:
         self.api.pause(dag_id, paused=False)
@@ -125,13 +126,20 @@ class RealAirflow:
 
     def running_pid(self, dag_id: str, run_id: str, task_id: str, seconds: float = 300) -> int:
         """The process id of a task, once it runs."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def pid() -> int | None:
             for task in self.task_instances(dag_id, run_id):
                 if task["task_id"] == task_id and task["state"] == "running" and task["pid"]:
                     return int(task["pid"])
-            time.sleep(0.1)
-        raise AirflowError(f"{task_id} did not run within {seconds:.0f} s")
+            return None
+
+        return wait_for(
+            f"{task_id} of {dag_id} {run_id} to run",
+            pid,
+            seconds=seconds,
+            every=0.1,
+            instead=lambda: self.api.task_states(dag_id, run_id),
+        )
 
     @staticmethod
     def kill_task(pid: int) -> None:

@@ -26,6 +26,7 @@ from bothways.syncs import (  # noqa: F401 - before the process forks
 )
 from tests.support.engine import World
 from tests.support.moments import die_at
+from tests.support.pipes import next_line
 from tests.support.sandbox import ROOT, SandboxServer
 
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
@@ -57,7 +58,7 @@ class Mortals:
         assert self._parent.stdout is not None
         self._parent.stdin.write(json.dumps([self._world, step, sync_type, name, moment]) + "\n")
         self._parent.stdin.flush()
-        status = int(self._parent.stdout.readline())
+        status = int(next_line(self._parent.stdout, f"the end of {step}", seconds=300))
         assert status in (0, -signal.SIGKILL), f"{step} ended with {status}"
         return status != 0
 

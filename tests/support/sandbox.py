@@ -18,6 +18,9 @@ from typing import Any, Self
 
 import httpx
 
+from demo.waiting import at_most
+from tests.support.pipes import next_line
+
 ROOT = Path(__file__).parents[2]
 DOTDIGITAL_USER = "apiuser-sandbox@apiconnector.example"
 DOTDIGITAL_PASSWORD = "sandbox-password"
@@ -63,7 +66,7 @@ class SandboxServer:
         command += ["--tls-port", "0"] if self._tls else []
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        ready = self._process.stdout.readline()
+        ready = next_line(self._process.stdout, "the sandbox to be ready", seconds=300)
         if not ready.startswith("Sandbox ready at "):
             self.stop()
             raise RuntimeError(f"The sandbox did not start: {ready!r}; run it by hand to see why.")
@@ -121,12 +124,13 @@ class SandboxServer:
     def table(self, vendor: str, table: str, **where: object) -> list[dict[str, Any]]:
         """Return all rows of a vendor's table, as the vendor stores them."""
         rows: list[dict[str, Any]] = []
-        while True:
+        for _ in at_most(1_000, f"the last page of {vendor}/{table}"):
             query = {**where, "limit": 10_000, "offset": len(rows)}
             page = self._call("GET", f"{vendor}/{table}", query=query)
             rows += page
             if len(page) < query["limit"]:
-                return rows
+                break
+        return rows
 
     def act(self, vendor: str, act: str, **what: object) -> dict[str, Any]:
         """Do what only a person at the vendor can: `act("dotdigital", "bounce", email=…)`."""

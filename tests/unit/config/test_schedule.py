@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from bothways.config.schedule import Interval, Schedule
 from bothways.config.ticks import in_words, next_tick, previous_tick
+from tests.support.ticks import ticks_between
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "schedules.md"
 OVERNIGHT = {"from": "18:00", "to": "08:00"}
@@ -190,12 +191,8 @@ def first_runs(plan: Schedule, after: datetime, count: int) -> str:
 
 
 def runs_between(plan: Schedule, start: datetime, end: datetime) -> str:
-    runs = []
-    tick = next_tick(plan, start)
-    while tick and tick < end:
-        runs.append(f"{tick.astimezone(plan.zone):%H:%M}")
-        tick = next_tick(plan, tick)
-    return ", ".join(runs)
+    ticks = ticks_between(plan, start, end)
+    return ", ".join(f"{tick.astimezone(plan.zone):%H:%M}" for tick in ticks)
 
 
 def table(heading: str) -> list[list[str]]:

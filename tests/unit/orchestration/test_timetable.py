@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from airflow.models.dag import DagModel
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from bothways.config.schedule import Schedule
-from bothways.config.ticks import next_tick
 from bothways.orchestration.timetable import IntervalWindowTimetable
+from demo.waiting import at_most
+from tests.support.ticks import ticks_between
 
 OVERNIGHT = {"days": "Monday to Friday", "from": "18:00", "to": "08:00"}
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -62,14 +64,17 @@ class Airflow:
     def live(self, start: datetime, end: datetime, *, parse_first: bool = True) -> list[str]:
         """Return when the runs start that are made while both are up, asking every five minutes."""
         before = len(self.starts)
-        now = start
-        while now < end:
+        for now in every_five_minutes(start, end):
             with time_machine.travel(now, tick=False):
                 if parse_first or now > start:
                     self.parse()
                 self.schedule()
-            now += timedelta(minutes=5)
         return [f"{start:%a %H:%M}" for start in self.starts[before:]]
+
+
+def every_five_minutes(start: datetime, end: datetime) -> Iterator[datetime]:
+    step = timedelta(minutes=5)
+    return (start + number * step for number in range(-((start - end) // step)))
 
 
 def at(day: int, hour: int = 0, minute: int = 0) -> datetime:
@@ -110,10 +115,7 @@ def test_each_tick_has_one_run_when_the_clocks_change(
     start, end = night - timedelta(days=1), night + timedelta(days=2)
     airflow = Airflow(plan, earliest=start)
     airflow.live(start, end)
-    due, tick = [], next_tick(plan.schedule, start - timedelta.resolution)
-    while tick is not None and tick < end:
-        due.append(tick)
-        tick = next_tick(plan.schedule, tick)
+    due = ticks_between(plan.schedule, start, end)
     # The first may make up for a tick before the start.
     assert [run.logical_date for run in airflow.runs][-len(due) :] == due
     assert len(airflow.runs) - len(due) in (0, 1)
@@ -189,8 +191,12 @@ def test_nothing_is_planned_after_the_end_date() -> None:
 def test_a_backfill_lists_every_tick() -> None:
     plan = timetable(interval="daily", window=OVERNIGHT)
     span = TimeRestriction(pendulum.instance(at(0)), pendulum.instance(at(7)), catchup=True)
-    days, last = [], None
-    while info := plan.next_dagrun_info(last_automated_data_interval=last, restriction=span):
+    days: list[str] = []
+    last = None
+    for _ in at_most(100, "the end of the backfill"):
+        info = plan.next_dagrun_info(last_automated_data_interval=last, restriction=span)
+        if info is None:
+            break
         days.append(f"{info.run_after:%a}")
         last = info.data_interval
     assert days == ["Mon", "Tue", "Wed", "Thu", "Fri"]
