@@ -151,14 +151,33 @@ def test_who_is_deleted_on_the_platform_leaves_the_crm_list_and_stays_a_record(
 
 
 def test_who_comes_back_to_the_platform_is_the_same_person_again(town: Town) -> None:
-    (ann,) = town.on_both("ann@mail.example")
+    (ann,) = town.on_both(
+        "ann@mail.example", firstname="Ann", jobtitle="Cook", address1_city="Oslo", gendercode=2
+    )
     town.act("delete", "ann@mail.example")
     town.sync(full_resync=True)
-    town.platform.contact("ann@mail.example", "Newsletter", FIRSTNAME="Annie")
+    # The form asks for her first name and her phone; nobody has cleared what it does not ask for.
+    town.platform.contact("ann@mail.example", "Newsletter", FIRSTNAME="Annie", PHONE="555")
     run = town.sync()
     assert run.counts["re_added"] == 1
     assert town.on_lists() == (["ann@mail.example"],) * 2
     assert [row["contactid"] for row in town.crm.table("contact")] == [ann]
     town.sync()
-    assert town.record(ann)["firstname"] == "Annie"
+    record = town.record(ann)
+    kept = {"firstname": "Ann", "jobtitle": "Cook", "address1_city": "Oslo", "gendercode": 2}
+    assert {name: record[name] for name in kept} == kept
+    assert record["telephone1"] == "555"
+    assert "conflict: first_name" in set(run.jobs["reason"].dropna())
+    fields = town.fields("ann@mail.example")
+    assert {name: fields[name] for name in ("FIRSTNAME", "JOBTITLE", "CITY", "GENDER")} == {
+        "FIRSTNAME": "Ann",
+        "JOBTITLE": "Cook",
+        "CITY": "Oslo",
+        "GENDER": "Female",
+    }
+    assert town.at_rest()
+    # From here on the new contact has a base of its own.
+    town.edit("ann@mail.example", CITY=None)
+    town.sync()
+    assert not town.record(ann)["address1_city"]
     assert town.at_rest()

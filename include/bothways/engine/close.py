@@ -166,7 +166,7 @@ def _keep_agreement(conn: Connection, run: Run) -> None:
             )
     failed = applying.failed_ids(conn, run_id=run_id)
     for rows in _staged(run, "baselines"):
-        sound = _sound(rows, failed)
+        sound = _sound(_resolved(conn, run, rows), failed)
         baselines.upsert_baselines(conn, account=account, run_id=run_id, frame=sound)
     for rows in _staged(run, "states"):
         list_states.upsert_states(conn, account=account, run_id=run_id, frame=_sound(rows, failed))

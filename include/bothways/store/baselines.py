@@ -1,4 +1,8 @@
-"""Baselines: the field values both sides had when they last agreed; the base of the merge."""
+"""Baselines: the field values a pair of records had when they last agreed; the base of the merge.
+
+A baseline belongs to the pair that it was taken from. Whoever looks it up asks for the pair: a CRM
+record that is linked with another contact has no base, whatever it agreed on with the earlier one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from bothways.tables import FieldType
 
 APART_PREFIX: Final = "apart:"
 _NOTHING: Final = sa.text("'{}'::jsonb")
-_GIVEN: Final = ("entity", "crm_id", "values", "apart")
+_GIVEN: Final = ("entity", "crm_id", "marketing_id", "values", "apart")
 
 
 def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
@@ -24,19 +28,21 @@ def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: R
 
     Values that are not given stay; an older run never overwrites those of a newer one. A value
     that is given ends that an undo left the sides apart in its field, unless `apart` names it too.
+    Nothing stays of what a CRM record agreed on with another contact.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         run_id: The run that made them agree.
-        frame: entity, crm_id, and values: a JSON object by the mapping's names, as text (null is
-            no value). Where an undo leaves the sides apart, `values` has what the CRM has and
-            `apart`, another such object, what the platform has.
+        frame: entity, crm_id, marketing_id, and values: a JSON object by the mapping's names, as
+            text (null is no value). Where an undo leaves the sides apart, `values` has what the
+            CRM has and `apart`, another such object, what the platform has.
     """
     with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
         told = sa.select(
             given.c.entity,
             given.c.crm_id,
+            given.c.marketing_id,
             sa.func.coalesce(given.c["values"], _NOTHING).label("values"),
             sa.func.coalesce(given.c.apart, _NOTHING).label("apart"),
         )
@@ -52,7 +58,7 @@ def load_baselines(
     entity: str | None = None,
     crm_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Return entity, crm_id, a column `field:<name>` for each of ``fields``, and agreed_at.
+    """Return entity, crm_id, marketing_id, `field:<name>` for each of ``fields``, and agreed_at.
 
     Args:
         conn: An open transaction.
@@ -65,6 +71,7 @@ def load_baselines(
     query = sa.select(
         baselines.c.entity,
         baselines.c.crm_id,
+        baselines.c.marketing_id,
         *typed_columns(baselines.c["values"], fields),
         baselines.c.agreed_at,
     ).where(*place)
@@ -74,6 +81,7 @@ def load_baselines(
         [
             pa.field("entity", pa.string()),
             pa.field("crm_id", pa.string()),
+            pa.field("marketing_id", pa.string()),
             *typed_schema(fields),
             pa.field("agreed_at", pa.timestamp("us", tz="UTC")),
         ]
@@ -93,8 +101,8 @@ def load_apart(
 ) -> pd.DataFrame:
     """Return the fields in which an undo left both sides apart.
 
-    Columns: crm_id, and for each of ``fields`` `field:<name>` (what the platform had; what the CRM
-    had is in the baseline) and `apart:<name>` (whether the sides were left apart).
+    Columns: crm_id, marketing_id, and for each of ``fields`` `field:<name>` (what the platform had;
+    what the CRM had is in the baseline) and `apart:<name>` (whether the sides were left apart).
 
     Args:
         conn: An open transaction.
@@ -105,11 +113,17 @@ def load_apart(
     """
     place = [baselines.c.account == account, baselines.c.entity == entity]
     flags = [baselines.c.apart.has_key(name).label(APART_PREFIX + name) for name in fields]
-    query = sa.select(baselines.c.crm_id, *typed_columns(baselines.c.apart, fields), *flags)
+    query = sa.select(
+        baselines.c.crm_id,
+        baselines.c.marketing_id,
+        *typed_columns(baselines.c.apart, fields),
+        *flags,
+    )
     query = query.where(*place, baselines.c.apart != _NOTHING)
     schema = pa.schema(
         [
             pa.field("crm_id", pa.string()),
+            pa.field("marketing_id", pa.string()),
             *typed_schema(fields),
             *(pa.field(APART_PREFIX + name, pa.bool_()) for name in fields),
         ]
@@ -121,12 +135,19 @@ def load_apart(
 def _merged(new: Any) -> dict[str, Any]:
     old = baselines.c
     latest = new.run_id >= sa.func.coalesce(old.run_id, 0)
+    other = new.marketing_id != old.marketing_id
     settled = sa.func.jsonb_object_keys(new["values"]).column_valued("name")
     names = sa.select(sa.func.array_agg(settled)).scalar_subquery()
     kept = old.apart.op("-")(sa.func.coalesce(names, sa.text("'{}'::text[]")))
+    replaced = sa.and_(latest, other)
     return {
-        "apart": sa.case((latest, kept.op("||")(new.apart)), else_=old.apart),
+        "marketing_id": sa.case((latest, new.marketing_id), else_=old.marketing_id),
+        "apart": sa.case(
+            (replaced, new.apart), (latest, kept.op("||")(new.apart)), else_=old.apart
+        ),
         "values": sa.case(
+            (replaced, new["values"]),
+            (other, old["values"]),
             (latest, old["values"].concat(new["values"])),
             else_=new["values"].concat(old["values"]),
         ),

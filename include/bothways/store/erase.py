@@ -202,7 +202,7 @@ def _rows_of(person: _Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         member_tombstones: ended.in_(memberships),
         members: _sided(members, "member_id", crm, marketing),
         links: sa.or_(links.c.email_key.in_(keys), _paired(links, crm, marketing)),
-        baselines: baselines.c.crm_id.in_(crm),
+        baselines: _paired(baselines, crm, marketing),
         list_states: _paired(list_states, crm, marketing),
         suppressions: sa.or_(
             suppressions.c.email_key.in_(keys),

@@ -231,6 +231,7 @@ baselines = sa.Table(
     "baselines",
     metadata,
     *_key("account", "entity", "crm_id"),
+    _text("marketing_id", null=False, comment="the contact that it was agreed on with"),
     sa.Column("values", JSONB, nullable=False, comment="agreed values by the mapping's names"),
     _time("agreed_at", null=False),
     _run("run_id"),
@@ -241,7 +242,7 @@ baselines = sa.Table(
         server_default="{}",
         comment="the platform's values where an undo left the sides apart",
     ),
-    comment="the field values both sides had when they last agreed",
+    comment="the field values that a pair of records had when they last agreed",
 )
 
 list_states = sa.Table(

@@ -171,7 +171,8 @@ class Plan:
         links: Pairs found to be the same person: entity, crm_id, marketing_id, email_key, speaks.
         notes: Sentences for the run's notes.
         baselines: What both sides have once the jobs are written: entity, crm_id, marketing_id,
-            values (a JSON object by the mapping's names).
+            values (a JSON object by the mapping's names); `key` where the contact is yet to be
+            created.
         states: Memberships that both sides agree on without a write: list_key, entity, crm_id,
             marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.

@@ -52,7 +52,7 @@ def test_an_older_run_does_not_move_a_newer_link_back(conn: sa.Connection) -> No
 
 def test_baselines_keep_what_is_not_given_and_their_types(conn: sa.Connection) -> None:
     first, second = open_run(conn), open_run(conn, "second")
-    who = {"entity": ["contact"], "crm_id": ["c1"]}
+    who = {"entity": ["contact"], "crm_id": ["c1"], "marketing_id": ["m1"]}
     whole = '{"name": "Ann", "born": "2000-02-29", "seen": "2026-01-01T00:00:00Z", "n": null}'
     baselines.upsert_baselines(
         conn, **MINE, run_id=second, frame=pd.DataFrame(who | {"values": [whole]})
@@ -77,6 +77,36 @@ def test_baselines_keep_what_is_not_given_and_their_types(conn: sa.Connection) -
     assert pd.isna(row["field:n"])
     bare = pd.DataFrame(who | {"values": [None]})
     assert baselines.upsert_baselines(conn, **MINE, run_id=second, frame=bare) == 1
+
+
+def test_a_baseline_is_of_the_pair_that_it_was_taken_from(conn: sa.Connection) -> None:
+    first, second, third = (open_run(conn, name) for name in ("first", "second", "third"))
+    fields = {"name": FieldType.STRING, "city": FieldType.STRING}
+
+    def keep(run_id: int, contact: str, values: str, apart: str | None = None) -> None:
+        row = {"entity": "contact", "crm_id": "c1", "marketing_id": contact}
+        frame = pd.DataFrame([row | {"values": values, "apart": apart}])
+        baselines.upsert_baselines(conn, **MINE, run_id=run_id, frame=frame)
+
+    def found() -> tuple[str, list[object]]:
+        row = baselines.load_baselines(conn, **MINE, fields=fields).iloc[0]
+        values = row[["field:name", "field:city"]]
+        return row["marketing_id"], [None if pd.isna(value) else value for value in values]
+
+    def apart() -> int:
+        ids = pd.Series(["c1"])
+        asked = {**MINE, "fields": fields, "entity": "contact", "crm_ids": ids}
+        return len(baselines.load_apart(conn, **asked))
+
+    keep(first, "m1", '{"name": "Ann", "city": "Oslo"}', '{"city": "Rome"}')
+    assert apart() == 1
+    keep(third, "m2", '{"name": "Annie"}')
+    assert found() == ("m2", ["Annie", None])
+    assert apart() == 0
+    # An older run, that still knew the earlier pair, adds nothing to the newer one.
+    keep(second, "m1", '{"name": "Ann", "city": "Bonn"}', '{"city": "Rome"}')
+    assert found() == ("m2", ["Annie", None])
+    assert apart() == 0
 
 
 def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:

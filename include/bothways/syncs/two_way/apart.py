@@ -10,7 +10,7 @@ import pandas as pd
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, joined
-from bothways.syncs.two_way.values import Apart, Values
+from bothways.syncs.two_way.values import Apart, Values, of_pairs
 from bothways.tables import FIELD_PREFIX, FieldType
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
@@ -72,8 +72,7 @@ def _left_apart(inputs: Inputs, part: Values) -> pd.DataFrame:
 
 def _marked(part: Values, rows: pd.DataFrame) -> tuple[Values, pd.DataFrame, pd.DataFrame]:
     """Return the part with the base that is due, where it is held, and where it is so no more."""
-    beside = rows.set_index("crm_id").reindex(pd.Index(part.rows["crm_id"]))
-    beside = beside.set_axis(part.rows.index, axis=0)
+    beside = of_pairs(rows, part.rows)
     names = [name for name in part.crm.columns if name in beside.columns]
     flags = pd.DataFrame(
         {name: beside[baselines.APART_PREFIX + name.removeprefix(FIELD_PREFIX)] for name in names},

@@ -304,6 +304,7 @@ def _baselines(part: Values, writing: _Writing) -> pd.DataFrame:
             "entity": part.mapping.entity,
             "crm_id": part.rows.loc[keep, "crm_id"],
             "marketing_id": part.rows.loc[keep, "marketing_id"],
+            "key": part.rows.loc[keep, "crm_email_key"],
             "values": json_objects(values, field_columns(values), mask=mask),
             "person": part.rows.loc[keep, "person"],
         }

@@ -113,7 +113,7 @@ def _fields(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Return what both sides last agreed on; the platform keeps an option as its label."""
+    """Return what each pair last agreed on; the platform keeps an option as its label."""
     types = {
         name: FieldType.STRING if item.type is FieldType.OPTION else item.type
         for name, item in mapping.fields.items()
@@ -126,7 +126,17 @@ def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
         entity=mapping.entity,
         crm_ids=rows["crm_id"],
     )
-    found = found.assign(known=True).set_index("crm_id")
-    beside = found.reindex(pd.Index(rows["crm_id"])).set_axis(rows.index, axis=0)
+    beside = of_pairs(found.assign(known=True), rows)
     address = beside[ADDRESS_COLUMN].fillna(rows["link_key"])
     return beside.assign(**{ADDRESS_COLUMN: address})
+
+
+def of_pairs(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what the store has of each pair, over the pairs' index; nulls where it has nothing.
+
+    Args:
+        found: Rows with crm_id and marketing_id, one per CRM record.
+        rows: Persons.rows; one without a contact is no pair yet.
+    """
+    pair = ["crm_id", "marketing_id"]
+    return rows[pair].merge(found, on=pair, how="left").set_axis(rows.index, axis=0)
