@@ -218,6 +218,45 @@ def test_a_record_that_takes_the_place_of_a_deleted_one_is_linked() -> None:
     assert pairs(found) == [("anna", "1", False, "deleted_in_crm"), ("anna2", "1", True, None)]
 
 
+def test_a_follower_that_nobody_speaks_beside_keeps_its_contact() -> None:
+    """The record that spoke is gone for good: nobody else would hold the contact."""
+    found = match(
+        contacts(person("twin", "twin@x")),
+        contacts(person("1", "anna@x")),
+        links(("contact", "twin", "1", "anna@x", False)),
+    )
+    assert records(found.pairs, "crm_id", "marketing_id") == [("twin", "1")]
+    assert found.dropped.empty
+
+
+def test_of_two_contacts_with_one_address_the_one_that_nobody_left_is_meant() -> None:
+    found = match(
+        contacts(person("anna", "new@x"), person("eve", "anna@x")),
+        contacts(person("1", "anna@x"), person("2", "anna@x")),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "1", True, "moved_in_crm"), ("eve", "2", True, None)]
+
+
+def test_an_address_that_both_sides_moved_to_is_still_the_persons_own() -> None:
+    found = match(
+        contacts(person("anna", "anna@x"), person("lead", "anna@x", entity="lead")),
+        contacts(person("1", "anna@x")),
+        links(("contact", "anna", "1", "old@x", True)),
+    )
+    assert pairs(found) == [("anna", "1", True, "moved_in_both"), ("lead", "1", False, None)]
+
+
+def test_who_is_gone_on_both_sides_is_not_brought_back_by_a_new_contact() -> None:
+    found = match(
+        contacts(person("anna", None, deleted=True)),
+        contacts(person("1", None, deleted=True), person("2", "anna@x")),
+        links(ANNA),
+    )
+    assert pairs(found) == [("anna", "1", True, "deleted_in_both")]
+    assert records(found.marketing_only, "marketing_id") == [("2",)]
+
+
 def test_nothing_in_gives_nothing_out() -> None:
     found = match(contacts(), contacts(), links(ANNA))
     assert found.pairs.empty
