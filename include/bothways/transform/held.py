@@ -72,12 +72,12 @@ class Held:
     @classmethod
     def of(cls, links: pd.DataFrame, people: Side, contacts: Side) -> Held:
         """Look up the ends of each link."""
-        gone, case = column(links, "gone", _TEXT), column(links, "case", _TEXT)
+        case = column(links, "case", _TEXT)
         key = column(links, "email_key", _TEXT)
         crm_row = places(record_ids(links, "crm_id"), people.names)
         marketing_row = places(column(links, "marketing_id", _TEXT), contacts.names)
-        crm_gone = _gone(people, crm_row, gone, "crm") | truths(pc.equal(case, "merged_away"))
-        marketing_gone = _gone(contacts, marketing_row, gone, "marketing")
+        crm_gone = _gone(people, crm_row) | truths(pc.equal(case, "merged_away"))
+        marketing_gone = _gone(contacts, marketing_row)
         crm_key = _key_now(people, crm_row, ~crm_gone, key)
         told = _spoken_keys(links, key)
         marketing_key = _key_now(contacts, marketing_row, ~marketing_gone, told)
@@ -96,13 +96,6 @@ class Held:
     def column(self, name: str) -> Array:
         """Return a column of the links."""
         return column(self.links, name, _TEXT)
-
-    @property
-    def returned(self) -> np.ndarray:
-        """Say which ends were gone before a row told that they are back."""
-        was_gone = truths(self.column("gone").is_valid())
-        back: np.ndarray = was_gone & ~self.crm_gone & ~self.marketing_gone
-        return back
 
     def cases(self) -> Array:
         """Return what there is to tell of each link, as `match.Matches.pairs` names it."""
@@ -157,11 +150,9 @@ def take_rows(values: Array, rows: np.ndarray) -> Array:
     return values.take(pa.array(rows, mask=rows < 0))
 
 
-def _gone(side: Side, row: np.ndarray, gone: Array, name: str) -> np.ndarray:
-    """Say where a link's end is deleted; a live row tells that it is back."""
-    before = truths(pc.is_in(gone, value_set=pa.array([name, "both"])))
-    now = truths(take_rows(pa.array(side.deleted), row))
-    return np.where(row < 0, before, now)
+def _gone(side: Side, row: np.ndarray) -> np.ndarray:
+    """Say where a link's end is deleted."""
+    return truths(take_rows(pa.array(side.deleted), row))
 
 
 def _key_now(side: Side, row: np.ndarray, present: np.ndarray, before: Array) -> Array:

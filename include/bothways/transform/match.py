@@ -17,7 +17,7 @@ What is decided here:
 - **Deleted** on a side: the pair says where (``deleted_in_crm``, ``deleted_in_marketing``,
   ``deleted_in_both``).
 - **Back again**: where the platform contact is gone and one with the CRM record's address turns
-  up, or the same one returns, the link goes there (``re_added``).
+  up, the link goes there (``re_added``).
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
             record once. Everything, or what changed.
         marketing: `id`, `email_key`, `deleted`; each contact once. Everything, or what changed.
         links: `entity`, `crm_id`, `marketing_id`, `email_key`, `speaks`: at least those of the
-            people above, of the records they were merged into, and of their addresses. A column
-            `gone` (``crm``, ``marketing`` or ``both``) may say where an earlier run saw a deletion.
+            people above, of the records they were merged into, and of their addresses.
     """
     people, contacts = Side.crm(crm), Side.marketing(marketing)
     following, handed_over = follow_merges(links, crm)
@@ -87,16 +86,15 @@ _PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "speaks", "new_link",
 
 def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
     """Hand links of contacts that are gone to those who turned up under the same address."""
-    if not (held.marketing_gone.any() or held.returned.any()):
+    if not held.marketing_gone.any():
         return held, held.links.iloc[:0]
     free = np.flatnonzero(_unlinked(contacts, held.marketing_row))
     offered = _Offer.of(contacts.keys.take(free), contacts.names.take(free))
     place = places(held.crm_key, offered.keys)
     wanted = held.marketing_gone & ~held.crm_gone & (place >= 0)
-    again = wanted | held.returned
-    if not again.any():
+    if not wanted.any():
         return held, held.links.iloc[:0]
-    links = held.links.assign(case=held.links["case"].mask(again, "re_added"))
+    links = held.links.assign(case=held.links["case"].mask(wanted, "re_added"))
     before = links[wanted]
     ids = take_rows(offered.names, np.where(wanted, place, -1))
     links["marketing_id"] = pd.arrays.ArrowExtensionArray(
@@ -104,7 +102,6 @@ def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.Data
     )
     links["new_link"] = links["new_link"].mask(wanted, other=True)
     links["email_key"] = links["email_key"].mask(wanted, _column(held.crm_key, links.index))
-    links["gone"] = links["gone"].mask(again, None)
     return Held.of(links, people, contacts), before
 
 

@@ -9,7 +9,7 @@ from bothways.transform.columns import column, typed
 from bothways.transform.kernels import Array, nulls, pc
 
 _TEXT = pa.string()
-_TEXTS = ("entity", "crm_id", "marketing_id", "email_key", "gone", "case")
+_TEXTS = ("entity", "crm_id", "marketing_id", "email_key", "case")
 _LINKS = pa.schema(
     [pa.field(name, _TEXT) for name in _TEXTS]
     + [pa.field(name, pa.bool_()) for name in ("speaks", "new_link")]

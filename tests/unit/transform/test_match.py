@@ -194,14 +194,6 @@ def test_a_contact_that_is_back_under_a_new_id_is_linked_again() -> None:
     assert records(found.dropped, "marketing_id", "case") == [("1", "re_added")]
 
 
-def test_a_contact_that_an_earlier_run_saw_deleted_is_back() -> None:
-    gone = links(ANNA).assign(gone="marketing")
-    same = match(contacts(), contacts(person("1", "anna@x")), gone)
-    assert pairs(same) == [("anna", "1", True, "re_added")]
-    another = match(contacts(person("anna", "anna@x")), contacts(person("2", "anna@x")), gone)
-    assert pairs(another) == [("anna", "2", True, "re_added")]
-
-
 def test_two_people_who_come_back_as_one_have_one_speaker() -> None:
     """Found by the histories: both went on speaking."""
     gone = contacts(*(person(one, None, deleted=True) for one in "12"), person("3", "anna@x"))
