@@ -9,6 +9,11 @@ Side = Literal["crm", "marketing"]
 SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
 
 
+# Why somebody leaves a list on one side: they were taken off it by hand on the other. Any other
+# reason is that they may not be mailed.
+BY_HAND: Final = ("left_crm", "left_marketing")
+
+
 def other(side: Side) -> Side:
     """Return the opposite side."""
     return "marketing" if side == "crm" else "crm"

@@ -29,6 +29,7 @@ def word(side: str, reason: str, *, list_key: str = "", lifted: bool = False) ->
         side=side,
         reason=reason,
         list_key=list_key,
+        list_id="7" if list_key else "",
         lifted_at=DAY if lifted else None,
         suppressed_at=DAY,
         vendor_reason=None,

@@ -39,7 +39,8 @@ class Person:
         lists: Which lists they are or were on: side, list_key, name, status, changed_at,
             deleted_at.
         agreed: How their memberships stood when both sides last agreed.
-        suppressions: Who said that they may not be mailed, since when and why.
+        suppressions: Who said that they may not be mailed, since when and why; `list_key` where it
+            is about a list that the account maps, `list_id` where it is about any.
         retries: Their records in error, and when they are tried again.
         jobs: What runs did with them, newest first, with the run's `sync_type`, `started_at`,
             `dag_id` and `dry_run`; JOBS_SHOWN of them at most.
@@ -257,8 +258,15 @@ def _agreed(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows
 def _suppressions(
     conn: sa.Connection, account: str, email_key: str, ids: dict[str, set[str]]
 ) -> Rows:
+    same_list = sa.and_(
+        list_ids.c.account == suppressions.c.account,
+        list_ids.c.side == suppressions.c.side,
+        list_ids.c.list_id == suppressions.c.list_id,
+        list_ids.c.list_id != "",
+    )
+    list_key = sa.select(sa.func.min(list_ids.c.list_key)).where(same_list).scalar_subquery()
     ways = [
-        sa.select(suppressions).where(
+        sa.select(suppressions, list_key.label("list_key")).where(
             suppressions.c.account == account,
             suppressions.c.side == side,
             sa.or_(suppressions.c.email_key == email_key, suppressions.c.record_id.in_(some)),

@@ -28,7 +28,7 @@ def why_not_mailed(person: Person) -> str:
     A word that the store keeps comes before what a record says, which no run has carried over yet.
     """
     in_force = [row for row in person.suppressions if row.lifted_at is None]
-    whole = [row for row in in_force if not row.list_key]
+    whole = [row for row in in_force if not row.list_id]
     if whole:
         return f"This person may not be mailed: {_told(whole[0])}."
     if record := _gravest(person):
@@ -36,7 +36,7 @@ def why_not_mailed(person: Person) -> str:
         return f"This person may not be mailed: {word} in the {words.within(record.side)}."
     if in_force:
         row = in_force[0]
-        return f"This person may not be mailed on list {row.list_key}: {_told(row)}."
+        return f"This person may not be mailed on list {row.list_key or row.list_id}: {_told(row)}."
     return "Nothing that runs have seen forbids it."
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -68,8 +66,8 @@ def _suppressed(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> N
 
 
 def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """Put written suppressions into the ledger, as if they had been read."""
-    written = read_objects(rows["values"], {"member_id": pa.string()})
+    """Put written suppressions into the ledger; when they are of, the side is yet to tell."""
+    written = read_objects(rows["values"], {"member_id": pa.string(), "list_id": pa.string()})
     suppressions.remember(
         conn,
         account=run.account.name,
@@ -78,12 +76,11 @@ def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> Non
         frame=pd.DataFrame(
             {
                 "email_key": rows["email_key"],
-                "list_key": rows["list_key"].fillna(""),
+                "list_id": written[FIELD_PREFIX + "list_id"],
                 "email": rows["email"],
                 "reason": rows["reason"],
                 "record_id": rows["record_id"],
                 "member_id": written[FIELD_PREFIX + "member_id"],
-                "suppressed_at": datetime.now(UTC),
             }
         ).dropna(subset="email_key"),
     )

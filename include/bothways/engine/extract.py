@@ -179,9 +179,7 @@ class _Reading:
         elif self.dataset.kind == "members":
             members = rows
         else:
-            suppressions.absorb_suppressions(
-                conn, **place, run_id=run_id, rows=rows, list_keys=self._list_keys()
-            )
+            suppressions.absorb_suppressions(conn, **place, run_id=run_id, rows=rows)
             if self.dataset.kind == "list_suppressions":
                 # The platform tells an unsubscribe from a list as no change of the contact.
                 members = _ended_on(rows)

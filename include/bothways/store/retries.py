@@ -1,4 +1,8 @@
-"""Records in error: when they are tried again, and when no more."""
+"""Records in error: when they are tried again, and when no more.
+
+Somebody who may not be mailed is never given up: until the write went through, it is tried again
+every hour at least.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,11 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.schema import jobs, retries, runs
+from bothways.terms import BY_HAND
 
 GIVEN_UP: Final = "given_up"
 _DOUBLINGS: Final = 10
+_CONSENT_WAITS: Final = 3600.0  # seconds at most
 _DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _DUE]).append(
     pa.field("attempts", pa.int64())
@@ -28,6 +34,7 @@ def settle_retries(
 
     A source row is known by its side, entity, id (or address, where it has none) and list. The
     wait doubles with each further error. A repeat for the same run counts as one try.
+    What is about consent is never given up, and waits an hour at most.
 
     Args:
         conn: An open transaction.
@@ -41,13 +48,14 @@ def settle_retries(
     ).one()
     place = {"account": run.account, "sync_type": run.sync_type}
     _forget(conn, run_id, place)
-    failed = _rows(run_id).where(jobs.c.result == "error").subquery()
+    failed = _failed(run_id)
     source = sa.select(
         *(sa.literal(value).label(name) for name, value in place.items()),
         *failed.c,
         sa.literal(1),
-        sa.literal(now, sa.DateTime(timezone=True)) + _wait(sa.literal(1), minutes),
-        sa.literal(attempts <= 1),
+        sa.literal(now, sa.DateTime(timezone=True))
+        + _wait(sa.literal(1), minutes, consent=failed.c.consent),
+        sa.and_(sa.literal(attempts <= 1), sa.not_(failed.c.consent)),
         sa.literal(run_id, sa.BigInteger),
         sa.literal(run_id, sa.BigInteger),
     ).ext(distinct_on(*[failed.c[name] for name in _DUE[:-1]]))
@@ -60,8 +68,10 @@ def settle_retries(
     changes = {
         "email_key": new.email_key,
         "attempts": tries,
-        "next_at": sa.literal(now, sa.DateTime(timezone=True)) + _wait(tries, minutes),
-        "given_up": tries >= attempts,
+        "next_at": sa.literal(now, sa.DateTime(timezone=True))
+        + _wait(tries, minutes, consent=new.consent),
+        "given_up": sa.and_(tries >= attempts, sa.not_(new.consent)),
+        "consent": new.consent,
         "error_code": new.error_code,
         "error_message": new.error_message,
         "last_run": new.last_run,
@@ -109,6 +119,54 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     return conn.execute(mine.values(reason=GIVEN_UP)).rowcount
 
 
+def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
+    """Say how many people may not be mailed and are still not known to both sides as such.
+
+    Only those count who were tried as often as anybody else would be, and whom the run has just
+    tried again in vain or left to wait; others it has brought through, or could not look at.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run, whose retries are settled.
+        attempts: Tries after which other records are given up.
+
+    Returns:
+        How many people, and how often the most tried of them was tried.
+    """
+    mine = sa.and_(
+        runs.c.run_id == run_id,
+        retries.c.account == runs.c.account,
+        retries.c.sync_type == runs.c.sync_type,
+    )
+    people = sa.func.coalesce(retries.c.email_key, retries.c.source_id)
+    query = sa.select(
+        sa.func.count(people.distinct()), sa.func.coalesce(sa.func.max(retries.c.attempts), 0)
+    ).where(
+        mine,
+        retries.c.consent,
+        retries.c.attempts >= attempts,
+        sa.or_(retries.c.last_run == run_id, retries.c.next_at > runs.c.started_at),
+    )
+    number, tries = conn.execute(query).one()
+    return number, tries
+
+
+def _failed(run_id: int) -> sa.Subquery:
+    """Select a run's source rows in error, each once, and whether it is about consent."""
+    consent = sa.or_(
+        jobs.c.kind == "suppress",
+        jobs.c.entity == "suppression",
+        sa.and_(jobs.c.kind == "leave", sa.func.coalesce(jobs.c.reason, "").not_in(BY_HAND)),
+    )
+    rows = _rows(run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
+    rows = rows.where(jobs.c.result == "error")
+    found = rows.subquery()
+    keys = [found.c[name] for name in _DUE[:-1]]
+    any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
+    names = [column for column in found.c if column.name != "consent"]
+    return sa.select(*names, any_job.label("consent")).subquery()
+
+
 def _rows(run_id: int) -> sa.Select[Any]:
     """Select the source rows of a run's jobs, under the names that retries has for them."""
     identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
@@ -134,7 +192,10 @@ def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
     conn.execute(retries.delete().where(*same))
 
 
-def _wait(tries: sa.ColumnElement[int], minutes: int) -> sa.ColumnElement[Any]:
+def _wait(
+    tries: sa.ColumnElement[int], minutes: int, *, consent: sa.ColumnElement[bool]
+) -> sa.ColumnElement[Any]:
     doublings = sa.func.least(tries - 1, _DOUBLINGS)
     seconds = 60.0 * minutes * sa.func.power(2, doublings, type_=sa.Float)
+    seconds = sa.case((consent, sa.func.least(seconds, _CONSENT_WAITS)), else_=seconds)
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval)

@@ -2,6 +2,9 @@
 
 Nothing removes a row but `lift` (and the erasure of the person). A side that drops its own record
 of a suppression only marks the row; of several reasons for one address the gravest is kept.
+
+Words are ordered by the clock of the side that said them, and by nothing of ours. A word that was
+lifted counts again if it is another word: one with a later time, or with another record.
 """
 
 from __future__ import annotations
@@ -13,15 +16,30 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import suppressions as ledger
 from bothways.tables import Side, Status
 
+ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
+
 _SHARED: Final = ("email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id")
-_KNOWN: Final = (
-    "side", "email_key", "list_key", "member_id", "email", "reason", "vendor_reason",
-    "suppressed_at", "record_id", "deleted_at", "settled_at",
-)  # fmt: skip
+_TIME: Final = pa.timestamp("us", tz="UTC")
+_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("side", pa.string()),
+    pa.field("email_key", pa.string()),
+    pa.field("list_id", pa.string()),
+    pa.field("member_id", pa.string()),
+    pa.field("email", pa.string()),
+    pa.field("reason", pa.string()),
+    pa.field("personal", pa.bool_()),
+    pa.field("vendor_reason", pa.string()),
+    pa.field("suppressed_at", _TIME),
+    pa.field("told_at", _TIME),
+    pa.field("record_id", pa.string()),
+    pa.field("deleted_at", _TIME),
+    pa.field("settled_at", _TIME),
+]
+_KNOWN: Final = pa.schema(_FIELDS)
 
 
 def absorb_suppressions(
@@ -31,7 +49,6 @@ def absorb_suppressions(
     side: Side,
     run_id: int,
     rows: pa.Table,
-    list_keys: Mapping[str, str] | None = None,
 ) -> int:
     """Take in a page of suppressions; return how many rows were touched.
 
@@ -44,7 +61,6 @@ def absorb_suppressions(
         side: Who tells it.
         run_id: The run that read it.
         rows: SUPPRESSIONS with `email_key`.
-        list_keys: List id → list key; a list that is not mapped stands under its id.
     """
     columns = [
         *columns_of(ledger, *_SHARED),
@@ -54,38 +70,45 @@ def absorb_suppressions(
     ]
     with staged(conn, columns, rows) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
-        list_key = sa.func.coalesce(_list_key(given.c.list_id, list_keys or {}), "")
         told = sa.select(
-            *(given.c[name] for name in _SHARED if name != "member_id"),
+            *_words(side, given),
+            given.c.reason,
             given.c.id.label("record_id"),
-            list_key.label("list_key"),
-            _member(side, list_key, given.c.member_id).label("member_id"),
+            given.c.suppressed_at,
+            given.c.suppressed_at.label("told_at"),
+            (given.c.reason != Status.BOUNCED.value).label("personal"),
         ).where(sa.not_(gone), given.c.email_key.is_not(None))
-        touched = _keep(conn, account, side, run_id, told.subquery())
+        place = {"account": account, "side": side, "seen_run": run_id}
+        touched = _keep(conn, place, told.subquery(), _told_again)
         return touched + _drop(conn, account, side, run_id, given)
 
 
 def remember(conn: sa.Connection, *, account: str, side: Side, run_id: int, frame: Rows) -> int:
     """Take in suppressions that we wrote to a side ourselves; return how many rows were touched.
 
+    Their times are unknown until the side tells them. What was lifted before is in force again.
+
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Where they were written.
         run_id: The run that wrote them.
-        frame: email_key, and where known list_key, member_id, email, reason, vendor_reason,
-            suppressed_at (UTC) and record_id.
+        frame: email_key, and where known list_id, member_id, email, reason, vendor_reason and
+            record_id.
     """
-    names = ("list_key", "record_id", *_SHARED)
+    names = ("list_id", "record_id", *(name for name in _SHARED if name != "suppressed_at"))
     with staged(conn, columns_of(ledger, *names), frame) as given:
-        list_key = sa.func.coalesce(given.c.list_key, "")
+        reason = sa.func.coalesce(given.c.reason, Status.SUPPRESSED.value)
         told = sa.select(
-            *(given.c[name] for name in names if name not in ("list_key", "member_id", "reason")),
-            list_key.label("list_key"),
-            _member(side, list_key, given.c.member_id).label("member_id"),
-            sa.func.coalesce(given.c.reason, Status.SUPPRESSED.value).label("reason"),
+            *_words(side, given),
+            reason.label("reason"),
+            given.c.record_id,
+            sa.null().cast(ledger.c.suppressed_at.type).label("suppressed_at"),
+            sa.null().cast(ledger.c.told_at.type).label("told_at"),
+            (reason != Status.BOUNCED.value).label("personal"),
         ).where(given.c.email_key.is_not(None))
-        return _keep(conn, account, side, run_id, told.subquery())
+        place = {"account": account, "side": side, "seen_run": run_id}
+        return _keep(conn, place, told.subquery(), _written)
 
 
 def load_suppressions(
@@ -94,36 +117,43 @@ def load_suppressions(
     account: str,
     side: Side | None = None,
     email_keys: pd.Series | None = None,
-    list_key: str | None = None,
+    record_ids: pd.Series | None = None,
+    list_ids: Mapping[Side, str] | None = None,
     settled: bool | None = None,
 ) -> pd.DataFrame:
     """Return the suppressions in force, by address.
 
-    Columns: side, email_key, list_key ("" for the whole account), member_id ("" where it is the
-    address's), email, reason, vendor_reason, suppressed_at, record_id, deleted_at (the side
-    dropped its record), settled_at (the other side has it).
+    Columns: side, email_key, list_id ("" for the whole account), member_id ("" where it is the
+    address's), email, reason, personal, vendor_reason, suppressed_at (the earliest time told),
+    told_at (the latest), record_id, deleted_at (the side dropped its record), settled_at (the
+    other side has it).
 
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Only what this side told; None for both.
-        email_keys: Only of these normalised addresses; None for all.
-        list_key: Only of this list, or "" for the whole account's; None for all.
+        email_keys: Only of these normalised addresses …
+        record_ids: … or, as well, these records; all where neither is given.
+        list_ids: Only of the list that each side has under this id, or of the whole account
+            (ACCOUNT_WIDE); a side that is left out tells nothing. None for all lists.
         settled: Only what the other side has, or has not, yet.
     """
     place = [ledger.c.account == account]
     if side is not None:
         place.append(ledger.c.side == side)
-    query = sa.select(*(ledger.c[name] for name in _KNOWN))
+    query = sa.select(*(ledger.c[name] for name in _KNOWN.names))
     query = query.where(*place, ledger.c.lifted_at.is_(None))
-    if list_key is not None:
-        query = query.where(ledger.c.list_key == list_key)
+    if list_ids is not None:
+        lists = [
+            sa.and_(ledger.c.side == which, ledger.c.list_id == list_id)
+            for which, list_id in list_ids.items()
+        ]
+        query = query.where(sa.or_(sa.false(), *lists))
     if settled is not None:
         query = query.where(ledger.c.settled_at.is_not(None) == sa.literal(settled))
-    time = pa.timestamp("us", tz="UTC")
-    schema = pa.schema([pa.field(n, time if n.endswith("_at") else pa.string()) for n in _KNOWN])
-    query = query.order_by(ledger.c.email_key, ledger.c.side, ledger.c.list_key, ledger.c.member_id)
-    return read_frame(conn, query.where(*matching(ledger, {"email_key": email_keys})), schema)
+    query = query.order_by(ledger.c.email_key, ledger.c.side, ledger.c.list_id, ledger.c.member_id)
+    asked = {"email_key": email_keys, "record_id": record_ids}
+    return read_frame(conn, query.where(*matching(ledger, asked)), _KNOWN)
 
 
 def settle_suppressions(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
@@ -133,9 +163,9 @@ def settle_suppressions(conn: sa.Connection, *, account: str, side: Side, frame:
         conn: An open transaction.
         account: The account's name.
         side: Who told them.
-        frame: email_key and, for those of a list, list_key.
+        frame: email_key and, for those of a list, list_id.
     """
-    with staged(conn, columns_of(ledger, "email_key", "list_key"), frame) as given:
+    with staged(conn, columns_of(ledger, "email_key", "list_id"), frame) as given:
         same = _same_address(account, side, given)
         open_rows = ledger.update().where(*same, ledger.c.settled_at.is_(None))
         return conn.execute(open_rows.values(settled_at=sa.func.clock_timestamp())).rowcount
@@ -146,15 +176,16 @@ def lift(
 ) -> int:
     """End suppressions, because the person came back by the platform's own means.
 
-    The rows stay, with the reason; a later suppression counts again, an older one that is read
-    once more does not.
+    Only the very words that are named end: one that was told since stays in force. The rows stay,
+    with the reason. Another word counts again (see the module); the same, read once more, does not.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Who told that they ended.
         run_id: The run that learned it.
-        frame: email_key and, for those of a list, list_key.
+        frame: The words as `load_suppressions` gave them: email_key, record_id, told_at and, for
+            those of a list, list_id.
         reason: What the audit says; it may not be empty.
 
     Raises:
@@ -167,23 +198,34 @@ def lift(
         "lifted_run": run_id,
         "lifted_reason": reason,
     }
-    with staged(conn, columns_of(ledger, "email_key", "list_key"), frame) as given:
+    columns = columns_of(ledger, "email_key", "list_id", "record_id", "told_at")
+    with staged(conn, columns, frame) as given:
         same = _same_address(account, side, given)
+        same += [
+            sa.not_(ledger.c[name].is_distinct_from(given.c[name]))
+            for name in ("record_id", "told_at")
+        ]
         in_force = ledger.update().where(*same, ledger.c.lifted_at.is_(None))
         return conn.execute(in_force.values(values)).rowcount
 
 
-def _list_key(list_id: sa.Column[Any], keys: Mapping[str, str]) -> sa.ColumnElement[Any]:
-    return sa.case(dict(keys), value=list_id, else_=list_id) if keys else list_id
+def _words(side: Side, given: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """Return what a suppression is about, and in which words it was told."""
+    list_id = sa.func.coalesce(given.c.list_id, "")
+    return [
+        *(given.c[name] for name in ("email", "email_key", "vendor_reason")),
+        list_id.label("list_id"),
+        _member(side, list_id, given.c.member_id).label("member_id"),
+    ]
 
 
 def _member(
-    side: Side, list_key: sa.ColumnElement[Any], member_id: sa.Column[Any]
+    side: Side, list_id: sa.ColumnElement[Any], member_id: sa.Column[Any]
 ) -> sa.ColumnElement[Any]:
     """On a list a CRM keeps one record per person; everything else is about the address."""
     if side == "marketing":
         return sa.literal("")
-    return sa.case((list_key == "", ""), else_=sa.func.coalesce(member_id, ""))
+    return sa.case((list_id == "", ""), else_=sa.func.coalesce(member_id, ""))
 
 
 def _same_address(account: str, side: Side, given: sa.Table) -> list[sa.ColumnElement[bool]]:
@@ -191,13 +233,14 @@ def _same_address(account: str, side: Side, given: sa.Table) -> list[sa.ColumnEl
         ledger.c.account == account,
         ledger.c.side == side,
         ledger.c.email_key == given.c.email_key,
-        ledger.c.list_key == sa.func.coalesce(given.c.list_key, ""),
+        ledger.c.list_id == sa.func.coalesce(given.c.list_id, ""),
     ]
 
 
-def _keep(conn: sa.Connection, account: str, side: Side, run_id: int, told: sa.Subquery) -> int:
-    place = {"account": account, "side": side, "seen_run": run_id}
-    key = sa.tuple_(told.c.email_key, told.c.list_key, told.c.member_id)
+def _keep(
+    conn: sa.Connection, place: Mapping[str, Any], told: sa.Subquery, changes: Changes
+) -> int:
+    key = sa.tuple_(told.c.email_key, told.c.list_id, told.c.member_id)
     alone = sa.select(sa.func.count() == sa.func.count(key.distinct())).select_from(told)
     # Of several rows of one page about one address the gravest, the first and the last count.
     orders = [
@@ -207,16 +250,30 @@ def _keep(conn: sa.Connection, account: str, side: Side, run_id: int, told: sa.S
     ]
     if conn.execute(alone).scalar_one():
         del orders[1:]
-    return max(
-        upsert(conn, ledger, told, place, changes=_told_again, prefer=order) for order in orders
-    )
+    return max(upsert(conn, ledger, told, place, changes=changes, prefer=order) for order in orders)
 
 
 def _told_again(new: Any) -> dict[str, Any]:
+    """Return what becomes of a row when its side tells a word on it."""
     old = ledger.c
-    # A lifted row counts again only for a word that is later than the lifting.
-    later = sa.func.coalesce(new.suppressed_at > old.lifted_at, new.seen_run > old.lifted_run)
-    afresh = sa.and_(old.lifted_at.is_not(None), later)
+    later = sa.func.coalesce(new.told_at > old.told_at, sa.false())
+    return _changed(new, other=sa.or_(later, new.record_id.is_distinct_from(old.record_id)))
+
+
+def _written(new: Any) -> dict[str, Any]:
+    """Return what becomes of a row when we write a word to its side, which makes it a new one."""
+    return _changed(new, other=sa.true())
+
+
+def _changed(new: Any, *, other: sa.ColumnElement[bool]) -> dict[str, Any]:
+    """Return a row's new values.
+
+    Args:
+        new: The word.
+        other: It is not the one that the row has.
+    """
+    old = ledger.c
+    afresh = sa.and_(old.lifted_at.is_not(None), other)
     graver = sa.or_(afresh, _gravity(new.reason) > _gravity(old.reason))
     equal = _gravity(new.reason) == _gravity(old.reason)
     latest = new.seen_run >= sa.func.coalesce(old.seen_run, 0)
@@ -241,6 +298,8 @@ def _told_again(new: Any) -> dict[str, Any]:
             (afresh, new.suppressed_at),
             else_=sa.func.least(old.suppressed_at, new.suppressed_at),
         ),
+        "told_at": sa.case((afresh, new.told_at), else_=sa.func.greatest(old.told_at, new.told_at)),
+        "personal": sa.case((afresh, new.personal), else_=sa.or_(old.personal, new.personal)),
         "email": last_known("email"),
         "record_id": last_known("record_id"),
         "seen_run": seen,

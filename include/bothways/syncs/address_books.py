@@ -236,9 +236,10 @@ class _ListPlan:
         verdicts = ignore_reasons(people, inputs.rules, erased=erased)
         reason = verdicts["reason"]
         reason = reason.mask(people["list_status"].isna(), "not_on_list")
-        suppressed = known.ledger(inputs, None, people["email_key"])
-        suppressed = suppressed[suppressed["list_key"].isin(["", self._list.key])]
-        do_not_mail = people["email_key"].isin(suppressed["email_key"]) | people["crm_silent"]
+        keys = people["email_key"]
+        do_not_mail = people["crm_silent"]
+        for key in ("", self._list.key):
+            do_not_mail |= keys.isin(known.ledger(inputs, None, keys, key)["email_key"])
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
         reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
         if inputs.account.settings.only_open_leads_and_active_contacts:

@@ -177,7 +177,7 @@ class Plan:
             marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
         lifted: Suppressions of the account that ended since the person came back by the platform's
-            own means: side, email_key.
+            own means: side, email_key, and which word of theirs it was: record_id, told_at.
         skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
     """
 

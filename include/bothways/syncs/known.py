@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from bothways.store import erase, records, suppressions
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
-from bothways.tables import FieldType, Side
+from bothways.tables import SIDES, FieldType, Side
 
 
 def people(
@@ -47,16 +49,38 @@ def members(
 
 
 def ledger(
-    inputs: Inputs, side: Side | None, email_keys: pd.Series, list_key: str | None = None
+    inputs: Inputs,
+    side: Side | None,
+    email_keys: pd.Series,
+    list_key: str | None = None,
+    *,
+    record_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Return the suppressions of these addresses: of a list, of the account (""), or all (None)."""
+    """Return the suppressions of these addresses, or records.
+
+    Args:
+        inputs: The plan's inputs.
+        side: Only what this side told; None for both.
+        email_keys: The addresses.
+        list_key: Only of this list, or of the account (""); None for all.
+        record_ids: As well, those with one of these records.
+    """
     return suppressions.load_suppressions(
         inputs.conn,
         account=inputs.account.name,
         side=side,
         email_keys=_distinct(email_keys),
-        list_key=list_key,
+        record_ids=_distinct(record_ids),
+        list_ids=None if list_key is None else _list_ids(inputs, list_key),
     )
+
+
+def _list_ids(inputs: Inputs, list_key: str) -> Mapping[Side, str]:
+    """Return what each side calls a list; what is not there yet has no id, and no word on it."""
+    if not list_key:
+        return suppressions.ACCOUNT_WIDE
+    named = {side: inputs.lists[side][list_key].id for side in SIDES}
+    return {side: list_id for side, list_id in named.items() if list_id}
 
 
 def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,38 @@ from alembic import command
 
 from bothways.store.db import Store, alembic_config
 from tests.support.postgres import TestPostgres
+
+Row = dict[str, Any]
+# What the rows of each table have in common.
+LANDED = {
+    "suppressions": {"account": "acme", "side": "marketing", "reason": "unsubscribed"},
+    "list_ids": {"account": "acme", "name": "News", "resolved_at": "2026-01-01"},
+    "retries": {
+        "account": "acme",
+        "sync_type": "suppressions",
+        "source": "marketing",
+        "attempts": 5,
+        "next_at": "2026-01-01",
+        "given_up": True,
+        "last_run": 1,
+    },
+    "jobs": {
+        "account": "acme",
+        "run_id": 1,
+        "result": "error",
+        "submitted_at": "2026-01-01",
+        "source": "marketing",
+        "source_entity": "contact",
+    },
+    "watermarks": {
+        "account": "acme",
+        "sync_type": "suppressions",
+        "side": "marketing",
+        "value": "x",
+        "fingerprint": "f",
+        "read_at": "2026-01-01",
+    },
+}
 
 
 @pytest.fixture
@@ -29,6 +62,20 @@ def _move(store: Store, revision: str, *, back: bool = False) -> None:
 def _execute(store: Store, statement: str) -> None:
     with store.begin() as conn:
         conn.execute(sa.text(statement))
+
+
+def _fill(store: Store, table: str, *rows: Row) -> None:
+    with store.begin() as conn:
+        for row in rows:
+            values = LANDED[table] | row
+            names = ", ".join(values)
+            marks = ", ".join(f":{name}" for name in values)
+            conn.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), values)
+
+
+def _ask(store: Store, query: str) -> list[tuple[Any, ...]]:
+    with store.begin() as conn:
+        return [tuple(row) for row in conn.execute(sa.text(query))]
 
 
 def test_a_baseline_goes_to_the_pair_that_agreed_on_it_and_to_no_other(old: Store) -> None:
@@ -53,3 +100,95 @@ def test_a_baseline_goes_to_the_pair_that_agreed_on_it_and_to_no_other(old: Stor
     assert [tuple(row) for row in rows] == [("held", "m1")]
     _move(old, "0004", back=True)
     _move(old, "head")
+
+
+def test_words_about_a_list_move_to_its_id_and_none_is_lost(old: Store) -> None:
+    _move(old, "0005")
+    _fill(
+        old,
+        "list_ids",
+        {"list_key": "news", "side": "marketing", "list_id": "M1"},
+        {"list_key": "old", "side": "marketing", "list_id": "M1"},
+        {"list_key": "news", "side": "crm", "list_id": "C1"},
+    )
+    _fill(
+        old,
+        "suppressions",
+        {"email_key": "ann", "list_key": ""},
+        {"email_key": "ann", "list_key": "news"},
+        {"email_key": "ann", "list_key": "old", "lifted_at": "2026-01-01"},
+        {"email_key": "bob", "list_key": "old"},
+        {"email_key": "bob", "list_key": "M1", "reason": "complained"},
+        {"email_key": "cy", "list_key": "gone"},
+        {"email_key": "dee", "list_key": "news", "side": "crm", "member_id": "d"},
+    )
+    _move(old, "0006")
+    query = "SELECT email_key, list_id, reason, lifted_at FROM suppressions ORDER BY 1, 2"
+    assert _ask(old, query) == [
+        ("ann", "", "unsubscribed", None),
+        ("ann", "M1", "unsubscribed", None),
+        ("bob", "M1", "complained", None),
+        ("cy", "gone", "unsubscribed", None),
+        ("dee", "C1", "unsubscribed", None),
+    ]
+    _move(old, "0005", back=True)
+    query = "SELECT email_key, list_key FROM suppressions ORDER BY 1, 2"
+    assert _ask(old, query) == [
+        ("ann", ""),
+        ("ann", "news"),
+        ("bob", "news"),
+        ("cy", "gone"),
+        ("dee", "news"),
+    ]
+
+
+def test_a_lifted_word_keeps_its_time_and_everything_is_told_again(old: Store) -> None:
+    _move(old, "0005")
+    at = "2026-01-01T00:00:00+00"
+    _fill(
+        old,
+        "suppressions",
+        {"email_key": "ann", "suppressed_at": at, "lifted_at": "2026-02-01"},
+        {"email_key": "bob", "suppressed_at": at, "reason": "bounced"},
+    )
+    _fill(
+        old,
+        "watermarks",
+        {"dataset": "suppressions"},
+        {"dataset": "list_suppressions_news"},
+        {"dataset": "contacts"},
+        {"dataset": "suppressions", "sync_type": "other"},
+    )
+    _move(old, "0006")
+    query = "SELECT told_at = suppressed_at, personal FROM suppressions ORDER BY email_key"
+    assert _ask(old, query) == [(True, True), (None, False)]
+    assert _ask(old, "SELECT dataset, sync_type FROM watermarks ORDER BY 1") == [
+        ("contacts", "suppressions"),
+        ("suppressions", "other"),
+    ]
+
+
+def test_consent_that_was_given_up_is_due_again(old: Store) -> None:
+    _move(old, "0005")
+    lists = {"sync_type": "marketing_lists", "entity": "contact"}
+    _fill(
+        old,
+        "retries",
+        {"entity": "suppression", "source_id": "1", "next_at": "2099-01-01"},
+        *({**lists, "source_id": str(number)} for number in (2, 3, 4)),
+    )
+    _fill(
+        old,
+        "jobs",
+        {"seq": 2, "source_id": "2", "kind": "leave", "reason": "given_up"},
+        {"seq": 3, "source_id": "3", "kind": "update", "reason": "given_up"},
+        {"seq": 4, "source_id": "4", "kind": "leave", "reason": "left_crm"},
+    )
+    _move(old, "0006")
+    query = "SELECT source_id, consent, given_up, next_at <= now() FROM retries ORDER BY 1"
+    assert _ask(old, query) == [
+        ("1", True, False, True),
+        ("2", True, False, True),
+        ("3", False, True, True),
+        ("4", False, True, True),
+    ]

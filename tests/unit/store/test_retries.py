@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from bothways.store import jobs as store_jobs
 from bothways.store import retries
+from bothways.store.schema import jobs as table
 from tests.unit.store.rows import ACCOUNT, jobs, minute, open_run
 
 KIND = {"account": ACCOUNT, "sync_type": "marketing_lists"}
 BAD = {"result": "error", "source_id": "1", "email_key": "a@x.org", "error_code": "0x1"}
 FINE = {"result": "unchanged", "source_id": "1"}
+SILENT = BAD | {"kind": "suppress"}
+BOB = {"source_id": "2", "email_key": "b@x.org"}
 
 
 def _run(conn: sa.Connection, name: str, at: int, *rows: dict[str, object]) -> None:
@@ -18,6 +22,15 @@ def _run(conn: sa.Connection, name: str, at: int, *rows: dict[str, object]) -> N
     store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(*rows))
     for _ in range(2):  # a repeated close is one try
         retries.settle_retries(conn, run_id=run_id, now=minute(at), attempts=3, minutes=15)
+
+
+def _failed(conn: sa.Connection, name: str, *rows: dict[str, object]) -> int:
+    """Open a run whose operations failed; what is no operation has the result that it is given."""
+    run_id = open_run(conn, name)
+    planned = [row | {"result": "updated"} if "kind" in row else row for row in rows]
+    store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(*planned))
+    conn.execute(sa.update(table).where(table.c.kind.is_not(None)).values(result="error"))
+    return run_id
 
 
 def _due(conn: sa.Connection, at: int) -> list[tuple[str, int]]:
@@ -35,6 +48,47 @@ def test_the_wait_doubles_until_a_record_is_given_up(conn: sa.Connection) -> Non
     assert retries.waiting(conn, **KIND)["given_up"].tolist() == [True]
     _run(conn, "4", 70, FINE)
     assert retries.waiting(conn, **KIND).empty
+
+
+def test_each_wait_is_twice_the_one_before(conn: sa.Connection) -> None:
+    for number in range(4):
+        run_id = open_run(conn, str(number))
+        store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(BAD))
+        retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=9, minutes=15)
+        wait = 15 * 2**number
+        assert (_due(conn, wait - 1), _due(conn, wait)) == ([], [("1", number + 1)])
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"kind": "suppress"},
+        {"kind": "create", "entity": "suppression"},
+        {"kind": "leave", "reason": "unsubscribed"},
+        {"kind": "leave", "reason": "do_not_mail"},
+    ],
+)
+def test_consent_is_never_given_up_and_waits_an_hour_at_most(
+    job: dict[str, str], conn: sa.Connection
+) -> None:
+    for number in range(9):
+        update = BAD | {"kind": "update"}
+        run_id = _failed(conn, str(number), update, BAD | job, update)
+        for _ in range(2):
+            retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=15)
+        assert retries.mark_given_up(conn, run_id=run_id) == 0
+    assert (_due(conn, 59), _due(conn, 60)) == ([], [("1", 9)])
+
+
+def test_who_may_not_be_mailed_is_overdue_once_others_would_be_given_up(
+    conn: sa.Connection,
+) -> None:
+    told = []
+    for number, rows in enumerate(([SILENT], [SILENT, SILENT | BOB], [SILENT, BAD], [FINE])):
+        run_id = _failed(conn, str(number), *rows)
+        retries.settle_retries(conn, run_id=run_id, now=minute(10**7), attempts=2, minutes=15)
+        told.append(retries.overdue(conn, run_id=run_id, attempts=2))
+    assert told == [(0, 0), (1, 2), (1, 3), (0, 0)]
 
 
 def test_a_record_is_done_only_when_all_its_jobs_are(conn: sa.Connection) -> None:

@@ -14,7 +14,7 @@ ANN = {"id": "1", "email": "Ann@x.org", "suppressed_at": minute(1)}
 
 
 def _tell(conn: sa.Connection, run_id: int, *rows: dict[str, Any], **more: Any) -> None:
-    place = PLATFORM | {"run_id": run_id, "list_keys": {"L1": "news"}} | more
+    place = PLATFORM | {"run_id": run_id} | more
     store.absorb_suppressions(conn, **place, rows=suppressions(*rows))
 
 
@@ -31,7 +31,7 @@ def test_the_gravest_reason_and_the_first_time_are_kept_in_any_order(conn: sa.Co
         _tell(conn, run_id, row)
     (row,) = _known(conn)
     assert (row["reason"], row["suppressed_at"]) == ("complained", minute(1))
-    assert (row["email_key"], row["list_key"], row["record_id"]) == ("ann@x.org", "", "1")
+    assert (row["email_key"], row["list_id"], row["record_id"]) == ("ann@x.org", "", "1")
 
 
 def test_a_side_that_drops_its_record_does_not_free_the_address(conn: sa.Connection) -> None:
@@ -44,28 +44,116 @@ def test_a_side_that_drops_its_record_does_not_free_the_address(conn: sa.Connect
     assert [row["deleted_at"] is not None for row in _known(conn)] == [False, True]
 
 
+def _lift(conn: sa.Connection, run_id: int, **more: Any) -> int:
+    words = store.load_suppressions(conn, account=ACCOUNT)
+    place = PLATFORM | {"run_id": run_id, "reason": "came back", "frame": words} | more
+    return store.lift(conn, **place)
+
+
 def test_only_a_reason_lifts_and_an_old_word_does_not_come_back(conn: sa.Connection) -> None:
     first, second = open_run(conn), open_run(conn, "second")
     _tell(conn, first, ANN)
-    whom = pd.DataFrame({"email_key": ["ann@x.org"]})
     with pytest.raises(ValueError, match="lifted for a reason only"):
-        store.lift(conn, **PLATFORM, run_id=second, frame=whom, reason=" ")
-    again = "subscribed again by the platform's form"
-    assert store.lift(conn, **PLATFORM, run_id=second, frame=whom, reason=again) == 1
+        _lift(conn, second, reason=" ")
+    assert _lift(conn, second) == 1
     _tell(conn, second, ANN)
     assert _known(conn) == []
-    later = ANN | {"suppressed_at": minute(10**7), "reason": "bounced"}
+    later = ANN | {"suppressed_at": minute(2), "reason": "bounced"}
     _tell(conn, second, later)
     (row,) = _known(conn)
-    assert (row["reason"], row["suppressed_at"]) == ("bounced", minute(10**7))
+    assert (row["reason"], row["suppressed_at"]) == ("bounced", minute(2))
+    assert not row["personal"]
+
+
+@pytest.mark.parametrize(
+    ("another", "counts"),
+    [
+        ({}, False),
+        ({"suppressed_at": minute(0)}, False),
+        ({"suppressed_at": minute(2)}, True),
+        ({"suppressed_at": None}, False),
+        ({"suppressed_at": None, "id": "2"}, True),
+        ({"suppressed_at": minute(0), "id": "2"}, True),
+    ],
+)
+def test_after_a_lifting_another_word_counts_and_the_same_does_not(
+    another: dict[str, Any], counts: bool, conn: sa.Connection
+) -> None:
+    """By the vendor's own times, however far they are from ours: all of these are long past."""
+    first, second, third = (open_run(conn, str(n)) for n in range(3))
+    _tell(conn, first, ANN)
+    _lift(conn, second)
+    _tell(conn, third, ANN | another)
+    assert len(_known(conn)) == counts
+
+
+def test_a_word_without_a_time_is_lifted_by_its_record(conn: sa.Connection) -> None:
+    first, second, third = (open_run(conn, str(n)) for n in range(3))
+    undated = ANN | {"suppressed_at": None}
+    _tell(conn, first, undated, side="crm")
+    assert _lift(conn, second, side="crm") == 1
+    _tell(conn, third, undated, side="crm")
+    assert _known(conn) == []
+    _tell(conn, third, undated | {"id": "2"}, side="crm")
+    assert len(_known(conn)) == 1
+
+
+@pytest.mark.parametrize("meanwhile", [{"suppressed_at": minute(2)}, {"id": "2"}])
+def test_a_word_that_was_told_meanwhile_is_not_lifted(
+    meanwhile: dict[str, Any], conn: sa.Connection
+) -> None:
+    first, second, third = (open_run(conn, str(n)) for n in range(3))
+    _tell(conn, first, ANN)
+    heard = store.load_suppressions(conn, account=ACCOUNT)
+    _tell(conn, third, ANN | meanwhile)
+    assert _lift(conn, second, frame=heard) == 0
+    assert len(_known(conn)) == 1
+
+
+def test_the_earliest_and_the_latest_time_are_kept(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    for at in (5, 9, None, 7):
+        _tell(conn, run_id, ANN | {"suppressed_at": None if at is None else minute(at)})
+    (row,) = _known(conn)
+    assert (row["suppressed_at"], row["told_at"]) == (minute(5), minute(9))
+
+
+def test_what_we_write_has_no_time_and_outranks_a_lifting(conn: sa.Connection) -> None:
+    first, second, third = (open_run(conn, str(n)) for n in range(3))
+    _tell(conn, first, ANN)
+    _lift(conn, second)
+    frame = pd.DataFrame({"email_key": ["ann@x.org"], "record_id": ["1"]})
+    store.remember(conn, **PLATFORM, run_id=third, frame=frame)
+    (row,) = _known(conn)
+    assert (row["suppressed_at"], row["told_at"], row["record_id"]) == (None, None, "1")
+
+
+def test_a_bounce_alone_is_not_the_person_s_word(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    _tell(conn, run_id, ANN | {"reason": "bounced"})
+    assert [row["personal"] for row in _known(conn)] == [False]
+    _tell(conn, run_id, ANN)
+    assert [(row["reason"], row["personal"]) for row in _known(conn)] == [("bounced", True)]
+
+
+@pytest.mark.parametrize("told_by", ["id", "address"])
+def test_an_older_run_does_not_drop_what_a_newer_one_saw(told_by: str, conn: sa.Connection) -> None:
+    first, second, third = (open_run(conn, str(n)) for n in range(3))
+    gone = {"id": {"id": "1"}, "address": {"email": "ann@x.org"}}[told_by] | {"deleted": True}
+    _tell(conn, second, ANN)
+    for run_id, dropped in ((first, False), (second, True), (third, True)):
+        _tell(conn, run_id, gone)
+        assert [row["deleted_at"] is not None for row in _known(conn)] == [dropped]
 
 
 def test_a_list_s_suppressions_stand_apart(conn: sa.Connection) -> None:
     run_id = open_run(conn)
     _tell(conn, run_id, ANN, ANN | {"list_id": "L1"}, ANN | {"list_id": "unmapped"})
-    assert [row["list_key"] for row in _known(conn)] == ["", "news", "unmapped"]
-    assert len(_known(conn, list_key="news")) == 1
-    assert len(_known(conn, list_key="")) == 1
+    assert [row["list_id"] for row in _known(conn)] == ["", "L1", "unmapped"]
+    assert len(_known(conn, list_ids={"marketing": "L1"})) == 1
+    assert len(_known(conn, list_ids={"crm": "L1"})) == 0
+    assert len(_known(conn, list_ids={})) == 0
+    assert len(_known(conn, list_ids=store.ACCOUNT_WIDE)) == 1
     # In a CRM two people with one address each have a record of their own.
     for member in ("c1", "c2"):
         on_list = ANN | {"id": f"s{member}", "list_id": "L1", "member_id": member}
@@ -98,7 +186,8 @@ def test_one_page_may_tell_an_address_twice(conn: sa.Connection) -> None:
     _tell(conn, first, *page)
     (row,) = _known(conn)
     assert (row["reason"], row["suppressed_at"]) == ("complained", minute(1))
-    whom = pd.DataFrame({"email_key": ["ann@x.org"]})
-    store.lift(conn, **PLATFORM, run_id=second, frame=whom, reason="came back")
+    _lift(conn, second)
     _tell(conn, second, *page)
-    assert [row["suppressed_at"] for row in _known(conn)] == [minute(10**7)]
+    assert _known(conn) == []
+    _tell(conn, second, *page, ANN | {"suppressed_at": minute(10**8)})
+    assert [row["told_at"] for row in _known(conn)] == [minute(10**8)]

@@ -74,7 +74,7 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
     flagged = crm.notna().groupby(rows["person"]).transform("any")
     return Judged(
         rows.assign(consent=consent, flagged=flagged, left_out=left_out, hint=hints(verdicts)),
-        told.loc[over, ["side", "email_key"]],
+        told.loc[over, ["side", "email_key", "record_id", "told_at"]],
     )
 
 
@@ -103,7 +103,7 @@ def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
         right_on=["marketing_id", "marketing_email_key"],
         how="left",
     ).set_axis(told.index, axis=0)
-    later = beside["marketing_modified_at"] > beside["suppressed_at"]
+    later = beside["marketing_modified_at"] > beside["told_at"]
     back = (told["side"] == "marketing") & later.fillna(value=False)
     keys = told.loc[back, "email_key"]
     dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
