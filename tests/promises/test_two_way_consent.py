@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
-from tests.support.town import Town
+from tests.support.town import LISTS, Town
 
 ANN = "ann@mail.example"
 
@@ -148,3 +148,34 @@ def test_a_later_suppression_counts_after_a_resubscription(
     assert town.contact(ANN)["status"] == "ispComplained"
     (row,) = town.world.query("SELECT lifted_at FROM suppressions")
     assert row["lifted_at"] is None
+
+
+@pytest.mark.parametrize("suppressions", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("act", ["unsubscribe", "bounce"])
+def test_a_word_outlives_the_contact_that_said_it(
+    act: str, linked: bool, suppressions: bool, town: Town
+) -> None:
+    """Deleted on the platform, and put on the list in the CRM again: nobody is created mailable."""
+    if linked:
+        (ann,) = town.on_both(ANN)
+        town.sync()
+        town.crm.leave("Newsletter", ann)
+        town.sync()
+    else:
+        closed = {"newsletter": {**LISTS["newsletter"], "accept_new": False}}
+        town.world.configure(lists=closed, settings={"retry_minutes": 0})
+        town.platform.contact(ANN, "Newsletter")
+        town.sync()
+    town.act(act, ANN)
+    town.sync(*["suppressions"] * suppressions, "marketing_lists")
+    town.act("delete", ANN)
+    # As a write that does not find the contact would say it.
+    town.world.execute("UPDATE records SET deleted_at = now() WHERE side = 'marketing'")
+    if not linked:
+        ann = town.crm.contact(ANN)
+    town.crm.join("Newsletter", ann)
+    run = town.sync()
+    assert run.counts["ignored"] == {"bounced" if act == "bounce" else "do_not_mail": 1}
+    town.sync(full_resync=True)
+    assert town.addresses() == []

@@ -181,3 +181,38 @@ def test_who_comes_back_to_the_platform_is_the_same_person_again(town: Town) -> 
     town.sync()
     assert not town.record(ann)["address1_city"]
     assert town.at_rest()
+
+
+def test_who_was_deleted_on_the_platform_and_is_put_on_the_list_again_is_created_again(
+    town: Town,
+) -> None:
+    (ann,) = town.on_both("ann@mail.example", firstname="Ann")
+    town.sync()
+    before = town.number("ann@mail.example")
+    town.crm.leave("Newsletter", ann)
+    town.sync()
+    town.act("delete", "ann@mail.example")
+    town.crm.join("Newsletter", ann)
+    run = town.sync()  # no read tells that she is gone, but the write does
+    assert run.counts["errors"] == 1
+    run = town.sync()
+    assert (run.counts["errors"], run.counts["re_added"]) == (0, 2)
+    assert town.on_lists() == (["ann@mail.example"],) * 2
+    assert town.number("ann@mail.example") != before
+    assert town.fields("ann@mail.example")["FIRSTNAME"] == "Ann"
+    assert town.at_rest()
+
+
+def test_who_was_deleted_in_the_crm_and_joins_the_platform_list_again_is_created_again(
+    town: Town,
+) -> None:
+    (ann,) = town.on_both("ann@mail.example")
+    town.crm.delete("contacts", ann)
+    town.sync()
+    assert town.members() == []
+    town.join("ann@mail.example")
+    run = town.sync()
+    assert run.counts["errors"] == 0
+    assert town.on_lists() == (["ann@mail.example"],) * 2
+    assert len(town.crm.table("contact")) == 1
+    assert town.at_rest()

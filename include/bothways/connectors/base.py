@@ -212,6 +212,8 @@ class WritesContacts(Protocol):
     ``update`` writes ``values`` to ``record_id`` and never a subscription status; a new address
     stands among the values as ``@email``.
     ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the account.
+
+    Where ``record_id`` is there no more, the verdict is an error with the code ``tables.GONE``.
     """
 
     joins_on_create: bool
@@ -228,7 +230,8 @@ class WritesListMembers(Protocol):
     def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute OPERATIONS; ``list_id`` stands beside ``list_key``, ``record_id`` is the person.
 
-        Joining twice and leaving a list that one is not on are successes.
+        Joining twice and leaving a list that one is not on are successes. Where the person is
+        there no more, and the vendor says so, the error has the code ``tables.GONE``.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""What follows in the store from a write that succeeded: links, baselines, memberships, consent."""
+"""What follows in the store from the verdicts on what was written.
+
+A success makes links, baselines, memberships, words of consent; what is not found is gone.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from sqlalchemy import Connection
 
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
-from bothways.store.members import absorb_members
-from bothways.tables import FIELD_PREFIX, LIST_MEMBERS, Side, Status, other
+from bothways.store.records import absorb_contacts, absorb_members, load_members
+from bothways.tables import FIELD_PREFIX, GONE, LIST_MEMBERS, Side, Status, other
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
 
@@ -37,6 +40,23 @@ def keep(
         part = rows[rows["kind"] == kind]
         if not part.empty:
             keep_kind(conn, run, side, part)
+    lost = results.loc[(results["outcome"] == "error") & (results["code"] == GONE), "seq"]
+    _gone(conn, run, side, operations[operations["seq"].isin(lost)])
+
+
+def _gone(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
+    """Mark records as gone, and their memberships, since the vendor does not know them any more."""
+    rows = rows[rows["record_id"].notna()].drop_duplicates(["entity", "record_id"])
+    if rows.empty:
+        return
+    place = run.place(side)
+    told = pd.DataFrame({"entity": rows["entity"], "id": rows["record_id"], "deleted": True})
+    people = pa.Table.from_pandas(told, preserve_index=False)
+    absorb_contacts(conn, **place, run_id=run.run_id, rows=people)
+    ended = load_members(conn, **place, member_ids=rows["record_id"], with_deleted=False)
+    ended = ended[LIST_MEMBERS.names].assign(deleted=True, membership_id=None)
+    members = pa.Table.from_pandas(ended, LIST_MEMBERS, preserve_index=False)
+    absorb_members(conn, **place, run_id=run.run_id, rows=members)
 
 
 def _created(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bothways.store.schema import jobs, member_tombstones, members, records, runs
+from bothways.terms import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
     """Remove at most a batch of each kind; call it again, in a new transaction, until it is done.
 
     Runs that started before then go with their jobs, and tombstones of people and memberships that
-    ended before then. Suppressions, links, baselines and the newest run of a sync type stay.
+    ended before then. Suppressions, links, baselines and the newest run of a sync type stay, and so
+    do people who could not be mailed when they were last seen: their word outlives their record.
 
     Args:
         conn: An open transaction.
@@ -49,10 +51,27 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
         jobs=_remove(conn, jobs, batch, jobs.c.run_id.in_(old)),
         runs=_remove(conn, runs, batch, runs.c.run_id.in_(emptied)),
         tombstones=sum(
-            _remove(conn, table, batch, table.c.account == account, table.c.deleted_at < before)
-            for table in (records, members, member_tombstones)
+            _remove(
+                conn,
+                table,
+                batch,
+                table.c.account == account,
+                table.c.deleted_at < before,
+                *further,
+            )
+            for table, further in (
+                (records, [_says_nothing()]),
+                (members, []),
+                (member_tombstones, []),
+            )
         ),
     )
+
+
+def _says_nothing() -> sa.ColumnElement[bool]:
+    """Whether nobody's word about being mailed would be forgotten with a record."""
+    heard = records.c.status.in_([Status.MAILABLE.value, Status.PENDING.value])
+    return sa.or_(records.c.status.is_(None), records.c.email_key.is_(None), heard)
 
 
 def _remove(

@@ -54,7 +54,7 @@ def plan(inputs: Inputs) -> Plan:
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
     named = _named(inputs, _of_partition(inputs, found.rows))
-    heard = judged(inputs, named, gathered.silent)
+    heard = judged(inputs, named, gathered.silent, gathered.last_words)
     people = heard.rows
     if people.empty:
         return Plan(joined([]), dropped=found.dropped)

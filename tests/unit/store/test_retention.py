@@ -67,3 +67,15 @@ def test_old_tombstones_go_and_the_living_stay(conn: sa.Connection) -> None:
     _prune(conn)
     assert records.load_records(conn, **PLACE)["id"].tolist() == ["2", "3"]
     assert conn.execute(sa.select(sa.func.count()).select_from(members)).scalar_one() == 0
+
+
+def test_a_word_against_mailing_outlives_the_record_that_said_it(conn: sa.Connection) -> None:
+    first, second = open_run(conn), open_run(conn, "second")
+    words = {"1": "unsubscribed", "2": "mailable", "3": "bounced", "4": "pending"}
+    people = [{"id": id_, "email": f"{id_}@x.example", "status": w} for id_, w in words.items()]
+    records.absorb_contacts(conn, **PLACE, run_id=first, rows=contacts(*people))
+    gone = contacts(*({"id": id_, "deleted": True} for id_ in words))
+    records.absorb_contacts(conn, **PLACE, run_id=second, rows=gone)
+    conn.execute(sa.text("UPDATE records SET deleted_at = :at"), {"at": LONG_AGO})
+    _prune(conn)
+    assert records.load_records(conn, **PLACE)["id"].tolist() == ["1", "3"]

@@ -15,6 +15,7 @@ from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.limits import parallel_map
 from bothways.errors import ProtocolError, Rejected
+from bothways.tables import GONE
 
 # The vendor takes 50 MB and names no number of rows (facts 1.3): all that one task brings goes
 # into one import, unless the rows are very long.
@@ -25,6 +26,7 @@ _IN_FLIGHT = 4
 
 _RUNNING = frozenset({"NotStarted", "NotFinished"})
 _FINISHED = "Finished"
+_NO_CONTACT = "contactNotFound"  # the codes of an import's failures are not published (assumed)
 _ENDINGS = {
     "RejectedByWatchdog": "the vendor's watchdog rejected the import; ask its support why",
     "ExceedsAllowedContactLimit": "the account may hold no more contacts; raise its limit",
@@ -146,8 +148,9 @@ def _key_of(row: Mapping[str, Any]) -> Key:
 def _refused(reasons: Sequence[Mapping[str, Any]], contact_id: Any) -> Verdict:
     first = reasons[0] if reasons else {}
     message = "; ".join(str(reason.get("description") or "") for reason in reasons)
+    code = str(first.get("failureCode") or "")
     return Verdict.refused(
-        str(first.get("failureCode") or ""),
+        GONE if code == _NO_CONTACT else code,
         message or "the import failed for this contact; the vendor gave no reason",
         None if contact_id is None else str(contact_id),
     )

@@ -22,11 +22,12 @@ from bothways.connectors.dynamics.names import NAMESPACE
 from bothways.errors import (
     ConnectorError,
     Denied,
+    Missing,
     ProtocolError,
     TemporaryFailure,
     redact,
 )
-from bothways.tables import RESULTS
+from bothways.tables import GONE, RESULTS
 
 # PAD bulk-operations: begin with about 1,000 small rows.
 BULK_ROWS: Final = 1_000
@@ -202,7 +203,8 @@ def send_parts(client: Dataverse, parts: Sequence[Part]) -> Sequence[PartAnswer 
 
 def _verdict(answer: PartAnswer | ConnectorError, *, keyed: bool) -> Verdict:
     if isinstance(answer, ConnectorError) and not (keyed and _is_double(answer)):
-        return failed(answer)
+        verdict = failed(answer)
+        return verdict if keyed or not isinstance(answer, Missing) else replace(verdict, code=GONE)
     return Verdict()
 
 

@@ -40,13 +40,14 @@ class Judged:
         )
 
 
-def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
+def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_words: pd.Series) -> Judged:
     """Look at what both sides and the ledger say of each person.
 
     Args:
         inputs: The plan's inputs.
         rows: Persons.rows.
         silent: Gathered.silent.
+        last_words: Gathered.last_words.
     """
     rules = replace(
         inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
@@ -67,6 +68,7 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series) -> Judged:
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
     crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
+    platform = platform.fillna(known.looked_up(keys, last_words))
     word = platform.fillna(known.looked_up(keys, told_now["reason"])).fillna(crm)
     # What one of a person's records says holds for all of them.
     word = word.groupby(rows["person"]).transform("first")

@@ -35,6 +35,8 @@ class Gathered:
         states: list_key, entity, crm_id, marketing_id, state: one row per list and person.
         silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
             be mailed.
+        last_words: By address, the status of a contact that is gone, where it spoke against
+            mailing and no other contact has the address.
     """
 
     crm: pd.DataFrame
@@ -43,6 +45,7 @@ class Gathered:
     members: Mapping[Side, pd.DataFrame]
     states: pd.DataFrame
     silent: pd.Series
+    last_words: pd.Series
 
 
 def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathered:
@@ -91,6 +94,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         members,
         _states(inputs, crm["id"], marketing["id"]),
         _silent(crm),
+        _last_words(inputs, _union(crm["email_key"], marketing["email_key"])),
     )
 
 
@@ -98,6 +102,17 @@ def _silent(crm: pd.DataFrame) -> pd.Series:
     says_no = crm["status"].ne(Status.MAILABLE.value).fillna(value=False)
     living = ~crm["deleted"].astype(bool) & crm["merged_into"].isna()
     return crm.loc[says_no & living, "email_key"].dropna()
+
+
+def _last_words(inputs: Inputs, keys: pd.Series) -> pd.Series:
+    found = records.load_records(
+        inputs.conn, account=inputs.account.name, side="marketing", email_keys=keys
+    )
+    alive = found.loc[~found["deleted"].astype(bool), "email_key"]
+    silent = ~found["status"].isin([Status.MAILABLE.value, Status.PENDING.value])
+    gone = found[silent & found["status"].notna() & ~found["email_key"].isin(alive)]
+    gone = gone.sort_values("deleted_at", kind="stable")
+    return gone.drop_duplicates("email_key", keep="last").set_index("email_key")["status"]
 
 
 def _named_by_crm(inputs: Inputs) -> pd.Series:

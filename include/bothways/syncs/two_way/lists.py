@@ -18,7 +18,7 @@ from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
 from bothways.syncs.two_way.fields import Agreed
 from bothways.syncs.two_way.gather import Gathered
 from bothways.syncs.values import creation_key, new_values
-from bothways.tables import Side, Status
+from bothways.tables import SIDES, Side, Status
 
 JOINED = "joined"
 UNSUBSCRIBED = "unsubscribed"
@@ -68,7 +68,7 @@ def plan_list(
     rows = _beside_memberships(inputs, gathered, people, crm_list)
     accepts_new = inputs.account.lists[crm_list.key].accept_new
     verdict = _verdicts(rows, accepts_new=accepts_new, compares=inputs.compares)
-    rows = rows.assign(verdict=verdict)
+    rows = _to_be_made_again(rows.assign(verdict=verdict))
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
     jobs = joined(
         [
@@ -144,10 +144,17 @@ def _state(gathered: Gathered, rows: pd.DataFrame, key: str) -> pd.Series:
 
 
 def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep who is on the list or was; of a person's records, those on it, else the one to join."""
+    """Keep who is on the list or was; of a person's records, those on it, else the one to join.
+
+    A record that is gone, and was off the list before, gives way to another of the same person.
+    """
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
     rows = rows[person.isin(person[touched])]
+    joined_before = (rows["state"] == JOINED).fillna(value=False).astype(bool)
+    gone = rows["crm_deleted"].fillna(value=False).astype(bool) & ~joined_before
+    living = rows.loc[rows["crm_id"].notna() & ~gone, "person"]
+    rows = rows[~(gone & rows["person"].isin(living))]
     on_list = rows["crm_on"] | rows["state"].notna()
     alone = ~rows["person"].isin(rows.loc[on_list, "person"])
     best = rows[alone].sort_values(["person", "speaks"], ascending=[True, False], kind="stable")
@@ -189,6 +196,14 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     ]
     masks = [mask.fillna(value=False).to_numpy(dtype=bool) for mask, _ in cases]
     return pd.Series(np.select(masks, [word for _, word in cases], "gone"), index=rows.index)
+
+
+def _to_be_made_again(rows: pd.DataFrame) -> pd.DataFrame:
+    """Forget the ids of records that are known to be gone where their people join a list there."""
+    for side in SIDES:
+        gone = rows[f"{side}_deleted_at"].notna() & rows["verdict"].eq(f"join {side}")
+        rows = rows.assign(**{f"{side}_id": rows[f"{side}_id"].mask(gone)})
+    return rows
 
 
 class _Work:

@@ -12,7 +12,7 @@ from bothways.syncs.two_way.gather import Gathered
 from bothways.transform.match import match
 
 _TEXT = pd.ArrowDtype(pa.string())
-_RECORD = ["active", "modified_at", "email", "email_key", "status", "deleted"]
+_RECORD = ["active", "modified_at", "email", "email_key", "status", "deleted", "deleted_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class Persons:
             `person` (the same for all rows of one person), `entity`, `crm_id`, `marketing_id`,
             `link_key` (the address that a link was made
             by), `speaks`, `new_link`, `case`; of the CRM record `crm_active`, `crm_modified_at`,
-            `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, and the same of the contact
-            under `marketing_…`.
+            `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, `crm_deleted_at` (null where
+            it is taken for gone since no read has shown it), and the same of the contact under
+            `marketing_…`.
         dropped: Links that hold no longer: entity, crm_id.
     """
 

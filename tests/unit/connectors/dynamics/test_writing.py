@@ -10,6 +10,7 @@ from bothways.connectors.dynamics.client import Dataverse, judged
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.writing import _verdict
 from bothways.errors import FeatureUnavailable
+from bothways.tables import GONE
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import (
     add,
@@ -111,6 +112,11 @@ def test_a_doubled_key_is_the_record_of_another_try(status: int, code: str) -> N
     assert _verdict(error, keyed=False).outcome == "error"
     assert _verdict(judged(None), keyed=True).outcome == "error"
     assert _verdict(judged(None), keyed=True).transient
+
+
+def test_a_record_that_is_there_no_more_is_told_in_the_word_of_all_connectors() -> None:
+    body = json.dumps({"error": {"code": "0x80040217", "message": "Does Not Exist"}}).encode()
+    assert _verdict(judged(PartAnswer(404, {}, body)), keyed=False).code == GONE
 
 
 def test_leads_get_what_they_need_and_keep_what_is_given(
