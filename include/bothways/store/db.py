@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store.schema import secrets
@@ -43,9 +44,9 @@ class Store:
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "bothways",
-                "options": "-c timezone=UTC",
             },
         )
+        sa.event.listen(self.engine, "connect", _speak_utc)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -104,6 +105,17 @@ def advisory_lock(conn: sa.Connection, *parts: object) -> None:
     name = "\x1f".join(str(part) for part in ("bothways", *parts))
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def _speak_utc(connection: DBAPIConnection, _record: object) -> None:
+    """Have times come as UTC, whatever PGTZ, the server or the role says: values are read as such.
+
+    A statement, because PGTZ outranks what a connection is opened with.
+    """
+    cursor = connection.cursor()
+    cursor.execute("SET TIME ZONE 'UTC'")
+    cursor.close()
+    connection.commit()
 
 
 def _psycopg_url(url: str) -> sa.URL:

@@ -40,6 +40,17 @@ def test_migrations_make_what_the_models_say(
         assert _shape(url) == _shape(postgres_url)
 
 
+def test_times_come_as_utc_whatever_zone_the_machine_names(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGTZ", "Pacific/Auckland")
+    store = Store(postgres_url)
+    with store.begin() as conn:
+        (zone,) = conn.execute(sa.text("SHOW timezone")).scalars()
+    store.dispose()
+    assert zone == "UTC"
+
+
 def test_there_is_one_head(conn: sa.Connection) -> None:
     assert len(ScriptDirectory.from_config(alembic_config(conn)).get_heads()) == 1
 
