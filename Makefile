@@ -8,7 +8,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test test-distributed soak lint format lock bench runtime tools
+.PHONY: help demo stop clean sandbox test test-distributed test-dates soak lint format lock bench runtime tools
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: tools ## run the test suite, all but what needs workers of its own
 
 test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
 	@$(RUN) -m pytest tests/distributed -m distributed
+
+test-dates: tools ## run what knows the time at odd moments and in other zones (needs faketime)
+	@$(RUN) -m tests.support.elsewhen
 
 bench: tools ## measure speed of plans, calls and memory of a two-way sync, and the console
 	@$(RUN) -m benchmarks.plan_speed

@@ -6,6 +6,7 @@ A test asks for the fixture `postgres_url` (a URL of a database of its own) or f
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,9 @@ import psycopg
 
 from demo.environment import free_port
 from demo.postgres import ENV, Postgres, identity
+
+# Where the tests run at another time (`make test-dates`), so does the server.
+_CLOCK = {name: value for name in ("LD_PRELOAD", "FAKETIME") if (value := os.environ.get(name))}
 
 
 class TestPostgres:
@@ -36,7 +40,7 @@ class TestPostgres:
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.server.command,
-                env=ENV,
+                env=ENV | _CLOCK,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
