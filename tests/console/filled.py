@@ -244,7 +244,8 @@ def people(conn: sa.Connection) -> None:
         )
     pair = {"entity": "contact", "crm_id": "c-1", "marketing_id": "m-1"}
     links.upsert_links(conn, **place, frame=pd.DataFrame([pair | {"email_key": ANNA}]))
-    state = pair | {"list_key": "newsletter", "state": "joined"}
+    lists_of = {"crm_list_id": "list-crm", "marketing_list_id": "list-marketing"}
+    state = pair | lists_of | {"state": "joined"}
     list_states.upsert_states(conn, **place, frame=pd.DataFrame([state]))
     told = {
         "id": "m-1",

@@ -110,6 +110,11 @@ class Platform:
             made = api.post("/v2/address-books", json={"name": name, "visibility": "Private"})
             assert made.status_code == 201, made.text
 
+    def delete_list(self, name: str) -> None:
+        with self._sandbox.dotdigital() as api:
+            gone = api.delete(f"/v2/address-books/{self.list_id(name)}")
+            assert gone.status_code == 200, gone.text
+
     def list_id(self, name: str) -> int:
         rows = self._sandbox.table("dotdigital", "lists")
         return next(int(row["id"]) for row in rows if row["name"] == name)

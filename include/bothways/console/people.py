@@ -20,6 +20,7 @@ from bothways.store.schema import (
     runs,
     suppressions,
 )
+from bothways.terms import Side
 
 Rows = Sequence[sa.Row[Any]]
 JobPlace = tuple[int, int]
@@ -248,11 +249,28 @@ def _lists(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
 
 
 def _agreed(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
+    """Return the states of the pairs of lists that the account's keys stand for now."""
     theirs = sa.or_(
         list_states.c.crm_id.in_(ids["crm"]), list_states.c.marketing_id.in_(ids["marketing"])
     )
-    query = sa.select(list_states).where(list_states.c.account == account, theirs)
-    return conn.execute(query.order_by(list_states.c.list_key, list_states.c.entity)).all()
+    crm, marketing = list_ids.alias("crm"), list_ids.alias("marketing")
+    query = (
+        sa.select(list_states, crm.c.list_key)
+        .join(crm, _list_of(crm, "crm", list_states.c.crm_list_id))
+        .join(marketing, _list_of(marketing, "marketing", list_states.c.marketing_list_id))
+        .where(list_states.c.account == account, crm.c.list_key == marketing.c.list_key, theirs)
+    )
+    return conn.execute(query.order_by(crm.c.list_key, list_states.c.entity)).all()
+
+
+def _list_of(
+    known: sa.FromClause, side: Side, list_id: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        known.c.account == list_states.c.account,
+        known.c.side == side,
+        known.c.list_id == list_id,
+    )
 
 
 def _suppressions(

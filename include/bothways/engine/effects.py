@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from bothways.engine import lists
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
 from bothways.store.records import absorb_contacts, absorb_members, load_members
@@ -123,9 +124,12 @@ def _state(
     conn: Connection, run: Run, side: Side, rows: pd.DataFrame, state: str | pd.Series
 ) -> None:
     own, other = _ids(side)
+    pairs = lists.pairs(conn, run)
+    keys = rows["list_key"]
     frame = pd.DataFrame(
         {
-            "list_key": rows["list_key"],
+            "crm_list_id": keys.map({key: pair.crm for key, pair in pairs.items()}),
+            "marketing_list_id": keys.map({key: pair.marketing for key, pair in pairs.items()}),
             "entity": _crm_entity(rows, side),
             own: rows["record_id"],
             other: rows["source_id"],

@@ -42,7 +42,8 @@ from bothways.transform.partition import buckets
 def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     """Read what the sync type asks for on one side; return rows by dataset.
 
-    A list that cannot be read fails alone; anything else that fails ends the step.
+    A list that cannot be read fails alone; so does one that is deleted while it is read. Anything
+    else that fails ends the step.
 
     Raises:
         ConnectorError: The vendor refused or failed.
@@ -53,6 +54,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
         run.account, side, connector.entities, {key: item for key, item in known.items() if item.id}
     )
     counts, marks = {}, {}
+    members_left = False
     for dataset in import_module(run.sync.module).datasets(request):
         reading = _Reading(run, side, connector, dataset, request.lists)
         try:
@@ -65,14 +67,43 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
             with run.store.begin() as conn:
                 lists.refuse(conn, run, dataset.list_key, sentence_of(error))
             del known[dataset.list_key]
+        members_left |= reading.members_left
+    if members_left:
+        _refuse_vanished(run, side, connector, known, marks)
     run.staging.write_json([asdict(item) for item in known.values()], side, "lists.json")
     run.staging.write_json(marks, side, "watermarks.json")
     return counts
 
 
+def _refuse_vanished(
+    run: Run,
+    side: Side,
+    connector: Connector,
+    known: dict[str, KnownList],
+    marks: Mapping[str, dict[str, Any]],
+) -> None:
+    """Leave out lists that were deleted while they were read: nobody left those.
+
+    Should one be back later, it is read whole, since what was read now says that it is empty.
+    """
+    for item in lists.vanished(connector, list(known.values())):
+        with run.store.begin() as conn:
+            lists.refuse(conn, run, item.key, f"`{item.name}` was deleted while it was read.")
+            for dataset, mark in marks.items():
+                if item.key in mark["lists"]:
+                    watermarks.forget(
+                        conn, **run.place(side), sync_type=run.sync.name, dataset=dataset
+                    )
+        del known[item.key]
+
+
 @dataclass(slots=True)
 class _Reading:
-    """One dataset on its way from the vendor into staging and store."""
+    """One dataset on its way from the vendor into staging and store.
+
+    Attributes:
+        members_left: Whether somebody is on a list no more.
+    """
 
     run: Run
     side: Side
@@ -80,6 +111,7 @@ class _Reading:
     dataset: Dataset
     lists: Mapping[str, KnownList]
     page_number: int = 0
+    members_left: bool = False
 
     def read(self) -> tuple[int, dict[str, Any]]:
         """Return the number of rows and the watermark to move to."""
@@ -184,6 +216,7 @@ class _Reading:
                 # The platform tells an unsubscribe from a list as no change of the contact.
                 members = _ended_on(rows)
         if members is not None:
+            self.members_left |= bool(pc.any(members["deleted"]).as_py())
             records.absorb_members(conn, **place, run_id=run_id, rows=members)
             if self.dataset.kind == "contacts":
                 self._end_absent(conn, rows, members)
@@ -201,6 +234,7 @@ class _Reading:
         beside = known.merge(told, on=["list_id", "member_id"], how="left")
         left = beside[beside["told"].isna()].drop(columns=["told", "deleted_at"])
         if not left.empty:
+            self.members_left = True
             rows = pa.Table.from_pandas(
                 left.assign(deleted=True), LIST_MEMBERS, preserve_index=False
             )
@@ -214,7 +248,10 @@ class _Reading:
             if dataset.kind == "contacts" and not dataset.lists:
                 records.sweep_contacts(conn, **place, run_id=run_id, entity=dataset.entity)
             if dataset.kind in ("contacts", "members") and dataset.lists:
-                records.sweep_members(conn, **place, run_id=run_id, list_ids=list(dataset.lists))
+                ended = records.sweep_members(
+                    conn, **place, run_id=run_id, list_ids=list(dataset.lists)
+                )
+                self.members_left |= ended > 0
 
     def _list_keys(self) -> dict[str, str]:
         return {item.id: item.key for item in self.lists.values()}

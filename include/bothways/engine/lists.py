@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row
@@ -15,27 +14,24 @@ from bothways.errors import Rejected
 from bothways.store import lists as list_store
 from bothways.store import runs
 from bothways.store.db import advisory_lock
+from bothways.store.list_states import ListPair
 from bothways.syncs.base import KnownList
 from bothways.terms import SIDES, RunStatus, Side
 
-_TRUSTED_FOR = timedelta(days=1)
 _PEOPLE = ("contact", "lead")
 
 
 def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     """Return the run's lists on one side, by key.
 
-    What an earlier run found is trusted for a day, so that a run with nothing to do asks nothing;
-    a full resync trusts only what its own first step was told. A list that is missing but may be
-    created has an empty id. A list that cannot be synced is left out, and the audit says why.
+    Each run asks, since the members of a list that was deleted would look like people who left it.
+    A list that is missing but may be created has an empty id. A list that cannot be synced is left
+    out, and the audit says why.
     """
     keys = run.list_keys()
     if not keys:
         return {}
-    remembered = _remembered(run, side)
-    if remembered.keys() >= set(keys):
-        return {key: remembered[key] for key in keys}
-    offered = cast(HasLists, connector).lists()
+    offered = _offered(connector)
     found = {}
     with run.store.begin() as conn:
         stored = list_store.resolved(conn, **run.place(side))
@@ -45,7 +41,8 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
             if info is None and (info := _renamed(stored.get(key), mapped.name(side), offered)):
                 told = f"`{mapped.name(side)}` is called `{info.name}` now; write that in its file."
                 runs.note(conn, run_id=run.run_id, sentence=f"list {key}: {told}")
-            problem = obstacle(side, mapped, info, offered)
+            problem = _lost(stored.get(key), mapped.name(side), info)
+            problem = problem or obstacle(side, mapped, info, offered)
             if problem:
                 refuse(conn, run, key, problem)
             else:
@@ -54,15 +51,10 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     return found
 
 
-def remember_offered(
-    conn: Connection, account: Account, offered: Mapping[Side, Sequence[ListInfo]]
-) -> None:
-    """Keep which lists an account's keys stand for, from what both vendors have just told."""
-    for side in SIDES:
-        for key, mapped in account.lists.items():
-            info = find(mapped.name(side), offered[side])
-            if info is not None and obstacle(side, mapped, info, offered[side]) is None:
-                _remember(conn, account, side, _known(key, mapped, side, info))
+def vanished(connector: Connector, known: Sequence[KnownList]) -> list[KnownList]:
+    """Return which of the lists that were there a moment ago are there no more."""
+    there = {info.id for info in _offered(connector)}
+    return [item for item in known if item.id and item.id not in there]
 
 
 def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
@@ -87,11 +79,11 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
     """
     with run.store.begin() as conn:
         advisory_lock(conn, "list", run.account.name, side, key)
-        known = list_store.resolved(conn, **run.place(side)).get(key)
-        if known is not None and known.list_id:
-            return str(known.list_id)
+        known = _ids(conn, run, side).get(key)
+        if known:
+            return known
         mapped = run.account.lists[key]
-        offered = cast(HasLists, connector).lists()
+        offered = _offered(connector)
         info = find(mapped.name(side), offered)
         problem = obstacle(side, mapped, info, offered)
         if problem:
@@ -101,26 +93,30 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
         return info.id
 
 
+def pairs(conn: Connection, run: Run) -> dict[str, ListPair]:
+    """Return the ids of the run's lists on both sides, by key, of those that both sides have.
+
+    As the run was planned; a list that it has created since is among them.
+    """
+    ids = {side: _ids(conn, run, side) for side in SIDES}
+    return {
+        key: ListPair(ids["crm"][key], ids["marketing"][key])
+        for key in ids["crm"].keys() & ids["marketing"].keys()
+    }
+
+
+def _ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
+    made = list_store.resolved(conn, **run.place(side))
+    staged = {item["key"]: item["id"] for item in run.staging.read_json(side, "lists.json") or []}
+    found = {
+        key: id_ or (str(made[key].list_id) if key in made else "") for key, id_ in staged.items()
+    }
+    return {key: id_ for key, id_ in found.items() if id_}
+
+
 def _create(connector: Connector, mapped: ListMapping) -> ListInfo:
     entity = mapped.entity if connector.side == "crm" else None
     return cast(HasLists, connector).create_list(mapped.name(connector.side), entity)
-
-
-def _remembered(run: Run, side: Side) -> dict[str, KnownList]:
-    oldest = datetime.now(UTC) - _TRUSTED_FOR
-    with run.store.begin() as conn:
-        row = runs.get_run(conn, run_id=run.run_id)
-        if run.options.full_resync and row is not None:
-            oldest = row.started_at
-        stored = list_store.resolved(conn, **run.place(side))
-    return {
-        key: KnownList(key, row.list_id, row.name, row.entity)
-        for key, row in stored.items()
-        if row.list_id
-        and row.resolved_at > oldest
-        and key in run.account.lists
-        and row.name == run.account.lists[key].name(side)
-    }
 
 
 def _remember(conn: Connection, account: Account, side: Side, known: KnownList) -> None:
@@ -140,6 +136,20 @@ def _renamed(known: Row[Any] | None, name: str, offered: Sequence[ListInfo]) -> 
     if known is None or known.name != name:
         return None
     return next((info for info in offered if info.id == known.list_id), None)
+
+
+def _lost(known: Row[Any] | None, name: str, info: ListInfo | None) -> str | None:
+    """Say that a list is gone which was there: nobody creates it anew unasked."""
+    if info is not None or known is None or known.name != name or not known.list_id:
+        return None
+    return (
+        f"`{name}` is gone: no list has its id or its name any more. Make one of that name, or "
+        "take it out of the account's file."
+    )
+
+
+def _offered(connector: Connector) -> list[ListInfo]:
+    return cast(HasLists, connector).lists()
 
 
 def find(name: str, offered: Sequence[ListInfo]) -> ListInfo | None:

@@ -35,8 +35,7 @@ def partitions(
         account: The account.
         sync: The sync type.
         options: What the person who triggered it chose.
-        offered: Asks the vendors which lists there are, and how long; called where it matters. The
-            extracts need not ask again.
+        offered: Asks the vendors which lists there are, and how long; called where it matters.
     """
     if options.undo_run or not account.lists_of(sync.name):
         return 1
@@ -44,10 +43,8 @@ def partitions(
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)
     if read_before and not options.full_resync:
         return 1
-    told = offered(account)
-    with store.begin() as conn:
-        lists.remember_offered(conn, account, told)
-    return max(1, min(BUCKETS, -(-people_on_lists(account, told) // PEOPLE_PER_PARTITION)))
+    members = people_on_lists(account, offered(account))
+    return max(1, min(BUCKETS, -(-members // PEOPLE_PER_PARTITION)))
 
 
 def people_on_lists(account: Account, offered: Offered) -> int:

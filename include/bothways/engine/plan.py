@@ -14,7 +14,7 @@ from bothways.connectors.registry import limits
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.store import jobs as job_store
-from bothways.store import retries, runs
+from bothways.store import list_states, retries, runs
 from bothways.syncs.base import JOBS, Inputs, KnownList, Plan
 from bothways.terms import SIDES, Side
 from bothways.transform.ignore import Rules
@@ -35,6 +35,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     part = division["first_part"] + partition
     with run.store.begin() as conn:
         inputs = _inputs(run, conn, partition, division["partitions"])
+        _tell_of_new_pairs(run, inputs)
         decided: Plan = import_module(run.planner).plan(inputs)
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
@@ -53,6 +54,15 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     told = {**numbers, "skipped": decided.skipped}
     run.staging.write_json(told, "plan", f"{partition:04d}.json")
     return numbers
+
+
+def _tell_of_new_pairs(run: Run, inputs: Inputs) -> None:
+    """Say which lists take the place of others: what is known of those says nothing of these."""
+    for key in inputs.lists["crm"]:
+        pair = inputs.pair(key)
+        if all(pair) and list_states.replaces(inputs.conn, account=run.account.name, pair=pair):
+            told = "these two lists are in step for the first time, so that nobody is removed."
+            runs.note(inputs.conn, run_id=run.run_id, sentence=f"list {key}: {told}")
 
 
 def _numbered(jobs: pd.DataFrame, part: int) -> pd.DataFrame:

@@ -1,9 +1,14 @@
-"""Membership baselines: who was on a list when both sides last agreed, and who left it where."""
+"""Membership baselines: who was on a list when both sides last agreed, and who left it where.
+
+A state belongs to the pair of lists that it was learned from, by their ids. A list that takes
+another's place, under the same name or the same key of the configuration, makes a new pair, which
+knows of nobody yet: its first sync removes nobody. A key that is renamed changes nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -23,10 +28,18 @@ State = Literal[
     "only_marketing",  # … or on the platform's
 ]
 
-_GIVEN: Final = ("list_key", "entity", "crm_id", "marketing_id", "state")
+_PAIR: Final = ("crm_list_id", "marketing_list_id")
+_GIVEN: Final = (*_PAIR, "entity", "crm_id", "marketing_id", "state")
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN]).append(
     pa.field("changed_at", pa.timestamp("us", tz="UTC"))
 )
+
+
+class ListPair(NamedTuple):
+    """The ids of two lists that are kept in step."""
+
+    crm: str
+    marketing: str
 
 
 def upsert_states(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
@@ -38,8 +51,8 @@ def upsert_states(conn: sa.Connection, *, account: str, run_id: int, frame: Rows
         conn: An open transaction.
         account: The account's name.
         run_id: The run that made them so.
-        frame: list_key, state (a State), and who: entity, crm_id, marketing_id, each null or
-            absent where there is none.
+        frame: crm_list_id, marketing_list_id, state (a State), and who: entity, crm_id,
+            marketing_id, each null or absent where there is none.
     """
     with staged(conn, columns_of(states, *_GIVEN), frame) as given:
         told = sa.select(*(given.c[name] for name in _GIVEN)).subquery()
@@ -51,30 +64,33 @@ def load_states(
     conn: sa.Connection,
     *,
     account: str,
-    list_key: str | None = None,
+    pair: ListPair | None = None,
     crm_ids: pd.Series | None = None,
     marketing_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Return list_key, entity, crm_id, marketing_id ("" where there is none), state, changed_at.
+    """Return how memberships stood.
+
+    Columns: crm_list_id, marketing_list_id, entity, crm_id, marketing_id ("" where there is none),
+    state, changed_at.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        list_key: Only of this list.
+        pair: Only of these two lists.
         crm_ids: Only of these CRM records …
         marketing_ids: … or, as well, of these contacts; all where neither is given.
     """
     place = [states.c.account == account]
     query = sa.select(*(states.c[name] for name in _SCHEMA.names)).where(*place)
-    if list_key is not None:
-        query = query.where(states.c.list_key == list_key)
+    if pair is not None:
+        query = query.where(*_of(pair))
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
     return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), _SCHEMA)
 
 
 def load_unseen(
-    conn: sa.Connection, *, account: str, list_keys: Sequence[str], run_id: int
+    conn: sa.Connection, *, account: str, pairs: Sequence[ListPair], run_id: int
 ) -> pd.DataFrame:
     """Return whose membership is known and whom a run has not seen alive on both sides.
 
@@ -84,7 +100,7 @@ def load_unseen(
     Args:
         conn: An open transaction.
         account: The account's name.
-        list_keys: Of these lists.
+        pairs: Of these pairs of lists.
         run_id: The run.
     """
     ours, theirs = records.alias("ours"), records.alias("theirs")
@@ -99,11 +115,39 @@ def load_unseen(
             sa.func.coalesce(theirs.c.email_key, ours.c.email_key),
         )
         .select_from(known)
-        .where(states.c.account == account, states.c.list_key.in_(list_keys), sa.or_(*unseen))
+        .where(
+            states.c.account == account,
+            sa.or_(sa.false(), *(sa.and_(*_of(pair)) for pair in pairs)),
+            sa.or_(*unseen),
+        )
         .distinct()
     )
     names = ("crm_id", "marketing_id", "email_key")
     return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
+
+
+def replaces(conn: sa.Connection, *, account: str, pair: ListPair) -> bool:
+    """Say whether nothing is known of a pair yet, while one of its lists was in step with another.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        pair: Which two lists.
+    """
+    crm, marketing = _of(pair)
+    mine = states.c.account == account
+    known = sa.exists().where(mine, crm, marketing)
+    other = sa.exists().where(mine, sa.or_(crm, marketing))
+    if conn.execute(sa.select(known)).scalar_one():
+        return False
+    return bool(conn.execute(sa.select(other)).scalar_one())
+
+
+def _of(pair: ListPair) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        states.c.crm_list_id == pair.crm,
+        states.c.marketing_list_id == pair.marketing,
+    )
 
 
 def _same(

@@ -248,7 +248,7 @@ baselines = sa.Table(
 list_states = sa.Table(
     "list_states",
     metadata,
-    *_key("account", "list_key"),
+    *_key("account", "crm_list_id", "marketing_list_id"),
     *(_key_or_empty(name) for name in ("entity", "crm_id", "marketing_id")),
     _text("state", null=False),
     _time("changed_at", null=False),

@@ -261,7 +261,7 @@ class _ListPlan:
         found = list_states.load_states(
             self._inputs.conn,
             account=self._inputs.account.name,
-            list_key=self._list.key,
+            pair=self._inputs.pair(self._list.key),
             crm_ids=crm_ids.dropna(),
         )
         found = found.sort_values("changed_at", kind="stable")

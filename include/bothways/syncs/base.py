@@ -21,6 +21,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from bothways.config.account import Account
+from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
 from bothways.tables import OPERATIONS, FieldType, Side
 
@@ -136,6 +137,10 @@ class Inputs:
     partition: int = 0
     partitions: int = 1
 
+    def pair(self, list_key: str) -> ListPair:
+        """Return the ids of a mapped list on both sides; what is known of it belongs to these."""
+        return ListPair(self.lists["crm"][list_key].id, self.lists["marketing"][list_key].id)
+
 
 _LINK: list[pa.Field[Any]] = [
     pa.field("entity", pa.string(), nullable=False),
@@ -173,8 +178,8 @@ class Plan:
         baselines: What both sides have once the jobs are written: entity, crm_id, marketing_id,
             values (a JSON object by the mapping's names); `key` where the contact is yet to be
             created.
-        states: Memberships that both sides agree on without a write: list_key, entity, crm_id,
-            marketing_id, state.
+        states: Memberships that both sides agree on without a write: crm_list_id,
+            marketing_list_id, entity, crm_id, marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
         lifted: Suppressions of the account that ended since the person came back by the platform's
             own means: side, email_key, and which word of theirs it was: record_id, told_at.

@@ -91,7 +91,8 @@ class Standing:
         theirs = pairs.merge(partners, left_on="other", right_index=True)
         told = pd.concat([own, theirs], ignore_index=True)
         ledger = known.ledger(self.inputs, None, told["email_key"])
-        ledger = ledger[ledger["list_key"].isin(["", list_key or ""])]
+        places = ["", *(self.inputs.pair(list_key) if list_key else ())]
+        ledger = ledger[ledger["list_id"].isin(places)]
         heard = told["status"].isin([Status.MAILABLE.value, Status.PENDING.value])
         silent: pd.Series = told.loc[~heard | told["email_key"].isin(ledger["email_key"]), "own"]
         found: pd.Series = pd.concat([silent, self._off_list(pairs, list_key)])
@@ -103,7 +104,7 @@ class Standing:
             return self.ids.iloc[:0]
         column = f"{self.side}_id"
         states = list_states.load_states(
-            self.inputs.conn, account=self.inputs.account.name, list_key=list_key
+            self.inputs.conn, account=self.inputs.account.name, pair=self.inputs.pair(list_key)
         )
         words = states.loc[states["state"] == Status.UNSUBSCRIBED.value, column]
         platform = self.inputs.lists["marketing"][list_key].id

@@ -8,6 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from bothways.store import baselines, links, list_states, lists
+from bothways.store.list_states import ListPair
 from bothways.tables import FieldType
 from tests.unit.store.rows import ACCOUNT, open_run
 
@@ -111,12 +112,13 @@ def test_a_baseline_is_of_the_pair_that_it_was_taken_from(conn: sa.Connection) -
 
 def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:
     first, second = open_run(conn), open_run(conn, "second")
-    row = {"list_key": "news", "entity": "contact", "crm_id": "c1", "marketing_id": None}
+    lists_of = {"crm_list_id": "L1", "marketing_list_id": "L2"}
+    row = lists_of | {"entity": "contact", "crm_id": "c1", "marketing_id": None}
     other = row | {"crm_id": None, "marketing_id": "m1"}
     frame = pd.DataFrame([row | {"state": "joined"}, other | {"state": "joined"}])
     for _ in range(2):
         list_states.upsert_states(conn, **MINE, run_id=first, frame=frame)
-    joined = list_states.load_states(conn, **MINE, list_key="news")
+    joined = list_states.load_states(conn, **MINE, pair=ListPair("L1", "L2"))
     left = pd.DataFrame([row | {"state": "left_crm"}])
     list_states.upsert_states(conn, **MINE, run_id=second, frame=left)
     list_states.upsert_states(conn, **MINE, run_id=first, frame=frame)
@@ -125,6 +127,11 @@ def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:
         ["c1", "", "left_crm"]
     ]
     assert found["changed_at"][0] > joined.set_index("crm_id")["changed_at"]["c1"]
+    replaced = ListPair("L1", "L3")
+    assert list_states.load_states(conn, **MINE, pair=replaced).empty
+    pairs = [ListPair("L1", "L2"), replaced, ListPair("L4", "L2"), ListPair("L4", "L5")]
+    told = [list_states.replaces(conn, **MINE, pair=pair) for pair in pairs]
+    assert told == [False, True, True, False]
     of_contact = list_states.load_states(conn, **MINE, marketing_ids=pd.Series(["m1"]))
     assert of_contact["state"].tolist() == ["joined"]
 

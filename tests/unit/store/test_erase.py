@@ -70,7 +70,8 @@ def _fill(conn: sa.Connection) -> int:
             "marketing_id": ["ann-m", "jo-m"],
             "email_key": ["ann+x@x.org", "joann+x@x.org"],
             "values": ['{"name": "Ann", "email": "ann+x@x.org"}', '{"name": "Jo"}'],
-            "list_key": "news",
+            "crm_list_id": "L1",
+            "marketing_list_id": "L2",
             "state": "joined",
         }
     )

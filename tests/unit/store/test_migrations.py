@@ -17,6 +17,12 @@ Row = dict[str, Any]
 LANDED = {
     "suppressions": {"account": "acme", "side": "marketing", "reason": "unsubscribed"},
     "list_ids": {"account": "acme", "name": "News", "resolved_at": "2026-01-01"},
+    "list_states": {
+        "account": "acme",
+        "entity": "contact",
+        "state": "joined",
+        "changed_at": "2026-01-01",
+    },
     "retries": {
         "account": "acme",
         "sync_type": "suppressions",
@@ -192,3 +198,35 @@ def test_consent_that_was_given_up_is_due_again(old: Store) -> None:
         ("3", False, True, True),
         ("4", False, True, True),
     ]
+
+
+def test_list_states_go_over_to_the_lists_that_their_keys_stand_for(old: Store) -> None:
+    _move(old, "0006")
+    known = {"news": ("L1", "7"), "same": ("L1", "7"), "half": ("L2", "")}
+    for key, (crm, marketing) in known.items():
+        _fill(
+            old,
+            "list_ids",
+            {"list_key": key, "side": "crm", "list_id": crm},
+            {"list_key": key, "side": "marketing", "list_id": marketing},
+        )
+    ann = {"crm_id": "c1", "marketing_id": "m1"}
+    later = {"state": "left_crm", "changed_at": "2026-01-02"}
+    _fill(
+        old,
+        "list_states",
+        {"list_key": "news", **ann},
+        {"list_key": "same", **ann, **later},
+        {"list_key": "news", "crm_id": "c2", "state": "unsubscribed"},
+        {"list_key": "half", **ann},
+        {"list_key": "lost", **ann},
+        {"list_key": "news", **ann, "account": "other"},
+    )
+    _move(old, "0007")
+    query = "SELECT crm_list_id, marketing_list_id, crm_id, state FROM list_states ORDER BY 3"
+    kept = [("L1", "7", "c1", "left_crm"), ("L1", "7", "c2", "unsubscribed")]
+    assert _ask(old, query) == kept
+    _move(old, "0006", back=True)
+    query = "SELECT crm_id, state FROM list_states WHERE list_key IN ('news', 'same') ORDER BY 1"
+    assert _ask(old, query) == [row[2:] for row in kept]
+    _move(old, "head")

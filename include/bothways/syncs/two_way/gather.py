@@ -151,7 +151,7 @@ def _with_known(
     gone = list_states.load_unseen(
         inputs.conn,
         account=inputs.account.name,
-        list_keys=list(inputs.lists["crm"]),
+        pairs=[inputs.pair(key) for key in inputs.lists["crm"]],
         run_id=inputs.run_id,
     )
     gone = gone[in_partition(gone["email_key"], inputs.partition, inputs.partitions)]
@@ -246,11 +246,17 @@ def _members(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
 
 
 def _states(inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series) -> pd.DataFrame:
-    """Return how memberships stood; of several rows about one person, the latest."""
+    """Return how memberships stood on the mapped lists; of several about one person, the latest.
+
+    What is known of lists that a key stood for earlier says nothing of those that it stands for.
+    """
     found = list_states.load_states(
         inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids
     )
-    found = found[found["list_key"].isin(list(inputs.lists["crm"]))]
+    pairs = [(key, *inputs.pair(key)) for key in inputs.lists["crm"]]
+    names = ["list_key", "crm_list_id", "marketing_list_id"]
+    mapped = pd.DataFrame(pairs, columns=names, dtype=found["crm_list_id"].dtype)
+    found = found.merge(mapped, on=names[1:])
     return found.sort_values("changed_at", kind="stable")
 
 

@@ -301,9 +301,11 @@ class _Work:
         state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
         state = state.mask(ended & word, UNSUBSCRIBED)
         keep = both | ended
+        pair = self._inputs.pair(self._list.key)
         return pd.DataFrame(
             {
-                "list_key": self._list.key,
+                "crm_list_id": pair.crm,
+                "marketing_list_id": pair.marketing,
                 "entity": self._entity,
                 "crm_id": rows.loc[keep, "crm_id"],
                 "marketing_id": rows.loc[keep, "marketing_id"],

@@ -1,0 +1,131 @@
+"""Lists that are deleted, made again, renamed and mapped anew: nobody is removed for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bothways.engine import lists
+from bothways.terms import Side
+from tests.promises.conftest import MakeWorld
+from tests.support.sandbox import SandboxServer
+from tests.support.town import LISTS, Town
+
+EVERYBODY = [f"p{number:02}@mail.example" for number in range(24)]
+GONE = (
+    "`Newsletter` is gone: no list has its id or its name any more. Make one of that name, or take "
+    "it out of the account's file."
+)
+BOTH_SIDES = pytest.mark.parametrize("side", ["crm", "marketing"])
+
+
+@pytest.fixture
+def town(make_world: MakeWorld, sandbox: SandboxServer) -> Town:
+    """Two dozen people on the newsletter of both sides, in step, under the default guard."""
+    town = Town(make_world(), sandbox)
+    town.on_both(*EVERYBODY)
+    sandbox.advance(600)
+    mapped(town)
+    town.sync()
+    return town
+
+
+def mapped(town: Town, lists: dict[str, Any] | None = None, **changes: Any) -> None:
+    """Write the account's file, with the limits that a new account has."""
+    town.world.configure(lists=lists or LISTS, guard={}, **changes)
+
+
+def delete_list(town: Town, side: Side, name: str = "Newsletter") -> None:
+    if side == "crm":
+        town.crm.delete("lists", town.crm.list_id(name))
+    else:
+        town.platform.delete_list(name)
+
+
+def make_list(town: Town, side: Side, name: str) -> None:
+    if side == "crm":
+        town.crm.list(name)
+    else:
+        town.platform.list(name)
+
+
+def on_list(town: Town, side: Side, name: str = "Newsletter") -> list[str]:
+    return town.crm.members(name) if side == "crm" else town.members(name)
+
+
+def other(side: Side) -> Side:
+    return "marketing" if side == "crm" else "crm"
+
+
+@BOTH_SIDES
+@pytest.mark.parametrize("full", [False, True])
+def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
+    side: Side, full: bool, town: Town
+) -> None:
+    delete_list(town, side)
+    make_list(town, side, "Newsletter")
+    run = town.sync(full_resync=True) if full else town.sync()
+    assert run.jobs_of(kind="leave").empty
+    assert "list newsletter: these two lists are in step for the first time" in "".join(run.notes)
+    town.sync(full_resync=True)
+    assert on_list(town, side) == on_list(town, other(side)) == EVERYBODY
+
+
+@BOTH_SIDES
+def test_a_key_that_is_mapped_to_another_list_removes_nobody(side: Side, town: Town) -> None:
+    make_list(town, side, "News of 2027")
+    mapped(town, LISTS | {"newsletter": LISTS["newsletter"] | {side: "News of 2027"}})
+    run = town.sync()
+    assert run.jobs_of(kind="leave").empty
+    town.sync(full_resync=True)
+    assert on_list(town, side, "News of 2027") == on_list(town, other(side)) == EVERYBODY
+    assert on_list(town, side) == EVERYBODY
+
+
+@BOTH_SIDES
+@pytest.mark.parametrize("create", [False, True])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
+    side: Side, create: bool, full: bool, town: Town
+) -> None:
+    mapped(town, LISTS | {"newsletter": {**LISTS["newsletter"], "create_missing": create}})
+    delete_list(town, side)
+    run = town.sync(full_resync=full)
+    assert run.status == "Completed With Errors"
+    assert run.lists["newsletter"]["message"] == GONE
+    assert f"list newsletter: {GONE}" in run.message
+    assert run.jobs_of(kind="leave").empty
+    assert on_list(town, other(side)) == EVERYBODY
+
+
+@BOTH_SIDES
+@pytest.mark.parametrize("full", [False, True])
+def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
+    side: Side, full: bool, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = lists.resolve
+
+    def resolve_and_lose(run: Any, where: Side, connector: Any) -> Any:
+        known = found(run, where, connector)
+        if where == side:
+            delete_list(town, side)
+        return known
+
+    town.edit(EVERYBODY[0], CITY="York")
+    monkeypatch.setattr(lists, "resolve", resolve_and_lose)
+    run = town.world.run("marketing_lists", full_resync=full)
+    assert run.jobs.empty or run.jobs_of(kind="leave").empty
+    assert run.status != "Completed"
+    monkeypatch.setattr(lists, "resolve", found)
+    assert town.sync(full_resync=True).lists["newsletter"]["message"] == GONE
+    assert on_list(town, other(side)) == EVERYBODY
+
+
+def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(town: Town) -> None:
+    town.crm.leave("Newsletter", town.crm.person(EVERYBODY[0])["contactid"])
+    mapped(town, {"news": LISTS["newsletter"]})
+    run = town.sync()
+    assert run.counts["deleted"] == 1
+    assert town.on_lists() == (EVERYBODY[1:], EVERYBODY[1:])
+    assert town.at_rest()
