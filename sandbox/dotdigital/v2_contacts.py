@@ -234,12 +234,14 @@ def suppress(call: Call) -> Any:
     with call.context.database.write() as db:
         for item in call.v2_rows():
             row = by_id_or_email(db, item)
+            # the answer repeats the request, and tells neither id nor address (DD2R's example)
+            echo = {"id": item.get("id") or 0, "email": item.get("email")}
             if row is None:
-                missing.append(item)
+                missing.append(echo)
                 continue
             if row["status"] in MAILABLE:
                 contacts.set_status(db, row["id"], "suppressed", call.now)
-            suppressed.append({"id": row["id"], "email": row["email"]})
+            suppressed.append(echo)
     call.context.calls.wrote(len(suppressed))
     return {"suppressed": suppressed, "notFound": missing}
 

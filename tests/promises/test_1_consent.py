@@ -88,6 +88,27 @@ def test_a_suppression_is_about_the_address_however_somebody_wrote_it_down(
     }
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("zoe\u0308@mail.example", "zo\u00eb@mail.example"),
+        ("zo\u00eb@mail.example", "zoe\u0308@mail.example"),
+        ("ann@b\u00fccher.example", "ann@xn--bcher-kva.example"),
+        ("ann@xn--bcher-kva.example", "ann@b\u00fccher.example"),
+    ],
+)
+def test_a_suppression_reaches_the_contact_that_is_spelt_in_another_way(
+    theirs: str, ours: str, world: World, crm: Crm, platform: Platform
+) -> None:
+    platform.contact(theirs, "Newsletter")
+    crm.suppression(ours)
+    run = world.run("suppressions")
+    assert (run.status, run.counts["new"]) == ("Completed", 1)
+    assert {email: word.lower() for email, word in platform.statuses().items()} == {
+        theirs: "suppressed"
+    }
+
+
 def test_an_unsubscribe_from_one_list_takes_its_member_off_and_leaves_a_record(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:

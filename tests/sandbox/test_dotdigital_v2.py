@@ -136,8 +136,13 @@ def test_suppressing_contacts_in_bulk(sandbox: SandboxServer, dotdigital: httpx.
     sandbox.act("dotdigital", "unsubscribe", email="gone@mail.example")
     body = [{"email": address} for address in (ADA, "gone@mail.example", "nobody@mail.example")]
     answer = dotdigital.put("/v2/contacts/suppress-contacts", json=body).json()
-    assert [item["email"] for item in answer["suppressed"]] == [ADA, "gone@mail.example"]
-    assert [item["email"] for item in answer["notFound"]] == ["nobody@mail.example"]
+    assert answer["suppressed"] == [
+        {"id": 0, "email": ADA},
+        {"id": 0, "email": "gone@mail.example"},
+    ]
+    assert answer["notFound"] == [{"id": 0, "email": "nobody@mail.example"}]
+    by_id = dotdigital.put("/v2/contacts/suppress-contacts", json=[{"id": 1}]).json()
+    assert by_id["suppressed"] == [{"id": 1, "email": None}]
     assert (status(dotdigital), status(dotdigital, "gone@mail.example")) == (
         "Suppressed",
         "Unsubscribed",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import idna
 import pandas as pd
 import pyarrow as pa
 
+from bothways.addresses import ascii_domain
 from bothways.transform.columns import arrow, one_chunk, series
 from bothways.transform.kernels import Array, pc
 
@@ -71,19 +71,12 @@ def _ascii_domains(addresses: Array) -> Array:
     parts = parts.filter(foreign)
     domains = pc.dictionary_encode(pc.list_element(parts, 1))
     ascii_forms = pa.array(
-        [_ascii_domain(name) for name in domains.dictionary.to_pylist()], pa.string()
+        [ascii_domain(name) for name in domains.dictionary.to_pylist()], pa.string()
     )
     joined = pc.binary_join_element_wise(
         pc.list_element(parts, 0), ascii_forms.take(domains.indices), "@"
     )
     return pc.replace_with_mask(addresses, foreign, joined)
-
-
-def _ascii_domain(name: str) -> str:
-    try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return name
 
 
 def clean_text(values: pd.Series) -> pd.Series:

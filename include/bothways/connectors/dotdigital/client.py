@@ -18,7 +18,7 @@ from bothways.connectors.http.client import Answer, HttpClient
 from bothways.connectors.http.clock import Clock, SystemClock
 from bothways.connectors.http.paging import follow
 from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
-from bothways.errors import ProtocolError, TemporaryFailure
+from bothways.errors import Missing, ProtocolError, TemporaryFailure
 
 V3_PAGE = 5000
 V2_PAGE = 1000
@@ -32,6 +32,8 @@ _LONGEST_WAIT_S = 30.0
 # rows. A job is first asked about after that, and then ever more seldom.
 _ROWS_PER_S = 1_000
 _JOB_PATIENCE_S = 3600.0
+# How soon a job that was accepted can be asked about is not documented either (assumed).
+_JOB_APPEARS_S = 60.0
 _VENDOR_DOMAINS = (".dotdigital.com", ".dotmailer.com")
 
 Row = dict[str, Any]
@@ -163,20 +165,35 @@ class DotdigitalClient:
         """Poll a job of so many rows until it is done; return its last answer.
 
         Raises:
-            TemporaryFailure: It takes longer than an hour.
+            TemporaryFailure: It takes longer than an hour, or is not known a minute after it was
+                accepted.
         """
-        deadline = self.clock.monotonic() + _JOB_PATIENCE_S
+        began = self.clock.monotonic()
+        deadline = began + _JOB_PATIENCE_S
         pause = min(_LONGEST_WAIT_S, rows / _ROWS_PER_S)
         while True:
             self.clock.sleep(pause)
-            body = self.request("GET", path, retry="read").json()
-            if not isinstance(body, dict):
-                raise ProtocolError("a job's status is not understood; try again", vendor=TITLE)
-            if is_done(body):
+            body = self._job(path, appears_by=began + _JOB_APPEARS_S)
+            if body is not None and is_done(body):
                 return body
             pause = min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, pause * 2))
             if self.clock.monotonic() + pause > deadline:
                 raise TemporaryFailure("a job takes too long; try again later", vendor=TITLE)
+
+    def _job(self, path: str, *, appears_by: float) -> Row | None:
+        """Return a job's status; None for one that is yet to appear."""
+        try:
+            body = self.request("GET", path, retry="read").json()
+        except Missing as error:
+            if self.clock.monotonic() < appears_by:
+                return None
+            message = "a job that was accepted is not there; try again later"
+            raise TemporaryFailure(
+                message, vendor=TITLE, status=error.status, code=error.code
+            ) from None
+        if not isinstance(body, dict):
+            raise ProtocolError("a job's status is not understood; try again", vendor=TITLE)
+        return body
 
     def submitted(self, method: str, path: str, data: bytes) -> Row:
         """Hand in a job, waiting for a place where the account runs too many; return the answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,10 @@ TITLE = "Dotdigital"
 _V2_CODE = re.compile(r"ERROR_[A-Z_]+")
 _CONSENT = re.compile(r"suppress|unsubscri|complain|resubscription|optout", re.IGNORECASE)
 
+# Tiers count by the minute (facts 1.3). A reset further away than one is a mistake: another clock,
+# milliseconds.
+_LONGEST_WINDOW_S = 61.0
+
 _DENIED = Verdict(Action.FAIL, Denied, executed=False)
 _MISSING = Verdict(Action.FAIL, Missing)
 _OFF = Verdict(Action.FAIL, FeatureUnavailable)
@@ -28,6 +33,7 @@ _BUSY = Verdict(Action.FAIL, TemporaryFailure, executed=False)
 _ROWS: Mapping[Key, Verdict] = {
     "ERROR_APIUSAGE_EXCEEDED": Verdict(Action.RETRY, TemporaryFailure, executed=False),
     "ERROR_SYSTEM_SERVICETEMPORARILYUNAVAILABLE": Verdict(Action.RETRY, TemporaryFailure),
+    "ERROR_ADDRESSBOOK_IN_USE": Verdict(Action.RETRY, TemporaryFailure, executed=False),
     "ERROR_FEATURENOTACTIVE": _OFF,
     "ERROR_INVALID_LOGIN": _DENIED,
     "ERROR_APIUSER_INVALID": _DENIED,
@@ -35,6 +41,7 @@ _ROWS: Mapping[Key, Verdict] = {
     "ERROR_ADDRESSBOOK_NOT_FOUND": _MISSING,
     "ERROR_SEGMENT_NOT_FOUND": _MISSING,
     "ERROR_IMPORT_NOT_FOUND": _MISSING,
+    "contacts:invalidDeleteId": _MISSING,
     "ERROR_IMPORT_TOOMANYACTIVEIMPORTS": _BUSY,
     "contacts:tooManyActiveImports": _BUSY,
     "contacts:tooManyBulkDeleteJobs": _BUSY,
@@ -73,7 +80,9 @@ def budget(headers: Mapping[str, str], now: float) -> Budget | None:
         reset = float(headers["X-RateLimit-Reset"])
     except (KeyError, ValueError):
         return None
-    resets_in = max(0.0, reset - server_time(headers, now))
+    if not math.isfinite(reset):
+        return None
+    resets_in = min(_LONGEST_WINDOW_S, max(0.0, reset - server_time(headers, now)))
     return Budget(headers.get("X-RateLimit-Scope", ""), remaining, resets_in)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.results import Verdict
+from bothways.connectors.http.halves import by_halves
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import ProtocolError, Rejected
+from bothways.errors import ConnectorError, ProtocolError
 from bothways.tables import GONE
 
 # The vendor takes 50 MB and names no number of rows (facts 1.3): all that one task brings goes
@@ -94,23 +95,26 @@ def _batches(rows: Sequence[Contact]) -> Iterator[list[_Row]]:
 
 
 def _run(client: DotdigitalClient, batch: list[_Row]) -> dict[Key, Verdict]:
-    body = b'{"mergeOption":"overwrite","contacts":[' + b",".join(row.data for row in batch) + b"]}"
-    try:
-        receipt = client.submitted("PUT", "/contacts/v3/import", body)
-    except Rejected as error:
-        if len(batch) == 1:
-            return {batch[0].key: Verdict.failed(error)}
-        # One row that the vendor cannot even parse must not fail the others: find it by halves.
-        half = len(batch) // 2
-        return {**_run(client, batch[:half]), **_run(client, batch[half:])}
+    found: dict[Key, Verdict] = {}
+    for part, receipt in by_halves(lambda rows: _submitted(client, rows), batch):
+        if isinstance(receipt, ConnectorError):
+            found.update(dict.fromkeys((row.key for row in part), Verdict.failed(receipt)))
+            continue
+        report = client.finished(
+            f"/contacts/v3/import/{receipt['importId']}",
+            lambda job: job.get("status") not in _RUNNING,
+            rows=len(part),
+        )
+        found.update(_verdicts(report, [row.key for row in part]))
+    return found
+
+
+def _submitted(client: DotdigitalClient, rows: Sequence[_Row]) -> Mapping[str, Any]:
+    body = b'{"mergeOption":"overwrite","contacts":[' + b",".join(row.data for row in rows) + b"]}"
+    receipt = client.submitted("PUT", "/contacts/v3/import", body)
     if not receipt.get("importId"):
         raise ProtocolError("an import came without an id; try again", vendor=TITLE)
-    report = client.finished(
-        f"/contacts/v3/import/{receipt['importId']}",
-        lambda job: job.get("status") not in _RUNNING,
-        rows=len(batch),
-    )
-    return _verdicts(report, [row.key for row in batch])
+    return receipt
 
 
 def _verdicts(report: Mapping[str, Any], keys: Sequence[Key]) -> dict[Key, Verdict]:

@@ -83,7 +83,7 @@ def find_contacts(
     keys = [("contactId", item) for item in dict.fromkeys(ids)]
     keys += [("email", item) for item in dict.fromkeys(emails)]
     found: dict[str, Row] = {}
-    for row in parallel_map(lambda key: _find(client, *key), keys, client.parallel):
+    for row in parallel_map(lambda key: find_contact(client, *key), keys, client.parallel):
         if row is not None:
             found[str(row.get("contactId"))] = row
         if len(found) >= _FOUND_PAGE:
@@ -92,7 +92,8 @@ def find_contacts(
     yield _page(list(found.values()), fields)
 
 
-def _find(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
+def find_contact(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
+    """Return the contact with this `contactId` or `email`; None where there is none."""
     path = f"/contacts/v3/{identifier}/{quote(value, safe='')}"
     try:
         answer = client.request("GET", path, retry="read", expect={404})

@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from bothways.addresses import spellings
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.errors import TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
+from bothways.connectors.dotdigital.queries import find_contact
 from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.http.halves import by_halves
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import Missing, ProtocolError, Rejected
+from bothways.errors import ConnectorError, Missing, ProtocolError, Rejected
 
 _SUPPRESS_ROWS = 1000  # no limit is published (assumed)
 _LEAVE_ROWS = 1000  # likewise
@@ -100,49 +103,90 @@ def _turns(contacts: Sequence[tuple[int, Contact]]) -> Iterator[list[tuple[int, 
 
 
 def _suppress(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
-    unknown: list[Row] = []
+    settled, unknown = _suppressed(client, rows)
+    yield from settled
+    respelt, unknown = _under_other_spellings(client, unknown)
+    yield from respelt
+    # Whom the account does not know is created suppressed, so that nobody adds them mailable later.
+    born = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
+    yield from map(_as_suppressed, _imported(client, born))
+
+
+def _suppressed(client: DotdigitalClient, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Suppress contacts; return the results, and the rows whose address the account lacks."""
+    settled, unknown = [], []
     for batch in parallel_map(
         lambda part: _suppress_batch(client, part), _parts(rows, _SUPPRESS_ROWS), client.parallel
     ):
         for row, verdict in batch:
-            if verdict is None and row["email"]:
+            if verdict is not None:
+                settled.append(verdict.of(row["seq"]))
+            elif row["email"]:
                 unknown.append(row)
-            elif verdict is not None:
-                yield verdict.of(row["seq"])
-    # Whom the account does not know is created suppressed, so that nobody adds them mailable later.
-    born = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
-    yield from map(_as_suppressed, _imported(client, born))
+    return settled, unknown
+
+
+def _under_other_spellings(
+    client: DotdigitalClient, rows: Sequence[Row]
+) -> tuple[list[Row], list[Row]]:
+    """Suppress the contacts that have these addresses in another spelling; return as above.
+
+    Few addresses have any. To the vendor a spelling is an address (assumed): created under the one
+    that the CRM has, a contact would be suppressed beside one that stays mailable.
+    """
+    asked = [(row, other) for row in rows for other in spellings(row["email"])]
+    contacts = parallel_map(
+        lambda ask: find_contact(client, "email", ask[1]), asked, client.parallel
+    )
+    there = [
+        {**row, "record_id": str(contact["contactId"]), "email": None}
+        for (row, _), contact in zip(asked, contacts, strict=True)
+        if contact is not None
+    ]
+    results, _ = _suppressed(client, there)
+    # Of several spellings an error outranks a success, since somebody is still mailable.
+    by_seq = {
+        item["seq"]: item for item in sorted(results, key=lambda item: item["outcome"] == "error")
+    }
+    return list(by_seq.values()), [row for row in rows if row["seq"] not in by_seq]
 
 
 def _suppress_batch(
     client: DotdigitalClient, rows: Sequence[Row]
 ) -> list[tuple[Row, Verdict | None]]:
     """Return each row with its verdict; None where the account does not know the contact."""
+    settled: list[tuple[Row, Verdict | None]] = []
+    for part, known in by_halves(lambda some: _suppressed_of(client, some), rows):
+        if isinstance(known, ConnectorError):
+            refused = Verdict("error", None, known.code, known.message)
+            settled += [(row, refused) for row in part]
+        else:
+            settled += [(row, _written(row, known)) for row in part]
+    return settled
+
+
+def _suppressed_of(client: DotdigitalClient, rows: Sequence[Row]) -> dict[Key, str | None]:
+    """Suppress some contacts; return whom the account knows of them, with the id if it is told."""
     body = [_person(row) for row in rows]
     path = "/v2/contacts/suppress-contacts"
-    try:
-        answer = client.request("PUT", path, retry="keyed", json=body).json()
-    except (Missing, Rejected) as error:
-        if len(rows) == 1:
-            return [(rows[0], Verdict("error", None, error.code, error.message))]
-        # One row that the vendor does not take must not keep the others mailable.
-        half = len(rows) // 2
-        return [*_suppress_batch(client, rows[:half]), *_suppress_batch(client, rows[half:])]
+    answer = client.request("PUT", path, retry="keyed", json=body).json()
     if not isinstance(answer, dict):
         raise ProtocolError("a suppression's answer is not understood; try again", vendor=TITLE)
-    known: dict[Key, Verdict] = {}
+    known: dict[Key, str | None] = {}
     for person in answer.get("suppressed") or ():
-        written = Verdict("written", str(person.get("id")))
-        known.update((key, written) for key in _keys(person.get("id"), person.get("email")))
-    return [
-        (
-            row,
-            next(
-                (known[key] for key in _keys(row["record_id"], row["email"]) if key in known), None
-            ),
-        )
-        for row in rows
-    ]
+        # The vendor's example repeats what was sent: the id is 0 beside an address, the address
+        # null beside an id.
+        number = str(person.get("id") or 0)
+        contact_id = None if number == "0" else number
+        known.update((key, contact_id) for key in _keys(contact_id, person.get("email")))
+    return known
+
+
+def _written(row: Row, known: Mapping[Key, str | None]) -> Verdict | None:
+    found = [known[key] for key in _keys(row["record_id"], row["email"]) if key in known]
+    if not found:
+        return None
+    return Verdict("written", next((item for item in found if item), None) or row["record_id"])
 
 
 def _keys(contact_id: Any, email: Any) -> list[Key]:

@@ -10,9 +10,10 @@ import pytest
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
-from bothways.connectors.dotdigital.errors import budget, explain, is_consent
+from bothways.connectors.dotdigital.errors import DIALECT, budget, explain, is_consent
 from bothways.connectors.http.client import Answer
-from bothways.errors import Denied
+from bothways.connectors.http.verdicts import Action
+from bothways.errors import Denied, TemporaryFailure
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 
 
@@ -125,6 +126,36 @@ def test_the_budget_is_read_by_the_servers_own_clock() -> None:
     assert (found.scope, found.remaining, found.resets_in_s) == ("lowCallRate", 0, 42)
     assert budget({}, now=0.0) is None
     assert budget({"X-RateLimit-Remaining": "many", "X-RateLimit-Reset": "?"}, now=0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("reset", "waits"),
+    [
+        ("1700003600", 61),
+        ("1700000042000", 61),  # milliseconds
+        ("1" + "0" * 300, 61),
+        ("1699990000", 0),
+        ("-5", 0),
+        ("42", 0),  # no time at all, but a number of seconds
+    ],
+)
+def test_no_budget_is_waited_for_longer_than_its_minute(reset: str, waits: float) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+    found = budget(headers, now=1_700_000_000.0)
+    assert found is not None
+    assert found.resets_in_s == waits
+
+
+@pytest.mark.parametrize("reset", ["nan", "inf", "-inf", "1e999", ""])
+def test_a_reset_that_is_no_number_tells_nothing(reset: str) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+    assert budget(headers, now=1_700_000_000.0) is None
+
+
+def test_a_list_that_is_in_use_may_be_free_later() -> None:
+    verdict = DIALECT.verdicts.of_status(400, "ERROR_ADDRESSBOOK_IN_USE")
+    assert verdict.error is TemporaryFailure
+    assert verdict.action is Action.RETRY
 
 
 @pytest.mark.parametrize(

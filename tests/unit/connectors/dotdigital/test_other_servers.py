@@ -14,7 +14,8 @@ from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.retry import RetryPolicy
-from bothways.errors import Rejected
+from bothways.errors import Rejected, TemporaryFailure
+from tests.support.engine import QuickClock
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 from tests.unit.connectors.other_server import Alter, Answered, Ask, Asked, OtherServer
 
@@ -229,6 +230,93 @@ def test_somebody_whom_the_vendor_will_not_create_suppressed_is_an_error(
         )
     assert list(result["outcome"]) == ["error"]
     assert list(result["code"]) == ["invalidStatus"]
+
+
+def refused_always(path: str, body: Any) -> Alter:
+    """Return what refuses every request to a path."""
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        if not asked.path.endswith(path):
+            return ask(asked)
+        answered = Answered(400, {}, b"")
+        answered.refuse(400, body)
+        return answered
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "body", "code"),
+    [
+        ("create", "v3/import", {"errorCode": "contacts:frozen"}, "contacts:frozen"),
+        (
+            "suppress",
+            "suppress-contacts",
+            {"message": "Error: ERROR_UNKNOWN"},
+            "ERROR_UNKNOWN",
+        ),
+    ],
+)
+def test_a_refusal_that_is_no_rows_takes_few_calls(  # noqa: PLR0917
+    sandbox: SandboxServer, clock: Any, operations: Any, kind: str, path: str, body: Any, code: str
+) -> None:
+    people = [{"kind": kind, "email": f"p{number}@mail.example"} for number in range(200)]
+    with connected(sandbox, refused_always(path, body), clock) as (connector, server):
+        results = connector.write_contacts(operations(*people))
+        calls = [asked for asked in server.asked if asked.path.endswith(path)]
+    assert len(results) == 200
+    assert set(results["outcome"]) == {"error"}
+    assert set(results["code"]) == {code}
+    assert len(calls) == 8
+
+
+def test_an_answer_that_only_repeats_the_request_makes_up_no_id(
+    sandbox: SandboxServer, clock: Any, operations: Any
+) -> None:
+    with connected(sandbox, after(lambda *_: None), clock) as (connector, _):
+        known = [f"p{number}@mail.example" for number in range(3)]
+        made = connector.write_contacts(
+            operations(*({"kind": "create", "email": email} for email in known))
+        ).sort_values("seq")
+        by_both, by_id, by_email = list(made["record_id"])
+        results = connector.write_contacts(
+            operations(
+                {"kind": "suppress", "email": known[0], "record_id": by_both},
+                {"kind": "suppress", "record_id": by_id},
+                {"kind": "suppress", "email": known[2]},
+            )
+        ).sort_values("seq")
+    assert set(results["outcome"]) == {"written"}
+    assert list(results["record_id"].fillna("")) == [by_both, by_id, ""]
+    statuses = {row["status"] for row in sandbox.table("dotdigital", "contacts")}
+    assert (statuses, by_email != "") == ({"suppressed"}, True)
+
+
+def hidden_jobs(answers: int) -> Alter:
+    """Return what does not know a job yet for so many questions."""
+    left = answers
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        nonlocal left
+        answered = ask(asked)
+        if asked.method == "GET" and re.search(r"v3/(import|delete)/", asked.path) and left:
+            left -= 1
+            answered.refuse(404, {"errorCode": "contacts:importNotFound", "description": "No job"})
+        return answered
+
+    return alter
+
+
+def test_a_job_may_be_unknown_for_a_while_after_it_was_accepted(
+    sandbox: SandboxServer, operations: Any
+) -> None:
+    person = operations({"kind": "create", "email": "ann@mail.example"})
+    with connected(sandbox, hidden_jobs(3), QuickClock()) as (connector, _):
+        assert list(connector.write_contacts(person)["outcome"]) == ["written"]
+    with connected(sandbox, hidden_jobs(1000), QuickClock()) as (connector, server):
+        with pytest.raises(TemporaryFailure, match="not there"):
+            connector.write_contacts(person)
+        assert 3 < len(server.asked) < 20
 
 
 def test_words_of_ours_tell_nothing_of_consent() -> None:
