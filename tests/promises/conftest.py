@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bothways.store.db import Store
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import SandboxServer
+from tests.support.stores import Stores
 
 MakeWorld = Callable[..., World]
 
@@ -32,37 +32,39 @@ def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
 
 
 @pytest.fixture(scope="session")
-def migrated_store(postgres: TestPostgres) -> Iterator[str]:
-    """The name of a migrated database to copy from."""
-    with postgres.fresh_database() as url:
-        store = Store(url)
-        store.migrate()
-        store.dispose()
-        yield url.rsplit("/", 1)[1]
+def stores(postgres: TestPostgres) -> Iterator[Stores]:
+    """Migrated stores, to be borrowed."""
+    made = Stores(postgres)
+    yield made
+    made.close()
 
 
 @pytest.fixture
 def make_world(
-    postgres: TestPostgres,
-    migrated_store: str,
-    sandbox: SandboxServer,
-    monkeypatch: pytest.MonkeyPatch,
+    stores: Stores, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeWorld]:
     """Make an account between the vendors; a second one fills the vendors anew."""
     monkeypatch.setenv("BOTHWAYS_INCLUDE", "")
     made: list[World] = []
 
     def make(people: int = 0, seed: int = 1, **account: Any) -> World:
+        for world in [world for world in made if world.closed]:
+            end(world)
         sandbox.reset(people, seed)
         folder = Path(tempfile.mkdtemp(prefix="bothways-world-"))
-        made.append(World(sandbox, postgres.create_database(migrated_store), folder, **account))
+        url, store = stores.borrow()
+        made.append(World(sandbox, url, folder, store=store, **account))
         return made[-1]
 
-    yield make
-    for world in made:
+    def end(world: World) -> None:
+        made.remove(world)
         world.close()
-        postgres.drop_database(world.store_url)
+        stores.give_back(world.store_url, world.store)
         shutil.rmtree(world.folder)
+
+    yield make
+    for world in list(made):
+        end(world)
 
 
 @pytest.fixture

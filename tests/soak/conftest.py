@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.promises.conftest import make_world, migrated_store, sandbox, sandbox_server
+from tests.promises.conftest import make_world, sandbox, sandbox_server, stores
 
-__all__ = ["make_world", "migrated_store", "sandbox", "sandbox_server"]
+__all__ = ["make_world", "sandbox", "sandbox_server", "stores"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -103,6 +103,7 @@ class World:
         store_url: A database of its own.
         folder: For configuration and staging.
         prepare: Make what Bothways owns in the CRM; a process that joins a world has it already.
+        store: The same database, opened and migrated already; it outlives the world.
         **account: Changes to the account's YAML, by top-level key.
     """
 
@@ -113,19 +114,23 @@ class World:
         folder: Path,
         *,
         prepare: bool = True,
+        store: Store | None = None,
         **account: Any,
     ) -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.store_url = store_url
-        self.store = Store(store_url)
+        self._own_store = store is None
+        self.store = store or Store(store_url)
+        self.closed = False
         self.include = folder / "include"
         os.environ["BOTHWAYS_INCLUDE"] = str(self.include)
         self.policy = RetryPolicy()
         self.missing_connections: list[str] = []
         self.people_per_partition = partitions.PEOPLE_PER_PARTITION
         if prepare:
-            self.store.migrate()
+            if self._own_store:
+                self.store.migrate()
             shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
             self.configure(**account)
             sandbox.settings(AT_ONCE)
@@ -284,7 +289,9 @@ class World:
 
     def close(self) -> None:
         """Give connections back."""
-        self.store.dispose()
+        if self._own_store:
+            self.store.dispose()
+        self.closed = True
 
     @contextmanager
     def _opened(self, side: str) -> Iterator[Connector]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import pandas as pd
@@ -38,7 +38,7 @@ _BATCH_ROWS: Final = 20_000
 _BLOCK_BYTES: Final = 8 << 20  # a row must fit into one
 _ANALYZE_ROWS: Final = 1_000
 _NUL_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-_numbers = itertools.count()
+_OPEN: Final = "staged"
 
 
 def copy_frame(conn: sa.Connection, table: sa.Table, rows: Rows) -> int:
@@ -75,18 +75,37 @@ def staged(
         columns: Names and types, from any table.
         rows: What it holds, as for `copy_frame`.
     """
-    table = sa.Table(
-        f"staged_{next(_numbers)}",
+    open_tables = conn.info.get(_OPEN, 0)
+    table = _staging_table(open_tables, tuple((column.name, column.type) for column in columns))
+    table.create(conn, checkfirst=False)
+    conn.info[_OPEN] = open_tables + 1
+    try:
+        if copy_frame(conn, table, rows) >= _ANALYZE_ROWS:
+            conn.execute(sa.text(f"ANALYZE {table.name}"))
+        yield table
+    finally:
+        conn.info[_OPEN] = open_tables
+    # Not after an error: the transaction's end takes the table along.
+    table.drop(conn, checkfirst=False)
+
+
+@lru_cache(maxsize=256)
+def _staging_table(
+    number: int, columns: tuple[tuple[str, sa.types.TypeEngine[Any]], ...]
+) -> sa.Table:
+    """Return the same table for the same columns: SQLAlchemy then knows statements of before.
+
+    Args:
+        number: How many are open already, so that one block may stand inside another.
+        columns: Names and types; a type is the same where it is the same object.
+    """
+    return sa.Table(
+        f"staged_{number}",
         sa.MetaData(),
-        *(sa.Column(column.name, column.type) for column in columns),
+        *(sa.Column(name, kind) for name, kind in columns),
         prefixes=["TEMPORARY"],
         postgresql_on_commit="DROP",
     )
-    table.create(conn)
-    if copy_frame(conn, table, rows) >= _ANALYZE_ROWS:
-        conn.execute(sa.text(f"ANALYZE {table.name}"))
-    yield table
-    table.drop(conn)
 
 
 def columns_of(table: sa.Table, *names: str) -> list[sa.Column[Any]]:

@@ -92,6 +92,8 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
         StoreError: A seq is of another partition or stands twice, or a result is unknown.
     """
     conn.execute(jobs.delete().where(jobs.c.run_id == run_id, _in_part(part)))
+    if not len(rows):
+        return 0
     with staged(conn, columns_of(jobs, *_GIVEN), rows) as given:
         _check(conn, given, part)
         operation = given.c.kind.is_not(None)

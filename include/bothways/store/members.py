@@ -19,6 +19,7 @@ from bothways.store.sightings import newer
 from bothways.tables import LIST_MEMBERS, Side
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
+_STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))
 
 
 def absorb_members(
@@ -41,10 +42,11 @@ def absorb_members(
             without ends whatever there is of this member on this list.
         written: These are our own writes, later than all that this run has read.
     """
+    if not rows.num_rows:
+        return 0
     place = {"account": account, "side": side}
     now = sa.func.clock_timestamp()
-    columns = [*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean)]
-    with staged(conn, columns, rows) as given:
+    with staged(conn, _STAGED, rows) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         by_id = given.c.membership_id.is_not(None)
         alive = sa.select(*(given.c[name] for name in _GIVEN)).where(sa.not_(gone)).subquery()

@@ -35,6 +35,7 @@ __all__ = [
 
 _CORE: Final = ("email", "email_key", "status", "active", "external_key", "merged_into")
 _FIXED: Final = ("entity", "id", *_CORE, "modified_at")
+_STAGED: Final = (*columns_of(records, *_FIXED), sa.Column("deleted", sa.Boolean))
 
 
 def absorb_contacts(
@@ -56,15 +57,16 @@ def absorb_contacts(
         rows: CONTACTS with `email_key` and field columns; fields are merged into the known ones.
         written: These are our own writes, later than all that this run has read.
     """
+    if not rows.num_rows:
+        return 0
     names = [name for name in rows.column_names if name.startswith(FIELD_PREFIX)]
     fields = {
         name: sa.Column(f"f{i}", sql_type(rows.schema.field(name).type))
         for i, name in enumerate(names)
     }
     page = rows.rename_columns([fields[n].name if n in fields else n for n in rows.column_names])
-    deleted = sa.Column("deleted", sa.Boolean)
     place = {"account": account, "side": side}
-    with staged(conn, [*columns_of(records, *_FIXED), deleted, *fields.values()], page) as given:
+    with staged(conn, [*_STAGED, *fields.values()], page) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         values = {
             name[len(FIELD_PREFIX) :]: given.c[column.name] for name, column in fields.items()

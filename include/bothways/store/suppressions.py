@@ -23,6 +23,12 @@ from bothways.tables import Side, Status
 ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
 
 _SHARED: Final = ("email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id")
+_STAGED: Final = (
+    *columns_of(ledger, *_SHARED),
+    sa.Column("id", sa.Text),
+    sa.Column("list_id", sa.Text),
+    sa.Column("deleted", sa.Boolean),
+)
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _FIELDS: Final[list[pa.Field[Any]]] = [
     pa.field("side", pa.string()),
@@ -62,13 +68,9 @@ def absorb_suppressions(
         run_id: The run that read it.
         rows: SUPPRESSIONS with `email_key`.
     """
-    columns = [
-        *columns_of(ledger, *_SHARED),
-        sa.Column("id", sa.Text),
-        sa.Column("list_id", sa.Text),
-        sa.Column("deleted", sa.Boolean),
-    ]
-    with staged(conn, columns, rows) as given:
+    if not rows.num_rows:
+        return 0
+    with staged(conn, _STAGED, rows) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         told = sa.select(
             *_words(side, given),

@@ -23,6 +23,15 @@ _SHAPES: Final[Mapping[FieldType, tuple[str, str]]] = {
     FieldType.DATETIME: ("string", r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)$"),
 }
 
+_TEXT: Final = sa.Text()
+_SQL_TYPES: Final[tuple[tuple[Any, sa.types.TypeEngine[Any]], ...]] = (
+    (pa.types.is_integer, sa.BigInteger()),
+    (pa.types.is_floating, sa.Float()),
+    (pa.types.is_boolean, sa.Boolean()),
+    (pa.types.is_date, sa.Date()),
+    (pa.types.is_timestamp, sa.DateTime(timezone=True)),
+)
+
 
 def json_object(values: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
     """Return a JSON object of any number of values."""
@@ -47,15 +56,8 @@ def typed_schema(fields: Mapping[str, FieldType]) -> list[pa.Field[Any]]:
 
 
 def sql_type(kind: pa.DataType) -> sa.types.TypeEngine[Any]:
-    """Return the type under which a vendor's column is staged."""
-    kinds: tuple[tuple[Any, sa.types.TypeEngine[Any]], ...] = (
-        (pa.types.is_integer, sa.BigInteger()),
-        (pa.types.is_floating, sa.Float()),
-        (pa.types.is_boolean, sa.Boolean()),
-        (pa.types.is_date, sa.Date()),
-        (pa.types.is_timestamp, sa.DateTime(timezone=True)),
-    )
-    return next((sql for is_kind, sql in kinds if is_kind(kind)), sa.Text())
+    """Return the type under which a vendor's column is staged: for one type one object."""
+    return next((sql for is_kind, sql in _SQL_TYPES if is_kind(kind)), _TEXT)
 
 
 def _typed(column: sa.Column[Any], name: str, kind: FieldType) -> sa.ColumnElement[Any]:

@@ -1,0 +1,49 @@
+"""Migrated stores that tests borrow one after the other, emptied in between.
+
+A new database for each test would cost its making, and the time in which SQLAlchemy and PostgreSQL
+get to know the same statements again.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from bothways.store.db import Store
+from bothways.store.schema import metadata
+from tests.support.postgres import TestPostgres
+
+# The key of erased addresses is made with the database.
+_KEPT = {"secrets"}
+
+
+class Stores:
+    """The stores of one server; those that were given back are lent again."""
+
+    def __init__(self, postgres: TestPostgres) -> None:
+        self._postgres = postgres
+        self._free: list[tuple[str, Store]] = []
+
+    def borrow(self) -> tuple[str, Store]:
+        """An empty store, and its URL."""
+        if self._free:
+            return self._free.pop()
+        url = self._postgres.create_database()
+        store = Store(url)
+        store.migrate()
+        return url, store
+
+    def give_back(self, url: str, store: Store) -> None:
+        """Take a store back, and empty it."""
+        names = ", ".join(
+            f'"{table.name}"' for table in metadata.sorted_tables if table.name not in _KEPT
+        )
+        with store.begin() as conn:
+            conn.execute(sa.text("SET LOCAL lock_timeout = '20s'"))  # of what a test left open
+            conn.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        self._free.append((url, store))
+
+    def close(self) -> None:
+        """Remove the databases that were given back."""
+        for url, store in self._free:
+            store.dispose()
+            self._postgres.drop_database(url)
