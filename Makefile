@@ -2,6 +2,9 @@
 BIN := .bothways/venv/bin
 # Which tests `make test` runs.
 MARKERS ?= not distributed and not soak
+# How many processes run them; one of these is busy with Airflow (docs/testing.md).
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --max-worker-restart 2
 RUN := $(BIN)/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 # Without compiled modules each process of Airflow takes twice as long to start.
@@ -28,7 +31,7 @@ sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 	@$(RUN) -m sandbox --port $${BOTHWAYS_SANDBOX_PORT:-8900} --data .bothways/sandbox
 
 test: tools ## run the test suite, all but what needs workers of its own
-	@$(RUN) -m pytest -m "$(MARKERS)"
+	@$(RUN) -m pytest $(SIDE_BY_SIDE) -m "$(MARKERS)"
 
 test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
 	@$(RUN) -m pytest tests/distributed -m distributed

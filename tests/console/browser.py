@@ -7,6 +7,7 @@ The screenshots in `docs/images/` are made by the tests too:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -46,15 +47,22 @@ def chromium(playwright: Playwright) -> Browser:
 def axe_script() -> str:
     """The rules, from the pinned package; npm brings it once."""
     home = _ROOT / ".bothways" / "tests" / "axe"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be bringing it
+        return _installed(home).read_text(encoding="utf-8")
+
+
+def _installed(home: Path) -> Path:
     script = home / "node_modules" / "axe-core" / "axe.min.js"
-    lock = "package-lock.json"
-    if not script.exists() or (home / lock).read_bytes() != (AXE / lock).read_bytes():
+    pins = "package-lock.json"
+    if not script.exists() or (home / pins).read_bytes() != (AXE / pins).read_bytes():
         if shutil.which("npm") is None:
             _lack("npm")
         shutil.copytree(AXE, home, dirs_exist_ok=True)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=home, check=True, capture_output=True)
-    return script.read_text(encoding="utf-8")
+    return script
 
 
 def _lack(package: str) -> NoReturn:
