@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+import requests
 
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
@@ -34,6 +38,47 @@ def test_a_suppression_of_the_platform_flags_everybody_with_that_address(
     record = crm.suppressions()["ann@mail.example"]
     assert record["bw_reason"]
     assert record["bw_suppressedon"]
+
+
+@pytest.mark.parametrize("leaving", [1, 4, 9])
+def test_nobody_is_missed_because_a_listing_moved_while_it_was_read(  # noqa: PLR0917
+    leaving: int,
+    world: World,
+    crm: Crm,
+    platform: Platform,
+    sandbox: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bothways.connectors.dotdigital.client.V2_PAGE", 4)
+    people = [f"p{n}@mail.example" for n in range(14)]
+    for email in people:
+        platform.suppressed(email, "bounce")
+        crm.contact(email)
+    sandbox.advance(3600)  # the next reads begin well after
+
+    def some_leave() -> None:
+        for email in people[:leaving]:
+            sandbox.act("dotdigital", "resubscribe", email=email)
+
+    _after_answer(monkeypatch, "suppressed-since", some_leave)
+    for _ in range(2):
+        assert world.run("suppressions").status == "Completed"
+    flags = {row["emailaddress1"]: row["donotbulkemail"] for row in crm.table("contact")}
+    assert [email for email in people[leaving:] if flags[email] != 1] == []
+
+
+def _after_answer(monkeypatch: pytest.MonkeyPatch, part: str, act: Callable[[], None]) -> None:
+    """Do something once the first request whose address has this part is answered."""
+    send, done = requests.Session.send, []
+
+    def sent(self: requests.Session, request: Any, **options: Any) -> requests.Response:
+        answer = send(self, request, **options)
+        if part in request.url and not done:
+            done.append(True)
+            act()
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", sent)
 
 
 def test_a_closed_lead_is_flagged_when_it_is_opened_again(

@@ -111,25 +111,27 @@ def _page(rows: list[Row], fields: Fields) -> Page:
 def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
     """Yield who may not be mailed by the account: unsubscribed, and suppressed for any reason.
 
-    It is not documented whether the second listing holds the first, so both are read, and what
-    both say alike is given once.
+    The vendor's example of the second listing holds unsubscribed people too, its text does not say
+    so: both are read, and what both say alike is given once.
     """
     begun = client.clock.monotonic()
 
     def pages() -> Iterator[Page]:
-        told: set[tuple[Any, Any]] = set()
-        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}"):
-            told.update(_identity(row) for row in rows)
+        told: set[tuple[str, ...]] = set()
+        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}", _word):
+            told.update(map(_word, rows))
             yield Page(suppressions_table(rows))
-        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}"):
-            fresh = [row for row in rows if _identity(row) not in told]
+        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}", _word):
+            fresh = [row for row in rows if _word(row) not in told]
             yield Page(suppressions_table(fresh))
 
     yield from _closed_with(client, pages(), begun, SUPPRESSIONS)
 
 
-def _identity(row: Row) -> tuple[Any, Any]:
-    return (row.get("suppressedContact") or {}).get("id"), row.get("reason")
+def _word(row: Row) -> tuple[str, ...]:
+    """Return who was suppressed, why and when: the same person's next word is another one."""
+    person = row.get("suppressedContact") or {}
+    return str(person.get("id")), str(row.get("reason")), str(row.get("dateRemoved"))
 
 
 def read_list_suppressions(
@@ -140,13 +142,14 @@ def read_list_suppressions(
     path = (
         f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or _EVER}"
     )
-    pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path))
+    pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path, _word))
     yield from _closed_with(client, pages, begun, SUPPRESSIONS)
 
 
 def lists(client: DotdigitalClient) -> list[ListInfo]:
     """Return every address book."""
-    return [_list(row) for rows in client.pages("/v2/address-books") for row in rows]
+    pages = client.pages("/v2/address-books", lambda row: str(row.get("id")))
+    return [_list(row) for rows in pages for row in rows]
 
 
 def create_list(client: DotdigitalClient, name: str) -> ListInfo:

@@ -1,16 +1,27 @@
-"""Following the pages of an answer, without going round in circles."""
+"""Following the pages of an answer, without going round in circles or losing what moves."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, TypeVar
 
-from bothways.errors import ProtocolError
+from bothways.errors import ProtocolError, TemporaryFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 PageT = TypeVar("PageT")
+RowT = TypeVar("RowT")
 TokenT = TypeVar("TokenT", str, int)
+
+# As many rows as another production client reads again at each page of such a listing.
+OVERLAP = 100
+# By how many pages rows may move and still be recognised; beyond, the read begins again.
+_REMEMBERED_PAGES = 10
+# Pages that bring nothing new, beside one for each that did.
+_DETOURS = 10
+_SAME_PAGES = 3
 
 
 def follow(
@@ -43,3 +54,75 @@ def follow(
         yield page
         if token is None:
             return
+
+
+def by_offset(
+    fetch: Callable[[int], Sequence[RowT]],
+    identity: Callable[[RowT], Hashable],
+    *,
+    vendor: str,
+    overlap: int = OVERLAP,
+) -> Iterator[list[RowT]]:
+    """Yield the rows of a listing that is paged by offset, and that may change meanwhile.
+
+    Whoever leaves the listing moves all rows behind one place up, across the border of a page that
+    was read; a plain walk from offset to offset then misses one. So each page begins with some
+    rows of the page before. The invariant: *every row that has been in the listing since the read
+    began, and stands no further back than the last row of an accepted page, has been yielded.* A
+    page is accepted if it begins the listing, or holds a row of an accepted page: pages have no
+    gaps, so that what stands between that row and the page's last one is in it. Any other page
+    (rows moved by more than the overlap, or just those of the overlap left, or the listing now
+    ends before it) is put aside, and the read goes back by one page, two, four, … to one that is
+    accepted, at the latest the first one.
+
+    The end is an accepted page that brings nothing new and is shorter than others were: a vendor
+    that gives fewer rows than it was asked for gives as many each time, and more than one
+    (assumed). An empty page proves nothing, since all that is left may have moved up.
+
+    Two calls read a listing of one page, and N rows in pages of P take about N / (P - overlap) + 1.
+    A row may come twice after a detour; the others come once.
+
+    Args:
+        fetch: Gets the page at an offset; each as large as the vendor allows.
+        identity: What tells a row from all others. It must tell a row that went and came back at
+            another place from what it was before (a date that changes does).
+        vendor: Title of the vendor, for the error.
+        overlap: Rows to read again at each page; of a short page the half.
+
+    Raises:
+        ProtocolError: The same page comes whatever the offset.
+        TemporaryFailure: The listing changes faster than it can be read.
+    """
+    recent: deque[list[Hashable]] = deque(maxlen=_REMEMBERED_PAGES)
+    offset, furthest, back, longest = 0, -1, 0, 2
+    progress, same = _DETOURS, 0
+    while True:
+        rows = fetch(offset)
+        keys = [identity(row) for row in rows]
+        known = {key for page in recent for key in page}
+        fresh = [row for row, key in zip(rows, keys, strict=True) if key not in known]
+        longest = max(longest, len(rows))
+        accepted = offset == 0 or len(fresh) < len(rows)
+        if accepted and not fresh and len(rows) < longest:
+            return
+        same = same + 1 if recent and keys == recent[-1] else 0
+        ahead = accepted and fresh and offset > furthest
+        progress += 1 if ahead else -1
+        _bounded(progress, same, vendor)
+        if accepted:
+            if fresh:
+                yield fresh
+            recent.append(keys)
+            furthest, back = max(furthest, offset), longest
+            offset += len(rows) - min(overlap, max(1, len(rows) // 2))
+        else:
+            offset, back = max(0, offset - back), back * 2
+
+
+def _bounded(progress: int, same: int, vendor: str) -> None:
+    if same >= _SAME_PAGES:
+        raise ProtocolError("a page comes twice; run the read again", vendor=vendor)
+    if progress < 0:
+        raise TemporaryFailure(
+            "a listing changes faster than it can be read; try again later", vendor=vendor
+        )

@@ -209,7 +209,73 @@ def test_a_page_that_repeats_ends_in_an_error(sandbox: Any, dotdigital: Any) -> 
     answer = dotdigital._client.request("GET", "/v2/address-books", retry="read")
     client.request = lambda *_a, **_k: answer  # type: ignore[method-assign]
     with pytest.raises(ProtocolError, match="twice"):
-        list(client.pages("/v2/address-books"))
+        list(client.pages("/v2/address-books", lambda row: row["id"]))
+
+
+def _after_one_page(dotdigital: Any, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Do something once the first page of a listing was read."""
+    request, done = dotdigital._client.request, []
+
+    def asked(method: str, path: str, **options: Any) -> Any:
+        answer = request(method, path, **options)
+        if "select" in (options.get("params") or {}) and not done:
+            done.append(True)
+            act()
+        return answer
+
+    monkeypatch.setattr(dotdigital._client, "request", asked)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_no_list_is_missed_while_others_are_deleted(
+    sandbox: Any, dotdigital: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        dotdigital.create_list(f"List {number}", None)
+    before = {item.name: item.id for item in dotdigital.lists()}
+
+    def delete() -> None:
+        with sandbox.dotdigital() as api:
+            assert api.delete(f"/v2/address-books/{before['Newsletter']}").is_success
+
+    _after_one_page(dotdigital, monkeypatch, delete)
+    found = {item.name for item in dotdigital.lists()}
+    assert set(before) - {"Newsletter"} <= found
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_nobody_who_left_a_list_is_missed_while_others_return_to_it(
+    sandbox: Any, dotdigital: Any, operations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (newsletter,) = (item.id for item in dotdigital.lists() if item.name == "Newsletter")
+    people = [f"p{number}@mail.example" for number in range(12)]
+    rows = ({"kind": "create", "email": email, "list_ids": [newsletter]} for email in people)
+    dotdigital.write_contacts(operations(*rows))
+    for email in people:
+        sandbox.act("dotdigital", "unsubscribe", email=email, list="Newsletter")
+
+    def come_back() -> None:
+        for email in people[:3]:
+            sandbox.act("dotdigital", "resubscribe", email=email, list="Newsletter")
+
+    _after_one_page(dotdigital, monkeypatch, come_back)
+    told = _rows(dotdigital.read_list_suppressions(newsletter, since=None))
+    assert set(people[3:]) <= {row["email"] for row in told}
+
+
+def test_a_listing_of_one_page_takes_two_calls(
+    sandbox: Any, dotdigital: Any, operations: Any
+) -> None:
+    people = [{"kind": "create", "email": f"p{n}@mail.example"} for n in range(30)]
+    dotdigital.write_contacts(operations(*people))
+    for row in people:
+        sandbox.act("dotdigital", "bounce", email=row["email"])
+    sandbox.calls(forget=True)
+    assert len(_rows(dotdigital.read_suppressions(since=None))) == 30
+    assert sandbox.calls()["dotdigital"] == {
+        "GET /v2/contacts/unsubscribed-since/{date}": 1,
+        "GET /v2/contacts/suppressed-since/{date}": 2,
+    }
 
 
 def test_a_web_page_instead_of_data_ends_in_an_error(sandbox: Any, dotdigital: Any) -> None:
