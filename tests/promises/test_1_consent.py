@@ -67,6 +67,32 @@ def test_nobody_is_missed_because_a_listing_moved_while_it_was_read(  # noqa: PL
     assert [email for email in people[leaving:] if flags[email] != 1] == []
 
 
+def test_a_suppression_that_an_earlier_read_missed_arrives_with_the_weekly_whole_read(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    world.run("suppressions")
+    platform.suppressed("ann@mail.example", "bounce")
+    platform.contact("bob@mail.example", "Newsletter")
+    sandbox.act("dotdigital", "unsubscribe", email="bob@mail.example", list="Newsletter")
+    crm.contact("ann@mail.example")
+    crm.join("Newsletter", crm.contact("bob@mail.example"))
+    # told late: the next read begins after the word, whatever the vendor tells
+    later = "UPDATE watermarks SET value = '2999-01-01T00:00:00.000Z' WHERE side = 'marketing'"
+    world.execute(later)
+    sandbox.advance(3600)
+    for _ in range(2):
+        assert world.run("suppressions").notes == []
+    assert crm.person("ann@mail.example")["donotbulkemail"] == 0
+    assert crm.members("Newsletter") == ["bob@mail.example"]
+
+    world.execute("UPDATE watermarks SET whole_at = whole_at - interval '8 days'")
+    run = world.run("suppressions")
+    assert crm.person("ann@mail.example")["donotbulkemail"] == 1
+    assert crm.members("Newsletter") == []
+    assert any("read whole" in note for note in run.notes)
+    assert world.run("suppressions").notes == []
+
+
 def _after_answer(monkeypatch: pytest.MonkeyPatch, part: str, act: Callable[[], None]) -> None:
     """Do something once the first request whose address has this part is answered."""
     send, done = requests.Session.send, []

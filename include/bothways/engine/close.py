@@ -206,6 +206,7 @@ def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
                     value=mark["value"],
                     fingerprint=mark["fingerprint"],
                     run_id=run.run_id,
+                    whole=mark["whole"],
                 )
 
 

@@ -140,14 +140,19 @@ class _Reading:
         sync_type, name = self.dataset.changes_of or (self.run.sync.name, self.dataset.name)
         if self.run.options.full_resync and not self.dataset.changes_of:
             return None
+        place, asked = self.run.place(self.side), {"sync_type": sync_type, "dataset": name}
+        every = None if self.run.options.restricted else self.dataset.whole_every
         with self.run.store.begin() as conn:
-            return watermarks.read(
-                conn,
-                **self.run.place(self.side),
-                sync_type=sync_type,
-                dataset=name,
-                fingerprint=self._fingerprint(),
-            )
+            since = watermarks.read(conn, **place, **asked, fingerprint=self._fingerprint())
+            if since is None or every is None:
+                return since
+            if not watermarks.whole_read_due(conn, **place, **asked, every=every):
+                return since
+        self._note(
+            f"{self.connector.title}: {name} read whole, as every {every.days} days, "
+            "in case that one was told late."
+        )
+        return None
 
     def _pages(self, since: str | None) -> tuple[int, str | None]:
         self.run.staging.clear(self.side, self.dataset.name)

@@ -314,6 +314,7 @@ watermarks = sa.Table(
     ),
     _time("read_at", null=False),
     _run("run_id"),
+    _time("whole_at", comment="when all of it was read last; null where that is not known"),
     comment="how far a side has been read",
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -32,6 +35,20 @@ def read(
     return conn.execute(query).scalar_one_or_none()
 
 
+def whole_read_due(
+    conn: sa.Connection, *, account: str, sync_type: str, side: str, dataset: str, every: timedelta
+) -> bool:
+    """Say whether the last whole read of a dataset is older than ``every``, or not known."""
+    fresh = sa.exists().where(
+        watermarks.c.account == account,
+        watermarks.c.sync_type == sync_type,
+        watermarks.c.side == side,
+        watermarks.c.dataset == dataset,
+        watermarks.c.whole_at > sa.func.clock_timestamp() - every,
+    )
+    return not conn.execute(sa.select(fresh)).scalar_one()
+
+
 def has_read(conn: sa.Connection, *, account: str, sync_type: str) -> bool:
     """Say whether a sync type has read anything of an account yet."""
     known = sa.exists().where(watermarks.c.account == account, watermarks.c.sync_type == sync_type)
@@ -48,14 +65,20 @@ def move(
     fingerprint: str,
     value: str,
     run_id: int,
+    whole: bool = False,
 ) -> None:
-    """Remember how far a dataset has been read, by a query with this fingerprint."""
-    found = {
+    """Remember how far a dataset has been read, by a query with this fingerprint.
+
+    ``whole`` says that all of it was read, and not only what changed.
+    """
+    found: dict[str, Any] = {
         "value": value,
         "fingerprint": fingerprint,
         "read_at": sa.func.clock_timestamp(),
         "run_id": run_id,
     }
+    if whole:
+        found["whole_at"] = sa.func.clock_timestamp()
     keys = {"account": account, "sync_type": sync_type, "side": side, "dataset": dataset}
     statement = insert(watermarks).values(keys | found)
     conn.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=found))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
@@ -55,6 +56,7 @@ class Dataset:
         list_key: Whose list, for list_suppressions.
         fields: Vendor fields to read, for contacts.
         lists: Ids of the lists that the read is about.
+        whole_every: Read whole again when the last whole read is older, beside what changed.
         changes_of: A sync type and the name of its dataset: only what changed since that was last
             read by that sync type. Its watermark is not moved.
     """
@@ -65,6 +67,7 @@ class Dataset:
     list_key: str = ""
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
+    whole_every: timedelta | None = None
     changes_of: tuple[str, str] | None = None
 
 

@@ -6,7 +6,8 @@ have come to have an address that is already suppressed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,10 @@ from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
 from bothways.tables import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
+
+# A platform is asked by date for what changed. What it dates back, or shows late, is found by
+# reading all of it now and then. A CRM tracks changes, and only as such tells what was deleted.
+_WHOLE_EVERY = timedelta(days=7)
 
 _UNFLAGGED = '{"do_not_mail": false}'
 _FLAGGED = '{"do_not_mail": true}'
@@ -27,13 +32,14 @@ _FROM_CRM = {"source": "crm", "source_entity": "suppression"}
 
 def datasets(request: Request) -> list[Dataset]:
     """Read suppressions of both sides, and of the CRM the people and the members of the lists."""
-    found = [Dataset("suppressions", "suppressions")]
     lists = request.lists.values()
     if request.side == "marketing":
-        return found + [
+        told = [Dataset("suppressions", "suppressions")] + [
             Dataset(_of_list(item.key), "list_suppressions", list_key=item.key, lists=(item.id,))
             for item in lists
         ]
+        return [replace(item, whole_every=_WHOLE_EVERY) for item in told]
+    found = [Dataset("suppressions", "suppressions")]
     found += [Dataset(_people_of(entity), "contacts", entity=entity) for entity in request.entities]
     if lists:
         found.append(Dataset("members", "members", lists=request.list_ids()))
