@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bothways.terms import SIDES
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
+from tests.support.town import Town
 
 TIGHT = {"suppressions": 2, "free": 0, "suppressions_percent": None}
 MESSAGE = "3 suppressions planned on the CRM of 3 known people, 2 allowed"
@@ -60,3 +62,54 @@ def test_a_person_decides_where_the_account_asks(
         who = "Stopped by the guard" if approve is None else "Rejected by tester"
         assert run.message == f"{who}, nothing was written: {MESSAGE}."
         assert (run.status, flags(crm)) == ("Failed", 0)
+
+
+@pytest.fixture
+def readers(world: World, sandbox: SandboxServer) -> Town:
+    """Two dozen people on the newsletter of both sides, in step, under the default guard."""
+    town = Town(world, sandbox)
+    town.on_both(*(f"p{number:02}@mail.example" for number in range(24)))
+    sandbox.advance(600)
+    world.configure(guard={})
+    town.sync()
+    return town
+
+
+def left_unseen(town: Town) -> None:
+    """Let people leave a platform list in a way that only a full read sees."""
+    for number in range(3):
+        town.leave(f"p{number:02}@mail.example")
+
+
+@pytest.mark.parametrize("how", ["stopped", "rejected", "crashed"])
+def test_what_a_full_resync_found_is_not_forgotten_with_the_run(how: str, readers: Town) -> None:
+    world = readers.world
+    left_unseen(readers)
+    assert world.run("marketing_lists").counts["total"] == 0
+    asks = {"on_guard": "ask" if how == "rejected" else "fail"}
+    world.configure(guard={"removals": 2}, settings=asks)
+    if how == "crashed":
+        world.open("marketing_lists", "dies", full_resync=True)
+        run = world.found("marketing_lists", "dies")
+        for side in SIDES:
+            world.extract(run, side)
+        world.close_run("marketing_lists", "dies")
+        run_id = run.run_id
+    else:
+        failed = world.run("marketing_lists", full_resync=True, approve=False)
+        assert (failed.status, failed.run_id > 0) == ("Failed", True)
+        run_id = failed.run_id
+    world.configure(guard={})
+    run = world.run("marketing_lists")
+    told = f"Reads everything, since the full resync of run {run_id} was not applied."
+    assert (told in run.notes, run.counts["deleted"]) == (True, 3)
+    assert len(readers.crm.members("Newsletter")) == 21
+    after = world.run("marketing_lists")
+    assert (after.notes, after.counts["total"]) == ([], 0)
+
+
+def test_a_dry_run_of_a_full_resync_is_owed_to_nobody(readers: Town) -> None:
+    left_unseen(readers)
+    assert readers.world.run("marketing_lists", full_resync=True, dry_run=True).status == "Dry Run"
+    run = readers.world.run("marketing_lists")
+    assert (run.notes, run.counts["total"]) == ([], 0)

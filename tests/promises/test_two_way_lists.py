@@ -129,3 +129,26 @@ def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(to
     assert run.counts["deleted"] == 1
     assert town.on_lists() == (EVERYBODY[1:], EVERYBODY[1:])
     assert town.at_rest()
+
+
+def test_who_was_left_out_by_a_setting_joins_once_it_is_changed(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    town = Town(make_world(), sandbox)
+    careful = LISTS | {"newsletter": {**LISTS["newsletter"], "accept_new": False}}
+    town.world.configure(lists=careful)
+    inactive = town.crm.contact("old@mail.example")
+    town.crm.join("Newsletter", inactive)
+    town.change(inactive, statecode=1, statuscode=2)
+    town.platform.contact("new@mail.example", "Newsletter")
+    town.platform.contact("info@mail.example", "Newsletter")
+    sandbox.advance(600)
+    reasons = {"inactive": 1, "not_in_crm": 1, "role": 1}
+    assert town.sync().counts["ignored"] == reasons
+    assert town.sync().counts["total"] == 0
+    settings = {"only_open_leads_and_active_contacts": False}
+    town.world.configure(lists=LISTS, settings=settings, ignore={"role": False})
+    assert town.sync().counts["ignored"] == {}
+    everybody = ["info@mail.example", "new@mail.example", "old@mail.example"]
+    assert town.on_lists() == (everybody, everybody)
+    assert town.sync().counts["ignored"] == {}

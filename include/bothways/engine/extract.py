@@ -267,8 +267,9 @@ class _Reading:
             self.dataset.entity,
             sorted(self.dataset.fields.items()),
             self.dataset.lists,
+            self.dataset.rules,
         ]
-        return hashlib.sha256(json.dumps(query).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:16]
 
     def _note(self, sentence: str) -> None:
         with self.run.store.begin() as conn:

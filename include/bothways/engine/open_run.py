@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
+from sqlalchemy import Connection
+
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
 from bothways.engine import undo
@@ -68,6 +70,8 @@ def open_run(
     if sync.compares:
         options = replace(options, full_resync=True)
     with store.begin() as conn:
+        owed = None if sync.compares else _owed(conn, account, sync, options, (dag_id, dag_run_id))
+        options = replace(options, full_resync=True) if owed else options
         run_id = runs.open_run(
             conn,
             account=account,
@@ -80,6 +84,9 @@ def open_run(
             config_hash=config_hash(configured),
             undo_of=options.undo_run,
         )
+        if owed:
+            told = f"Reads everything, since the full resync of run {owed} was not applied."
+            runs.note(conn, run_id=run_id, sentence=told)
     staging = staging_for(account, run_id)
     staging.clear()
     reason = _obstacle(store, configured, sync, options, missing_connections)
@@ -113,6 +120,21 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         store=store,
         staging=staging_for(row.account, row.run_id),
     )
+
+
+def _owed(
+    conn: Connection, account: str, sync: SyncType, options: Options, this: tuple[str, str]
+) -> int | None:
+    """Return the run whose full resync this one makes up for: it was stopped, or did not finish.
+
+    Who left a list and was found by that read only would be forgotten by the runs that read what
+    has changed.
+    """
+    if options.full_resync or options.restricted or options.dry_run:
+        return None
+    last = runs.last_full_resync(conn, account=account, sync_type=sync.name, but=this)
+    applied = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
+    return None if last is None or last.status in applied else int(last.run_id)
 
 
 def _options(params: dict[str, object]) -> Options:

@@ -199,6 +199,28 @@ def last_run(
     return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()
 
 
+def last_full_resync(
+    conn: sa.Connection, *, account: str, sync_type: str, but: tuple[str, str]
+) -> sa.Row[Any] | None:
+    """Return the newest run that was to read everything and to apply it; None where there is none.
+
+    Args:
+        conn: An open transaction.
+        account: Of this account.
+        sync_type: Of this sync type.
+        but: Another one than the run of this DAG and DAG run.
+    """
+    whole = {"full_resync": True, "lists": [], "records": [], "undo_run": None}
+    query = sa.select(runs).where(
+        runs.c.account == account,
+        runs.c.sync_type == sync_type,
+        sa.not_(runs.c.dry_run),
+        runs.c.params.contains(whole),
+        sa.tuple_(runs.c.dag_id, runs.c.dag_run_id) != sa.tuple_(*but),
+    )
+    return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()
+
+
 def last_runs(conn: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Return the newest run of every account and sync type, dry runs included."""
     keys = (runs.c.account, runs.c.sync_type)

@@ -39,11 +39,18 @@ def datasets(request: Request) -> list[Dataset]:
     lists = request.list_ids()
     if not lists:
         return []
+    rules = request.joining_rules()
     if request.side == "marketing":
         fields = marketing_fields(request.account.mappings)
-        return [Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists)]
-    found = [Dataset(f"{entity}s", "contacts", entity=entity) for entity in request.entities]
-    return [*found, Dataset("members", "members", lists=lists)]
+        return [
+            Dataset(
+                "contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules
+            )
+        ]
+    found = [
+        Dataset(f"{entity}s", "contacts", entity=entity, rules=rules) for entity in request.entities
+    ]
+    return [*found, Dataset("members", "members", lists=lists, rules=rules)]
 
 
 def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:

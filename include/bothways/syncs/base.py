@@ -57,6 +57,8 @@ class Dataset:
         fields: Vendor fields to read, for contacts.
         lists: Ids of the lists that the read is about.
         whole_every: Read whole again when the last whole read is older, beside what changed.
+        rules: Settings that decide what becomes of the rows: once one has changed, the next run
+            reads everything, since who was left out may be in now.
         changes_of: A sync type and the name of its dataset: only what changed since that was last
             read by that sync type. Its watermark is not moved.
     """
@@ -68,6 +70,7 @@ class Dataset:
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     whole_every: timedelta | None = None
+    rules: Mapping[str, Any] = field(default_factory=dict)
     changes_of: tuple[str, str] | None = None
 
 
@@ -93,6 +96,15 @@ class Request:
     def list_ids(self) -> tuple[str, ...]:
         """Return the side's ids of the lists, in a stable order."""
         return tuple(sorted(item.id for item in self.lists.values()))
+
+    def joining_rules(self) -> dict[str, Any]:
+        """Return the settings that decide who joins a list, as Dataset.rules."""
+        mapped = self.account.lists
+        return {
+            "only_active": self.account.settings.only_open_leads_and_active_contacts,
+            "ignore": self.account.ignore.model_dump(),
+            "accept_new": {item.id: mapped[key].accept_new for key, item in self.lists.items()},
+        }
 
 
 class Staged(Protocol):

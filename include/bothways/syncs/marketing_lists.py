@@ -29,16 +29,27 @@ def datasets(request: Request) -> list[Dataset]:
     lists = request.list_ids()
     if not lists:
         return []
+    rules = request.joining_rules()
     if request.side == "marketing":
         fields = marketing_fields(request.account.mappings)
-        return [Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists)]
+        return [
+            Dataset(
+                "contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules
+            )
+        ]
     held = {item.entity for item in request.lists.values()}
     people = [
-        Dataset(f"{entity}s", "contacts", entity=entity, fields=_crm_fields(request, entity))
+        Dataset(
+            f"{entity}s",
+            "contacts",
+            entity=entity,
+            fields=_crm_fields(request, entity),
+            rules=rules,
+        )
         for entity in request.entities
         if entity in held
     ]
-    return [*people, Dataset("members", "members", lists=lists)]
+    return [*people, Dataset("members", "members", lists=lists, rules=rules)]
 
 
 def plan(inputs: Inputs) -> Plan:
