@@ -28,6 +28,18 @@ def test_a_field_changed_on_one_side_moves_to_the_other(town: Town) -> None:
     assert town.at_rest()
 
 
+def test_a_change_of_somebody_who_left_every_list_is_not_taken_back(town: Town) -> None:
+    """The platform reads the members of lists only, and never shows what was written to others."""
+    (ann,) = town.on_both(ANN, firstname="Ann")
+    town.leave(ANN)
+    town.sync(full_resync=True)
+    town.change(ann, firstname="Anna")
+    town.sync()
+    town.sync()
+    town.sync(full_resync=True)
+    assert town.record(ann)["firstname"] == town.fields(ANN)["FIRSTNAME"] == "Anna"
+
+
 def test_a_field_cleared_on_one_side_is_cleared_on_the_other(town: Town) -> None:
     (ann,) = town.on_both(ANN, firstname="Ann", jobtitle="Cook")
     town.change(ann, firstname=None)

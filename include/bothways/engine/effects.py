@@ -12,7 +12,12 @@ from sqlalchemy import Connection
 from bothways.engine import lists
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
-from bothways.store.records import absorb_contacts, absorb_members, load_members
+from bothways.store.records import (
+    absorb_contacts,
+    absorb_members,
+    keep_written,
+    load_members,
+)
 from bothways.tables import FIELD_PREFIX, GONE, LIST_MEMBERS, Side, Status, other
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
@@ -76,9 +81,15 @@ def _created(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None
         )
         links.upsert_links(conn, account=run.account.name, run_id=run.run_id, frame=pairs)
         baselines.upsert_baselines(conn, account=run.account.name, run_id=run.run_id, frame=pairs)
-    records = rows[rows["entity"] == "suppression"]
-    if not records.empty:
-        _remember(conn, run, side, records)
+    words = rows[rows["entity"] == "suppression"]
+    if not words.empty:
+        _remember(conn, run, side, words)
+
+
+def _updated(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
+    """Put the values into the last seen state: who is on no list may never be read again."""
+    frame = rows[["entity", "record_id", "values"]].rename(columns={"record_id": "id"})
+    keep_written(conn, **run.place(side), frame=frame)
 
 
 def _suppressed(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
@@ -168,4 +179,10 @@ def _crm_entity(rows: pd.DataFrame, side: Side) -> pd.Series:
     return rows["entity"] if side == "crm" else rows["source_entity"]
 
 
-_KEEPERS = {"create": _created, "suppress": _suppressed, "join": _joined, "leave": _left}
+_KEEPERS = {
+    "create": _created,
+    "update": _updated,
+    "suppress": _suppressed,
+    "join": _joined,
+    "leave": _left,
+}

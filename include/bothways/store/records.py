@@ -15,8 +15,17 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
-from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import (
+    Changes,
+    Rows,
+    columns_of,
+    matching,
+    read_frame,
+    staged,
+    upsert,
+)
 from bothways.store.members import absorb_members, load_members, sweep_members
 from bothways.store.schema import records, runs
 from bothways.store.sightings import newer
@@ -27,6 +36,7 @@ __all__ = [
     "absorb_contacts",
     "absorb_members",
     "count_records",
+    "keep_written",
     "load_members",
     "load_records",
     "sweep_contacts",
@@ -34,6 +44,7 @@ __all__ = [
 ]
 
 _CORE: Final = ("email", "email_key", "status", "active", "external_key", "merged_into")
+_ADDRESS: Final = "@email"
 _FIXED: Final = ("entity", "id", *_CORE, "modified_at")
 _STAGED: Final = (*columns_of(records, *_FIXED), sa.Column("deleted", sa.Boolean))
 
@@ -94,6 +105,37 @@ def absorb_contacts(
         lost = sa.select(given.c.entity, given.c.id).where(gone).subquery()
         now = place | {"deleted_run": run_id, "deleted_at": sa.func.clock_timestamp()}
         return touched + upsert(conn, records, lost, now, changes=_deleted)
+
+
+def keep_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
+    """Put field values that we wrote into the people's last seen state; return how many they are.
+
+    A later sighting wins, as over any other.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose people they are.
+        frame: entity, id and values, a JSON object by the vendor's field names; a new address
+            stands among them as ``@email``.
+    """
+    columns = [*columns_of(records, "entity", "id"), sa.Column("values", JSONB)]
+    with staged(conn, columns, frame) as given:
+        values, address = given.c["values"], given.c["values"][_ADDRESS].astext
+        fields = values.op("-", return_type=JSONB())(sa.cast(_ADDRESS, sa.Text))
+        known = records.update().where(
+            records.c.account == account,
+            records.c.side == side,
+            records.c.entity == given.c.entity,
+            records.c.id == given.c.id,
+        )
+        return conn.execute(
+            known.values(
+                fields=records.c.fields.concat(fields),
+                email=sa.func.coalesce(address, records.c.email),
+                email_key=sa.func.coalesce(address, records.c.email_key),
+            )
+        ).rowcount
 
 
 def sweep_contacts(

@@ -138,6 +138,26 @@ def test_what_we_wrote_ourselves_is_later_than_what_the_run_read(conn: sa.Connec
     assert known["modified_at"] == minute(3)
 
 
+def test_values_that_we_wrote_stand_until_a_later_sighting(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    _absorb(
+        conn, run_id, {"id": "1", "email": "a@x.org", "modified_at": minute(3), "field:score": 1}
+    )
+    wrote = pd.DataFrame(
+        {"entity": ["contact"], "id": ["1"], "values": ['{"score": 2, "@email": "b@x.org"}']}
+    )
+    assert records.keep_written(conn, **CRM, frame=wrote) == 1
+    assert (_known(conn)["email"], _known(conn)["email_key"], _score(conn)) == (
+        "b@x.org",
+        "b@x.org",
+        2,
+    )
+    _absorb(
+        conn, run_id, {"id": "1", "email": "c@x.org", "modified_at": minute(4), "field:score": 3}
+    )
+    assert (_known(conn)["email"], _score(conn)) == ("c@x.org", 3)
+
+
 def test_a_full_read_ends_what_it_has_not_seen(conn: sa.Connection) -> None:
     first = open_run(conn)
     _absorb(conn, first, {"id": "1"}, {"id": "2"}, {"id": "3", "entity": "lead"})
