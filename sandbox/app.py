@@ -51,7 +51,8 @@ class Emulation:
         self.app = vendor.create(context)
 
     def reset(self, size: int, seed: int) -> None:
-        """Empty the vendor, fill it again, put its switches back, and start its app anew."""
+        """Empty the vendor, fill it again, put clock and switches back, and start its app anew."""
+        self.context.clock.reset()
         self.context.faults.reset()
         self.context.settings.clear()
         self.context.settings.update(self.vendor.settings)
@@ -84,29 +85,25 @@ def create_app(settings: Settings, connections: Connections | None = None) -> Sa
         connections: The register of the server that will run the app; without one, faults that
             close a connection raise `ConnectionResetError` instead.
     """
-    clock = Clock()
     emulations = {}
     for vendor in find_vendors():
         database = Database(settings.data / f"{vendor.name}.sqlite", vendor.schema)
-        context = VendorContext(database, clock, Faults(), Calls(), dict(vendor.settings))
+        context = VendorContext(database, Clock(), Faults(), Calls(), dict(vendor.settings))
         emulation = Emulation(vendor, context)
         if not database.seeded:
             database.reset()  # A sandbox that was killed while it was filled leaves half of it.
             emulation.fill(settings.people, settings.seed)
         emulations[vendor.name] = emulation
-    return Sandbox(emulations, clock, connections or Connections())
+    return Sandbox(emulations, connections or Connections())
 
 
 class Sandbox:
     """The ASGI app: the page at `/`, the control API below `/_sandbox/`, vendors elsewhere."""
 
-    def __init__(
-        self, emulations: dict[str, Emulation], clock: Clock, connections: Connections
-    ) -> None:
+    def __init__(self, emulations: dict[str, Emulation], connections: Connections) -> None:
         self.emulations = emulations
-        self._clock = clock
         self._connections = connections
-        self._control = control_app(emulations, clock)
+        self._control = control_app(emulations)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -129,21 +126,10 @@ class Sandbox:
         for emulation in self.emulations.values():
             if emulation.vendor.paths.match(path):
                 emulation.context.calls.count(emulation.vendor.endpoint(method, path))
-                await self._answer(emulation, scope, receive, self._dated(send))
+                await self._answer(emulation, scope, receive, _dated(send, emulation))
                 return
         problem = {"error": "No vendor has this path; the page at / says what is emulated."}
         await JSONResponse(problem, 404)(scope, receive, send)
-
-    def _dated(self, send: Send) -> Send:
-        """Put the vendors' time on an answer; the server's own `Date` is switched off for that."""
-
-        async def dated(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                date = format_datetime(self._clock.now(), usegmt=True).encode()
-                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
-            await send(message)
-
-        return dated
 
     async def _answer(
         self, emulation: Emulation, scope: Scope, receive: Receive, send: Send
@@ -190,6 +176,18 @@ async def _send_half(answer: list[Message], send: Send) -> None:
         await send(start)
         half = body[: max(1, len(body) // 2)]
         await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+def _dated(send: Send, emulation: Emulation) -> Send:
+    """Put the vendor's time on an answer; the server's own `Date` is switched off for that."""
+
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            date = format_datetime(emulation.context.clock.now(), usegmt=True).encode()
+            message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+        await send(message)
+
+    return dated
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

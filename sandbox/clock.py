@@ -1,4 +1,4 @@
-"""The sandbox's clock: real time, moved forward on request."""
+"""A vendor's clock: real time, moved on request."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Clock:
         self._offset = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the sandbox's time as an aware UTC datetime."""
+        """Return the vendor's time as an aware UTC datetime."""
         return datetime.now(UTC) + self._offset
 
     def timestamp(self) -> float:
-        """Return the sandbox's time as seconds since the epoch."""
+        """Return the vendor's time as seconds since the epoch."""
         return self.now().timestamp()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by `seconds`."""
+        """Move the clock forward by `seconds`, or back where they are negative."""
         self._offset += timedelta(seconds=seconds)
 
     def reset(self) -> None:

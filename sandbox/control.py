@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.clock import Clock
 from sandbox.faults import Switches, misfits
 from sandbox.vendor import ActRefused
 
@@ -26,9 +25,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class _Control:
     """The endpoints; the page at `/` lists them, `Switches` describes the faults."""
 
-    def __init__(self, emulations: Mapping[str, Emulation], clock: Clock) -> None:
+    def __init__(self, emulations: Mapping[str, Emulation]) -> None:
         self._emulations = emulations
-        self._clock = clock
 
     def routes(self) -> list[Route]:
         prefix = "/_sandbox"
@@ -92,15 +90,21 @@ class _Control:
         size, seed = int(body.get("people", 0)), int(body.get("seed", 1))
         if size < 0:
             raise ValueError("`people` must be 0 or more.")
-        self._clock.reset()
         for emulation in self._emulations.values():
             await run_in_threadpool(emulation.reset, size, seed)
         return JSONResponse({"people": size, "seed": seed})
 
     async def clock(self, request: Request) -> Response:
         if request.method == "POST":
-            self._clock.advance(float((await _object(request))["advance_s"]))
-        return JSONResponse({"now": self._clock.now().isoformat()})
+            body = await _object(request)
+            for emulation in self._named(str(body.get("vendor", "*"))):
+                emulation.context.clock.advance(float(body["advance_s"]))
+        return JSONResponse(
+            {
+                name: emulation.context.clock.now().isoformat()
+                for name, emulation in self._emulations.items()
+            }
+        )
 
     async def tables(self, request: Request) -> Response:
         (emulation,) = self._named(request.path_params["vendor"])
@@ -169,7 +173,7 @@ def _refused(_request: Request, problem: Exception) -> Response:
     return JSONResponse({"error": str(problem)}, 400)
 
 
-def control_app(emulations: Mapping[str, Emulation], clock: Clock) -> Starlette:
+def control_app(emulations: Mapping[str, Emulation]) -> Starlette:
     """Return the app that serves everything below `/_sandbox/`."""
     kinds = (
         HTTPException,
@@ -181,6 +185,6 @@ def control_app(emulations: Mapping[str, Emulation], clock: Clock) -> Starlette:
         sqlite3.OperationalError,
     )
     return Starlette(
-        routes=_Control(emulations, clock).routes(),
+        routes=_Control(emulations).routes(),
         exception_handlers=dict.fromkeys(kinds, _refused),
     )

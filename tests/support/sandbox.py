@@ -142,9 +142,9 @@ class SandboxServer:
         answer: dict[str, Any] = self._call("POST", f"{vendor}/act", {"act": act, **what})
         return answer
 
-    def advance(self, seconds: float) -> None:
-        """Move the vendors' clock forward."""
-        self._call("POST", "clock", {"advance_s": seconds})
+    def advance(self, seconds: float, vendor: str = "*") -> None:
+        """Move the vendors' clocks forward, or one's ("*" for all)."""
+        self._call("POST", "clock", {"advance_s": seconds, "vendor": vendor})
 
     def dotdigital(self, **options: Any) -> httpx.Client:
         """Return a client for Dotdigital with the right credentials; the caller closes it."""
