@@ -12,7 +12,7 @@ from tests.support.sandbox import SandboxServer
 
 # Shards are independent, so that they may run side by side.
 _SHARDS = 10
-_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", "200"))
+_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", "50"))
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +272,14 @@ def test_a_folder_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("Another sandbox is using")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_vendors_clock_may_be_wrong_on_its_own(sandbox: SandboxServer) -> None:
+    def told(path: str) -> datetime:
+        return parsedate_to_datetime(httpx.get(sandbox.url + path, trust_env=False).headers["Date"])
+
+    sandbox.advance(-600, "dotdigital")
+    behind = told("/api/data/v9.2/WhoAmI") - told("/v2/account-info")
+    assert behind.total_seconds() == pytest.approx(600, abs=5)
+    sandbox.reset()
+    assert abs((told("/api/data/v9.2/WhoAmI") - told("/v2/account-info")).total_seconds()) < 5

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.soak.life import ACCOUNT, Life, Step
+from tests.soak.life import Life, Step
+from tests.soak.runs import STAGES
+from tests.soak.setting import ACCOUNT
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 
@@ -16,13 +18,21 @@ _ADDRESS = st.integers(0, 4)
 _LIST = st.integers(0, 1)
 _FIELD = st.integers(0, 2)
 _VALUE = st.integers(0, 2)
-_SYNCS = st.sampled_from(["marketing_lists", "suppressions", "address_books"])
+_SIDE = st.sampled_from(["crm", "marketing"])
+_SYNC = st.sampled_from(["marketing_lists", "suppressions", "address_books"])
 
 
 def _step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Step]:
     return st.tuples(st.just(name), *arguments)
 
 
+# One vendor's clock is wrong from the beginning: what a word says of its time is its own matter.
+CLOCKS = st.one_of(
+    st.just([]),
+    _step(
+        "clock", st.sampled_from(["dynamics", "dotdigital"]), st.sampled_from([-7290, -20, 600])
+    ).map(lambda step: [step]),
+)
 ARRIVALS = st.one_of(
     _step("crm_new", st.sampled_from(["contact", "lead"]), _ADDRESS, st.booleans()),
     _step("pf_new", _ADDRESS, st.sets(_LIST).map(sorted).map(tuple)),
@@ -51,29 +61,57 @@ CHANGES = st.one_of(
     _step("pf_return", _ADDRESS),
     _step("crm_idle", _PERSON),
 )
-WAITS = st.sampled_from([[], [("wait",)]])
-SYNCS = st.one_of(
-    _step("sync", _SYNCS),
-    _step("sync", _SYNCS, st.booleans(), st.none() | st.integers(0, 99)),
-    _step(
-        "sync",
-        _SYNCS,
-        st.booleans(),
-        st.none() | st.integers(0, 99),
-        st.integers(1, 200),
-        st.sampled_from(["again", "closed", "left"]),
-    ),
+IN_CHARGE = st.one_of(
+    _step("list_deleted", _LIST, _SIDE),
+    _step("list_replaced", _LIST, _SIDE),
+    _step("list_mapped", _LIST, _SIDE),
+    _step("list_renamed", _LIST, _SIDE),
+    _step("list_key", _LIST),
 )
-# People first; then rounds of time that passes, changes, and a sync.
-HISTORIES = st.tuples(
-    st.lists(ARRIVALS, min_size=2, max_size=6),
-    st.lists(
-        st.tuples(WAITS, st.lists(CHANGES, max_size=5), SYNCS).map(
-            lambda round_: [*round_[0], *round_[1], round_[2]]
-        ),
-        max_size=4,
-    ),
-).map(lambda parts: [*parts[0], *(step for round_ in parts[1] for step in round_)])
+WAITS = st.sampled_from([[], [("wait",)], [("wait",)]])
+# One in ten is an act of the people in charge.
+ACTS = st.lists(
+    st.integers(0, 9).flatmap(lambda number: CHANGES if number else IN_CHARGE),
+    min_size=1,
+    max_size=5,
+)
+BETWEEN = st.lists(CHANGES, min_size=1, max_size=3)
+_TROUBLE = (st.none() | st.integers(0, 99), st.integers(1, 200))
+WHOLE = st.one_of(
+    _step("sync", _SYNC),
+    _step("sync", _SYNC, st.booleans(), st.none() | st.integers(0, 99)),
+    _step("sync", _SYNC, st.booleans(), *_TROUBLE, st.sampled_from(["again", "closed", "left"])),
+).map(lambda step: [step])
+# People act between the steps of a run, and while it waits for an answer.
+IN_STEPS = st.tuples(
+    _SYNC, st.booleans(), st.sampled_from(STAGES[:-1]), BETWEEN, st.sampled_from(STAGES), BETWEEN
+).map(
+    lambda parts: [
+        ("begin", *parts[:2]),
+        ("go", parts[0], parts[2]),
+        *parts[3],
+        ("go", parts[0], parts[4]),
+        *parts[5],
+        ("go", parts[0], "close"),
+    ]
+)
+ANSWERS = st.one_of(st.just([]), _step("answer", _SYNC, st.booleans()).map(lambda step: [step]))
+ROUNDS = st.tuples(WAITS, ACTS, st.one_of(WHOLE, IN_STEPS), ANSWERS).map(
+    lambda parts: [step for part in parts for step in part]
+)
+# Some people are in step already when the history begins, or all begin afresh.
+IN_STEP: list[Step] = [
+    ("crm_new", "contact", 0, True),
+    ("crm_edit", 0, 1, 0),
+    ("pf_new", 1, (0, 1)),
+    ("crm_new", "lead", 2, True),
+    ("sync", "suppressions"),
+    ("sync", "marketing_lists"),
+]
+BEGINNINGS = st.one_of(st.just(IN_STEP), st.lists(ARRIVALS, min_size=2, max_size=6))
+HISTORIES = st.tuples(CLOCKS, BEGINNINGS, st.lists(ROUNDS, min_size=1, max_size=4)).map(
+    lambda parts: [*parts[0], *parts[1], *(step for round_ in parts[2] for step in round_)]
+)
 
 
 def live(

@@ -8,6 +8,11 @@ each counted around. What a vendor would refuse does not happen.
     life = Life(world, sandbox)
     life.play([("crm_new", "contact", 0, True), ("sync", "marketing_lists")])
     life.settle()
+
+Between the steps of a run people act too:
+
+    [("begin", "marketing_lists"), ("go", "marketing_lists", "plan"), ("crm_flag", 0),
+     ("go", "marketing_lists", "close")]
 """
 
 from __future__ import annotations
@@ -15,40 +20,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bothways.errors import BothwaysError
-from bothways.tables import SIDES
-from tests.soak.death import Killed, death_at
-from tests.soak.views import View
+from tests.soak.runs import Runs
+from tests.soak.setting import ADDRESSES, FIELDS, Setting
+from tests.soak.views import View, key_of
 from tests.soak.watch import Watch
-from tests.support.engine import Finished, World
+from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 
 Step = tuple[Any, ...]
 
-ADDRESSES = [f"{name}@mail.example" for name in ("ann", "bob", "cleo")]
-ADDRESSES += ["ANN@mail.example", " Bob@Mail.example"]
-LISTS = {
-    "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
-    "product": {"crm": "Product updates", "marketing": "Product updates", "entity": "lead"},
-}
-LIST_OF = {"contact": "Newsletter", "lead": "Product updates"}
-NAMES = tuple(LIST_OF.values())
-ACCOUNT = {"lists": LISTS, "settings": {"retry_minutes": 0, "retry_attempts": 100}}
-
-# A field's names in the CRM and on the platform, and the values that people give it on each side.
-FIELDS: list[tuple[str, str, list[tuple[Any, Any]]]] = [
-    ("firstname", "FIRSTNAME", [("Ann", "Ann"), ("Bea", " Bea "), (None, None)]),
-    ("address1_city", "CITY", [("Oslo", "Oslo"), ("Rome", "rome"), (None, None)]),
-    ("gendercode", "GENDER", [(1, "Male"), (2, "Female"), (None, None)]),
-]
-BAD_LINE = {
-    "share": {"429": 0.1, "500": 0.1, "502": 0.05, "cut": 0.1},
-    "after_write": 0.15,
-    "rows_refused": 0.1,
-    "import_faults": 0.1,
-}
 _ROUNDS = 8
+# Whatever else happens, these say who is meant or let time pass; nobody's words are in them.
+_NO_ACTS = ("wait", "clock", "sync", "begin", "go", "answer")
 
 
 class Life:
@@ -59,31 +43,37 @@ class Life:
         self._sandbox = sandbox
         self._crm = Crm(sandbox)
         self._api = self._crm._api
-        self._watch = Watch()
-        self._lists = {name: self._crm.list_id(name) for name in NAMES}
-        self._books = {row["name"]: int(row["id"]) for row in sandbox.table("dotdigital", "lists")}
-        self._runs = 0
-        self.finished: list[Finished] = []
+        self._setting = Setting(world, sandbox, self._crm)
+        self._seen = View.of(sandbox)
+        self._watch = Watch(self._setting)
+        self._runs = Runs(world, sandbox)
         world.people_per_partition = 1  # even of these few a full read is planned in parts
 
     def play(self, steps: Sequence[Step]) -> None:
+        """Live these steps, one after another."""
         for name, *arguments in steps:
-            getattr(self, name)(*arguments)
+            if name in _NO_ACTS:
+                getattr(self, name)(*arguments)
+            else:
+                getattr(self, name)(*arguments)
+                before, self._seen = self._seen, View.of(self._sandbox)
+                self._watch.people(before, self._seen, hasty=self._runs.hasty)
 
     def view(self) -> View:
         """Everything that both vendors hold."""
-        return View.of(self._sandbox)
+        return self._seen
 
     # ── people in the CRM ─────────────────────────────────────────────────────────────────────
 
     def crm_new(self, entity: str, address: int, on_list: bool) -> None:
         email = _address(address)
         made = self._crm.lead(email) if entity == "lead" else self._crm.contact(email)
-        if on_list:
-            self._crm.join(LIST_OF[entity], made)
+        own = self._setting.list_of(entity).ids["crm"]
+        if on_list and own:
+            self._add_to(own, made)
 
     def crm_edit(self, record: int, field: int, value: int) -> None:
-        name, _, values = FIELDS[field]
+        _, name, values = FIELDS[field]
         self._change(record, {name: values[value][0]}, contacts_only=name == "gendercode")
 
     def crm_address(self, record: int, address: int | None) -> None:
@@ -99,27 +89,31 @@ class Life:
 
     def crm_join(self, record: int) -> None:
         row = self._record(record)
-        if row:
-            path = (
-                f"lists({self._lists[LIST_OF[row['entity']]]})/Microsoft.Dynamics.CRM.AddMemberList"
-            )
-            self._api.send("POST", path, {"EntityId": row["id"]})
+        own = row and self._setting.list_of(row["entity"]).ids["crm"]
+        if row and own:
+            self._add_to(own, row["id"])
 
     def crm_leave(self, record: int) -> None:
         row = self._record(record)
-        if row:
-            own = self._lists[LIST_OF[row["entity"]]]
-            self._api.send(
-                "DELETE", f"lists({own})/list{row['entity']}_association({row['id']})/$ref"
-            )
+        own = row and self._setting.list_of(row["entity"]).ids["crm"]
+        if row and own:
+            path = f"lists({own})/list{row['entity']}_association({row['id']})/$ref"
+            self._api.send("DELETE", path)
 
     def crm_flag(self, record: int) -> None:
         self._change(record, {"donotbulkemail": True})
 
+    def crm_unflag(self, record: int) -> None:
+        """Somebody clears the flag, and what the CRM keeps on the address."""
+        row = self._record(record)
+        if row and row["flagged"]:
+            for kept in self._crm.table("bw_suppression"):
+                if key_of(kept["bw_email"]) == row["key"] and not kept.get("bw_listid"):
+                    self._crm.delete("bw_suppressions", kept["bw_suppressionid"])
+            self._change(record, {"donotbulkemail": False})
+
     def crm_suppress(self, address: int) -> None:
-        email = _address(address)
-        self._crm.suppression(email)
-        self._watch.written_down(email)
+        self._crm.suppression(_address(address))
 
     def crm_merge(self, kept: int, lost: int) -> None:
         rows = [self._record(number) for number in (kept, lost)]
@@ -157,8 +151,9 @@ class Life:
     def pf_edit(self, contact: int, field: int, value: int) -> None:
         row = self._contact(contact)
         if row:
-            _, name, values = FIELDS[field]
-            self._patch(row, {"dataFields": {name: values[value][1]}})
+            name, _, values = FIELDS[field]
+            column = self._setting.columns[name]
+            self._patch(row, {"dataFields": {column: values[value][1]}})
 
     def pf_address(self, contact: int, address: int) -> None:
         row = self._contact(contact)
@@ -185,53 +180,87 @@ class Life:
 
     def pf_leave(self, contact: int, number: int) -> None:
         row = self._contact(contact)
-        if row:
-            path = f"/v2/address-books/{self._books[NAMES[number]]}/contacts/{row['id']}"
-            member = (self._books[NAMES[number]], row["id"])
-            if self.view().memberships.get(member) == "subscribed":
-                self._platform("DELETE", path)
+        own = self._setting.lists[number].ids["marketing"]
+        if row and own and self.view().memberships.get((own, row["id"])) == "subscribed":
+            self._platform("DELETE", f"/v2/address-books/{own}/contacts/{row['id']}")
 
     def pf_no(self, contact: int, act: str) -> None:
         """Somebody unsubscribes, bounces, complains or is suppressed."""
         row = self._contact(contact)
         if row:
             self._sandbox.act("dotdigital", act, email=row["email"])
-            self._watch.silenced(row["email"])
 
     def pf_no_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
-        if row and (self._books[NAMES[number]], row["id"]) in self.view().memberships:
-            self._sandbox.act("dotdigital", "unsubscribe", email=row["email"], list=NAMES[number])
-            self._watch.written_down(row["email"], NAMES[number])
+        own = self._setting.lists[number].ids["marketing"]
+        if row and own and (own, row["id"]) in self.view().memberships:
+            name = self.view().books[own]
+            self._sandbox.act("dotdigital", "unsubscribe", email=row["email"], list=name)
 
     def pf_yes(self, contact: int) -> None:
         """Somebody comes back by the platform's own means."""
         row = self._contact(contact)
         if row:
             self._sandbox.act("dotdigital", "resubscribe", email=row["email"])
-            self._watch.came_back(row["email"])
 
     def pf_yes_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
-        if row:
-            self._sandbox.act("dotdigital", "resubscribe", email=row["email"], list=NAMES[number])
-            self._watch.came_back(row["email"], NAMES[number])
+        own = self._setting.lists[number].ids["marketing"]
+        if row and own:
+            name = self.view().books[own]
+            self._sandbox.act("dotdigital", "resubscribe", email=row["email"], list=name)
 
     def pf_delete(self, contact: int) -> None:
         row = self._contact(contact)
         if row:
             self._sandbox.act("dotdigital", "delete", email=row["email"])
-            self._watch.forgotten(row["email"])
 
     def pf_return(self, address: int) -> None:
         """Somebody signs up through a form."""
         email = _address(address).strip()
         self._sandbox.act("dotdigital", "return", email=email)
-        self._watch.came_back(email)
+        self._watch.consent.came_back(key_of(email))
+
+    # ── people in charge ──────────────────────────────────────────────────────────────────────
+
+    def list_deleted(self, number: int, side: str) -> None:
+        self._setting.delete_list(number, side)
+
+    def list_replaced(self, number: int, side: str) -> None:
+        """A list is deleted, unless it is gone already, and made again under its name."""
+        self._setting.delete_list(number, side)
+        self._setting.make_list(number, side)
+        self._watch.is_another_list(number, self._seen)
+
+    def list_mapped(self, number: int, side: str) -> None:
+        self._setting.map_list(number, side)
+        self._watch.is_another_list(number, self._seen)
+
+    def list_renamed(self, number: int, side: str) -> None:
+        self._setting.rename_list(number, side)
+
+    def list_key(self, number: int) -> None:
+        self._setting.rename_key(number)
+        self._watch.has_another_key(number)
+
+    def field_mapped(self, field: int) -> None:
+        self._watch.is_another_field(self._setting.map_field(field), self._seen)
+
+    def field_decided(self, field: int, policy: int) -> None:
+        name = self._setting.decide(field, policy)
+        self._watch.is_decided_anew(name, self._setting.policies[name])
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────
 
     def wait(self) -> None:
         """Let time pass: what was read before is not read again for safety's sake."""
         self._sandbox.advance(1800)
+        self._api.sign_in()
+        self._watch.intent.wait()
+
+    def clock(self, vendor: str, seconds: int) -> None:
+        """A vendor's clock is wrong."""
+        self._sandbox.advance(seconds, vendor)
         self._api.sign_in()
 
     # ── syncs ─────────────────────────────────────────────────────────────────────────────────
@@ -244,69 +273,53 @@ class Life:
         death: int | None = None,
         then: str = "again",
     ) -> None:
-        """Run a sync.
+        """Run a sync from its beginning to its end, or until it waits for an answer.
+
+        One that is under way already is finished first; one that waits keeps the next from
+        starting.
 
         Args:
             sync_type: Which.
             full: Read everything.
-            faults: The line is bad; the number chooses where.
-            death: The process ends at this moment (see `death_at`); a run that is shorter lives.
-            then: What is done after that: the dead step is run "again", the run is "closed" as it
-                is, or it is "left" and nobody looks at it any more.
+            faults: As in `Runs.go`.
+            death: As in `Runs.go`.
+            then: As in `Runs.go`.
         """
-        before = self.view()
-        if faults is not None:
-            self._sandbox.faults({"*": {**BAD_LINE, "seed": faults}})
-        name = f"run__{self._runs}"
-        self._runs += 1
-        try:
-            self._steps(sync_type, name, death, then, full_resync=full)
-        finally:
-            self._sandbox.faults()
-        run = self._world.finished(sync_type, name) if self._opened(sync_type, name) else None
-        if run:
-            self.finished.append(run)
-            if sync_type == "suppressions" and run.status == "Completed":
-                self._watch.heard()
-        self._watch.after(before, self.view(), run)
+        self.go(sync_type)
+        if sync_type not in self._runs.under_way:
+            self.begin(sync_type, full)
+            self.go(sync_type, "close", faults, death, then)
 
-    def _steps(
-        self, sync_type: str, name: str, death: int | None, then: str, **options: Any
+    def begin(self, sync_type: str, full: bool = False) -> None:
+        """Make a run of a sync, unless there is one already."""
+        if sync_type not in self._runs.under_way:
+            self._runs.begin(sync_type, self._watch.intent.tick, full_resync=full)
+
+    def go(
+        self,
+        sync_type: str,
+        until: str = "close",
+        faults: int | None = None,
+        death: int | None = None,
+        then: str = "again",
     ) -> None:
-        world = self._world
-        try:
-            with death_at(death) as mortal:
-                parts = world.open(sync_type, name, **options)
-                run = world.found(sync_type, name)
-                again = mortal.reviving(then == "again")
-                for side in SIDES:
-                    again(lambda _last, side=side: world.extract(run, side))
-                for part in range(parts):
-                    again(lambda _last, part=part: world.plan(run, part))
-                chunks: list[int] = []
-                again(lambda _last: chunks.extend(world.review(run)))
-                for side in SIDES:
-                    for chunk in chunks:
-                        again(
-                            lambda last, side=side, chunk=chunk: world.apply(
-                                run, side, chunk, last=last
-                            )
-                        )
-        except Killed:
-            if then == "left" or not self._opened(sync_type, name):
-                return
-        except BothwaysError:
-            pass
-        world.close_run(sync_type, name)
+        """Let the run that is under way go on until a stage is done, if there is one."""
+        run = self._runs.under_way.get(sync_type)
+        if run is None or run.waits:
+            return
+        before, links = self._seen, self._links()
+        ended = self._runs.go(run, until, faults=faults, death=death, then=then)
+        self._seen = View.of(self._sandbox)
+        self._watch.sync(run, before, self._seen, links | self._links())
+        if ended:
+            self._watch.ended(ended, self._seen, self._links())
 
-    def _opened(self, sync_type: str, name: str) -> bool:
-        return bool(
-            self._world.query(
-                "SELECT 1 FROM runs WHERE dag_id = :dag AND dag_run_id = :run",
-                dag=f"test__{sync_type}",
-                run=name,
-            )
-        )
+    def answer(self, sync_type: str, approved: bool) -> None:
+        """Somebody answers a run that waits, which then goes on to its end."""
+        run = self._runs.under_way.get(sync_type)
+        if run and run.waits:
+            run.approved, run.waits = approved, False
+            self.go(sync_type)
 
     def settle(self) -> None:
         """Leave both sides alone until nothing is left to do; then both must agree.
@@ -314,37 +327,44 @@ class Life:
         Raises:
             AssertionError: They never come to rest, or do not agree.
         """
+        for sync_type in list(self._runs.under_way):
+            self.go(sync_type)
+            self.answer(sync_type, approved=True)
         for number in range(_ROUNDS):
             # The platform tells no deletion by itself: it is found by reading everything.
             for sync_type in ("suppressions", "marketing_lists"):
-                self.sync(sync_type, full=number == 0)
+                self._sync_approved(sync_type, full=number == 0)
             if not self._written(2):
                 break
         else:
             raise AssertionError(f"no rest after {_ROUNDS} rounds: {self._told()}")
         if number:
-            self.sync("marketing_lists", full=True)
+            self._sync_approved("marketing_lists", full=True)
             assert not self._written(1), f"a full read finds more to do: {self._told()}"
         self._watch.at_rest(self.view(), self._links())
 
-    def _links(self) -> dict[str, str]:
-        """The CRM records that the store calls somebody on the platform."""
+    def _sync_approved(self, sync_type: str, *, full: bool) -> None:
+        self.sync(sync_type, full)
+        self.answer(sync_type, approved=True)
+
+    def _links(self) -> set[tuple[str, str]]:
+        """The CRM records and contacts that the store calls the same people."""
         rows = self._world.query("SELECT crm_id, marketing_id FROM links")
-        return {row["crm_id"]: row["marketing_id"] for row in rows}
+        return {(row["crm_id"], row["marketing_id"]) for row in rows}
 
     def _written(self, runs: int) -> int:
         """The writes of the last runs; what the vendors refuse, they refuse again and again."""
         return sum(
             int((run.jobs["kind"].notna() & run.jobs["result"].ne("error")).sum())
-            for run in self.finished[-runs:]
+            for run in self._runs.finished[-runs:]
         )
 
     def _told(self) -> str:
-        jobs = self.finished[-1].jobs
+        jobs = self._runs.finished[-1].jobs
         jobs = jobs[jobs["kind"].notna()]
         names = ["target", "kind", "entity", "list_key", "result", "reason", "error_message",
                  "before", "after", "email"]  # fmt: skip
-        return f"{self.finished[-1].status}\n{jobs[names].to_string()}"
+        return f"{self._runs.finished[-1].status}\n{jobs[names].to_string()}"
 
     # ── who is meant ──────────────────────────────────────────────────────────────────────────
 
@@ -357,24 +377,27 @@ class Life:
         if row and not (contacts_only and row["entity"] == "lead"):
             self._api.send("PATCH", f"{row['entity']}s({row['id']})", columns)
 
+    def _add_to(self, list_id: str, record: str) -> None:
+        path = f"lists({list_id})/Microsoft.Dynamics.CRM.AddMemberList"
+        self._api.send("POST", path, {"EntityId": record})
+
     def _contact(self, number: int) -> dict[str, Any] | None:
         rows = self.view().contacts
         return rows[number % len(rows)] if rows else None
 
     def _contact_of(self, email: str) -> dict[str, Any] | None:
-        key = email.strip().lower()
-        return next((row for row in self.view().contacts if row["key"] == key), None)
+        rows = View.of(self._sandbox).contacts
+        return next((row for row in rows if row["key"] == key_of(email)), None)
 
     def _join(self, row: dict[str, Any] | None, number: int) -> None:
         assert row is not None
-        path = f"/v2/address-books/{self._books[NAMES[number]]}/contacts"
-        self._platform("POST", path, {"id": row["id"], "email": row["email"]})
+        own = self._setting.lists[number].ids["marketing"]
+        if own:
+            path = f"/v2/address-books/{own}/contacts"
+            self._platform("POST", path, {"id": int(row["id"]), "email": row["email"]})
 
     def _rename(self, row: dict[str, Any], email: str) -> None:
         self._patch(row, {"identifiers": {"email": email}})
-        now = next(other for other in self.view().contacts if other["id"] == row["id"])
-        if now["email"] != row["email"]:
-            self._watch.moved(row["email"], now["email"], now["status"])
 
     def _patch(self, row: dict[str, Any], body: dict[str, Any]) -> None:
         self._platform("PATCH", f"/contacts/v3/contactId/{row['id']}", body)

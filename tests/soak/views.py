@@ -18,7 +18,7 @@ class View:
 
     Attributes:
         records: CRM people: entity, id, emailaddress1, key (the address without case and blanks),
-            flagged, statecode, merged, and their fields.
+            flagged, statecode, merged, master (who took it over), and their fields.
         members: CRM memberships: list id and record id; one that is doubled stands twice.
         suppressions: Suppression records of the CRM: address and list id.
         contacts: Platform contacts: id, email, key, status, fields.
@@ -29,9 +29,9 @@ class View:
     members: list[tuple[str, str]]
     suppressions: list[tuple[str, str]]
     contacts: list[Row]
-    memberships: dict[tuple[int, int], str]
+    memberships: dict[tuple[str, str], str]
     crm_lists: dict[str, str]
-    books: dict[int, str]
+    books: dict[str, str]
 
     @classmethod
     def of(cls, sandbox: SandboxServer) -> Self:
@@ -45,6 +45,7 @@ class View:
                 "flagged": bool(row["donotbulkemail"]),
                 "statecode": row["statecode"],
                 "merged": bool(row["merged"]),
+                "master": row.get("masterid"),
                 **{name: row.get(name) for name in PERSON},
             }
             for entity in ("contact", "lead")
@@ -61,36 +62,18 @@ class View:
             ),
             contacts=[_contact(row) for row in sandbox.table("dotdigital", "contacts")],
             memberships={
-                (row["list_id"], row["contact_id"]): row["status"]
+                (str(row["list_id"]), str(row["contact_id"])): row["status"]
                 for row in sandbox.table("dotdigital", "members")
             },
             crm_lists={row["listid"]: row["listname"] for row in sandbox.table("dynamics", "list")},
-            books={row["id"]: row["name"] for row in sandbox.table("dotdigital", "lists")},
-        )
-
-    def on_crm(self, record_id: str, name: str) -> bool:
-        """Is a record on the list of this name?"""
-        return any(
-            member == record_id and self.crm_lists[list_id] == name
-            for list_id, member in self.members
-        )
-
-    def on_platform(self, contact_id: int, name: str) -> str | None:
-        """How a contact stands with the list of this name."""
-        return next(
-            (
-                status
-                for (list_id, member), status in self.memberships.items()
-                if member == contact_id and self.books[list_id] == name
-            ),
-            None,
+            books={str(row["id"]): row["name"] for row in sandbox.table("dotdigital", "lists")},
         )
 
 
 def _contact(row: Row) -> Row:
     fields = row["fields"]
     return {
-        "id": row["id"],
+        "id": str(row["id"]),
         "email": row["email"],
         "key": key_of(row["email"]),
         "status": row["status"].lower(),

@@ -1,99 +1,271 @@
-"""What must hold after every sync, and what must hold when both sides have come to rest."""
+"""What must hold after every step of a sync, and what when both sides have come to rest.
+
+What people do is learned from the difference that they make at the vendors; what a sync does is
+held against it.
+"""
 
 from __future__ import annotations
 
-from tests.soak.views import Row, View, key_of
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tests.soak.facts import Facts, facts, node, persons
+from tests.soak.intent import ON, Consent, Intent, Person, Policy, Value
+from tests.soak.runs import Ended, Running
+from tests.soak.setting import ListPair, Setting
+from tests.soak.views import Row, View
 from tests.support.engine import Finished
 
-_LISTS = {"contact": "Newsletter", "lead": "Product updates"}
 _MAILABLE = "subscribed"
-_FIELDS = {"firstname": "FIRSTNAME", "address1_city": "CITY", "gendercode": "GENDER"}
-_GENDERS = {1: "Male", 2: "Female"}
+Links = Collection[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a sync made of a record; `others` are the records that are the same person."""
+
+    record: str
+    matter: str
+    value: Value
+    others: set[str]
 
 
 class Watch:
-    """Remembers who said no, and compares what syncs did with that."""
+    """Knows what everybody said, and compares with it what syncs make of the vendors."""
 
-    def __init__(self) -> None:
-        self._silent: set[str] = set()
-        self._left: set[tuple[str, str]] = set()
-        self._unheard: list[tuple[str, str | None]] = []
-        self._kept: set[str] = set()
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.intent = Intent(setting.policies)  # type: ignore[arg-type]
+        self.consent = Consent()
+        self._known_as: dict[str, set[str]] = defaultdict(set)
 
-    # ── the people's own words ────────────────────────────────────────────────────────────────
+    # ── people act ────────────────────────────────────────────────────────────────────────────
 
-    def silenced(self, email: str) -> None:
-        """An address may not be mailed any more."""
-        self._silent.add(key_of(email))
+    def people(self, before: View, after: View, *, hasty: bool) -> None:
+        """Learn what people said from what they changed."""
+        old, new = facts(before, self._setting), facts(after, self._setting)
+        for record, matters in new.items():
+            for matter, value in matters.items():
+                was = old[record].get(matter, value) if record in old else None
+                if value != was:
+                    self.intent.says(record, matter, value, hasty=hasty)
+        for record in old.keys() - new.keys():
+            self.intent.touches(record)
+            for matter, value in old[record].items():
+                if value == ON:
+                    self.intent.says(record, matter, None, hasty=hasty)
+        self._know(after)
+        self._words(before, after)
 
-    def written_down(self, email: str, list_name: str | None = None) -> None:
-        """A word that only the suppressions sync reads: others know it once that one has run."""
-        self._unheard.append((key_of(email), list_name))
+    def _know(self, view: View) -> None:
+        """Remember the addresses that everybody ever had; a merged record's are its heir's too."""
+        for side, rows in (("crm", view.records), ("pf", view.contacts)):
+            for row in rows:
+                self._known_as[node(side, row["id"])] |= {row["key"]} - {""}
+        for row in view.records:
+            if row["master"]:
+                self._known_as[node("crm", row["master"])] |= self._known_as[node("crm", row["id"])]
 
-    def heard(self) -> None:
-        """The suppressions sync has run to its end."""
-        for key, list_name in self._unheard:
-            if list_name is None:
-                self._silent.add(key)
+    def _words(self, before: View, after: View) -> None:
+        """Learn who said no and who said yes again."""
+        old = {row["id"]: row for row in before.contacts}
+        new = {row["id"]: row for row in after.contacts}
+        for number in old.keys() - new.keys():
+            self.consent.forgotten(old[number]["key"])
+        for number in old.keys() & new.keys():
+            self._contact_said(old[number], new[number])
+        for pair in self._setting.lists:
+            self._list_said(before, after, pair)
+        for address, list_id in set(after.suppressions) - set(before.suppressions):
+            if not list_id:
+                self.consent.written_down(address)
+                self._doubt(after, address)
+        for address, list_id in set(before.suppressions) - set(after.suppressions):
+            if not list_id:
+                self.consent.taken_away(address)
+        was = {row["id"]: row for row in before.records}
+        for row in after.records:
+            past = was.get(row["id"], row)
+            if any(row[name] != past[name] for name in ("flagged", "statecode", "merged", "key")):
+                self.intent.touches(node("crm", row["id"]))
+                self._doubt(after, row["key"], past["key"])
+
+    def _contact_said(self, old: Row, new: Row) -> None:
+        if old["key"] != new["key"]:
+            self.consent.moved(old["key"], new["key"], mailable=new["status"] == _MAILABLE)
+        if old["status"] != new["status"]:
+            if new["status"] == _MAILABLE:
+                self.consent.came_back(new["key"])
             else:
-                self._left.add((key, list_name))
-        self._unheard.clear()
-        self._kept |= self._silent
+                self.consent.silenced(new["key"])
+            self._doubt_record(node("pf", new["id"]))
 
-    def forgotten(self, email: str) -> None:
-        """The platform deletes a contact, and with it every word that nobody has read yet."""
-        key = key_of(email)
-        if key not in self._kept:
-            self._silent.discard(key)
-        self._unheard = [word for word in self._unheard if word[0] != key or word[1] is None]
+    def _list_said(self, before: View, after: View, pair: ListPair) -> None:
+        """Learn who unsubscribed from a list, or joined it again."""
+        own = pair.ids["marketing"]
+        for row in after.contacts:
+            was, now = (view.memberships.get((str(own), row["id"])) for view in (before, after))
+            if was != now and now == "unsubscribed":
+                self.consent.written_down(row["key"], pair.matter)
+            if was == "unsubscribed" and now == _MAILABLE:
+                self.consent.came_back(row["key"], pair.matter)
+            if was != now and "unsubscribed" in (was, now):
+                self._doubt_record(node("pf", row["id"]))
 
-    def moved(self, before: str, after: str, status: str) -> None:
-        """A contact takes its words along to another address; those that were read stay as well."""
-        old, new = key_of(before), key_of(after)
-        if old not in self._kept:
-            self._silent.discard(old)
-        if status != _MAILABLE:
-            self._silent.add(new)
-        self._unheard = [(new if key == old and name else key, name) for key, name in self._unheard]
+    def _doubt(self, view: View, *keys: str) -> None:
+        for side, rows in (("crm", view.records), ("pf", view.contacts)):
+            for row in rows:
+                if row["key"] in keys:
+                    self._doubt_record(node(side, row["id"]))
 
-    def came_back(self, email: str, list_name: str | None = None) -> None:
-        """Somebody said yes again by the platform's own means."""
-        key = key_of(email)
-        self._unheard = [word for word in self._unheard if word != (key, list_name)]
-        if list_name is None:
-            self._silent.discard(key)
-            self._kept.discard(key)
-        else:
-            self._left.discard((key, list_name))
+    def _doubt_record(self, record: str) -> None:
+        for pair in self._setting.lists:
+            self.intent.doubts(record, pair.matter)
 
-    # ── after every sync ──────────────────────────────────────────────────────────────────────
+    # ── people in charge act ──────────────────────────────────────────────────────────────────
 
-    def after(self, before: View, after: View, run: Finished | None) -> None:
-        """Compare what a sync made of the vendors with what it may do."""
-        if run:
-            assert "Internal server error" not in f"{run.message} {run.notes}", run
-            self._counted(run)
-        self._nobody_mailable_again(before, after)
+    def is_another_list(self, number: int, view: View) -> None:
+        """A list stands for others than before: this is a first sync."""
+        matter = self._setting.lists[number].matter
+        self.intent.is_another(matter)
+        self.consent.is_another(matter)
+        self._seed(matter, view)
+
+    def has_another_key(self, number: int) -> None:
+        """Whether anything is remembered of a list that has another key is left open."""
+        self.intent.may_be_another(self._setting.lists[number].matter)
+
+    def is_another_field(self, name: str, view: View) -> None:
+        """A field stands for others than before: what both agreed on was about something else."""
+        self.intent.is_another(name)
+        self._seed(name, view)
+
+    def is_decided_anew(self, name: str, policy: Policy) -> None:
+        """Somebody else wins a field's conflicts."""
+        self.intent.policies[name] = policy
+        self.intent.may_be_another(name)
+
+    def _seed(self, matter: str, view: View) -> None:
+        for record, matters in facts(view, self._setting).items():
+            if matters.get(matter) is not None:
+                self.intent.says(record, matter, matters[matter])
+
+    # ── a sync writes ─────────────────────────────────────────────────────────────────────────
+
+    def sync(self, run: Running, before: View, after: View, links: Links) -> None:
+        """Hold what a part of a run wrote against what people said."""
+        self._nobody_mailable_again(before, after, waited=run.waited)
         self._nobody_joined_against_their_word(before, after)
         self._nothing_doubled(before, after)
+        old, new = facts(before, self._setting), facts(after, self._setting)
+        groups = self._groups(after, links)
+        for record in new.keys() & old.keys():
+            for matter, value in new[record].items():
+                if value != old[record].get(matter, value):
+                    write = Write(record, matter, value, groups[record] - {record})
+                    self._justified(write, run, after)
+                    self.intent.writes(record, matter, value)
+        for record in new.keys() - old.keys():
+            self._created(record, new, groups[record] - {record}, run)
+        self._know(after)
+        for person in persons(after, links):
+            for matter in self._matters(person, new):
+                values = self._values(person, matter, new)
+                if len(values) == 1:
+                    self.intent.agrees(self._of(person, matter, new), matter, *values, sure=False)
 
-    @staticmethod
-    def _counted(run: Finished) -> None:
-        counts = run.counts
-        if not counts:
+    def _justified(self, write: Write, run: Running, view: View) -> None:
+        """A sync writes only what somebody said on another record of the same person."""
+        told = f"{write.matter} of {write.record} became {write.value!r}"
+        if write.value is None:
+            left = any(self.intent.cleared(other, write.matter) for other in write.others)
+            word = write.matter.startswith("list") and self._spoken_against(write, view)
+            assert left or word, f"{told}, and nobody took it away"
             return
-        named = ("new", "updated", "re_added", "unchanged", "duplicate", "deleted", "errors")
-        total = sum(counts[name] for name in named) + sum(counts["ignored"].values())
-        assert counts["total"] == total + counts.get("planned", 0) == len(run.jobs), counts
+        assert self._said(write, run), f"{told}, and nobody said so"
 
-    def _nobody_mailable_again(self, before: View, after: View) -> None:
+    def _said(self, write: Write, run: Running) -> bool:
+        """Another record of the person has the value, or had it since the run began."""
+        return any(
+            write.value in self.intent.held_since(other, write.matter, run.since)
+            for other in write.others
+        )
+
+    def _created(self, record: str, new: Facts, others: set[str], run: Running) -> None:
+        """Whom a sync creates, it makes of somebody; both agree on what was carried over."""
+        side = record.partition(":")[0]
+        sources = [other for other in others if other.partition(":")[0] != side]
+        assert sources, f"{record} was made of nobody: {new[record]}"
+        for matter, value in new[record].items():
+            if value is None:
+                continue
+            self.intent.writes(record, matter, value)
+            said = self._said(Write(record, matter, value, others), run)
+            assert said, f"{matter} of the new {record} is {value!r}, and nobody said so"
+            for source in sources:
+                if value in self.intent.held_since(source, matter, run.since):
+                    pair = (record, source) if side == "crm" else (source, record)
+                    person = Person((pair[0],), pair[1])
+                    self.intent.agrees(person, matter, value, sure=True)
+
+    def _groups(self, view: View, links: Links) -> dict[str, set[str]]:
+        """Return, by record, everybody whom links or an address make the same person."""
+        group: dict[str, set[str]] = defaultdict(set)
+        edges = [(node("crm", record), node("pf", contact)) for record, contact in links]
+        by_key = defaultdict(list)
+        for record, keys in self._known_as.items():
+            for key in keys:
+                by_key[key].append(record)
+        edges += [(same[0], other) for same in by_key.values() for other in same]
+        rows = [("crm", row) for row in view.records] + [("pf", row) for row in view.contacts]
+        edges += [(node(side, row["id"]), node(side, row["id"])) for side, row in rows]
+        edges += [
+            (found[0], node(side, row["id"]))
+            for side, row in rows
+            if (found := by_key.get(row["key"]))
+        ]
+        for one, other in edges:
+            merged = (group[one] or {one}) | (group[other] or {other})
+            for record in merged:
+                group[record] = merged
+        return group
+
+    def _spoken_against(self, write: Write, view: View) -> bool:
+        """Somebody's consent, or a flag, takes people off lists."""
+        everybody, matter = {write.record, *write.others}, write.matter
+        keys = set().union(*(self._known_as[one] for one in everybody))
+        if keys & self.consent.silent or any((key, matter) in self.consent.left for key in keys):
+            return True
+        if keys & {address for address, _ in view.suppressions}:
+            return True
+        flagged = any(row["flagged"] for row in view.records if node("crm", row["id"]) in everybody)
+        silent = any(
+            row["status"] != _MAILABLE
+            for row in view.contacts
+            if node("pf", row["id"]) in everybody
+        )
+        own = self._list_ids(matter)["marketing"]
+        left = any(
+            status != _MAILABLE and list_id == own and node("pf", contact) in everybody
+            for (list_id, contact), status in view.memberships.items()
+        )
+        return flagged or silent or left
+
+    def _list_ids(self, matter: str) -> dict[str, str | None]:
+        return next(pair.ids for pair in self._setting.lists if pair.matter == matter)
+
+    def _nobody_mailable_again(self, before: View, after: View, *, waited: bool) -> None:
         was = {row["id"]: row for row in before.contacts}
         for row in after.contacts:
             old = was.get(row["id"])
             if old is not None and old["status"] != _MAILABLE:
                 assert row["status"] != _MAILABLE, f"{row['email']} was {old['status']}"
             if old is None and row["status"] == _MAILABLE:
-                assert row["key"] not in self._silent, f"{row['email']} is mailable again"
+                assert row["key"] not in self.consent.silent, f"{row['email']} is mailable again"
+            if old is None and waited:
+                flagged = {row["key"] for row in before.records if row["flagged"]}
+                assert row["key"] not in flagged, f"{row['email']} was flagged meanwhile"
         flags = {row["id"] for row in before.records if row["flagged"]}
         for record in after.records:
             assert record["flagged"] or record["id"] not in flags, f"{record} lost its flag"
@@ -104,14 +276,16 @@ class Watch:
     def _nobody_joined_against_their_word(self, before: View, after: View) -> None:
         keys = {row["id"]: row["key"] for row in after.records}
         for list_id, record in set(after.members) - set(before.members):
-            self._may_join(keys[record], after.crm_lists[list_id])
+            self._may_join(keys[record], "crm", list_id)
         contacts = {row["id"]: row["key"] for row in after.contacts}
         for list_id, contact in after.memberships.keys() - before.memberships.keys():
-            self._may_join(contacts[contact], after.books[list_id])
+            self._may_join(contacts[contact], "marketing", list_id)
 
-    def _may_join(self, key: str, list_name: str) -> None:
-        assert key not in self._silent, f"{key} joined {list_name} in spite of a suppression"
-        assert (key, list_name) not in self._left, f"{key} joined {list_name} again"
+    def _may_join(self, key: str, side: str, list_id: str) -> None:
+        pair = next((pair for pair in self._setting.lists if pair.ids[side] == list_id), None)
+        assert key not in self.consent.silent, f"{key} joined {pair} in spite of a suppression"
+        left = pair is not None and (key, pair.matter) in self.consent.left
+        assert not left, f"{key} joined {pair} again"
 
     @staticmethod
     def _nothing_doubled(before: View, after: View) -> None:
@@ -135,95 +309,183 @@ class Watch:
             == new
         ), "a suppression record is doubled"
 
+    # ── a run has ended ───────────────────────────────────────────────────────────────────────
+
+    def ended(self, ended: Ended, view: View, links: Links) -> None:
+        """Count its jobs, and take what both sides have after it for what they agree on."""
+        run, audit = ended.run, ended.audit
+        if audit is None:
+            return
+        assert "Internal server error" not in f"{audit.message} {audit.notes}", audit
+        _counted(audit)
+        if audit.status != "Completed":
+            return
+        if run.sync_type == "suppressions":
+            self.consent.heard()
+        if run.sync_type == "marketing_lists" and not run.troubled:
+            self._agree(run, view, links)
+
+    def _agree(self, run: Running, view: View, links: Links) -> None:
+        """Where nobody acted meanwhile, what both have in the end is agreed, and must be right."""
+        new = facts(view, self._setting)
+        for person in persons(view, links):
+            if self.intent.touched_since(person, run.since) or not self._fit(person, view):
+                continue
+            for matter in self._matters(person, new):
+                if matter != "email" and not self._on_lists(person, new):
+                    continue
+                own, values = self._of(person, matter, new), self._values(person, matter, new)
+                if len(values) == 1:
+                    self._right(own, matter, *values)
+                    self.intent.agrees(own, matter, *values, sure=True)
+
+    def _right(self, person: Person, matter: str, value: str | None) -> None:
+        expected = self.intent.expected(person, matter)
+        assert not expected or value in expected, (
+            f"{matter} of {person} is {value!r}; what people said is {sorted(map(repr, expected))}"
+        )
+
+    @staticmethod
+    def _matters(person: Person, new: Facts) -> list[str]:
+        """Return what both sides of a person have in common."""
+        ours = {matter for record in person.records for matter in new.get(record, {})}
+        return sorted(ours & new.get(person.contact, {}).keys())
+
+    @staticmethod
+    def _of(person: Person, matter: str, new: Facts) -> Person:
+        """Return a person with the records only that a matter is about."""
+        records = tuple(one for one in person.records if matter in new.get(one, {}))
+        return Person(records, person.contact)
+
+    def _values(self, person: Person, matter: str, new: Facts) -> set[str | None]:
+        own = {new[record][matter] for record in self._of(person, matter, new).records}
+        if matter.startswith("list") and ON in own:
+            own = {ON}  # one of several records is enough
+        return {*own, new[person.contact][matter]}
+
+    def _on_lists(self, person: Person, new: Facts) -> bool:
+        return all(
+            any(
+                matter.startswith("list") and value == ON and new[person.contact].get(matter) == ON
+                for matter, value in new[record].items()
+            )
+            for record in person.records
+        )
+
+    def _fit(self, person: Person, view: View) -> bool:
+        """Nothing speaks against mailing a person, of whom there is one contact at the platform."""
+        contact = next(row for row in view.contacts if node("pf", row["id"]) == person.contact)
+        rows = [row for row in view.records if node("crm", row["id"]) in person.records]
+        keys = {row["key"] for row in (contact, *rows)}
+        return (
+            contact["status"] == _MAILABLE
+            and not keys & {"", *self.consent.silent}
+            and not any(row["flagged"] or row["statecode"] for row in rows)
+        )
+
     # ── at rest ───────────────────────────────────────────────────────────────────────────────
 
-    def at_rest(self, view: View, links: dict[str, str]) -> None:
+    def at_rest(self, view: View, links: Links) -> None:
         """Both sides agree, and every word reached the other side.
 
         Args:
             view: What the vendors hold.
-            links: By CRM record, the contact that the store calls the same person.
+            links: CRM records and contacts that the store calls the same people.
         """
         for contact in view.contacts:
-            if contact["key"] in self._silent:
+            if contact["key"] in self.consent.silent:
                 assert contact["status"] != _MAILABLE, f"{contact} may be mailed"
-        people = _people(view, links)
+        new = facts(view, self._setting)
+        everybody = persons(view, links)
+        linked = {record for person in everybody for record in person.records}
+        for person in everybody:
+            self._are_the_same(person)
+            self._flagged(person, view)
+            if self._fit(person, view):
+                self._agreed(person, new, view)
+        elsewhere = {
+            record
+            for person in everybody
+            for record in person.records
+            if new[person.contact]["email"] != new[record]["email"]
+        }
         for row in (row for row in view.records if row["key"] and not row["merged"]):
-            self._heard(row)
-            contact = people.get(row["id"])
-            if contact is None:
-                self._reached(view, row)
-            elif self._fit(row, contact):
-                same = [other for other in view.records if people.get(other["id"]) is contact]
-                self._same_lists(view, contact, same)
-                self._same_fields(view, row, contact)
-                self._same_address(view, row, contact)
+            # Whoever is linked with a contact of another address did not say what this one's did.
+            if node("crm", row["id"]) not in elsewhere:
+                self._heard(row)
+            if node("crm", row["id"]) not in linked:
+                self._reached(view, row, new)
+
+    def _are_the_same(self, person: Person) -> None:
+        for record, contact in person.pairs():
+            shared = self._known_as[record] & self._known_as[contact]
+            assert shared, f"{record} and {contact} never had one address, and are linked"
+
+    def _flagged(self, person: Person, view: View) -> None:
+        """Whoever said no at the platform is flagged, whatever addresses are written down."""
+        contact = next(row for row in view.contacts if node("pf", row["id"]) == person.contact)
+        if contact["status"] in (_MAILABLE, "hardbounced"):
+            return
+        for row in view.records:
+            if node("crm", row["id"]) in person.records and _writable(row):
+                assert row["flagged"], f"{row} may be mailed, and {contact} may not"
 
     def _heard(self, row: Row) -> None:
         """A closed lead cannot be written; it is flagged when it is opened again."""
-        open_ = row["entity"] == "contact" or row["statecode"] == 0
-        if row["key"] in self._silent and open_:
+        if row["key"] in self.consent.silent and _writable(row):
             assert row["flagged"], f"{row} may be mailed"
 
-    def _reached(self, view: View, row: Row) -> None:
+    def _reached(self, view: View, row: Row, new: Facts) -> None:
         """Whoever is on a list of the CRM and may be mailed is known to the platform."""
-        flagged = any(other["flagged"] for other in view.records if other["key"] == row["key"])
-        silent = flagged or row["statecode"] or row["key"] in self._silent
-        if self._on_list(view, row) and not silent:
-            assert (row["key"], _LISTS[row["entity"]]) in self._left, f"{row} is not there"
+        same = [other for other in view.records if other["key"] == row["key"]]
+        silent = any(other["flagged"] for other in same) or row["key"] in self.consent.silent
+        matter = self._setting.list_of(row["entity"]).matter
+        whole = None not in self._list_ids(matter).values()
+        if new[node("crm", row["id"])].get(matter) == ON and whole and not silent:
+            left = (row["key"], matter) in self.consent.left
+            assert left or row["statecode"], f"{row} is not there"
 
-    def _fit(self, row: Row, contact: Row) -> bool:
-        return (
-            contact["status"] == _MAILABLE
-            and contact["key"] not in self._silent
-            and row["key"] not in self._silent
-            and not row["flagged"]
-            and row["statecode"] == 0
+    def _agreed(self, person: Person, new: Facts, view: View) -> None:
+        """Both sides of a person have the same, and it is what people said."""
+        for matter in self._matters(person, new):
+            own, values = self._of(person, matter, new), self._values(person, matter, new)
+            if self._left_alone(own, matter, new, view):
+                continue
+            told = {one: new[one][matter] for one in (*own.records, own.contact)}
+            assert len(values) == 1, f"{matter} of one person: {told}"
+            self._right(own, matter, *values)
+
+    def _left_alone(self, person: Person, matter: str, new: Facts, view: View) -> bool:
+        """Say where both sides of a person need not agree on a matter."""
+        keys = self._known_as[person.contact].union(
+            *(self._known_as[record] for record in person.records)
         )
-
-    @staticmethod
-    def _on_list(view: View, row: Row) -> bool:
-        return view.on_crm(row["id"], _LISTS[row["entity"]])
-
-    def _same_lists(self, view: View, contact: Row, same: list[Row]) -> None:
-        if not all(self._fit(row, contact) for row in same):
-            return
-        for entity, name in _LISTS.items():
-            status = view.on_platform(contact["id"], name)
-            if (contact["key"], name) in self._left or status not in (None, _MAILABLE):
-                continue
-            in_crm = any(self._on_list(view, row) for row in same if row["entity"] == entity)
-            assert in_crm == (status == _MAILABLE), (
-                f"{contact} on {name}: CRM {in_crm}, platform {status}"
+        if matter.startswith("list"):
+            ids = self._list_ids(matter)
+            contact = person.contact.partition(":")[2]
+            status = view.memberships.get((str(ids["marketing"]), contact))
+            left = any((key, matter) in self.consent.left for key in keys)
+            return None in ids.values() or left or status not in (None, _MAILABLE)
+        if not self._on_lists(person, new):
+            return True
+        if matter == "email":
+            contact_row = next(
+                row for row in view.contacts if node("pf", row["id"]) == person.contact
             )
-
-    def _same_fields(self, view: View, row: Row, contact: Row) -> None:
-        status = view.on_platform(contact["id"], _LISTS[row["entity"]])
-        if status != _MAILABLE or not self._on_list(view, row):
-            return
-        for ours, theirs in _FIELDS.items():
-            if ours == "gendercode" and row["entity"] == "lead":
-                continue
-            mine = _GENDERS.get(row[ours]) if ours == "gendercode" else row[ours]
-            other = contact["fields"].get(theirs)
-            assert (mine or "").strip() == (other or "").strip(), (
-                f"{ours} of {row} and {contact} differ"
-            )
-
-    def _same_address(self, view: View, row: Row, contact: Row) -> None:
-        """Both have one address, unless somebody else has it on the platform already."""
-        taken = any(row["key"] == other["key"] for other in view.contacts if other is not contact)
-        if self._on_list(view, row) and not taken:
-            assert contact["key"] == row["key"], f"{row} and {contact} are one person"
+            own = {new[record]["email"] for record in person.records}
+            others = {row["key"] for row in view.contacts if row is not contact_row}
+            return bool(own & others) or len(own) > 1
+        return False
 
 
-def _people(view: View, links: dict[str, str]) -> dict[str, Row]:
-    """The contact of each CRM record: the linked one, else the one with its address."""
-    contacts = {str(row["id"]): row for row in view.contacts}
-    by_key = {row["key"]: row for row in view.contacts}
-    found = {}
-    for row in view.records:
-        contact = contacts.get(links.get(row["id"], "")) or by_key.get(row["key"])
-        if contact and not row["merged"]:
-            found[row["id"]] = contact
-    return found
+def _writable(row: Row) -> bool:
+    return bool(row["entity"] == "contact" or row["statecode"] == 0)
+
+
+def _counted(run: Finished) -> None:
+    counts = run.counts
+    if not counts:
+        return
+    named = ("new", "updated", "re_added", "unchanged", "duplicate", "deleted", "errors")
+    total = sum(counts[name] for name in named) + sum(counts["ignored"].values())
+    assert counts["total"] == total + counts.get("planned", 0) == len(run.jobs), counts

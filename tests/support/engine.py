@@ -236,9 +236,13 @@ class World:
         with step(run, "review"):
             verdict = review(run)
         if verdict.ask and approve is not None:
-            with step(run, "review"):
-                return answered(run, approved=approve, by="tester", note="looked at it")
+            return self.answer(run, approved=approve)
         return verdict.chunks
+
+    def answer(self, run: Run, *, approved: bool) -> list[int]:
+        """Answer a run that waits."""
+        with step(run, "review"):
+            return answered(run, approved=approved, by="tester", note="looked at it")
 
     def apply(self, run: Run, side: Side, chunk: int, *, last: bool = False) -> dict[str, int]:
         with step(run, f"apply_{side}"), self._opened(side) as connector:

@@ -1,0 +1,280 @@
+"""What people said and meant, as the documents promise to honour it: what histories are judged by.
+
+Knows no vendor and nothing of the library. There are records, of either side, that people change
+and syncs write to; of each, matters that both sides are to agree on: a field, an address, or being
+on a list (`ON` or None). A person is some CRM records and the contact that they are linked with.
+
+    intent.says("crm:1", "city", "Oslo")
+    intent.agrees(Person(("crm:1",), "pf:1"), "city", "Oslo", sure=True)
+    intent.says("pf:1", "city", "Rome")
+    assert intent.expected(Person(("crm:1",), "pf:1"), "city") == {"Rome"}
+
+Where the documents leave it open what comes out, `expected` has several values: any of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal
+
+Value = str | None
+Policy = Literal["crm", "marketing", "newest"]
+ON: Final = "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """CRM records and the contact that all of them are linked with."""
+
+    records: tuple[str, ...]
+    contact: str
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return each record with the contact."""
+        return [(record, self.contact) for record in self.records]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person gave a record.
+
+    Attributes:
+        value: The value; None where it was cleared.
+        tick: When, in the order of the history.
+        hasty: A run was under way that may have read the record already.
+    """
+
+    value: Value
+    tick: int
+    hasty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Both sides had one value; `sure` where a run is known to have noticed."""
+
+    value: Value
+    tick: int
+    sure: bool
+
+
+class Intent:
+    """Remembers words and agreements, and says what should come of them.
+
+    Args:
+        policies: Who wins where both sides changed a matter; the CRM, where nothing is said.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy] | None = None) -> None:
+        self.policies: dict[str, Policy] = dict(policies or {})
+        self.tick = 0
+        self._era = 0
+        self._words: dict[tuple[str, str], list[Word]] = defaultdict(list)
+        self._held: dict[tuple[str, str], list[tuple[int, Value]]] = defaultdict(list)
+        self._touched: dict[str, tuple[int, int]] = {}
+        self._written: dict[str, int] = {}
+        self._agreed: dict[tuple[str, str, str], list[Agreement]] = defaultdict(list)
+
+    # ── what happens ──────────────────────────────────────────────────────────────────────────
+
+    def wait(self) -> None:
+        """Let so much time pass that no two clocks disagree on what was before and after."""
+        self._era += 1
+
+    def says(self, record: str, matter: str, value: Value, *, hasty: bool = False) -> None:
+        """Somebody gives a record a value."""
+        self.touches(record)
+        self._words[record, matter].append(Word(value, self.tick, hasty))
+        self._held[record, matter].append((self.tick, value))
+
+    def touches(self, record: str) -> None:
+        """Somebody changes a record in any way."""
+        self.tick += 1
+        self._touched[record] = (self.tick, self._era)
+
+    def writes(self, record: str, matter: str, value: Value) -> None:
+        """A sync gives a record a value: nobody's word."""
+        self.tick += 1
+        self._written[record] = self.tick
+        self._held[record, matter].append((self.tick, value))
+
+    def agrees(self, person: Person, matter: str, value: Value, *, sure: bool) -> None:
+        """Both sides of a person are seen to have one value."""
+        self.tick += 1
+        for record, contact in person.pairs():
+            known = self._agreed[record, contact, matter]
+            if sure:
+                known.clear()
+            if not known or (known[-1].value, known[-1].sure) != (value, sure):
+                known.append(Agreement(value, self.tick, sure))
+
+    def is_another(self, matter: str) -> None:
+        """A matter is about something else from now on: nothing is agreed, and nothing was said."""
+        for store in (self._words, self._held):
+            for key in [key for key in store if key[1] == matter]:
+                del store[key]
+        for pair in [pair for pair in self._agreed if pair[2] == matter]:
+            del self._agreed[pair]
+
+    def may_be_another(self, matter: str) -> None:
+        """Others decide on a matter from now on; whether what was agreed counts is left open."""
+        for pair, known in self._agreed.items():
+            if pair[2] == matter:
+                self._agreed[pair] = [Agreement(one.value, one.tick, sure=False) for one in known]
+
+    def doubts(self, record: str, matter: str) -> None:
+        """Something beside a matter decided on it: whether what was agreed counts is left open."""
+        for pair, known in self._agreed.items():
+            if record in pair[:2] and pair[2] == matter:
+                self._agreed[pair] = [Agreement(one.value, one.tick, sure=False) for one in known]
+
+    # ── what should come of it ────────────────────────────────────────────────────────────────
+
+    def touched_since(self, person: Person, tick: int) -> bool:
+        """Say whether somebody changed a record of a person after a tick."""
+        everybody = (*person.records, person.contact)
+        return any(self._touched.get(record, (0, 0))[0] > tick for record in everybody)
+
+    def held_since(self, record: str, matter: str, tick: int) -> set[Value]:
+        """Return what a record held at a tick, and whatever it got after it."""
+        held = [(0, None), *self._held[record, matter], (self.tick + 1, None)]
+        return {value for (_, value), (until, _) in pairwise(held) if until > tick}
+
+    def cleared(self, record: str, matter: str, tick: int = 0) -> bool:
+        """Say whether somebody took away a value of a record after a tick."""
+        return any(word.value is None and word.tick > tick for word in self._words[record, matter])
+
+    def last_sure(self, person: Person, matter: str) -> int:
+        """Return when both sides surely agreed last; 0 where they never did."""
+        return max(
+            (
+                one.tick
+                for pair in person.pairs()
+                for one in self._agreed[(*pair, matter)]
+                if one.sure
+            ),
+            default=0,
+        )
+
+    def expected(self, person: Person, matter: str) -> set[Value]:
+        """Return what both sides may have once they have come to rest."""
+        found: set[Value] = set()
+        for record, contact in person.pairs():
+            agreements: list[Agreement | None] = [*self._agreed[record, contact, matter]]
+            if not any(one and one.sure for one in agreements):
+                agreements.append(None)
+            for base in agreements:
+                found |= self._outcome(base, record, contact, matter)
+        return found
+
+    def _outcome(self, base: Agreement | None, crm: str, marketing: str, matter: str) -> set[Value]:
+        ours, theirs = (self._stands(one, matter, base) for one in (crm, marketing))
+        if ours.value == theirs.value:
+            return {ours.value}
+        before = base.value if base else None
+        if theirs.value == before:
+            return {ours.value}
+        if ours.value == before:
+            return {theirs.value}
+        if ours.hasty or theirs.hasty:
+            return {ours.value, theirs.value}
+        values = {"crm": ours.value, "marketing": theirs.value}
+        winners = self._winners(crm, marketing, matter, base)
+        return {values[side] for side in winners}
+
+    def _stands(self, record: str, matter: str, base: Agreement | None) -> Word:
+        """Return where a record stands: a word after the agreement, else what it had then."""
+        words = self._words[record, matter]
+        if base is None:
+            tick, value = (
+                self._held[record, matter][-1] if self._held[record, matter] else (0, None)
+            )
+            hasty = bool(words and words[-1].hasty)
+            return Word(value, tick, hasty)
+        if words and words[-1].tick > base.tick:
+            return words[-1]
+        return Word(base.value, base.tick)
+
+    def _winners(
+        self, crm: str, marketing: str, matter: str, base: Agreement | None
+    ) -> Collection[str]:
+        policy = self.policies.get(matter, "crm")
+        if policy != "newest":
+            return [policy]
+        since = base.tick if base else 0
+        eras = [self._touched.get(record, (0, 0))[1] for record in (crm, marketing)]
+        written = any(self._written.get(record, 0) > since for record in (crm, marketing))
+        if written or eras[0] == eras[1]:
+            return ["crm", "marketing"]
+        return ["crm"] if eras[0] > eras[1] else ["marketing"]
+
+
+class Consent:
+    """Who said no, of which address, and who has taken it back.
+
+    A word on the whole account silences an address until its person comes back by the platform's
+    own means. One that is written down somewhere (in the CRM, or against one list) is known to
+    others only once the suppressions sync has run to its end.
+    """
+
+    def __init__(self) -> None:
+        self.silent: set[str] = set()
+        self.left: set[tuple[str, str]] = set()
+        self._unheard: list[tuple[str, str | None]] = []
+        self._kept: set[str] = set()
+
+    def silenced(self, address: str) -> None:
+        """An address may not be mailed any more."""
+        self.silent.add(address)
+
+    def written_down(self, address: str, matter: str | None = None) -> None:
+        """A word on the account, or on one list, that only the suppressions sync reads."""
+        self._unheard.append((address, matter))
+
+    def taken_away(self, address: str) -> None:
+        """What the CRM keeps on an address is deleted; it was heard, or it never counts."""
+        self._unheard = [word for word in self._unheard if word != (address, None)]
+
+    def heard(self) -> None:
+        """The suppressions sync has run to its end."""
+        for address, matter in self._unheard:
+            if matter is None:
+                self.silent.add(address)
+            else:
+                self.left.add((address, matter))
+        self._unheard.clear()
+        self._kept |= self.silent
+
+    def forgotten(self, address: str) -> None:
+        """The platform deletes a contact, and with it every word that nobody has read yet."""
+        if address not in self._kept:
+            self.silent.discard(address)
+        self._unheard = [word for word in self._unheard if word[0] != address or word[1] is None]
+
+    def moved(self, before: str, after: str, *, mailable: bool) -> None:
+        """A contact takes its words along to another address; those that were read stay as well."""
+        if before not in self._kept:
+            self.silent.discard(before)
+        if not mailable:
+            self.silent.add(after)
+        self._unheard = [
+            (after if address == before and matter else address, matter)
+            for address, matter in self._unheard
+        ]
+
+    def came_back(self, address: str, matter: str | None = None) -> None:
+        """Somebody said yes again, to the account or to a list, by the platform's own means."""
+        self._unheard = [word for word in self._unheard if word != (address, matter)]
+        if matter is None:
+            self.silent.discard(address)
+            self._kept.discard(address)
+        else:
+            self.left.discard((address, matter))
+
+    def is_another(self, matter: str) -> None:
+        """A list is another one from now on: who left the old one did not leave this one."""
+        self.left = {word for word in self.left if word[1] != matter}
+        self._unheard = [word for word in self._unheard if word[1] != matter]

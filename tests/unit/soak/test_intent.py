@@ -1,0 +1,150 @@
+"""The model of intent that random histories are judged by."""
+
+from __future__ import annotations
+
+from tests.soak.intent import ON, Consent, Intent, Person
+
+ANN = Person(("crm:1",), "pf:1")
+
+
+def agreed(value: str | None = "Oslo", policy: str = "crm") -> Intent:
+    """Both sides have a city, and a run has noticed it."""
+    intent = Intent({"city": policy})  # type: ignore[dict-item]
+    intent.says("crm:1", "city", value)
+    intent.writes("pf:1", "city", value)
+    intent.agrees(ANN, "city", value, sure=True)
+    return intent
+
+
+def test_what_was_agreed_stays() -> None:
+    assert agreed().expected(ANN, "city") == {"Oslo"}
+
+
+def test_the_only_word_since_counts_on_either_side() -> None:
+    for record in ("crm:1", "pf:1"):
+        for value in ("Rome", None):
+            intent = agreed(policy="marketing" if record == "crm:1" else "crm")
+            intent.says(record, "city", value)
+            assert intent.expected(ANN, "city") == {value}
+
+
+def test_a_word_that_was_taken_back_is_no_change() -> None:
+    intent = agreed()
+    intent.says("crm:1", "city", "Rome")
+    intent.says("crm:1", "city", "Oslo")
+    intent.says("pf:1", "city", "Bonn")
+    assert intent.expected(ANN, "city") == {"Bonn"}
+
+
+def test_two_words_are_decided_by_the_policy() -> None:
+    for policy, winner in (("crm", "Rome"), ("marketing", None)):
+        intent = agreed(policy=policy)
+        intent.says("crm:1", "city", "Rome")
+        intent.says("pf:1", "city", None)
+        assert intent.expected(ANN, "city") == {winner}
+
+
+def test_two_words_in_the_same_moment_are_either_where_the_newest_wins() -> None:
+    intent = agreed(policy="newest")
+    intent.says("crm:1", "city", "Rome")
+    intent.says("pf:1", "city", "Bonn")
+    assert intent.expected(ANN, "city") == {"Rome", "Bonn"}
+    intent.wait()
+    intent.touches("pf:1")
+    assert intent.expected(ANN, "city") == {"Bonn"}
+
+
+def test_a_word_while_a_run_is_about_to_write_may_win_or_lose_a_conflict() -> None:
+    intent = agreed()
+    intent.says("crm:1", "city", "Rome")
+    intent.says("pf:1", "city", "Bonn", hasty=True)
+    assert intent.expected(ANN, "city") == {"Rome", "Bonn"}
+
+
+def test_a_new_record_has_no_base_and_its_empty_values_clear_nothing() -> None:
+    intent = agreed()
+    again = Person(("crm:1",), "pf:2")
+    assert intent.expected(again, "city") == {"Oslo"}
+    intent.says("pf:2", "city", "Rome")
+    intent.policies["city"] = "marketing"
+    assert intent.expected(again, "city") == {"Rome"}
+
+
+def test_another_field_is_a_first_sync() -> None:
+    intent = agreed()
+    intent.is_another("city")
+    intent.says("crm:1", "city", "Oslo")
+    assert intent.expected(ANN, "city") == {"Oslo"}
+    assert not intent.cleared("pf:1", "city")
+
+
+def test_an_agreement_that_nobody_may_have_noticed_leaves_both_open() -> None:
+    intent = agreed(None)
+    intent.says("crm:1", "city", "Rome")
+    intent.says("pf:1", "city", "Rome")
+    intent.agrees(ANN, "city", "Rome", sure=False)
+    intent.says("pf:1", "city", None)
+    assert intent.expected(ANN, "city") == {"Rome", None}
+
+
+def test_what_is_in_doubt_may_count_or_not() -> None:
+    intent = agreed()
+    intent.doubts("pf:1", "city")
+    intent.says("pf:1", "city", None)
+    assert intent.expected(ANN, "city") == {"Oslo", None}
+
+
+def test_of_several_records_any_may_speak() -> None:
+    intent = agreed()
+    both = Person(("crm:1", "crm:2"), "pf:1")
+    intent.agrees(both, "city", "Oslo", sure=True)
+    intent.says("crm:2", "city", "Rome")
+    assert intent.expected(both, "city") == {"Oslo", "Rome"}
+
+
+def test_being_on_a_list_is_a_matter_like_others() -> None:
+    intent = Intent()
+    intent.says("crm:1", "list", ON)
+    assert intent.expected(ANN, "list") == {ON}
+    intent.agrees(ANN, "list", ON, sure=True)
+    intent.says("pf:1", "list", None)
+    assert intent.expected(ANN, "list") == {None}
+
+
+def test_what_a_record_held_since_a_moment() -> None:
+    intent = Intent()
+    intent.says("crm:1", "city", "Oslo")
+    since = intent.tick
+    intent.says("crm:1", "city", "Rome")
+    assert intent.held_since("crm:1", "city", since) == {"Oslo", "Rome"}
+    assert intent.held_since("crm:1", "city", intent.tick) == {"Rome"}
+
+
+def test_a_word_of_consent_stays_until_it_is_taken_back() -> None:
+    consent = Consent()
+    consent.silenced("ann")
+    consent.heard()
+    consent.moved("ann", "bob", mailable=False)
+    assert consent.silent == {"ann", "bob"}
+    consent.came_back("ann")
+    assert consent.silent == {"bob"}
+
+
+def test_a_word_that_nobody_read_goes_with_its_contact() -> None:
+    consent = Consent()
+    consent.silenced("ann")
+    consent.written_down("ann", "list")
+    consent.forgotten("ann")
+    consent.heard()
+    assert (consent.silent, consent.left) == (set(), set())
+
+
+def test_what_is_written_down_counts_once_it_was_read() -> None:
+    consent = Consent()
+    consent.written_down("ann")
+    consent.written_down("bob", "list")
+    assert not consent.silent | consent.left
+    consent.heard()
+    assert (consent.silent, consent.left) == ({"ann"}, {("bob", "list")})
+    consent.is_another("list")
+    assert not consent.left
