@@ -45,7 +45,7 @@ bench: tools ## measure speed of plans, calls and memory of a two-way sync, and 
 	@if [ -f benchmarks/console_pages.py ]; then $(RUN) -m benchmarks.console_pages; fi
 
 soak: tools ## live 10,000 random histories between both vendors (BOTHWAYS_HISTORIES=n for fewer)
-	@BOTHWAYS_HISTORIES=$${BOTHWAYS_HISTORIES:-10000} $(RUN) -m pytest tests/soak -m soak
+	@BOTHWAYS_HISTORIES=$${BOTHWAYS_HISTORIES:-10000} $(RUN) -m pytest $(SIDE_BY_SIDE) tests/soak -m soak
 
 lint: tools ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
