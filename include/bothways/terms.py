@@ -9,9 +9,10 @@ Side = Literal["crm", "marketing"]
 SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
 
 
-# Why somebody leaves a list on one side: they were taken off it by hand on the other. Any other
-# reason is that they may not be mailed.
+# Why somebody leaves a list on one side: they were taken off it by hand on the other, or a record
+# of theirs is flagged in the CRM. Any other reason is the person's own word.
 BY_HAND: Final = ("left_crm", "left_marketing")
+FLAGGED: Final = "do_not_mail"
 
 
 def other(side: Side) -> Side:

@@ -12,13 +12,20 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
+from tests.support.town import LISTS, Town
 
+ANN, BOB = "ann@mail.example", "bob@mail.example"
 BAD_LINE = {
     "share": {"429": 0.05, "500": 0.05, "502": 0.05, "cut": 0.05},
     "after_write": 0.1,
     "rows_refused": 0.1,
     "import_faults": 0.1,
 }
+
+
+@pytest.fixture
+def town(world: World, sandbox: SandboxServer) -> Town:
+    return Town(world, sandbox)
 
 
 @pytest.mark.parametrize("act", ["unsubscribe", "bounce", "complain", "suppress"])
@@ -294,6 +301,120 @@ def test_who_may_not_be_mailed_is_not_put_on_a_list(
     run = world.run("address_books")
     assert crm.members("Newsletter") == ["fit@mail.example"]
     assert run.counts["ignored"] == {"do_not_mail": 1}  # the platform tells of no others
+
+
+def test_who_unsubscribes_is_flagged_whatever_address_the_crm_has_by_now(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.change(ann, emailaddress1="ann@new.example")
+    run = town.sync("suppressions")
+    assert town.record(ann)["donotbulkemail"] == 1
+    assert set(run.jobs_of(kind="suppress")["record_id"]) == {ann}
+
+
+def test_of_two_who_swapped_their_addresses_the_one_who_unsubscribed_is_flagged(
+    town: Town,
+) -> None:
+    ann, bob = town.on_both(ANN, BOB)
+    town.act("unsubscribe", ANN)
+    town.change(ann, emailaddress1="between@mail.example")
+    town.change(bob, emailaddress1=ANN)
+    town.change(ann, emailaddress1=BOB)
+    town.sync("suppressions")
+    assert (town.record(ann)["donotbulkemail"], town.record(bob)["donotbulkemail"]) == (1, 0)
+
+
+@pytest.mark.parametrize("act", ["bounce", "suppress"])
+def test_an_address_that_bounced_or_was_suppressed_is_flagged_whoever_has_it(
+    act: str, town: Town
+) -> None:
+    ann, bob = town.on_both(ANN, BOB)
+    town.act(act, ANN)
+    town.change(ann, emailaddress1="ann@new.example")
+    town.change(bob, emailaddress1=ANN)
+    town.sync("suppressions")
+    assert town.record(bob)["donotbulkemail"] == 1
+    # Mail to it bounced: that says nothing of who had the address before.
+    assert town.record(ann)["donotbulkemail"] == (act == "suppress")
+
+
+def test_who_unsubscribes_from_a_list_leaves_it_whatever_address_the_crm_has_by_now(
+    town: Town,
+) -> None:
+    ann, bob = town.on_both(ANN, BOB)
+    town.act("unsubscribe", ANN, list="Newsletter")
+    town.change(ann, emailaddress1="ann@new.example")
+    town.change(bob, emailaddress1=ANN)
+    town.sync("suppressions")
+    assert town.crm.members("Newsletter") == [ANN]  # who is Bob
+    record = town.crm.suppressions(town.crm.list_id("Newsletter"))[ANN]
+    assert record["bw_contactid"] == ann
+    town.sync("suppressions", full_resync=True)
+    assert len(town.crm.suppressions(town.crm.list_id("Newsletter"))) == 1
+    assert town.record(bob)["donotbulkemail"] == 0
+
+
+def test_who_was_merged_into_another_record_is_flagged_there(town: Town) -> None:
+    ann, kept = town.on_both(ANN, BOB)
+    (other,) = [town.crm.contact("cy@mail.example")]
+    town.act("unsubscribe", ANN)
+    town.merge(other, ann)
+    town.sync("suppressions")
+    assert town.record(other)["donotbulkemail"] == 1
+    assert town.record(kept)["donotbulkemail"] == 0
+
+
+def test_a_person_named_by_the_id_in_the_crm_is_flagged_under_an_old_address(town: Town) -> None:
+    ann, _ = town.on_both(ANN, BOB)
+    town.act("unsubscribe", ANN)
+    town.change(ann, emailaddress1="ann@new.example")
+    town.sync("suppressions", lists=("newsletter",))  # reads, and looks at this list alone
+    town.sync("suppressions", records=(ann,))
+    assert town.record(ann)["donotbulkemail"] == 1
+
+
+def test_who_may_not_be_mailed_is_never_given_up(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    world.configure(settings={"retry_minutes": 15, "retry_attempts": 3})
+    platform.suppressed(ANN)
+    crm.contact(ANN)
+    sandbox.faults({"dynamics": {"rows_refused": 1.0}})
+    told = []
+    for _ in range(6):
+        sandbox.advance(1800)
+        told.append(world.run("suppressions"))
+        world.execute("UPDATE retries SET next_at = now()")
+    assert {run.status for run in told} == {"Completed With Errors"}
+    assert told[1].message == "2 records in error"
+    late = "1 person who may not be mailed could not be flagged or taken off a list yet"
+    assert told[5].message == f"2 records in error; {late}; tried 6 times"
+    world.execute("UPDATE retries SET next_at = now() + interval '1 hour'")
+    waiting = world.run("suppressions")
+    assert (waiting.status, waiting.message) == (told[5].status, f"{late}; tried 6 times")
+    sandbox.faults()
+    world.execute("UPDATE retries SET next_at = now()")
+    assert world.run("suppressions").status == "Completed"
+    assert crm.person(ANN)["donotbulkemail"] == 1
+    assert world.query("SELECT * FROM retries") == []
+
+
+def test_a_key_that_stands_for_another_list_takes_no_unsubscribes_along(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN, list="Newsletter")
+    town.sync("suppressions", "marketing_lists")
+    town.crm.list("Offers")
+    town.platform.list("Offers")
+    town.crm.join("Offers", ann)
+    offers = {"crm": "Offers", "marketing": "Offers"}
+    town.world.configure(lists={"newsletter": offers})
+    town.sync("suppressions", "marketing_lists")
+    assert town.members("Offers") == [ANN]
+    town.crm.join("Newsletter", ann)
+    town.world.configure(lists={"renamed": LISTS["newsletter"], "newsletter": offers})
+    town.sync("marketing_lists")
+    assert town.members("Newsletter") == []
+    assert town.members("Offers") == [ANN]
 
 
 def test_on_a_bad_line_nobody_becomes_mailable(

@@ -179,3 +179,147 @@ def test_a_word_outlives_the_contact_that_said_it(
     assert run.counts["ignored"] == {"bounced" if act == "bounce" else "do_not_mail": 1}
     town.sync(full_resync=True)
     assert town.addresses() == []
+
+
+@pytest.fixture
+def unwritten(town: Town) -> Town:
+    """A town whose CRM is told of no suppression, so that the ledger alone knows."""
+    town.world.configure(
+        lists={"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}},
+        settings={
+            "update_do_not_bulk_email": False,
+            "add_global_unsubscribers_to_crm_suppression_list": False,
+        },
+    )
+    return town
+
+
+@pytest.mark.parametrize("offset", [-3600, -20, 0, 3600])
+def test_a_second_unsubscribe_is_heard_whatever_the_platforms_clock_says(
+    offset: int, unwritten: Town, sandbox: SandboxServer
+) -> None:
+    town = unwritten
+    sandbox.advance(offset)
+    town.crm.sign_in()
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.sync("suppressions", "marketing_lists")
+    town.act("resubscribe", ANN)
+    town.sync("marketing_lists")
+    assert _lifted(town) == [True]
+    town.sync("suppressions", full_resync=True)
+    assert _lifted(town) == [True]
+    town.act("unsubscribe", ANN)
+    run = town.sync("suppressions")
+    assert _lifted(town) == [False]
+    assert "lifted" not in run.counts["ignored"]
+    town.world.configure()
+    town.sync("suppressions", full_resync=True)
+    assert town.record(ann)["donotbulkemail"] == 1
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_an_unsubscribe_while_the_return_is_being_heard_is_heard_too(
+    heard: bool, unwritten: Town
+) -> None:
+    """She unsubscribes between the read and the close, and the other sync may read it between."""
+    town, world = unwritten, unwritten.world
+    town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.sync("suppressions", "marketing_lists")
+    town.act("resubscribe", ANN)
+    world.open("marketing_lists", "slow")
+    run = world.found("marketing_lists", "slow")
+    for side in ("crm", "marketing"):
+        world.extract(run, side)
+    world.plan(run)
+    town.act("unsubscribe", ANN)
+    if heard:
+        town.sync("suppressions")
+    world.review(run)
+    world.close_run("marketing_lists", "slow")
+    town.sync("suppressions")
+    assert _lifted(town) == [False]
+
+
+def test_a_contact_that_was_read_before_the_word_does_not_end_it(
+    unwritten: Town, sandbox: SandboxServer
+) -> None:
+    town = unwritten
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.sync("suppressions")
+    town.change(ann, firstname="Ann")
+    # The platform need not tell an unsubscribe as a change of the contact: as last seen, it is fit.
+    sandbox.advance(3600)
+    town.crm.sign_in()
+    town.sync("marketing_lists", records=(ann,))
+    town.world.execute(
+        "UPDATE records SET status = 'mailable', modified_at = told_at FROM suppressions AS told"
+        " WHERE records.side = 'marketing' AND told.side = 'marketing'"
+    )
+    town.change(ann, firstname="Anna")
+    run = town.sync("marketing_lists")
+    assert _lifted(town) == [False]
+    assert run.jobs_of(kind="update").empty
+
+
+def test_a_deleted_record_of_the_crm_alone_ends_no_suppression(town: Town) -> None:
+    record = town.crm.suppression(ANN)
+    town.sync("suppressions")
+    town.crm.delete("bw_suppressions", record)
+    town.crm.join("Newsletter", town.crm.contact(ANN))
+    town.sync("suppressions", "marketing_lists")
+    rows = town.world.query("SELECT lifted_at, deleted_at FROM suppressions WHERE side = 'crm'")
+    assert [(row["lifted_at"], row["deleted_at"] is None) for row in rows] == [(None, False)]
+    assert town.members() == []
+
+
+def test_a_word_on_the_platforms_address_counts_under_the_crms_new_one(unwritten: Town) -> None:
+    town = unwritten
+    (ann,) = town.on_both(ANN)
+    town.act("unsubscribe", ANN)
+    town.sync("suppressions")
+    # As last seen the contact is fit, and the CRM has another address.
+    town.change(ann, emailaddress1="ann@new.example", firstname="Ann")
+    name = "slow"
+    town.world.open("marketing_lists", name)
+    run = town.world.found("marketing_lists", name)
+    for side in ("crm", "marketing"):
+        town.world.extract(run, side)
+    town.world.execute(
+        "UPDATE records SET status = 'mailable', modified_at = '2001-01-01'"
+        " WHERE side = 'marketing'"
+    )
+    town.world.plan(run)
+    jobs = town.world.query("SELECT kind FROM jobs WHERE run_id = :run", run=run.run_id)
+    assert {job["kind"] for job in jobs if job["kind"]} == {"leave"}
+
+
+def test_a_flag_that_is_cleared_again_lets_the_member_join_again(town: Town) -> None:
+    (ann,) = town.on_both(ANN)
+    town.change(ann, donotbulkemail=True)
+    town.sync("suppressions", "marketing_lists")
+    assert town.on_lists() == ([ANN], [])
+    town.change(ann, donotbulkemail=False)
+    run = town.sync("suppressions", "marketing_lists")
+    assert run.counts["re_added"] == 1
+    assert town.on_lists() == ([ANN], [ANN])
+    assert town.contact(ANN)["status"].lower() == "subscribed"
+    assert town.at_rest()
+
+
+def test_a_cleared_flag_does_not_outrank_the_persons_own_word(unwritten: Town) -> None:
+    town = unwritten
+    (ann,) = town.on_both(ANN)
+    town.change(ann, donotbulkemail=True)
+    town.sync()
+    town.act("unsubscribe", ANN)
+    town.change(ann, donotbulkemail=False)
+    town.sync("suppressions", "marketing_lists")
+    assert town.members() == []
+
+
+def _lifted(town: Town) -> list[bool]:
+    rows = town.world.query("SELECT lifted_at FROM suppressions WHERE side = 'marketing'")
+    return [row["lifted_at"] is not None for row in rows]

@@ -18,6 +18,10 @@ class Crm:
         self._api = DynamicsApi(sandbox.url)
         self._api.sign_in()
 
+    def sign_in(self) -> None:
+        """Sign in anew, as after the time for which a token is good."""
+        self._api.sign_in()
+
     def contact(self, email: str | None, **columns: Any) -> str:
         return self._api.create("contacts", emailaddress1=email, lastname="Doe", **columns)
 

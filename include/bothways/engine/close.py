@@ -58,6 +58,29 @@ def close(run: Run) -> tuple[str, str]:
     return status, message
 
 
+def unheard(run: Run) -> str:
+    """Return who may not be mailed and is still not known as such, in a sentence; "" for nobody.
+
+    A run has ended with it in its message; it is for whoever is to be alarmed.
+    """
+    with run.store.begin() as conn:
+        return _unheard(conn, run)
+
+
+def _unheard(conn: Connection, run: Run) -> str:
+    if run.options.undo_run or run.sync.compares:
+        return ""
+    attempts = run.account.settings.retry_attempts
+    people, tries = retries.overdue(conn, run_id=run.run_id, attempts=attempts)
+    if not people:
+        return ""
+    who = "1 person" if people == 1 else f"{people} people"
+    return (
+        f"{who} who may not be mailed could not be flagged or taken off a list yet; "
+        f"tried {tries} times"
+    )
+
+
 def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, str] | None:
     """Say how a run ended that was not applied; None for one that was."""
     guard = row.guard
@@ -89,6 +112,8 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
         problems.append(
             f"{given_up} of them given up after {run.account.settings.retry_attempts} tries"
         )
+    if unheard_of := _unheard(conn, run):
+        problems.append(unheard_of)
     problems += [
         f"list {item.list_key}: {item.message}"
         for item in runs.get_lists(conn, run_id=run.run_id)

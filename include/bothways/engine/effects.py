@@ -19,6 +19,7 @@ from bothways.store.records import (
     load_members,
 )
 from bothways.tables import FIELD_PREFIX, GONE, LIST_MEMBERS, Side, Status, other
+from bothways.terms import BY_HAND, FLAGGED
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
 
@@ -124,9 +125,13 @@ def _joined(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
 
 
 def _left(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """The reason says whether a person took somebody off a list, or that person's own word did."""
-    by_hand = rows["reason"].isin(["left_crm", "left_marketing"])
+    """The reason says whether a person took somebody off a list, or that person's own word did.
+
+    A flag of the CRM is neither: whoever clears it takes it back, and the member joins again.
+    """
+    by_hand = rows["reason"].isin(BY_HAND)
     state = rows["reason"].where(by_hand, "unsubscribed")
+    state = state.mask(rows["reason"] == FLAGGED, f"left_{side}")
     _state(conn, run, side, rows, f"only_{other(side)}" if run.options.undo_run else state)
     _membership(conn, run, side, rows, deleted=True)
 

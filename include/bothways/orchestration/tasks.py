@@ -91,13 +91,19 @@ def apply(side: Side, chunk: int) -> dict[str, int]:
 
 @task
 def close() -> str:
-    """Finish the run's audit row; fail where the run failed, so that Airflow shows it."""
+    """Finish the run's audit row; fail where the run failed, so that Airflow shows it.
+
+    Fail as well where somebody who may not be mailed was tried in vain for too long: whatever
+    watches Airflow is to tell it.
+    """
     from bothways.engine.close import close as finish
+    from bothways.engine.close import unheard
 
     with found_run(get_current_context()) as run:
         status, message = finish(run)
-    if status == "Failed":
-        raise AirflowFailException(message)
+        alarm = unheard(run) if status == "Completed With Errors" else ""
+    if status == "Failed" or alarm:
+        raise AirflowFailException(alarm or message)
     return f"{status}: {message}"
 
 

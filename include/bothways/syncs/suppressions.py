@@ -2,6 +2,9 @@
 
 Rows that enter a run are the suppressions that either side tells, and the people of the CRM who
 have come to have an address that is already suppressed.
+
+Whose word it is, links say before addresses do: who unsubscribes is the CRM record that is linked
+with the contact, whatever address either has by now.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from bothways.store import links, records
 from bothways.syncs import known
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
 from bothways.tables import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
+from bothways.transform.merged_records import follow_merges
 
 # A platform is asked by date for what changed. What it dates back, or shows late, is found by
 # reading all of it now and then. A CRM tracks changes, and only as such tells what was deleted.
@@ -28,6 +33,10 @@ _ACCOUNT_RECORD = ["email", "reason", "suppressed_at"]
 _LIST_RECORD = [*_ACCOUNT_RECORD, "list_id", "entity", "member_id"]
 _FROM_PLATFORM = {"source": "marketing", "source_entity": "suppression"}
 _FROM_CRM = {"source": "crm", "source_entity": "suppression"}
+_WORD = ["email_key", "email", "reason", "vendor_reason", "suppressed_at", "record_id", "personal"]
+# About the address, whoever has it: mail to it bounced, or somebody named it.
+_OF_THE_ADDRESS = [Status.BOUNCED.value, Status.SUPPRESSED.value]
+_GRAVITY = {status.value: rank for rank, status in enumerate(Status)}
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -81,8 +90,10 @@ def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
         staged = pd.DataFrame(columns=["id", "email", "email_key", "deleted"], dtype="string")
     staged = chosen(inputs, staged[~staged["deleted"].astype(bool)], "id")
     again = due(inputs, side, "suppression", list_key)
-    keys = pd.concat([staged["email_key"], again["email_key"], _named(inputs)]).dropna()
-    rows = known.ledger(inputs, side, keys, list_key)
+    named = _named(inputs)
+    keys = pd.concat([staged["email_key"], again["email_key"], named["email_key"]]).dropna()
+    ids = pd.concat([again["source_id"], named["id"]])
+    rows = known.ledger(inputs, side, keys, list_key, record_ids=ids)
     reason = pd.Series("empty", index=staged.index).where(staged["email_key"].isna())
     reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), "duplicate")
     reason = reason.mask(reason.isna() & ~staged["email_key"].isin(rows["email_key"]), "lifted")
@@ -102,14 +113,16 @@ def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
     )
 
 
-def _named(inputs: Inputs) -> pd.Series:
-    """Return the addresses that the person at the trigger form named, directly or by id."""
+def _named(inputs: Inputs) -> pd.DataFrame:
+    """Return whom the person at the trigger form named: `email_key`, or `id` of a contact."""
+    named = pd.DataFrame({"email_key": named_keys(inputs)})
     ids = pd.Series([item for item in inputs.options.records if "@" not in item], dtype="string")
     if ids.empty:
-        return named_keys(inputs)
-    found = pd.concat([known.people(inputs, side, ids=ids) for side in SIDES])
-    keys: pd.Series = pd.concat([named_keys(inputs), found["email_key"]])
-    return keys
+        return named.assign(id=pd.Series(dtype="string"))
+    found = [known.people(inputs, side, ids=ids)[["email_key"]] for side in SIDES]
+    pairs = links.load_links(inputs.conn, account=inputs.account.name, crm_ids=ids)
+    contacts = pd.DataFrame({"id": pd.concat([ids, pairs["marketing_id"]])})
+    return pd.concat([named, *found, contacts], ignore_index=True)
 
 
 # ── suppressions of the whole account ─────────────────────────────────────────────────────────
@@ -129,16 +142,91 @@ def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
-    """Return the CRM's people with an address that the platform suppresses, with the reason.
+    """Return the CRM's people whom the platform suppresses, with the word on them.
 
-    Of an address that was suppressed in an earlier run, only those people count who are new to it.
+    Of a word that was told in an earlier run, only those people count who are new to it.
     """
     changed = pd.concat([_changed(inputs, entity) for entity in ("contact", "lead")])
     keys = pd.concat([told["email_key"], changed["email_key"]]).dropna()
-    found = known.people(inputs, "crm", email_keys=keys)
-    reasons = known.ledger(inputs, "marketing", keys, "")[["email_key", "reason", "record_id"]]
-    people = found.merge(reasons.rename(columns={"record_id": "source_id"}), on="email_key")
-    return people[people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])]
+    pairs = links.load_links(inputs.conn, account=inputs.account.name, crm_ids=changed["id"])
+    words = known.ledger(inputs, "marketing", keys, "", record_ids=pairs["marketing_id"])
+    people = _whose(inputs, words)
+    mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
+    return _gravest(people[mine])
+
+
+def _whose(inputs: Inputs, words: pd.DataFrame, entity: str | None = None) -> pd.DataFrame:
+    """Return the CRM's people whom words of the platform are about, once for each word.
+
+    These are the records that are linked with the contact, and those that have the address, but
+    for those who are known to be somebody else.
+
+    Args:
+        inputs: The plan's inputs.
+        words: The ledger's rows.
+        entity: Only people of this entity.
+
+    Returns:
+        CONTACTS with the word's `email`, `email_key`, `reason`, `vendor_reason` and
+        `suppressed_at`, and its record as `source_id`.
+    """
+    words = words[_WORD].rename(columns={"record_id": "source_id"})
+    alike = known.people(inputs, "crm", entity=entity, email_keys=words["email_key"])
+    alike = alike.drop(columns="email").merge(words, on="email_key")
+    by_address = alike[~_somebody_else(inputs, alike)]
+    by_link = _linked(inputs, words[words["personal"].astype(bool)], entity)
+    people = pd.concat([by_address, by_link[by_address.columns]], ignore_index=True)
+    return people.drop_duplicates(["entity", "id", "email_key"], ignore_index=True)
+
+
+def _linked(inputs: Inputs, words: pd.DataFrame, entity: str | None) -> pd.DataFrame:
+    """Return the CRM records of the contacts whose words these are, beside the words."""
+    pairs = links.load_links(
+        inputs.conn,
+        account=inputs.account.name,
+        entity=entity,
+        marketing_ids=words["source_id"].dropna(),
+    )
+    ends = known.people(inputs, "crm", entity=entity, ids=pairs["crm_id"])
+    pairs, _ = follow_merges(pairs, ends)
+    people = known.people(inputs, "crm", entity=entity, ids=pairs["crm_id"])
+    people = people.drop(columns=["email", "email_key"]).merge(
+        pairs[["entity", "crm_id", "marketing_id"]],
+        left_on=["entity", "id"],
+        right_on=["entity", "crm_id"],
+    )
+    return people.merge(words, left_on="marketing_id", right_on="source_id")
+
+
+def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
+    """Say who has the address of a word that is somebody else's: of a contact with another one.
+
+    An address that bounced, or that somebody named, is meant whoever has it.
+    """
+    account = inputs.account.name
+    pairs = links.load_links(inputs.conn, account=account, crm_ids=people["id"])
+    contacts = records.load_records(
+        inputs.conn, account=account, side="marketing", ids=pairs["marketing_id"]
+    ).set_index("id")
+    gone = pairs["marketing_id"].isin(contacts.index[contacts["deleted"].astype(bool)])
+    # A contact that no read has shown yet has the address that it was linked by.
+    now = known.looked_up(pairs["marketing_id"], contacts["email_key"])
+    pairs = pairs.assign(own_key=now.fillna(pairs["email_key"]))
+    pairs = pairs.loc[~gone, ["entity", "crm_id", "marketing_id", "own_key"]]
+    beside = people.merge(
+        pairs, left_on=["entity", "id"], right_on=["entity", "crm_id"], how="left"
+    ).set_axis(people.index, axis=0)
+    other = beside["marketing_id"].ne(beside["source_id"]) & beside["own_key"].ne(
+        beside["email_key"]
+    )
+    return other.fillna(value=False).astype(bool) & ~people["reason"].isin(_OF_THE_ADDRESS)
+
+
+def _gravest(people: pd.DataFrame) -> pd.DataFrame:
+    """Return each person once, with the gravest word."""
+    rank = people["reason"].map(_GRAVITY)
+    first = rank.sort_values(ascending=False, kind="stable").index
+    return people.loc[first].drop_duplicates(["entity", "id"]).sort_index()
 
 
 def _changed(inputs: Inputs, entity: str) -> pd.DataFrame:
@@ -289,10 +377,8 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
 def _list_people(inputs: Inputs, key: str, told: pd.DataFrame) -> pd.DataFrame:
     """Return the people of the list's kind who unsubscribed, and whether they are on it."""
     crm_list = inputs.lists["crm"][key]
-    found = known.people(inputs, "crm", entity=crm_list.entity, email_keys=told["email_key"])
-    members = known.members(inputs, "crm", crm_list.id, found["id"])
-    told = told[["email_key", "reason", "vendor_reason", "suppressed_at", "record_id"]]
-    people = found.merge(told.rename(columns={"record_id": "source_id"}), on="email_key")
+    people = _gravest(_whose(inputs, told, crm_list.entity))
+    members = known.members(inputs, "crm", crm_list.id, people["id"])
     people = people.merge(
         members[["member_id", "membership_id"]], left_on="id", right_on="member_id", how="left"
     )

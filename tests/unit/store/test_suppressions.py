@@ -136,6 +136,17 @@ def test_a_bounce_alone_is_not_the_person_s_word(conn: sa.Connection) -> None:
     assert [(row["reason"], row["personal"]) for row in _known(conn)] == [("bounced", True)]
 
 
+def test_the_record_that_was_read_last_is_kept_and_an_older_run_changes_nothing(
+    conn: sa.Connection,
+) -> None:
+    first, second = open_run(conn), open_run(conn, "second")
+    kept = []
+    for run_id, record in ((second, "1"), (second, "2"), (first, "3")):
+        _tell(conn, run_id, ANN | {"id": record, "vendor_reason": record})
+        kept += [(row["record_id"], row["vendor_reason"]) for row in _known(conn)]
+    assert kept == [("1", "1"), ("2", "2"), ("2", "2")]
+
+
 @pytest.mark.parametrize("told_by", ["id", "address"])
 def test_an_older_run_does_not_drop_what_a_newer_one_saw(told_by: str, conn: sa.Connection) -> None:
     first, second, third = (open_run(conn, str(n)) for n in range(3))

@@ -21,7 +21,8 @@ class Judged:
     Attributes:
         rows: Persons.rows with `consent`, why a person may not be mailed, `left_out`, why one
             joins nothing (with `hint`, what would mend it); null where nothing speaks against it.
-            `flagged`: one of the person's CRM records says so.
+            `flagged`: one of the person's CRM records says so. `own_word`: the platform or the
+            ledger says so, and not only a flag, which somebody may clear.
         lifted: As Plan.lifted.
     """
 
@@ -57,9 +58,14 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_words: pd
     erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
     verdicts = ignore_reasons(by_crm, rules, erased=erased)
     left_out = verdicts["reason"].mask(_without_address(rows), "empty")
-    told = known.ledger(inputs, None, pd.concat([keys, rows["marketing_email_key"]]), "")
+    told = known.ledger(
+        inputs,
+        None,
+        pd.concat([keys, rows["marketing_email_key"]]),
+        "",
+        record_ids=rows["marketing_id"],
+    )
     over = _over(told, rows)
-    told_now = told[~over].drop_duplicates("email_key").set_index("email_key")
     platform = rows["marketing_status"].where(
         rows["marketing_status"].ne(Status.MAILABLE.value)
         & rows["marketing_status"].ne(Status.PENDING.value)
@@ -69,13 +75,19 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_words: pd
     )
     crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
     platform = platform.fillna(known.looked_up(keys, last_words))
-    word = platform.fillna(known.looked_up(keys, told_now["reason"])).fillna(crm)
+    own_word = platform.fillna(_kept_words(told[~over], rows, keys))
     # What one of a person's records says holds for all of them.
-    word = word.groupby(rows["person"]).transform("first")
+    word = own_word.fillna(crm).groupby(rows["person"]).transform("first")
     consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
     flagged = crm.notna().groupby(rows["person"]).transform("any")
     return Judged(
-        rows.assign(consent=consent, flagged=flagged, left_out=left_out, hint=hints(verdicts)),
+        rows.assign(
+            consent=consent,
+            flagged=flagged,
+            own_word=own_word.notna().groupby(rows["person"]).transform("any"),
+            left_out=left_out,
+            hint=hints(verdicts),
+        ),
         told.loc[over, ["side", "email_key", "record_id", "told_at"]],
     )
 
@@ -89,27 +101,54 @@ def _without_address(rows: pd.DataFrame) -> pd.Series:
     return found
 
 
+def _kept_words(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> pd.Series:
+    """Return what the ledger says of each row: of either address, or of the contact.
+
+    Who unsubscribed may have another address by now, on both sides. Mail that bounced is about the
+    address alone, and so is a word after which the contact came back under another address.
+
+    Args:
+        told: What the ledger has of these people, and holds.
+        rows: Persons.rows.
+        keys: Their addresses in the CRM; on the platform, of those whom it has not got.
+    """
+    of_address = told.drop_duplicates("email_key").set_index("email_key")["reason"]
+    personal = told["personal"].astype(bool) & (told["side"] == "marketing")
+    theirs = told[personal & told["record_id"].notna() & ~_came_back(told, rows)]
+    of_contact = theirs.drop_duplicates("record_id").set_index("record_id")["reason"]
+    word = known.looked_up(rows["marketing_email_key"], of_address)
+    word = word.fillna(known.looked_up(keys, of_address))
+    return word.fillna(known.looked_up(rows["marketing_id"], of_contact))
+
+
 def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """Say which suppressions ended: the same contact may be mailed again, and was changed since.
 
-    Only the person's own act makes a contact mailable again (the platform allows no other). A
-    suppression record of the CRM ends with it where somebody has deleted that record.
+    A suppression record of the CRM ends with it where somebody has deleted that record.
     """
-    contacts = rows.loc[
-        rows["marketing_status"].eq(Status.MAILABLE.value).fillna(value=False),
-        ["marketing_id", "marketing_email_key", "marketing_modified_at"],
-    ].drop_duplicates("marketing_id")
-    beside = told.merge(
-        contacts,
-        left_on=["record_id", "email_key"],
-        right_on=["marketing_id", "marketing_email_key"],
-        how="left",
-    ).set_axis(told.index, axis=0)
-    later = beside["marketing_modified_at"] > beside["told_at"]
-    back = (told["side"] == "marketing") & later.fillna(value=False)
+    addresses = _mailable(rows)["marketing_email_key"]
+    same = known.looked_up(told["record_id"], addresses) == told["email_key"]
+    back = _came_back(told, rows) & same.fillna(value=False)
     keys = told.loc[back, "email_key"]
     dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
     return (back | dropped).astype(bool)
+
+
+def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """Say whose contact may be mailed again, and was changed after the latest word.
+
+    What makes a contact mailable again counts as the person's own act: no sync does it. Both times
+    are of the platform's clock; a word whose time is not known yet is not over.
+    """
+    modified = known.looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
+    later = (modified > told["told_at"]).fillna(value=False)
+    return ((told["side"] == "marketing") & later).astype(bool)
+
+
+def _mailable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the contacts that may be mailed, by id."""
+    fit = rows["marketing_status"].eq(Status.MAILABLE.value).fillna(value=False)
+    return rows[fit].drop_duplicates("marketing_id").set_index("marketing_id")
 
 
 def _contacts(rows: pd.DataFrame, side: str, other: str) -> pd.DataFrame:

@@ -59,8 +59,8 @@ def plan_list(
         inputs: The plan's inputs.
         gathered: What the store knows.
         people: Persons.rows with `consent` (why the person may not be mailed, null if nothing),
-            `flagged` (by the CRM) and `left_out` (why the person does not join anything, null if
-            nothing, with `hint`).
+            `flagged` (by the CRM), `own_word` (it is more than a flag) and `left_out` (why the
+            person does not join anything, null if nothing, with `hint`).
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
         created: Keys of creations that an earlier list of this plan has; it is added to.
@@ -297,7 +297,7 @@ class _Work:
         both &= rows["verdict"].isin(["unchanged", "left_out"])
         both &= rows["state"].ne(JOINED).fillna(value=True)
         ended = (rows["verdict"] == "gone") & rows["state"].isin([JOINED, *ONLY.values()])
-        word = rows["list_word"] | rows["consent"].notna()
+        word = rows["list_word"] | rows["own_word"]
         state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
         state = state.mask(ended & word, UNSUBSCRIBED)
         keep = both | ended
