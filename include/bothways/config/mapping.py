@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from bothways.terms import FieldType, Side
 
 ENTITIES = ("contact", "lead")
+# What decides which values of a field are the same. Who wins a conflict is none of it, nor what a
+# new record gets; and how much of a value both sides keep is looked at whenever two are compared.
+_MEANING = {
+    "crm", "marketing", "type", "direction", "options", "date_format", "true_label", "false_label",
+}  # fmt: skip
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
@@ -91,6 +97,14 @@ class FieldMapping(BaseModel):
             return FieldType.STRING
         return self.type
 
+    @property
+    def meaning(self) -> str:
+        """What a value of the field stands for, as text.
+
+        A value that both sides agreed on says nothing about a field of another meaning.
+        """
+        return json.dumps(self.model_dump(mode="json", include=_MEANING), sort_keys=True)
+
     def travels_to(self, side: Side) -> bool:
         """Say whether a change may be written to ``side``."""
         return self.direction in (
@@ -106,6 +120,10 @@ class Mapping(BaseModel):
 
     entity: str
     fields: dict[FieldName, FieldMapping] = Field(default_factory=dict)
+
+    def meanings(self) -> dict[str, str]:
+        """Return the meaning of each field that both sides have, by the mapping's name."""
+        return {name: item.meaning for name, item in self.fields.items() if item.fixed is None}
 
     def vendor_fields(self, side: Side) -> dict[str, FieldType]:
         """Return what to read on ``side``: the vendor's field name → the type to read it as."""

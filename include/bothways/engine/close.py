@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row
 
+from bothways.engine import meanings
 from bothways.engine.run import Run
 from bothways.engine.step import failure_in
 from bothways.errors import StoreError
@@ -100,6 +101,8 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
 
 
 def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
+    if run.sync.keeps_fields and not run.options.restricted:
+        meanings.put_in_force(conn, run)
     _keep_agreement(conn, run)
     given_up = 0
     if not run.options.undo_run and not run.sync.compares:
@@ -190,9 +193,12 @@ def _keep_agreement(conn: Connection, run: Run) -> None:
                 conn, account=account, side=side, run_id=run_id, frame=told, reason=CAME_BACK
             )
     failed = applying.failed_ids(conn, run_id=run_id)
+    outdated = meanings.outdated(conn, run)
     for rows in _staged(run, "baselines"):
         sound = _sound(_resolved(conn, run, rows), failed)
-        baselines.upsert_baselines(conn, account=account, run_id=run_id, frame=sound)
+        baselines.upsert_baselines(
+            conn, account=account, run_id=run_id, frame=sound, outdated=outdated
+        )
     for rows in _staged(run, "states"):
         list_states.upsert_states(conn, account=account, run_id=run_id, frame=_sound(rows, failed))
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from bothways.engine import lists
+from bothways.engine import lists, meanings
 from bothways.engine.run import Run
 from bothways.store import baselines, links, list_states, suppressions
 from bothways.store.records import (
@@ -81,7 +81,13 @@ def _created(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None
             }
         )
         links.upsert_links(conn, account=run.account.name, run_id=run.run_id, frame=pairs)
-        baselines.upsert_baselines(conn, account=run.account.name, run_id=run.run_id, frame=pairs)
+        baselines.upsert_baselines(
+            conn,
+            account=run.account.name,
+            run_id=run.run_id,
+            frame=pairs,
+            outdated=meanings.outdated(conn, run),
+        )
     words = rows[rows["entity"] == "suppression"]
     if not words.empty:
         _remember(conn, run, side, words)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
-from bothways.engine import undo
+from bothways.engine import meanings, undo
 from bothways.engine.partitions import ListsOffered, partitions
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
@@ -67,11 +67,12 @@ def open_run(
         BothwaysError: A vendor could not say how many people its lists have; noted as of any step.
     """
     configured, sync = load_account(account), CATALOG[sync_type]
-    if sync.compares:
-        options = replace(options, full_resync=True)
     with store.begin() as conn:
         owed = None if sync.compares else _owed(conn, account, sync, options, (dag_id, dag_run_id))
-        options = replace(options, full_resync=True) if owed else options
+        remapped = meanings.changed(conn, configured)
+        afresh = bool(remapped) and sync.keeps_fields and not options.restricted
+        if sync.compares or owed or afresh:
+            options = replace(options, full_resync=True)
         run_id = runs.open_run(
             conn,
             account=account,
@@ -95,6 +96,9 @@ def open_run(
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
     with step(Run(run_id, configured, sync, options, store, staging), "open"):
+        meanings.stage(staging, configured, remapped)
+        if sync.compares or sync.keeps_fields:
+            _note(store, run_id, meanings.sentences(remapped))
         number = partitions(store, configured, sync, options, lists_offered)
         with store.begin() as conn:
             first = applying.keep_written(conn, run_id=run_id)
@@ -135,6 +139,12 @@ def _owed(
     last = runs.last_full_resync(conn, account=account, sync_type=sync.name, but=this)
     applied = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
     return None if last is None or last.status in applied else int(last.run_id)
+
+
+def _note(store: Store, run_id: int, sentences: list[str]) -> None:
+    with store.begin() as conn:
+        for sentence in sentences:
+            runs.note(conn, run_id=run_id, sentence=sentence)
 
 
 def _options(params: dict[str, object]) -> Options:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from bothways.config.load import load_rule_files
 from bothways.connectors.registry import limits
+from bothways.engine import meanings
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.store import jobs as job_store
@@ -95,6 +96,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
         retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),
         compares=bool(run.sync.compares),
+        without_base=meanings.without_base(conn, run),
         partition=partition,
         partitions=partitions,
     )

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.store import mapped_fields
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import baselines
 from bothways.store.values import typed_columns, typed_schema
@@ -23,7 +24,14 @@ _NOTHING: Final = sa.text("'{}'::jsonb")
 _GIVEN: Final = ("entity", "crm_id", "marketing_id", "values", "apart")
 
 
-def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
+def upsert_baselines(
+    conn: sa.Connection,
+    *,
+    account: str,
+    run_id: int,
+    frame: Rows,
+    outdated: mapped_fields.Names | None = None,
+) -> int:
     """Keep what both sides agree on; return how many rows were touched.
 
     Values that are not given stay; an older run never overwrites those of a newer one. A value
@@ -37,14 +45,20 @@ def upsert_baselines(conn: sa.Connection, *, account: str, run_id: int, frame: R
         frame: entity, crm_id, marketing_id, and values: a JSON object by the mapping's names, as
             text (null is no value). Where an undo leaves the sides apart, `values` has what the
             CRM has and `apart`, another such object, what the platform has.
+        outdated: Fields whose values are not kept: they stand for something else by now.
     """
+    left_out = outdated or {}
     with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
         told = sa.select(
             given.c.entity,
             given.c.crm_id,
             given.c.marketing_id,
-            sa.func.coalesce(given.c["values"], _NOTHING).label("values"),
-            sa.func.coalesce(given.c.apart, _NOTHING).label("apart"),
+            *(
+                mapped_fields.without(
+                    sa.func.coalesce(given.c[name], _NOTHING), given.c.entity, left_out
+                ).label(name)
+                for name in ("values", "apart")
+            ),
         )
         agreed = {"account": account, "run_id": run_id, "agreed_at": sa.func.clock_timestamp()}
         return upsert(conn, baselines, told.subquery(), agreed, changes=_merged)

@@ -245,6 +245,15 @@ baselines = sa.Table(
     comment="the field values that a pair of records had when they last agreed",
 )
 
+mapped_fields = sa.Table(
+    "mapped_fields",
+    metadata,
+    *_key("account", "entity", "name"),
+    _text("meaning", null=False, comment="vendors' fields, type, direction, options and formats"),
+    _run("run_id", comment="the run that gave up another meaning; null where there was none"),
+    comment="what the agreed values of each mapped field stand for",
+)
+
 list_states = sa.Table(
     "list_states",
     metadata,

@@ -12,7 +12,7 @@ staging and the store, and the same inputs give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -135,6 +135,8 @@ class Inputs:
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
         compares: Nothing is to be kept in step: tell what differs, whoever it is about.
+        without_base: By CRM entity, the mapped fields that meant something else when both sides
+            last agreed: nothing that was agreed on counts.
         partition: Which partition is planned.
         partitions: How many there are.
     """
@@ -149,6 +151,7 @@ class Inputs:
     retries: pd.DataFrame
     whole: bool = False
     compares: bool = False
+    without_base: Mapping[str, Sequence[str]] = field(default_factory=dict)
     partition: int = 0
     partitions: int = 1
 

@@ -20,6 +20,7 @@ class SyncType:
         needs: The capabilities (protocol names of connectors.base) that each side must have.
         after: Sync types of the same account whose last run must not have failed.
         uses_lists: Whether it works on the account's mapped lists.
+        keeps_fields: Whether it keeps fields in step, by what both sides last agreed on.
         compares: The sync type whose work it verifies; it then always reads everything.
     """
 
@@ -29,6 +30,7 @@ class SyncType:
     needs: Mapping[Side, frozenset[str]]
     after: tuple[str, ...] = ()
     uses_lists: bool = False
+    keeps_fields: bool = False
     compares: str = ""
 
 
@@ -86,6 +88,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
         needs=_TWO_WAY,
         after=("suppressions",),
         uses_lists=True,
+        keeps_fields=True,
     ),
     "verify": SyncType(
         name="verify",

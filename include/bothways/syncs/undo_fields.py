@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from bothways.config.mapping import Mapping
@@ -55,8 +56,11 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
     now, unfit = now.set_axis(rows.index, axis=0), unfit.set_axis(rows.index, axis=0)
     wrote = _wrote(after, now.columns)
     unread = unfit.reindex(columns=now.columns, fill_value=False).astype(bool)
-    stands = wrote & ~_apart(now, after, mapping) & ~unread
-    done = wrote & ~stands & ~_apart(now, before, mapping) & ~unread
+    # A field that is mapped to another one since is not the one that the run wrote to.
+    afresh = [FIELD_PREFIX + name for name in inputs.without_base.get(entity, ())]
+    other = np.isin(now.columns, afresh)
+    stands = wrote & ~_apart(now, after, mapping) & ~unread & ~other
+    done = wrote & ~stands & ~_apart(now, before, mapping) & ~unread & ~other
     changed = wrote & ~stands & ~done
     obstacle = standing.obstacle()
     obstacle = obstacle.mask(

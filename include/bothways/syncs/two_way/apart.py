@@ -10,8 +10,8 @@ import pandas as pd
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, joined
-from bothways.syncs.two_way.values import Apart, Values, of_pairs
-from bothways.tables import FIELD_PREFIX, FieldType
+from bothways.syncs.two_way.values import Apart, Values, agreed_types, of_pairs
+from bothways.tables import FIELD_PREFIX
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
 
@@ -56,15 +56,10 @@ def told_apart(part: Values) -> pd.DataFrame:
 
 
 def _left_apart(inputs: Inputs, part: Values) -> pd.DataFrame:
-    types = {
-        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
-        for name, item in part.mapping.fields.items()
-        if item.fixed is None
-    }
     return baselines.load_apart(
         inputs.conn,
         account=inputs.account.name,
-        fields=types,
+        fields=agreed_types(inputs, part.mapping),
         entity=part.mapping.entity,
         crm_ids=part.rows["crm_id"],
     )

@@ -137,14 +137,17 @@ class _Writing:
 
 
 def _proposals(parts: list[Values]) -> pd.DataFrame:
-    """Return what records that do not speak changed on their own, by person; null where nothing."""
+    """Return what records that do not speak changed on their own, by person; null where nothing.
+
+    Without a base nobody can tell whether they changed anything.
+    """
     found = []
     for part in parts:
         silent = part.only(~part.rows["speaks"] & part.base["known"].notna())
         if silent.rows.empty:
             continue
         merged = silent.merge()
-        changed = merged.values.where(merged.to_marketing)
+        changed = merged.values.where(merged.to_marketing).drop(columns=list(part.afresh))
         found.append(changed.assign(person=silent.rows["person"]))
     if not found:
         return pd.DataFrame()

@@ -5,7 +5,8 @@ The address is a field like the others, under the name ``@email``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
@@ -15,7 +16,9 @@ from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.two_way.gather import Gathered
 from bothways.tables import FIELD_PREFIX, FieldType
-from bothways.transform.fields import to_shared
+from bothways.transform.columns import frame
+from bothways.transform.fields import shared_types, to_shared
+from bothways.transform.kernels import nulls
 from bothways.transform.merge import Merge, merge
 
 ADDRESS: Final = "@email"
@@ -43,7 +46,19 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The pairs of one entity, beside the values of both sides and of the base."""
+    """The pairs of one entity, beside the values of both sides and of the base.
+
+    Attributes:
+        rows: Persons.rows.
+        mapping: The entity's mapping, the address among its fields.
+        crm: The CRM's values; like the next two over the rows' index, columns ``field:<name>``.
+        marketing: The platform's.
+        base: What each pair last agreed on; `known` is null where it never did.
+        unfit: As `merge` takes it.
+        problems: Values that did not fit, as Converted.problems.
+        afresh: Columns of fields in which nothing that was agreed on counts.
+        apart: Where an undo left the sides apart, once that has been looked at.
+    """
 
     rows: pd.DataFrame
     mapping: Mapping
@@ -52,18 +67,18 @@ class Values:
     base: pd.DataFrame
     unfit: tuple[pd.DataFrame, ...]
     problems: pd.DataFrame
+    afresh: tuple[str, ...] = ()
     apart: Apart | None = None
 
     def only(self, keep: pd.Series) -> Values:
         """Return the chosen pairs."""
-        return Values(
-            self.rows[keep],
-            self.mapping,
-            self.crm[keep],
-            self.marketing[keep],
-            self.base[keep],
-            self.unfit,
-            self.problems,
+        return replace(
+            self,
+            rows=self.rows[keep],
+            crm=self.crm[keep],
+            marketing=self.marketing[keep],
+            base=self.base[keep],
+            apart=None,
         )
 
     def merge(self) -> Merge:
@@ -100,6 +115,7 @@ def values_of(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: st
         base=_base(inputs, rows, whole),
         unfit=(crm.unfit, marketing.unfit),
         problems=pd.concat([crm.problems, marketing.problems], ignore_index=True),
+        afresh=tuple(FIELD_PREFIX + name for name in _afresh(inputs, mapping)),
     )
 
 
@@ -113,12 +129,8 @@ def _fields(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Return what each pair last agreed on; the platform keeps an option as its label."""
-    types = {
-        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
-        for name, item in mapping.fields.items()
-        if item.fixed is None
-    }
+    """Return what each pair last agreed on; nulls in fields where that counts no more."""
+    types = agreed_types(inputs, mapping)
     found = baselines.load_baselines(
         inputs.conn,
         account=inputs.account.name,
@@ -128,7 +140,25 @@ def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     )
     beside = of_pairs(found.assign(known=True), rows)
     address = beside[ADDRESS_COLUMN].fillna(rows["link_key"])
-    return beside.assign(**{ADDRESS_COLUMN: address})
+    afresh = {
+        FIELD_PREFIX + name: nulls(len(rows), kind)
+        for name, kind in shared_types(mapping).items()
+        if name not in types
+    }
+    return beside.assign(**frame(afresh, rows.index), **{ADDRESS_COLUMN: address})
+
+
+def agreed_types(inputs: Inputs, mapping: Mapping) -> dict[str, FieldType]:
+    """Return the fields whose agreed values count, and their types: an option is its label."""
+    return {
+        name: FieldType.STRING if item.type is FieldType.OPTION else item.type
+        for name, item in mapping.fields.items()
+        if item.fixed is None and name not in _afresh(inputs, mapping)
+    }
+
+
+def _afresh(inputs: Inputs, mapping: Mapping) -> Sequence[str]:
+    return inputs.without_base.get(mapping.entity, ())
 
 
 def of_pairs(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

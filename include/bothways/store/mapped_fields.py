@@ -1,0 +1,137 @@
+"""What the agreed values of each mapped field stand for.
+
+A baseline's value is good for the fields that it was taken from: once a mapping's name stands for
+other fields of the vendors, or for another type, direction or format, what was agreed under it says
+nothing. The meaning in force is remembered beside the values; runs that were planned under another
+one neither use them nor add to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from bothways.store.schema import baselines, mapped_fields
+
+Meanings = Mapping[str, Mapping[str, str]]
+"""The meaning of each field, by CRM entity and the mapping's name."""
+Names = dict[str, list[str]]
+"""Names of fields, by CRM entity."""
+
+
+def changed(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
+    """Return the fields that mean something else than the values that were agreed on.
+
+    A field that the account did not map before is among them. Where nothing is remembered of the
+    account, whatever was agreed on counts as agreed under these meanings.
+    """
+    known = _known(conn, account)
+    if not known:
+        return {}
+    return _differing(known, meanings)
+
+
+def outdated(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
+    """Return the fields whose agreed values stand for something else; new ones are remembered.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        meanings: Under which somebody would add to the agreed values.
+    """
+    known = _known(conn, account)
+    rows = [
+        {"account": account, "entity": entity, "name": name, "meaning": meaning}
+        for entity, fields in meanings.items()
+        for name, meaning in fields.items()
+        if (entity, name) not in known
+    ]
+    if rows:
+        conn.execute(insert(mapped_fields).values(rows).on_conflict_do_nothing())
+        known = _known(conn, account)
+    return _differing(known, meanings)
+
+
+def replace(conn: sa.Connection, *, account: str, run_id: int, meanings: Meanings) -> None:
+    """Put meanings in force, and drop what was agreed on under others.
+
+    What a newer run has put in force stays.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        run_id: The run that compared both sides afresh.
+        meanings: Under which it did.
+    """
+    for entity, names in outdated(conn, account=account, meanings=meanings).items():
+        given_up = [
+            name
+            for name in names
+            if _put_in_force(conn, (account, entity, name), meanings[entity][name], run_id)
+        ]
+        _forget(conn, account, entity, given_up)
+
+
+def changed_since(conn: sa.Connection, *, account: str, run_id: int) -> Names:
+    """Return the fields whose meaning was given up by a later run than this one."""
+    query = sa.select(mapped_fields.c.entity, mapped_fields.c.name).where(
+        mapped_fields.c.account == account, mapped_fields.c.run_id > run_id
+    )
+    return _by_entity((row.entity, row.name) for row in conn.execute(query))
+
+
+def without(
+    values: sa.ColumnElement[Any], entity: sa.ColumnElement[str], names: Names
+) -> sa.ColumnElement[Any]:
+    """Return JSON objects by the mapping's names without some fields of their entities."""
+    if not names:
+        return values
+    texts = ARRAY(sa.Text)
+    left_out = {key: sa.cast(sa.literal(given, texts), texts) for key, given in names.items()}
+    nothing = sa.cast(sa.literal([], texts), texts)
+    return values.op("-", return_type=JSONB)(sa.case(left_out, value=entity, else_=nothing))
+
+
+def _known(conn: sa.Connection, account: str) -> dict[tuple[str, str], str]:
+    query = sa.select(mapped_fields).where(mapped_fields.c.account == account)
+    return {(row.entity, row.name): row.meaning for row in conn.execute(query)}
+
+
+def _differing(known: Mapping[tuple[str, str], str], meanings: Meanings) -> Names:
+    return _by_entity(
+        (entity, name)
+        for entity, fields in meanings.items()
+        for name, meaning in fields.items()
+        if known.get((entity, name)) != meaning
+    )
+
+
+def _by_entity(pairs: Iterable[tuple[str, str]]) -> Names:
+    found: Names = {}
+    for entity, name in sorted(pairs):
+        found.setdefault(entity, []).append(name)
+    return found
+
+
+def _put_in_force(
+    conn: sa.Connection, field: tuple[str, str, str], meaning: str, run_id: int
+) -> bool:
+    """Give a field its new meaning; false where a newer run has given it one."""
+    keys = sa.tuple_(*mapped_fields.primary_key.columns)
+    older = sa.func.coalesce(mapped_fields.c.run_id, 0) <= run_id
+    own = mapped_fields.update().where(keys == sa.tuple_(*map(sa.literal, field)), older)
+    return bool(conn.execute(own.values(meaning=meaning, run_id=run_id)).rowcount)
+
+
+def _forget(conn: sa.Connection, account: str, entity: str, names: list[str]) -> None:
+    """Drop what was agreed on in some fields of an entity, and where an undo left them apart."""
+    columns = (baselines.c["values"], baselines.c.apart)
+    given = sa.cast(sa.literal(names, ARRAY(sa.Text)), ARRAY(sa.Text))
+    having = (column.op("?|")(given) for column in columns)
+    own = baselines.update().where(
+        baselines.c.account == account, baselines.c.entity == entity, sa.or_(*having)
+    )
+    conn.execute(own.values({column.name: column.op("-")(given) for column in columns}))
