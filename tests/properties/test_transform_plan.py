@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
-from bothways.tables import OPERATIONS
+from bothways.tables import OPERATIONS, SIDES, Side
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, merge
 from bothways.transform.operations import KIND_ORDER, chunks, number, operations
@@ -250,17 +250,21 @@ def test_each_case_of_a_merge(case: tuple[Any, ...], wanted: tuple[Any, ...]) ->
     assert case == wanted
 
 
-def test_a_value_that_could_not_be_read_is_left_alone() -> None:
-    rows = [({"field:score": 5.0}, {"field:score": 5.0}, {"field:score": None}, None, None)] * 2
-    frames = [shared([row[place] for row in rows]) for place in range(3)]
+@pytest.mark.parametrize("side", SIDES)
+def test_a_value_that_could_not_be_read_is_left_alone(side: Side) -> None:
+    there, unread = {"field:score": 5.0}, {"field:score": None}
+    frames = [shared([there] * 2), shared([there] * 2), shared([there] * 2)]
+    frames[1 if side == "crm" else 2] = shared([unread] * 2)
+    told = [pd.DataFrame(index=[0, 1]), pd.DataFrame({"field:score": [True]}, index=[0])]
     times = pd.Series([DAY, DAY])
     found = merge(
         *(frames[0], frames[1], frames[2], MAPPING),
         crm_modified=times,
         marketing_modified=times,
-        unfit=(pd.DataFrame(index=[0, 1]), pd.DataFrame({"field:score": [True]}, index=[0])),
+        unfit=told if side == "marketing" else told[::-1],
     )
-    assert found.to_crm["field:score"].tolist() == [False, True]
+    cleared = found.to_crm if side == "marketing" else found.to_marketing
+    assert cleared["field:score"].tolist() == [False, True]
     assert found.values["field:score"].tolist() == [5.0, pd.NA]
 
 

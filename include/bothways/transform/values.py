@@ -19,6 +19,13 @@ from bothways.transform.normalise import clean_text_array
 _UTC = ARROW_TYPES[FieldType.DATETIME]
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
+# Characters that take two UTF-16 units; behind each of them stands a mark where units are counted.
+_WIDE = r"[\x{10000}-\x{10FFFF}]"
+_SECOND = "\x00"
+# What belongs to the character before it: accents, skin tones, the joiner of what is one picture.
+_PARTS = r"\p{M}\x{1F3FB}-\x{1F3FF}\x{200D}"
+_MORE = rf"(?:[{_PARTS}]\x00?)*"
+_LAST = rf"[^{_PARTS}]\x00?(?:{_MORE}\x{{200D}}[^{_PARTS}]\x00?)*{_MORE}$"
 
 
 def shared_type(item: FieldMapping) -> pa.DataType:
@@ -56,8 +63,8 @@ def has_value(values: Array) -> Array:
 def settle(values: Array, item: FieldMapping) -> Array:
     """Return shared values reduced to what both sides can hold.
 
-    Text is cut to ``max_length`` characters, a number is rounded to ``decimals``, and a time loses
-    what the platform's ``date_format`` does not write. Doing it twice changes nothing more.
+    Text is cut to ``max_length`` UTF-16 units, a number is rounded to ``decimals``, and a time
+    loses what the platform's ``date_format`` does not write. Doing it twice changes nothing more.
     """
     if item.type is FieldType.STRING and item.max_length is not None:
         return _cut(values, item.max_length)
@@ -69,10 +76,31 @@ def settle(values: Array, item: FieldMapping) -> Array:
 
 
 def _cut(texts: Array, length: int) -> Array:
-    longest = pc.max(pc.utf8_length(texts)).as_py()
-    if longest is None or longest <= length:
+    """Return texts of so many UTF-16 units at most, in which the vendors count.
+
+    Nothing that is read as one character is cut through; what cannot be kept at all is null.
+    """
+    units = pc.add(pc.utf8_length(texts), pc.count_substring_regex(texts, _WIDE))
+    long = pc.fill_null(pc.greater(units, length), fill_value=False)
+    if not pc.any(long).as_py():
         return texts
-    return pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(texts, 0, length))
+    return pc.replace_with_mask(texts, long, _cut_long(texts.filter(long), length))
+
+
+def _cut_long(texts: Array, length: int) -> Array:
+    marked = pc.replace_substring_regex(texts, f"({_WIDE})", rf"\1{_SECOND}")
+    head, rest = (
+        pc.utf8_slice_codeunits(marked, start, stop)
+        for start, stop in ((0, length), (length, None))
+    )
+    within = pc.or_(
+        pc.match_substring_regex(rest, rf"^[\x00{_PARTS}]"), pc.ends_with(head, "\u200d")
+    )
+    without_last = pc.replace_substring_regex(head, _LAST, "")
+    kept = pc.if_else(pc.and_(within, pc.not_equal(without_last, "")), without_last, head)
+    whole = pc.replace_substring_regex(kept, f"{_WIDE}$", "")
+    found = pc.utf8_rtrim_whitespace(pc.replace_substring(whole, _SECOND, ""))
+    return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
 
 
 def write_values(values: Array, item: FieldMapping, side: Side) -> Array:
