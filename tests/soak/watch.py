@@ -171,9 +171,11 @@ class Watch:
         self._know(after)
         for person in persons(after, links):
             for matter in self._matters(person, new):
-                values = self._values(person, matter, new)
-                if len(values) == 1:
-                    self.intent.agrees(self._of(person, matter, new), matter, *values, sure=False)
+                own, values = self._of(person, matter, new), self._values(person, matter, new)
+                expected = self.intent.expected(own, matter)
+                # What a sync made equal in spite of what people said is no agreement of theirs.
+                if len(values) == 1 and (not expected or values <= expected):
+                    self.intent.agrees(own, matter, *values, sure=False)
 
     def _justified(self, write: Write, run: Running, view: View) -> None:
         """A sync writes only what somebody said on another record of the same person."""
