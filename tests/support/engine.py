@@ -32,6 +32,7 @@ from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.close import close
 from bothways.engine.extract import extract
+from bothways.engine.fresh import read_again
 from bothways.engine.open_run import find_run, open_run
 from bothways.engine.plan import plan
 from bothways.engine.review import answered, review
@@ -245,8 +246,10 @@ class World:
             return answered(run, approved=approved, by="tester", note="looked at it")
 
     def apply(self, run: Run, side: Side, chunk: int, *, last: bool = False) -> dict[str, int]:
-        with step(run, f"apply_{side}"), self._opened(side) as connector:
-            return apply(run, side, chunk, connector, last_try=last)
+        with step(run, f"apply_{side}"):
+            read_again(run, self._opened)
+            with self._opened(side) as connector:
+                return apply(run, side, chunk, connector, last_try=last)
 
     def close_run(self, sync_type: str, name: str) -> tuple[str, str]:
         return close(self.found(sync_type, name))

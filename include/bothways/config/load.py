@@ -108,8 +108,13 @@ def mapping_documents(name: str) -> dict[str, Document]:
 
 
 def config_hash(account: Account) -> str:
-    """Return a hash of the effective configuration: defaults and mappings included."""
-    effective = account.model_dump(mode="json", by_alias=True)
+    """Return a hash of what a plan depends on: the effective configuration, mappings included.
+
+    What the account is called, when it runs and what needs an approval may change meanwhile.
+    """
+    effective = account.model_dump(
+        mode="json", by_alias=True, exclude={"title", "description", "schedules", "guard"}
+    )
     text = json.dumps(effective, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from bothways.engine import meanings
 from bothways.engine.run import Run
-from bothways.engine.step import failure_in
+from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
 from bothways.store import (
     applying,
@@ -28,6 +28,7 @@ from bothways.syncs.base import to_pandas
 from bothways.terms import SIDES, RunStatus
 
 NOTHING = "No new objects to sync"
+_UNFINISHED = "A step did not finish; see its log."
 CAME_BACK = "The person came back by the platform's own means."
 
 
@@ -85,15 +86,16 @@ def _unheard(conn: Connection, run: Run) -> str:
 def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, str] | None:
     """Say how a run ended that was not applied; None for one that was."""
     guard = row.guard
-    if not planned:
-        if row.status == RunStatus.FAILED:  # `open` said why
-            return RunStatus.FAILED, row.message or ""
-        return RunStatus.FAILED, failure_in(row.notes) or "A step did not finish; see its log."
-    if guard is None:
-        return RunStatus.FAILED, failure_in(row.notes) or "The review did not finish; clear it."
+    if not planned and row.status == RunStatus.FAILED:  # `open` said why
+        return RunStatus.FAILED, row.message or ""
+    if not planned or guard is None:
+        unfinished = "The review did not finish; clear it." if planned else _UNFINISHED
+        return RunStatus.FAILED, failure_in(row.notes) or unfinished
     if run.options.dry_run:
         stopped = "" if guard["passed"] else f" The guard would stop it: {guard['message']}."
         return RunStatus.DRY_RUN, f"Planned only; nothing was written.{stopped}"
+    if run.reconfigured:
+        return RunStatus.FAILED, RECONFIGURED
     if not guard["passed"] and not guard.get("approved"):
         reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
         return RunStatus.FAILED, f"{reason}, nothing was written: {guard['message']}."
@@ -137,6 +139,7 @@ def _settle_retries(conn: Connection, run: Run) -> int:
         attempts=settings.retry_attempts,
         minutes=settings.retry_minutes,
     )
+    retries.send_back(conn, run_id=run.run_id, now=datetime.now(UTC))
     return retries.mark_given_up(conn, run_id=run.run_id)
 
 
@@ -180,15 +183,21 @@ def _compared(counts: Counts) -> str:
 
 
 def _keep_agreement(conn: Connection, run: Run) -> None:
-    """Keep who is who, and what both sides agree on: not for those with a job in error."""
+    """Keep who is who, and what both sides agree on.
+
+    Nothing is kept of those who were left to the next run, and no agreement with a job in error.
+    """
     account, run_id = run.account.name, run.run_id
+    kept_back = applying.kept_back(conn, run_id=run_id)
+    ids = pd.concat([kept_back["record_id"], kept_back["source_id"]])
     for rows in _staged(run, "dropped"):
-        links.remove_links(conn, account=account, frame=rows)
-    for rows in _staged(run, "links"):
+        links.remove_links(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
+    for staged in _staged(run, "links"):
+        rows = _sound(staged, ids)
         links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))
     for rows in _staged(run, "lifted"):
         for side in SIDES:
-            told = rows[rows["side"] == side]
+            told = rows[(rows["side"] == side) & ~rows["email_key"].isin(kept_back["email_key"])]
             suppressions.lift(
                 conn, account=account, side=side, run_id=run_id, frame=told, reason=CAME_BACK
             )

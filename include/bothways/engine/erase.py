@@ -86,11 +86,13 @@ def open_erasure(
         raise _stopped(store, run_id, RunStopped(reason))
     if obstacle := _obstacle(store, account, request, confirm):
         raise _stopped(store, run_id, RunStopped(obstacle))
-    if busy := _running_sync(store, account):
-        raise _stopped(store, run_id, StoreError(busy))
+    # First of all: a run that begins to write from now on finds the person barred, and one that
+    # has begun before is seen here.
     with store.begin() as conn:
         email_key = cast(str, _email_key(conn, account, cast(int, request)))
         erase.bar(conn, account=account, email_key=email_key)
+    if busy := _running_sync(store, account):
+        raise _stopped(store, run_id, StoreError(busy))
     return run_id
 
 
@@ -143,7 +145,7 @@ def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
         done = set(_DONE.values()) <= set(row.notes)
         counts = count_jobs(conn, run_id=run.run_id)
     if done:
-        files = _forget_files(run.store, folders)
+        files = _forget_files(run, folders)
     with run.store.begin() as conn:
         status = RunStatus.COMPLETED if done else RunStatus.FAILED
         message = _forget(conn, run, counts.deleted, files) if done else _unfinished(row.notes)
@@ -255,13 +257,21 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     )
 
 
-def _forget_files(store: Store, folders: Iterable[Staging]) -> int:
-    """Remove what the account's ended runs staged; return how many runs had files."""
+def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
+    """Remove what the account's ended runs staged; return how many runs had files.
+
+    A run that is not over, but waits for approval, loses the person's rows only.
+    """
+    with run.store.begin() as conn:
+        email_key = cast(str, _email_key(conn, run.account.name, _request(run, conn)))
+        ids, pattern = erase.traces(conn, account=run.account.name, email_key=email_key)
     removed = 0
     for staging in folders:
-        with store.begin() as conn:
+        with run.store.begin() as conn:
             row = runs.get_run(conn, run_id=int(staging.root.name))
         if row is None or row.finished_at is not None:
             staging.remove()
             removed += 1
+        else:
+            staging.forget(ids, pattern)
     return removed

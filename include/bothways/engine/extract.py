@@ -10,8 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -38,6 +39,8 @@ from bothways.tables import LIST_MEMBERS, Side
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 
+READ: Final = "read.json"
+
 
 def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     """Read what the sync type asks for on one side; return rows by dataset.
@@ -48,6 +51,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     Raises:
         ConnectorError: The vendor refused or failed.
     """
+    begun = datetime.now(UTC)
     run.staging.clear(side)
     known = lists.resolve(run, side, connector)
     request = Request(
@@ -56,7 +60,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     counts, marks = {}, {}
     members_left = False
     for dataset in import_module(run.sync.module).datasets(request):
-        reading = _Reading(run, side, connector, dataset, request.lists)
+        reading = Reading(run, side, connector, dataset, request.lists)
         try:
             counts[dataset.name], marks[dataset.name] = reading.read()
         except TemporaryFailure:
@@ -72,7 +76,14 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
         _refuse_vanished(run, side, connector, known, marks)
     run.staging.write_json([asdict(item) for item in known.values()], side, "lists.json")
     run.staging.write_json(marks, side, "watermarks.json")
+    reached = {name: mark["value"] for name, mark in marks.items() if mark["value"] is not None}
+    run.staging.write_json(last_read(begun, reached), side, READ)
     return counts
+
+
+def last_read(at: datetime, reached: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is staged of a side's last read: when it began, and how far each dataset got."""
+    return {"at": at.isoformat(), "reached": dict(reached)}
 
 
 def _refuse_vanished(
@@ -98,7 +109,7 @@ def _refuse_vanished(
 
 
 @dataclass(slots=True)
-class _Reading:
+class Reading:
     """One dataset on its way from the vendor into staging and store.
 
     Attributes:
@@ -115,7 +126,7 @@ class _Reading:
 
     def read(self) -> tuple[int, dict[str, Any]]:
         """Return the number of rows and the watermark to move to."""
-        since = self._since()
+        since = self.since()
         try:
             rows, watermark = self._pages(since)
         except WatermarkExpired as error:
@@ -136,7 +147,8 @@ class _Reading:
             "whole": since is None,
         }
 
-    def _since(self) -> str | None:
+    def since(self) -> str | None:
+        """Return how far the dataset was read before; None where it is to be read whole."""
         sync_type, name = self.dataset.changes_of or (self.run.sync.name, self.dataset.name)
         if self.run.options.full_resync and not self.dataset.changes_of:
             return None
@@ -153,6 +165,15 @@ class _Reading:
             "in case that one was told late."
         )
         return None
+
+    def take_in(self, since: str) -> str:
+        """Take into the store what changed since then, staging nothing; return the watermark."""
+        reached = since
+        for page in self._vendor_pages(since):
+            with self.run.store.begin() as conn:
+                self._absorb(conn, _with_keys(page.rows), page.members)
+            reached = page.watermark or reached
+        return reached
 
     def _pages(self, since: str | None) -> tuple[int, str | None]:
         self.run.staging.clear(self.side, self.dataset.name)

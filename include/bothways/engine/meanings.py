@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from bothways.config.account import Account
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
-from bothways.errors import StagingError
 from bothways.store import mapped_fields
 from bothways.store.mapped_fields import Meanings, Names
 
@@ -49,18 +48,10 @@ def without_base(conn: Connection, run: Run) -> Names:
 
     For an undo these are also the fields that were given another meaning after the run that is to
     be undone.
-
-    Raises:
-        StagingError: The mapping was changed after the run was opened.
     """
     staged = run.staging.read_json(_FILE)
     if staged is None:  # opened by a version that did not look
         return {}
-    if staged["meanings"] != of_account(run.account):
-        raise StagingError(
-            "A mapping was changed while this run was under way; trigger it again, "
-            "so that all of it is read and compared by one mapping."
-        )
     found: Names = dict(staged["changed"])
     if run.options.undo_run:
         later = mapped_fields.changed_since(

@@ -17,7 +17,7 @@ from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
 from bothways.store import applying, runs
 from bothways.store.db import Store
-from bothways.syncs.catalog import CATALOG, SyncType
+from bothways.syncs.catalog import CATALOG, ERASE, SyncType
 from bothways.syncs.catalog import sync_type as known_sync
 from bothways.syncs.options import Options
 from bothways.terms import SIDES, RunStatus
@@ -116,13 +116,16 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         row = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)
     if row is None:
         raise StagingError("This run was never opened; clear it from `open`.")
+    account, sync = load_account(row.account), known_sync(row.sync_type)
     return Run(
         run_id=row.run_id,
-        account=load_account(row.account),
-        sync=known_sync(row.sync_type),
+        account=account,
+        sync=sync,
         options=_options(row.params),
         store=store,
         staging=staging_for(row.account, row.run_id),
+        # Whom an erasure is about does not depend on what the account keeps in step.
+        reconfigured=sync is not ERASE and row.config_hash != config_hash(account),
     )
 
 

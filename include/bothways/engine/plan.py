@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from bothways.config.load import load_rule_files
 from bothways.connectors.registry import limits
 from bothways.engine import meanings
+from bothways.engine.recheck import footed
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.store import jobs as job_store
@@ -41,7 +42,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
             runs.note(conn, run_id=run.run_id, sentence=sentence)
-        numbers = _chunked(run, partition, jobs)
+        numbers = _chunked(run, conn, partition, jobs)
         job_store.write_jobs(
             conn,
             run_id=run.run_id,
@@ -122,10 +123,10 @@ def _due(run: Run, conn: Connection, partitions: int) -> pd.DataFrame:
     return rows if partitions == 1 else rows.iloc[:0]
 
 
-def _chunked(run: Run, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
+def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
     """Stage the operations of each side in chunks; return the numbers of jobs and operations."""
     run.staging.drop_chunks(partition)
-    operations = jobs[jobs["kind"].notna()]
+    operations = footed(run, conn, jobs[jobs["kind"].notna()])
     for side in SIDES:
         own = operations[operations["target"] == side]
         size = limits(run.account.side(side).connector).chunk_rows

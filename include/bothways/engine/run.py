@@ -31,6 +31,7 @@ class Run:
         options: What the person who triggered it chose.
         store: Where it is recorded.
         staging: Its files.
+        reconfigured: The configuration is not the one under which the run was opened.
     """
 
     run_id: int
@@ -39,6 +40,7 @@ class Run:
     options: Options
     store: Store
     staging: Staging
+    reconfigured: bool = False
 
     @property
     def planner(self) -> str:

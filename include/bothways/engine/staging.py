@@ -6,6 +6,7 @@ Layout below the run's folder::
     <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
     <side>/watermarks.json               how far each dataset has been read
     <side>/lists.json                    the lists that could be read
+    <side>/read.json                     when the side was last read, and how far
     plan/<partition>.json                what a partition intends, in numbers
     chunks/<side>/<partition>-<n>.parquet
 """
@@ -13,22 +14,24 @@ Layout below the run's folder::
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
 from bothways.errors import StagingError
 from bothways.syncs.base import to_pandas
 from bothways.tables import Side
+from bothways.transform.kernels import Array, pc
 from bothways.transform.partition import bounds
 
 PARTITIONS = "partitions.json"
+_IDS = ("id", "record_id", "source_id", "member_id", "merged_into", "crm_id", "marketing_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,25 @@ class Staging:
         path = self.root.joinpath(*parts)
         return json.loads(path.read_text()) if path.exists() else None
 
+    def forget(self, ids: Collection[str], pattern: str) -> None:
+        """Take a person out of every file: rows with one of these ids, or that name an address.
+
+        Args:
+            ids: Of either side.
+            pattern: The person's addresses, as a regular expression of RE2.
+        """
+        known = pa.array(list(ids), pa.string())
+        for path in _files(self.root):
+            if path.suffix != ".parquet":
+                continue
+            rows = self._read_table(path)
+            theirs = pa.array(np.zeros(rows.num_rows, dtype=bool))
+            for name in rows.column_names:
+                if pa.types.is_string(rows.schema.field(name).type):
+                    theirs = pc.or_(theirs, _names(rows, name, known, pattern))
+            if pc.any(theirs).as_py():
+                self._write_table(path, rows.filter(pc.invert(theirs)))
+
     def remove(self) -> None:
         """Remove all files of the run."""
         if self.root.exists():
@@ -148,6 +170,14 @@ def _together(pages: list[pa.Table]) -> pd.DataFrame:
     if not pages:
         return pd.DataFrame()
     return to_pandas(pa.concat_tables(pages, promote_options="default"))
+
+
+def _names(rows: pa.Table, column: str, ids: Array, pattern: str) -> Array:
+    """Say which rows name a person in a column."""
+    named = pc.match_substring_regex(rows[column], pattern, ignore_case=True)
+    if column in _IDS:
+        named = pc.or_kleene(named, pc.is_in(rows[column], value_set=ids))
+    return pc.fill_null(named, fill_value=False)
 
 
 def _files(folder: UPath) -> list[UPath]:

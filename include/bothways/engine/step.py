@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from bothways.engine.run import Run
-from bothways.errors import BothwaysError, FeatureUnavailable
+from bothways.errors import BothwaysError, FeatureUnavailable, RunStopped
 from bothways.store import runs
 from bothways.terms import RunStatus
 
@@ -27,6 +27,11 @@ STEPS: Final = (
     "erase_marketing",
 )
 
+RECONFIGURED: Final = (
+    "The account's configuration has changed since the run began, so that nothing more of it was "
+    "written; clear it from `open`, or trigger a new one."
+)
+
 
 @contextmanager
 def step(run: Run, name: str) -> Iterator[None]:
@@ -36,13 +41,17 @@ def step(run: Run, name: str) -> Iterator[None]:
         run: The run.
         name: One of STEPS.
 
+    A run that was opened under another configuration goes no further.
+
     Raises:
+        RunStopped: The account was configured anew.
         BothwaysError: Whatever went wrong. Of an error that is none of ours only the type is told,
             since its text may hold a row; the log has its trace.
     """
     with run.store.begin() as conn:
         runs.set_status(conn, run_id=run.run_id, status=RunStatus.IN_PROGRESS)
     try:
+        _check(run)
         yield
     except BothwaysError as error:
         _note(run, name, sentence_of(error))
@@ -53,6 +62,11 @@ def step(run: Run, name: str) -> Iterator[None]:
         sentence = sentence_of(error)
         _note(run, name, sentence)
         raise BothwaysError(sentence) from None
+
+
+def _check(run: Run) -> None:
+    if run.reconfigured:
+        raise RunStopped(RECONFIGURED)
 
 
 def sentence_of(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import get_current_context, task
@@ -83,10 +84,13 @@ def plan(partition: int) -> dict[str, int]:
 def apply(side: Side, chunk: int) -> dict[str, int]:
     """Execute one chunk of operations on one side; return results by kind."""
     from bothways.engine.apply import apply as write
+    from bothways.engine.fresh import read_again
 
     context = get_current_context()
-    with step(context, f"apply_{side}") as run, open_side(run, side) as connector:
-        return write(run, side, chunk, connector, last_try=_last_try(context))
+    with step(context, f"apply_{side}") as run:
+        read_again(run, partial(open_side, run))
+        with open_side(run, side) as connector:
+            return write(run, side, chunk, connector, last_try=_last_try(context))
 
 
 @task

@@ -9,12 +9,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import PART_SEQS, PLANNED, pending
+from bothways.store.jobs import KEPT_BACK, PART_SEQS, PLANNED, pending
 from bothways.store.schema import jobs
 from bothways.tables import Side
 
 NOT_WRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."
+_WRITTEN: Final = ("new", "updated", "re_added", "deleted")
 _CREATED: Final = pa.schema([pa.field("key", pa.string()), pa.field("record_id", pa.string())])
 
 
@@ -70,9 +71,71 @@ def give_up(conn: sa.Connection, *, run_id: int) -> int:
     return conn.execute(jobs.update().where(*open_jobs).values(values)).rowcount
 
 
+def overtaken(
+    conn: sa.Connection, *, account: str, run_id: int, target: Side, operations: pd.DataFrame
+) -> pd.Series:
+    """Say which operations would write over what a newer run has written, over their index.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        run_id: The run whose operations they are.
+        target: Where they are to be written.
+        operations: OPERATIONS.
+    """
+    columns = columns_of(jobs, "seq", "record_id", "kind", "list_key")
+    with staged(conn, columns, operations[operations["record_id"].notna()]) as asked:
+        moving = ("join", "leave")
+        alike = sa.case(
+            (
+                asked.c.kind.in_(moving),
+                sa.and_(jobs.c.kind.in_(moving), jobs.c.list_key == asked.c.list_key),
+            ),
+            (asked.c.kind == "update", jobs.c.kind == "update"),
+            else_=sa.false(),
+        )
+        query = sa.select(asked.c.seq).where(
+            jobs.c.account == account,
+            jobs.c.record_id == asked.c.record_id,
+            jobs.c.target == target,
+            jobs.c.run_id > run_id,
+            jobs.c.result.in_(_WRITTEN),
+            alike,
+        )
+        schema = pa.schema([pa.field("seq", pa.int64())])
+        return operations["seq"].isin(read_frame(conn, query.distinct(), schema)["seq"])
+
+
+def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> pd.Series:
+    """Say which operations are about people whom the run itself has written, over their index.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        operations: OPERATIONS; a person is known by `record_id` and by `source_id`.
+    """
+    ids = pd.concat([operations["record_id"], operations["source_id"]]).dropna().drop_duplicates()
+    with staged(conn, columns_of(jobs, "record_id"), pd.DataFrame({"record_id": ids})) as asked:
+        query = sa.select(jobs.c.record_id).where(
+            jobs.c.run_id == run_id,
+            jobs.c.result.in_(_WRITTEN),
+            jobs.c.record_id.in_(sa.select(asked.c.record_id)),
+        )
+        schema = pa.schema([pa.field("record_id", pa.string())])
+        found = read_frame(conn, query.distinct(), schema)["record_id"]
+    return operations["record_id"].isin(found) | operations["source_id"].isin(found)
+
+
+def kept_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
+    """Return whose operations were left to the next run: record_id, source_id, email_key."""
+    names = ("record_id", "source_id", "email_key")
+    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, KEPT_BACK)
+    return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
+
+
 def failed_ids(conn: sa.Connection, *, run_id: int) -> pd.Series:
-    """Return the ids, on either side, of the people with a job in error."""
-    errors = (jobs.c.run_id == run_id, jobs.c.result == "error")
+    """Return the ids, on either side, of the people with a job in error or left to the next run."""
+    errors = (jobs.c.run_id == run_id, sa.or_(jobs.c.result == "error", KEPT_BACK))
     ids = sa.union(
         *(
             sa.select(column.label("id")).where(*errors, column.is_not(None))

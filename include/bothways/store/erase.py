@@ -32,6 +32,7 @@ from bothways.store.schema import (
     suppressions,
 )
 from bothways.tables import Side
+from bothways.terms import RunStatus
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
@@ -54,6 +55,7 @@ def erase_person(conn: sa.Connection, *, account: str, email_key: str) -> dict[s
     """
     person = _find(conn, account, email_key)
     own = sa.select(runs.c.run_id).where(runs.c.account == account)
+    _withdraw_jobs(conn, person)
     receipt = {
         "hashes": _remember(conn, person),
         "jobs": _blank_jobs(conn, person),
@@ -88,6 +90,18 @@ def whereabouts(
     for row in conn.execute(query.order_by(records.c.entity, records.c.id)):
         found.setdefault(row.entity, []).append(row.id)
     return found, sorted(person.spellings)
+
+
+def traces(conn: sa.Connection, *, account: str, email_key: str) -> tuple[list[str], str]:
+    """Return by what files name a person: the ids on both sides, and a pattern of the addresses.
+
+    The pattern is a regular expression of RE2, to be matched whatever the case.
+    """
+    person = _find(conn, account, email_key)
+    some = "|".join(re.escape(item) for item in sorted(person.spellings))
+    word = r"\pL\pN_"
+    pattern = rf"(?:^|[^{word}.+-])(?:{some})(?:$|[^{word}.-]|\.(?:$|[^{word}]))"
+    return sorted(person.crm | person.marketing), pattern
 
 
 def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:
@@ -152,18 +166,32 @@ def _remember(conn: sa.Connection, person: _Person) -> int:
     return len(hashes)
 
 
-def _blank_jobs(conn: sa.Connection, person: _Person) -> int:
+def _withdraw_jobs(conn: sa.Connection, person: _Person) -> None:
+    """Take the person out of plans that are still to be applied."""
+    waiting = sa.select(runs.c.run_id).where(
+        runs.c.account == person.account,
+        runs.c.status.in_([RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL]),
+    )
+    planned = (jobs.c.run_id.in_(waiting), jobs.c.result == "planned")
+    values = {"result": "ignored", "reason": "erased", "processed_at": sa.func.clock_timestamp()}
+    conn.execute(jobs.update().where(*planned, _jobs_of(person)).values(values))
+
+
+def _jobs_of(person: _Person) -> sa.ColumnElement[bool]:
     ids = [*person.crm, *person.marketing, *person.spellings]
     texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
-    theirs = sa.or_(
+    return sa.or_(
         jobs.c.email_key.in_(person.keys),
         jobs.c.record_id.in_(ids),
         jobs.c.source_id.in_(ids),
         *(person.named(text) for text in (*texts, jobs.c.before, jobs.c.after)),
     )
+
+
+def _blank_jobs(conn: sa.Connection, person: _Person) -> int:
     blank: dict[str, Any] = dict.fromkeys(_PERSONAL, sa.null())
     blank["reason"] = sa.case((person.named(jobs.c.reason), _BLANK), else_=jobs.c.reason)
-    mine = jobs.update().where(jobs.c.account == person.account, theirs)
+    mine = jobs.update().where(jobs.c.account == person.account, _jobs_of(person))
     return conn.execute(mine.values(blank)).rowcount
 
 

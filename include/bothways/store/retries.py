@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bothways.store.frames import insert_counted, read_frame
+from bothways.store.jobs import KEPT_BACK
 from bothways.store.schema import jobs, retries, runs
 from bothways.terms import BY_HAND
 
@@ -77,6 +78,36 @@ def settle_retries(
         "last_run": new.last_run,
     }
     keys = [column.name for column in retries.primary_key.columns]
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    return insert_counted(conn, statement)
+
+
+def send_back(conn: sa.Connection, *, run_id: int, now: datetime) -> int:
+    """Make due at once what a run kept back; that is no try. Return how many rows wait.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run, whose retries are settled.
+        now: The time, UTC.
+    """
+    rows = _rows(run_id).where(KEPT_BACK).subquery()
+    mine = runs.join(rows, runs.c.run_id == run_id)
+    due_at = sa.literal(now, sa.DateTime(timezone=True))
+    run = sa.literal(run_id, sa.BigInteger)
+    source = (
+        sa.select(
+            runs.c.account, runs.c.sync_type, *rows.c, sa.literal(0), due_at, sa.false(), run, run
+        )
+        .select_from(mine)
+        .ext(distinct_on(*[rows.c[name] for name in _DUE[:-1]]))
+    )
+    names = [
+        "account", "sync_type", *rows.c.keys(),
+        "attempts", "next_at", "given_up", "first_run", "last_run",
+    ]  # fmt: skip
+    statement = insert(retries).from_select(names, source)
+    keys = [column.name for column in retries.primary_key.columns]
+    changes = {"next_at": due_at, "given_up": sa.false(), "last_run": run}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
     return insert_counted(conn, statement)
 
@@ -183,9 +214,10 @@ def _rows(run_id: int) -> sa.Select[Any]:
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
     """Remove what this run brought through: its rows none of whose jobs is in error or waits."""
-    rows = _rows(run_id).add_columns(jobs.c.result).subquery()
+    waits = sa.or_(jobs.c.result.in_(("error", "planned")), sa.func.coalesce(KEPT_BACK, sa.false()))
+    rows = _rows(run_id).add_columns(waits.label("waits")).subquery()
     keys = [rows.c[name] for name in _DUE[:-1]]
-    bad = sa.func.bool_or(rows.c.result.in_(("error", "planned")))
+    bad = sa.func.bool_or(rows.c.waits)
     through = sa.select(*keys).group_by(*keys).having(sa.not_(bad)).subquery()
     same = [retries.c[name] == value for name, value in place.items()]
     same += [retries.c[column.name] == column for column in through.c]

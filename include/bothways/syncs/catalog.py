@@ -100,6 +100,9 @@ CATALOG: Final[Mapping[str, SyncType]] = {
     ),
 }
 
+CONSENT: Final = "suppressions"
+"""The sync type that hears who may not be mailed."""
+
 
 # Not in the catalogue: it keeps nothing in step, has no schedule and a story of its own.
 ERASE: Final = SyncType(

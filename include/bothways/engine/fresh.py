@@ -1,0 +1,85 @@
+"""A fresh read for a plan that has waited: what has changed at both vendors since it was made.
+
+What is read goes into the store, where the second look at each operation finds it. Nothing is
+staged and no watermark moves: the next run reads the same changes again, and acts on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Final
+
+from bothways.connectors.base import Connector
+from bothways.engine.extract import READ, Reading, last_read
+from bothways.engine.run import Run
+from bothways.errors import RunStopped, WatermarkExpired
+from bothways.store.db import advisory_lock
+from bothways.syncs.base import Dataset, KnownList, Request
+from bothways.syncs.catalog import CATALOG, CONSENT
+from bothways.terms import SIDES, Side
+
+FRESH_FOR: Final = timedelta(minutes=5)
+"""How old what is known of a side may be when a plan is applied, by our own clock."""
+
+Open = Callable[[Side], AbstractContextManager[Connector]]
+
+
+def read_again(run: Run, open_side: Open) -> None:
+    """Read the changes of each side whose last read was too long ago.
+
+    Of several tasks the first reads, and the others wait for it.
+
+    Args:
+        run: The run; both sides were extracted.
+        open_side: Opens the connector of a side.
+
+    Raises:
+        RunStopped: A vendor no longer tells what has changed since.
+        ConnectorError: A vendor refused or failed.
+    """
+    for side in SIDES:
+        with run.store.begin() as conn:
+            advisory_lock(conn, "read again", run.run_id, side)
+            last = run.staging.read_json(side, READ)
+            now = datetime.now(UTC)
+            if now - datetime.fromisoformat(last["at"]) > FRESH_FOR:
+                with open_side(side) as connector:
+                    reached = _changes(run, side, connector, last["reached"])
+                run.staging.write_json(last_read(now, reached), side, READ)
+
+
+def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]) -> dict[str, str]:
+    """Take in what changed since then; return how far each dataset is read now."""
+    found = dict(reached)
+    staged = run.staging.read_json(side, "lists.json") or []
+    lists = {item["key"]: KnownList(**item) for item in staged if item["id"]}
+    request = Request(run.account, side, connector.entities, lists)
+    for dataset in _datasets(run, request):
+        reading = Reading(run, side, connector, dataset, lists)
+        since = found.get(dataset.name) or (reading.since() if dataset.changes_of else None)
+        if since is None:
+            continue
+        try:
+            found[dataset.name] = reading.take_in(since)
+        except WatermarkExpired as error:
+            raise RunStopped(
+                f"The plan has waited so long that {error.vendor} no longer tells what changed "
+                "since; trigger a new run."
+            ) from error
+    return found
+
+
+def _datasets(run: Run, request: Request) -> Iterator[Dataset]:
+    """Yield what the sync itself reads, and what else tells who may not be mailed."""
+    for dataset in import_module(run.sync.module).datasets(request):
+        if not dataset.changes_of:
+            yield dataset
+    if run.sync.name == CONSENT:
+        return
+    for dataset in import_module(CATALOG[CONSENT].module).datasets(request):
+        if dataset.kind in ("suppressions", "list_suppressions"):
+            yield replace(dataset, changes_of=(CONSENT, dataset.name))
