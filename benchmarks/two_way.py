@@ -43,7 +43,8 @@ The least number of calls, of each side:
               at least one each; creates, updates and joins in messages of {BULK:,}, leaves in
               batches of {BULK:,}; pages of {PAGE:,} to learn the ids of what was created, which no
               bulk message tells
-  Dotdigital  the lists, in each run once; pages of {PAGE:,} of contacts told, at least one;
+  Dotdigital  the lists, in each run once; pages of {PAGE:,} of contacts told, at least one
+              (a whole read tells everybody, on whatever list);
               people written in imports of 50 MB (about {IMPORT:,} people), each asked about once;
               leaves in calls of {BULK:,}, each asked about once
 """

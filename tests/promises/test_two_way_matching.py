@@ -7,6 +7,10 @@ import pytest
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 from tests.support.town import Town
+from tests.support.vendors import state_of
+
+# Enough of them to fall to several partitions.
+EMAILS = [f"{name}@mail.example" for name in ("ann", "bob", "cleo", "dan", "eve", "finn")]
 
 
 @pytest.fixture
@@ -215,4 +219,113 @@ def test_who_was_deleted_in_the_crm_and_joins_the_platform_list_again_is_created
     assert run.counts["errors"] == 0
     assert town.on_lists() == (["ann@mail.example"],) * 2
     assert len(town.crm.table("contact")) == 1
+    assert town.at_rest()
+
+
+@pytest.mark.parametrize("people_per_partition", [100_000, 1])
+def test_a_contact_on_no_mapped_list_is_linked_by_the_first_sync_with_its_fields(
+    people_per_partition: int, town: Town, sandbox: SandboxServer
+) -> None:
+    town.world.people_per_partition = people_per_partition
+    records = {}
+    for email in EMAILS:
+        records[email] = town.crm.contact(email, jobtitle="Cook", address1_city="Oslo")
+        town.crm.join("Newsletter", records[email])
+        town.platform.contact(email, FIRSTNAME="Ann", CITY="Paris")
+    # Known to the platform alone, and on none of its lists: nobody's business.
+    town.platform.contact("zoe@mail.example", FIRSTNAME="Zoe")
+    run = town.sync()
+    assert run.jobs_of(kind="create").empty
+    assert len(run.jobs_of(kind="join", target="marketing", result="new")) == len(EMAILS)
+    assert len(run.jobs_of(kind="update", target="crm", result="updated")) == len(EMAILS)
+    assert len(town.world.query("SELECT * FROM links")) == len(EMAILS)
+    for email, record in records.items():
+        theirs, ours = town.fields(email), town.record(record)
+        assert (ours["firstname"], theirs["FIRSTNAME"]) == ("Ann", "Ann")
+        assert (ours["jobtitle"], theirs["JOBTITLE"]) == ("Cook", "Cook")
+        assert ours["address1_city"] == theirs["CITY"]
+    assert town.on_lists() == (EMAILS, EMAILS)
+    settled = state_of(sandbox)
+    checked = town.sync("verify")
+    assert (checked.message, checked.counts["unchanged"]) == ("Both sides agree", len(EMAILS))
+    for _ in range(2):
+        assert not town.sync().jobs["kind"].notna().any()
+    assert town.at_rest()
+    assert state_of(sandbox) == settled
+
+
+def test_a_plan_holds_nobody_who_is_neither_on_a_mapped_list_nor_linked(town: Town) -> None:
+    town.on_both("ann@mail.example")
+    town.leave("ann@mail.example")
+    town.platform.contact("bob@mail.example", "Newsletter")
+    for number in range(20):
+        town.platform.contact(f"person{number}@mail.example")
+    world = town.world
+    world.open("marketing_lists", "looks", full_resync=True)
+    run = world.found("marketing_lists", "looks")
+    read = world.extract(run, "marketing")
+    staged = [
+        row for page in run.staging.pages("marketing", "contacts") for row in page.to_pylist()
+    ]
+    assert {row["email"] for row in staged} == {"ann@mail.example", "bob@mail.example"}
+    assert read["contacts"] == 22
+    world.close_run("marketing_lists", "looks")
+
+
+def test_a_contact_on_no_mapped_list_who_unsubscribed_stays_off(town: Town) -> None:
+    town.crm.join("Newsletter", town.crm.contact("ann@mail.example"))
+    town.platform.suppressed("ann@mail.example")
+    run = town.sync()
+    assert set(run.jobs["reason"]) == {"do_not_mail"}
+    assert not run.jobs["kind"].notna().any()
+    assert (town.members(), town.addresses()) == ([], ["ann@mail.example"])
+
+
+def test_a_contact_on_no_mapped_list_who_was_deleted_is_created_by_the_next_run(
+    town: Town,
+) -> None:
+    town.on_both("ann@mail.example")
+    town.platform.contact("bob@mail.example", FIRSTNAME="Bob")
+    town.sync()
+    town.act("delete", "bob@mail.example")
+    bob = town.crm.contact("bob@mail.example", jobtitle="Cook")
+    town.crm.join("Newsletter", bob)
+    assert town.sync().counts["errors"] > 0  # no read tells that he is gone, but the write does
+    run = town.sync()
+    assert (run.counts["errors"], len(run.jobs_of(kind="create"))) == (0, 1)
+    assert town.members() == ["ann@mail.example", "bob@mail.example"]
+    assert town.fields("bob@mail.example")["JOBTITLE"] == "Cook"
+    assert town.at_rest()
+
+
+def test_a_contact_on_no_mapped_list_who_was_deleted_gives_way_to_a_new_one(town: Town) -> None:
+    town.on_both("ann@mail.example")
+    town.platform.contact("bob@mail.example", FIRSTNAME="Bob")
+    town.sync()
+    town.act("delete", "bob@mail.example")
+    town.platform.contact("bob@mail.example", FIRSTNAME="Bobby")
+    bob = town.crm.contact("bob@mail.example", jobtitle="Cook")
+    town.crm.join("Newsletter", bob)
+    assert town.sync().counts["errors"] == 0
+    assert town.members() == ["ann@mail.example", "bob@mail.example"]
+    assert town.fields("bob@mail.example")["JOBTITLE"] == "Cook"
+    assert town.record(bob)["firstname"] == town.fields("bob@mail.example")["FIRSTNAME"] == "Bobby"
+    assert town.at_rest()
+
+
+def test_who_left_the_platform_list_under_a_new_address_is_seen_in_any_partition(
+    town: Town,
+) -> None:
+    records = town.on_both(*EMAILS)
+    town.sync()
+    for email in EMAILS:
+        town.readdress(email, f"new-{email}")
+        town.leave(f"new-{email}")
+    town.world.people_per_partition = 1
+    run = town.sync(full_resync=True)
+    assert run.counts["deleted"] == len(EMAILS)
+    assert town.on_lists() == ([], [])
+    assert [town.record(record)["emailaddress1"] for record in records] == [
+        f"new-{email}" for email in EMAILS
+    ]
     assert town.at_rest()

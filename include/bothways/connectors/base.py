@@ -117,7 +117,13 @@ class ReadsContacts(Protocol):
     """Reads people, whole or what changed."""
 
     def read_contacts(
-        self, entity: str, fields: Fields, *, since: str | None, lists: Sequence[str] = ()
+        self,
+        entity: str,
+        fields: Fields,
+        *,
+        since: str | None,
+        lists: Sequence[str] = (),
+        everybody: bool = False,
     ) -> Iterator[Page]:
         """Yield pages of CONTACTS with ``fields``.
 
@@ -127,6 +133,7 @@ class ReadsContacts(Protocol):
             since: A watermark that an earlier read gave; None reads everything.
             lists: Ids; where given, a full read may restrict itself to members of these lists,
                 and pages tell memberships where the vendor gives them in the same answer.
+            everybody: A full read must not restrict itself.
 
         Raises:
             WatermarkExpired: The vendor no longer knows ``since``.

@@ -33,6 +33,7 @@ from bothways.engine.run import Run
 from bothways.engine.step import sentence_of
 from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
 from bothways.store import records, runs, suppressions, watermarks
+from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
 from bothways.tables import LIST_MEMBERS, Side
@@ -179,8 +180,9 @@ class Reading:
         self.run.staging.clear(self.side, self.dataset.name)
         self.run.staging.clear(self.side, members_of(self.dataset.name))
         rows, watermark = 0, None
+        beyond_lists = self.dataset.everybody and since is None
         for page in self._vendor_pages(since):
-            rows += self._keep(page)
+            rows += self._keep(page, beyond_lists=beyond_lists)
             watermark = page.watermark or watermark
         return rows, watermark
 
@@ -188,7 +190,11 @@ class Reading:
         connector, dataset = self.connector, self.dataset
         if dataset.kind == "contacts":
             return cast(ReadsContacts, connector).read_contacts(
-                dataset.entity, dataset.fields, since=since, lists=dataset.lists
+                dataset.entity,
+                dataset.fields,
+                since=since,
+                lists=dataset.lists,
+                everybody=dataset.everybody,
             )
         if dataset.kind == "members":
             return cast(ReadsListMembers, connector).read_list_members(dataset.lists, since=since)
@@ -218,10 +224,11 @@ class Reading:
         )
         return sum(self._keep(page) for page in pages)
 
-    def _keep(self, page: Page) -> int:
+    def _keep(self, page: Page, *, beyond_lists: bool = False) -> int:
         rows = _with_keys(page.rows)
         self.page_number += 1
-        self.run.staging.write_page(self.side, self.dataset.name, self.page_number, rows)
+        staged = self._concerned(rows, page.members) if beyond_lists else rows
+        self.run.staging.write_page(self.side, self.dataset.name, self.page_number, staged)
         if page.members is not None:
             self.run.staging.write_page(
                 self.side, members_of(self.dataset.name), self.page_number, _with_keys(page.members)
@@ -229,6 +236,25 @@ class Reading:
         with self.run.store.begin() as conn:
             self._absorb(conn, rows, page.members)
         return rows.num_rows
+
+    def _concerned(self, rows: pa.Table, members: pa.Table | None) -> pa.Table:
+        """Return who is on one of the lists, or linked; a plan finds others in the store.
+
+        A plan holds what is staged in memory, and an account may have many more people than lists
+        have members.
+        """
+        ids = to_pandas(rows)["id"]
+        with self.run.store.begin() as conn:
+            links = load_links(
+                conn,
+                account=self.run.account.name,
+                crm_ids=ids if self.side == "crm" else None,
+                marketing_ids=ids if self.side == "marketing" else None,
+            )
+        concerned = ids.isin(links[f"{self.side}_id"])
+        if members is not None:
+            concerned |= ids.isin(to_pandas(members)["member_id"])
+        return rows.filter(pa.array(concerned))
 
     def _absorb(self, conn: Connection, rows: pa.Table, members: pa.Table | None) -> None:
         place, run_id = self.run.place(self.side), self.run.run_id
@@ -288,6 +314,7 @@ class Reading:
             self.dataset.entity,
             sorted(self.dataset.fields.items()),
             self.dataset.lists,
+            self.dataset.everybody,
             self.dataset.rules,
         ]
         return hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:16]

@@ -56,6 +56,9 @@ class Dataset:
         list_key: Whose list, for list_suppressions.
         fields: Vendor fields to read, for contacts.
         lists: Ids of the lists that the read is about.
+        everybody: A whole read is not restricted to the members of `lists`. The store gets
+            everybody, so that people are found there by their addresses; staged are those who
+            are on one of the lists, or linked.
         whole_every: Read whole again when the last whole read is older, beside what changed.
         rules: Settings that decide what becomes of the rows: once one has changed, the next run
             reads everything, since who was left out may be in now.
@@ -69,6 +72,7 @@ class Dataset:
     list_key: str = ""
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
+    everybody: bool = False
     whole_every: timedelta | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     changes_of: tuple[str, str] | None = None

@@ -25,7 +25,11 @@ from bothways.transform.partition import in_partition
 
 
 def datasets(request: Request) -> list[Dataset]:
-    """Read people with their mapped fields, and the members of the mapped lists."""
+    """Read people with their mapped fields, and the members of the mapped lists.
+
+    Somebody who is on a list of one side may be on none of the other's, and known there: both
+    sides are read beyond their lists.
+    """
     lists = request.list_ids()
     if not lists:
         return []
@@ -34,7 +38,13 @@ def datasets(request: Request) -> list[Dataset]:
         fields = marketing_fields(request.account.mappings)
         return [
             Dataset(
-                "contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules
+                "contacts",
+                "contacts",
+                entity="contact",
+                fields=fields,
+                lists=lists,
+                everybody=True,
+                rules=rules,
             )
         ]
     held = {item.entity for item in request.lists.values()}

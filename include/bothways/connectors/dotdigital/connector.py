@@ -68,9 +68,10 @@ class DotdigitalConnector:
         *,
         since: str | None,
         lists: Sequence[str] = (),
+        everybody: bool = False,
     ) -> Iterator[Page]:
         """Yield pages of CONTACTS, with the memberships of ``lists``."""
-        return queries.read_contacts(self._client, fields, since, lists)
+        return queries.read_contacts(self._client, fields, since, lists, everybody=everybody)
 
     def find_contacts(
         self,

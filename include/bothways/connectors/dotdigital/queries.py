@@ -34,20 +34,25 @@ _FIELD_TYPES = {
 
 
 def read_contacts(
-    client: DotdigitalClient, fields: Fields, since: str | None, lists: Sequence[str]
+    client: DotdigitalClient,
+    fields: Fields,
+    since: str | None,
+    lists: Sequence[str],
+    *,
+    everybody: bool,
 ) -> Iterator[Page]:
-    """Yield contacts that changed since a watermark, or all, or all on these lists.
+    """Yield contacts that changed since a watermark, or all on these lists, or everybody.
 
     Memberships of ``lists`` come in the same pages. A changed contact without one is not on any
-    of them; whether leaving a list counts as a change of the contact is not documented.
+    of them; whether leaving a list counts as a change of the contact is not documented. That a
+    listing without a filter leaves out nobody whom one by list gives is assumed.
     """
     begun = client.clock.monotonic()
     query = _contact_query(fields, with_lists=bool(lists))
     if since is not None:
         query["~modified"] = f"gte::{since}"
-    pages = (
-        _by_list(client, query, lists) if lists and since is None else client.contact_pages(query)
-    )
+    by_list = bool(lists) and since is None and not everybody
+    pages = _by_list(client, query, lists) if by_list else client.contact_pages(query)
     wanted = frozenset(lists)
     yield from _closed_with(
         client,

@@ -105,6 +105,7 @@ class DynamicsConnector:
         *,
         since: str | None,
         lists: Sequence[str] = (),  # noqa: ARG002 - change tracking takes no filter
+        everybody: bool = False,  # noqa: ARG002
     ) -> Iterator[Page]:
         """Yield people of ``entity``, whole or what changed; memberships come separately.
 

@@ -194,12 +194,23 @@ def _sharing(
         )
         for side in fields
     }
+    alike["marketing"] = _holders(alike["marketing"])
     return (
         pd.concat([crm, alike["crm"]], ignore_index=True).drop_duplicates("id", ignore_index=True),
         pd.concat([marketing, alike["marketing"]], ignore_index=True).drop_duplicates(
             "id", ignore_index=True
         ),
     )
+
+
+def _holders(contacts: pd.DataFrame) -> pd.DataFrame:
+    """Keep the contact who has each address now.
+
+    A platform has an address once, so that of several contacts the others are gone, which no
+    read has told of those who are on no list. Whom a link leads to is added again after this.
+    """
+    latest = contacts.sort_values("modified_at", na_position="first", kind="stable")
+    return latest.drop_duplicates("email_key", keep="last")
 
 
 def _with_ends(

@@ -138,6 +138,21 @@ def test_a_read_of_lists_gives_each_member_once_with_all_memberships(
     assert set(ids) == {row["member_id"] for row in members}
 
 
+def test_everybody_is_read_in_one_call_for_each_page_with_the_memberships_of_these_lists(
+    sandbox: Any, dotdigital: Any
+) -> None:
+    sandbox.reset(people=200)
+    pages = list(
+        dotdigital.read_contacts("contact", {}, since=None, lists=["1", "2"], everybody=True)
+    )
+    assert sandbox.calls()["dotdigital"] == {"GET /contacts/v3": 1}
+    members = pa.concat_tables([page.members for page in pages]).to_pylist()
+    ids = {row["id"] for row in _rows(pages)}
+    assert ids == {str(row["id"]) for row in sandbox.table("dotdigital", "contacts")}
+    assert {row["list_id"] for row in members} == {"1", "2"}
+    assert {row["member_id"] for row in members} < ids
+
+
 def test_everybody_who_may_not_be_mailed_is_told_with_the_reason(
     sandbox: Any, dotdigital: Any, operations: Any
 ) -> None:
