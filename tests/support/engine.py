@@ -55,6 +55,9 @@ from tests.support.sandbox import (
 
 _numbers = itertools.count(1)
 
+# Taken before a world that is planned in parts sets another, which would stay for the next one.
+_PEOPLE_PER_PARTITION = partitions.PEOPLE_PER_PARTITION
+
 # What the sandbox's clock would make the tests wait for.
 AT_ONCE = {"dynamics": {"key_index_seconds": 0}, "dotdigital": {"import_seconds": 0}}
 
@@ -128,7 +131,7 @@ class World:
         os.environ["BOTHWAYS_INCLUDE"] = str(self.include)
         self.policy = RetryPolicy()
         self.missing_connections: list[str] = []
-        self.people_per_partition = partitions.PEOPLE_PER_PARTITION
+        self.people_per_partition = _PEOPLE_PER_PARTITION
         if prepare:
             if self._own_store:
                 self.store.migrate()
