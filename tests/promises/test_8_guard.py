@@ -75,6 +75,55 @@ def readers(world: World, sandbox: SandboxServer) -> Town:
     return town
 
 
+def empty(town: Town) -> None:
+    for row in town.crm.table("contact"):
+        town.crm.leave("Newsletter", row["contactid"])
+
+
+@pytest.mark.parametrize("limits", [{}, {"removals": None, "free": 1_000_000}])
+def test_a_list_that_would_become_empty_is_beyond_every_limit(
+    limits: dict[str, int | None], readers: Town
+) -> None:
+    readers.world.configure(guard=limits)
+    empty(readers)
+    run = readers.world.run("marketing_lists")
+    assert run.message == (
+        "Stopped by the guard, nothing was written: list `Newsletter` on the marketing platform "
+        "would be left empty by 24 removals."
+    )
+    assert len(readers.members()) == 24
+    readers.world.configure(guard=limits, settings={"on_guard": "ask"})
+    assert readers.world.run("marketing_lists", approve=True).counts["deleted"] == 24
+    assert readers.members() == []
+
+
+def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
+    for number in range(10):  # the side knows more people than the list has
+        readers.platform.contact(f"other{number}@mail.example", "Product updates")
+    readers.world.run("marketing_lists")
+    readers.world.configure(guard={"free": 3, "removals_percent": 20})
+    for row in readers.crm.table("contact")[:5]:
+        readers.crm.leave("Newsletter", row["contactid"])
+    run = readers.world.run("marketing_lists")
+    assert run.message == (
+        "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` on "
+        "the marketing platform of 24 members, 4 allowed."
+    )
+
+
+def test_a_persons_own_word_may_empty_a_list(world: World, sandbox: SandboxServer) -> None:
+    town = Town(world, sandbox)
+    town.on_both("ann@mail.example")
+    sandbox.advance(600)
+    world.configure(guard={})
+    town.sync()
+    town.act("unsubscribe", "ann@mail.example", list="Newsletter")
+    run = world.run("suppressions")
+    assert (run.status, run.counts["deleted"]) == ("Completed", 1)
+    assert world.run("marketing_lists", full_resync=True).status == "Completed"
+    assert town.on_lists() == ([], [])
+
+
 def left_unseen(town: Town) -> None:
     """Let people leave a platform list in a way that only a full read sees."""
     for number in range(3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,23 +25,81 @@ EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
 }
 
 
+_PLACES: Final[Mapping[Side, str]] = {"crm": "CRM", "marketing": "marketing platform"}
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One limit that a plan goes beyond."""
+    """One limit that a plan goes beyond.
+
+    Attributes:
+        side: Where it would be written.
+        effect: What there would be too much of.
+        planned: How much of it is planned.
+        allowed: How much is allowed.
+        known: Of how many people: of the side, or of the list.
+        list_name: The list that it is about; empty where it is about the whole side.
+    """
 
     side: Side
     effect: Effect
     planned: int
     allowed: int
     known: int
+    list_name: str = ""
 
     def sentence(self) -> str:
         """Return what the audit says."""
-        place = "CRM" if self.side == "crm" else "marketing platform"
+        place = _PLACES[self.side]
+        if not self.list_name:
+            return (
+                f"{self.planned} {self.effect} planned on the {place} of {self.known} known "
+                f"people, {self.allowed} allowed"
+            )
         return (
-            f"{self.planned} {self.effect} planned on the {place} of {self.known} known people, "
-            f"{self.allowed} allowed"
+            f"{self.planned} {self.effect} planned from list `{self.list_name}` on the {place} of "
+            f"{self.known} members, {self.allowed} allowed"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A list that a plan would leave without members, and not for their own word alone."""
+
+    side: Side
+    list_name: str
+    planned: int
+    known: int
+    effect: Effect = "removals"
+    allowed: int = 0
+
+    def sentence(self) -> str:
+        """Return what the audit says."""
+        return (
+            f"list `{self.list_name}` on the {_PLACES[self.side]} would be left empty by "
+            f"{self.planned} removals"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListChange:
+    """What a plan does to one list.
+
+    Attributes:
+        side: Whose list.
+        name: What the account's file calls it.
+        members: How many are on it before.
+        joins: How many join.
+        leaves: How many leave, for whatever reason.
+        inferred: How many of these leave because they are on the other side's list no more.
+    """
+
+    side: Side
+    name: str
+    members: int
+    joins: int
+    leaves: int
+    inferred: int
 
 
 def breaches(
@@ -59,6 +117,24 @@ def breaches(
         allowed = _allowed(effect, known[side], limits)
         if allowed is not None and number > allowed:
             found.append(Breach(side, effect, number, allowed, known[side]))
+    return found
+
+
+def list_breaches(changes: Iterable[ListChange], limits: GuardLimits) -> list[Breach | Emptied]:
+    """Compare what a plan does to each list with the limits, by the list's own size.
+
+    A list that would lose everybody is beyond them, whatever they say, since that is what a list
+    looks like whose counterpart was emptied by accident. A person's own word empties it freely.
+    """
+    found: list[Breach | Emptied] = []
+    for change in changes:
+        allowed = _allowed("removals", change.members, limits)
+        if change.inferred and not change.joins and change.leaves >= change.members:
+            found.append(Emptied(change.side, change.name, change.leaves, change.members))
+        elif allowed is not None and change.leaves > allowed:
+            found.append(
+                Breach(change.side, "removals", change.leaves, allowed, change.members, change.name)
+            )
     return found
 
 

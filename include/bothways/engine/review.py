@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from bothways.engine import guard
+from sqlalchemy import Connection
+
+from bothways.config.account import GuardLimits
+from bothways.engine import guard, lists
 from bothways.engine.run import Run
 from bothways.store import records, runs
-from bothways.store.counts import count_operations
+from bothways.store.counts import count_list_changes, count_operations
+from bothways.store.members import count_members
 from bothways.terms import SIDES, RunStatus
 
 
@@ -30,7 +34,7 @@ def review(run: Run) -> Verdict:
         planned = guard.effects(operations)
         known = {side: records.count_records(conn, **run.place(side)) for side in SIDES}
         limits = run.account.guard.limits(run.sync.name)
-        found = guard.breaches(planned, known, limits)
+        found = [*guard.breaches(planned, known, limits), *_list_breaches(conn, run, limits)]
         message = "; ".join(breach.sentence() for breach in found)
         ask = bool(found) and not run.options.dry_run and run.account.settings.on_guard == "ask"
         runs.set_guard(
@@ -48,6 +52,26 @@ def review(run: Run) -> Verdict:
     if found or run.options.dry_run:
         return Verdict([], message, ask)
     return Verdict(_chunk_numbers(run))
+
+
+def _list_breaches(
+    conn: Connection, run: Run, limits: GuardLimits
+) -> list[guard.Breach | guard.Emptied]:
+    pairs = lists.pairs(conn, run)
+    changes = []
+    for change in count_list_changes(conn, run_id=run.run_id):
+        list_id = getattr(pairs.get(change.list_key), change.target, "")
+        changes.append(
+            guard.ListChange(
+                side=change.target,
+                name=run.account.lists[change.list_key].name(change.target),
+                members=count_members(conn, **run.place(change.target), list_id=list_id),
+                joins=change.joins,
+                leaves=change.leaves,
+                inferred=change.inferred,
+            )
+        )
+    return guard.list_breaches(changes, limits)
 
 
 def answered(run: Run, *, approved: bool, by: str, note: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +103,27 @@ def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
         jobs.c.run_id == run_id, jobs.c.kind.is_not(None)
     )
     return read_frame(conn, query.group_by(*group).order_by(*group), _EFFECTS)
+
+
+def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
+    """Count who is to join and to leave each list of each side.
+
+    Returns:
+        Rows of target, list_key, joins, leaves and inferred: those of the leaves that follow from
+        the other side's list, and not from the person's own word or an undo.
+    """
+    place = (jobs.c.target, jobs.c.list_key)
+    leave = jobs.c.kind == "leave"
+    number = sa.func.count()
+    query = sa.select(
+        *place,
+        number.filter(jobs.c.kind == "join").label("joins"),
+        number.filter(leave).label("leaves"),
+        number.filter(leave, jobs.c.reason.in_(["left_crm", "left_marketing"])).label("inferred"),
+    ).where(
+        jobs.c.run_id == run_id, jobs.c.kind.in_(["join", "leave"]), jobs.c.list_key.is_not(None)
+    )
+    return conn.execute(query.group_by(*place).order_by(*place)).all()
 
 
 _NAMES = {"error": "errors"}

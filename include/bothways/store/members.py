@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
-from bothways.tables import LIST_MEMBERS, Side
+from bothways.tables import LIST_MEMBERS, Side, Status
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
 _STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))
@@ -122,6 +122,19 @@ def load_members(
     schema = LIST_MEMBERS.append(LIST_MEMBERS.field("changed_at").with_name("deleted_at"))
     asked = {"member_id": member_ids, "membership_id": membership_ids}
     return read_frame(conn, query.where(*matching(members, asked)), schema)
+
+
+def count_members(conn: sa.Connection, *, account: str, side: Side, list_id: str) -> int:
+    """Return how many people are on a list and have not unsubscribed from it."""
+    heard = members.c.status.in_([Status.MAILABLE.value, Status.PENDING.value])
+    query = sa.select(sa.func.count()).where(
+        members.c.account == account,
+        members.c.side == side,
+        members.c.list_id == list_id,
+        members.c.deleted_at.is_(None),
+        sa.or_(members.c.status.is_(None), heard),
+    )
+    return int(conn.execute(query).scalar_one())
 
 
 def _alive(*, written: bool) -> Changes:

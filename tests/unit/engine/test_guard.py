@@ -1,0 +1,97 @@
+"""The guard counts by side and by list, each by its own size."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from bothways.config.account import GuardLimits
+from bothways.engine.guard import Effect, ListChange, breaches, effects, list_breaches
+
+DEFAULT = GuardLimits()
+FREE = GuardLimits(removals=None, removals_percent=None, free=1_000_000)
+
+
+def change(members: int, leaves: int, inferred: int | None = None, joins: int = 0) -> ListChange:
+    said = leaves if inferred is None else inferred
+    return ListChange("crm", "News", members, joins, leaves, said)
+
+
+@pytest.mark.parametrize(
+    ("limits", "planned", "sentence"),
+    [
+        (DEFAULT, change(24, 23), None),
+        (DEFAULT, change(24, 24), "list `News` on the CRM would be left empty by 24 removals"),
+        (FREE, change(24, 24), "list `News` on the CRM would be left empty by 24 removals"),
+        (FREE, change(1, 1), "list `News` on the CRM would be left empty by 1 removals"),
+        (DEFAULT, change(24, 24, joins=1), None),
+        (DEFAULT, change(24, 24, inferred=0), None),
+        (DEFAULT, change(24, 24, inferred=1), "would be left empty by 24 removals"),
+        (
+            DEFAULT,
+            change(60, 26),
+            "26 removals planned from list `News` on the CRM of 60 members, 25 allowed",
+        ),
+        (DEFAULT, change(60, 26, inferred=0), "26 removals planned from list"),
+        (DEFAULT, change(300, 30), None),
+        (DEFAULT, change(300, 31), "of 300 members, 30 allowed"),
+        (FREE, change(300, 299), None),
+    ],
+)
+def test_what_a_list_may_lose(
+    limits: GuardLimits, planned: ListChange, sentence: str | None
+) -> None:
+    found = [breach.sentence() for breach in list_breaches([planned], limits)]
+    assert len(found) == (sentence is not None)
+    assert not found or str(sentence) in found[0]
+
+
+def test_what_counts_as_which_effect() -> None:
+    counted = pd.DataFrame(
+        [
+            ("crm", kind, entity, number)
+            for number, kind in enumerate(("leave", "suppress", "update", "create", "join"), 1)
+            for entity in ("contact", "lead", "suppression")
+        ],
+        columns=["target", "kind", "entity", "number"],
+    )
+    assert effects(counted) == {
+        ("crm", "removals"): 2,
+        ("crm", "suppressions"): 4,
+        ("crm", "overwrites"): 6,
+        ("crm", "creations"): 8,
+    }
+
+
+@pytest.mark.parametrize("effect", ["removals", "suppressions", "overwrites", "creations"])
+@pytest.mark.parametrize(
+    ("absolute", "percent", "free", "known", "allowed"),
+    [
+        (50, 10, 5, 300, 30),
+        (20, 10, 5, 300, 20),
+        (20, None, 5, 300, 20),
+        (3, None, 5, 300, 3),
+        (None, 10, 5, 300, 30),
+        (None, 10, 40, 300, 40),
+        (20, 10, 40, 300, 20),
+        (0, 10, 5, 300, 0),
+        (None, 2.5, 0, 300, 7),
+    ],
+)
+def test_the_smaller_of_number_and_share_is_allowed(  # noqa: PLR0917
+    effect: Effect, absolute: int | None, percent: float | None, free: int, known: int, allowed: int
+) -> None:
+    limits = GuardLimits.model_validate(
+        {effect: absolute, f"{effect}_percent": percent, "free": free}
+    )
+    people = {"crm": known, "marketing": 1_000_000}
+    assert breaches({("crm", effect): allowed}, people, limits) == []
+    (found,) = breaches({("crm", effect): allowed + 1}, people, limits)
+    assert found.sentence() == (
+        f"{allowed + 1} {effect} planned on the CRM of {known} known people, {allowed} allowed"
+    )
+
+
+def test_without_limits_any_number_is_allowed() -> None:
+    limits = GuardLimits(creations=None, creations_percent=None)
+    assert breaches({("crm", "creations"): 1_000_000}, {"crm": 1}, limits) == []
