@@ -112,18 +112,27 @@ def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFram
     Args:
         conn: An open transaction.
         run_id: The run.
-        operations: OPERATIONS; a person is known by `record_id` and by `source_id`.
+        operations: OPERATIONS with `email_key`; a person is known by `record_id`, `source_id`
+            and the address, which several records may share.
     """
     ids = pd.concat([operations["record_id"], operations["source_id"]]).dropna().drop_duplicates()
-    with staged(conn, columns_of(jobs, "record_id"), pd.DataFrame({"record_id": ids})) as asked:
-        query = sa.select(jobs.c.record_id).where(
+    by_id = _written(conn, run_id, "record_id", ids)
+    by_key = _written(conn, run_id, "email_key", operations["email_key"].dropna())
+    ours = operations["record_id"].isin(by_id) | operations["source_id"].isin(by_id)
+    return ours | operations["email_key"].isin(by_key)
+
+
+def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -> pd.Series:
+    """Return which of these values the run's written jobs have in a column."""
+    asked_for = pd.DataFrame({column: values.drop_duplicates()})
+    with staged(conn, columns_of(jobs, column), asked_for) as asked:
+        query = sa.select(jobs.c[column]).where(
             jobs.c.run_id == run_id,
             jobs.c.result.in_(_WRITTEN),
-            jobs.c.record_id.in_(sa.select(asked.c.record_id)),
+            jobs.c[column].in_(sa.select(asked.c[column])),
         )
-        schema = pa.schema([pa.field("record_id", pa.string())])
-        found = read_frame(conn, query.distinct(), schema)["record_id"]
-    return operations["record_id"].isin(found) | operations["source_id"].isin(found)
+        schema = pa.schema([pa.field(column, pa.string())])
+        return read_frame(conn, query.distinct(), schema)[column]
 
 
 def kept_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
