@@ -249,6 +249,21 @@ EXAMPLES: dict[str, list[Step]] = {
         ("crm_join", 0),
         ("sync", "marketing_lists"),
     ],
+    "a field that has a value is mapped to another column of the platform": [
+        ("crm_new", "contact", 0, True),
+        ("crm_edit", 0, 1, 0),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("field_mapped", 1),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody unsubscribes, and has a new address in the CRM": [
+        ("crm_new", "contact", 0, True),
+        ("sync", "marketing_lists"),
+        ("pf_no", 0, "unsubscribe"),
+        ("crm_address", 0, 1),
+        ("sync", "suppressions"),
+    ],
 }
 
 

@@ -117,6 +117,20 @@ def test_an_address_that_another_contact_has_is_refused_until_it_is_free(town: T
     assert town.at_rest()
 
 
+def test_a_record_that_leaves_a_shared_address_takes_nobody_off_a_list(town: Town) -> None:
+    lead = town.crm.lead("bob@mail.example")
+    town.crm.join("Product updates", lead)
+    town.on_both("ann@mail.example", "bob@mail.example")
+    town.crm.change("leads", lead, emailaddress1="ann@mail.example")
+    for _ in range(2):
+        town.sync()
+    both = ["ann@mail.example", "bob@mail.example"]
+    assert town.on_lists() == (both, both)
+    assert town.members("Product updates") == town.crm.members("Product updates") == both
+    assert (len(town.crm.table("contact")), len(town.crm.table("lead"))) == (2, 2)
+    assert town.at_rest()
+
+
 def test_a_merged_crm_record_hands_its_contact_to_the_one_that_stays(town: Town) -> None:
     kept = town.crm.contact("ann@new.example", firstname="Ann")
     (lost,) = town.on_both("ann@mail.example", firstname="A.")

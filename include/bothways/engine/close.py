@@ -192,6 +192,8 @@ def _keep_agreement(conn: Connection, run: Run) -> None:
     ids = pd.concat([kept_back["record_id"], kept_back["source_id"]])
     for rows in _staged(run, "dropped"):
         links.remove_links(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
+    for rows in _staged(run, "parted"):
+        list_states.forget_joined(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
     for staged in _staged(run, "links"):
         rows = _sound(staged, ids)
         links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))

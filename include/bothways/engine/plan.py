@@ -24,7 +24,7 @@ from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
 
 # What a plan lets the last step keep, once its jobs have their verdicts.
-AFTERWARDS = ("dropped", "links", "baselines", "states", "lifted")
+AFTERWARDS = ("dropped", "parted", "links", "baselines", "states", "lifted")
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 

@@ -89,6 +89,23 @@ def load_states(
     return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), _SCHEMA)
 
 
+def forget_joined(conn: sa.Connection, *, account: str, frame: Rows) -> int:
+    """Forget that two were on lists together who are not one person; return how many rows went.
+
+    A word against a list stays.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        frame: entity, crm_id and marketing_id.
+    """
+    ends = ("entity", "crm_id", "marketing_id")
+    with staged(conn, columns_of(states, *ends), frame) as given:
+        same = (states.c[name] == given.c[name] for name in ends)
+        joined = (states.c.account == account, states.c.state == "joined")
+        return conn.execute(states.delete().where(*joined, *same)).rowcount
+
+
 def load_unseen(
     conn: sa.Connection, *, account: str, pairs: Sequence[ListPair], run_id: int
 ) -> pd.DataFrame:

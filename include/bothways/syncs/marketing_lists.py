@@ -17,7 +17,7 @@ from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.gather import gather
-from bothways.syncs.two_way.lists import ListPlan, plan_list
+from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
 from bothways.syncs.two_way.persons import Persons, persons
 from bothways.syncs.two_way.silent import silent_differences
 from bothways.tables import FieldType, Side
@@ -74,11 +74,12 @@ def plan(inputs: Inputs) -> Plan:
     gathered = gather(inputs, fields)
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
+    gathered = replace(gathered, states=_of_one_person(gathered.states, found.parted))
     named = _named(inputs, _of_partition(inputs, found.rows))
     heard = judged(inputs, named, gathered.silent, gathered.last_words)
     people = heard.rows
     if people.empty:
-        return Plan(joined([]), dropped=found.dropped)
+        return Plan(joined([]), dropped=found.dropped, parted=found.parted)
     in_step = _in_step(people)
     field_plan = plan_fields(inputs, gathered, in_step)
     created: set[str] = set()
@@ -99,6 +100,19 @@ def plan(inputs: Inputs) -> Plan:
 def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:
     mapping = request.account.mappings.get(entity)
     return mapping.vendor_fields("crm") if mapping else {}
+
+
+def _of_one_person(states: pd.DataFrame, parted: pd.DataFrame) -> pd.DataFrame:
+    """Leave out that two were on a list together who have turned out to be two people.
+
+    Neither was removed by anybody: for each of them it is a first sync. A word against a list is
+    kept, whoever of them said it.
+    """
+    if parted.empty:
+        return states
+    ends = ["entity", "crm_id", "marketing_id"]
+    apart = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(parted[ends]))
+    return states[~(apart & states["state"].eq(JOINED))]
 
 
 def _in_step(people: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +158,7 @@ def _together(fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: J
         baselines=fields.baselines,
         states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
         dropped=found.dropped[["entity", "crm_id"]],
+        parted=found.parted,
         lifted=heard.lifted,
     )
 
