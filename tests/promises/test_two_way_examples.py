@@ -264,6 +264,24 @@ EXAMPLES: dict[str, list[Step]] = {
         ("crm_address", 0, 1),
         ("sync", "suppressions"),
     ],
+    "somebody unsubscribes, and swaps addresses with another in the CRM": [
+        ("crm_new", "contact", 0, True),
+        ("crm_new", "contact", 1, True),
+        ("sync", "marketing_lists"),
+        ("pf_no", 0, "unsubscribe"),
+        ("crm_swap", 0, 1),
+        ("sync", "suppressions"),
+    ],
+    "somebody is flagged in the CRM, and the flag is cleared again": [
+        ("crm_new", "contact", 0, True),
+        ("sync", "marketing_lists"),
+        ("crm_flag", 0),
+        ("sync", "suppressions"),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("crm_unflag", 0),
+        ("sync", "marketing_lists"),
+    ],
 }
 
 

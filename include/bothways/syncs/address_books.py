@@ -205,7 +205,12 @@ class _ListPlan:
             crm_silent=people["email_key"].isin(silent["email_key"].dropna())
             | crm_id.isin(silent["id"]),
             state=self._states(crm_id),
-            key=creation_key(self._inputs.account.name, self._entity, people["id"]),
+            key=known.keys_to_create(
+                self._inputs,
+                self._entity,
+                creation_key(self._inputs.account.name, self._entity, people["id"]),
+                people["email_key"],
+            ),
         )
 
     def _linked(self, ids: pd.Series) -> pd.Series:

@@ -88,6 +88,34 @@ def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
     return erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=email_keys)
 
 
+def keys_to_create(
+    inputs: Inputs, entity: str, keys: pd.Series, email_keys: pd.Series
+) -> pd.Series:
+    """Return what CRM records are to be created by: another key where a key's record is taken.
+
+    A record that was made for somebody keeps its key when it becomes somebody else's, with an
+    address of its own; a creation by that key would find it, and write over it.
+
+    Args:
+        inputs: The plan's inputs.
+        entity: What is to be created.
+        keys: The keys that repeats of a creation share.
+        email_keys: The addresses of those who are to be created, over the same index.
+    """
+    found = records.load_records(
+        inputs.conn,
+        account=inputs.account.name,
+        side="crm",
+        entity=entity,
+        external_keys=_distinct(keys),
+        with_deleted=False,
+    )
+    holders = found.dropna(subset="external_key").drop_duplicates("external_key")
+    holders = holders.set_index("external_key")
+    taken = looked_up(keys, holders["email_key"]).ne(email_keys).fillna(value=False)
+    return keys.mask(taken, keys + "-" + looked_up(keys, holders["id"]))
+
+
 def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
     """Return for each key its value, null where there is none; the values keep their type.
 

@@ -337,7 +337,10 @@ class _Work:
     def _key(self, rows: pd.DataFrame, side: Side) -> pd.Series:
         """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
         if side == "crm":
-            return creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
+            key = creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
+            return known.keys_to_create(
+                self._inputs, self._entity, key, rows["marketing_email_key"]
+            )
         return rows["crm_email_key"]
 
     def _create(self, rows: pd.DataFrame, key: pd.Series, side: Side) -> pd.DataFrame:
