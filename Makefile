@@ -11,7 +11,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test test-distributed test-dates soak lint format lock bench runtime tools
+.PHONY: help demo stop clean sandbox test test-distributed test-dates soak mutants lint format lock bench runtime tools
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: tools ## measure speed of plans, calls and memory of a two-way sync, and 
 
 soak: tools ## live 10,000 random histories between both vendors (BOTHWAYS_HISTORIES=n for fewer)
 	@BOTHWAYS_HISTORIES=$${BOTHWAYS_HISTORIES:-10000} $(RUN) -m pytest $(SIDE_BY_SIDE) tests/soak -m soak
+
+mutants: tools ## break what consent and data rest on, and see which tests notice (ONLY=guard for a part)
+	@$(RUN) -m tests.mutants $(ONLY)
 
 lint: tools ## check style, types and the direction of imports
 	@$(BIN)/ruff check .

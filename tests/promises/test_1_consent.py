@@ -217,6 +217,7 @@ def test_a_list_that_the_crm_has_not_got_yet_is_not_read_past(
         platform.contact(f"{name}@mail.example", "Webinar guests")
     sandbox.act("dotdigital", "unsubscribe", email="ann@mail.example", list="Webinar guests")
     ann = crm.contact("ann@mail.example")
+    sandbox.advance(1800)  # longer ago than reads overlap
     assert world.run("suppressions").counts["total"] == 0
     world.run("address_books")
     assert crm.members("Guests") == ["bob@mail.example"]
@@ -224,6 +225,21 @@ def test_a_list_that_the_crm_has_not_got_yet_is_not_read_past(
     record = crm.suppressions(crm.list_id("Guests"))["ann@mail.example"]
     assert record["bw_contactid"] == ann
     assert platform.statuses()["ann@mail.example"].lower() == "subscribed"
+
+
+def test_an_unsubscribe_from_a_list_that_is_locked_is_not_read_past(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    platform.contact("ann@mail.example", "Newsletter")
+    crm.join("Newsletter", crm.contact("ann@mail.example"))
+    sandbox.act("dotdigital", "unsubscribe", email="ann@mail.example", list="Newsletter")
+    crm.change("lists", crm.list_id("Newsletter"), lockstatus=True)
+    sandbox.advance(1800)  # longer ago than reads overlap
+    assert world.run("suppressions").status == "Completed With Errors"
+    crm.change("lists", crm.list_id("Newsletter"), lockstatus=False)
+    assert crm.members("Newsletter") == ["ann@mail.example"]
+    assert world.run("suppressions").status == "Completed"
+    assert crm.members("Newsletter") == []
 
 
 @pytest.mark.parametrize(("flag", "keep"), [(True, False), (False, True), (False, False)])

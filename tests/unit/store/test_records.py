@@ -240,10 +240,11 @@ def test_a_full_read_of_a_list_ends_what_it_has_not_seen(conn: sa.Connection) ->
     first = open_run(conn)
     _member(conn, first, {"member_id": "1"}, {"member_id": "2"}, {"member_id": "3", "list_id": "b"})
     second = open_run(conn, "second")
+    _member(conn, first, {"member_id": "4"}, written=True)
     _member(conn, second, {"member_id": "1", "entity": None})
     _member(conn, second, {"member_id": "1"})
     swept = members.sweep_members(conn, **CRM, list_ids=["list"], run_id=second)
     assert swept == 1
-    assert {member for member, _ in _lasting(conn)} == {"1", "3"}
+    assert {member for member, _ in _lasting(conn)} == {"1", "3", "4"}
     only = members.load_members(conn, **CRM, list_ids=["b"], member_ids=pd.Series(["1", "3"]))
     assert only["member_id"].tolist() == ["3"]

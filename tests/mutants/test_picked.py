@@ -1,0 +1,50 @@
+"""The mutants that matter most are noticed, each by the test that is about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.picked import PICKED, Mutant
+
+ROOT = Path(__file__).parents[2]
+FAILED = 1  # pytest's exit code for tests that failed, and for nothing else
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the library to break."""
+    folder = tmp_path_factory.mktemp("mutants")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "include" / "bothways", folder / "bothways", ignore=ignored)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", PICKED, ids=[mutant.name for mutant in PICKED])
+def test_a_mutant_is_noticed(mutant: Mutant, library: Path) -> None:
+    module = library / "bothways" / mutant.module
+    sound = module.read_text(encoding="utf-8")
+    assert sound.count(mutant.code) == 1, f"{mutant.code!r} does not stand once in {mutant.module}"
+    module.write_text(sound.replace(mutant.code, mutant.instead), encoding="utf-8")
+    try:
+        done = _run(mutant.test, library)
+    finally:
+        module.write_text(sound, encoding="utf-8")
+    assert done.returncode == FAILED, f"{mutant.name}, and nobody notices:\n{done.stdout[-2000:]}"
+
+
+def _run(test: str, library: Path) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    env |= {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", test]
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
