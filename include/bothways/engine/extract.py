@@ -36,7 +36,7 @@ from bothways.store import records, runs, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
-from bothways.tables import LIST_MEMBERS, Side
+from bothways.tables import LIST_MEMBERS, Side, Status
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 
@@ -227,11 +227,14 @@ class Reading:
     def _keep(self, page: Page, *, beyond_lists: bool = False) -> int:
         rows = _with_keys(page.rows)
         self.page_number += 1
-        staged = self._concerned(rows, page.members) if beyond_lists else rows
+        staged, members = rows, page.members
+        if beyond_lists:
+            members = None if page.members is None else _on_their_lists(page.members)
+            staged = self._concerned(rows, members)
         self.run.staging.write_page(self.side, self.dataset.name, self.page_number, staged)
-        if page.members is not None:
+        if members is not None:
             self.run.staging.write_page(
-                self.side, members_of(self.dataset.name), self.page_number, _with_keys(page.members)
+                self.side, members_of(self.dataset.name), self.page_number, _with_keys(members)
             )
         with self.run.store.begin() as conn:
             self._absorb(conn, rows, page.members)
@@ -322,6 +325,12 @@ class Reading:
     def _note(self, sentence: str) -> None:
         with self.run.store.begin() as conn:
             runs.note(conn, run_id=self.run.run_id, sentence=sentence)
+
+
+def _on_their_lists(members: pa.Table) -> pa.Table:
+    """Leave out who has unsubscribed from a list, as a read of that list alone does."""
+    there = pa.array([Status.MAILABLE.value, Status.PENDING.value])
+    return members.filter(pc.is_in(members["status"], value_set=there))
 
 
 def _ended_on(suppressed: pa.Table) -> pa.Table:
