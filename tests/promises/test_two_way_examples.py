@@ -66,6 +66,14 @@ EXAMPLES: dict[str, list[Step]] = {
         ("pf_no", 2, "complain"),
         ("crm_address", 1, 3),
     ],
+    "a lead that shares a platform contact with a contact turns out to be somebody else": [
+        ("crm_new", "contact", 0, True),
+        ("pf_new", 1, (0, 1)),
+        ("crm_new", "lead", 2, True),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("crm_address", 3, 0),
+    ],
     "two linked people swap their addresses in the CRM": [
         ("crm_new", "contact", 0, True),
         ("crm_new", "contact", 1, True),

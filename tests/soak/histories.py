@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from tests.soak.life import Life, Step
@@ -41,15 +41,16 @@ CHANGES = st.one_of(
     ARRIVALS,
     _step("crm_edit", _PERSON, _FIELD, _VALUE),
     _step("pf_edit", _PERSON, _FIELD, _VALUE),
-    _step("contact_address", _PERSON, st.none() | _ADDRESS),
+    _step("crm_address", _PERSON, st.none() | _ADDRESS),
     _step("pf_address", _PERSON, _ADDRESS),
-    _step("contact_swap", _PERSON, _PERSON),
+    _step("crm_swap", _PERSON, _PERSON),
     _step("pf_swap", _PERSON, _PERSON),
     _step("crm_join", _PERSON),
     _step("crm_leave", _PERSON),
     _step("pf_join", _PERSON, _LIST),
     _step("pf_leave", _PERSON, _LIST),
     _step("crm_flag", _PERSON),
+    _step("crm_unflag", _PERSON),
     _step("crm_suppress", _ADDRESS),
     _step("pf_no", _PERSON, st.sampled_from(["unsubscribe", "bounce", "complain", "suppress"])),
     _step("pf_no_list", _PERSON, _LIST),
@@ -67,6 +68,8 @@ IN_CHARGE = st.one_of(
     _step("list_mapped", _LIST, _SIDE),
     _step("list_renamed", _LIST, _SIDE),
     _step("list_key", _LIST),
+    _step("field_mapped", _FIELD),
+    _step("field_decided", _FIELD, st.integers(0, 2)),
 )
 WAITS = st.sampled_from([[], [("wait",)], [("wait",)]])
 # One in ten is an act of the people in charge.
@@ -129,6 +132,7 @@ def live(
     )
     @given(HISTORIES)
     def lived(steps: list[Step]) -> None:
+        note(f"The history, to be pasted into test_two_way_examples.py: {steps!r}")
         world = make_world(**ACCOUNT)
         try:
             life = Life(world, sandbox)

@@ -87,22 +87,6 @@ class Life:
             for number, address in zip((one, other), reversed(addresses), strict=True):
                 self._change(number, {"emailaddress1": address})
 
-    def contact_address(self, record: int, address: int | None) -> None:
-        """Change a contact's address. A lead that shares a contact of the platform with one of the
-        CRM and gets somebody else's address does not come to rest yet.
-        """
-        if self._is_contact(record):
-            self.crm_address(record, address)
-
-    def contact_swap(self, one: int, other: int) -> None:
-        """Two contacts exchange their addresses; leads do not, as above."""
-        if self._is_contact(one) and self._is_contact(other):
-            self.crm_swap(one, other)
-
-    def _is_contact(self, record: int) -> bool:
-        row = self._record(record)
-        return bool(row) and row["entity"] == "contact"
-
     def crm_join(self, record: int) -> None:
         row = self._record(record)
         own = row and self._setting.list_of(row["entity"]).ids["crm"]

@@ -32,7 +32,7 @@ from bothways.transform.columns import column, frame
 from bothways.transform.held import Held, Side, places, take_rows, truths
 from bothways.transform.kernels import Array, pc
 from bothways.transform.merged_records import follow_merges
-from bothways.transform.speakers import elect
+from bothways.transform.speakers import elect, settle
 
 _TEXT = pa.string()
 
@@ -43,8 +43,9 @@ class Matches:
 
     Attributes:
         pairs: `entity`, `crm_id`, `marketing_id`, `email_key` (the address that the link was made
-            by), `speaks`, `new_link` and `case` (null where there is nothing to tell). Every
-            link of a person whom a row on either side touches, and every new one.
+            by), `speaks`, `new_link` (it is to be stored: new, or another record speaks than did)
+            and `case` (null where there is nothing to tell). Every link of a person whom a row on
+            either side touches, and every new one.
         crm_only: `entity`, `crm_id` and `case` of live CRM records without a platform contact.
         marketing_only: `marketing_id` and `case` of live platform contacts without a CRM record.
         dropped: `entity`, `crm_id`, `marketing_id` and `case` (``merged``, ``left``, ``re_added``)
@@ -69,7 +70,7 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
     """
     people, contacts = Side.crm(crm), Side.marketing(marketing)
     following, handed_over = follow_merges(links, crm)
-    held, back = _bring_back(Held.of(following, people, contacts), people, contacts)
+    held, back = _bring_back(Held.of(settle(following), people, contacts), people, contacts)
     held, left = _let_go(held, people, contacts)
     found, crm_only = _match_addresses(people, contacts, held)
     return Matches(
@@ -234,8 +235,10 @@ def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     person = column(old, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
     touched = (np.bincount(person, weights=old["touched"], minlength=1) > 0)[person]
     old, person = old[touched].reset_index(drop=True), person[touched]
-    old["speaks"] = elect(old, person, people.rows)
-    old["new_link"] = old["new_link"].fillna(value=False)
+    speaks = elect(old, person, people.rows)
+    told = old["speaks"].ne(speaks).fillna(value=False)
+    old["new_link"] = old["new_link"].fillna(value=False).mask(told, other=True)
+    old["speaks"] = speaks
     pairs: pd.DataFrame = old[_PAIRS]
     return pairs
 

@@ -12,6 +12,30 @@ from bothways.transform.kernels import pc
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
+_RANKS = {"contact": 0, "lead": 1}
+
+
+def settle(links: pd.DataFrame) -> pd.DataFrame:
+    """Leave one record that speaks for each contact, where several were stored as speaking.
+
+    A platform contact who is on lists of contacts and of leads becomes a record of each: every one
+    of them was new, and alone. A contact speaks before a lead, then the lowest id.
+
+    Args:
+        links: `entity`, `crm_id`, `marketing_id`, `speaks` and `new_link`, which becomes true where
+            `speaks` changes.
+    """
+    speaking = links[links["speaks"].fillna(value=False)]
+    several = speaking[speaking["marketing_id"].duplicated(keep=False)]
+    if several.empty:
+        return links
+    ranked = several.assign(rank=several["entity"].map(_RANKS).fillna(len(_RANKS)))
+    ranked = ranked.sort_values(["marketing_id", "rank", "entity", "crm_id"])
+    silenced = links.index.isin(ranked.index[ranked["marketing_id"].duplicated()])
+    return links.assign(
+        speaks=links["speaks"].mask(silenced, other=False),
+        new_link=links["new_link"].mask(silenced, other=True),
+    )
 
 
 def elect(pairs: pd.DataFrame, person: np.ndarray, people: pd.DataFrame) -> pd.Series:
@@ -53,7 +77,7 @@ def _first_of_each(
         "gone": pa.array(some["gone"].to_numpy(dtype=bool)),
         "silent": pc.invert(flag(some, "speaks", default=False)),
         "inactive": pc.invert(active),
-        "rank": pc.fill_null(pc.index_in(entity, value_set=pa.array(["contact", "lead"])), 2),
+        "rank": pc.fill_null(pc.index_in(entity, value_set=pa.array(list(_RANKS))), len(_RANKS)),
         "entity": entity,
         "modified_at": take_rows(column(people, "modified_at", _TIME), row),
         "crm_id": column(some, "crm_id", _TEXT),

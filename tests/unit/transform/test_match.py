@@ -253,3 +253,23 @@ def test_nothing_in_gives_nothing_out() -> None:
     found = match(contacts(), contacts(), links(ANNA))
     assert found.pairs.empty
     assert found.dropped.empty
+
+
+def test_of_two_records_that_were_made_from_one_contact_the_lead_may_leave() -> None:
+    found = match(
+        contacts(person("lead", "ben@x", entity="lead")),
+        contacts(),
+        links(("contact", "anna", "1", "anna@x", True), ("lead", "lead", "1", "anna@x", True)),
+    )
+    assert records(found.dropped, "crm_id", "case") == [("lead", "left")]
+    assert records(found.crm_only, "crm_id", "case") == [("lead", None)]
+
+
+def test_who_speaks_from_now_on_is_told() -> None:
+    found = match(
+        contacts(person("anna", "anna@x", deleted=True), person("lead", "anna@x", entity="lead")),
+        contacts(),
+        links(("contact", "anna", "1", "anna@x", True), ("lead", "lead", "1", "anna@x", False)),
+    )
+    assert pairs(found) == [("anna", "1", False, "deleted_in_crm"), ("lead", "1", True, None)]
+    assert found.pairs["new_link"].tolist() == [True, True]
