@@ -126,6 +126,28 @@ PICKED = [
         f"{_CONSENT}::test_a_deleted_record_of_the_crm_alone_ends_no_suppression",
     ),
     Mutant(
+        "a contact that was read before the word ends it",
+        "syncs/two_way/consent.py",
+        'later = (modified > told["told_at"]).fillna(value=False)',
+        "later = modified.notna()",
+        f"{_CONSENT}::test_a_contact_that_was_read_before_the_word_does_not_end_it",
+    ),
+    Mutant(
+        "a flag holds for one record of a person and not for the others",
+        "syncs/two_way/consent.py",
+        'word = own_word.fillna(crm).groupby(rows["person"]).transform("first")',
+        "word = own_word.fillna(crm)",
+        f"{_CONSENT}"
+        "::test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address",
+    ),
+    Mutant(
+        "what the ledger says of the platform's address is not asked",
+        "syncs/two_way/consent.py",
+        'word = known.looked_up(rows["marketing_email_key"], of_address)',
+        'word = known.looked_up(rows["crm_email_key"], of_address)',
+        f"{_CONSENT}::test_a_word_on_the_platforms_address_counts_under_the_crms_new_one",
+    ),
+    Mutant(
         "a second unsubscribe is taken for the one that was lifted",
         "store/suppressions.py",
         "later = sa.func.coalesce(new.told_at > old.told_at, sa.false())",

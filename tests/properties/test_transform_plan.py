@@ -216,38 +216,87 @@ def one(
 
 
 @pytest.mark.parametrize(
-    ("case", "wanted"),
+    ("values", "wanted"),
     [
-        (one("x", "x", "x"), ("", "x")),
-        (one("x", "y", "x"), ("to_marketing", "y")),
-        (one("x", "x", "y"), ("to_crm", "y")),
-        (one("x", "y", "y"), ("", "y")),
-        (one("x", None, "x"), ("to_marketing", None)),
-        (one("x", "x", None), ("to_crm", None)),
-        (one(None, "x", None), ("to_marketing", "x")),
-        (one(None, None, "x"), ("to_crm", "x")),
-        (one("x", "y", "z"), ("to_marketing", "y", "crm")),
-        (one("x", "y", "z", "theirs"), ("to_crm", "z", "marketing")),
-        (one("x", None, "z"), ("to_marketing", None, "crm")),
-        (one(None, "y", "z"), ("to_marketing", "y", "crm")),
-        (one("x", "y", "z", "newest", (DAY, LATER)), ("to_crm", "z", "marketing")),
-        (one("x", "y", "z", "newest", (LATER, DAY)), ("to_marketing", "y", "crm")),
-        (one("x", "y", "z", "newest", (DAY, DAY)), ("to_marketing", "y", "crm")),
-        (one("x", "y", "z", "newest", (None, DAY)), ("to_crm", "z", "marketing")),
-        (one("lon", "longer", "lon"), ("", "lon")),
-        (one("longer", "lon", "new"), ("to_crm", "new")),
-        (one(1.0, 1.04, 1.0, "score"), ("", 1.0)),
-        (one("x", "y", "x", "up"), ("to_crm", "x")),
-        (one("x", "x", "y", "up"), ("to_crm", "y")),
-        (one("x", "y", "z", "up"), ("to_crm", "z", "marketing")),
-        (one(None, "y", None, "up"), ("", None)),
-        (one("x", "x", None, "up"), ("to_crm", None)),
-        (one("x", "x", "y", "down"), ("to_marketing", "x")),
-        (one(None, None, "y", "down"), ("", None)),
+        (("x", "x", "x"), ("", "x")),
+        (("x", "y", "x"), ("to_marketing", "y")),
+        (("x", "x", "y"), ("to_crm", "y")),
+        (("x", "y", "y"), ("", "y")),
+        (("x", None, "x"), ("to_marketing", None)),
+        (("x", "x", None), ("to_crm", None)),
+        ((None, "x", None), ("to_marketing", "x")),
+        ((None, None, "x"), ("to_crm", "x")),
+        (("x", "y", "z"), ("to_marketing", "y", "crm")),
+        (("x", "y", "z", "theirs"), ("to_crm", "z", "marketing")),
+        (("x", None, "z"), ("to_marketing", None, "crm")),
+        ((None, "y", "z"), ("to_marketing", "y", "crm")),
+        (("x", "y", "z", "newest", (DAY, LATER)), ("to_crm", "z", "marketing")),
+        (("x", "y", "z", "newest", (LATER, DAY)), ("to_marketing", "y", "crm")),
+        (("x", "y", "z", "newest", (DAY, DAY)), ("to_marketing", "y", "crm")),
+        (("x", "y", "z", "newest", (None, DAY)), ("to_crm", "z", "marketing")),
+        (("lon", "longer", "lon"), ("", "lon")),
+        (("longer", "lon", "new"), ("to_crm", "new")),
+        ((1.0, 1.04, 1.0, "score"), ("", 1.0)),
+        (("x", "y", "x", "up"), ("to_crm", "x")),
+        (("x", "x", "y", "up"), ("to_crm", "y")),
+        (("x", "y", "z", "up"), ("to_crm", "z", "marketing")),
+        ((None, "y", None, "up"), ("", None)),
+        (("x", "x", None, "up"), ("to_crm", None)),
+        (("x", "x", "y", "down"), ("to_marketing", "x")),
+        ((None, None, "y", "down"), ("", None)),
     ],
 )
-def test_each_case_of_a_merge(case: tuple[Any, ...], wanted: tuple[Any, ...]) -> None:
-    assert case == wanted
+def test_each_case_of_a_merge(values: tuple[Any, ...], wanted: tuple[Any, ...]) -> None:
+    assert one(*values) == wanted
+
+
+def test_a_conflict_is_recorded_with_its_row_and_both_values() -> None:
+    rows = [
+        ({name: "x"}, {name: crm}, {name: marketing}, DAY, LATER)
+        for name, crm, marketing in [
+            ("field:ours", "y", "x"),
+            ("field:ours", "y", "z"),
+            ("field:newest", "y", "z"),
+        ]
+    ]
+    rows.append(({"field:score": 1.0}, {"field:score": 2.0}, {"field:score": 3.0}, DAY, DAY))
+    found, _ = merged(rows)
+    assert records(found.conflicts, *found.conflicts.columns) == [
+        (1, "ours", "y", "z", "crm"),
+        (2, "newest", "y", "z", "marketing"),
+        (3, "score", "2", "3", "crm"),
+    ]
+
+
+def test_fields_that_one_side_has_not_got_are_left_out_and_the_base_may_lack_rows() -> None:
+    values = {"field:ours": "y", "field:theirs": "y", "field:score": 1.0}
+    crm, marketing = shared([values] * 2), shared([{**values, "field:theirs": "z"}] * 2)
+    times = pd.Series([DAY, DAY])
+    found = merge(
+        pd.DataFrame({"field:theirs": ["z"]}, index=[1]),
+        crm[["field:ours", "field:theirs"]],
+        marketing[["field:theirs", "field:score"]],
+        MAPPING,
+        crm_modified=times,
+        marketing_modified=times,
+    )
+    assert list(found.values.columns) == ["field:theirs"]
+    assert found.to_crm["field:theirs"].tolist() == [True, False]
+    assert found.to_marketing["field:theirs"].tolist() == [False, True]
+    assert found.conflicts["row"].tolist() == [0]
+
+
+def test_sides_that_are_not_of_the_same_rows_are_refused() -> None:
+    times = pd.Series([DAY])
+    with pytest.raises(ValueError, match=r"^the sides' rows are not aligned; give both frames"):
+        merge(
+            None,
+            shared([{}]),
+            shared([{}]).set_axis([7], axis=0),
+            MAPPING,
+            crm_modified=times,
+            marketing_modified=times,
+        )
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -266,6 +315,23 @@ def test_a_value_that_could_not_be_read_is_left_alone(side: Side) -> None:
     cleared = found.to_crm if side == "marketing" else found.to_marketing
     assert cleared["field:score"].tolist() == [False, True]
     assert found.values["field:score"].tolist() == [5.0, pd.NA]
+
+
+def test_values_that_could_not_be_read_on_either_side_are_left_alone() -> None:
+    told = [pd.DataFrame({"field:score": [True]}, index=[row]) for row in (0, 1)]
+    crm, marketing = [{"field:score": None}, {"field:score": 5.0}], [{"field:score": 5.0}, {}]
+    times = pd.Series([DAY, DAY])
+    found = merge(
+        shared([{"field:score": 5.0}] * 2),
+        shared(crm),
+        shared(marketing),
+        MAPPING,
+        crm_modified=times,
+        marketing_modified=times,
+        unfit=told,
+    )
+    assert not found.to_crm.any(axis=None)
+    assert not found.to_marketing.any(axis=None)
 
 
 OPERATION = st.tuples(
