@@ -8,9 +8,10 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import Town
+from tests.support.town import LISTS, Town
 
-ANN = "ann@mail.example"
+ANN, BOB, CLEO = (f"{name}@mail.example" for name in ("ann", "bob", "cleo"))
+NEWS = LISTS["newsletter"]
 
 
 @pytest.fixture
@@ -103,6 +104,57 @@ def test_who_left_the_platforms_list_and_comes_back_is_added_again(town: Town) -
     run = town.sync("address_books", full_resync=True)
     assert (run.counts["re_added"], run.counts["new"]) == (1, 0)
     assert town.crm.members("Newsletter") == [ANN]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("how", ["another is mapped", "made again"])
+def test_a_marketing_list_that_takes_anothers_place_is_filled(
+    how: str, full: bool, town: Town, sandbox: SandboxServer
+) -> None:
+    everybody = [ANN, BOB, CLEO]
+    for email in (BOB, CLEO):
+        town.platform.contact(email, "Newsletter")
+    sandbox.advance(600)
+    town.sync("address_books", "address_books")
+    town.crm.leave("Newsletter", town.crm.person(BOB)["contactid"])
+    if how == "made again":
+        town.crm.delete("lists", town.crm.list_id("Newsletter"))
+        name = "Newsletter"
+    else:
+        name = "News of 2027"
+        town.world.configure(lists=LISTS | {"newsletter": NEWS | {"crm": name}})
+    town.crm.list(name)
+    run = town.sync("address_books", full_resync=full)
+    assert (run.status, run.counts["ignored"]) == ("Completed", {})
+    assert run.counts["new"] == run.counts["total"] == 3
+    assert town.crm.members(name) == town.members() == everybody
+    if how == "another is mapped":
+        assert town.crm.members("Newsletter") == [ANN, CLEO]
+    assert len(town.crm.table("contact")) == 3
+    assert town.sync("address_books", full_resync=True).counts["unchanged"] == 3
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("how", ["another is mapped", "made again"])
+def test_a_platform_list_that_takes_anothers_place_takes_nobody_off(
+    how: str, full: bool, town: Town, sandbox: SandboxServer
+) -> None:
+    town.sync("address_books", "address_books")
+    name = "Newsletter"
+    if how == "made again":
+        town.platform.delete_list(name)
+    else:
+        name = "News of 2027"
+        town.world.configure(lists=LISTS | {"newsletter": NEWS | {"marketing": name}})
+    town.platform.list(name)
+    town.platform.contact(BOB, name)
+    sandbox.advance(600)
+    run = town.sync("address_books", full_resync=full)
+    assert (run.status, run.counts["ignored"]) == ("Completed", {})
+    assert town.crm.members("Newsletter") == [ANN, BOB]
+    town.join(ANN, name)
+    sandbox.advance(600)
+    assert town.sync("address_books", full_resync=True).counts["unchanged"] == 2
 
 
 def test_who_was_merged_into_another_record_is_that_record(town: Town) -> None:
