@@ -9,8 +9,8 @@ Side = Literal["crm", "marketing"]
 SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
 
 
-# Why somebody leaves a list on one side: they were taken off it by hand on the other, or a record
-# of theirs is flagged in the CRM. Any other reason is the person's own word.
+# Why somebody is removed from a list on one side: they were taken off it by hand on the other side,
+# or one of their records is flagged in the CRM. Any other reason is the person's own opt-out.
 BY_HAND: Final = ("left_crm", "left_marketing")
 FLAGGED: Final = "do_not_mail"
 
@@ -41,6 +41,10 @@ class Status(StrEnum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     SUPPRESSED = "suppressed"
+
+
+MAILABLE_OR_PENDING: Final = (Status.MAILABLE.value, Status.PENDING.value)
+"""The statuses of people who have not opted out, bounced or been suppressed."""
 
 
 class RunStatus(StrEnum):

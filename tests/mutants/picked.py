@@ -135,8 +135,8 @@ PICKED = [
     Mutant(
         "a flag holds for one record of a person and not for the others",
         "syncs/two_way/consent.py",
-        'word = own_word.fillna(crm).groupby(rows["person"]).transform("first")',
-        "word = own_word.fillna(crm)",
+        'word = opted_out.fillna(crm).groupby(rows["person"]).transform("first")',
+        "word = opted_out.fillna(crm)",
         f"{_CONSENT}"
         "::test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address",
     ),

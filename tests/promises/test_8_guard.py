@@ -11,7 +11,7 @@ from tests.support.sandbox import SandboxServer
 from tests.support.town import Town
 
 TIGHT = {"suppressions": 2, "free": 0, "suppressions_percent": None}
-MESSAGE = "3 suppressions planned on the CRM of 3 known people, 2 allowed"
+MESSAGE = "3 suppressions planned in the CRM, of 3 known people (2 allowed)"
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
     run = readers.world.run("marketing_lists")
     assert run.message == (
         "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` on "
-        "the marketing platform of 24 members, 4 allowed."
+        "the marketing platform, of 24 members (4 allowed)."
     )
 
 

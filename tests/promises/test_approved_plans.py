@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bothways.engine import fresh
+from bothways.engine import refresh
 from bothways.engine.review import review
 from bothways.engine.step import step
 from bothways.errors import RunStopped
@@ -85,7 +85,7 @@ def waiting(town: Town) -> Waiting:
 @pytest.fixture
 def long_ago(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What was read is always too old."""
-    monkeypatch.setattr(fresh, "FRESH_FOR", timedelta(0))
+    monkeypatch.setattr(refresh, "FRESH_FOR", timedelta(0))
     return
 
 
@@ -120,7 +120,7 @@ def test_who_may_not_be_mailed_any_more_is_not_created(how: str, waiting: Waitin
     run = waiting.approve(ids)
     assert town.addresses() == [BOB]
     assert (run.status, run.counts["ignored"]) == ("Completed", {"do_not_mail": 2})
-    assert "looks at it again" in run.jobs_of(reason="do_not_mail")["error_message"].iloc[0]
+    assert "next run plans it again" in run.jobs_of(reason="do_not_mail")["error_message"].iloc[0]
     assert waiting.sync("suppressions", "marketing_lists").counts["errors"] == 0
     assert [email for email, word in town.platform.statuses().items() if word == "subscribed"] == [
         BOB

@@ -14,8 +14,8 @@ from tests.support.town import LISTS, Town
 
 EVERYBODY = [f"p{number:02}@mail.example" for number in range(24)]
 GONE = (
-    "`Newsletter` is gone: no list has its id or its name any more. Make one of that name, or take "
-    "it out of the account's file."
+    "`Newsletter` is gone: no list has its id or name any more. Create one with that name, or "
+    "remove it from the account's file."
 )
 BOTH_SIDES = pytest.mark.parametrize("side", ["crm", "marketing"])
 
@@ -67,7 +67,7 @@ def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
     make_list(town, side, "Newsletter")
     run = town.sync(full_resync=True) if full else town.sync()
     assert run.jobs_of(kind="leave").empty
-    assert "list newsletter: these two lists are in step for the first time" in "".join(run.notes)
+    assert "list newsletter: these two lists are synced for the first time" in "".join(run.notes)
     town.sync(full_resync=True)
     assert on_list(town, side) == on_list(town, other(side)) == EVERYBODY
 

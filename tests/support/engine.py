@@ -32,9 +32,9 @@ from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.close import close
 from bothways.engine.extract import extract
-from bothways.engine.fresh import read_again
 from bothways.engine.open_run import find_run, open_run
 from bothways.engine.plan import plan
+from bothways.engine.refresh import refresh
 from bothways.engine.review import answered, review
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
@@ -250,7 +250,7 @@ class World:
 
     def apply(self, run: Run, side: Side, chunk: int, *, last: bool = False) -> dict[str, int]:
         with step(run, f"apply_{side}"):
-            read_again(run, self._opened)
+            refresh(run, self._opened)
             with self._opened(side) as connector:
                 return apply(run, side, chunk, connector, last_try=last)
 

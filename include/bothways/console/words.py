@@ -64,7 +64,7 @@ _REASONS: Final = {
     "retry_pending": "the last runs could not write it, and a next one tries again",
     "given_up": "it failed too often and is not tried any more",
     "drift": "the two sides differ, and no run will see it by itself",
-    "changed_since_planned": "it changed after the plan was made, and the next run looks again",
+    "changed_since_planned": "it changed after the plan was made, and the next run plans it again",
     "gone": "the record is there no more",
     "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
     "not_on_list": "the person is not on the list any more",

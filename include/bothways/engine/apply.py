@@ -19,7 +19,7 @@ from bothways.connectors.base import (
     WritesSuppressions,
 )
 from bothways.engine import effects, lists
-from bothways.engine.recheck import kept_back
+from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
@@ -55,12 +55,12 @@ def apply(
     planned = run.staging.read_chunk(side, references[chunk])
     with run.store.begin() as conn:
         operations = applying.unsettled(conn, run_id=run.run_id, operations=planned)
-        barred = kept_back(run, conn, side, operations)
-        jobs.settle_jobs(conn, run_id=run.run_id, seqs=barred["seq"], results=barred)
-    operations = operations[~operations["seq"].isin(barred["seq"])]
+        held = held_back(run, conn, side, operations)
+        jobs.settle_jobs(conn, run_id=run.run_id, seqs=held["seq"], results=held)
+    operations = operations[~operations["seq"].isin(held["seq"])]
     work = _Chunk(run, side, connector, last_try=last_try)
-    if len(barred):
-        work.totals["ignored"] = len(barred)
+    if len(held):
+        work.totals["ignored"] = len(held)
     work.execute(operations)
     return work.totals
 

@@ -60,16 +60,16 @@ def close(run: Run) -> tuple[str, str]:
     return status, message
 
 
-def unheard(run: Run) -> str:
-    """Return who may not be mailed and is still not known as such, in a sentence; "" for nobody.
+def overdue_opt_outs(run: Run) -> str:
+    """Say how many people's opt-outs have been waiting for too long; "" if there are none.
 
-    A run has ended with it in its message; it is for whoever is to be alarmed.
+    The run's message has the sentence too; this one is for the alert.
     """
     with run.store.begin() as conn:
-        return _unheard(conn, run)
+        return _overdue_opt_outs(conn, run)
 
 
-def _unheard(conn: Connection, run: Run) -> str:
+def _overdue_opt_outs(conn: Connection, run: Run) -> str:
     if run.options.undo_run or run.sync.compares:
         return ""
     attempts = run.account.settings.retry_attempts
@@ -78,8 +78,8 @@ def _unheard(conn: Connection, run: Run) -> str:
         return ""
     who = "1 person" if people == 1 else f"{people} people"
     return (
-        f"{who} who may not be mailed could not be flagged or taken off a list yet; "
-        f"tried {tries} times"
+        f"{who} who may not be mailed could not be flagged or taken off a list yet, "
+        f"after {tries} tries"
     )
 
 
@@ -117,8 +117,8 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
         problems.append(
             f"{given_up} of them given up after {run.account.settings.retry_attempts} tries"
         )
-    if unheard_of := _unheard(conn, run):
-        problems.append(unheard_of)
+    if overdue := _overdue_opt_outs(conn, run):
+        problems.append(overdue)
     problems += [
         f"list {item.list_key}: {item.message}"
         for item in runs.get_lists(conn, run_id=run.run_id)
@@ -139,7 +139,7 @@ def _settle_retries(conn: Connection, run: Run) -> int:
         attempts=settings.retry_attempts,
         minutes=settings.retry_minutes,
     )
-    retries.send_back(conn, run_id=run.run_id, now=datetime.now(UTC))
+    retries.requeue(conn, run_id=run.run_id, now=datetime.now(UTC))
     return retries.mark_given_up(conn, run_id=run.run_id)
 
 
@@ -183,23 +183,24 @@ def _compared(counts: Counts) -> str:
 
 
 def _keep_agreement(conn: Connection, run: Run) -> None:
-    """Keep who is who, and what both sides agree on.
+    """Store links, baselines, list states and lifted suppressions.
 
-    Nothing is kept of those who were left to the next run, and no agreement with a job in error.
+    Nothing is stored for people whose operations were held back, and no baseline or list state for
+    those with a job in error.
     """
     account, run_id = run.account.name, run.run_id
-    kept_back = applying.kept_back(conn, run_id=run_id)
-    ids = pd.concat([kept_back["record_id"], kept_back["source_id"]])
+    held_back = applying.held_back(conn, run_id=run_id)
+    ids = pd.concat([held_back["record_id"], held_back["source_id"]])
     for rows in _staged(run, "dropped"):
         links.remove_links(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
-    for rows in _staged(run, "parted"):
+    for rows in _staged(run, "split_off"):
         list_states.forget_joined(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
     for staged in _staged(run, "links"):
         rows = _sound(staged, ids)
         links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))
     for rows in _staged(run, "lifted"):
         for side in SIDES:
-            told = rows[(rows["side"] == side) & ~rows["email_key"].isin(kept_back["email_key"])]
+            told = rows[(rows["side"] == side) & ~rows["email_key"].isin(held_back["email_key"])]
             suppressions.lift(
                 conn, account=account, side=side, run_id=run_id, frame=told, reason=CAME_BACK
             )

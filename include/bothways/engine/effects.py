@@ -1,6 +1,7 @@
-"""What follows in the store from the verdicts on what was written.
+"""Bring the store up to date with the verdicts on what was written.
 
-A success makes links, baselines, memberships, words of consent; what is not found is gone.
+A success may add links, baselines, memberships and suppressions. A record that the vendor did not
+find is marked as deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from bothways.store import baselines, links, list_states, suppressions
 from bothways.store.records import (
     absorb_contacts,
     absorb_members,
-    keep_written,
+    absorb_written,
     load_members,
 )
 from bothways.tables import FIELD_PREFIX, GONE, LIST_MEMBERS, Side, Status, other
@@ -47,18 +48,18 @@ def keep(
         part = rows[rows["kind"] == kind]
         if not part.empty:
             keep_kind(conn, run, side, part)
-    lost = results.loc[(results["outcome"] == "error") & (results["code"] == GONE), "seq"]
-    _gone(conn, run, side, operations[operations["seq"].isin(lost)])
+    missing = results.loc[(results["outcome"] == "error") & (results["code"] == GONE), "seq"]
+    _gone(conn, run, side, operations[operations["seq"].isin(missing)])
 
 
 def _gone(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """Mark records as gone, and their memberships, since the vendor does not know them any more."""
+    """Mark records that the vendor no longer has as deleted, with their memberships."""
     rows = rows[rows["record_id"].notna()].drop_duplicates(["entity", "record_id"])
     if rows.empty:
         return
     place = run.place(side)
-    told = pd.DataFrame({"entity": rows["entity"], "id": rows["record_id"], "deleted": True})
-    people = pa.Table.from_pandas(told, preserve_index=False)
+    gone = pd.DataFrame({"entity": rows["entity"], "id": rows["record_id"], "deleted": True})
+    people = pa.Table.from_pandas(gone, preserve_index=False)
     absorb_contacts(conn, **place, run_id=run.run_id, rows=people)
     ended = load_members(conn, **place, member_ids=rows["record_id"], with_deleted=False)
     ended = ended[LIST_MEMBERS.names].assign(deleted=True, membership_id=None)
@@ -88,15 +89,15 @@ def _created(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None
             frame=pairs,
             outdated=meanings.outdated(conn, run),
         )
-    words = rows[rows["entity"] == "suppression"]
-    if not words.empty:
-        _remember(conn, run, side, words)
+    records = rows[rows["entity"] == "suppression"]
+    if not records.empty:
+        _remember(conn, run, side, records)
 
 
 def _updated(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """Put the values into the last seen state: who is on no list may never be read again."""
+    """Put the values into the last seen state: people on no list may never be read again."""
     frame = rows[["entity", "record_id", "values"]].rename(columns={"record_id": "id"})
-    keep_written(conn, **run.place(side), frame=frame)
+    absorb_written(conn, **run.place(side), frame=frame)
 
 
 def _suppressed(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
@@ -105,7 +106,7 @@ def _suppressed(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> N
 
 
 def _remember(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """Put written suppressions into the ledger; when they are of, the side is yet to tell."""
+    """Put written suppressions into the ledger; the side has yet to report their times."""
     written = read_objects(rows["values"], {"member_id": pa.string(), "list_id": pa.string()})
     suppressions.remember(
         conn,
@@ -131,9 +132,9 @@ def _joined(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
 
 
 def _left(conn: Connection, run: Run, side: Side, rows: pd.DataFrame) -> None:
-    """The reason says whether a person took somebody off a list, or that person's own word did.
+    """The reason says whether a user took somebody off a list, or they opted out themselves.
 
-    A flag of the CRM is neither: whoever clears it takes it back, and the member joins again.
+    A flag in the CRM is neither: once it is cleared, the member joins again.
     """
     by_hand = rows["reason"].isin(BY_HAND)
     state = rows["reason"].where(by_hand, "unsubscribed")

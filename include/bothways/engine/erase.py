@@ -86,8 +86,8 @@ def open_erasure(
         raise _stopped(store, run_id, RunStopped(reason))
     if obstacle := _obstacle(store, account, request, confirm):
         raise _stopped(store, run_id, RunStopped(obstacle))
-    # First of all: a run that begins to write from now on finds the person barred, and one that
-    # has begun before is seen here.
+    # The bar comes first: a run that starts writing later finds it, and one that has already
+    # started is found by the check below.
     with store.begin() as conn:
         email_key = cast(str, _email_key(conn, account, cast(int, request)))
         erase.bar(conn, account=account, email_key=email_key)
@@ -260,11 +260,11 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
 def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
     """Remove what the account's ended runs staged; return how many runs had files.
 
-    A run that is not over, but waits for approval, loses the person's rows only.
+    Of a run that still waits for approval only the person's rows are removed.
     """
     with run.store.begin() as conn:
         email_key = cast(str, _email_key(conn, run.account.name, _request(run, conn)))
-        ids, pattern = erase.traces(conn, account=run.account.name, email_key=email_key)
+        ids, pattern = erase.identifiers(conn, account=run.account.name, email_key=email_key)
     removed = 0
     for staging in folders:
         with run.store.begin() as conn:

@@ -36,7 +36,8 @@ from bothways.store import records, runs, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
-from bothways.tables import LIST_MEMBERS, Side, Status
+from bothways.tables import LIST_MEMBERS, Side
+from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 
@@ -46,8 +47,8 @@ READ: Final = "read.json"
 def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     """Read what the sync type asks for on one side; return rows by dataset.
 
-    A list that cannot be read fails alone; so does one that is deleted while it is read. Anything
-    else that fails ends the step.
+    A list that cannot be read, or is deleted meanwhile, fails alone. Any other failure ends the
+    step.
 
     Raises:
         ConnectorError: The vendor refused or failed.
@@ -83,7 +84,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
 
 
 def last_read(at: datetime, reached: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is staged of a side's last read: when it began, and how far each dataset got."""
+    """Return the contents of `read.json`: when a read began, and how far each dataset got."""
     return {"at": at.isoformat(), "reached": dict(reached)}
 
 
@@ -94,9 +95,10 @@ def _refuse_vanished(
     known: dict[str, KnownList],
     marks: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Leave out lists that were deleted while they were read: nobody left those.
+    """Refuse lists that were deleted while they were read: their members did not leave them.
 
-    Should one be back later, it is read whole, since what was read now says that it is empty.
+    Their watermarks are dropped, so that a list that comes back is read in full: by what has been
+    read now, it is empty.
     """
     for item in lists.vanished(connector, list(known.values())):
         with run.store.begin() as conn:
@@ -114,7 +116,7 @@ class Reading:
     """One dataset on its way from the vendor into staging and store.
 
     Attributes:
-        members_left: Whether somebody is on a list no more.
+        members_left: Whether anybody has turned out to have left a list.
     """
 
     run: Run
@@ -149,7 +151,7 @@ class Reading:
         }
 
     def since(self) -> str | None:
-        """Return how far the dataset was read before; None where it is to be read whole."""
+        """Return the watermark of the last read; None if the dataset is to be read in full."""
         sync_type, name = self.dataset.changes_of or (self.run.sync.name, self.dataset.name)
         if self.run.options.full_resync and not self.dataset.changes_of:
             return None
@@ -162,13 +164,13 @@ class Reading:
             if not watermarks.whole_read_due(conn, **place, **asked, every=every):
                 return since
         self._note(
-            f"{self.connector.title}: {name} read whole, as every {every.days} days, "
-            "in case that one was told late."
+            f"{self.connector.title}: {name} read in full, as every {every.days} days, "
+            "in case one was reported late."
         )
         return None
 
-    def take_in(self, since: str) -> str:
-        """Take into the store what changed since then, staging nothing; return the watermark."""
+    def absorb_changes(self, since: str) -> str:
+        """Put the changes since then into the store, staging nothing; return the new watermark."""
         reached = since
         for page in self._vendor_pages(since):
             with self.run.store.begin() as conn:
@@ -241,10 +243,10 @@ class Reading:
         return rows.num_rows
 
     def _concerned(self, rows: pa.Table, members: pa.Table | None) -> pa.Table:
-        """Return who is on one of the lists, or linked; a plan finds others in the store.
+        """Return who is on one of the lists or linked; a plan finds others in the store.
 
-        A plan holds what is staged in memory, and an account may have many more people than lists
-        have members.
+        A plan holds all staged rows in memory, and an account may have far more people than its
+        lists have members.
         """
         ids = to_pandas(rows)["id"]
         with self.run.store.begin() as conn:
@@ -328,9 +330,8 @@ class Reading:
 
 
 def _on_their_lists(members: pa.Table) -> pa.Table:
-    """Leave out who has unsubscribed from a list, as a read of that list alone does."""
-    there = pa.array([Status.MAILABLE.value, Status.PENDING.value])
-    return members.filter(pc.is_in(members["status"], value_set=there))
+    """Leave out people who have unsubscribed from a list, as a read of that list alone does."""
+    return members.filter(pc.is_in(members["status"], value_set=pa.array(MAILABLE_OR_PENDING)))
 
 
 def _ended_on(suppressed: pa.Table) -> pa.Table:

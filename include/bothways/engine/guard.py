@@ -25,20 +25,23 @@ EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
 }
 
 
-_PLACES: Final[Mapping[Side, str]] = {"crm": "CRM", "marketing": "marketing platform"}
+_PLACES: Final[Mapping[Side, str]] = {
+    "crm": "in the CRM",
+    "marketing": "on the marketing platform",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One limit that a plan goes beyond.
+    """One limit that a plan exceeds.
 
     Attributes:
-        side: Where it would be written.
-        effect: What there would be too much of.
-        planned: How much of it is planned.
-        allowed: How much is allowed.
-        known: Of how many people: of the side, or of the list.
-        list_name: The list that it is about; empty where it is about the whole side.
+        side: The side that would be written to.
+        effect: The kind of change that is limited.
+        planned: How many such changes are planned.
+        allowed: How many are allowed.
+        known: How many people the side, or the list, has.
+        list_name: The list, if the limit is about one; "" if it is about the whole side.
     """
 
     side: Side
@@ -53,18 +56,18 @@ class Breach:
         place = _PLACES[self.side]
         if not self.list_name:
             return (
-                f"{self.planned} {self.effect} planned on the {place} of {self.known} known "
-                f"people, {self.allowed} allowed"
+                f"{self.planned} {self.effect} planned {place}, of {self.known} known people "
+                f"({self.allowed} allowed)"
             )
         return (
-            f"{self.planned} {self.effect} planned from list `{self.list_name}` on the {place} of "
-            f"{self.known} members, {self.allowed} allowed"
+            f"{self.planned} {self.effect} planned from list `{self.list_name}` {place}, of "
+            f"{self.known} members ({self.allowed} allowed)"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """A list that a plan would leave without members, and not for their own word alone."""
+    """A list that a plan would leave empty, not only because its members opted out."""
 
     side: Side
     list_name: str
@@ -75,10 +78,8 @@ class Emptied:
 
     def sentence(self) -> str:
         """Return what the audit says."""
-        return (
-            f"list `{self.list_name}` on the {_PLACES[self.side]} would be left empty by "
-            f"{self.planned} removals"
-        )
+        removals = "1 removal" if self.planned == 1 else f"{self.planned} removals"
+        return f"list `{self.list_name}` {_PLACES[self.side]} would be left empty by {removals}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,12 @@ class ListChange:
     """What a plan does to one list.
 
     Attributes:
-        side: Whose list.
-        name: What the account's file calls it.
-        members: How many are on it before.
-        joins: How many join.
-        leaves: How many leave, for whatever reason.
-        inferred: How many of these leave because they are on the other side's list no more.
+        side: The side that has the list.
+        name: Its name in the account's file.
+        members: How many people are on it now.
+        joins: How many would join.
+        leaves: How many would leave, for any reason.
+        inferred: How many of these would leave because they are no longer on the other side's list.
     """
 
     side: Side
@@ -121,10 +122,10 @@ def breaches(
 
 
 def list_breaches(changes: Iterable[ListChange], limits: GuardLimits) -> list[Breach | Emptied]:
-    """Compare what a plan does to each list with the limits, by the list's own size.
+    """Compare what a plan does to each list with the limits, relative to the list's own size.
 
-    A list that would lose everybody is beyond them, whatever they say, since that is what a list
-    looks like whose counterpart was emptied by accident. A person's own word empties it freely.
+    A list that would lose everybody always exceeds them, since its counterpart may have been
+    emptied by accident. Members who all opted out themselves may leave it empty.
     """
     found: list[Breach | Emptied] = []
     for change in changes:

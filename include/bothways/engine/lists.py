@@ -24,7 +24,7 @@ _PEOPLE = ("contact", "lead")
 def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
     """Return the run's lists on one side, by key.
 
-    Each run asks, since the members of a list that was deleted would look like people who left it.
+    Each run asks the vendor, since the members of a deleted list would look as if they had left it.
     A list that is missing but may be created has an empty id. A list that cannot be synced is left
     out, and the audit says why.
     """
@@ -52,9 +52,9 @@ def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
 
 
 def vanished(connector: Connector, known: Sequence[KnownList]) -> list[KnownList]:
-    """Return which of the lists that were there a moment ago are there no more."""
-    there = {info.id for info in _offered(connector)}
-    return [item for item in known if item.id and item.id not in there]
+    """Return those of the lists that no longer exist."""
+    existing = {info.id for info in _offered(connector)}
+    return [item for item in known if item.id and item.id not in existing]
 
 
 def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
@@ -94,9 +94,9 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
 
 
 def pairs(conn: Connection, run: Run) -> dict[str, ListPair]:
-    """Return the ids of the run's lists on both sides, by key, of those that both sides have.
+    """Return the ids on both sides, by key, of the run's lists that exist on both.
 
-    As the run was planned; a list that it has created since is among them.
+    These are the lists as planned, and those that the run has created since.
     """
     ids = {side: _ids(conn, run, side) for side in SIDES}
     return {
@@ -139,12 +139,12 @@ def _renamed(known: Row[Any] | None, name: str, offered: Sequence[ListInfo]) -> 
 
 
 def _lost(known: Row[Any] | None, name: str, info: ListInfo | None) -> str | None:
-    """Say that a list is gone which was there: nobody creates it anew unasked."""
+    """Return why a list that has disappeared is refused: nothing recreates it unasked."""
     if info is not None or known is None or known.name != name or not known.list_id:
         return None
     return (
-        f"`{name}` is gone: no list has its id or its name any more. Make one of that name, or "
-        "take it out of the account's file."
+        f"`{name}` is gone: no list has its id or name any more. Create one with that name, or "
+        "remove it from the account's file."
     )
 
 

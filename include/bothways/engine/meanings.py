@@ -1,9 +1,9 @@
-"""What the mapped fields stand for in a run, and which of them stood for something else before.
+"""What the mapped fields mean in a run, and which of them meant something else before.
 
-A run keeps to the mapping that it was opened with. Where that differs from the one under which both
-sides last agreed, the fields concerned have no base: both sides are read whole and compared as if
-for the first time, and once that is applied the new meaning is the one in force. A dry run, or one
-that is stopped, changes nothing of that.
+A run keeps to the mapping it was opened with. Fields whose meaning has changed since both sides
+last agreed have no baseline in the run: both sides are read in full and compared as if for the
+first time. Once that has been applied, the new meaning is in force. A dry run, or one that is
+stopped, leaves everything as it was.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ def of_account(account: Account) -> Meanings:
 
 
 def changed(conn: Connection, account: Account) -> Names:
-    """Return the fields that mean something else than what both sides agreed on."""
+    """Return the fields whose meaning has changed since both sides last agreed on them."""
     return mapped_fields.changed(conn, account=account.name, meanings=of_account(account))
 
 
 def stage(staging: Staging, account: Account, fields: Names) -> None:
-    """Keep what the run was opened with: its meanings, and which of them are new."""
+    """Stage the meanings that the run is opened with, and the fields whose meaning has changed."""
     staging.write_json({"meanings": of_account(account), "changed": fields}, _FILE)
 
 
 def sentences(fields: Names) -> list[str]:
-    """Say which fields are compared afresh."""
+    """Return a sentence for each field that is compared afresh, for the run's notes."""
     return [
         f"The mapping of `{name}` ({entity}) has changed; both sides are compared afresh."
         for entity, names in fields.items()
@@ -44,10 +44,9 @@ def sentences(fields: Names) -> list[str]:
 
 
 def without_base(conn: Connection, run: Run) -> Names:
-    """Return the fields in which nothing that was agreed on counts in this run.
+    """Return the fields whose baselines do not count in this run.
 
-    For an undo these are also the fields that were given another meaning after the run that is to
-    be undone.
+    For an undo these include the fields whose meaning changed after the run that is to be undone.
     """
     staged = run.staging.read_json(_FILE)
     if staged is None:  # opened by a version that did not look
@@ -63,14 +62,14 @@ def without_base(conn: Connection, run: Run) -> Names:
 
 
 def put_in_force(conn: Connection, run: Run) -> None:
-    """Forget what was agreed on under other meanings, now that both sides were compared afresh."""
+    """Drop the baselines of other meanings, now that both sides have been compared afresh."""
     mapped_fields.replace(
         conn, account=run.account.name, run_id=run.run_id, meanings=_opened_with(run)
     )
 
 
 def outdated(conn: Connection, run: Run) -> Names:
-    """Return the fields in which this run may not add to what was agreed on."""
+    """Return the fields whose baselines this run must not add to."""
     return mapped_fields.outdated(conn, account=run.account.name, meanings=_opened_with(run))
 
 

@@ -86,8 +86,8 @@ def open_run(
             undo_of=options.undo_run,
         )
         if owed:
-            told = f"Reads everything, since the full resync of run {owed} was not applied."
-            runs.note(conn, run_id=run_id, sentence=told)
+            sentence = f"Reads everything, since the full resync of run {owed} was not applied."
+            runs.note(conn, run_id=run_id, sentence=sentence)
     staging = staging_for(account, run_id)
     staging.clear()
     reason = _obstacle(store, configured, sync, options, missing_connections)
@@ -124,7 +124,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         options=_options(row.params),
         store=store,
         staging=staging_for(row.account, row.run_id),
-        # Whom an erasure is about does not depend on what the account keeps in step.
+        # An erasure does not depend on what the account keeps in step.
         reconfigured=sync is not ERASE and row.config_hash != config_hash(account),
     )
 
@@ -132,14 +132,13 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
 def _owed(
     conn: Connection, account: str, sync: SyncType, options: Options, this: tuple[str, str]
 ) -> int | None:
-    """Return the run whose full resync this one makes up for: it was stopped, or did not finish.
+    """Return the run whose full resync this one has to repeat, as it was stopped or did not finish.
 
-    Who left a list and was found by that read only would be forgotten by the runs that read what
-    has changed.
+    Only a full read finds some of those who left a list; reads of changes would miss them.
     """
     if options.full_resync or options.restricted or options.dry_run:
         return None
-    last = runs.last_full_resync(conn, account=account, sync_type=sync.name, but=this)
+    last = runs.last_full_resync(conn, account=account, sync_type=sync.name, excluding=this)
     applied = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
     return None if last is None or last.status in applied else int(last.run_id)
 

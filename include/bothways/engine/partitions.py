@@ -35,7 +35,7 @@ def partitions(
         account: The account.
         sync: The sync type.
         options: What the person who triggered it chose.
-        offered: Asks the vendors which lists there are, and how long; called where it matters.
+        offered: Asks the vendors for their lists and how long they are; called only if needed.
     """
     if options.undo_run or not account.lists_of(sync.name):
         return 1

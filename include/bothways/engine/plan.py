@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from bothways.config.load import load_rule_files
 from bothways.connectors.registry import limits
 from bothways.engine import meanings
-from bothways.engine.recheck import footed
+from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.store import jobs as job_store
@@ -24,20 +24,20 @@ from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
 
 # What a plan lets the last step keep, once its jobs have their verdicts.
-AFTERWARDS = ("dropped", "parted", "links", "baselines", "states", "lifted")
+AFTERWARDS = ("dropped", "split_off", "links", "baselines", "states", "lifted")
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def plan(run: Run, partition: int) -> dict[str, int]:
     """Write the partition's jobs to the audit and its operations to staging; return numbers.
 
-    A repeat replaces what the earlier try wrote.
+    A repeat is_replacement what the earlier try wrote.
     """
     division = run.staging.read_json(PARTITIONS) or {"partitions": 1, "first_part": 0}
     part = division["first_part"] + partition
     with run.store.begin() as conn:
         inputs = _inputs(run, conn, partition, division["partitions"])
-        _tell_of_new_pairs(run, inputs)
+        _note_new_pairs(run, inputs)
         decided: Plan = import_module(run.planner).plan(inputs)
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
@@ -58,13 +58,16 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     return numbers
 
 
-def _tell_of_new_pairs(run: Run, inputs: Inputs) -> None:
-    """Say which lists take the place of others: what is known of those says nothing of these."""
+def _note_new_pairs(run: Run, inputs: Inputs) -> None:
+    """Note which pairs of lists replace others: list states of those do not apply to these."""
+    account = run.account.name
     for key in inputs.lists["crm"]:
         pair = inputs.pair(key)
-        if all(pair) and list_states.replaces(inputs.conn, account=run.account.name, pair=pair):
-            told = "these two lists are in step for the first time, so that nobody is removed."
-            runs.note(inputs.conn, run_id=run.run_id, sentence=f"list {key}: {told}")
+        if all(pair) and list_states.is_replacement(inputs.conn, account=account, pair=pair):
+            sentence = (
+                f"list {key}: these two lists are synced for the first time; nobody is removed."
+            )
+            runs.note(inputs.conn, run_id=run.run_id, sentence=sentence)
 
 
 def _numbered(jobs: pd.DataFrame, part: int) -> pd.DataFrame:
@@ -126,7 +129,7 @@ def _due(run: Run, conn: Connection, partitions: int) -> pd.DataFrame:
 def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
     """Stage the operations of each side in chunks; return the numbers of jobs and operations."""
     run.staging.drop_chunks(partition)
-    operations = footed(run, conn, jobs[jobs["kind"].notna()])
+    operations = with_state_hashes(run, conn, jobs[jobs["kind"].notna()])
     for side in SIDES:
         own = operations[operations["target"] == side]
         size = limits(run.account.side(side).connector).chunk_rows

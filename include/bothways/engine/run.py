@@ -31,7 +31,7 @@ class Run:
         options: What the person who triggered it chose.
         store: Where it is recorded.
         staging: Its files.
-        reconfigured: The configuration is not the one under which the run was opened.
+        reconfigured: Whether the configuration has changed since the run was opened.
     """
 
     run_id: int

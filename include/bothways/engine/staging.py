@@ -105,11 +105,11 @@ class Staging:
         return json.loads(path.read_text()) if path.exists() else None
 
     def forget(self, ids: Collection[str], pattern: str) -> None:
-        """Take a person out of every file: rows with one of these ids, or that name an address.
+        """Remove a person from every file: rows with one of the ids, or that mention an address.
 
         Args:
-            ids: Of either side.
-            pattern: The person's addresses, as a regular expression of RE2.
+            ids: The person's ids on both sides.
+            pattern: An RE2 regular expression that matches the person's addresses.
         """
         known = pa.array(list(ids), pa.string())
         for path in _files(self.root):
@@ -173,7 +173,7 @@ def _together(pages: list[pa.Table]) -> pd.DataFrame:
 
 
 def _names(rows: pa.Table, column: str, ids: Array, pattern: str) -> Array:
-    """Say which rows name a person in a column."""
+    """Return a mask of the rows that mention a person in a column."""
     named = pc.match_substring_regex(rows[column], pattern, ignore_case=True)
     if column in _IDS:
         named = pc.or_kleene(named, pc.is_in(rows[column], value_set=ids))

@@ -28,8 +28,8 @@ STEPS: Final = (
 )
 
 RECONFIGURED: Final = (
-    "The account's configuration has changed since the run began, so that nothing more of it was "
-    "written; clear it from `open`, or trigger a new one."
+    "The account's configuration has changed since the run began, so nothing more was written; "
+    "clear the run from `open`, or trigger a new one."
 )
 
 
@@ -41,17 +41,15 @@ def step(run: Run, name: str) -> Iterator[None]:
         run: The run.
         name: One of STEPS.
 
-    A run that was opened under another configuration goes no further.
-
     Raises:
-        RunStopped: The account was configured anew.
+        RunStopped: The account's configuration has changed since the run was opened.
         BothwaysError: Whatever went wrong. Of an error that is none of ours only the type is told,
             since its text may hold a row; the log has its trace.
     """
     with run.store.begin() as conn:
         runs.set_status(conn, run_id=run.run_id, status=RunStatus.IN_PROGRESS)
     try:
-        _check(run)
+        _check_configuration(run)
         yield
     except BothwaysError as error:
         _note(run, name, sentence_of(error))
@@ -64,7 +62,7 @@ def step(run: Run, name: str) -> Iterator[None]:
         raise BothwaysError(sentence) from None
 
 
-def _check(run: Run) -> None:
+def _check_configuration(run: Run) -> None:
     if run.reconfigured:
         raise RunStopped(RECONFIGURED)
 

@@ -84,11 +84,11 @@ def plan(partition: int) -> dict[str, int]:
 def apply(side: Side, chunk: int) -> dict[str, int]:
     """Execute one chunk of operations on one side; return results by kind."""
     from bothways.engine.apply import apply as write
-    from bothways.engine.fresh import read_again
+    from bothways.engine.refresh import refresh
 
     context = get_current_context()
     with step(context, f"apply_{side}") as run:
-        read_again(run, partial(open_side, run))
+        refresh(run, partial(open_side, run))
         with open_side(run, side) as connector:
             return write(run, side, chunk, connector, last_try=_last_try(context))
 
@@ -101,11 +101,11 @@ def close() -> str:
     watches Airflow is to tell it.
     """
     from bothways.engine.close import close as finish
-    from bothways.engine.close import unheard
+    from bothways.engine.close import overdue_opt_outs
 
     with found_run(get_current_context()) as run:
         status, message = finish(run)
-        alarm = unheard(run) if status == "Completed With Errors" else ""
+        alarm = overdue_opt_outs(run) if status == "Completed With Errors" else ""
     if status == "Failed" or alarm:
         raise AirflowFailException(alarm or message)
     return f"{status}: {message}"

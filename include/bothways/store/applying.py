@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import KEPT_BACK, PART_SEQS, PLANNED, pending
+from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, pending
 from bothways.store.schema import jobs
 from bothways.tables import Side
 
@@ -74,22 +74,22 @@ def give_up(conn: sa.Connection, *, run_id: int) -> int:
 def overtaken(
     conn: sa.Connection, *, account: str, run_id: int, target: Side, operations: pd.DataFrame
 ) -> pd.Series:
-    """Say which operations would write over what a newer run has written, over their index.
+    """Return a mask of operations that would overwrite what a newer run has written.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         run_id: The run whose operations they are.
-        target: Where they are to be written.
+        target: The side that they are to be written to.
         operations: OPERATIONS.
     """
     columns = columns_of(jobs, "seq", "record_id", "kind", "list_key")
     with staged(conn, columns, operations[operations["record_id"].notna()]) as asked:
-        moving = ("join", "leave")
-        alike = sa.case(
+        moves = ("join", "leave")
+        same_place = sa.case(
             (
-                asked.c.kind.in_(moving),
-                sa.and_(jobs.c.kind.in_(moving), jobs.c.list_key == asked.c.list_key),
+                asked.c.kind.in_(moves),
+                sa.and_(jobs.c.kind.in_(moves), jobs.c.list_key == asked.c.list_key),
             ),
             (asked.c.kind == "update", jobs.c.kind == "update"),
             else_=sa.false(),
@@ -100,19 +100,19 @@ def overtaken(
             jobs.c.target == target,
             jobs.c.run_id > run_id,
             jobs.c.result.in_(_WRITTEN),
-            alike,
+            same_place,
         )
         schema = pa.schema([pa.field("seq", pa.int64())])
         return operations["seq"].isin(read_frame(conn, query.distinct(), schema)["seq"])
 
 
 def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> pd.Series:
-    """Say which operations are about people whom the run itself has written, over their index.
+    """Return a mask of operations on people whom the run itself has already written.
 
     Args:
         conn: An open transaction.
         run_id: The run.
-        operations: OPERATIONS with `email_key`; a person is known by `record_id`, `source_id`
+        operations: OPERATIONS with `email_key`; people are identified by `record_id`, `source_id`
             and the address, which several records may share.
     """
     ids = pd.concat([operations["record_id"], operations["source_id"]]).dropna().drop_duplicates()
@@ -123,9 +123,9 @@ def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFram
 
 
 def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -> pd.Series:
-    """Return which of these values the run's written jobs have in a column."""
-    asked_for = pd.DataFrame({column: values.drop_duplicates()})
-    with staged(conn, columns_of(jobs, column), asked_for) as asked:
+    """Return those of the values that the run's written jobs have in a column."""
+    wanted = pd.DataFrame({column: values.drop_duplicates()})
+    with staged(conn, columns_of(jobs, column), wanted) as asked:
         query = sa.select(jobs.c[column]).where(
             jobs.c.run_id == run_id,
             jobs.c.result.in_(_WRITTEN),
@@ -135,16 +135,16 @@ def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -
         return read_frame(conn, query.distinct(), schema)[column]
 
 
-def kept_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
-    """Return whose operations were left to the next run: record_id, source_id, email_key."""
+def held_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
+    """Return whose operations were held back: record_id, source_id, email_key."""
     names = ("record_id", "source_id", "email_key")
-    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, KEPT_BACK)
+    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, HELD_BACK)
     return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
 
 
 def failed_ids(conn: sa.Connection, *, run_id: int) -> pd.Series:
-    """Return the ids, on either side, of the people with a job in error or left to the next run."""
-    errors = (jobs.c.run_id == run_id, sa.or_(jobs.c.result == "error", KEPT_BACK))
+    """Return the ids, on either side, of the people with a job in error or held back."""
+    errors = (jobs.c.run_id == run_id, sa.or_(jobs.c.result == "error", HELD_BACK))
     ids = sa.union(
         *(
             sa.select(column.label("id")).where(*errors, column.is_not(None))

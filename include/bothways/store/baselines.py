@@ -1,7 +1,7 @@
 """Baselines: the field values a pair of records had when they last agreed; the base of the merge.
 
-A baseline belongs to the pair that it was taken from. Whoever looks it up asks for the pair: a CRM
-record that is linked with another contact has no base, whatever it agreed on with the earlier one.
+A baseline is valid only for the pair it was taken from: a CRM record that is now linked with
+another contact has none, whatever it agreed on with the earlier one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def upsert_baselines(
 
     Values that are not given stay; an older run never overwrites those of a newer one. A value
     that is given ends that an undo left the sides apart in its field, unless `apart` names it too.
-    Nothing stays of what a CRM record agreed on with another contact.
+    The baseline of a CRM record with another contact is replaced.
 
     Args:
         conn: An open transaction.
@@ -45,23 +45,22 @@ def upsert_baselines(
         frame: entity, crm_id, marketing_id, and values: a JSON object by the mapping's names, as
             text (null is no value). Where an undo leaves the sides apart, `values` has what the
             CRM has and `apart`, another such object, what the platform has.
-        outdated: Fields whose values are not kept: they stand for something else by now.
+        outdated: Fields whose values are not stored, as their meaning has changed.
     """
-    left_out = outdated or {}
     with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
-        told = sa.select(
+        agreed = sa.select(
             given.c.entity,
             given.c.crm_id,
             given.c.marketing_id,
             *(
                 mapped_fields.without(
-                    sa.func.coalesce(given.c[name], _NOTHING), given.c.entity, left_out
+                    sa.func.coalesce(given.c[name], _NOTHING), given.c.entity, outdated or {}
                 ).label(name)
                 for name in ("values", "apart")
             ),
         )
-        agreed = {"account": account, "run_id": run_id, "agreed_at": sa.func.clock_timestamp()}
-        return upsert(conn, baselines, told.subquery(), agreed, changes=_merged)
+        fixed = {"account": account, "run_id": run_id, "agreed_at": sa.func.clock_timestamp()}
+        return upsert(conn, baselines, agreed.subquery(), fixed, changes=_merged)
 
 
 def load_baselines(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
 from bothways.store.schema import jobs
+from bothways.terms import BY_HAND
 
 _EFFECTS = pa.schema([(name, pa.string()) for name in ("target", "kind", "entity")]).append(
     pa.field("number", pa.int64())
@@ -106,11 +107,11 @@ def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
 
 
 def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
-    """Count who is to join and to leave each list of each side.
+    """Count the planned joins and removals for each list of each side.
 
     Returns:
-        Rows of target, list_key, joins, leaves and inferred: those of the leaves that follow from
-        the other side's list, and not from the person's own word or an undo.
+        Rows of target, list_key, joins, leaves and inferred: how many of the leaves follow from the
+        other side's list, not from the person's own opt-out or an undo.
     """
     place = (jobs.c.target, jobs.c.list_key)
     leave = jobs.c.kind == "leave"
@@ -119,7 +120,7 @@ def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[A
         *place,
         number.filter(jobs.c.kind == "join").label("joins"),
         number.filter(leave).label("leaves"),
-        number.filter(leave, jobs.c.reason.in_(["left_crm", "left_marketing"])).label("inferred"),
+        number.filter(leave, jobs.c.reason.in_(BY_HAND)).label("inferred"),
     ).where(
         jobs.c.run_id == run_id, jobs.c.kind.in_(["join", "leave"]), jobs.c.list_key.is_not(None)
     )

@@ -46,7 +46,7 @@ class Store:
                 "application_name": "bothways",
             },
         )
-        sa.event.listen(self.engine, "connect", _speak_utc)
+        sa.event.listen(self.engine, "connect", _use_utc)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -107,10 +107,10 @@ def advisory_lock(conn: sa.Connection, *parts: object) -> None:
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
-def _speak_utc(connection: DBAPIConnection, _record: object) -> None:
-    """Have times come as UTC, whatever PGTZ, the server or the role says: values are read as such.
+def _use_utc(connection: DBAPIConnection, _record: object) -> None:
+    """Make the server return times in UTC, whatever PGTZ, the server or the role are set to.
 
-    A statement, because PGTZ outranks what a connection is opened with.
+    This takes a statement, since PGTZ overrides the options that a connection is opened with.
     """
     cursor = connection.cursor()
     cursor.execute("SET TIME ZONE 'UTC'")

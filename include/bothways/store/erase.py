@@ -92,15 +92,15 @@ def whereabouts(
     return found, sorted(person.spellings)
 
 
-def traces(conn: sa.Connection, *, account: str, email_key: str) -> tuple[list[str], str]:
-    """Return by what files name a person: the ids on both sides, and a pattern of the addresses.
+def identifiers(conn: sa.Connection, *, account: str, email_key: str) -> tuple[list[str], str]:
+    """Return what identifies a person in files: the ids on both sides, and a pattern of addresses.
 
-    The pattern is a regular expression of RE2, to be matched whatever the case.
+    The pattern is an RE2 regular expression, to be matched case-insensitively.
     """
     person = _find(conn, account, email_key)
-    some = "|".join(re.escape(item) for item in sorted(person.spellings))
+    addresses = "|".join(re.escape(item) for item in sorted(person.spellings))
     word = r"\pL\pN_"
-    pattern = rf"(?:^|[^{word}.+-])(?:{some})(?:$|[^{word}.-]|\.(?:$|[^{word}]))"
+    pattern = rf"(?:^|[^{word}.+-])(?:{addresses})(?:$|[^{word}.-]|\.(?:$|[^{word}]))"
     return sorted(person.crm | person.marketing), pattern
 
 
@@ -167,7 +167,7 @@ def _remember(conn: sa.Connection, person: _Person) -> int:
 
 
 def _withdraw_jobs(conn: sa.Connection, person: _Person) -> None:
-    """Take the person out of plans that are still to be applied."""
+    """Remove the person from plans that are yet to be applied."""
     waiting = sa.select(runs.c.run_id).where(
         runs.c.account == person.account,
         runs.c.status.in_([RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL]),

@@ -85,7 +85,7 @@ def staged(
         yield table
     finally:
         conn.info[_OPEN] = open_tables
-    # Not after an error: the transaction's end takes the table along.
+    # Not after an error: the table goes with the transaction.
     table.drop(conn, checkfirst=False)
 
 
@@ -93,11 +93,11 @@ def staged(
 def _staging_table(
     number: int, columns: tuple[tuple[str, sa.types.TypeEngine[Any]], ...]
 ) -> sa.Table:
-    """Return the same table for the same columns: SQLAlchemy then knows statements of before.
+    """Return the same table object for the same columns, so that SQLAlchemy can cache statements.
 
     Args:
-        number: How many are open already, so that one block may stand inside another.
-        columns: Names and types; a type is the same where it is the same object.
+        number: How many such tables are open already, as `staged` blocks may be nested.
+        columns: Names and types; types are compared by identity.
     """
     return sa.Table(
         f"staged_{number}",

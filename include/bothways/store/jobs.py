@@ -19,8 +19,8 @@ PART_SEQS: Final = 100_000_000
 """How many seqs a partition of a plan has for itself."""
 
 PLANNED: Final = "planned"
-KEPT_BACK: Final = sa.and_(jobs.c.result == "ignored", jobs.c.transient.is_(True))
-"""The condition that an operation was not written, and is left to the next run."""
+HELD_BACK: Final = sa.and_(jobs.c.result == "ignored", jobs.c.transient.is_(True))
+"""The condition on jobs that were held back: not written, but left to the next run."""
 
 NO_VERDICT: Final = "The vendor gave no verdict on this record; the next run tries it again."
 COUNTED_AT_MOST: Final = 10_000

@@ -1,8 +1,8 @@
 """Membership baselines: who was on a list when both sides last agreed, and who left it where.
 
-A state belongs to the pair of lists that it was learned from, by their ids. A list that takes
-another's place, under the same name or the same key of the configuration, makes a new pair, which
-knows of nobody yet: its first sync removes nobody. A key that is renamed changes nothing.
+A state belongs to the pair of lists it was learned from, by their ids. A list that replaces
+another, under the same name or the same key of the configuration, makes a new pair without any
+states, so that its first sync removes nobody. Renaming a key changes nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN]).app
 
 
 class ListPair(NamedTuple):
-    """The ids of two lists that are kept in step."""
+    """The ids of two lists that are kept in sync."""
 
     crm: str
     marketing: str
@@ -68,7 +68,7 @@ def load_states(
     crm_ids: pd.Series | None = None,
     marketing_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Return how memberships stood.
+    """Return the list states.
 
     Columns: crm_list_id, marketing_list_id, entity, crm_id, marketing_id ("" where there is none),
     state, changed_at.
@@ -90,9 +90,9 @@ def load_states(
 
 
 def forget_joined(conn: sa.Connection, *, account: str, frame: Rows) -> int:
-    """Forget that two were on lists together who are not one person; return how many rows went.
+    """Remove the joined states of pairs that are not one person; return the number of rows.
 
-    A word against a list stays.
+    Opt-outs from a list stay.
 
     Args:
         conn: An open transaction.
@@ -143,13 +143,13 @@ def load_unseen(
     return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
 
 
-def replaces(conn: sa.Connection, *, account: str, pair: ListPair) -> bool:
-    """Say whether nothing is known of a pair yet, while one of its lists was in step with another.
+def is_replacement(conn: sa.Connection, *, account: str, pair: ListPair) -> bool:
+    """Return whether a pair has no states yet, while one of its lists has some with another list.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        pair: Which two lists.
+        pair: The two lists.
     """
     crm, marketing = _of(pair)
     mine = states.c.account == account

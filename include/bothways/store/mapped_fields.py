@@ -1,9 +1,9 @@
-"""What the agreed values of each mapped field stand for.
+"""What the baselines of each mapped field stand for: the field's meaning when they were taken.
 
-A baseline's value is good for the fields that it was taken from: once a mapping's name stands for
-other fields of the vendors, or for another type, direction or format, what was agreed under it says
-nothing. The meaning in force is remembered beside the values; runs that were planned under another
-one neither use them nor add to them.
+A baseline is valid only for the vendor fields it was taken from. Once a mapping's name stands for
+other fields, or for another type, direction or format, its baselines say nothing. The meaning in
+force is stored beside them; runs that were planned under another meaning neither use them nor add
+to them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ Names = dict[str, list[str]]
 
 
 def changed(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
-    """Return the fields that mean something else than the values that were agreed on.
+    """Return the fields whose meaning differs from the one in force, and those not mapped before.
 
-    A field that the account did not map before is among them. Where nothing is remembered of the
-    account, whatever was agreed on counts as agreed under these meanings.
+    If no meanings are stored for the account, its baselines count as taken under these.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        meanings: Those of the current mapping.
     """
     known = _known(conn, account)
     if not known:
@@ -35,12 +39,12 @@ def changed(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
 
 
 def outdated(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
-    """Return the fields whose agreed values stand for something else; new ones are remembered.
+    """Return the fields whose meaning differs from the one in force; store those of new fields.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        meanings: Under which somebody would add to the agreed values.
+        meanings: Those under which baselines are to be added.
     """
     known = _known(conn, account)
     rows = [
@@ -56,27 +60,27 @@ def outdated(conn: sa.Connection, *, account: str, meanings: Meanings) -> Names:
 
 
 def replace(conn: sa.Connection, *, account: str, run_id: int, meanings: Meanings) -> None:
-    """Put meanings in force, and drop what was agreed on under others.
+    """Put meanings in force, and drop the baselines of others.
 
-    What a newer run has put in force stays.
+    A meaning that a newer run has put in force stays.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         run_id: The run that compared both sides afresh.
-        meanings: Under which it did.
+        meanings: Those of the mapping it was opened with.
     """
     for entity, names in outdated(conn, account=account, meanings=meanings).items():
-        given_up = [
+        changed_names = [
             name
             for name in names
             if _put_in_force(conn, (account, entity, name), meanings[entity][name], run_id)
         ]
-        _forget(conn, account, entity, given_up)
+        _forget(conn, account, entity, changed_names)
 
 
 def changed_since(conn: sa.Connection, *, account: str, run_id: int) -> Names:
-    """Return the fields whose meaning was given up by a later run than this one."""
+    """Return the fields whose meaning was changed by a run later than this one."""
     query = sa.select(mapped_fields.c.entity, mapped_fields.c.name).where(
         mapped_fields.c.account == account, mapped_fields.c.run_id > run_id
     )
@@ -86,7 +90,7 @@ def changed_since(conn: sa.Connection, *, account: str, run_id: int) -> Names:
 def without(
     values: sa.ColumnElement[Any], entity: sa.ColumnElement[str], names: Names
 ) -> sa.ColumnElement[Any]:
-    """Return JSON objects by the mapping's names without some fields of their entities."""
+    """Return JSON objects by the mapping's names, without the given fields of each entity."""
     if not names:
         return values
     texts = ARRAY(sa.Text)
@@ -119,7 +123,7 @@ def _by_entity(pairs: Iterable[tuple[str, str]]) -> Names:
 def _put_in_force(
     conn: sa.Connection, field: tuple[str, str, str], meaning: str, run_id: int
 ) -> bool:
-    """Give a field its new meaning; false where a newer run has given it one."""
+    """Give a field its new meaning; return false if a newer run has given it one already."""
     keys = sa.tuple_(*mapped_fields.primary_key.columns)
     older = sa.func.coalesce(mapped_fields.c.run_id, 0) <= run_id
     own = mapped_fields.update().where(keys == sa.tuple_(*map(sa.literal, field)), older)
@@ -127,7 +131,7 @@ def _put_in_force(
 
 
 def _forget(conn: sa.Connection, account: str, entity: str, names: list[str]) -> None:
-    """Drop what was agreed on in some fields of an entity, and where an undo left them apart."""
+    """Drop the baselines of some fields of an entity, and what an undo left apart in them."""
     columns = (baselines.c["values"], baselines.c.apart)
     given = sa.cast(sa.literal(names, ARRAY(sa.Text)), ARRAY(sa.Text))
     having = (column.op("?|")(given) for column in columns)

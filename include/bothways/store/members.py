@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
-from bothways.tables import LIST_MEMBERS, Side, Status
+from bothways.tables import LIST_MEMBERS, Side
+from bothways.terms import MAILABLE_OR_PENDING
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
 _STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))
@@ -126,13 +127,12 @@ def load_members(
 
 def count_members(conn: sa.Connection, *, account: str, side: Side, list_id: str) -> int:
     """Return how many people are on a list and have not unsubscribed from it."""
-    heard = members.c.status.in_([Status.MAILABLE.value, Status.PENDING.value])
     query = sa.select(sa.func.count()).where(
         members.c.account == account,
         members.c.side == side,
         members.c.list_id == list_id,
         members.c.deleted_at.is_(None),
-        sa.or_(members.c.status.is_(None), heard),
+        sa.or_(members.c.status.is_(None), members.c.status.in_(MAILABLE_OR_PENDING)),
     )
     return int(conn.execute(query).scalar_one())
 

@@ -35,8 +35,8 @@ from bothways.tables import CONTACTS, FIELD_PREFIX, FieldType, Side, contacts_sc
 __all__ = [
     "absorb_contacts",
     "absorb_members",
+    "absorb_written",
     "count_records",
-    "keep_written",
     "load_members",
     "load_records",
     "sweep_contacts",
@@ -107,17 +107,17 @@ def absorb_contacts(
         return touched + upsert(conn, records, lost, now, changes=_deleted)
 
 
-def keep_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
-    """Put field values that we wrote into the people's last seen state; return how many they are.
+def absorb_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
+    """Put field values that we wrote into the last seen state; return the number of people.
 
-    A later sighting wins, as over any other.
+    What a later read finds replaces them, as always.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        side: Whose people they are.
-        frame: entity, id and values, a JSON object by the vendor's field names; a new address
-            stands among them as ``@email``.
+        side: The side that was written to.
+        frame: entity, id and values: a JSON object by the vendor's field names, with a new address
+            as ``@email``.
     """
     columns = [*columns_of(records, "entity", "id"), sa.Column("values", JSONB)]
     with staged(conn, columns, frame) as given:

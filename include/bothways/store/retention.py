@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bothways.store.schema import jobs, member_tombstones, members, records, runs
-from bothways.terms import Status
+from bothways.terms import MAILABLE_OR_PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
 
     Runs that started before then go with their jobs, and tombstones of people and memberships that
     ended before then. Suppressions, links, baselines and the newest run of a sync type stay, and so
-    do people who could not be mailed when they were last seen: their word outlives their record.
+    do people who could not be mailed when they were last seen: an opt-out outlives its record.
 
     Args:
         conn: An open transaction.
@@ -60,7 +60,7 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
                 *further,
             )
             for table, further in (
-                (records, [_says_nothing()]),
+                (records, [_holds_no_opt_out()]),
                 (members, []),
                 (member_tombstones, []),
             )
@@ -68,10 +68,10 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
     )
 
 
-def _says_nothing() -> sa.ColumnElement[bool]:
-    """Whether nobody's word about being mailed would be forgotten with a record."""
-    heard = records.c.status.in_([Status.MAILABLE.value, Status.PENDING.value])
-    return sa.or_(records.c.status.is_(None), records.c.email_key.is_(None), heard)
+def _holds_no_opt_out() -> sa.ColumnElement[bool]:
+    """Return the condition that no opt-out is forgotten with a record."""
+    mailable = records.c.status.in_(MAILABLE_OR_PENDING)
+    return sa.or_(records.c.status.is_(None), records.c.email_key.is_(None), mailable)
 
 
 def _remove(

@@ -1,7 +1,6 @@
 """Records in error: when they are tried again, and when no more.
 
-Somebody who may not be mailed is never given up: until the write went through, it is tried again
-every hour at least.
+An opt-out is never given up: it is tried again at least once an hour until the write succeeds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bothways.store.frames import insert_counted, read_frame
-from bothways.store.jobs import KEPT_BACK
+from bothways.store.jobs import HELD_BACK
 from bothways.store.schema import jobs, retries, runs
 from bothways.terms import BY_HAND
 
@@ -35,7 +34,7 @@ def settle_retries(
 
     A source row is known by its side, entity, id (or address, where it has none) and list. The
     wait doubles with each further error. A repeat for the same run counts as one try.
-    What is about consent is never given up, and waits an hour at most.
+    An opt-out is never given up, and waits an hour at most.
 
     Args:
         conn: An open transaction.
@@ -82,15 +81,15 @@ def settle_retries(
     return insert_counted(conn, statement)
 
 
-def send_back(conn: sa.Connection, *, run_id: int, now: datetime) -> int:
-    """Make due at once what a run kept back; that is no try. Return how many rows wait.
+def requeue(conn: sa.Connection, *, run_id: int, now: datetime) -> int:
+    """Make what a run held back due at once, without counting a try; return the number of rows.
 
     Args:
         conn: An open transaction.
         run_id: The run, whose retries are settled.
         now: The time, UTC.
     """
-    rows = _rows(run_id).where(KEPT_BACK).subquery()
+    rows = _rows(run_id).where(HELD_BACK).subquery()
     mine = runs.join(rows, runs.c.run_id == run_id)
     due_at = sa.literal(now, sa.DateTime(timezone=True))
     run = sa.literal(run_id, sa.BigInteger)
@@ -151,10 +150,10 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
 
 
 def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
-    """Say how many people may not be mailed and are still not known to both sides as such.
+    """Count the people whose opt-outs have failed too often to be written.
 
-    Only those count who were tried as often as anybody else would be, and whom the run has just
-    tried again in vain or left to wait; others it has brought through, or could not look at.
+    Only those count that the run has just tried again without success, or that were not due yet;
+    others it has settled, or could not look at.
 
     Args:
         conn: An open transaction.
@@ -162,7 +161,7 @@ def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, in
         attempts: Tries after which other records are given up.
 
     Returns:
-        How many people, and how often the most tried of them was tried.
+        The number of people, and the highest number of tries among them.
     """
     mine = sa.and_(
         runs.c.run_id == run_id,
@@ -183,19 +182,18 @@ def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, in
 
 
 def _failed(run_id: int) -> sa.Subquery:
-    """Select a run's source rows in error, each once, and whether it is about consent."""
+    """Select a run's source rows in error, each with `consent`: whether it is about an opt-out."""
     consent = sa.or_(
         jobs.c.kind == "suppress",
         jobs.c.entity == "suppression",
         sa.and_(jobs.c.kind == "leave", sa.func.coalesce(jobs.c.reason, "").not_in(BY_HAND)),
     )
     rows = _rows(run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
-    rows = rows.where(jobs.c.result == "error")
-    found = rows.subquery()
+    found = rows.where(jobs.c.result == "error").subquery()
     keys = [found.c[name] for name in _DUE[:-1]]
     any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
-    names = [column for column in found.c if column.name != "consent"]
-    return sa.select(*names, any_job.label("consent")).subquery()
+    others = [column for column in found.c if column.name != "consent"]
+    return sa.select(*others, any_job.label("consent")).subquery()
 
 
 def _rows(run_id: int) -> sa.Select[Any]:
@@ -214,7 +212,7 @@ def _rows(run_id: int) -> sa.Select[Any]:
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
     """Remove what this run brought through: its rows none of whose jobs is in error or waits."""
-    waits = sa.or_(jobs.c.result.in_(("error", "planned")), sa.func.coalesce(KEPT_BACK, sa.false()))
+    waits = sa.or_(jobs.c.result.in_(("error", "planned")), sa.func.coalesce(HELD_BACK, sa.false()))
     rows = _rows(run_id).add_columns(waits.label("waits")).subquery()
     keys = [rows.c[name] for name in _DUE[:-1]]
     bad = sa.func.bool_or(rows.c.waits)

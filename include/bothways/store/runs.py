@@ -200,15 +200,15 @@ def last_run(
 
 
 def last_full_resync(
-    conn: sa.Connection, *, account: str, sync_type: str, but: tuple[str, str]
+    conn: sa.Connection, *, account: str, sync_type: str, excluding: tuple[str, str]
 ) -> sa.Row[Any] | None:
-    """Return the newest run that was to read everything and to apply it; None where there is none.
+    """Return the newest run that was meant to read everything and apply it; None if there is none.
 
     Args:
         conn: An open transaction.
         account: Of this account.
         sync_type: Of this sync type.
-        but: Another one than the run of this DAG and DAG run.
+        excluding: The `dag_id` and `dag_run_id` of a run that does not count.
     """
     whole = {"full_resync": True, "lists": [], "records": [], "undo_run": None}
     query = sa.select(runs).where(
@@ -216,7 +216,7 @@ def last_full_resync(
         runs.c.sync_type == sync_type,
         sa.not_(runs.c.dry_run),
         runs.c.params.contains(whole),
-        sa.tuple_(runs.c.dag_id, runs.c.dag_run_id) != sa.tuple_(*but),
+        sa.tuple_(runs.c.dag_id, runs.c.dag_run_id) != sa.tuple_(*excluding),
     )
     return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()
 

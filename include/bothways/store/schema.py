@@ -231,7 +231,7 @@ baselines = sa.Table(
     "baselines",
     metadata,
     *_key("account", "entity", "crm_id"),
-    _text("marketing_id", null=False, comment="the contact that it was agreed on with"),
+    _text("marketing_id", null=False, comment="the contact of the pair"),
     sa.Column("values", JSONB, nullable=False, comment="agreed values by the mapping's names"),
     _time("agreed_at", null=False),
     _run("run_id"),
@@ -250,8 +250,8 @@ mapped_fields = sa.Table(
     metadata,
     *_key("account", "entity", "name"),
     _text("meaning", null=False, comment="vendors' fields, type, direction, options and formats"),
-    _run("run_id", comment="the run that gave up another meaning; null where there was none"),
-    comment="what the agreed values of each mapped field stand for",
+    _run("run_id", comment="the run that changed the meaning; null if none has"),
+    comment="the meaning of each mapped field's baselines",
 )
 
 list_states = sa.Table(
@@ -285,11 +285,11 @@ suppressions = sa.Table(
         sa.Boolean,
         nullable=False,
         server_default=sa.true(),
-        comment="the person said so; false where mail to the address bounced and no more",
+        comment="the person opted out; false if mail to the address only bounced",
     ),
     _text("vendor_reason"),
-    _time("suppressed_at", comment="the earliest time that the side told"),
-    _time("told_at", comment="the latest; null until the side tells one"),
+    _time("suppressed_at", comment="the earliest time the side reported"),
+    _time("told_at", comment="the latest time the side reported; null until it does"),
     _text("record_id"),
     _run("seen_run"),
     _run("deleted_run"),
@@ -323,7 +323,7 @@ watermarks = sa.Table(
     ),
     _time("read_at", null=False),
     _run("run_id"),
-    _time("whole_at", comment="when all of it was read last; null where that is not known"),
+    _time("whole_at", comment="when all of it was last read; null if unknown"),
     comment="how far a side has been read",
 )
 
@@ -341,7 +341,7 @@ retries = sa.Table(
         sa.Boolean,
         nullable=False,
         server_default=sa.false(),
-        comment="somebody may not be mailed: never given up",
+        comment="an opt-out, which is never given up",
     ),
     _text("error_code"),
     _text("error_message"),

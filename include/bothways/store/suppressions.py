@@ -3,8 +3,8 @@
 Nothing removes a row but `lift` (and the erasure of the person). A side that drops its own record
 of a suppression only marks the row; of several reasons for one address the gravest is kept.
 
-Words are ordered by the clock of the side that said them, and by nothing of ours. A word that was
-lifted counts again if it is another word: one with a later time, or with another record.
+Suppressions are ordered by the clock of the side that reported them, never by ours. After a
+lifting, a report counts again only if it is a new one: with a later time, or with another record.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def absorb_suppressions(
     with staged(conn, _STAGED, rows) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         told = sa.select(
-            *_words(side, given),
+            *_identity(side, given),
             given.c.reason,
             given.c.id.label("record_id"),
             given.c.suppressed_at,
@@ -88,21 +88,21 @@ def absorb_suppressions(
 def remember(conn: sa.Connection, *, account: str, side: Side, run_id: int, frame: Rows) -> int:
     """Take in suppressions that we wrote to a side ourselves; return how many rows were touched.
 
-    Their times are unknown until the side tells them. What was lifted before is in force again.
+    Their times are unknown until the side reports them. Lifted suppressions are in force again.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Where they were written.
         run_id: The run that wrote them.
-        frame: email_key, and where known list_id, member_id, email, reason, vendor_reason and
+        frame: email_key and, if known, list_id, member_id, email, reason, vendor_reason and
             record_id.
     """
     names = ("list_id", "record_id", *(name for name in _SHARED if name != "suppressed_at"))
     with staged(conn, columns_of(ledger, *names), frame) as given:
         reason = sa.func.coalesce(given.c.reason, Status.SUPPRESSED.value)
         told = sa.select(
-            *_words(side, given),
+            *_identity(side, given),
             reason.label("reason"),
             given.c.record_id,
             sa.null().cast(ledger.c.suppressed_at.type).label("suppressed_at"),
@@ -125,8 +125,8 @@ def load_suppressions(
 ) -> pd.DataFrame:
     """Return the suppressions in force, by address.
 
-    Columns: side, email_key, list_id ("" for the whole account), member_id ("" where it is the
-    address's), email, reason, personal, vendor_reason, suppressed_at (the earliest time told),
+    Columns: side, email_key, list_id ("" for the whole account), member_id ("" if it is about the
+    address), email, reason, personal, vendor_reason, suppressed_at (the earliest time reported),
     told_at (the latest), record_id, deleted_at (the side dropped its record), settled_at (the
     other side has it).
 
@@ -136,8 +136,8 @@ def load_suppressions(
         side: Only what this side told; None for both.
         email_keys: Only of these normalised addresses …
         record_ids: … or, as well, these records; all where neither is given.
-        list_ids: Only of the list that each side has under this id, or of the whole account
-            (ACCOUNT_WIDE); a side that is left out tells nothing. None for all lists.
+        list_ids: Only of the list with this id on each side, or account-wide ones (ACCOUNT_WIDE);
+            nothing of a side that is left out. None for all lists.
         settled: Only what the other side has, or has not, yet.
     """
     place = [ledger.c.account == account]
@@ -178,16 +178,16 @@ def lift(
 ) -> int:
     """End suppressions, because the person came back by the platform's own means.
 
-    Only the very words that are named end: one that was told since stays in force. The rows stay,
-    with the reason. Another word counts again (see the module); the same, read once more, does not.
+    Only exactly these suppressions end: one that was reported since stays in force. The rows stay,
+    with the reason. A new report counts again (see the module); the same one, read again, does not.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Who told that they ended.
         run_id: The run that learned it.
-        frame: The words as `load_suppressions` gave them: email_key, record_id, told_at and, for
-            those of a list, list_id.
+        frame: Suppressions as `load_suppressions` returned them: email_key, record_id, told_at and,
+            for those of a list, list_id.
         reason: What the audit says; it may not be empty.
 
     Raises:
@@ -211,8 +211,8 @@ def lift(
         return conn.execute(in_force.values(values)).rowcount
 
 
-def _words(side: Side, given: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """Return what a suppression is about, and in which words it was told."""
+def _identity(side: Side, given: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """Return the columns that say whom and which list a suppression is about."""
     list_id = sa.func.coalesce(given.c.list_id, "")
     return [
         *(given.c[name] for name in ("email", "email_key", "vendor_reason")),
@@ -256,26 +256,26 @@ def _keep(
 
 
 def _told_again(new: Any) -> dict[str, Any]:
-    """Return what becomes of a row when its side tells a word on it."""
+    """Return the new values of a row after a report of its side."""
     old = ledger.c
     later = sa.func.coalesce(new.told_at > old.told_at, sa.false())
-    return _changed(new, other=sa.or_(later, new.record_id.is_distinct_from(old.record_id)))
+    return _changed(new, is_new=sa.or_(later, new.record_id.is_distinct_from(old.record_id)))
 
 
 def _written(new: Any) -> dict[str, Any]:
-    """Return what becomes of a row when we write a word to its side, which makes it a new one."""
-    return _changed(new, other=sa.true())
+    """Return the new values of a row after we wrote a suppression, which is always a new one."""
+    return _changed(new, is_new=sa.true())
 
 
-def _changed(new: Any, *, other: sa.ColumnElement[bool]) -> dict[str, Any]:
+def _changed(new: Any, *, is_new: sa.ColumnElement[bool]) -> dict[str, Any]:
     """Return a row's new values.
 
     Args:
-        new: The word.
-        other: It is not the one that the row has.
+        new: The suppression that was read or written.
+        is_new: Whether it is another one than the row holds.
     """
     old = ledger.c
-    afresh = sa.and_(old.lifted_at.is_not(None), other)
+    afresh = sa.and_(old.lifted_at.is_not(None), is_new)
     graver = sa.or_(afresh, _gravity(new.reason) > _gravity(old.reason))
     equal = _gravity(new.reason) == _gravity(old.reason)
     latest = new.seen_run >= sa.func.coalesce(old.seen_run, 0)

@@ -56,7 +56,7 @@ def typed_schema(fields: Mapping[str, FieldType]) -> list[pa.Field[Any]]:
 
 
 def sql_type(kind: pa.DataType) -> sa.types.TypeEngine[Any]:
-    """Return the type under which a vendor's column is staged: for one type one object."""
+    """Return the type under which a vendor's column is staged, always as the same object."""
     return next((sql for is_kind, sql in _SQL_TYPES if is_kind(kind)), _TEXT)
 
 

@@ -38,7 +38,7 @@ def read(
 def whole_read_due(
     conn: sa.Connection, *, account: str, sync_type: str, side: str, dataset: str, every: timedelta
 ) -> bool:
-    """Say whether the last whole read of a dataset is older than ``every``, or not known."""
+    """Return whether the last full read of a dataset is older than ``every``, or unknown."""
     fresh = sa.exists().where(
         watermarks.c.account == account,
         watermarks.c.sync_type == sync_type,
@@ -67,9 +67,9 @@ def move(
     run_id: int,
     whole: bool = False,
 ) -> None:
-    """Remember how far a dataset has been read, by a query with this fingerprint.
+    """Store how far a dataset has been read, by a query with this fingerprint.
 
-    ``whole`` says that all of it was read, and not only what changed.
+    ``whole`` says that all of it was read, not only changes.
     """
     found: dict[str, Any] = {
         "value": value,

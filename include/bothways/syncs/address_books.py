@@ -205,7 +205,7 @@ class _ListPlan:
             crm_silent=people["email_key"].isin(silent["email_key"].dropna())
             | crm_id.isin(silent["id"]),
             state=self._states(crm_id),
-            key=known.keys_to_create(
+            key=known.free_creation_keys(
                 self._inputs,
                 self._entity,
                 creation_key(self._inputs.account.name, self._entity, people["id"]),

@@ -203,7 +203,7 @@ class Plan:
         states: Memberships that both sides agree on without a write: crm_list_id,
             marketing_list_id, entity, crm_id, marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
-        parted: CRM records that are somebody else than the contact that they followed: entity,
+        split_off: CRM records that are somebody else than the contact that they followed: entity,
             crm_id, marketing_id. That both were on a list says nothing of either any more.
         lifted: Suppressions of the account that ended since the person came back by the platform's
             own means: side, email_key, and which word of theirs it was: record_id, told_at.
@@ -216,6 +216,6 @@ class Plan:
     baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
     states: pd.DataFrame = field(default_factory=pd.DataFrame)
     dropped: pd.DataFrame = field(default_factory=pd.DataFrame)
-    parted: pd.DataFrame = field(default_factory=pd.DataFrame)
+    split_off: pd.DataFrame = field(default_factory=pd.DataFrame)
     lifted: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: tuple[str, ...] = ()

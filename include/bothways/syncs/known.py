@@ -88,7 +88,7 @@ def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
     return erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=email_keys)
 
 
-def keys_to_create(
+def free_creation_keys(
     inputs: Inputs, entity: str, keys: pd.Series, email_keys: pd.Series
 ) -> pd.Series:
     """Return what CRM records are to be created by: another key where a key's record is taken.

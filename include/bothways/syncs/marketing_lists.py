@@ -74,12 +74,12 @@ def plan(inputs: Inputs) -> Plan:
     gathered = gather(inputs, fields)
     entities = {key: str(item.entity) for key, item in inputs.lists["crm"].items()}
     found = persons(gathered, entities)
-    gathered = replace(gathered, states=_of_one_person(gathered.states, found.parted))
+    gathered = replace(gathered, states=_without_split_off(gathered.states, found.split_off))
     named = _named(inputs, _of_partition(inputs, found.rows))
-    heard = judged(inputs, named, gathered.silent, gathered.last_words)
+    heard = judged(inputs, named, gathered.silent, gathered.last_statuses)
     people = heard.rows
     if people.empty:
-        return Plan(joined([]), dropped=found.dropped, parted=found.parted)
+        return Plan(joined([]), dropped=found.dropped, split_off=found.split_off)
     in_step = _in_step(people)
     field_plan = plan_fields(inputs, gathered, in_step)
     created: set[str] = set()
@@ -102,16 +102,16 @@ def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:
     return mapping.vendor_fields("crm") if mapping else {}
 
 
-def _of_one_person(states: pd.DataFrame, parted: pd.DataFrame) -> pd.DataFrame:
+def _without_split_off(states: pd.DataFrame, split_off: pd.DataFrame) -> pd.DataFrame:
     """Leave out that two were on a list together who have turned out to be two people.
 
     Neither was removed by anybody: for each of them it is a first sync. A word against a list is
     kept, whoever of them said it.
     """
-    if parted.empty:
+    if split_off.empty:
         return states
     ends = ["entity", "crm_id", "marketing_id"]
-    apart = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(parted[ends]))
+    apart = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(split_off[ends]))
     return states[~(apart & states["state"].eq(JOINED))]
 
 
@@ -158,7 +158,7 @@ def _together(fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: J
         baselines=fields.baselines,
         states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
         dropped=found.dropped[["entity", "crm_id"]],
-        parted=found.parted,
+        split_off=found.split_off,
         lifted=heard.lifted,
     )
 

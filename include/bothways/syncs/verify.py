@@ -138,5 +138,5 @@ def _of_mended(decided: Plan, unresolved: pd.Series) -> Plan:
         baselines=sound(decided.baselines),
         states=sound(decided.states),
         dropped=sound(decided.dropped),
-        parted=sound(decided.parted),
+        split_off=sound(decided.split_off),
     )

@@ -32,7 +32,7 @@ from bothways.transform.columns import column, frame
 from bothways.transform.held import Held, Side, places, take_rows, truths
 from bothways.transform.kernels import Array, pc
 from bothways.transform.merged_records import follow_merges
-from bothways.transform.speakers import elect, settle
+from bothways.transform.speakers import elect, keep_one_speaker
 
 _TEXT = pa.string()
 
@@ -70,7 +70,9 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
     """
     people, contacts = Side.crm(crm), Side.marketing(marketing)
     following, handed_over = follow_merges(links, crm)
-    held, back = _bring_back(Held.of(settle(following), people, contacts), people, contacts)
+    held, back = _bring_back(
+        Held.of(keep_one_speaker(following), people, contacts), people, contacts
+    )
     held, left = _let_go(held, people, contacts)
     found, crm_only = _match_addresses(people, contacts, held)
     return Matches(

@@ -15,7 +15,7 @@ _TIME = pa.timestamp("us", tz="UTC")
 _RANKS = {"contact": 0, "lead": 1}
 
 
-def settle(links: pd.DataFrame) -> pd.DataFrame:
+def keep_one_speaker(links: pd.DataFrame) -> pd.DataFrame:
     """Leave one record that speaks for each contact, where several were stored as speaking.
 
     A platform contact who is on lists of contacts and of leads becomes a record of each: every one

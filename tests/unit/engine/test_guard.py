@@ -21,20 +21,20 @@ def change(members: int, leaves: int, inferred: int | None = None, joins: int = 
     ("limits", "planned", "sentence"),
     [
         (DEFAULT, change(24, 23), None),
-        (DEFAULT, change(24, 24), "list `News` on the CRM would be left empty by 24 removals"),
-        (FREE, change(24, 24), "list `News` on the CRM would be left empty by 24 removals"),
-        (FREE, change(1, 1), "list `News` on the CRM would be left empty by 1 removals"),
+        (DEFAULT, change(24, 24), "list `News` in the CRM would be left empty by 24 removals"),
+        (FREE, change(24, 24), "list `News` in the CRM would be left empty by 24 removals"),
+        (FREE, change(1, 1), "list `News` in the CRM would be left empty by 1 removal"),
         (DEFAULT, change(24, 24, joins=1), None),
         (DEFAULT, change(24, 24, inferred=0), None),
         (DEFAULT, change(24, 24, inferred=1), "would be left empty by 24 removals"),
         (
             DEFAULT,
             change(60, 26),
-            "26 removals planned from list `News` on the CRM of 60 members, 25 allowed",
+            "26 removals planned from list `News` in the CRM, of 60 members (25 allowed)",
         ),
         (DEFAULT, change(60, 26, inferred=0), "26 removals planned from list"),
         (DEFAULT, change(300, 30), None),
-        (DEFAULT, change(300, 31), "of 300 members, 30 allowed"),
+        (DEFAULT, change(300, 31), "of 300 members (30 allowed)"),
         (FREE, change(300, 299), None),
     ],
 )
@@ -88,7 +88,7 @@ def test_the_smaller_of_number_and_share_is_allowed(  # noqa: PLR0917
     assert breaches({("crm", effect): allowed}, people, limits) == []
     (found,) = breaches({("crm", effect): allowed + 1}, people, limits)
     assert found.sentence() == (
-        f"{allowed + 1} {effect} planned on the CRM of {known} known people, {allowed} allowed"
+        f"{allowed + 1} {effect} planned in the CRM, of {known} known people ({allowed} allowed)"
     )
 
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from bothways.engine import close as engine
 from bothways.orchestration import tasks
 
-LATE = "3 people who may not be mailed could not be flagged or taken off a list yet; tried 6 times"
+LATE = "3 people who may not be mailed could not be flagged or taken off a list yet, after 6 tries"
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def test_close_fails_where_the_run_did_or_somebody_has_waited_too_long(
     monkeypatch.setattr(tasks, "found_run", _run)
     monkeypatch.setattr(tasks, "get_current_context", dict)
     monkeypatch.setattr(engine, "close", lambda _run: (status, "the reason"))
-    monkeypatch.setattr(engine, "unheard", lambda _run: late)
+    monkeypatch.setattr(engine, "overdue_opt_outs", lambda _run: late)
     close: Any = tasks.close.function
     if fails_with is None:
         assert close() == f"{status}: the reason"

@@ -130,7 +130,7 @@ def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:
     replaced = ListPair("L1", "L3")
     assert list_states.load_states(conn, **MINE, pair=replaced).empty
     pairs = [ListPair("L1", "L2"), replaced, ListPair("L4", "L2"), ListPair("L4", "L5")]
-    told = [list_states.replaces(conn, **MINE, pair=pair) for pair in pairs]
+    told = [list_states.is_replacement(conn, **MINE, pair=pair) for pair in pairs]
     assert told == [False, True, True, False]
     of_contact = list_states.load_states(conn, **MINE, marketing_ids=pd.Series(["m1"]))
     assert of_contact["state"].tolist() == ["joined"]

@@ -146,7 +146,7 @@ def test_values_that_we_wrote_stand_until_a_later_sighting(conn: sa.Connection) 
     wrote = pd.DataFrame(
         {"entity": ["contact"], "id": ["1"], "values": ['{"score": 2, "@email": "b@x.org"}']}
     )
-    assert records.keep_written(conn, **CRM, frame=wrote) == 1
+    assert records.absorb_written(conn, **CRM, frame=wrote) == 1
     assert (_known(conn)["email"], _known(conn)["email_key"], _score(conn)) == (
         "b@x.org",
         "b@x.org",

@@ -21,7 +21,7 @@ class Judged:
     Attributes:
         rows: Persons.rows with `consent`, why a person may not be mailed, `left_out`, why one
             joins nothing (with `hint`, what would mend it); null where nothing speaks against it.
-            `flagged`: one of the person's CRM records says so. `own_word`: the platform or the
+            `flagged`: one of the person's CRM records says so. `opted_out`: the platform or the
             ledger says so, and not only a flag, which somebody may clear.
         lifted: As Plan.lifted.
     """
@@ -41,14 +41,16 @@ class Judged:
         )
 
 
-def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_words: pd.Series) -> Judged:
+def judged(
+    inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_statuses: pd.Series
+) -> Judged:
     """Look at what both sides and the ledger say of each person.
 
     Args:
         inputs: The plan's inputs.
         rows: Persons.rows.
         silent: Gathered.silent.
-        last_words: Gathered.last_words.
+        last_statuses: Gathered.last_statuses.
     """
     rules = replace(
         inputs.rules, switches=inputs.rules.switches.model_copy(update={"duplicate": False})
@@ -74,17 +76,17 @@ def judged(inputs: Inputs, rows: pd.DataFrame, silent: pd.Series, last_words: pd
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
     crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
-    platform = platform.fillna(known.looked_up(keys, last_words))
-    own_word = platform.fillna(_kept_words(told[~over], rows, keys))
+    platform = platform.fillna(known.looked_up(keys, last_statuses))
+    opted_out = platform.fillna(_ledger_reasons(told[~over], rows, keys))
     # What one of a person's records says holds for all of them.
-    word = own_word.fillna(crm).groupby(rows["person"]).transform("first")
+    word = opted_out.fillna(crm).groupby(rows["person"]).transform("first")
     consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
     flagged = crm.notna().groupby(rows["person"]).transform("any")
     return Judged(
         rows.assign(
             consent=consent,
             flagged=flagged,
-            own_word=own_word.notna().groupby(rows["person"]).transform("any"),
+            opted_out=opted_out.notna().groupby(rows["person"]).transform("any"),
             left_out=left_out,
             hint=hints(verdicts),
         ),
@@ -101,7 +103,7 @@ def _without_address(rows: pd.DataFrame) -> pd.Series:
     return found
 
 
-def _kept_words(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> pd.Series:
+def _ledger_reasons(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> pd.Series:
     """Return what the ledger says of each row: of either address, or of the contact.
 
     Who unsubscribed may have another address by now, on both sides. Mail that bounced is about the

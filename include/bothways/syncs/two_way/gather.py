@@ -35,7 +35,7 @@ class Gathered:
         states: list_key, entity, crm_id, marketing_id, state: one row per list and person.
         silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
             be mailed.
-        last_words: By address, the status of a contact that is gone, where it spoke against
+        last_statuses: By address, the status of a contact that is gone, where it spoke against
             mailing and no other contact has the address.
     """
 
@@ -45,7 +45,7 @@ class Gathered:
     members: Mapping[Side, pd.DataFrame]
     states: pd.DataFrame
     silent: pd.Series
-    last_words: pd.Series
+    last_statuses: pd.Series
 
 
 def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathered:
@@ -94,7 +94,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         members,
         _states(inputs, crm["id"], marketing["id"]),
         _silent(crm),
-        _last_words(inputs, _union(crm["email_key"], marketing["email_key"])),
+        _last_statuses(inputs, _union(crm["email_key"], marketing["email_key"])),
     )
 
 
@@ -104,7 +104,7 @@ def _silent(crm: pd.DataFrame) -> pd.Series:
     return crm.loc[says_no & living, "email_key"].dropna()
 
 
-def _last_words(inputs: Inputs, keys: pd.Series) -> pd.Series:
+def _last_statuses(inputs: Inputs, keys: pd.Series) -> pd.Series:
     found = records.load_records(
         inputs.conn, account=inputs.account.name, side="marketing", email_keys=keys
     )

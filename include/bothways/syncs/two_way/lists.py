@@ -59,7 +59,7 @@ def plan_list(
         inputs: The plan's inputs.
         gathered: What the store knows.
         people: Persons.rows with `consent` (why the person may not be mailed, null if nothing),
-            `flagged` (by the CRM), `own_word` (it is more than a flag) and `left_out` (why the
+            `flagged` (by the CRM), `opted_out` (it is more than a flag) and `left_out` (why the
             person does not join anything, null if nothing, with `hint`).
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
@@ -297,7 +297,7 @@ class _Work:
         both &= rows["verdict"].isin(["unchanged", "left_out"])
         both &= rows["state"].ne(JOINED).fillna(value=True)
         ended = (rows["verdict"] == "gone") & rows["state"].isin([JOINED, *ONLY.values()])
-        word = rows["list_word"] | rows["own_word"]
+        word = rows["list_word"] | rows["opted_out"]
         state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
         state = state.mask(ended & word, UNSUBSCRIBED)
         keep = both | ended
@@ -338,7 +338,7 @@ class _Work:
         """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
         if side == "crm":
             key = creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
-            return known.keys_to_create(
+            return known.free_creation_keys(
                 self._inputs, self._entity, key, rows["marketing_email_key"]
             )
         return rows["crm_email_key"]

@@ -28,13 +28,13 @@ class Persons:
             it is taken for gone since no read has shown it), and the same of the contact under
             `marketing_…`.
         dropped: Links that hold no longer: entity, crm_id.
-        parted: Of these, the records that are somebody else than the contact that they followed:
+        split_off: Of these, the records that are somebody else than the contact that they followed:
             entity, crm_id, marketing_id.
     """
 
     rows: pd.DataFrame
     dropped: pd.DataFrame
-    parted: pd.DataFrame
+    split_off: pd.DataFrame
 
 
 def persons(gathered: Gathered, entities: Mapping[str, str]) -> Persons:
@@ -59,10 +59,10 @@ def persons(gathered: Gathered, entities: Mapping[str, str]) -> Persons:
     rows = rows.merge(contacts, on="marketing_id", how="left")
     rows = rows[rows["crm_id"].notna() | rows["marketing_id"].notna()]
     rows = rows.assign(person=_person(rows), new_link=rows["new_link"].fillna(value=False))
-    parted = found.dropped.loc[
+    split_off = found.dropped.loc[
         found.dropped["case"] == "left", ["entity", "crm_id", "marketing_id"]
     ]
-    return Persons(_spoken_for(rows.reset_index(drop=True)), found.dropped, parted)
+    return Persons(_spoken_for(rows.reset_index(drop=True)), found.dropped, split_off)
 
 
 def _listed(gathered: Gathered) -> pd.Series:

@@ -1,7 +1,7 @@
 """Let a baseline belong to the pair of records that it was taken from.
 
-What there is was taken from the pair that is linked now, unless the link was made or moved later
-than both sides agreed. That of no pair is dropped: nobody may be judged by it.
+Existing baselines were taken from the pair that is linked now, unless the link was made or moved
+after both sides agreed. Baselines of no pair are dropped, since nothing can be compared with them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def upgrade() -> None:
             "marketing_id",
             sa.Text(),
             nullable=True,
-            comment="the contact that it was agreed on with",
+            comment="the contact of the pair",
         ),
     )
     op.execute(_OWN)

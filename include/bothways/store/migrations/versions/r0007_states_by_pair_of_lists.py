@@ -1,4 +1,4 @@
-"""Keep list states by the pair of lists that they were learned from, and no longer by list key."""
+"""Key list states by the pair of lists they were learned from, no longer by list key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ depends_on = None
 _WHO = ["entity", "crm_id", "marketing_id"]
 _LISTS = ["crm_list_id", "marketing_list_id"]
 
-# What nobody knows the lists of is dropped: that pair is synced as for the first time.
+# States whose lists are not known are dropped: that pair starts with a first sync.
 _FILL = """
 UPDATE list_states AS state
 SET crm_list_id = ours.list_id, marketing_list_id = theirs.list_id

@@ -1,6 +1,6 @@
-"""Remember when a dataset was read whole, so that it is read whole again in time.
+"""Store when a dataset was last read in full, so that it can be read in full regularly.
 
-Of what was read before, it is not known: the next run reads whole, and finds what was missed.
+For earlier reads this is unknown: the next run reads everything, and finds what was missed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column(
             "whole_at",
             sa.DateTime(timezone=True),
-            comment="when all of it was read last; null where that is not known",
+            comment="when all of it was last read; null if unknown",
         ),
     )
 

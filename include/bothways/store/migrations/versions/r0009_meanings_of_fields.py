@@ -1,4 +1,4 @@
-"""Remember what the agreed values of each mapped field stand for."""
+"""Remember the meaning of each mapped field's baselines."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def upgrade() -> None:
             "run_id",
             sa.BigInteger(),
             nullable=True,
-            comment="the run that gave up another meaning; null where there was none",
+            comment="the run that changed the meaning; null if none has",
         ),
         sa.PrimaryKeyConstraint("account", "entity", "name", name=op.f("mapped_fields_pkey")),
-        comment="what the agreed values of each mapped field stand for",
+        comment="the meaning of each mapped field's baselines",
     )
 
 

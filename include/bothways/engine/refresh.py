@@ -1,7 +1,7 @@
-"""A fresh read for a plan that has waited: what has changed at both vendors since it was made.
+"""Read what has changed at both vendors before a plan that has waited is applied.
 
-What is read goes into the store, where the second look at each operation finds it. Nothing is
-staged and no watermark moves: the next run reads the same changes again, and acts on them.
+The changes go into the store, where `recheck` finds them. Nothing is staged and no watermark moves:
+the next run reads the same changes again, and acts on them.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from bothways.syncs.catalog import CATALOG, CONSENT
 from bothways.terms import SIDES, Side
 
 FRESH_FOR: Final = timedelta(minutes=5)
-"""How old what is known of a side may be when a plan is applied, by our own clock."""
+"""How old the last read of a side may be when a plan is applied, by our own clock."""
 
-Open = Callable[[Side], AbstractContextManager[Connector]]
+OpenConnector = Callable[[Side], AbstractContextManager[Connector]]
 
 
-def read_again(run: Run, open_side: Open) -> None:
-    """Read the changes of each side whose last read was too long ago.
+def refresh(run: Run, open_side: OpenConnector) -> None:
+    """Read the changes of each side that was last read more than `FRESH_FOR` ago.
 
-    Of several tasks the first reads, and the others wait for it.
+    The first of several tasks reads; the others wait for it.
 
     Args:
         run: The run; both sides were extracted.
         open_side: Opens the connector of a side.
 
     Raises:
-        RunStopped: A vendor no longer tells what has changed since.
+        RunStopped: A vendor no longer knows what has changed since the last read.
         ConnectorError: A vendor refused or failed.
     """
     for side in SIDES:
         with run.store.begin() as conn:
-            advisory_lock(conn, "read again", run.run_id, side)
+            advisory_lock(conn, "refresh", run.run_id, side)
             last = run.staging.read_json(side, READ)
             now = datetime.now(UTC)
             if now - datetime.fromisoformat(last["at"]) > FRESH_FOR:
@@ -53,7 +53,7 @@ def read_again(run: Run, open_side: Open) -> None:
 
 
 def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]) -> dict[str, str]:
-    """Take in what changed since then; return how far each dataset is read now."""
+    """Put the changes since then into the store; return how far each dataset has now been read."""
     found = dict(reached)
     staged = run.staging.read_json(side, "lists.json") or []
     lists = {item["key"]: KnownList(**item) for item in staged if item["id"]}
@@ -64,17 +64,17 @@ def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]
         if since is None:
             continue
         try:
-            found[dataset.name] = reading.take_in(since)
+            found[dataset.name] = reading.absorb_changes(since)
         except WatermarkExpired as error:
             raise RunStopped(
-                f"The plan has waited so long that {error.vendor} no longer tells what changed "
+                f"The plan has waited so long that {error.vendor} no longer knows what has changed "
                 "since; trigger a new run."
             ) from error
     return found
 
 
 def _datasets(run: Run, request: Request) -> Iterator[Dataset]:
-    """Yield what the sync itself reads, and what else tells who may not be mailed."""
+    """Yield the datasets of the sync itself, and the suppressions if it does not read them."""
     for dataset in import_module(run.sync.module).datasets(request):
         if not dataset.changes_of:
             yield dataset

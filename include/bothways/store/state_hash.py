@@ -1,8 +1,7 @@
-"""What a plan stands on: what the store knows of the people whom an operation is about.
+"""A hash, for each operation, of what the store knows about the people concerned.
 
-It is told as a number for each operation. A plan keeps the numbers beside its operations; where an
-operation has another number when it is to be written, something that the plan was made from has
-changed since.
+A plan keeps these hashes with its operations. If an operation has another hash when it is about to
+be written, something that the plan was based on has changed.
 """
 
 from __future__ import annotations
@@ -16,36 +15,42 @@ import sqlalchemy as sa
 
 from bothways.store.frames import matching, read_frame
 from bothways.store.schema import members, records, suppressions
-from bothways.terms import Side, Status
+from bothways.terms import MAILABLE_OR_PENDING, Side
 
-COLUMN: Final = "footing"
+COLUMN: Final = "state_hash"
 
-_HEARD: Final = (Status.MAILABLE.value, Status.PENDING.value)
 Lists = Mapping[Side, Mapping[str, str]]
-"""The ids of an account's lists by side and key."""
+"""The ids of an account's lists, by side and list key."""
 
-_FACTS: Final[list[pa.Field[Any]]] = [pa.field("fact", pa.int64()), pa.field("silent", pa.bool_())]
+_HASHED: Final[list[pa.Field[Any]]] = [
+    pa.field("hash", pa.int64()),
+    pa.field("unmailable", pa.bool_()),
+]
 
 
-def footings(
+def state_hashes(
     conn: sa.Connection,
     *,
     account: str,
     operations: pd.DataFrame,
     lists: Lists,
 ) -> pd.DataFrame:
-    """Return what each operation stands on: `footing`, a number, and `silent`.
+    """Hash what the store knows about the people of each operation.
 
-    A create, update or join stands on every record of its people (by id, or by an address of
-    theirs), on the words about these addresses, and a join on the memberships of its list; a leave
-    stands on the memberships alone. What suppresses somebody stands on nothing. `silent` says that
-    somebody among them may not be mailed.
+    The hash of a create, update or join covers all records of its people (found by id, or by one of
+    their addresses) and the suppressions of these addresses. That of a join or a leave covers their
+    memberships of its list; a leave has nothing else. An operation that suppresses somebody depends
+    on nothing: its hash is 0.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         operations: OPERATIONS with `email_key`.
-        lists: The ids of the account's lists by side and key.
+        lists: The ids of the account's lists, by side and list key.
+
+    Returns:
+        `state_hash`, and `unmailable`, whether one of these people may not be mailed, over the
+        index of the operations.
     """
     rows = operations.reset_index(drop=True)
     suppressing = (rows["kind"] == "suppress") | (rows["entity"] == "suppression")
@@ -60,47 +65,49 @@ def footings(
         keys = pd.concat([keys, by_id[["row", "email_key"]].dropna()]).drop_duplicates()
         by_key = keys.merge(_records(conn, account, "email_key", keys["email_key"]), on="email_key")
         alike = pd.concat([by_id, by_key]).drop_duplicates(["row", "side", "entity", "id"])
-        found += [alike, _words(conn, account, rows, keys, lists)]
-    facts = pd.concat([one[["row", "fact", "silent"]] for one in found], ignore_index=True)
-    by_row = facts.astype({"row": "int64", "fact": "int64", "silent": "bool"}).groupby("row")
+        found += [alike, _suppressions(conn, account, rows, keys, lists)]
+    hashed = pd.concat([part[["row", "hash", "unmailable"]] for part in found], ignore_index=True)
+    by_row = hashed.astype({"row": "int64", "hash": "int64", "unmailable": "bool"}).groupby("row")
     every = range(len(operations))
     return pd.DataFrame(
         {
-            COLUMN: by_row["fact"].sum().reindex(every, fill_value=0).array,
-            "silent": by_row["silent"].max().reindex(every, fill_value=False).array,
+            COLUMN: by_row["hash"].sum().reindex(every, fill_value=0).array,
+            "unmailable": by_row["unmailable"].max().reindex(every, fill_value=False).array,
         },
         index=operations.index,
     )
 
 
 def _long(rows: pd.DataFrame, columns: list[str], name: str) -> pd.DataFrame:
-    """Return every value of these columns beside its row."""
+    """Return every value of these columns as `name`, with its `row`."""
     found = [pd.DataFrame({"row": rows.index, name: rows[item].array}) for item in columns]
     return pd.concat(found).dropna().drop_duplicates()
 
 
 def _records(conn: sa.Connection, account: str, column: str, values: pd.Series) -> pd.DataFrame:
-    told = ("side", "entity", "id", "email_key", "status", "active", "merged_into", "fields")
+    hashed = ("side", "entity", "id", "email_key", "status", "active", "merged_into", "fields")
     alive = records.c.deleted_at.is_(None)
-    silent = sa.and_(alive, records.c.merged_into.is_(None), records.c.status.not_in(_HEARD))
+    unmailable = sa.and_(
+        alive, records.c.merged_into.is_(None), records.c.status.not_in(MAILABLE_OR_PENDING)
+    )
     texts = ("side", "entity", "id", "email_key")
     query = sa.select(
         *(records.c[name] for name in texts),
-        _hash(*(records.c[name] for name in told), alive),
-        sa.func.coalesce(silent, sa.false()),
+        _hash(*(records.c[name] for name in hashed), alive),
+        sa.func.coalesce(unmailable, sa.false()),
     ).where(records.c.account == account, *matching(records, {column: values}))
     return read_frame(conn, query, _schema(*texts))
 
 
-def _words(
+def _suppressions(
     conn: sa.Connection, account: str, rows: pd.DataFrame, keys: pd.DataFrame, lists: Lists
 ) -> pd.DataFrame:
-    """Return the words about the addresses, of the whole account and of the operation's list."""
-    told = ("side", "email_key", "list_id", "member_id", "reason", "told_at", "lifted_at")
+    """Return the suppressions of the addresses, account-wide and on the operation's list."""
+    hashed = ("side", "email_key", "list_id", "member_id", "reason", "told_at", "lifted_at")
     texts = ("side", "email_key", "list_id")
     query = sa.select(
         *(suppressions.c[name] for name in texts),
-        _hash(*(suppressions.c[name] for name in told)),
+        _hash(*(suppressions.c[name] for name in hashed)),
         suppressions.c.lifted_at.is_(None),
     ).where(
         suppressions.c.account == account, *matching(suppressions, {"email_key": keys["email_key"]})
@@ -121,11 +128,13 @@ def _members(
     moving = rows.index[rows["kind"].isin(["join", "leave"])]
     ids = ids[ids["row"].isin(moving)]
     texts = ("side", "list_id", "member_id")
-    silent = sa.and_(members.c.status.is_not(None), members.c.status.not_in(_HEARD))
+    unmailable = sa.and_(
+        members.c.status.is_not(None), members.c.status.not_in(MAILABLE_OR_PENDING)
+    )
     query = sa.select(
         *(members.c[name] for name in texts),
         _hash(*(members.c[name] for name in (*texts, "entity", "status"))),
-        silent,
+        unmailable,
     ).where(
         members.c.account == account,
         members.c.deleted_at.is_(None),
@@ -137,7 +146,7 @@ def _members(
 
 
 def _of_own_list(found: pd.DataFrame, rows: pd.DataFrame, lists: Lists) -> pd.Series:
-    """Say which rows are about the list of their operation."""
+    """Return a mask of the rows that belong to the list of their operation."""
     own = rows["list_key"].reindex(found["row"]).set_axis(found.index)
     same = pd.Series(data=False, index=found.index)
     for side, ids in lists.items():
@@ -152,4 +161,4 @@ def _hash(*values: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _schema(*texts: str) -> pa.Schema:
     named: list[pa.Field[Any]] = [pa.field(name, pa.string()) for name in texts]
-    return pa.schema([*named, *_FACTS])
+    return pa.schema([*named, *_HASHED])

@@ -1,13 +1,13 @@
-"""Order words of consent by their own clock, keep them by the list's id, and never give them up.
+"""Order suppressions by their side's clock, key them by list id, and never give up opt-outs.
 
-- What a key of the configuration stands for may change, so that an unsubscribe from a list now
-  stands under the list's id at the side that told it. A key that was mapped to another list before
-  this migration takes the words along for the last time: which list they were about is not known.
-- The latest time that a side told was never kept. It is unknown, which lets no word be lifted,
-  until the side tells it: the next run of `suppressions` reads all of them. A word that was lifted
-  has the time that is known, so that a later one, which was not heard so far, is.
-- Consent work that had been given up is due at once. Of a leave, the reason is no longer known: it
-  counts as consent until it is tried.
+- A key of the configuration may come to stand for another list, so an unsubscribe from a list is
+  now stored under the list's id at the side that reported it. If a key was mapped to another list
+  before this migration, its suppressions move along once more, since their list is not known.
+- The latest time that a side reported was never stored. It is unknown, so nothing is lifted, until
+  the side reports it: the next run of `suppressions` reads all of them. A lifted suppression gets
+  the time that is known, so that a later one, which did not count so far, does.
+- Opt-outs that had been given up are due at once. The reason of a removal is no longer known: it
+  counts as an opt-out until it is tried.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _OTHERS = (
     "member_id, email, reason, personal, vendor_reason, suppressed_at, told_at, record_id,"
     " seen_run, deleted_run, deleted_at, settled_at, lifted_run, lifted_at, lifted_reason"
 )
-# Two keys may stand for one list: of two rows on one address, the one in force stays, then the
+# Two keys may stand for one list: of two rows on one address, the one in force stays, else the
 # graver one.
 _BY_ID = f"""
-CREATE TEMPORARY TABLE words_by_list_id ON COMMIT DROP AS
+CREATE TEMPORARY TABLE suppressions_by_list_id ON COMMIT DROP AS
 SELECT DISTINCT ON (account, side, email_key, list_id, member_id) *
 FROM (
-    SELECT account, side, email_key, coalesce(nullif(ids.list_id, ''), words.list_key) AS list_id,
+    SELECT account, side, email_key, coalesce(nullif(ids.list_id, ''), old.list_key) AS list_id,
            {_OTHERS}
-    FROM suppressions AS words LEFT JOIN list_ids AS ids USING (account, side, list_key)
-    WHERE words.list_key <> ''
+    FROM suppressions AS old LEFT JOIN list_ids AS ids USING (account, side, list_key)
+    WHERE old.list_key <> ''
 ) AS found
 ORDER BY account, side, email_key, list_id, member_id, lifted_at IS NOT NULL,
     array_position(
@@ -43,21 +43,21 @@ ORDER BY account, side, email_key, list_id, member_id, lifted_at IS NOT NULL,
 """
 _MOVE_BACK = f"""
 INSERT INTO suppressions (account, side, email_key, list_id, {_OTHERS})
-SELECT account, side, email_key, list_id, {_OTHERS} FROM words_by_list_id
+SELECT account, side, email_key, list_id, {_OTHERS} FROM suppressions_by_list_id
 """
 _BY_KEY = f"""
-CREATE TEMPORARY TABLE words_by_list_key ON COMMIT DROP AS
+CREATE TEMPORARY TABLE suppressions_by_list_key ON COMMIT DROP AS
 SELECT account, side, email_key,
        coalesce(
            (
                SELECT min(ids.list_key) FROM list_ids AS ids
-               WHERE ids.account = words.account AND ids.side = words.side
-                   AND ids.list_id = words.list_id
+               WHERE ids.account = old.account AND ids.side = old.side
+                   AND ids.list_id = old.list_id
            ),
            list_id
        ) AS list_key,
        {_OTHERS}
-FROM suppressions AS words WHERE list_id <> ''
+FROM suppressions AS old WHERE list_id <> ''
 """
 _CONSENT = """
 UPDATE retries SET consent = true, given_up = false, next_at = least(next_at, now())
@@ -85,7 +85,7 @@ def upgrade() -> None:
             sa.Boolean(),
             server_default=sa.true(),
             nullable=False,
-            comment="the person said so; false where mail to the address bounced and no more",
+            comment="the person opted out; false if mail to the address only bounced",
         ),
     )
     op.add_column(
@@ -94,10 +94,10 @@ def upgrade() -> None:
             "told_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="the latest; null until the side tells one",
+            comment="the latest time the side reported; null until it does",
         ),
     )
-    op.alter_column("suppressions", "suppressed_at", comment="the earliest time that the side told")
+    op.alter_column("suppressions", "suppressed_at", comment="the earliest time the side reported")
     op.execute("UPDATE suppressions SET personal = false WHERE reason = 'bounced'")
     op.execute("UPDATE suppressions SET told_at = suppressed_at WHERE lifted_at IS NOT NULL")
     op.execute(_BY_ID)
@@ -115,7 +115,7 @@ def upgrade() -> None:
             sa.Boolean(),
             server_default=sa.false(),
             nullable=False,
-            comment="somebody may not be mailed: never given up",
+            comment="an opt-out, which is never given up",
         ),
     )
     op.execute(_CONSENT)
@@ -133,7 +133,7 @@ def downgrade() -> None:
 
 
 def _replace_in_key(old: str, new: str) -> None:
-    """Exchange a column of the ledger's primary key for another one, empty in every row."""
+    """Replace a column of the ledger's primary key by another one, empty in every row."""
     op.drop_constraint("suppressions_pkey", "suppressions")
     op.drop_column("suppressions", old)
     op.add_column("suppressions", sa.Column(new, sa.Text(), server_default="", nullable=False))
