@@ -159,6 +159,40 @@ def test_a_merged_crm_record_hands_its_contact_to_the_one_that_stays(town: Town)
     assert town.at_rest()
 
 
+def test_two_linked_records_that_are_merged_keep_their_contacts_in_any_partition(
+    town: Town,
+) -> None:
+    lost, kept = town.on_both("ann@mail.example", "bob@mail.example")
+    town.change(lost, address1_city="Oslo")
+    town.sync()
+    numbers = [town.number(email) for email in town.addresses()]
+    town.merge(kept, lost)
+    town.world.people_per_partition = 1
+    for _ in range(2):
+        town.sync(full_resync=True)
+    assert town.addresses() == ["ann@mail.example", "bob@mail.example"]
+    assert [town.number(email) for email in town.addresses()] == numbers
+    assert "CITY" not in town.fields("bob@mail.example")
+    links = town.world.query("SELECT marketing_id FROM links WHERE crm_id = :kept", kept=kept)
+    assert [row["marketing_id"] for row in links] == [str(town.number("bob@mail.example"))]
+    assert town.at_rest()
+
+
+def test_merged_records_hand_their_contacts_over_in_any_partition(town: Town) -> None:
+    lost = town.on_both(*EMAILS[:3])
+    numbers = sorted(town.number(email) for email in EMAILS[:3])
+    for record in lost:
+        kept = town.crm.contact(f"{record[:8]}@new.example")
+        town.crm.join("Newsletter", kept)
+        town.merge(kept, record)
+    town.world.people_per_partition = 1
+    for _ in range(2):
+        town.sync(full_resync=True)
+    assert sorted(town.number(email) for email in town.addresses()) == numbers
+    assert all(email.endswith("@new.example") for email in town.addresses())
+    assert town.at_rest()
+
+
 def test_who_is_deleted_in_the_crm_leaves_the_platform_list_and_stays_a_contact(
     town: Town,
 ) -> None:

@@ -207,6 +207,37 @@ def load_records(
     return read_frame(conn, query.where(*matching(records, asked)), schema)
 
 
+def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Series:
+    """Return the ids of CRM records that these were merged with, through any chain of merges.
+
+    Both what they were merged into and what was merged into them; the records that were asked for
+    may be among them.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        ids: Ids of CRM records.
+    """
+    merged = (
+        sa.select(records.c.id, records.c.merged_into)
+        .where(
+            records.c.account == account,
+            records.c.side == "crm",
+            records.c.merged_into.is_not(None),
+        )
+        .cte("merged")
+    )
+    asked = sa.or_(*matching(merged, {"id": ids, "merged_into": ids}))
+    chain = sa.select(merged).where(asked).cte("chain", recursive=True)
+    touching = sa.or_(
+        merged.c.id == chain.c.merged_into,
+        merged.c.merged_into.in_([chain.c.id, chain.c.merged_into]),
+    )
+    chain = chain.union(sa.select(merged).join(chain, touching))
+    query = sa.select(chain.c.id).union(sa.select(chain.c.merged_into))
+    return read_frame(conn, query, pa.schema([("id", pa.string())]))["id"]
+
+
 def count_records(
     conn: sa.Connection, *, account: str, side: Side, entity: str | None = None
 ) -> int:

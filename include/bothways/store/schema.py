@@ -171,6 +171,13 @@ records = sa.Table(
         postgresql_where=sa.text("external_key IS NOT NULL"),
     ),
     sa.Index(
+        "records_merged",
+        "account",
+        "side",
+        "merged_into",
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    ),
+    sa.Index(
         "records_gone", "account", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")
     ),
     comment="people of each side as last seen; deleted ones stay as tombstones",

@@ -72,6 +72,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         _load(inputs, "marketing", fields["marketing"], ids=marketing_ids),
         fields,
     )
+    crm = _with_merged(inputs, fields["crm"], crm)
     links = link_store.load_links(
         inputs.conn,
         account=inputs.account.name,
@@ -211,6 +212,19 @@ def _holders(contacts: pd.DataFrame) -> pd.DataFrame:
     """
     latest = contacts.sort_values("modified_at", na_position="first", kind="stable")
     return latest.drop_duplicates("email_key", keep="last")
+
+
+def _with_merged(inputs: Inputs, fields: dict[str, FieldType], rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the records that these were merged into, and that were merged into these.
+
+    They may have other addresses, and so be read in another partition; who follows whom is the
+    same in each.
+    """
+    merged = records.load_merges(inputs.conn, account=inputs.account.name, ids=rows["id"])
+    missing = merged[~merged.isin(rows["id"])]
+    if missing.empty:
+        return rows
+    return pd.concat([rows, _load(inputs, "crm", fields, ids=missing)], ignore_index=True)
 
 
 def _with_ends(
