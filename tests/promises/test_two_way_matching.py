@@ -193,6 +193,38 @@ def test_merged_records_hand_their_contacts_over_in_any_partition(town: Town) ->
     assert town.at_rest()
 
 
+@pytest.mark.parametrize("full_resync", [False, True])
+def test_who_is_deleted_on_the_platform_and_signs_up_again_at_once_is_not_doubled(
+    full_resync: bool, town: Town
+) -> None:
+    (ann,) = town.on_both("ann@mail.example", firstname="Ann")
+    town.sync(full_resync=True)
+    town.act("delete", "ann@mail.example")
+    town.platform.contact("ann@mail.example", "Newsletter")
+    run = town.sync(full_resync=full_resync)
+    assert run.status == "Completed"
+    assert [row["contactid"] for row in town.crm.table("contact")] == [ann]
+    assert town.record(ann)["firstname"] == town.fields("ann@mail.example")["FIRSTNAME"] == "Ann"
+    assert town.on_lists() == (["ann@mail.example"],) * 2
+    assert town.at_rest()
+
+
+def test_a_contact_whose_address_another_one_has_now_is_asked_for_its_own(town: Town) -> None:
+    (ann,) = town.on_both("ann@mail.example")
+    number = town.number("ann@mail.example")
+    town.sync(full_resync=True)
+    town.readdress("ann@mail.example", "ann@new.example")
+    town.sync()
+    # As a page told it that was read before the address changed.
+    town.world.execute("UPDATE records SET email_key = 'ann@mail.example' WHERE side = 'marketing'")
+    town.platform.contact("ann@mail.example", "Newsletter")
+    town.sync()
+    assert town.record(ann)["emailaddress1"] == "ann@new.example"
+    assert town.number("ann@new.example") == number
+    assert len(town.crm.table("contact")) == 2
+    assert town.at_rest()
+
+
 def test_who_is_deleted_in_the_crm_leaves_the_platform_list_and_stays_a_contact(
     town: Town,
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, Final, cast
@@ -35,8 +35,8 @@ from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
 from bothways.store import records, runs, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
-from bothways.syncs.base import Dataset, KnownList, Request, to_pandas
-from bothways.tables import LIST_MEMBERS, Side
+from bothways.syncs.base import Dataset, KnownList, Request, frame_of, to_pandas
+from bothways.tables import LIST_MEMBERS, Side, contacts_schema
 from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
@@ -117,6 +117,7 @@ class Reading:
 
     Attributes:
         members_left: Whether anybody has turned out to have left a list.
+        displaced: id and email_key of contacts as last seen, whose address another one has now.
     """
 
     run: Run
@@ -126,6 +127,7 @@ class Reading:
     lists: Mapping[str, KnownList]
     page_number: int = 0
     members_left: bool = False
+    displaced: list[pd.DataFrame] = field(default_factory=list)
 
     def read(self) -> tuple[int, dict[str, Any]]:
         """Return the number of rows and the watermark to move to."""
@@ -140,7 +142,7 @@ class Reading:
             rows, watermark = self._pages(None)
         if since is None:
             self._sweep()
-        rows += self._named()
+        rows += self._named() + self._look_up_displaced(everybody_read=since is None)
         keys = self._list_keys()
         asked = [keys[item] for item in self.dataset.lists]
         return rows, {
@@ -240,7 +242,47 @@ class Reading:
             )
         with self.run.store.begin() as conn:
             self._absorb(conn, rows, page.members)
+            if self.side == "marketing" and self.dataset.kind == "contacts" and rows.num_rows:
+                others = records.load_others_with_addresses(
+                    conn, **self.run.place(self.side), rows=to_pandas(rows)
+                )
+                self.displaced += [others] if len(others) else []
         return rows.num_rows
+
+    def _look_up_displaced(self, *, everybody_read: bool) -> int:
+        """Look up contacts whose address another one has turned up with; return how many rows.
+
+        A platform has an address once. They have another one by now, which this read came too
+        early for, or they are gone, which a platform need not tell as a change.
+        """
+        if not self.displaced or not isinstance(self.connector, FindsContacts):
+            return 0
+        before = pd.concat(self.displaced).drop_duplicates()
+        self.displaced = []
+        place = self.run.place(self.side)
+        with self.run.store.begin() as conn:
+            now = records.load_records(conn, **place, ids=before["id"], with_deleted=False)
+        left = now.merge(before, on=["id", "email_key"])
+        found = pd.Series(dtype=left["id"].dtype)
+        if not (everybody_read and self.dataset.everybody):
+            pages = self.connector.find_contacts(
+                self.dataset.entity, self.dataset.fields, ids=left["id"].tolist()
+            )
+            for page in pages:
+                self._keep(page)
+                found = pd.concat([found, to_pandas(page.rows)["id"]])
+        gone = left[~left["id"].isin(found)]
+        if len(gone):
+            self._keep(self._of_the_gone(gone))
+        return len(left)
+
+    def _of_the_gone(self, people: pd.DataFrame) -> Page:
+        """Return a page that tells that these people are gone, and their memberships with them."""
+        schema = contacts_schema(self.dataset.fields)
+        told = frame_of(schema).reindex(people.index).assign(deleted=True)
+        told = told.assign(**{name: people[name] for name in ("entity", "id", "email")})
+        rows = pa.Table.from_pandas(told, schema, preserve_index=False)
+        return Page(rows, LIST_MEMBERS.empty_table() if self.dataset.lists else None)
 
     def _concerned(self, rows: pa.Table, members: pa.Table | None) -> pa.Table:
         """Return who is on one of the lists or linked; a plan finds others in the store.

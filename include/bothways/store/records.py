@@ -218,24 +218,45 @@ def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Seri
         account: The account's name.
         ids: Ids of CRM records.
     """
-    merged = (
-        sa.select(records.c.id, records.c.merged_into)
-        .where(
-            records.c.account == account,
-            records.c.side == "crm",
-            records.c.merged_into.is_not(None),
-        )
-        .cte("merged")
+    merged = sa.select(records.c.id, records.c.merged_into).where(
+        records.c.account == account, records.c.side == "crm", records.c.merged_into.is_not(None)
     )
-    asked = sa.or_(*matching(merged, {"id": ids, "merged_into": ids}))
-    chain = sa.select(merged).where(asked).cte("chain", recursive=True)
+    asked = matching(records, {"id": ids, "merged_into": ids})
+    chain = merged.where(*asked).cte("chain", recursive=True)
     touching = sa.or_(
-        merged.c.id == chain.c.merged_into,
-        merged.c.merged_into.in_([chain.c.id, chain.c.merged_into]),
+        records.c.id == chain.c.merged_into,
+        records.c.merged_into.in_([chain.c.id, chain.c.merged_into]),
     )
-    chain = chain.union(sa.select(merged).join(chain, touching))
-    query = sa.select(chain.c.id).union(sa.select(chain.c.merged_into))
-    return read_frame(conn, query, pa.schema([("id", pa.string())]))["id"]
+    chain = chain.union(merged.join(chain, touching))
+    both = sa.select(chain.c.id).union(sa.select(chain.c.merged_into)).subquery()
+    return read_frame(conn, sa.select(both.c.id), pa.schema([("id", pa.string())]))["id"]
+
+
+def load_others_with_addresses(
+    conn: sa.Connection, *, account: str, side: Side, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Return living records that have the addresses of these, and are none of these.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose people.
+        rows: entity, id, email_key.
+
+    Returns:
+        id and email_key.
+    """
+    others = sa.select(records.c.id, records.c.email_key).where(
+        records.c.account == account,
+        records.c.side == side,
+        records.c.entity.in_(list(rows["entity"].unique())),
+        records.c.deleted_at.is_(None),
+        *matching(records, {"email_key": rows["email_key"]}),
+        *(sa.not_(these) for these in matching(records, {"id": rows["id"]})),
+    )
+    return read_frame(
+        conn, others, pa.schema([(name, pa.string()) for name in ("id", "email_key")])
+    )
 
 
 def count_records(
