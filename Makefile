@@ -2,7 +2,7 @@
 BIN := .bothways/venv/bin
 # Which tests `make test` runs.
 MARKERS ?= not distributed and not soak
-# How many processes run them; one of these is busy with Airflow (docs/testing.md).
+# How many processes run them; one of these runs the tests that need Airflow (docs/testing.md).
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --max-worker-restart 2
 RUN := $(BIN)/python
@@ -36,7 +36,7 @@ test: tools ## run the test suite, all but what needs workers of its own
 test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
 	@$(RUN) -m pytest tests/distributed -m distributed
 
-test-dates: tools ## run what knows the time at odd moments and in other zones (needs faketime)
+test-dates: tools ## run tests that depend on the clock at awkward dates and in other time zones (needs faketime)
 	@$(RUN) -m tests.support.elsewhen
 
 bench: tools ## measure speed of plans, calls and memory of a two-way sync, and the console
@@ -47,7 +47,7 @@ bench: tools ## measure speed of plans, calls and memory of a two-way sync, and 
 soak: tools ## live 10,000 random histories between both vendors (BOTHWAYS_HISTORIES=n for fewer)
 	@BOTHWAYS_HISTORIES=$${BOTHWAYS_HISTORIES:-10000} $(RUN) -m pytest $(SIDE_BY_SIDE) tests/soak -m soak
 
-mutants: tools ## break what consent and data rest on, and see which tests notice (ONLY=guard for a part)
+mutants: tools ## run mutation tests of the code that protects consent and data (ONLY=guard for one group)
 	@$(RUN) -m tests.mutants $(ONLY)
 
 lint: tools ## check style, types and the direction of imports

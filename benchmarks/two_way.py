@@ -39,14 +39,13 @@ AIM_MIB = 1024
 
 LEAST = f"""\
 The least number of calls, of each side:
-  Dynamics    the lists, in each run once; pages of {PAGE:,} of contacts and of members told,
-              at least one each; creates, updates and joins in messages of {BULK:,}, leaves in
-              batches of {BULK:,}; pages of {PAGE:,} to learn the ids of what was created, which no
-              bulk message tells
-  Dotdigital  the lists, in each run once; pages of {PAGE:,} of contacts told, at least one
-              (a whole read tells everybody, on whatever list);
-              people written in imports of 50 MB (about {IMPORT:,} people), each asked about once;
-              leaves in calls of {BULK:,}, each asked about once
+  Dynamics    the lists, once per run; pages of {PAGE:,} contacts and {PAGE:,} members read, at
+              least one each; creates, updates and joins in messages of {BULK:,}, leaves in batches
+              of {BULK:,}; pages of {PAGE:,} to get the ids of created records, which bulk
+              messages do not return
+  Dotdigital  the lists, once per run; pages of {PAGE:,} contacts read, at least one (a full read
+              covers everybody, whatever their lists); people written in imports of 50 MB (about
+              {IMPORT:,} people), each polled once; leaves in calls of {BULK:,}, each polled once
 """
 
 

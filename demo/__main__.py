@@ -17,7 +17,7 @@ from demo.stack import StackError
 from demo.waiting import NotInTimeError
 
 HOME = PROJECT / ".bothways"
-# Each says in a sentence what is wrong.
+# Errors whose message tells a person what is wrong; shown without a traceback.
 PROBLEMS = (
     AirflowError,
     DemoError,

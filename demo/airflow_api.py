@@ -105,7 +105,7 @@ class AirflowApi:
         """Waits until the run has ended; gives its state.
 
         Raises:
-            NotInTimeError: it had not ended; the message lists its tasks' states.
+            NotInTimeError: it did not end in time; the message lists its tasks' states.
         """
 
         def ended() -> str | None:
@@ -120,13 +120,12 @@ class AirflowApi:
         )
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """Task id to state, of a run; `task[2]` is the third instance of a mapped task."""
-        return {
-            task["task_id"] + (f"[{task['map_index']}]" if task["map_index"] >= 0 else ""): task[
-                "state"
-            ]
-            for task in self.task_instances(dag_id, run_id)
-        }
+        """The states of a run's tasks by id; `task[2]` is the third instance of a mapped task."""
+        states = {}
+        for task in self.task_instances(dag_id, run_id):
+            index = f"[{task['map_index']}]" if task["map_index"] >= 0 else ""
+            states[task["task_id"] + index] = task["state"]
+        return states
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Its task instances (`task_id`, `map_index`, `state`, `try_number`, `pid`, …)."""

@@ -111,7 +111,7 @@ class Postgres:
         """Waits until it answers.
 
         Raises:
-            NotInTimeError: it did not answer.
+            NotInTimeError: it did not answer in time.
         """
         refusals: list[psycopg.OperationalError] = []
 
@@ -128,7 +128,7 @@ class Postgres:
             answers,
             seconds=seconds,
             every=0.1,
-            instead=lambda: f"{refusals[-1]} (its log says more)",
+            instead=lambda: f"{refusals[-1]} (see its log)",
         )
 
     def ensure_databases(self, names: Sequence[str]) -> None:

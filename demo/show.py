@@ -131,7 +131,7 @@ class Demo:
             answers,
             seconds=seconds,
             every=0.2,
-            instead=lambda: f"silence (read {self.stack.processes.log('sandbox')})",
+            instead=lambda: f"no answer (see {self.stack.processes.log('sandbox')})",
         )
 
     def _bothways(self, *arguments: str) -> str:
@@ -156,7 +156,7 @@ class Demo:
 
         Raises:
             DemoError: a DAG file is broken.
-            NotInTimeError: one of them was not read.
+            NotInTimeError: one of them was not read in time.
         """
         files = {path.stem for path in (PROJECT / "dags").glob("*.py")}
         dag_ids = [f"{ACCOUNT}__{name}" for name in CATALOG if name in files]
@@ -176,7 +176,7 @@ class Demo:
             f"Airflow to read {', '.join(dag_ids)}",
             complete,
             seconds=seconds,
-            instead=lambda: f"only {sorted(present())} (read {log})",
+            instead=lambda: f"only {sorted(present())} (see {log})",
         )
         return dag_ids
 
@@ -184,7 +184,7 @@ class Demo:
         """Triggers one run, names its tasks as they end, and gives its state.
 
         Raises:
-            NotInTimeError: it did not end.
+            NotInTimeError: it did not end in time.
         """
         api = self.stack.api
         # Unpaused after that, so that a scheduled run comes behind ours.

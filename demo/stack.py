@@ -120,7 +120,7 @@ class Stack:
         """Waits until every part of Airflow says that it is healthy.
 
         Raises:
-            NotInTimeError: one did not.
+            NotInTimeError: one of them did not become healthy in time.
             ProcessError: a part has ended instead.
         """
         health: dict[str, str | None] = {}
@@ -135,7 +135,7 @@ class Stack:
             f"Airflow's {', '.join(HEALTHY)} to be healthy",
             healthy,
             seconds=seconds,
-            instead=lambda: f"{health or 'no answer at all'} (read {self.processes.logs})",
+            instead=lambda: f"{health or 'no answer at all'} (see {self.processes.logs})",
         )
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
-"""Waiting with an end: what does not come in its time fails, and says what was awaited.
+"""Waiting with a time limit, and an error that says what was awaited.
 
-The demo and the tests wait through these two only; `tests/stack/test_waiting.py` holds them to it.
+The demo and the tests wait with these two only; `tests/stack/test_waiting.py` enforces it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 
 
 class NotInTimeError(Exception):
-    """What was awaited did not come; the message says what, how long, and what was seen instead."""
+    """Something did not happen in time; the message says what, and what was there instead."""
 
 
 def wait_for(
@@ -24,18 +24,18 @@ def wait_for(
     every: float = 0.5,
     instead: Callable[[], object] | None = None,
 ) -> Found:
-    """Looks until there is something, and gives what was found.
+    """Calls `look` until it returns something true, and returns that.
 
     Args:
-        awaited: what is to come, as in "Waited 300 s for <the DAGs of the account>".
-        look: gives nothing (None, False, empty) as long as it has not come. It has a last look when
-            the time is over, so that a machine that stood still fails nothing.
-        seconds: how long to look.
-        every: seconds between two looks.
-        instead: says what is there in its place, or where to read on; asked when it did not come.
+        awaited: what to wait for, as in "Waited 300 s for <the DAGs of the account>".
+        look: returns something false (None, False, empty) as long as it is not there. It is called
+            once more after the time is up, so that a machine that was suspended fails nothing.
+        seconds: how long to wait.
+        every: seconds between two calls.
+        instead: says what is there instead, or which log to read; called when the time is up.
 
     Raises:
-        NotInTimeError: it did not come.
+        NotInTimeError: it did not come in time.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -49,14 +49,14 @@ def wait_for(
 
 
 def at_most(rounds: int, awaited: str) -> Iterator[int]:
-    """Counts, from 1, the rounds of a loop that is left when it is done, as one over pages is.
+    """Counts from 1 for a loop that ends with a break, such as one over pages.
 
     Args:
-        rounds: more than it ever needs.
-        awaited: the end that is to come, as in "300 rounds without <the last page>".
+        rounds: more than the loop ever needs.
+        awaited: what ends the loop, as in "300 rounds without <the last page>".
 
     Raises:
-        NotInTimeError: the loop was not left.
+        NotInTimeError: the loop did not end in that many rounds.
     """
     yield from range(1, rounds + 1)
     raise NotInTimeError(f"{rounds} rounds without {awaited}.")

@@ -1,4 +1,4 @@
-"""The ways in which one e-mail address may be written."""
+"""The different spellings of one e-mail address."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _ENCODED = "xn--"
 
 
 def spellings(email: str) -> list[str]:
-    """Return the other ways to write an address that systems take for different ones.
+    """Return the other spellings of an address, which systems take for different addresses.
 
-    A letter with a mark is one character or two (NFC, NFD), and an international domain has an
-    ASCII form. Most addresses are ASCII throughout and have no other spelling.
+    A letter with an accent is one character or two (NFC, NFD), and an international domain also has
+    an ASCII form. Most addresses are all ASCII and have no other spelling.
 
     Args:
-        email: An address as a system keeps it.
+        email: An address as a system stores it.
 
     Returns:
-        The other spellings, without the given one; none for what is no address.
+        The other spellings, without the given one; none if it is not an address.
     """
     local, at, domain = email.rpartition("@")
     if not (local and at) or (email.isascii() and _ENCODED not in domain.lower()):
@@ -32,7 +32,7 @@ def spellings(email: str) -> list[str]:
 
 
 def ascii_domain(name: str) -> str:
-    """Return a domain in its ASCII form; one that has no such form as it is."""
+    """Return a domain in its ASCII form, or unchanged if it has none."""
     try:
         return idna.encode(name, uts46=True).decode("ascii")
     except idna.IDNAError:

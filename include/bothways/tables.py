@@ -102,7 +102,7 @@ OPERATIONS: Final = _schema(
 
 # The vendor's verdict on one operation. `outcome`: written, ignored (a refusal for the sake of
 # consent) or error. `record_id` is the record's id after the write, `membership_id` the list
-# membership's where the vendor has one. `code` is the vendor's own, but for GONE.
+# membership's where the vendor has one. `code` is the vendor's own, except GONE.
 RESULTS: Final = _schema(
     pa.field("seq", pa.int64(), nullable=False),
     pa.field("outcome", pa.string(), nullable=False),
@@ -114,7 +114,7 @@ RESULTS: Final = _schema(
 )
 
 GONE: Final = "not_found"
-"""The code of an error that says: the person who was to be written is there no more."""
+"""The code of an error that means: the person who was to be written no longer exists."""
 
 
 def contacts_schema(fields: Mapping[str, FieldType]) -> pa.Schema:

@@ -135,16 +135,16 @@ PICKED = [
     Mutant(
         "a flag holds for one record of a person and not for the others",
         "syncs/two_way/consent.py",
-        'word = opted_out.fillna(crm).groupby(rows["person"]).transform("first")',
-        "word = opted_out.fillna(crm)",
+        'reason = opted_out.fillna(crm).groupby(rows["person"]).transform("first")',
+        "reason = opted_out.fillna(crm)",
         f"{_CONSENT}"
         "::test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address",
     ),
     Mutant(
         "what the ledger says of the platform's address is not asked",
         "syncs/two_way/consent.py",
-        'word = known.looked_up(rows["marketing_email_key"], of_address)',
-        'word = known.looked_up(rows["crm_email_key"], of_address)',
+        'reason = known.looked_up(rows["marketing_email_key"], of_address)',
+        'reason = known.looked_up(rows["crm_email_key"], of_address)',
         f"{_CONSENT}::test_a_word_on_the_platforms_address_counts_under_the_crms_new_one",
     ),
     Mutant(

@@ -96,7 +96,7 @@ def test_a_suppression_that_an_earlier_read_missed_arrives_with_the_weekly_whole
     run = world.run("suppressions")
     assert crm.person("ann@mail.example")["donotbulkemail"] == 1
     assert crm.members("Newsletter") == []
-    assert any("read whole" in note for note in run.notes)
+    assert any("read in full" in note for note in run.notes)
     assert world.run("suppressions").notes == []
 
 
@@ -404,10 +404,10 @@ def test_who_may_not_be_mailed_is_never_given_up(
     assert {run.status for run in told} == {"Completed With Errors"}
     assert told[1].message == "2 records in error"
     late = "1 person who may not be mailed could not be flagged or taken off a list yet"
-    assert told[5].message == f"2 records in error; {late}; tried 6 times"
+    assert told[5].message == f"2 records in error; {late}, after 6 tries"
     world.execute("UPDATE retries SET next_at = now() + interval '1 hour'")
     waiting = world.run("suppressions")
-    assert (waiting.status, waiting.message) == (told[5].status, f"{late}; tried 6 times")
+    assert (waiting.status, waiting.message) == (told[5].status, f"{late}, after 6 tries")
     sandbox.faults()
     world.execute("UPDATE retries SET next_at = now()")
     assert world.run("suppressions").status == "Completed"

@@ -108,9 +108,9 @@ def mapping_documents(name: str) -> dict[str, Document]:
 
 
 def config_hash(account: Account) -> str:
-    """Return a hash of what a plan depends on: the effective configuration, mappings included.
+    """Return a hash of the configuration that a plan depends on, mappings and defaults included.
 
-    What the account is called, when it runs and what needs an approval may change meanwhile.
+    Title, description, schedules and guard are left out: they may change during a run.
     """
     effective = account.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "schedules", "guard"}

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from bothways.terms import FieldType, Side
 
 ENTITIES = ("contact", "lead")
-# What decides which values of a field are the same. Who wins a conflict is none of it, nor what a
-# new record gets; and how much of a value both sides keep is looked at whenever two are compared.
+# What decides whether two values of a field are the same. The conflict policy and defaults do not;
+# `max_length` and `decimals` are applied to both values whenever they are compared.
 _MEANING = {
     "crm", "marketing", "type", "direction", "options", "date_format", "true_label", "false_label",
 }  # fmt: skip
@@ -99,10 +99,7 @@ class FieldMapping(BaseModel):
 
     @property
     def meaning(self) -> str:
-        """What a value of the field stands for, as text.
-
-        A value that both sides agreed on says nothing about a field of another meaning.
-        """
+        """What the field's values mean, as text: baselines do not count once this has changed."""
         return json.dumps(self.model_dump(mode="json", include=_MEANING), sort_keys=True)
 
     def travels_to(self, side: Side) -> bool:

@@ -133,7 +133,7 @@ class ReadsContacts(Protocol):
             since: A watermark that an earlier read gave; None reads everything.
             lists: Ids; where given, a full read may restrict itself to members of these lists,
                 and pages tell memberships where the vendor gives them in the same answer.
-            everybody: A full read must not restrict itself.
+            everybody: A full read must not be restricted to members of ``lists``.
 
         Raises:
             WatermarkExpired: The vendor no longer knows ``since``.
@@ -220,7 +220,7 @@ class WritesContacts(Protocol):
     stands among the values as ``@email``.
     ``suppress`` makes ``record_id`` (or, on a platform, ``email``) unmailable for the account.
 
-    Where ``record_id`` is there no more, the verdict is an error with the code ``tables.GONE``.
+    If ``record_id`` no longer exists, the verdict is an error with the code ``tables.GONE``.
     """
 
     joins_on_create: bool
@@ -237,8 +237,8 @@ class WritesListMembers(Protocol):
     def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute OPERATIONS; ``list_id`` stands beside ``list_key``, ``record_id`` is the person.
 
-        Joining twice and leaving a list that one is not on are successes. Where the person is
-        there no more, and the vendor says so, the error has the code ``tables.GONE``.
+        Joining twice and leaving a list that one is not on are successes. If the vendor says that
+        the person no longer exists, the error has the code ``tables.GONE``.
         """
         ...
 

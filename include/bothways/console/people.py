@@ -40,8 +40,8 @@ class Person:
         lists: Which lists they are or were on: side, list_key, name, status, changed_at,
             deleted_at.
         agreed: How their memberships stood when both sides last agreed.
-        suppressions: Who said that they may not be mailed, since when and why; `list_key` where it
-            is about a list that the account maps, `list_id` where it is about any.
+        suppressions: Who said that they may not be mailed, since when and why; `list_id` if it is
+            about a list, and `list_key` if the account maps that list.
         retries: Their records in error, and when they are tried again.
         jobs: What runs did with them, newest first, with the run's `sync_type`, `started_at`,
             `dag_id` and `dry_run`; JOBS_SHOWN of them at most.
@@ -249,21 +249,21 @@ def _lists(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
 
 
 def _agreed(conn: sa.Connection, account: str, ids: dict[str, set[str]]) -> Rows:
-    """Return the states of the pairs of lists that the account's keys stand for now."""
+    """Return the states of the pairs of lists that the account maps now, with their `list_key`."""
     theirs = sa.or_(
         list_states.c.crm_id.in_(ids["crm"]), list_states.c.marketing_id.in_(ids["marketing"])
     )
     crm, marketing = list_ids.alias("crm"), list_ids.alias("marketing")
     query = (
         sa.select(list_states, crm.c.list_key)
-        .join(crm, _list_of(crm, "crm", list_states.c.crm_list_id))
-        .join(marketing, _list_of(marketing, "marketing", list_states.c.marketing_list_id))
+        .join(crm, _is_list(crm, "crm", list_states.c.crm_list_id))
+        .join(marketing, _is_list(marketing, "marketing", list_states.c.marketing_list_id))
         .where(list_states.c.account == account, crm.c.list_key == marketing.c.list_key, theirs)
     )
     return conn.execute(query.order_by(crm.c.list_key, list_states.c.entity)).all()
 
 
-def _list_of(
+def _is_list(
     known: sa.FromClause, side: Side, list_id: sa.ColumnElement[str]
 ) -> sa.ColumnElement[bool]:
     return sa.and_(

@@ -95,19 +95,18 @@ def apply(side: Side, chunk: int) -> dict[str, int]:
 
 @task
 def close() -> str:
-    """Finish the run's audit row; fail where the run failed, so that Airflow shows it.
+    """Finish the run's audit row; fail if the run failed, so that Airflow shows it.
 
-    Fail as well where somebody who may not be mailed was tried in vain for too long: whatever
-    watches Airflow is to tell it.
+    Fail as well if an opt-out has been waiting for too long, so that Airflow's alerts fire.
     """
     from bothways.engine.close import close as finish
     from bothways.engine.close import overdue_opt_outs
 
     with found_run(get_current_context()) as run:
         status, message = finish(run)
-        alarm = overdue_opt_outs(run) if status == "Completed With Errors" else ""
-    if status == "Failed" or alarm:
-        raise AirflowFailException(alarm or message)
+        overdue = overdue_opt_outs(run) if status == "Completed With Errors" else ""
+    if status == "Failed" or overdue:
+        raise AirflowFailException(overdue or message)
     return f"{status}: {message}"
 
 

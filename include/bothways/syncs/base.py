@@ -56,12 +56,12 @@ class Dataset:
         list_key: Whose list, for list_suppressions.
         fields: Vendor fields to read, for contacts.
         lists: Ids of the lists that the read is about.
-        everybody: A whole read is not restricted to the members of `lists`. The store gets
-            everybody, so that people are found there by their addresses; staged are those who
-            are on one of the lists, or linked.
-        whole_every: Read whole again when the last whole read is older, beside what changed.
-        rules: Settings that decide what becomes of the rows: once one has changed, the next run
-            reads everything, since who was left out may be in now.
+        everybody: A full read is not restricted to the members of `lists`. Everybody goes into the
+            store, so that people can be found there by address; only those who are on one of the
+            lists or linked are staged.
+        whole_every: How old the last full read may be before the next run reads in full again.
+        rules: Settings that decide who is left out. After a change to one of them, the next run
+            reads everything, since people who were left out may now be included.
         changes_of: A sync type and the name of its dataset: only what changed since that was last
             read by that sync type. Its watermark is not moved.
     """
@@ -102,7 +102,7 @@ class Request:
         return tuple(sorted(item.id for item in self.lists.values()))
 
     def joining_rules(self) -> dict[str, Any]:
-        """Return the settings that decide who joins a list, as Dataset.rules."""
+        """Return the settings that decide who joins a list, for `Dataset.rules`."""
         mapped = self.account.lists
         return {
             "only_active": self.account.settings.only_open_leads_and_active_contacts,
@@ -139,8 +139,8 @@ class Inputs:
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
         compares: Nothing is to be kept in step: tell what differs, whoever it is about.
-        without_base: By CRM entity, the mapped fields that meant something else when both sides
-            last agreed: nothing that was agreed on counts.
+        without_base: By CRM entity, the mapped fields whose meaning has changed since both sides
+            last agreed: their baselines do not count.
         partition: Which partition is planned.
         partitions: How many there are.
     """
@@ -160,7 +160,7 @@ class Inputs:
     partitions: int = 1
 
     def pair(self, list_key: str) -> ListPair:
-        """Return the ids of a mapped list on both sides; what is known of it belongs to these."""
+        """Return a mapped list's ids on both sides, by which its states are stored."""
         return ListPair(self.lists["crm"][list_key].id, self.lists["marketing"][list_key].id)
 
 
@@ -203,10 +203,10 @@ class Plan:
         states: Memberships that both sides agree on without a write: crm_list_id,
             marketing_list_id, entity, crm_id, marketing_id, state.
         dropped: Links that hold no longer: entity, crm_id.
-        split_off: CRM records that are somebody else than the contact that they followed: entity,
-            crm_id, marketing_id. That both were on a list says nothing of either any more.
-        lifted: Suppressions of the account that ended since the person came back by the platform's
-            own means: side, email_key, and which word of theirs it was: record_id, told_at.
+        split_off: CRM records that have turned out to be another person than the contact they
+            followed: entity, crm_id, marketing_id. Their joined list states no longer count.
+        lifted: Account-wide suppressions that ended because the person came back by the platform's
+            own means: side, email_key, and, to tell which suppression, record_id and told_at.
         skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
     """
 

@@ -20,7 +20,7 @@ class SyncType:
         needs: The capabilities (protocol names of connectors.base) that each side must have.
         after: Sync types of the same account whose last run must not have failed.
         uses_lists: Whether it works on the account's mapped lists.
-        keeps_fields: Whether it keeps fields in step, by what both sides last agreed on.
+        keeps_fields: Whether it keeps fields in sync, by means of baselines.
         compares: The sync type whose work it verifies; it then always reads everything.
     """
 
@@ -101,7 +101,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
 }
 
 CONSENT: Final = "suppressions"
-"""The sync type that hears who may not be mailed."""
+"""The sync type that reads who may not be mailed."""
 
 
 # Not in the catalogue: it keeps nothing in step, has no schedule and a story of its own.

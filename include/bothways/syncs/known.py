@@ -56,14 +56,14 @@ def ledger(
     *,
     record_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Return the suppressions of these addresses, or records.
+    """Return the suppressions of these addresses or records.
 
     Args:
         inputs: The plan's inputs.
-        side: Only what this side told; None for both.
+        side: Only those that this side reported; None for both.
         email_keys: The addresses.
-        list_key: Only of this list, or of the account (""); None for all.
-        record_ids: As well, those with one of these records.
+        list_key: Only those of this list, or account-wide ones (""); None for all.
+        record_ids: Also those with one of these records.
     """
     return suppressions.load_suppressions(
         inputs.conn,
@@ -76,11 +76,11 @@ def ledger(
 
 
 def _list_ids(inputs: Inputs, list_key: str) -> Mapping[Side, str]:
-    """Return what each side calls a list; what is not there yet has no id, and no word on it."""
+    """Return a list's id on each side; a list that is yet to be created has none."""
     if not list_key:
         return suppressions.ACCOUNT_WIDE
-    named = {side: inputs.lists[side][list_key].id for side in SIDES}
-    return {side: list_id for side, list_id in named.items() if list_id}
+    ids = {side: inputs.lists[side][list_key].id for side in SIDES}
+    return {side: list_id for side, list_id in ids.items() if list_id}
 
 
 def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
@@ -91,16 +91,16 @@ def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
 def free_creation_keys(
     inputs: Inputs, entity: str, keys: pd.Series, email_keys: pd.Series
 ) -> pd.Series:
-    """Return what CRM records are to be created by: another key where a key's record is taken.
+    """Return the keys to create CRM records with: a different one if a key is already taken.
 
-    A record that was made for somebody keeps its key when it becomes somebody else's, with an
-    address of its own; a creation by that key would find it, and write over it.
+    A record keeps the key it was created with, even after it has become another person with its
+    own address. A create with that key would find this record and overwrite it.
 
     Args:
         inputs: The plan's inputs.
-        entity: What is to be created.
-        keys: The keys that repeats of a creation share.
-        email_keys: The addresses of those who are to be created, over the same index.
+        entity: The entity to be created.
+        keys: The creation keys, the same each time the creation is tried.
+        email_keys: The addresses of the people to be created, over the same index.
     """
     found = records.load_records(
         inputs.conn,

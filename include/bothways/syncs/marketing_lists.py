@@ -27,8 +27,8 @@ from bothways.transform.partition import in_partition
 def datasets(request: Request) -> list[Dataset]:
     """Read people with their mapped fields, and the members of the mapped lists.
 
-    Somebody who is on a list of one side may be on none of the other's, and known there: both
-    sides are read beyond their lists.
+    Somebody who is on a list of one side may be known to the other but on none of its lists, so
+    both sides are read beyond their lists.
     """
     lists = request.list_ids()
     if not lists:
@@ -103,16 +103,16 @@ def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:
 
 
 def _without_split_off(states: pd.DataFrame, split_off: pd.DataFrame) -> pd.DataFrame:
-    """Leave out that two were on a list together who have turned out to be two people.
+    """Leave out the joined states of a record and a contact that have turned out to be two people.
 
-    Neither was removed by anybody: for each of them it is a first sync. A word against a list is
-    kept, whoever of them said it.
+    Nobody removed either of them: each starts with a first sync. Opt-outs from a list are kept,
+    whichever of the two they came from.
     """
     if split_off.empty:
         return states
     ends = ["entity", "crm_id", "marketing_id"]
-    apart = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(split_off[ends]))
-    return states[~(apart & states["state"].eq(JOINED))]
+    theirs = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(split_off[ends]))
+    return states[~(theirs & states["state"].eq(JOINED))]
 
 
 def _in_step(people: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 Rows that enter a run are the suppressions that either side tells, and the people of the CRM who
 have come to have an address that is already suppressed.
 
-Whose word it is, links say before addresses do: who unsubscribes is the CRM record that is linked
-with the contact, whatever address either has by now.
+Links come before addresses: an unsubscribe belongs to the CRM record that is linked with the
+contact, whatever address either of them has by now.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from bothways.tables import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
 
-# A platform is asked by date for what changed. What it dates back, or shows late, is found by
-# reading all of it now and then. A CRM tracks changes, and only as such tells what was deleted.
+# A platform is asked for changes by date. What it backdates, or shows late, is found by reading all
+# suppressions now and then. A CRM tracks its changes, and reports deletions only among these.
 _WHOLE_EVERY = timedelta(days=7)
 
 _UNFLAGGED = '{"do_not_mail": false}'
@@ -33,9 +33,11 @@ _ACCOUNT_RECORD = ["email", "reason", "suppressed_at"]
 _LIST_RECORD = [*_ACCOUNT_RECORD, "list_id", "entity", "member_id"]
 _FROM_PLATFORM = {"source": "marketing", "source_entity": "suppression"}
 _FROM_CRM = {"source": "crm", "source_entity": "suppression"}
-_WORD = ["email_key", "email", "reason", "vendor_reason", "suppressed_at", "record_id", "personal"]
-# About the address, whoever has it: mail to it bounced, or somebody named it.
-_OF_THE_ADDRESS = [Status.BOUNCED.value, Status.SUPPRESSED.value]
+_SUPPRESSION = [
+    "email_key", "email", "reason", "vendor_reason", "suppressed_at", "record_id", "personal",
+]  # fmt: skip
+# These concern the address, whoever has it: mail to it bounced, or somebody suppressed it by hand.
+_ABOUT_THE_ADDRESS = [Status.BOUNCED.value, Status.SUPPRESSED.value]
 _GRAVITY = {status.value: rank for rank, status in enumerate(Status)}
 
 
@@ -43,11 +45,12 @@ def datasets(request: Request) -> list[Dataset]:
     """Read suppressions of both sides, and of the CRM the people and the members of the lists."""
     lists = request.lists.values()
     if request.side == "marketing":
-        told = [Dataset("suppressions", "suppressions")] + [
+        by_list = [
             Dataset(_of_list(item.key), "list_suppressions", list_key=item.key, lists=(item.id,))
             for item in lists
         ]
-        return [replace(item, whole_every=_WHOLE_EVERY) for item in told]
+        found = [Dataset("suppressions", "suppressions"), *by_list]
+        return [replace(dataset, whole_every=_WHOLE_EVERY) for dataset in found]
     found = [Dataset("suppressions", "suppressions")]
     found += [Dataset(_people_of(entity), "contacts", entity=entity) for entity in request.entities]
     if lists:
@@ -114,7 +117,7 @@ def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
 
 
 def _named(inputs: Inputs) -> pd.DataFrame:
-    """Return whom the person at the trigger form named: `email_key`, or `id` of a contact."""
+    """Return the people named in the trigger form: `email_key`, or the `id` of a contact."""
     named = pd.DataFrame({"email_key": named_keys(inputs)})
     ids = pd.Series([item for item in inputs.options.records if "@" not in item], dtype="string")
     if ids.empty:
@@ -142,50 +145,52 @@ def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
 
 
 def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
-    """Return the CRM's people whom the platform suppresses, with the word on them.
+    """Return the CRM's people whom the platform suppresses, with the suppression.
 
-    Of a word that was told in an earlier run, only those people count who are new to it.
+    For a suppression from an earlier run, only people who have newly come under it count.
     """
     changed = pd.concat([_changed(inputs, entity) for entity in ("contact", "lead")])
     keys = pd.concat([told["email_key"], changed["email_key"]]).dropna()
     pairs = links.load_links(inputs.conn, account=inputs.account.name, crm_ids=changed["id"])
-    words = known.ledger(inputs, "marketing", keys, "", record_ids=pairs["marketing_id"])
-    people = _whose(inputs, words)
+    ledger = known.ledger(inputs, "marketing", keys, "", record_ids=pairs["marketing_id"])
+    people = _suppressed_people(inputs, ledger)
     mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
     return _gravest(people[mine])
 
 
-def _whose(inputs: Inputs, words: pd.DataFrame, entity: str | None = None) -> pd.DataFrame:
-    """Return the CRM's people whom words of the platform are about, once for each word.
+def _suppressed_people(
+    inputs: Inputs, ledger: pd.DataFrame, entity: str | None = None
+) -> pd.DataFrame:
+    """Return the CRM's people whom suppressions of the platform concern, once per suppression.
 
-    These are the records that are linked with the contact, and those that have the address, but
-    for those who are known to be somebody else.
+    These are the records that are linked with the contact, and those that have the address,
+    except people who are known to be somebody else.
 
     Args:
         inputs: The plan's inputs.
-        words: The ledger's rows.
+        ledger: The suppressions, as `known.ledger` returns them.
         entity: Only people of this entity.
 
     Returns:
-        CONTACTS with the word's `email`, `email_key`, `reason`, `vendor_reason` and
+        CONTACTS with the suppression's `email`, `email_key`, `reason`, `vendor_reason` and
         `suppressed_at`, and its record as `source_id`.
     """
-    words = words[_WORD].rename(columns={"record_id": "source_id"})
-    alike = known.people(inputs, "crm", entity=entity, email_keys=words["email_key"])
-    alike = alike.drop(columns="email").merge(words, on="email_key")
-    by_address = alike[~_somebody_else(inputs, alike)]
-    by_link = _linked(inputs, words[words["personal"].astype(bool)], entity)
+    told = ledger[_SUPPRESSION].rename(columns={"record_id": "source_id"})
+    sharing = known.people(inputs, "crm", entity=entity, email_keys=told["email_key"])
+    sharing = sharing.drop(columns="email").merge(told, on="email_key")
+    by_address = sharing[~_somebody_else(inputs, sharing)]
+    by_link = _linked(inputs, told[told["personal"].astype(bool)], entity)
     people = pd.concat([by_address, by_link[by_address.columns]], ignore_index=True)
     return people.drop_duplicates(["entity", "id", "email_key"], ignore_index=True)
 
 
-def _linked(inputs: Inputs, words: pd.DataFrame, entity: str | None) -> pd.DataFrame:
-    """Return the CRM records of the contacts whose words these are, beside the words."""
+def _linked(inputs: Inputs, told: pd.DataFrame, entity: str | None) -> pd.DataFrame:
+    """Return the CRM records linked with the contacts of these suppressions, with their columns."""
     pairs = links.load_links(
         inputs.conn,
         account=inputs.account.name,
         entity=entity,
-        marketing_ids=words["source_id"].dropna(),
+        marketing_ids=told["source_id"].dropna(),
     )
     ends = known.people(inputs, "crm", entity=entity, ids=pairs["crm_id"])
     pairs, _ = follow_merges(pairs, ends)
@@ -195,13 +200,13 @@ def _linked(inputs: Inputs, words: pd.DataFrame, entity: str | None) -> pd.DataF
         left_on=["entity", "id"],
         right_on=["entity", "crm_id"],
     )
-    return people.merge(words, left_on="marketing_id", right_on="source_id")
+    return people.merge(told, left_on="marketing_id", right_on="source_id")
 
 
 def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
-    """Say who has the address of a word that is somebody else's: of a contact with another one.
+    """Return a mask of people who have a suppressed address, but follow a contact with another one.
 
-    An address that bounced, or that somebody named, is meant whoever has it.
+    An address that bounced, or was suppressed by hand, counts for whoever has it.
     """
     account = inputs.account.name
     pairs = links.load_links(inputs.conn, account=account, crm_ids=people["id"])
@@ -209,9 +214,9 @@ def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
         inputs.conn, account=account, side="marketing", ids=pairs["marketing_id"]
     ).set_index("id")
     gone = pairs["marketing_id"].isin(contacts.index[contacts["deleted"].astype(bool)])
-    # A contact that no read has shown yet has the address that it was linked by.
-    now = known.looked_up(pairs["marketing_id"], contacts["email_key"])
-    pairs = pairs.assign(own_key=now.fillna(pairs["email_key"]))
+    # A contact that has not been read yet has the address that it was linked by.
+    own_key = known.looked_up(pairs["marketing_id"], contacts["email_key"])
+    pairs = pairs.assign(own_key=own_key.fillna(pairs["email_key"]))
     pairs = pairs.loc[~gone, ["entity", "crm_id", "marketing_id", "own_key"]]
     beside = people.merge(
         pairs, left_on=["entity", "id"], right_on=["entity", "crm_id"], how="left"
@@ -219,11 +224,11 @@ def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
     other = beside["marketing_id"].ne(beside["source_id"]) & beside["own_key"].ne(
         beside["email_key"]
     )
-    return other.fillna(value=False).astype(bool) & ~people["reason"].isin(_OF_THE_ADDRESS)
+    return other.fillna(value=False).astype(bool) & ~people["reason"].isin(_ABOUT_THE_ADDRESS)
 
 
 def _gravest(people: pd.DataFrame) -> pd.DataFrame:
-    """Return each person once, with the gravest word."""
+    """Return each person once, with the gravest suppression."""
     rank = people["reason"].map(_GRAVITY)
     first = rank.sort_values(ascending=False, kind="stable").index
     return people.loc[first].drop_duplicates(["entity", "id"]).sort_index()
@@ -377,7 +382,7 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
 def _list_people(inputs: Inputs, key: str, told: pd.DataFrame) -> pd.DataFrame:
     """Return the people of the list's kind who unsubscribed, and whether they are on it."""
     crm_list = inputs.lists["crm"][key]
-    people = _gravest(_whose(inputs, told, crm_list.entity))
+    people = _gravest(_suppressed_people(inputs, told, crm_list.entity))
     members = known.members(inputs, "crm", crm_list.id, people["id"])
     people = people.merge(
         members[["member_id", "membership_id"]], left_on="id", right_on="member_id", how="left"

@@ -56,11 +56,12 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
     now, unfit = now.set_axis(rows.index, axis=0), unfit.set_axis(rows.index, axis=0)
     wrote = _wrote(after, now.columns)
     unread = unfit.reindex(columns=now.columns, fill_value=False).astype(bool)
-    # A field that is mapped to another one since is not the one that the run wrote to.
-    afresh = [FIELD_PREFIX + name for name in inputs.without_base.get(entity, ())]
-    other = np.isin(now.columns, afresh)
-    stands = wrote & ~_apart(now, after, mapping) & ~unread & ~other
-    done = wrote & ~stands & ~_apart(now, before, mapping) & ~unread & ~other
+    # A field that has been remapped since is not the one that the run wrote to.
+    remapped = np.isin(
+        now.columns, [FIELD_PREFIX + name for name in inputs.without_base.get(entity, ())]
+    )
+    stands = wrote & ~_apart(now, after, mapping) & ~unread & ~remapped
+    done = wrote & ~stands & ~_apart(now, before, mapping) & ~unread & ~remapped
     changed = wrote & ~stands & ~done
     obstacle = standing.obstacle()
     obstacle = obstacle.mask(

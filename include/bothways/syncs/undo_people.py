@@ -12,6 +12,7 @@ from bothways.store import erase, links, list_states
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
 from bothways.tables import FieldType, Side, Status, other
+from bothways.terms import MAILABLE_OR_PENDING
 
 
 def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
@@ -91,10 +92,10 @@ class Standing:
         theirs = pairs.merge(partners, left_on="other", right_index=True)
         told = pd.concat([own, theirs], ignore_index=True)
         ledger = known.ledger(self.inputs, None, told["email_key"])
-        places = ["", *(self.inputs.pair(list_key) if list_key else ())]
-        ledger = ledger[ledger["list_id"].isin(places)]
-        heard = told["status"].isin([Status.MAILABLE.value, Status.PENDING.value])
-        silent: pd.Series = told.loc[~heard | told["email_key"].isin(ledger["email_key"]), "own"]
+        list_ids = ["", *(self.inputs.pair(list_key) if list_key else ())]
+        ledger = ledger[ledger["list_id"].isin(list_ids)]
+        mailable = told["status"].isin(MAILABLE_OR_PENDING)
+        silent: pd.Series = told.loc[~mailable | told["email_key"].isin(ledger["email_key"]), "own"]
         found: pd.Series = pd.concat([silent, self._off_list(pairs, list_key)])
         return found
 

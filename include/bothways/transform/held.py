@@ -151,7 +151,7 @@ def take_rows(values: Array, rows: np.ndarray) -> Array:
 
 
 def _gone(side: Side, row: np.ndarray) -> np.ndarray:
-    """Say where a link's end is deleted."""
+    """Return a mask of links whose end on this side is deleted."""
     return truths(take_rows(pa.array(side.deleted), row))
 
 

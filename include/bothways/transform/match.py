@@ -43,8 +43,8 @@ class Matches:
 
     Attributes:
         pairs: `entity`, `crm_id`, `marketing_id`, `email_key` (the address that the link was made
-            by), `speaks`, `new_link` (it is to be stored: new, or another record speaks than did)
-            and `case` (null where there is nothing to tell). Every link of a person whom a row on
+            by), `speaks`, `new_link` (to be stored: the link is new, or `speaks` has changed) and
+            `case` (null where there is nothing to tell). Every link of a person whom a row on
             either side touches, and every new one.
         crm_only: `entity`, `crm_id` and `case` of live CRM records without a platform contact.
         marketing_only: `marketing_id` and `case` of live platform contacts without a CRM record.
@@ -238,8 +238,8 @@ def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     touched = (np.bincount(person, weights=old["touched"], minlength=1) > 0)[person]
     old, person = old[touched].reset_index(drop=True), person[touched]
     speaks = elect(old, person, people.rows)
-    told = old["speaks"].ne(speaks).fillna(value=False)
-    old["new_link"] = old["new_link"].fillna(value=False).mask(told, other=True)
+    changed = old["speaks"].ne(speaks).fillna(value=False)
+    old["new_link"] = old["new_link"].fillna(value=False).mask(changed, other=True)
     old["speaks"] = speaks
     pairs: pd.DataFrame = old[_PAIRS]
     return pairs

@@ -16,10 +16,10 @@ _RANKS = {"contact": 0, "lead": 1}
 
 
 def keep_one_speaker(links: pd.DataFrame) -> pd.DataFrame:
-    """Leave one record that speaks for each contact, where several were stored as speaking.
+    """Leave one record that speaks for each contact, if several are stored as speaking.
 
-    A platform contact who is on lists of contacts and of leads becomes a record of each: every one
-    of them was new, and alone. A contact speaks before a lead, then the lowest id.
+    A platform contact on lists of contacts and of leads is created as both in the CRM, and each of
+    the two is stored as the only one. A contact takes precedence over a lead, then the lowest id.
 
     Args:
         links: `entity`, `crm_id`, `marketing_id`, `speaks` and `new_link`, which becomes true where

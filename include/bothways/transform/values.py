@@ -19,10 +19,11 @@ from bothways.transform.normalise import clean_text_array
 _UTC = ARROW_TYPES[FieldType.DATETIME]
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
-# Characters that take two UTF-16 units; behind each of them stands a mark where units are counted.
+# Characters that take two UTF-16 units. While units are counted, a NUL after each stands for the
+# second one.
 _WIDE = r"[\x{10000}-\x{10FFFF}]"
 _SECOND = "\x00"
-# What belongs to the character before it: accents, skin tones, the joiner of what is one picture.
+# What modifies the character before it: combining marks, skin tones, the zero-width joiner.
 _PARTS = r"\p{M}\x{1F3FB}-\x{1F3FF}\x{200D}"
 _MORE = rf"(?:[{_PARTS}]\x00?)*"
 _LAST = rf"[^{_PARTS}]\x00?(?:{_MORE}\x{{200D}}[^{_PARTS}]\x00?)*{_MORE}$"
@@ -76,9 +77,9 @@ def settle(values: Array, item: FieldMapping) -> Array:
 
 
 def _cut(texts: Array, length: int) -> Array:
-    """Return texts of so many UTF-16 units at most, in which the vendors count.
+    """Return texts truncated to a number of UTF-16 units.
 
-    Nothing that is read as one character is cut through; what cannot be kept at all is null.
+    What is displayed as one character is never cut in half; a text of which nothing fits is null.
     """
     units = pc.add(pc.utf8_length(texts), pc.count_substring_regex(texts, _WIDE))
     long = pc.fill_null(pc.greater(units, length), fill_value=False)
@@ -89,15 +90,14 @@ def _cut(texts: Array, length: int) -> Array:
 
 def _cut_long(texts: Array, length: int) -> Array:
     marked = pc.replace_substring_regex(texts, f"({_WIDE})", rf"\1{_SECOND}")
-    head, rest = (
-        pc.utf8_slice_codeunits(marked, start, stop)
-        for start, stop in ((0, length), (length, None))
-    )
-    within = pc.or_(
+    head = pc.utf8_slice_codeunits(marked, 0, length)
+    rest = pc.utf8_slice_codeunits(marked, length, None)
+    cut_in_half = pc.or_(
         pc.match_substring_regex(rest, rf"^[\x00{_PARTS}]"), pc.ends_with(head, "\u200d")
     )
     without_last = pc.replace_substring_regex(head, _LAST, "")
-    kept = pc.if_else(pc.and_(within, pc.not_equal(without_last, "")), without_last, head)
+    kept = pc.if_else(pc.and_(cut_in_half, pc.not_equal(without_last, "")), without_last, head)
+    # A wide character without its mark has lost its second unit.
     whole = pc.replace_substring_regex(kept, f"{_WIDE}$", "")
     found = pc.utf8_rtrim_whitespace(pc.replace_substring(whole, _SECOND, ""))
     return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)

@@ -31,7 +31,7 @@ _LONGEST_WAIT_S = 30.0
 # rows. A job is first asked about after that, and then ever more seldom.
 _ROWS_PER_S = 1_000
 _JOB_PATIENCE_S = 3600.0
-# How soon a job that was accepted can be asked about is not documented either (assumed).
+# How soon the status of an accepted job can be queried is not documented either (assumed).
 _JOB_APPEARS_S = 60.0
 _VENDOR_DOMAINS = (".dotdigital.com", ".dotmailer.com")
 
@@ -146,7 +146,7 @@ class DotdigitalClient:
     def pages(self, path: str, identity: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
         """Yield pages of a v2 listing (facts 1.2), whose rows `identity` tells apart.
 
-        Their order is not documented; that rows which stay keep it is assumed.
+        Their order is not documented; it is assumed that rows which stay keep it.
         """
 
         def fetch(skip: int) -> list[Row]:
@@ -160,7 +160,7 @@ class DotdigitalClient:
         """Poll a job of so many rows until it is done; return its last answer.
 
         Raises:
-            TemporaryFailure: It takes longer than an hour, or is not known a minute after it was
+            TemporaryFailure: It takes longer than an hour, or cannot be found a minute after it was
                 accepted.
         """
         began = self.clock.monotonic()
@@ -176,13 +176,13 @@ class DotdigitalClient:
                 raise TemporaryFailure("a job takes too long; try again later", vendor=TITLE)
 
     def _job(self, path: str, *, appears_by: float) -> Row | None:
-        """Return a job's status; None for one that is yet to appear."""
+        """Return a job's status; None if the job cannot be found yet."""
         try:
             body = self.request("GET", path, retry="read").json()
         except Missing as error:
             if self.clock.monotonic() < appears_by:
                 return None
-            message = "a job that was accepted is not there; try again later"
+            message = "a job that was accepted cannot be found; try again later"
             raise TemporaryFailure(
                 message, vendor=TITLE, status=error.status, code=error.code
             ) from None

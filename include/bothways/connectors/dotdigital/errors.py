@@ -19,8 +19,8 @@ TITLE = "Dotdigital"
 _V2_CODE = re.compile(r"ERROR_[A-Z_]+")
 _CONSENT = re.compile(r"suppress|unsubscri|complain|resubscription|optout", re.IGNORECASE)
 
-# Tiers count by the minute (facts 1.3). A reset further away than one is a mistake: another clock,
-# milliseconds.
+# Limits are per minute (facts 1.3). A reset that is further away is a mistake, such as a wrong
+# clock or milliseconds.
 _LONGEST_WINDOW_S = 61.0
 
 _DENIED = Verdict(Action.FAIL, Denied, executed=False)

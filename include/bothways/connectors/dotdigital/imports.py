@@ -27,7 +27,7 @@ _IN_FLIGHT = 4
 
 _RUNNING = frozenset({"NotStarted", "NotFinished"})
 _FINISHED = "Finished"
-_NO_CONTACT = "contactNotFound"  # the codes of an import's failures are not published (assumed)
+_NO_CONTACT = "contactNotFound"  # the failure codes of imports are not published (assumed)
 _ENDINGS = {
     "RejectedByWatchdog": "the vendor's watchdog rejected the import; ask its support why",
     "ExceedsAllowedContactLimit": "the account may hold no more contacts; raise its limit",

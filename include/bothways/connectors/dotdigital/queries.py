@@ -44,8 +44,8 @@ def read_contacts(
     """Yield contacts that changed since a watermark, or all on these lists, or everybody.
 
     Memberships of ``lists`` come in the same pages. A changed contact without one is not on any
-    of them; whether leaving a list counts as a change of the contact is not documented. That a
-    listing without a filter leaves out nobody whom one by list gives is assumed.
+    of them; whether leaving a list counts as a change of the contact is not documented. It is
+    assumed that a listing without a filter leaves out nobody whom a listing by list includes.
     """
     begun = client.clock.monotonic()
     query = _contact_query(fields, with_lists=bool(lists))
@@ -98,7 +98,7 @@ def find_contacts(
 
 
 def find_contact(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
-    """Return the contact with this `contactId` or `email`; None where there is none."""
+    """Return the contact with this `contactId` or `email`; None if there is none."""
     path = f"/contacts/v3/{identifier}/{quote(value, safe='')}"
     try:
         answer = client.request("GET", path, retry="read", expect={404})
@@ -116,25 +116,25 @@ def _page(rows: list[Row], fields: Fields) -> Page:
 def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
     """Yield who may not be mailed by the account: unsubscribed, and suppressed for any reason.
 
-    The vendor's example of the second listing holds unsubscribed people too, its text does not say
-    so: both are read, and what both say alike is given once.
+    The vendor's example of the second listing contains unsubscribed people too, but its text does
+    not say so. Both are read, and what is in both is given once.
     """
     begun = client.clock.monotonic()
 
     def pages() -> Iterator[Page]:
-        told: set[tuple[str, ...]] = set()
-        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}", _word):
-            told.update(map(_word, rows))
+        given: set[tuple[str, ...]] = set()
+        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}", _identity):
+            given.update(map(_identity, rows))
             yield Page(suppressions_table(rows))
-        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}", _word):
-            fresh = [row for row in rows if _word(row) not in told]
+        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}", _identity):
+            fresh = [row for row in rows if _identity(row) not in given]
             yield Page(suppressions_table(fresh))
 
     yield from _closed_with(client, pages(), begun, SUPPRESSIONS)
 
 
-def _word(row: Row) -> tuple[str, ...]:
-    """Return who was suppressed, why and when: the same person's next word is another one."""
+def _identity(row: Row) -> tuple[str, ...]:
+    """Return who was suppressed, why and when, as a person may be suppressed again later."""
     person = row.get("suppressedContact") or {}
     return str(person.get("id")), str(row.get("reason")), str(row.get("dateRemoved"))
 
@@ -147,7 +147,7 @@ def read_list_suppressions(
     path = (
         f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or _EVER}"
     )
-    pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path, _word))
+    pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path, _identity))
     yield from _closed_with(client, pages, begun, SUPPRESSIONS)
 
 

@@ -107,13 +107,13 @@ def _suppress(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
     yield from settled
     respelt, unknown = _under_other_spellings(client, unknown)
     yield from respelt
-    # Whom the account does not know is created suppressed, so that nobody adds them mailable later.
+    # Unknown addresses are created as suppressed, so that nobody adds them as mailable later.
     born = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
     yield from map(_as_suppressed, _imported(client, born))
 
 
 def _suppressed(client: DotdigitalClient, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Suppress contacts; return the results, and the rows whose address the account lacks."""
+    """Suppress contacts; return the results, and the rows whose address is unknown."""
     settled, unknown = [], []
     for batch in parallel_map(
         lambda part: _suppress_batch(client, part), _parts(rows, _SUPPRESS_ROWS), client.parallel
@@ -129,22 +129,22 @@ def _suppressed(client: DotdigitalClient, rows: Sequence[Row]) -> tuple[list[Row
 def _under_other_spellings(
     client: DotdigitalClient, rows: Sequence[Row]
 ) -> tuple[list[Row], list[Row]]:
-    """Suppress the contacts that have these addresses in another spelling; return as above.
+    """Suppress contacts that spell these addresses differently; return results and other rows.
 
-    Few addresses have any. To the vendor a spelling is an address (assumed): created under the one
-    that the CRM has, a contact would be suppressed beside one that stays mailable.
+    Few addresses have other spellings. The vendor treats each as an address of its own (assumed):
+    creating the CRM's spelling as suppressed would leave an existing contact mailable.
     """
     asked = [(row, other) for row in rows for other in spellings(row["email"])]
     contacts = parallel_map(
         lambda ask: find_contact(client, "email", ask[1]), asked, client.parallel
     )
-    there = [
+    existing = [
         {**row, "record_id": str(contact["contactId"]), "email": None}
         for (row, _), contact in zip(asked, contacts, strict=True)
         if contact is not None
     ]
-    results, _ = _suppressed(client, there)
-    # Of several spellings an error outranks a success, since somebody is still mailable.
+    results, _ = _suppressed(client, existing)
+    # Of several spellings an error outranks a success, since that contact is still mailable.
     by_seq = {
         item["seq"]: item for item in sorted(results, key=lambda item: item["outcome"] == "error")
     }
@@ -154,9 +154,9 @@ def _under_other_spellings(
 def _suppress_batch(
     client: DotdigitalClient, rows: Sequence[Row]
 ) -> list[tuple[Row, Verdict | None]]:
-    """Return each row with its verdict; None where the account does not know the contact."""
+    """Return each row with its verdict; None if the account does not know the contact."""
     settled: list[tuple[Row, Verdict | None]] = []
-    for part, known in by_halves(lambda some: _suppressed_of(client, some), rows):
+    for part, known in by_halves(lambda some: _suppress_call(client, some), rows):
         if isinstance(known, ConnectorError):
             refused = Verdict("error", None, known.code, known.message)
             settled += [(row, refused) for row in part]
@@ -165,8 +165,8 @@ def _suppress_batch(
     return settled
 
 
-def _suppressed_of(client: DotdigitalClient, rows: Sequence[Row]) -> dict[Key, str | None]:
-    """Suppress some contacts; return whom the account knows of them, with the id if it is told."""
+def _suppress_call(client: DotdigitalClient, rows: Sequence[Row]) -> dict[Key, str | None]:
+    """Suppress contacts in one call; return those that the account knows, with the id if given."""
     body = [_person(row) for row in rows]
     path = "/v2/contacts/suppress-contacts"
     answer = client.request("PUT", path, retry="keyed", json=body).json()
@@ -174,8 +174,8 @@ def _suppressed_of(client: DotdigitalClient, rows: Sequence[Row]) -> dict[Key, s
         raise ProtocolError("a suppression's answer is not understood; try again", vendor=TITLE)
     known: dict[Key, str | None] = {}
     for person in answer.get("suppressed") or ():
-        # The vendor's example repeats what was sent: the id is 0 beside an address, the address
-        # null beside an id.
+        # The vendor's example repeats what was sent: an address comes with the id 0, an id with the
+        # address null.
         number = str(person.get("id") or 0)
         contact_id = None if number == "0" else number
         known.update((key, contact_id) for key in _keys(contact_id, person.get("email")))

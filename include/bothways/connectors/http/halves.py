@@ -1,4 +1,4 @@
-"""Finding what a vendor refuses in a batch without asking about each item of it."""
+"""Find the items for which a vendor rejects a batch, without sending each of them alone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PROBES = 5
 def by_halves(
     send: Callable[[Sequence[ItemT]], AnswerT], items: Sequence[ItemT]
 ) -> Iterator[tuple[Sequence[ItemT], AnswerT | ConnectorError]]:
-    """Send a batch, and what is refused of it in halves; yield its parts with what was answered.
+    """Send a batch, and rejected parts again in halves; yield the parts with their answers.
 
-    One item that the vendor does not take must not fail the others, and is found by halving. Where
-    the reason is no item's (an account's setting, say) that would end with a call for each item and
-    more. So when both halves are refused as the whole was, some single items, evenly spread, are
-    asked about: if each is refused in the same way, all are. Two halves alone would prove nothing,
-    since one bad item in each is enough for that.
+    A bad item must not fail the others, and is found by halving. If the cause is not an item (but a
+    setting of the account, say), halving would take two calls per item. So when both halves are
+    rejected for the same reason as the whole, a few evenly spaced items are sent one by one: if
+    each of them is rejected for that reason too, all count as rejected. Two rejected halves alone
+    prove nothing, since one bad item in each is enough.
 
     Args:
-        send: Sends some of the items, and may be given an item more than once; raises `Rejected` or
-            `Missing` where they are refused as a whole.
-        items: What is to be sent; not empty.
+        send: Sends some of the items, possibly more than once; raises `Rejected` or `Missing` if
+            they are rejected as a whole.
+        items: What to send; not empty.
 
     Raises:
         ConnectorError: `send` failed in another way.
@@ -45,14 +45,14 @@ def _settled(
         return
     middle = len(items) // 2
     halves = [(part, _answer(send, part)) for part in (items[:middle], items[middle:])]
-    if all(_alike(answer, found) for _, found in halves) and _is_everybodys(send, items, answer):
+    if all(_alike(answer, found) for _, found in halves) and _hits_all(send, items, answer):
         yield items, answer
         return
     for part, found in halves:
         yield from _settled(send, part, found)
 
 
-def _is_everybodys(
+def _hits_all(
     send: Callable[[Sequence[ItemT]], AnswerT], items: Sequence[ItemT], refusal: ConnectorError
 ) -> bool:
     if len(items) <= 2 * _PROBES:

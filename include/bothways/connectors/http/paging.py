@@ -1,4 +1,4 @@
-"""Following the pages of an answer, without going round in circles or losing what moves."""
+"""Follow the pages of an answer, without going round in circles or losing rows that shift."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TokenT = TypeVar("TokenT", str, int)
 
 # As many rows as another production client reads again at each page of such a listing.
 OVERLAP = 100
-# By how many pages rows may move and still be recognised; beyond, the read begins again.
+# By how many pages rows may shift and still be recognised; beyond that, the read starts over.
 _REMEMBERED_PAGES = 10
-# Pages that bring nothing new, beside one for each that did.
+# How many pages may bring nothing new, in addition to one for each page that did.
 _DETOURS = 10
 _SAME_PAGES = 3
 
@@ -63,31 +63,31 @@ def by_offset(
     vendor: str,
     overlap: int = OVERLAP,
 ) -> Iterator[list[RowT]]:
-    """Yield the rows of a listing that is paged by offset, and that may change meanwhile.
+    """Yield the rows of a listing that is paged by offset and may change while it is read.
 
-    Whoever leaves the listing moves all rows behind one place up, across the border of a page that
-    was read; a plain walk from offset to offset then misses one. So each page begins with some
-    rows of the page before. The invariant: *every row that has been in the listing since the read
-    began, and stands no further back than the last row of an accepted page, has been yielded.* A
-    page is accepted if it begins the listing, or holds a row of an accepted page: pages have no
-    gaps, so that what stands between that row and the page's last one is in it. Any other page
-    (rows moved by more than the overlap, or just those of the overlap left, or the listing now
-    ends before it) is put aside, and the read goes back by one page, two, four, … to one that is
-    accepted, at the latest the first one.
+    When a row leaves the listing, all rows after it move up by one, and one of them moves across
+    the border into a page that was read already; simply going from offset to offset misses it. So
+    each page begins with some rows of the page before. The invariant: *every row that has been in
+    the listing since the read began, and comes no later than the last row of an accepted page, has
+    been yielded.* A page is accepted if it is the first one, or contains a row of an accepted page:
+    pages have no gaps, so whatever lies between that row and the page's last one is in it. Any
+    other page (the rows moved by more than the overlap, or exactly those of the overlap left, or
+    the listing now ends before it) is dropped, and the read goes back by one page, two, four, … to
+    one that is accepted, which the first page always is.
 
-    The end is an accepted page that brings nothing new and is shorter than others were: a vendor
-    that gives fewer rows than it was asked for gives as many each time, and more than one
-    (assumed). An empty page proves nothing, since all that is left may have moved up.
+    The end is an accepted page that brings nothing new and is shorter than earlier ones: a vendor
+    that gives fewer rows than requested gives the same number each time, and more than one
+    (assumed). An empty page proves nothing, since all remaining rows may have moved up.
 
-    Two calls read a listing of one page, and N rows in pages of P take about N / (P - overlap) + 1.
-    A row may come twice after a detour; the others come once.
+    A listing of one page takes two calls; N rows in pages of P take about N / (P - overlap) + 1.
+    Rows may come twice after going back; otherwise they come once.
 
     Args:
-        fetch: Gets the page at an offset; each as large as the vendor allows.
-        identity: What tells a row from all others. It must tell a row that went and came back at
-            another place from what it was before (a date that changes does).
+        fetch: Gets the page at an offset, as large as the vendor allows.
+        identity: Returns what tells a row from all others. It must differ for a row that left and
+            came back at another place (as a date that changes does).
         vendor: Title of the vendor, for the error.
-        overlap: Rows to read again at each page; of a short page the half.
+        overlap: How many rows of a page to read again with the next one; half of a short page.
 
     Raises:
         ProtocolError: The same page comes whatever the offset.

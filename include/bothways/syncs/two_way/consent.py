@@ -11,6 +11,7 @@ from bothways.syncs import known
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
 from bothways.tables import SIDES, Status
+from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.ignore import ignore_reasons
 
 
@@ -19,10 +20,10 @@ class Judged:
     """People with what speaks against mailing them.
 
     Attributes:
-        rows: Persons.rows with `consent`, why a person may not be mailed, `left_out`, why one
-            joins nothing (with `hint`, what would mend it); null where nothing speaks against it.
-            `flagged`: one of the person's CRM records says so. `opted_out`: the platform or the
-            ledger says so, and not only a flag, which somebody may clear.
+        rows: Persons.rows with `consent`, why a person may not be mailed, and `left_out`, why one
+            joins nothing (with `hint`, what would mend it), both null if there is no reason.
+            `flagged`: one of the person's CRM records is flagged. `opted_out`: the platform or the
+            ledger says that they may not be mailed, not only a flag, which somebody may clear.
         lifted: As Plan.lifted.
     """
 
@@ -68,10 +69,7 @@ def judged(
         record_ids=rows["marketing_id"],
     )
     over = _over(told, rows)
-    platform = rows["marketing_status"].where(
-        rows["marketing_status"].ne(Status.MAILABLE.value)
-        & rows["marketing_status"].ne(Status.PENDING.value)
-    )
+    platform = rows["marketing_status"].where(~rows["marketing_status"].isin(MAILABLE_OR_PENDING))
     crm = rows["crm_status"].where(
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
@@ -79,8 +77,8 @@ def judged(
     platform = platform.fillna(known.looked_up(keys, last_statuses))
     opted_out = platform.fillna(_ledger_reasons(told[~over], rows, keys))
     # What one of a person's records says holds for all of them.
-    word = opted_out.fillna(crm).groupby(rows["person"]).transform("first")
-    consent = word.where(word.isna() | word.eq(Status.BOUNCED.value), "do_not_mail")
+    reason = opted_out.fillna(crm).groupby(rows["person"]).transform("first")
+    consent = reason.where(reason.isna() | reason.eq(Status.BOUNCED.value), "do_not_mail")
     flagged = crm.notna().groupby(rows["person"]).transform("any")
     return Judged(
         rows.assign(
@@ -104,29 +102,29 @@ def _without_address(rows: pd.DataFrame) -> pd.Series:
 
 
 def _ledger_reasons(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> pd.Series:
-    """Return what the ledger says of each row: of either address, or of the contact.
+    """Return the ledger's reason against each row: for either address, or for the contact.
 
-    Who unsubscribed may have another address by now, on both sides. Mail that bounced is about the
-    address alone, and so is a word after which the contact came back under another address.
+    Somebody who unsubscribed may have another address by now, on both sides. A bounce concerns the
+    address alone, and so does a suppression after which the contact came back under another one.
 
     Args:
-        told: What the ledger has of these people, and holds.
+        told: The suppressions of these people that are still in force.
         rows: Persons.rows.
-        keys: Their addresses in the CRM; on the platform, of those whom it has not got.
+        keys: Their addresses in the CRM, or on the platform if they are not in the CRM.
     """
     of_address = told.drop_duplicates("email_key").set_index("email_key")["reason"]
     personal = told["personal"].astype(bool) & (told["side"] == "marketing")
     theirs = told[personal & told["record_id"].notna() & ~_came_back(told, rows)]
     of_contact = theirs.drop_duplicates("record_id").set_index("record_id")["reason"]
-    word = known.looked_up(rows["marketing_email_key"], of_address)
-    word = word.fillna(known.looked_up(keys, of_address))
-    return word.fillna(known.looked_up(rows["marketing_id"], of_contact))
+    reason = known.looked_up(rows["marketing_email_key"], of_address)
+    reason = reason.fillna(known.looked_up(keys, of_address))
+    return reason.fillna(known.looked_up(rows["marketing_id"], of_contact))
 
 
 def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Say which suppressions ended: the same contact may be mailed again, and was changed since.
+    """Return a mask of suppressions that ended: the same contact may be mailed again.
 
-    A suppression record of the CRM ends with it where somebody has deleted that record.
+    A suppression record of the CRM ends too, if somebody has deleted it.
     """
     addresses = _mailable(rows)["marketing_email_key"]
     same = known.looked_up(told["record_id"], addresses) == told["email_key"]
@@ -137,10 +135,10 @@ def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 
 
 def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Say whose contact may be mailed again, and was changed after the latest word.
+    """Return a mask of suppressions whose contact is mailable and has changed since.
 
-    What makes a contact mailable again counts as the person's own act: no sync does it. Both times
-    are of the platform's clock; a word whose time is not known yet is not over.
+    Whatever makes a contact mailable again counts as the person's own act, as no sync does it. Both
+    times are by the platform's clock; a suppression whose time is not known yet has not ended.
     """
     modified = known.looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
     later = (modified > told["told_at"]).fillna(value=False)
@@ -149,8 +147,8 @@ def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 
 def _mailable(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the contacts that may be mailed, by id."""
-    fit = rows["marketing_status"].eq(Status.MAILABLE.value).fillna(value=False)
-    return rows[fit].drop_duplicates("marketing_id").set_index("marketing_id")
+    mailable = rows["marketing_status"].eq(Status.MAILABLE.value).fillna(value=False)
+    return rows[mailable].drop_duplicates("marketing_id").set_index("marketing_id")
 
 
 def _contacts(rows: pd.DataFrame, side: str, other: str) -> pd.DataFrame:

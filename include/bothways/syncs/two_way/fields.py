@@ -139,7 +139,7 @@ class _Writing:
 def _proposals(parts: list[Values]) -> pd.DataFrame:
     """Return what records that do not speak changed on their own, by person; null where nothing.
 
-    Without a base nobody can tell whether they changed anything.
+    Fields without a baseline are left out: there is no telling whether they changed.
     """
     found = []
     for part in parts:
@@ -147,7 +147,7 @@ def _proposals(parts: list[Values]) -> pd.DataFrame:
         if silent.rows.empty:
             continue
         merged = silent.merge()
-        changed = merged.values.where(merged.to_marketing).drop(columns=list(part.afresh))
+        changed = merged.values.where(merged.to_marketing).drop(columns=list(part.without_base))
         found.append(changed.assign(person=silent.rows["person"]))
     if not found:
         return pd.DataFrame()

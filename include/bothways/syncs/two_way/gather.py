@@ -17,6 +17,7 @@ from bothways.store import list_states, records
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
 from bothways.tables import FieldType, Side, Status
+from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.partition import in_partition
 
 ENTITIES = ("contact", "lead")
@@ -35,8 +36,8 @@ class Gathered:
         states: list_key, entity, crm_id, marketing_id, state: one row per list and person.
         silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
             be mailed.
-        last_statuses: By address, the status of a contact that is gone, where it spoke against
-            mailing and no other contact has the address.
+        last_statuses: By address, the last status of a deleted contact that could not be mailed,
+            unless another contact has the address now.
     """
 
     crm: pd.DataFrame
@@ -109,9 +110,9 @@ def _last_statuses(inputs: Inputs, keys: pd.Series) -> pd.Series:
     found = records.load_records(
         inputs.conn, account=inputs.account.name, side="marketing", email_keys=keys
     )
-    alive = found.loc[~found["deleted"].astype(bool), "email_key"]
-    silent = ~found["status"].isin([Status.MAILABLE.value, Status.PENDING.value])
-    gone = found[silent & found["status"].notna() & ~found["email_key"].isin(alive)]
+    in_use = found.loc[~found["deleted"].astype(bool), "email_key"]
+    unmailable = found["status"].notna() & ~found["status"].isin(MAILABLE_OR_PENDING)
+    gone = found[unmailable & ~found["email_key"].isin(in_use)]
     gone = gone.sort_values("deleted_at", kind="stable")
     return gone.drop_duplicates("email_key", keep="last").set_index("email_key")["status"]
 
@@ -195,7 +196,7 @@ def _sharing(
         )
         for side in fields
     }
-    alike["marketing"] = _holders(alike["marketing"])
+    alike["marketing"] = _latest_of_each_address(alike["marketing"])
     return (
         pd.concat([crm, alike["crm"]], ignore_index=True).drop_duplicates("id", ignore_index=True),
         pd.concat([marketing, alike["marketing"]], ignore_index=True).drop_duplicates(
@@ -204,11 +205,11 @@ def _sharing(
     )
 
 
-def _holders(contacts: pd.DataFrame) -> pd.DataFrame:
-    """Keep the contact who has each address now.
+def _latest_of_each_address(contacts: pd.DataFrame) -> pd.DataFrame:
+    """Keep the contact that has each address now: the most recently changed one.
 
-    A platform has an address once, so that of several contacts the others are gone, which no
-    read has told of those who are on no list. Whom a link leads to is added again after this.
+    A platform has each address only once. Of several contacts the others have been deleted, which
+    no read reports for those who are on no list. Linked contacts are added again later.
     """
     latest = contacts.sort_values("modified_at", na_position="first", kind="stable")
     return latest.drop_duplicates("email_key", keep="last")
@@ -271,9 +272,9 @@ def _members(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
 
 
 def _states(inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series) -> pd.DataFrame:
-    """Return how memberships stood on the mapped lists; of several about one person, the latest.
+    """Return the states of the mapped lists, the latest last.
 
-    What is known of lists that a key stood for earlier says nothing of those that it stands for.
+    States of lists that a key stood for earlier are left out.
     """
     found = list_states.load_states(
         inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids

@@ -59,7 +59,7 @@ def plan_list(
         inputs: The plan's inputs.
         gathered: What the store knows.
         people: Persons.rows with `consent` (why the person may not be mailed, null if nothing),
-            `flagged` (by the CRM), `opted_out` (it is more than a flag) and `left_out` (why the
+            `flagged` (in the CRM), `opted_out` (by more than a flag) and `left_out` (why the
             person does not join anything, null if nothing, with `hint`).
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
@@ -68,7 +68,7 @@ def plan_list(
     rows = _beside_memberships(inputs, gathered, people, crm_list)
     accepts_new = inputs.account.lists[crm_list.key].accept_new
     verdict = _verdicts(rows, accepts_new=accepts_new, compares=inputs.compares)
-    rows = _to_be_made_again(rows.assign(verdict=verdict))
+    rows = _without_deleted_ids(rows.assign(verdict=verdict))
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
     jobs = joined(
         [
@@ -146,7 +146,7 @@ def _state(gathered: Gathered, rows: pd.DataFrame, key: str) -> pd.Series:
 def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep who is on the list or was; of a person's records, those on it, else the one to join.
 
-    A record that is gone, and was off the list before, gives way to another of the same person.
+    A deleted record that had already left the list is dropped if the person has another one.
     """
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
@@ -198,8 +198,8 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     return pd.Series(np.select(masks, [word for _, word in cases], "gone"), index=rows.index)
 
 
-def _to_be_made_again(rows: pd.DataFrame) -> pd.DataFrame:
-    """Forget the ids of records that are known to be gone where their people join a list there."""
+def _without_deleted_ids(rows: pd.DataFrame) -> pd.DataFrame:
+    """Blank the ids of deleted records whose people join a list there: they are created again."""
     for side in SIDES:
         gone = rows[f"{side}_deleted_at"].notna() & rows["verdict"].eq(f"join {side}")
         rows = rows.assign(**{f"{side}_id": rows[f"{side}_id"].mask(gone)})

@@ -24,12 +24,12 @@ class Persons:
             `person` (the same for all rows of one person), `entity`, `crm_id`, `marketing_id`,
             `link_key` (the address that a link was made
             by), `speaks`, `new_link`, `case`; of the CRM record `crm_active`, `crm_modified_at`,
-            `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, `crm_deleted_at` (null where
-            it is taken for gone since no read has shown it), and the same of the contact under
+            `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, `crm_deleted_at` (null if it
+            only counts as deleted because no read has shown it), and the same of the contact under
             `marketing_…`.
         dropped: Links that hold no longer: entity, crm_id.
-        split_off: Of these, the records that are somebody else than the contact that they followed:
-            entity, crm_id, marketing_id.
+        split_off: Of these, the records that have turned out to be another person than the contact
+            they followed: entity, crm_id, marketing_id.
     """
 
     rows: pd.DataFrame

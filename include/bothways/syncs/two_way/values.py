@@ -46,18 +46,18 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The pairs of one entity, beside the values of both sides and of the base.
+    """The pairs of one entity, with the values of both sides and the baseline.
 
     Attributes:
         rows: Persons.rows.
-        mapping: The entity's mapping, the address among its fields.
+        mapping: The entity's mapping, with the address as a field.
         crm: The CRM's values; like the next two over the rows' index, columns ``field:<name>``.
-        marketing: The platform's.
-        base: What each pair last agreed on; `known` is null where it never did.
+        marketing: The platform's values.
+        base: What each pair last agreed on; `known` is null for pairs without a baseline.
         unfit: As `merge` takes it.
         problems: Values that did not fit, as Converted.problems.
-        afresh: Columns of fields in which nothing that was agreed on counts.
-        apart: Where an undo left the sides apart, once that has been looked at.
+        without_base: Columns of the fields whose baselines do not count.
+        apart: Where an undo left the sides apart; None until that has been looked up.
     """
 
     rows: pd.DataFrame
@@ -67,7 +67,7 @@ class Values:
     base: pd.DataFrame
     unfit: tuple[pd.DataFrame, ...]
     problems: pd.DataFrame
-    afresh: tuple[str, ...] = ()
+    without_base: tuple[str, ...] = ()
     apart: Apart | None = None
 
     def only(self, keep: pd.Series) -> Values:
@@ -115,7 +115,7 @@ def values_of(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame, entity: st
         base=_base(inputs, rows, whole),
         unfit=(crm.unfit, marketing.unfit),
         problems=pd.concat([crm.problems, marketing.problems], ignore_index=True),
-        afresh=tuple(FIELD_PREFIX + name for name in _afresh(inputs, mapping)),
+        without_base=tuple(FIELD_PREFIX + name for name in _without_base(inputs, mapping)),
     )
 
 
@@ -129,7 +129,7 @@ def _fields(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Return what each pair last agreed on; nulls in fields where that counts no more."""
+    """Return what each pair last agreed on; nulls in fields whose baselines do not count."""
     types = agreed_types(inputs, mapping)
     found = baselines.load_baselines(
         inputs.conn,
@@ -140,33 +140,33 @@ def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     )
     beside = of_pairs(found.assign(known=True), rows)
     address = beside[ADDRESS_COLUMN].fillna(rows["link_key"])
-    afresh = {
+    empty = {
         FIELD_PREFIX + name: nulls(len(rows), kind)
         for name, kind in shared_types(mapping).items()
         if name not in types
     }
-    return beside.assign(**frame(afresh, rows.index), **{ADDRESS_COLUMN: address})
+    return beside.assign(**frame(empty, rows.index), **{ADDRESS_COLUMN: address})
 
 
 def agreed_types(inputs: Inputs, mapping: Mapping) -> dict[str, FieldType]:
-    """Return the fields whose agreed values count, and their types: an option is its label."""
+    """Return the fields whose baselines count, with their types; an option is kept as its label."""
     return {
         name: FieldType.STRING if item.type is FieldType.OPTION else item.type
         for name, item in mapping.fields.items()
-        if item.fixed is None and name not in _afresh(inputs, mapping)
+        if item.fixed is None and name not in _without_base(inputs, mapping)
     }
 
 
-def _afresh(inputs: Inputs, mapping: Mapping) -> Sequence[str]:
+def _without_base(inputs: Inputs, mapping: Mapping) -> Sequence[str]:
     return inputs.without_base.get(mapping.entity, ())
 
 
 def of_pairs(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what the store has of each pair, over the pairs' index; nulls where it has nothing.
+    """Return the store's row for each pair, over the pairs' index; nulls if there is none.
 
     Args:
         found: Rows with crm_id and marketing_id, one per CRM record.
-        rows: Persons.rows; one without a contact is no pair yet.
+        rows: Persons.rows; those without a contact are not a pair yet.
     """
     pair = ["crm_id", "marketing_id"]
     return rows[pair].merge(found, on=pair, how="left").set_axis(rows.index, axis=0)

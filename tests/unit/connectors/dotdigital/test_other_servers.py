@@ -314,7 +314,7 @@ def test_a_job_may_be_unknown_for_a_while_after_it_was_accepted(
     with connected(sandbox, hidden_jobs(3), QuickClock()) as (connector, _):
         assert list(connector.write_contacts(person)["outcome"]) == ["written"]
     with connected(sandbox, hidden_jobs(1000), QuickClock()) as (connector, server):
-        with pytest.raises(TemporaryFailure, match="not there"):
+        with pytest.raises(TemporaryFailure, match="cannot be found"):
             connector.write_contacts(person)
         assert 3 < len(server.asked) < 20
 
