@@ -313,6 +313,8 @@ class Life:
         self._watch.sync(run, before, self._seen, links | self._links())
         if ended:
             self._watch.ended(ended, self._seen, self._links())
+        if not self._runs.hasty:
+            self._watch.no_run_is_under_way()
 
     def answer(self, sync_type: str, approved: bool) -> None:
         """Somebody answers a run that waits, which then goes on to its end."""

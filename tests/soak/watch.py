@@ -39,6 +39,8 @@ class Watch:
         self.intent = Intent(setting.policies)  # type: ignore[arg-type]
         self.consent = Consent()
         self._known_as: dict[str, set[str]] = defaultdict(set)
+        # Silenced since the runs under way have read them, so that these cannot know.
+        self._too_late: set[str] = set()
 
     # ── people act ────────────────────────────────────────────────────────────────────────────
 
@@ -56,7 +58,14 @@ class Watch:
                 if value == ON:
                     self.intent.says(record, matter, None, hasty=hasty)
         self._know(after)
+        silent = set(self.consent.silent)
         self._words(before, after)
+        if hasty:
+            self._too_late |= self.consent.silent - silent
+
+    def no_run_is_under_way(self) -> None:
+        """Whatever was said until now, the next run reads."""
+        self._too_late.clear()
 
     def _know(self, view: View) -> None:
         """Remember the addresses that everybody ever had; a merged record's are its heir's too."""
@@ -285,7 +294,8 @@ class Watch:
 
     def _may_join(self, key: str, side: str, list_id: str) -> None:
         pair = next((pair for pair in self._setting.lists if pair.ids[side] == list_id), None)
-        assert key not in self.consent.silent, f"{key} joined {pair} in spite of a suppression"
+        silent = self.consent.silent - self._too_late
+        assert key not in silent, f"{key} joined {pair} in spite of a suppression"
         left = pair is not None and (key, pair.matter) in self.consent.left
         assert not left, f"{key} joined {pair} again"
 

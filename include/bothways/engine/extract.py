@@ -142,7 +142,7 @@ class Reading:
             rows, watermark = self._pages(None)
         if since is None:
             self._sweep()
-        rows += self._named() + self._look_up_displaced(everybody_read=since is None)
+        rows += self._named() + self._look_up_displaced()
         keys = self._list_keys()
         asked = [keys[item] for item in self.dataset.lists]
         return rows, {
@@ -249,7 +249,7 @@ class Reading:
                 self.displaced += [others] if len(others) else []
         return rows.num_rows
 
-    def _look_up_displaced(self, *, everybody_read: bool) -> int:
+    def _look_up_displaced(self) -> int:
         """Look up contacts whose address another one has turned up with; return how many rows.
 
         A platform has an address once. They have another one by now, which this read came too
@@ -264,13 +264,12 @@ class Reading:
             now = records.load_records(conn, **place, ids=before["id"], with_deleted=False)
         left = now.merge(before, on=["id", "email_key"])
         found = pd.Series(dtype=left["id"].dtype)
-        if not (everybody_read and self.dataset.everybody):
-            pages = self.connector.find_contacts(
-                self.dataset.entity, self.dataset.fields, ids=left["id"].tolist()
-            )
-            for page in pages:
-                self._keep(page)
-                found = pd.concat([found, to_pandas(page.rows)["id"]])
+        pages = self.connector.find_contacts(
+            self.dataset.entity, self.dataset.fields, ids=left["id"].tolist()
+        )
+        for page in pages:
+            self._keep(page)
+            found = pd.concat([found, to_pandas(page.rows)["id"]])
         gone = left[~left["id"].isin(found)]
         if len(gone):
             self._keep(self._of_the_gone(gone))
@@ -344,7 +343,7 @@ class Reading:
         """After a full read, whoever was not seen is gone."""
         dataset, place, run_id = self.dataset, self.run.place(self.side), self.run.run_id
         with self.run.store.begin() as conn:
-            if dataset.kind == "contacts" and not dataset.lists:
+            if dataset.kind == "contacts" and (dataset.everybody or not dataset.lists):
                 records.sweep_contacts(conn, **place, run_id=run_id, entity=dataset.entity)
             if dataset.kind in ("contacts", "members") and dataset.lists:
                 ended = records.sweep_members(
