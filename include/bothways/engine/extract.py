@@ -117,7 +117,7 @@ class Reading:
 
     Attributes:
         members_left: Whether anybody has turned out to have left a list.
-        displaced: id and email_key of contacts as last seen, whose address another one has now.
+        displaced: id and email_key, as last seen, of contacts whose address another one has now.
     """
 
     run: Run
@@ -250,10 +250,11 @@ class Reading:
         return rows.num_rows
 
     def _look_up_displaced(self) -> int:
-        """Look up contacts whose address another one has turned up with; return how many rows.
+        """Look up contacts whose address another one has now; return how many there were.
 
-        A platform has an address once. They have another one by now, which this read came too
-        early for, or they are gone, which a platform need not tell as a change.
+        An address is unique on a platform. So these contacts have another one by now, which this
+        read was too early to see, or have been deleted, which a platform may not report as a
+        change.
         """
         if not self.displaced or not isinstance(self.connector, FindsContacts):
             return 0
@@ -272,15 +273,15 @@ class Reading:
             found = pd.concat([found, to_pandas(page.rows)["id"]])
         gone = left[~left["id"].isin(found)]
         if len(gone):
-            self._keep(self._of_the_gone(gone))
+            self._keep(self._deletions(gone))
         return len(left)
 
-    def _of_the_gone(self, people: pd.DataFrame) -> Page:
-        """Return a page that tells that these people are gone, and their memberships with them."""
+    def _deletions(self, people: pd.DataFrame) -> Page:
+        """Return a page on which these people are deleted, and have no memberships."""
         schema = contacts_schema(self.dataset.fields)
-        told = frame_of(schema).reindex(people.index).assign(deleted=True)
-        told = told.assign(**{name: people[name] for name in ("entity", "id", "email")})
-        rows = pa.Table.from_pandas(told, schema, preserve_index=False)
+        deleted = frame_of(schema).reindex(people.index).assign(deleted=True)
+        deleted = deleted.assign(**{name: people[name] for name in ("entity", "id", "email")})
+        rows = pa.Table.from_pandas(deleted, schema, preserve_index=False)
         return Page(rows, LIST_MEMBERS.empty_table() if self.dataset.lists else None)
 
     def _concerned(self, rows: pa.Table, members: pa.Table | None) -> pa.Table:

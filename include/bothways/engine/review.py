@@ -57,10 +57,12 @@ def review(run: Run) -> Verdict:
 def _list_breaches(
     conn: Connection, run: Run, limits: GuardLimits
 ) -> list[guard.Breach | guard.Emptied]:
+    """Return the limits that the plan exceeds on single lists."""
     pairs = lists.pairs(conn, run)
     changes = []
     for change in count_list_changes(conn, run_id=run.run_id):
-        list_id = getattr(pairs.get(change.list_key), change.target, "")
+        pair = pairs.get(change.list_key)
+        list_id = getattr(pair, change.target) if pair else ""
         changes.append(
             guard.ListChange(
                 side=change.target,

@@ -208,10 +208,9 @@ def load_records(
 
 
 def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Series:
-    """Return the ids of CRM records that these were merged with, through any chain of merges.
+    """Return the ids of CRM records that these were merged into, and that were merged into these.
 
-    Both what they were merged into and what was merged into them; the records that were asked for
-    may be among them.
+    Chains of merges are followed. The given records may be among them.
 
     Args:
         conn: An open transaction.
@@ -235,7 +234,7 @@ def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Seri
 def load_others_with_addresses(
     conn: sa.Connection, *, account: str, side: Side, rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return living records that have the addresses of these, and are none of these.
+    """Return other records, not deleted, that have the same addresses as these.
 
     Args:
         conn: An open transaction.

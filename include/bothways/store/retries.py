@@ -1,4 +1,4 @@
-"""Records in error: when they are tried again, and when no more.
+"""Records in error: when they are tried again, and when they are given up.
 
 An opt-out is never given up: it is tried again at least once an hour until the write succeeds.
 """

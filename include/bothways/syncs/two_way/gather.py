@@ -218,8 +218,8 @@ def _latest_of_each_address(contacts: pd.DataFrame) -> pd.DataFrame:
 def _with_merged(inputs: Inputs, fields: dict[str, FieldType], rows: pd.DataFrame) -> pd.DataFrame:
     """Add the records that these were merged into, and that were merged into these.
 
-    They may have other addresses, and so be read in another partition; who follows whom is the
-    same in each.
+    They may have other addresses, and so belong to other partitions; each partition must see the
+    same merges.
     """
     merged = records.load_merges(inputs.conn, account=inputs.account.name, ids=rows["id"])
     missing = merged[~merged.isin(rows["id"])]

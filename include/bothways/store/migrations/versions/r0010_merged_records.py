@@ -1,4 +1,4 @@
-"""Find the few records that were merged into others."""
+"""Add an index of the few records that were merged into others."""
 
 from __future__ import annotations
 
