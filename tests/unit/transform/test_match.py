@@ -25,7 +25,7 @@ def test_people_without_a_link_are_matched_by_address() -> None:
         links(),
     )
     assert pairs(found) == [("anna", "1", True, None)]
-    assert found.pairs["new_link"].tolist() == [True]
+    assert records(found.pairs, "email_key", "new_link") == [("anna@x", True)]
     assert records(found.crm_only, "crm_id", "case") == [("bob", None), ("nobody", None)]
     assert records(found.marketing_only, "marketing_id", "case") == [("2", None)]
 
@@ -152,6 +152,34 @@ def test_a_merge_of_two_linked_records_keeps_the_survivors_link() -> None:
     assert found.dropped.empty
 
 
+def test_of_two_contacts_that_merged_records_bring_the_speakers_is_handed_over() -> None:
+    gone = [person(one, f"{one}@x", active=False, merged_into="final") for one in ("a", "b", "c")]
+    found = match(
+        contacts(*gone, person("final", "final@x")),
+        contacts(),
+        links(
+            ("contact", "a", "1", "a@x", False),
+            ("contact", "b", "3", "b@x", True),
+            ("contact", "c", "2", "c@x", True),
+        ),
+    )
+    assert pairs(found) == [
+        ("a", "1", False, "merged_away"),
+        ("b", "3", False, "merged_away"),
+        ("final", "2", True, "merged"),
+    ]
+    assert records(found.dropped, "crm_id", "marketing_id", "case") == [("c", "2", "merged")]
+
+
+def test_merged_records_that_followed_one_contact_have_one_link_in_the_end() -> None:
+    gone = [person(one, "x@x", active=False, merged_into="final") for one in ("a", "b")]
+    held = [("contact", one, "1", "x@x", one == "a") for one in ("a", "b")]
+    for own in ([], [("contact", "final", "1", "x@x", False)]):
+        found = match(contacts(*gone, person("final", "x@x")), contacts(), links(*held, *own))
+        assert records(found.pairs, "crm_id", "marketing_id", "speaks") == [("final", "1", True)]
+        assert records(found.dropped, "crm_id", "case") == [("a", "merged"), ("b", "merged")]
+
+
 def test_records_merged_in_a_circle_keep_their_links() -> None:
     """Found by the histories: a record merged into itself had its link twice."""
     found = match(
@@ -186,11 +214,12 @@ def test_deletions_are_told_by_side() -> None:
 
 def test_a_contact_that_is_back_under_a_new_id_is_linked_again() -> None:
     found = match(
-        contacts(person("anna", "anna@x")),
-        contacts(person("1", None, deleted=True), person("2", "anna@x")),
+        contacts(person("anna", "new@x")),
+        contacts(person("1", None, deleted=True), person("2", "new@x")),
         links(ANNA),
     )
     assert pairs(found) == [("anna", "2", True, "re_added")]
+    assert records(found.pairs, "email_key", "new_link") == [("new@x", True)]
     assert records(found.dropped, "marketing_id", "case") == [("1", "re_added")]
 
 
