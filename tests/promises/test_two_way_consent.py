@@ -55,6 +55,24 @@ def test_who_unsubscribed_from_a_list_leaves_it_in_the_crm_for_good(town: Town) 
     assert town.at_rest()
 
 
+def test_an_unsubscribe_from_a_list_outlives_the_contact_that_said_it(
+    town: Town, sandbox: SandboxServer
+) -> None:
+    others = [f"p{number}@mail.example" for number in range(4)]
+    for email in [*others, ANN]:
+        town.platform.contact(email, "Newsletter")
+    town.act("unsubscribe", ANN, list="Newsletter")
+    sandbox.advance(600)
+    town.sync("suppressions")
+    town.act("delete", ANN)
+    for email in [*others, ANN]:
+        town.crm.join("Newsletter", town.crm.contact(email))
+    town.sync()
+    assert town.members() == others
+    assert town.addresses() == others
+    assert town.at_rest()
+
+
 def test_who_joins_the_list_again_by_the_platforms_own_means_joins_in_the_crm(town: Town) -> None:
     town.on_both(ANN)
     town.act("unsubscribe", ANN, list="Newsletter")

@@ -109,10 +109,9 @@ def _beside_memberships(
 
 def _left_the_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
     """Say who is known to have unsubscribed from a list, whatever the list itself still tells."""
-    addresses = ["crm_email_key", "marketing_email_key"]
-    asked = pd.concat([rows[name] for name in addresses])
-    said = known.ledger(inputs, None, asked, key)["email_key"]
-    return rows[addresses].isin(said).any(axis=1)
+    ours, theirs = rows["crm_email_key"], rows["marketing_email_key"]
+    said = known.ledger(inputs, None, pd.concat([ours, theirs]), key)["email_key"]
+    return ours.isin(said) | theirs.isin(said)
 
 
 def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
