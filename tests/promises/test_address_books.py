@@ -186,3 +186,14 @@ def test_a_marketing_list_that_may_be_created_is_of_the_kind_that_the_account_sa
     assert crm.members("Guests") == [ANN]
     assert (crm.person(ANN, "lead")["lastname"], crm.table("contact")) == ("Doe", [])
     assert len([row for row in crm.table("list") if row["listname"] == "Guests"]) == 1
+
+
+def test_a_marketing_list_that_is_created_doubles_nobody_and_gets_nobody_who_is_flagged(
+    town: Town,
+) -> None:
+    town.world.configure(lists={"guests": {**NEWS, "crm": "Guests", "create_missing": True}})
+    town.platform.contact(BOB, "Newsletter")
+    known = [town.crm.contact(ANN), town.crm.contact(BOB, donotbulkemail=True)]
+    assert town.sync("address_books").counts["ignored"] == {"do_not_mail": 1}
+    assert town.crm.members("Guests") == [ANN]
+    assert sorted(row["contactid"] for row in town.crm.table("contact")) == sorted(known)

@@ -131,6 +131,49 @@ def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(to
     assert town.at_rest()
 
 
+@BOTH_SIDES
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_key_that_is_mapped_to_a_list_that_is_to_be_created_fills_it(
+    side: Side, alone: bool, town: Town
+) -> None:
+    news = {"newsletter": {**LISTS["newsletter"], side: "News of 2027", "create_missing": True}}
+    mapped(town, news if alone else LISTS | news)
+    run = town.sync()
+    assert run.jobs_of(kind="leave").empty
+    assert on_list(town, side, "News of 2027") == EVERYBODY
+    assert town.at_rest()
+    assert on_list(town, side) == on_list(town, other(side)) == EVERYBODY
+    assert len(town.crm.table("contact")) == len(town.addresses()) == len(EVERYBODY)
+
+
+@BOTH_SIDES
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_list_that_is_created_doubles_nobody_and_gets_nobody_who_may_not_be_mailed(
+    side: Side, alone: bool, make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    town = Town(make_world(), sandbox)
+    guests = {"guests": {**LISTS["newsletter"], side: "Guests", "create_missing": True}}
+    mapped(town, guests if alone else guests | {"product": LISTS["product"]})
+    ann, bob = "ann@mail.example", "bob@mail.example"
+    lists = ("Newsletter",) if side == "crm" else ()
+    town.platform.contact(ann, *lists)
+    town.platform.contact(bob, *lists)
+    records = [town.crm.contact(ann, firstname="Ann"), town.crm.contact(bob)]
+    if side == "crm":
+        town.change(records[1], donotbulkemail=True)
+    else:
+        for record in records:
+            town.crm.join("Newsletter", record)
+        town.act("unsubscribe", bob)
+    sandbox.advance(600)
+    town.sync()
+    assert on_list(town, side, "Guests") == [ann]
+    assert town.at_rest()
+    assert on_list(town, side, "Guests") == [ann]
+    assert town.addresses() == [ann, bob]
+    assert sorted(row["contactid"] for row in town.crm.table("contact")) == sorted(records)
+
+
 def test_who_was_left_out_by_a_setting_joins_once_it_is_changed(
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:

@@ -56,9 +56,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     begun = datetime.now(UTC)
     run.staging.clear(side)
     known = lists.resolve(run, side, connector)
-    request = Request(
-        run.account, side, connector.entities, {key: item for key, item in known.items() if item.id}
-    )
+    request = Request(run.account, side, connector.entities, dict(known))
     counts, marks = {}, {}
     members_left = False
     for dataset in import_module(run.sync.module).datasets(request):

@@ -56,7 +56,7 @@ def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]
     """Put the changes since then into the store; return how far each dataset has now been read."""
     found = dict(reached)
     staged = run.staging.read_json(side, "lists.json") or []
-    lists = {item["key"]: KnownList(**item) for item in staged if item["id"]}
+    lists = {item["key"]: KnownList(**item) for item in staged}
     request = Request(run.account, side, connector.entities, lists)
     for dataset in _datasets(run, request):
         reading = Reading(run, side, connector, dataset, lists)

@@ -35,22 +35,25 @@ _LEFT_THE_PLATFORMS = "left_marketing"
 
 
 def datasets(request: Request) -> list[Dataset]:
-    """Read people and memberships of the mapped lists on both sides."""
-    lists = request.list_ids()
+    """Read people and memberships of the mapped lists on both sides.
+
+    The CRM knows people who are on none of its lists; they are read where a list is yet to be
+    created, too.
+    """
+    lists, rules = request.list_ids(), request.joining_rules()
+    if request.side == "crm":
+        people = [
+            Dataset(f"{entity}s", "contacts", entity=entity, rules=rules)
+            for entity in request.entities
+            if request.lists
+        ]
+        return people + ([Dataset("members", "members", lists=lists, rules=rules)] if lists else [])
     if not lists:
         return []
-    rules = request.joining_rules()
-    if request.side == "marketing":
-        fields = marketing_fields(request.account.mappings)
-        return [
-            Dataset(
-                "contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules
-            )
-        ]
-    found = [
-        Dataset(f"{entity}s", "contacts", entity=entity, rules=rules) for entity in request.entities
+    fields = marketing_fields(request.account.mappings)
+    return [
+        Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules)
     ]
-    return [*found, Dataset("members", "members", lists=lists, rules=rules)]
 
 
 def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:

@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from bothways.config.account import Account
 from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
-from bothways.tables import OPERATIONS, FieldType, Side
+from bothways.tables import OPERATIONS, FieldType, Side, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules
@@ -90,7 +90,14 @@ class KnownList:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a sync type is asked to read on one side."""
+    """What a sync type is asked to read on one side.
+
+    Attributes:
+        account: The account.
+        side: The side.
+        entities: What the side's connector knows people as.
+        lists: The mapped lists by key; one that is yet to be created has an empty id.
+    """
 
     account: Account
     side: Side
@@ -98,16 +105,18 @@ class Request:
     lists: Mapping[str, KnownList]
 
     def list_ids(self) -> tuple[str, ...]:
-        """Return the side's ids of the lists, in a stable order."""
-        return tuple(sorted(item.id for item in self.lists.values()))
+        """Return the side's ids of the lists that are there, in a stable order."""
+        return tuple(sorted(item.id for item in self.lists.values() if item.id))
 
     def joining_rules(self) -> dict[str, Any]:
         """Return the settings that decide who joins a list, for `Dataset.rules`."""
-        mapped = self.account.lists
+        mapped = {item.id or item.name: self.account.lists[key] for key, item in self.lists.items()}
         return {
             "only_active": self.account.settings.only_open_leads_and_active_contacts,
             "ignore": self.account.ignore.model_dump(),
-            "accept_new": {item.id: mapped[key].accept_new for key, item in self.lists.items()},
+            "accept_new": {name: item.accept_new for name, item in mapped.items()},
+            # The members of a list are news to another counterpart than it had.
+            "counterparts": {name: item.name(other(self.side)) for name, item in mapped.items()},
         }
 
 

@@ -28,11 +28,11 @@ def datasets(request: Request) -> list[Dataset]:
     """Read people with their mapped fields, and the members of the mapped lists.
 
     Somebody who is on a list of one side may be known to the other but on none of its lists, so
-    both sides are read beyond their lists.
+    both sides are read beyond their lists, and also where a list is yet to be created.
     """
-    lists = request.list_ids()
-    if not lists:
+    if not request.lists:
         return []
+    lists = request.list_ids()
     rules = request.joining_rules()
     if request.side == "marketing":
         fields = marketing_fields(request.account.mappings)
@@ -59,7 +59,8 @@ def datasets(request: Request) -> list[Dataset]:
         for entity in request.entities
         if entity in held
     ]
-    return [*people, Dataset("members", "members", lists=lists, rules=rules)]
+    members = [Dataset("members", "members", lists=lists, rules=rules)] if lists else []
+    return [*people, *members]
 
 
 def plan(inputs: Inputs) -> Plan:

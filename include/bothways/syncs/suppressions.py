@@ -43,7 +43,7 @@ _GRAVITY = {status.value: rank for rank, status in enumerate(Status)}
 
 def datasets(request: Request) -> list[Dataset]:
     """Read suppressions of both sides, and of the CRM the people and the members of the lists."""
-    lists = request.lists.values()
+    lists = [item for item in request.lists.values() if item.id]
     if request.side == "marketing":
         by_list = [
             Dataset(_of_list(item.key), "list_suppressions", list_key=item.key, lists=(item.id,))
