@@ -8,7 +8,7 @@ from bothways.terms import SIDES
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import Town
+from tests.support.town import LISTS, Town
 
 TIGHT = {"suppressions": 2, "free": 0, "suppressions_percent": None}
 MESSAGE = "3 suppressions planned in the CRM, of 3 known people (2 allowed)"
@@ -109,6 +109,30 @@ def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
         "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` on "
         "the marketing platform, of 24 members (4 allowed)."
     )
+
+
+def test_a_list_whose_counterpart_is_yet_to_be_created_is_counted_by_its_own_members(
+    readers: Town,
+) -> None:
+    who = [f"p{number:02}@mail.example" for number in range(5)]
+    for number in range(6):  # the side knows more people than the list has
+        readers.crm.contact(f"other{number}@mail.example")
+    for email in who:
+        readers.act("unsubscribe", email, list="Newsletter")
+    readers.sync("suppressions", "suppressions")
+    for email in who:
+        readers.crm.join("Newsletter", readers.crm.person(email)["contactid"])
+    new = {"newsletter": {**LISTS["newsletter"], "marketing": "News", "create_missing": True}}
+    readers.world.configure(lists=new, guard={"free": 3, "removals_percent": 20})
+    run = readers.world.run("marketing_lists")
+    assert run.message == (
+        "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` "
+        "in the CRM, of 24 members (4 allowed)."
+    )
+    readers.world.configure(lists=new, guard={"free": 3, "removals_percent": 25})
+    run = readers.world.run("marketing_lists")
+    assert (run.status, run.counts["deleted"]) == ("Completed", 5)
+    assert len(readers.members("News")) == len(readers.crm.members("Newsletter")) == 19
 
 
 def test_a_persons_own_word_may_empty_a_list(world: World, sandbox: SandboxServer) -> None:

@@ -159,6 +159,8 @@ def _state(
             "state": state,
         }
     )
+    # A list whose counterpart is yet to be created is in step with none.
+    frame = frame[keys.isin(pairs)]
     list_states.upsert_states(conn, account=run.account.name, run_id=run.run_id, frame=frame)
 
 

@@ -79,7 +79,7 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
     """
     with run.store.begin() as conn:
         advisory_lock(conn, "list", run.account.name, side, key)
-        known = _ids(conn, run, side).get(key)
+        known = ids(conn, run, side).get(key)
         if known:
             return known
         mapped = run.account.lists[key]
@@ -98,14 +98,12 @@ def pairs(conn: Connection, run: Run) -> dict[str, ListPair]:
 
     These are the lists as planned, and those that the run has created since.
     """
-    ids = {side: _ids(conn, run, side) for side in SIDES}
-    return {
-        key: ListPair(ids["crm"][key], ids["marketing"][key])
-        for key in ids["crm"].keys() & ids["marketing"].keys()
-    }
+    crm, marketing = (ids(conn, run, side) for side in SIDES)
+    return {key: ListPair(crm[key], marketing[key]) for key in crm.keys() & marketing.keys()}
 
 
-def _ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
+def ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
+    """Return the ids of the run's lists on one side, by key, of those that it has."""
     made = list_store.resolved(conn, **run.place(side))
     staged = {item["key"]: item["id"] for item in run.staging.read_json(side, "lists.json") or []}
     found = {

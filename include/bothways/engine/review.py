@@ -58,11 +58,11 @@ def _list_breaches(
     conn: Connection, run: Run, limits: GuardLimits
 ) -> list[guard.Breach | guard.Emptied]:
     """Return the limits that the plan exceeds on single lists."""
-    pairs = lists.pairs(conn, run)
+    ids = {side: lists.ids(conn, run, side) for side in SIDES}
     changes = []
     for change in count_list_changes(conn, run_id=run.run_id):
-        pair = pairs.get(change.list_key)
-        list_id = getattr(pair, change.target) if pair else ""
+        # A list that is yet to be created has no members.
+        list_id = ids[change.target].get(change.list_key, "")
         changes.append(
             guard.ListChange(
                 side=change.target,
