@@ -189,6 +189,42 @@ def test_joins_become_leaves_and_people_who_were_created_stay(
     assert world.run(SYNC, full_resync=True).counts["ignored"] == {"undone": 2}
 
 
+@pytest.mark.usefixtures("ann")
+@pytest.mark.parametrize("side", ["crm", "marketing"])
+@pytest.mark.parametrize("how", ["another is mapped", "made again"])
+def test_nobody_is_taken_off_or_put_on_a_list_that_the_run_never_knew(
+    how: str, side: str, world: World, crm: Crm, marketer: Marketer
+) -> None:
+    bob, cleo = "bob@mail.example", "cleo@mail.example"
+    dora = crm.contact("dora@mail.example", firstname="Dora")
+    crm.join(NEWS, dora)
+    world.run(SYNC)
+    crm.leave(NEWS, dora)
+    marketer.contact(bob, NEWS)
+    crm.join(NEWS, crm.contact(cleo))
+    run = world.run(SYNC)
+    everybody = ["ann@mail.example", bob, cleo]
+    assert crm.members(NEWS) == marketer.members(NEWS) == everybody
+    name = NEWS
+    if how == "another is mapped":
+        name = "News of 2027"
+        world.configure(lists={"newsletter": {"crm": NEWS, "marketing": NEWS, side: name}})
+    elif side == "crm":
+        crm.delete("lists", crm.list_id(NEWS))
+    else:
+        marketer.delete_list(NEWS)
+    vendor: Crm | Marketer = crm if side == "crm" else marketer
+    vendor.list(name)
+    world.run(SYNC)
+    world.run(SYNC, full_resync=True)
+    assert vendor.members(name) == everybody
+    undo = world.run(SYNC, undo_run=run.run_id)
+    replaced = undo.jobs_of(reason="list_replaced")
+    assert set(replaced["email"]) == ({bob} if side == "crm" else {cleo, "dora@mail.example"})
+    assert set(replaced["target"]) == {side}
+    assert vendor.members(name) == everybody
+
+
 def test_who_was_taken_off_by_hand_comes_back_unless_they_said_no(
     world: World, crm: Crm, marketer: Marketer, sandbox: SandboxServer
 ) -> None:

@@ -59,6 +59,7 @@ _REASONS: Final = {
     "cannot_undo_unsubscribe": "nobody is made mailable again",
     "created_record_kept": "people are never deleted",
     "list_not_synced": "the account no longer maps the list, or it cannot be synced",
+    "list_replaced": "another list has taken the place of the one that the run worked on",
     "pending": "it changed since the last run, and the next one carries it over",
     "conflict": "both sides were changed to different values, and the next run decides",
     "retry_pending": "the last runs could not write it, and a next one tries again",

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row
 
-from bothways.engine import meanings
+from bothways.engine import lists, meanings
 from bothways.engine.run import Run
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
@@ -146,6 +146,7 @@ def _settle_retries(conn: Connection, run: Run) -> int:
 def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
     """Say of each list that was synced how it went; the others have their refusal."""
     applied = status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
+    ids = {side: lists.ids(conn, run, side) for side in SIDES}
     for key in _synced(run):
         counts = count_jobs(conn, run_id=run.run_id, list_key=key, as_planned=run.options.dry_run)
         if applied:
@@ -160,6 +161,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
             status=status,
             message=message,
             counts=counts.as_json(),
+            ids={side: ids[side][key] for side in SIDES if key in ids[side]},
         )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from bothways.errors import StoreError
 from bothways.store.schema import run_lists, runs
-from bothways.terms import RunStatus
+from bothways.terms import RunStatus, Side
 
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
 
@@ -265,9 +265,22 @@ def set_list(
     status: str,
     message: str | None = None,
     counts: Mapping[str, Any] | None = None,
+    ids: Mapping[Side, str] | None = None,
 ) -> None:
-    """Record what the run did to one list; a repeat replaces it."""
+    """Record what the run did to one list; a repeat replaces it.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        list_key: The list's key in the account's file.
+        name: What people call it.
+        status: How it went.
+        message: One sentence for people.
+        counts: `Counts.as_json()`.
+        ids: What the list was to each side, of the sides that had it.
+    """
     found = {"name": name, "status": status, "message": message, "counts": dict(counts or {})}
+    found |= {f"{side}_list_id": list_id for side, list_id in (ids or {}).items()}
     statement = insert(run_lists).values(run_id=run_id, list_key=list_key, **found)
     conn.execute(statement.on_conflict_do_update(index_elements=["run_id", "list_key"], set_=found))
 

@@ -75,6 +75,8 @@ run_lists = sa.Table(
     _text("status", null=False),
     _text("message"),
     sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    _text("crm_list_id", comment="what the key stood for; null where that is not known"),
+    _text("marketing_list_id"),
     comment="what a run did to each list that it touched",
 )
 

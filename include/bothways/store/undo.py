@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
-from bothways.store.schema import jobs, links
+from bothways.store.schema import jobs, links, run_lists
 from bothways.store.values import typed_columns, typed_schema
 from bothways.tables import FieldType, Side
 
@@ -32,6 +32,15 @@ def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     texts = pa.schema([pa.field(name, pa.string()) for name in _JOB])
     schema = texts.insert(0, pa.field("seq", pa.int64()))
     return read_frame(conn, query.order_by(jobs.c.seq), schema)
+
+
+def list_ids(conn: sa.Connection, *, run_id: int, side: Side) -> dict[str, str]:
+    """Return the ids that a run's lists had on a side, by key, where that is known."""
+    list_id = run_lists.c[f"{side}_list_id"]
+    query = sa.select(run_lists.c.list_key, list_id.label("list_id")).where(
+        run_lists.c.run_id == run_id, list_id.is_not(None)
+    )
+    return {row.list_key: row.list_id for row in conn.execute(query)}
 
 
 def written_values(

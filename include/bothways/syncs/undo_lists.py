@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bothways.store import undo
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, unchanged
@@ -14,16 +15,23 @@ from bothways.tables import Side, Status
 def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the jobs that undo joins and leaves of one side, list by list.
 
+    A list that has taken the place of the one that the run worked on is left alone.
+
     Args:
         inputs: The plan's inputs.
         side: The side.
         rows: Written jobs of kind join and leave, with `record_id`.
     """
     frames = []
+    run_id = int(inputs.options.undo_run or 0)
+    lists_then = undo.list_ids(inputs.conn, run_id=run_id, side=side)
     for key, same in rows.groupby("list_key", sort=True):
         known_list = inputs.lists[side].get(str(key))
         if known_list is None or not known_list.id:
             frames.append(ignored(same, "list_not_synced", **about(same)))
+            continue
+        if lists_then.get(str(key)) != known_list.id:
+            frames.append(ignored(same, "list_replaced", **about(same)))
             continue
         members = known.members(inputs, side, known_list.id, same["record_id"])
         members = members.drop_duplicates("member_id").set_index("member_id")

@@ -174,6 +174,42 @@ def test_a_lifted_word_keeps_its_time_and_everything_is_told_again(old: Store) -
     ]
 
 
+def test_a_run_knows_its_lists_where_they_are_those_of_today(old: Store) -> None:
+    _move(old, "0010")
+    _execute(
+        old,
+        "INSERT INTO runs (account, sync_type, dag_id, dag_run_id, status, submitted_by,"
+        " started_at, dry_run) SELECT 'acme', 'marketing_lists', 'dag', n, 'Completed', 'x',"
+        " '2026-01-01', false FROM generate_series(1, 3) n",
+    )
+    _execute(
+        old,
+        "INSERT INTO run_lists (run_id, list_key, name, status)"
+        " SELECT n, key, 'News', 'Completed'"
+        " FROM generate_series(1, 3) n, unnest(ARRAY['news', 'other']) key",
+    )
+    for key, crm, marketing in (("news", "C1", "M1"), ("other", "C2", "M2")):
+        _fill(
+            old,
+            "list_ids",
+            {"list_key": key, "side": "crm", "list_id": crm},
+            {"list_key": key, "side": "marketing", "list_id": marketing},
+        )
+    _fill(
+        old,
+        "list_states",
+        {"crm_list_id": "C1", "marketing_list_id": "M1", "crm_id": "c1", "run_id": 1},
+        {"crm_list_id": "C1", "marketing_list_id": "M0", "crm_id": "c1", "run_id": 2},
+    )
+    _move(old, "0011")
+    query = "SELECT run_id, list_key, crm_list_id, marketing_list_id FROM run_lists"
+    assert _ask(old, query + " WHERE coalesce(crm_list_id, marketing_list_id) IS NOT NULL") == [
+        (1, "news", "C1", "M1")
+    ]
+    _move(old, "0010", back=True)
+    _move(old, "head")
+
+
 def test_consent_that_was_given_up_is_due_again(old: Store) -> None:
     _move(old, "0005")
     lists = {"sync_type": "marketing_lists", "entity": "contact"}
