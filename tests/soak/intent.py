@@ -212,6 +212,14 @@ class Intent:
         return ["crm"] if eras[0] > eras[1] else ["marketing"]
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What had been said at a moment: silent addresses, and words that nobody had heard."""
+
+    silent: frozenset[str]
+    unheard: tuple[tuple[str, str | None], ...]
+
+
 class Consent:
     """Who said no, of which address, and who has taken it back.
 
@@ -225,10 +233,13 @@ class Consent:
         self.left: set[tuple[str, str]] = set()
         self._unheard: list[tuple[str, str | None]] = []
         self._kept: set[str] = set()
+        # Addresses that somebody gave a mailable contact in spite of a word on them.
+        self.given: set[str] = set()
 
     def silenced(self, address: str) -> None:
         """An address may not be mailed any more."""
         self.silent.add(address)
+        self.given.discard(address)
 
     def written_down(self, address: str, matter: str | None = None) -> None:
         """A word on the account, or on one list, that only the suppressions sync reads."""
@@ -238,15 +249,20 @@ class Consent:
         """What the CRM keeps on an address is deleted; it was heard, or it never counts."""
         self._unheard = [word for word in self._unheard if word != (address, None)]
 
-    def heard(self) -> None:
-        """The suppressions sync has run to its end."""
-        for address, matter in self._unheard:
+    def said(self) -> Said:
+        """Return what a run that begins now can hear."""
+        return Said(frozenset(self.silent), tuple(self._unheard))
+
+    def heard(self, said: Said) -> None:
+        """The suppressions sync has run to its end, and heard what was said before it began."""
+        for address, matter in set(self._unheard) & set(said.unheard):
             if matter is None:
-                self.silent.add(address)
+                self.silenced(address)
+                self._kept.add(address)
             else:
                 self.left.add((address, matter))
-        self._unheard.clear()
-        self._kept |= self.silent
+        self._unheard = [word for word in self._unheard if word not in said.unheard]
+        self._kept |= self.silent & said.silent
 
     def forgotten(self, address: str) -> None:
         """The platform deletes a contact, and with it every word that nobody has read yet."""
@@ -259,7 +275,10 @@ class Consent:
         if before not in self._kept:
             self.silent.discard(before)
         if not mailable:
-            self.silent.add(after)
+            self.silenced(after)
+        elif after in self.silent:
+            self.given.add(after)
+        self.given.discard(before)
         self._unheard = [
             (after if address == before and matter else address, matter)
             for address, matter in self._unheard

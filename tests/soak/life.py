@@ -293,7 +293,8 @@ class Life:
     def begin(self, sync_type: str, full: bool = False) -> None:
         """Make a run of a sync, unless there is one already."""
         if sync_type not in self._runs.under_way:
-            self._runs.begin(sync_type, self._watch.intent.tick, full_resync=full)
+            run = self._runs.begin(sync_type, self._watch.intent.tick, full_resync=full)
+            self._watch.begins(run)
 
     def go(
         self,

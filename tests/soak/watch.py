@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tests.soak.facts import Facts, facts, node, persons
-from tests.soak.intent import ON, Consent, Intent, Person, Policy, Value
+from tests.soak.intent import ON, Consent, Intent, Person, Policy, Said, Value
 from tests.soak.runs import Ended, Running
 from tests.soak.setting import ListPair, Setting
 from tests.soak.views import Row, View
@@ -41,6 +41,7 @@ class Watch:
         self._known_as: dict[str, set[str]] = defaultdict(set)
         # Silenced since the runs under way have read them, so that these cannot know.
         self._too_late: set[str] = set()
+        self._said_before: dict[str, Said] = {}
 
     # ── people act ────────────────────────────────────────────────────────────────────────────
 
@@ -62,6 +63,10 @@ class Watch:
         self._words(before, after)
         if hasty:
             self._too_late |= self.consent.silent - silent
+
+    def begins(self, run: Running) -> None:
+        """Remember what a run can hear."""
+        self._said_before[run.name] = self.consent.said()
 
     def no_run_is_under_way(self) -> None:
         """Whatever was said until now, the next run reads."""
@@ -333,7 +338,7 @@ class Watch:
         if audit.status != "Completed":
             return
         if run.sync_type == "suppressions":
-            self.consent.heard()
+            self.consent.heard(self._said_before.pop(ended.run.name))
         if run.sync_type == "marketing_lists" and not run.troubled:
             self._agree(run, view, links)
 
@@ -405,7 +410,7 @@ class Watch:
             links: CRM records and contacts that the store calls the same people.
         """
         for contact in view.contacts:
-            if contact["key"] in self.consent.silent:
+            if contact["key"] in self.consent.silent - self.consent.given:
                 assert contact["status"] != _MAILABLE, f"{contact} may be mailed"
         new = facts(view, self._setting)
         everybody = persons(view, links)
