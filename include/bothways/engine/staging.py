@@ -118,7 +118,8 @@ class Staging:
             rows = self._read_table(path)
             theirs = pa.array(np.zeros(rows.num_rows, dtype=bool))
             for name in rows.column_names:
-                if pa.types.is_string(rows.schema.field(name).type):
+                kind = rows.schema.field(name).type
+                if pa.types.is_string(kind) or pa.types.is_large_string(kind):
                     theirs = pc.or_(theirs, _names(rows, name, known, pattern))
             if pc.any(theirs).as_py():
                 self._write_table(path, rows.filter(pc.invert(theirs)))
@@ -174,9 +175,10 @@ def _together(pages: list[pa.Table]) -> pd.DataFrame:
 
 def _names(rows: pa.Table, column: str, ids: Array, pattern: str) -> Array:
     """Return a mask of the rows that mention a person in a column."""
-    named = pc.match_substring_regex(rows[column], pattern, ignore_case=True)
+    texts = rows[column].cast(pa.string())
+    named = pc.match_substring_regex(texts, pattern, ignore_case=True)
     if column in _IDS:
-        named = pc.or_kleene(named, pc.is_in(rows[column], value_set=ids))
+        named = pc.or_kleene(named, pc.is_in(texts, value_set=ids))
     return pc.fill_null(named, fill_value=False)
 
 

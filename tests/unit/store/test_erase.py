@@ -3,11 +3,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 import sqlalchemy as sa
+from upath import UPath
 
+from bothways.engine.staging import Staging
 from bothways.store import (
     baselines,
     erase,
@@ -155,3 +159,53 @@ def test_only_a_keyed_hash_knows_the_erased(conn: sa.Connection) -> None:
     kept = set(conn.execute(sa.select(erased.c.address_hash)).scalars())
     assert hmac.new(secret, b"ann+x@x.org", hashlib.sha256).hexdigest() in kept
     assert hashlib.sha256(b"ann+x@x.org").hexdigest() not in kept
+
+
+@pytest.mark.parametrize(
+    ("row", "theirs"),
+    [
+        ({"id": "ann-crm"}, True),
+        ({"marketing_id": "ann-m"}, True),
+        ({"email": "ANN+X@x.org"}, True),
+        ({"email": SECOND_ADDRESS}, True),
+        ({"values": '{"@email": "ann+x@x.org"}'}, True),
+        ({"field:notes": "Call her, or write to <ann.new@y.org>."}, True),
+        ({"id": "jo-crm", "email": "joann+x@x.org"}, False),
+        ({"email": "ann+x@x.org.uk"}, False),
+        ({"email": "ann+x@x.organic"}, False),
+        ({"email": "ann+xx@x.org"}, False),
+        ({"field:notes": "ann-crm"}, False),
+        ({}, False),
+    ],
+)
+def test_staged_files_keep_everybody_but_the_person(
+    row: dict[str, str], theirs: bool, conn: sa.Connection, tmp_path: Path
+) -> None:
+    _fill(conn)
+    ids, pattern = erase.identifiers(conn, **MINE, email_key="ann+x@x.org")
+    staging = Staging(UPath(tmp_path))
+    names = ("id", "marketing_id", "email", "values", "field:notes")
+    schema = pa.schema([*(pa.field(name, pa.string()) for name in names), ("bucket", pa.uint8())])
+    other = {"id": "jo-m", "email": "jo@x.org", "bucket": 7}
+    page = pa.Table.from_pylist([other, row | {"bucket": 3}], schema)
+    staging.write_page("crm", "contacts", 1, page)
+    staging.write_chunk("marketing", 0, 0, page.to_pandas())
+    staging.write_json({"lists": ["ann-crm"]}, "crm", "lists.json")
+    staging.forget(ids, pattern)
+    (after,) = staging.pages("crm", "contacts")
+    chunk = staging.read_chunk("marketing", "0000-0000")
+    assert after.schema == page.schema
+    assert after["bucket"].to_pylist() == chunk["bucket"].tolist() == ([7] if theirs else [7, 3])
+    assert after["id"].to_pylist() == ["jo-m"] + ([] if theirs else [row.get("id")])
+    assert staging.read_json("crm", "lists.json") == {"lists": ["ann-crm"]}
+
+
+def test_a_staged_file_about_nobody_else_is_empty_and_can_be_read(
+    conn: sa.Connection, tmp_path: Path
+) -> None:
+    _fill(conn)
+    staging = Staging(UPath(tmp_path))
+    staging.write_page("crm", "contacts", 1, contacts({"id": "ann-crm", "email": "ann+x@x.org"}))
+    staging.forget(*erase.identifiers(conn, **MINE, email_key="ann+x@x.org"))
+    (after,) = staging.pages("crm", "contacts")
+    assert (after.num_rows, after.schema) == (0, contacts().schema)

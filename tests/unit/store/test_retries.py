@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bothways.store import jobs as store_jobs
 from bothways.store import retries
 from bothways.store.schema import jobs as table
-from tests.unit.store.rows import ACCOUNT, jobs, minute, open_run
+from tests.unit.store.rows import ACCOUNT, jobs, minute, open_run, results
 
 KIND = {"account": ACCOUNT, "sync_type": "marketing_lists"}
 BAD = {"result": "error", "source_id": "1", "email_key": "a@x.org", "error_code": "0x1"}
@@ -78,6 +78,59 @@ def test_consent_is_never_given_up_and_waits_an_hour_at_most(
             retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=15)
         assert retries.mark_given_up(conn, run_id=run_id) == 0
     assert (_due(conn, 59), _due(conn, 60)) == ([], [("1", 9)])
+
+
+CHANGED = {"outcome": "ignored", "code": "changed_since_planned", "transient": True}
+ERASED = {"outcome": "ignored", "code": "erased", "transient": False}
+
+
+def _held_back(conn: sa.Connection, name: str, at: int, **verdict: object) -> int:
+    """Close a run that did not write its one operation, and settle its retries."""
+    run_id = open_run(conn, name)
+    row = {"kind": "update", "result": "updated", "source_id": "1", "email_key": "a@x.org"}
+    store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(row))
+    told = results({"seq": 0} | verdict)
+    store_jobs.settle_jobs(conn, run_id=run_id, seqs=told["seq"], results=told)
+    for _ in range(2):  # a repeated close changes nothing
+        retries.settle_retries(conn, run_id=run_id, now=minute(at), attempts=3, minutes=15)
+        retries.requeue(conn, run_id=run_id, now=minute(at))
+    return run_id
+
+
+def test_what_is_left_to_the_next_run_is_due_at_once_and_was_no_try(conn: sa.Connection) -> None:
+    _held_back(conn, "1", 0, **CHANGED)
+    assert _due(conn, 0) == [("1", 0)]
+    _held_back(conn, "2", 5, **CHANGED)
+    assert (_due(conn, 4), _due(conn, 5)) == ([], [("1", 0)])
+    _run(conn, "3", 10, BAD)
+    assert (_due(conn, 24), _due(conn, 25)) == ([], [("1", 1)])
+
+
+def test_what_failed_before_and_is_left_to_the_next_run_keeps_its_tries(
+    conn: sa.Connection,
+) -> None:
+    for number in range(2):
+        _run(conn, str(number), 0, BAD)
+    _held_back(conn, "held back", 1, **CHANGED)
+    assert _due(conn, 1) == [("1", 2)]
+    _run(conn, "last", 2, BAD)
+    assert retries.waiting(conn, **KIND)["given_up"].tolist() == [True]
+
+
+def test_what_was_given_up_and_is_left_to_the_next_run_is_tried_again(
+    conn: sa.Connection,
+) -> None:
+    for number in range(3):
+        _run(conn, str(number), 0, BAD)
+    assert _due(conn, 10**6) == []
+    _held_back(conn, "named", 1, **CHANGED)
+    assert [source for source, _ in _due(conn, 1)] == ["1"]
+
+
+def test_what_is_ignored_for_good_does_not_come_back(conn: sa.Connection) -> None:
+    _run(conn, "1", 0, BAD)
+    _held_back(conn, "2", 1, **ERASED)
+    assert retries.waiting(conn, **KIND).empty
 
 
 def test_who_may_not_be_mailed_is_overdue_once_others_would_be_given_up(
