@@ -287,7 +287,9 @@ def test_who_asks_to_be_erased_is_barred_before_it_is_looked_who_is_at_work(
     ids = waiting.plan()
     run = town.world.found(*ids)
     chunks = town.world.answer(run, approved=True)
-    assert "is in progress" in erase(waiting, ANN).message
+    refused = erase(waiting, ANN).message
+    assert "is in progress" in refused
+    assert "from now on no sync writes this person" in refused
     for side, chunk in itertools.product(SIDES, chunks):
         town.world.apply(run, side, chunk)
     town.world.close_run(*ids)

@@ -187,7 +187,8 @@ def _running_sync(store: Store, account: str) -> str | None:
     if not busy:
         return None
     return (
-        f"Run {busy[0].run_id} ({busy[0].sync_type}) is in progress; try again once it has ended."
+        f"Run {busy[0].run_id} ({busy[0].sync_type}) is in progress; try again once it has ended. "
+        "Nobody has been erased yet, but from now on no sync writes this person."
     )
 
 
