@@ -79,7 +79,8 @@ def _overdue_opt_outs(conn: Connection, run: Run) -> str:
     who = "1 person" if people == 1 else f"{people} people"
     return (
         f"{who} who may not be mailed could not be flagged or taken off a list yet, "
-        f"after {tries} tries"
+        f"after {tries} tries: correct what the jobs in error name, or erase an address that the "
+        "platform never accepts"
     )
 
 
