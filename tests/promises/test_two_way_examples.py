@@ -290,6 +290,42 @@ EXAMPLES: dict[str, list[Step]] = {
         ("crm_unflag", 0),
         ("sync", "marketing_lists"),
     ],
+    "somebody is flagged in the CRM": [
+        ("crm_new", "contact", 0, True),
+        ("crm_new", "contact", 1, True),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("crm_flag", 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody is flagged in the CRM before the platform knows of them": [
+        ("crm_new", "contact", 0, True),
+        ("crm_new", "contact", 1, True),
+        ("crm_flag", 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody unsubscribes, is deleted on the platform, and is put on a list in the CRM": [
+        ("crm_new", "contact", 0, True),
+        ("crm_new", "contact", 1, True),
+        ("sync", "marketing_lists"),
+        ("pf_no", 0, "unsubscribe"),
+        ("sync", "suppressions"),
+        ("crm_leave", 0),
+        ("pf_delete", 0),
+        ("sync", "marketing_lists", True),
+        ("crm_unflag", 0),
+        ("crm_join", 0),
+        ("sync", "marketing_lists"),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody unsubscribed from a list": [
+        ("crm_new", "contact", 0, True),
+        ("crm_new", "contact", 1, True),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_no_list", 0, 0),
+        ("sync", "suppressions"),
+    ],
 }
 
 

@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
 Value = str | None
 Policy = Literal["crm", "marketing", "newest"]
 ON: Final = "on"
+# The vendors tell times to the second, or better.
+_AT_ONCE: Final = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ class Agreement:
     sure: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A person's change of a record.
+
+    Attributes:
+        at: When, by the clock of the record's vendor.
+        tick: When, in the order of the history.
+        hasty: As in a word.
+    """
+
+    at: datetime
+    tick: int
+    hasty: bool
+
+
 class Intent:
     """Remembers words and agreements, and says what should come of them.
 
@@ -71,18 +89,14 @@ class Intent:
     def __init__(self, policies: Mapping[str, Policy] | None = None) -> None:
         self.policies: dict[str, Policy] = dict(policies or {})
         self.tick = 0
-        self._era = 0
         self._words: dict[tuple[str, str], list[Word]] = defaultdict(list)
         self._held: dict[tuple[str, str], list[tuple[int, Value]]] = defaultdict(list)
-        self._touched: dict[str, tuple[int, int]] = {}
-        self._written: dict[str, int] = {}
+        self._touched: dict[str, int] = {}
+        self._changed: dict[str, list[Change]] = defaultdict(list)
+        self._written: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self._agreed: dict[tuple[str, str, str], list[Agreement]] = defaultdict(list)
 
     # ── what happens ──────────────────────────────────────────────────────────────────────────
-
-    def wait(self) -> None:
-        """Let so much time pass that no two clocks disagree on what was before and after."""
-        self._era += 1
 
     def says(self, record: str, matter: str, value: Value, *, hasty: bool = False) -> None:
         """Somebody gives a record a value."""
@@ -93,12 +107,17 @@ class Intent:
     def touches(self, record: str) -> None:
         """Somebody changes a record in any way."""
         self.tick += 1
-        self._touched[record] = (self.tick, self._era)
+        self._touched[record] = self.tick
 
-    def writes(self, record: str, matter: str, value: Value) -> None:
+    def changes(self, record: str, at: datetime, *, hasty: bool = False) -> None:
+        """Somebody changes a record so that its vendor tells another time of its last change."""
+        self.touches(record)
+        self._changed[record].append(Change(at, self.tick, hasty))
+
+    def writes(self, record: str, matter: str, value: Value, *, run: str = "") -> None:
         """A sync gives a record a value: nobody's word."""
         self.tick += 1
-        self._written[record] = self.tick
+        self._written[record].append((self.tick, run))
         self._held[record, matter].append((self.tick, value))
 
     def agrees(self, person: Person, matter: str, value: Value, *, sure: bool) -> None:
@@ -136,7 +155,7 @@ class Intent:
     def touched_since(self, person: Person, tick: int) -> bool:
         """Say whether somebody changed a record of a person after a tick."""
         everybody = (*person.records, person.contact)
-        return any(self._touched.get(record, (0, 0))[0] > tick for record in everybody)
+        return any(self._touched.get(record, 0) > tick for record in everybody)
 
     def held_since(self, record: str, matter: str, tick: int) -> set[Value]:
         """Return what a record held at a tick, and whatever it got after it."""
@@ -145,7 +164,11 @@ class Intent:
 
     def cleared(self, record: str, matter: str, tick: int = 0) -> bool:
         """Say whether somebody took away a value of a record after a tick."""
-        return any(word.value is None and word.tick > tick for word in self._words[record, matter])
+        return self.said(record, matter, None, tick)
+
+    def said(self, record: str, matter: str, value: Value, tick: int) -> bool:
+        """Say whether somebody gave a record this value after a tick."""
+        return any(word.value == value and word.tick > tick for word in self._words[record, matter])
 
     def last_sure(self, person: Person, matter: str) -> int:
         """Return when both sides surely agreed last; 0 where they never did."""
@@ -159,18 +182,26 @@ class Intent:
             default=0,
         )
 
-    def expected(self, person: Person, matter: str) -> set[Value]:
-        """Return what both sides may have once they have come to rest."""
+    def expected(self, person: Person, matter: str, *, run: str | None = None) -> set[Value]:
+        """Return what both sides may have once they have come to rest.
+
+        Args:
+            person: Whose records.
+            matter: Of what.
+            run: It is judged what this run made of it, whose own writes came afterwards.
+        """
         found: set[Value] = set()
         for record, contact in person.pairs():
             agreements: list[Agreement | None] = [*self._agreed[record, contact, matter]]
             if not any(one and one.sure for one in agreements):
                 agreements.append(None)
             for base in agreements:
-                found |= self._outcome(base, record, contact, matter)
+                found |= self._outcome(base, record, contact, matter, run)
         return found
 
-    def _outcome(self, base: Agreement | None, crm: str, marketing: str, matter: str) -> set[Value]:
+    def _outcome(
+        self, base: Agreement | None, crm: str, marketing: str, matter: str, run: str | None
+    ) -> set[Value]:
         ours, theirs = (self._stands(one, matter, base) for one in (crm, marketing))
         if ours.value == theirs.value:
             return {ours.value}
@@ -182,7 +213,7 @@ class Intent:
         if ours.hasty or theirs.hasty:
             return {ours.value, theirs.value}
         values = {"crm": ours.value, "marketing": theirs.value}
-        winners = self._winners(crm, marketing, matter, base)
+        winners = self._winners(crm, marketing, matter, base.tick if base else 0, run)
         return {values[side] for side in winners}
 
     def _stands(self, record: str, matter: str, base: Agreement | None) -> Word:
@@ -199,17 +230,22 @@ class Intent:
         return Word(base.value, base.tick)
 
     def _winners(
-        self, crm: str, marketing: str, matter: str, base: Agreement | None
+        self, crm: str, marketing: str, matter: str, since: int, run: str | None
     ) -> Collection[str]:
         policy = self.policies.get(matter, "crm")
         if policy != "newest":
             return [policy]
-        since = base.tick if base else 0
-        eras = [self._touched.get(record, (0, 0))[1] for record in (crm, marketing)]
-        written = any(self._written.get(record, 0) > since for record in (crm, marketing))
-        if written or eras[0] == eras[1]:
+        if any(self._written_by_others(record, since, run) for record in (crm, marketing)):
             return ["crm", "marketing"]
-        return ["crm"] if eras[0] > eras[1] else ["marketing"]
+        ours, theirs = self._changed[crm], self._changed[marketing]
+        hasty = any(change.hasty for change in (*ours, *theirs) if change.tick > since)
+        if hasty or not (ours and theirs) or abs(ours[-1].at - theirs[-1].at) < _AT_ONCE:
+            return ["crm", "marketing"]
+        return ["crm"] if ours[-1].at > theirs[-1].at else ["marketing"]
+
+    def _written_by_others(self, record: str, since: int, run: str | None) -> bool:
+        """Say whether a sync made a record look newer than what people last did to it."""
+        return any(tick > since and by != run for tick, by in self._written[record])
 
 
 @dataclass(frozen=True, slots=True)

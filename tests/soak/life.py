@@ -58,6 +58,7 @@ class Life:
                 getattr(self, name)(*arguments)
                 before, self._seen = self._seen, View.of(self._sandbox)
                 self._watch.people(before, self._seen, hasty=self._runs.hasty)
+                self._runs.look(self._seen.flagged)
 
     def view(self) -> View:
         """Everything that both vendors hold."""
@@ -256,7 +257,6 @@ class Life:
         """Let time pass: what was read before is not read again for safety's sake."""
         self._sandbox.advance(1800)
         self._api.sign_in()
-        self._watch.intent.wait()
 
     def clock(self, vendor: str, seconds: int) -> None:
         """A vendor's clock is wrong."""
@@ -293,7 +293,8 @@ class Life:
     def begin(self, sync_type: str, full: bool = False) -> None:
         """Make a run of a sync, unless there is one already."""
         if sync_type not in self._runs.under_way:
-            run = self._runs.begin(sync_type, self._watch.intent.tick, full_resync=full)
+            since, flagged = self._watch.intent.tick, self._seen.flagged
+            run = self._runs.begin(sync_type, since, flagged, full_resync=full)
             self._watch.begins(run)
 
     def go(

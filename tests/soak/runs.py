@@ -32,6 +32,7 @@ class Running:
         sync_type: What it syncs.
         name: The DAG run's.
         since: When it began, as the history counts.
+        flagged: Addresses that have been flagged in the CRM ever since.
         stages: Executes a stage at each step and gives its name.
         again: What dies or fails is tried again.
         waits: It waits for a person's answer.
@@ -43,6 +44,7 @@ class Running:
     sync_type: str
     name: str
     since: int
+    flagged: frozenset[str]
     stages: Iterator[str] = field(init=False)
     again: bool = True
     waits: bool = False
@@ -78,10 +80,17 @@ class Runs:
         """A run may have read already what somebody changes now, and write it in a moment."""
         return any(not run.waited for run in self.under_way.values())
 
-    def begin(self, sync_type: str, since: int, **options: object) -> Running:
+    def look(self, flagged: frozenset[str]) -> None:
+        """Note which addresses are flagged in the CRM as of now."""
+        for run in self.under_way.values():
+            run.flagged &= flagged
+
+    def begin(
+        self, sync_type: str, since: int, flagged: frozenset[str], **options: object
+    ) -> Running:
         """Make a run that has done nothing yet."""
         self._number += 1
-        run = Running(sync_type, f"run__{self._number}", since)
+        run = Running(sync_type, f"run__{self._number}", since, flagged)
         run.stages = self._stages(run, options)
         self.under_way[sync_type] = run
         return run

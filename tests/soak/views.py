@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from tests.support.sandbox import SandboxServer
@@ -18,10 +19,10 @@ class View:
 
     Attributes:
         records: CRM people: entity, id, emailaddress1, key (the address without case and blanks),
-            flagged, statecode, merged, master (who took it over), and their fields.
+            flagged, statecode, merged, master (who took it over), modified, and their fields.
         members: CRM memberships: list id and record id; one that is doubled stands twice.
         suppressions: Suppression records of the CRM: address and list id.
-        contacts: Platform contacts: id, email, key, status, fields.
+        contacts: Platform contacts: id, email, key, status, modified, fields.
         memberships: Platform memberships: list id and contact id → status.
     """
 
@@ -32,6 +33,17 @@ class View:
     memberships: dict[tuple[str, str], str]
     crm_lists: dict[str, str]
     books: dict[str, str]
+
+    @property
+    def flagged(self) -> frozenset[str]:
+        """Addresses at which a record of the CRM may not be mailed."""
+        return frozenset(
+            row["key"] for row in self.records if row["flagged"] and not row["merged"]
+        ) - {""}
+
+    def everybody(self) -> list[tuple[str, Row]]:
+        """Return the rows of both sides, each with what its side is called in the model."""
+        return [("crm", row) for row in self.records] + [("pf", row) for row in self.contacts]
 
     @classmethod
     def of(cls, sandbox: SandboxServer) -> Self:
@@ -46,6 +58,7 @@ class View:
                 "statecode": row["statecode"],
                 "merged": bool(row["merged"]),
                 "master": row.get("masterid"),
+                "modified": datetime.fromisoformat(row["modifiedon"]),
                 **{name: row.get(name) for name in PERSON},
             }
             for entity in ("contact", "lead")
@@ -77,6 +90,7 @@ def _contact(row: Row) -> Row:
         "email": row["email"],
         "key": key_of(row["email"]),
         "status": row["status"].lower(),
+        "modified": datetime.fromisoformat(row["updated"]),
         "fields": json.loads(fields) if isinstance(fields, str) else fields,
     }
 

@@ -42,6 +42,7 @@ class Watch:
         # Silenced since the runs under way have read them, so that these cannot know.
         self._too_late: set[str] = set()
         self._said_before: dict[str, Said] = {}
+        self._left_at: dict[tuple[str, str], int] = {}
 
     # ── people act ────────────────────────────────────────────────────────────────────────────
 
@@ -60,6 +61,7 @@ class Watch:
                     self.intent.says(record, matter, None, hasty=hasty)
         self._know(after)
         silent = set(self.consent.silent)
+        self._changed(before, after, hasty=hasty)
         self._words(before, after)
         if hasty:
             self._too_late |= self.consent.silent - silent
@@ -72,11 +74,18 @@ class Watch:
         """Whatever was said until now, the next run reads."""
         self._too_late.clear()
 
+    def _changed(self, before: View, after: View, *, hasty: bool) -> None:
+        """Learn which records the vendors call newer now."""
+        old = {node(side, row["id"]): row["modified"] for side, row in before.everybody()}
+        for side, row in after.everybody():
+            record = node(side, row["id"])
+            if row["modified"] != old.get(record):
+                self.intent.changes(record, row["modified"], hasty=hasty)
+
     def _know(self, view: View) -> None:
         """Remember the addresses that everybody ever had; a merged record's are its heir's too."""
-        for side, rows in (("crm", view.records), ("pf", view.contacts)):
-            for row in rows:
-                self._known_as[node(side, row["id"])] |= {row["key"]} - {""}
+        for side, row in view.everybody():
+            self._known_as[node(side, row["id"])] |= {row["key"]} - {""}
         for row in view.records:
             if row["master"]:
                 self._known_as[node("crm", row["master"])] |= self._known_as[node("crm", row["id"])]
@@ -122,16 +131,16 @@ class Watch:
             was, now = (view.memberships.get((str(own), row["id"])) for view in (before, after))
             if was != now and now == "unsubscribed":
                 self.consent.written_down(row["key"], pair.matter)
+                self._left_at[row["id"], pair.matter] = self.intent.tick
             if was == "unsubscribed" and now == _MAILABLE:
                 self.consent.came_back(row["key"], pair.matter)
             if was != now and "unsubscribed" in (was, now):
                 self._doubt_record(node("pf", row["id"]))
 
     def _doubt(self, view: View, *keys: str) -> None:
-        for side, rows in (("crm", view.records), ("pf", view.contacts)):
-            for row in rows:
-                if row["key"] in keys:
-                    self._doubt_record(node(side, row["id"]))
+        for side, row in view.everybody():
+            if row["key"] in keys:
+                self._doubt_record(node(side, row["id"]))
 
     def _doubt_record(self, record: str) -> None:
         for pair in self._setting.lists:
@@ -169,8 +178,8 @@ class Watch:
 
     def sync(self, run: Running, before: View, after: View, links: Links) -> None:
         """Hold what a part of a run wrote against what people said."""
-        self._nobody_mailable_again(before, after, waited=run.waited)
-        self._nobody_joined_against_their_word(before, after)
+        self._nobody_mailable_again(before, after, run)
+        self._nobody_joined_against_their_word(before, after, run)
         self._nothing_doubled(before, after)
         old, new = facts(before, self._setting), facts(after, self._setting)
         groups = self._groups(after, links)
@@ -179,14 +188,14 @@ class Watch:
                 if value != old[record].get(matter, value):
                     write = Write(record, matter, value, groups[record] - {record})
                     self._justified(write, run, after)
-                    self.intent.writes(record, matter, value)
+                    self.intent.writes(record, matter, value, run=run.name)
         for record in new.keys() - old.keys():
             self._created(record, new, groups[record] - {record}, run)
         self._know(after)
         for person in persons(after, links):
             for matter in self._matters(person, new):
                 own, values = self._of(person, matter, new), self._values(person, matter, new)
-                expected = self.intent.expected(own, matter)
+                expected = self.intent.expected(own, matter, run=run.name)
                 # What a sync made equal in spite of what people said is no agreement of theirs.
                 if len(values) == 1 and (not expected or values <= expected):
                     self.intent.agrees(own, matter, *values, sure=False)
@@ -216,7 +225,7 @@ class Watch:
         for matter, value in new[record].items():
             if value is None:
                 continue
-            self.intent.writes(record, matter, value)
+            self.intent.writes(record, matter, value, run=run.name)
             said = self._said(Write(record, matter, value, others), run)
             assert said, f"{matter} of the new {record} is {value!r}, and nobody said so"
             for source in sources:
@@ -234,7 +243,7 @@ class Watch:
             for key in keys:
                 by_key[key].append(record)
         edges += [(same[0], other) for same in by_key.values() for other in same]
-        rows = [("crm", row) for row in view.records] + [("pf", row) for row in view.contacts]
+        rows = view.everybody()
         edges += [(node(side, row["id"]), node(side, row["id"])) for side, row in rows]
         edges += [
             (found[0], node(side, row["id"]))
@@ -271,7 +280,8 @@ class Watch:
     def _list_ids(self, matter: str) -> dict[str, str | None]:
         return next(pair.ids for pair in self._setting.lists if pair.matter == matter)
 
-    def _nobody_mailable_again(self, before: View, after: View, *, waited: bool) -> None:
+    def _nobody_mailable_again(self, before: View, after: View, run: Running) -> None:
+        flagged = before.flagged if run.waited else run.flagged
         was = {row["id"]: row for row in before.contacts}
         for row in after.contacts:
             old = was.get(row["id"])
@@ -279,9 +289,7 @@ class Watch:
                 assert row["status"] != _MAILABLE, f"{row['email']} was {old['status']}"
             if old is None and row["status"] == _MAILABLE:
                 assert row["key"] not in self.consent.silent, f"{row['email']} is mailable again"
-            if old is None and waited:
-                flagged = {row["key"] for row in before.records if row["flagged"]}
-                assert row["key"] not in flagged, f"{row['email']} was flagged meanwhile"
+                assert row["key"] not in flagged, f"{row['email']} is flagged, and was created"
         flags = {row["id"] for row in before.records if row["flagged"]}
         for record in after.records:
             assert record["flagged"] or record["id"] not in flags, f"{record} lost its flag"
@@ -289,13 +297,14 @@ class Watch:
             if before.memberships.get(member, _MAILABLE) != _MAILABLE:
                 assert status != _MAILABLE, f"{member} is on the list again"
 
-    def _nobody_joined_against_their_word(self, before: View, after: View) -> None:
+    def _nobody_joined_against_their_word(self, before: View, after: View, run: Running) -> None:
         keys = {row["id"]: row["key"] for row in after.records}
         for list_id, record in set(after.members) - set(before.members):
             self._may_join(keys[record], "crm", list_id)
         contacts = {row["id"]: row["key"] for row in after.contacts}
         for list_id, contact in after.memberships.keys() - before.memberships.keys():
             self._may_join(contacts[contact], "marketing", list_id)
+            assert contacts[contact] not in run.flagged, f"{contacts[contact]} is flagged"
 
     def _may_join(self, key: str, side: str, list_id: str) -> None:
         pair = next((pair for pair in self._setting.lists if pair.ids[side] == list_id), None)
@@ -353,11 +362,13 @@ class Watch:
                     continue
                 own, values = self._of(person, matter, new), self._values(person, matter, new)
                 if len(values) == 1:
-                    self._right(own, matter, *values)
+                    self._right(own, matter, *values, run=run.name)
                     self.intent.agrees(own, matter, *values, sure=True)
 
-    def _right(self, person: Person, matter: str, value: str | None) -> None:
-        expected = self.intent.expected(person, matter)
+    def _right(
+        self, person: Person, matter: str, value: str | None, *, run: str | None = None
+    ) -> None:
+        expected = self.intent.expected(person, matter, run=run)
         assert not expected or value in expected, (
             f"{matter} of {person} is {value!r}; what people said is {sorted(map(repr, expected))}"
         )
@@ -418,6 +429,7 @@ class Watch:
         for person in everybody:
             self._are_the_same(person)
             self._flagged(person, view)
+            self._off_the_lists(person, new, view)
             if self._fit(person, view):
                 self._agreed(person, new, view)
         elsewhere = {
@@ -446,6 +458,29 @@ class Watch:
         for row in view.records:
             if node("crm", row["id"]) in person.records and _writable(row):
                 assert row["flagged"], f"{row} may be mailed, and {contact} may not"
+
+    def _off_the_lists(self, person: Person, new: Facts, view: View) -> None:
+        """Nobody is mailed through a list whom the CRM flags, nor is on one that they left."""
+        contact = person.contact.partition(":")[2]
+        flagged = any(
+            row["flagged"] and node("crm", row["id"]) in person.records for row in view.records
+        ) and any(row["id"] == contact and row["status"] == _MAILABLE for row in view.contacts)
+        for pair in (pair for pair in self._setting.lists if None not in pair.ids.values()):
+            status = view.memberships.get((str(pair.ids["marketing"]), contact))
+            assert not (flagged and status == _MAILABLE), f"{person} is flagged, and on {pair}"
+            if status == "unsubscribed":
+                for record in person.records:
+                    self._left(record, contact, pair, new, view)
+
+    def _left(self, record: str, contact: str, pair: ListPair, new: Facts, view: View) -> None:
+        """Whoever unsubscribed from a list leaves the CRM's too, which keeps a record of it."""
+        matter = pair.matter
+        if matter in new[record]:
+            again = self.intent.said(record, matter, ON, self._left_at[contact, matter])
+            assert again or new[record][matter] != ON, f"{record} left {pair}, and is on it"
+            kept = {address for address, list_id in view.suppressions if list_id}
+            known_as = self._known_as[node("pf", contact)]
+            assert known_as & kept, f"{record} left {pair}, and the CRM keeps no record of it"
 
     def _heard(self, row: Row) -> None:
         """A closed lead cannot be written; it is flagged when it is opened again."""

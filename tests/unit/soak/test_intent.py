@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from tests.soak.intent import ON, Consent, Intent, Person
 
 ANN = Person(("crm:1",), "pf:1")
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 def agreed(value: str | None = "Oslo", policy: str = "crm") -> Intent:
@@ -47,11 +50,31 @@ def test_two_words_are_decided_by_the_policy() -> None:
 def test_two_words_in_the_same_moment_are_either_where_the_newest_wins() -> None:
     intent = agreed(policy="newest")
     intent.says("crm:1", "city", "Rome")
+    intent.changes("crm:1", NOON)
     intent.says("pf:1", "city", "Bonn")
+    intent.changes("pf:1", NOON + timedelta(seconds=1))
     assert intent.expected(ANN, "city") == {"Rome", "Bonn"}
-    intent.wait()
-    intent.touches("pf:1")
+    intent.changes("pf:1", NOON + timedelta(minutes=1))
     assert intent.expected(ANN, "city") == {"Bonn"}
+
+
+def test_what_a_run_wrote_is_no_reason_for_what_it_decided() -> None:
+    intent = agreed(policy="newest")
+    for record, city, minutes in (("crm:1", "Rome", 0), ("pf:1", "Bonn", 1)):
+        intent.says(record, "city", city)
+        intent.changes(record, NOON + timedelta(minutes=minutes))
+    intent.writes("pf:1", "city", "Rome", run="second")
+    assert intent.expected(ANN, "city", run="second") == {"Bonn"}
+    assert intent.expected(ANN, "city", run="third") == {"Rome", "Bonn"}
+
+
+def test_a_change_while_a_run_is_about_to_write_may_come_too_late_to_be_the_newest() -> None:
+    intent = agreed(policy="newest")
+    for record, city, minutes in (("crm:1", "Rome", 0), ("pf:1", "Bonn", 1)):
+        intent.says(record, "city", city)
+        intent.changes(record, NOON + timedelta(minutes=minutes))
+    intent.changes("crm:1", NOON + timedelta(minutes=2), hasty=True)
+    assert intent.expected(ANN, "city") == {"Rome", "Bonn"}
 
 
 def test_a_word_while_a_run_is_about_to_write_may_win_or_lose_a_conflict() -> None:
