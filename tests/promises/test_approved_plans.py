@@ -15,8 +15,8 @@ from bothways.engine.review import review
 from bothways.engine.step import step
 from bothways.errors import RunStopped
 from bothways.tables import SIDES
-from tests.promises.test_erase import Erasing
 from tests.support.engine import Finished, World
+from tests.support.erasing import Erasing
 from tests.support.sandbox import SandboxServer
 from tests.support.town import LISTS, Town
 

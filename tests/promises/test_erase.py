@@ -2,88 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from typer.testing import CliRunner
-from upath import UPath
 
 from bothways.cli.app import app
-from bothways.engine.erase import close_erasure, erase_side, open_erasure
-from bothways.engine.open_run import find_run
-from bothways.engine.run import Run
-from bothways.engine.staging import Staging
-from bothways.engine.step import step
 from bothways.errors import BothwaysError
-from bothways.store import erasures
 from bothways.tables import SIDES
 from tests.support.edits import Marketer
-from tests.support.engine import Finished, World
+from tests.support.engine import World
+from tests.support.erasing import Erasing
 from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 
 ANN = "ann@mail.example"
 NEWS = "Newsletter"
 SYNCS = ("suppressions", "marketing_lists", "address_books")
-DAG = "test__erase"
-_numbers = itertools.count(1)
-
-
-class Erasing:
-    """Carries out requests as the DAG's tasks do."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def file(self, person: str = "Ann@Mail.example") -> int:
-        with self.world.store.begin() as conn:
-            return erasures.file_request(conn, account="test", person=person)
-
-    def open(self, name: str, request: int | None, confirm: int | None) -> None:
-        open_erasure(
-            self.world.store,
-            account="test",
-            request=request,
-            confirm=confirm,
-            dag_id=DAG,
-            dag_run_id=name,
-            submitted_by="tester",
-            missing_connections=lambda names: [],
-        )
-
-    def side(self, name: str, side: str) -> None:
-        run = self.found(name)
-        with step(run, f"erase_{side}"):
-            connector = self.world.connector(side)
-            try:
-                erase_side(run, side, connector)  # type: ignore[arg-type]
-            finally:
-                connector.close()
-
-    def close(self, name: str) -> None:
-        folder = UPath(self.world.folder / "staging") / "test"
-        close_erasure(self.found(name), [Staging(path) for path in folder.iterdir()])
-
-    def found(self, name: str) -> Run:
-        return find_run(
-            self.world.store, dag_id=DAG, dag_run_id=name, staging_for=self.world._staging
-        )
-
-    def run(self, request: int | None, confirm: int | None = None, tries: int = 6) -> Finished:
-        name = f"manual__{next(_numbers)}"
-        try:
-            self.open(name, request, confirm)
-        except BothwaysError:
-            return self.world.finished("erase", name)
-        for side in SIDES:
-            for _ in range(tries):
-                try:
-                    self.side(name, side)
-                    break
-                except BothwaysError:
-                    continue
-        self.close(name)
-        return self.world.finished("erase", name)
 
 
 @pytest.fixture
@@ -131,7 +64,7 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing
 ) -> None:
     assert {"records", "jobs", "links", "suppressions"} <= traces(world).keys()
-    request = erasing.file()
+    request = erasing.file(ANN.title())
     run = erasing.run(request, request)
     assert run.status == "Completed", run.message
     assert vendors(crm, marketer) == ["joann@mail.example"] * 2
@@ -151,7 +84,7 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
 def test_later_syncs_ignore_the_address(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing, sandbox: SandboxServer
 ) -> None:
-    request = erasing.file()
+    request = erasing.file(ANN.title())
     erasing.run(request, request)
     crm.join(NEWS, crm.contact(ANN, firstname="Ann"))
     for sync_type in SYNCS:
@@ -168,10 +101,22 @@ def test_later_syncs_ignore_the_address(
     assert ANN not in crm.suppressions()
 
 
+def test_whom_the_platform_has_again_is_suppressed_where_the_crm_says_so(
+    world: World, crm: Crm, marketer: Marketer, erasing: Erasing
+) -> None:
+    request = erasing.file(ANN)
+    erasing.run(request, request)
+    marketer.contact(ANN, NEWS)
+    world.run("marketing_lists")
+    crm.suppression(ANN)
+    assert world.run("suppressions").counts["new"] == 1
+    assert marketer.statuses()[ANN].lower() == "suppressed"
+
+
 def test_without_the_number_twice_nothing_happens(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing
 ) -> None:
-    request = erasing.file()
+    request = erasing.file(ANN.title())
     everybody = vendors(crm, marketer)
     for chosen, confirmed, why in (
         (None, None, "Nothing was chosen"),
@@ -191,7 +136,7 @@ def test_without_the_number_twice_nothing_happens(
 def test_a_bad_line_and_a_second_try_end_in_the_same(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing, sandbox: SandboxServer
 ) -> None:
-    request = erasing.file()
+    request = erasing.file(ANN.title())
     name = "unlucky"
     erasing.open(name, request, request)
     sandbox.faults({"*": {"share": {"500": 1.0}}})
@@ -213,7 +158,7 @@ def test_a_bad_line_and_a_second_try_end_in_the_same(
 
 
 def test_a_sync_in_progress_comes_first(world: World, erasing: Erasing) -> None:
-    request = erasing.file()
+    request = erasing.file(ANN.title())
     world.open("suppressions", "busy")
     run = erasing.run(request, request)
     assert run.status == "Failed"

@@ -257,7 +257,7 @@ class Said:
 
 
 class Consent:
-    """Who said no, of which address, and who has taken it back.
+    """Who said no, of which address, who has taken it back, and who asked to be forgotten.
 
     A word on the whole account silences an address until its person comes back by the platform's
     own means. One that is written down somewhere (in the CRM, or against one list) is known to
@@ -267,6 +267,8 @@ class Consent:
     def __init__(self) -> None:
         self.silent: set[str] = set()
         self.left: set[tuple[str, str]] = set()
+        self.erased: set[str] = set()
+        self.perhaps_erased: set[str] = set()
         self._unheard: list[tuple[str, str | None]] = []
         self._kept: set[str] = set()
         # Addresses that somebody gave a mailable contact in spite of a word on them.
@@ -278,7 +280,13 @@ class Consent:
         self.given.discard(address)
 
     def written_down(self, address: str, matter: str | None = None) -> None:
-        """A word on the account, or on one list, that only the suppressions sync reads."""
+        """A word on the account, or on one list, that only the suppressions sync reads.
+
+        Whether the CRM's word on an erased address is heard depends on whether the platform is
+        known to have it again, and is left open.
+        """
+        if matter is None and address in self.perhaps_erased:
+            return
         self._unheard.append((address, matter))
 
     def taken_away(self, address: str) -> None:
@@ -328,6 +336,21 @@ class Consent:
             self._kept.discard(address)
         else:
             self.left.discard((address, matter))
+
+    def erases(self, address: str, others: Collection[str]) -> None:
+        """A person is forgotten, with every word; no sync brings the address back.
+
+        Args:
+            address: Under which the person asked for it.
+            others: What the person was ever called beside it; whether all are barred is open.
+        """
+        self.erased.add(address)
+        everything = {address, *others}
+        self.perhaps_erased |= everything
+        self.silent -= everything
+        self._kept -= everything
+        self.left = {word for word in self.left if word[0] not in everything}
+        self._unheard = [word for word in self._unheard if word[0] not in everything]
 
     def is_another(self, matter: str) -> None:
         """A list is another one from now on: who left the old one did not leave this one."""

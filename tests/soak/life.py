@@ -17,14 +17,17 @@ Between the steps of a run people act too:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from tests.soak.meanwhile import once_told
 from tests.soak.runs import Runs
 from tests.soak.setting import ADDRESSES, FIELDS, Setting
 from tests.soak.views import View, key_of
 from tests.soak.watch import Watch
 from tests.support.engine import World
+from tests.support.erasing import Erasing
 from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 
@@ -32,7 +35,7 @@ Step = tuple[Any, ...]
 
 _ROUNDS = 8
 # Whatever else happens, these say who is meant or let time pass; nobody's words are in them.
-_NO_ACTS = ("wait", "clock", "sync", "begin", "go", "answer")
+_NO_ACTS = ("wait", "clock", "sync", "begin", "go", "answer", "settle", "meanwhile", "refuses")
 
 
 class Life:
@@ -47,6 +50,7 @@ class Life:
         self._seen = View.of(sandbox)
         self._watch = Watch(self._setting)
         self._runs = Runs(world, sandbox)
+        self._meanwhile: tuple[str, Step] | None = None
         world.people_per_partition = 1  # even of these few a full read is planned in parts
 
     def play(self, steps: Sequence[Step]) -> None:
@@ -224,6 +228,22 @@ class Life:
 
     # ── people in charge ──────────────────────────────────────────────────────────────────────
 
+    def erase(self, address: int) -> None:
+        """Somebody who asked for it is erased, once no sync is in progress."""
+        if self._runs.at_work():
+            return
+        before, erasing = self._seen, Erasing(self._world)
+        request = erasing.file(_address(address))
+        run = erasing.run(request, confirm=request)
+        assert run.status == "Completed", run.message
+        self._watch.is_erased(key_of(_address(address)), before, View.of(self._sandbox))
+
+    def guard(self, asks: bool) -> None:
+        self._setting.guard(asks=asks)
+
+    def tries(self, number: int) -> None:
+        self._setting.tries(number)
+
     def list_deleted(self, number: int, side: str) -> None:
         self._setting.delete_list(number, side)
 
@@ -257,6 +277,19 @@ class Life:
         """Let time pass: what was read before is not read again for safety's sake."""
         self._sandbox.advance(1800)
         self._api.sign_in()
+
+    def refuses(self, vendor: str, everything: bool) -> None:
+        """A vendor refuses everything that it is to write, or no longer does."""
+        self._sandbox.faults({vendor: {"rows_refused": 1.0}} if everything else None)
+
+    def meanwhile(self, part: str, *step: Any) -> None:
+        """Take this step while the run reads that goes on next, between two pages.
+
+        Args:
+            part: The address of the first page has it.
+            *step: What happens then; not where the line is bad.
+        """
+        self._meanwhile = part, step
 
     def clock(self, vendor: str, seconds: int) -> None:
         """A vendor's clock is wrong."""
@@ -309,14 +342,25 @@ class Life:
         run = self._runs.under_way.get(sync_type)
         if run is None or run.waits:
             return
-        before, links = self._seen, self._links()
-        ended = self._runs.go(run, until, faults=faults, death=death, then=then)
-        self._seen = View.of(self._sandbox)
+        links = self._links()
+        with self._interrupted(faults is None and death is None):
+            ended = self._runs.go(run, until, faults=faults, death=death, then=then)
+        before, self._seen = self._seen, View.of(self._sandbox)
         self._watch.sync(run, before, self._seen, links | self._links())
         if ended:
             self._watch.ended(ended, self._seen, self._links())
         if not self._runs.hasty:
             self._watch.no_run_is_under_way()
+
+    @contextmanager
+    def _interrupted(self, possible: bool) -> Iterator[None]:
+        planned, self._meanwhile = self._meanwhile, None
+        if planned is None or not possible:
+            yield
+            return
+        part, step = planned
+        with once_told(part, lambda: self.play([step])):
+            yield
 
     def answer(self, sync_type: str, approved: bool) -> None:
         """Somebody answers a run that waits, which then goes on to its end."""
@@ -325,8 +369,11 @@ class Life:
             run.approved, run.waits = approved, False
             self.go(sync_type)
 
-    def settle(self) -> None:
+    def settle(self, full: bool = True) -> None:
         """Leave both sides alone until nothing is left to do; then both must agree.
+
+        Args:
+            full: Read everything first, and once more in the end.
 
         Raises:
             AssertionError: They never come to rest, or do not agree.
@@ -337,12 +384,12 @@ class Life:
         for number in range(_ROUNDS):
             # The platform tells no deletion by itself: it is found by reading everything.
             for sync_type in ("suppressions", "marketing_lists"):
-                self._sync_approved(sync_type, full=number == 0)
+                self._sync_approved(sync_type, full=full and number == 0)
             if not self._written(2):
                 break
         else:
             raise AssertionError(f"no rest after {_ROUNDS} rounds: {self._told()}")
-        if number:
+        if number and full:
             self._sync_approved("marketing_lists", full=True)
             assert not self._written(1), f"a full read finds more to do: {self._told()}"
         self._watch.at_rest(self.view(), self._links())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from bothways.errors import BothwaysError
 from bothways.tables import SIDES
@@ -22,6 +23,8 @@ BAD_LINE = {
     "import_faults": 0.1,
 }
 _WAITS = "waits"
+# Longer than what was read counts as fresh.
+_THOUGHT = timedelta(minutes=30)
 
 
 @dataclass
@@ -84,6 +87,11 @@ class Runs:
         """Note which addresses are flagged in the CRM as of now."""
         for run in self.under_way.values():
             run.flagged &= flagged
+
+    def at_work(self) -> bool:
+        """Say whether a run is in progress, or was left as if it were; one that waits is not."""
+        query = "SELECT 1 FROM runs WHERE status = 'In Progress' LIMIT 1"
+        return bool(self._world.query(query))
 
     def begin(
         self, sync_type: str, since: int, flagged: frozenset[str], **options: object
@@ -164,6 +172,7 @@ class Runs:
             running.waits = running.waited = True
             yield _WAITS
             running.waits = False
+            world.age(run, _THOUGHT)
             chunks = world.answer(run, approved=running.approved)
         yield "review"
         for side in SIDES:

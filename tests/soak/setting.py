@@ -7,7 +7,7 @@ mappings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -17,6 +17,9 @@ from tests.support.sandbox import SandboxServer
 
 ADDRESSES = [f"{name}@mail.example" for name in ("ann", "bob", "cleo")]
 ADDRESSES += ["ANN@mail.example", " Bob@Mail.example"]
+# One address each in two spellings, for histories that are about these.
+ADDRESSES += ["zo\u00eb@mail.example", "zoe\u0308@mail.example"]
+ADDRESSES += ["ann@b\u00fccher.example", "ann@xn--bcher-kva.example"]
 
 # A field's names in the mappings and in the CRM, and the values that people give it on each side.
 FIELDS: list[tuple[str, str, list[tuple[Any, Any]]]] = [
@@ -41,6 +44,8 @@ ACCOUNT = {
     "settings": {"retry_minutes": 0, "retry_attempts": 100, "on_guard": "ask"},
     "guard": {},
 }
+# Whatever a run would do, it asks first.
+_ASKS: Final = dict.fromkeys(("free", "removals", "suppressions", "overwrites", "creations"), 0)
 
 
 @dataclass(slots=True)
@@ -73,6 +78,7 @@ class Setting:
         self._sandbox = sandbox
         self._crm = crm
         self._made = 0
+        self._account: dict[str, Any] = dict(ACCOUNT)
         books = {row["name"]: str(row["id"]) for row in sandbox.table("dotdigital", "lists")}
         names = {row["listname"]: row["listid"] for row in sandbox.table("dynamics", "list")}
         self.lists = [
@@ -138,6 +144,18 @@ class Setting:
         self.lists[number].key = f"list_{self._made}"
         self._write()
 
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────
+
+    def guard(self, *, asks: bool) -> None:
+        """Somebody wants to be asked about everything, or no more than usually."""
+        self._account["guard"] = _ASKS if asks else {}
+        self._write()
+
+    def tries(self, number: int) -> None:
+        """Somebody says how often something is tried before it is given up."""
+        self._account["settings"] = {**self._account["settings"], "retry_attempts": number}
+        self._write()
+
     # ── fields ────────────────────────────────────────────────────────────────────────────────
 
     def map_field(self, number: int) -> str:
@@ -161,7 +179,7 @@ class Setting:
     def _write(self) -> None:
         """Write the account's file and its mappings anew."""
         lists = {pair.key: {**pair.names, "entity": pair.entity} for pair in self.lists}
-        self._world.configure(**{**ACCOUNT, "lists": lists})
+        self._world.configure(**{**self._account, "lists": lists})
         for entity in ENTITIES:
             path = self._world.include / "mappings" / "dynamics_dotdigital" / f"{entity}.yaml"
             mapping = yaml.safe_load(path.read_text())

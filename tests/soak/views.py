@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
+
+import idna
 
 from tests.support.sandbox import SandboxServer
 
@@ -96,5 +99,6 @@ def _contact(row: Row) -> Row:
 
 
 def key_of(email: str | None) -> str:
-    """An address as the same person's whatever its case."""
-    return (email or "").strip().lower()
+    """An address as the same person's, whatever its case and spelling."""
+    local, at, domain = unicodedata.normalize("NFC", (email or "").strip().lower()).rpartition("@")
+    return local + at + (domain if domain.isascii() else idna.encode(domain).decode())

@@ -155,6 +155,12 @@ class Watch:
         self.consent.is_another(matter)
         self._seed(matter, view)
 
+    def is_erased(self, address: str, before: View, after: View) -> None:
+        """A person is erased on both sides, with whoever was linked."""
+        gone = {node(side, row["id"]) for side, row in before.everybody()}
+        gone -= {node(side, row["id"]) for side, row in after.everybody()}
+        self.consent.erases(address, set().union(*(self._known_as[record] for record in gone)))
+
     def has_another_key(self, number: int) -> None:
         """Whether anything is remembered of a list that has another key is left open."""
         self.intent.may_be_another(self._setting.lists[number].matter)
@@ -181,6 +187,7 @@ class Watch:
         self._nobody_mailable_again(before, after, run)
         self._nobody_joined_against_their_word(before, after, run)
         self._nothing_doubled(before, after)
+        self._nobody_brought_back(before, after)
         old, new = facts(before, self._setting), facts(after, self._setting)
         groups = self._groups(after, links)
         for record in new.keys() & old.keys():
@@ -203,6 +210,8 @@ class Watch:
     def _justified(self, write: Write, run: Running, view: View) -> None:
         """A sync writes only what somebody said on another record of the same person."""
         told = f"{write.matter} of {write.record} became {write.value!r}"
+        brought_back = write.matter == "email" and write.value in self.consent.erased
+        assert not brought_back, f"{told}, which was erased"
         if write.value is None:
             left = any(self.intent.cleared(other, write.matter) for other in write.others)
             word = write.matter.startswith("list") and self._spoken_against(write, view)
@@ -301,9 +310,11 @@ class Watch:
         keys = {row["id"]: row["key"] for row in after.records}
         for list_id, record in set(after.members) - set(before.members):
             self._may_join(keys[record], "crm", list_id)
+            self._not_erased(node("crm", record), run)
         contacts = {row["id"]: row["key"] for row in after.contacts}
         for list_id, contact in after.memberships.keys() - before.memberships.keys():
             self._may_join(contacts[contact], "marketing", list_id)
+            self._not_erased(node("pf", contact), run)
             assert contacts[contact] not in run.flagged, f"{contacts[contact]} is flagged"
 
     def _may_join(self, key: str, side: str, list_id: str) -> None:
@@ -312,6 +323,17 @@ class Watch:
         assert key not in silent, f"{key} joined {pair} in spite of a suppression"
         left = pair is not None and (key, pair.matter) in self.consent.left
         assert not left, f"{key} joined {pair} again"
+
+    def _not_erased(self, record: str, run: Running) -> None:
+        held = self.intent.held_since(record, "email", run.since)
+        assert not held or not held <= self.consent.erased, f"{record} joined, and was erased"
+
+    def _nobody_brought_back(self, before: View, after: View) -> None:
+        """Whoever asked to be forgotten is written nowhere again."""
+        had = {node(side, row["id"]) for side, row in before.everybody()}
+        made = {row["key"] for side, row in after.everybody() if node(side, row["id"]) not in had}
+        made |= {address for address, _ in set(after.suppressions) - set(before.suppressions)}
+        assert not made & self.consent.erased, f"{made & self.consent.erased} was erased"
 
     @staticmethod
     def _nothing_doubled(before: View, after: View) -> None:
@@ -326,6 +348,8 @@ class Watch:
                 and not other["merged"]
             ]
             assert len(same) == 1, f"{row} was created beside {same}"
+        contacts = [row["key"] for row in after.contacts]
+        assert len(set(contacts)) == len(contacts), f"one contact is there twice: {contacts}"
         addresses = [key for key, list_id in after.suppressions if not list_id]
         new = len(addresses) - len([1 for _, list_id in before.suppressions if not list_id])
         assert (
@@ -407,7 +431,7 @@ class Watch:
         keys = {row["key"] for row in (contact, *rows)}
         return (
             contact["status"] == _MAILABLE
-            and not keys & {"", *self.consent.silent}
+            and not keys & {"", *self.consent.silent, *self.consent.perhaps_erased}
             and not any(row["flagged"] or row["statecode"] for row in rows)
         )
 
@@ -480,6 +504,7 @@ class Watch:
             assert again or new[record][matter] != ON, f"{record} left {pair}, and is on it"
             kept = {address for address, list_id in view.suppressions if list_id}
             known_as = self._known_as[node("pf", contact)]
+            kept |= self.consent.perhaps_erased
             assert known_as & kept, f"{record} left {pair}, and the CRM keeps no record of it"
 
     def _heard(self, row: Row) -> None:
@@ -495,6 +520,7 @@ class Watch:
         whole = None not in self._list_ids(matter).values()
         if new[node("crm", row["id"])].get(matter) == ON and whole and not silent:
             left = (row["key"], matter) in self.consent.left
+            left |= row["key"] in self.consent.perhaps_erased
             assert left or row["statecode"], f"{row} is not there"
 
     def _agreed(self, person: Person, new: Facts, view: View) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from bothways.connectors.http.retry import RetryPolicy
 from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.close import close
-from bothways.engine.extract import extract
+from bothways.engine.extract import READ, extract
 from bothways.engine.open_run import find_run, open_run
 from bothways.engine.plan import plan
 from bothways.engine.refresh import refresh
@@ -253,6 +254,13 @@ class World:
             refresh(run, self._opened)
             with self._opened(side) as connector:
                 return apply(run, side, chunk, connector, last_try=last)
+
+    def age(self, run: Run, by: timedelta) -> None:
+        """Let both sides have been read longer ago, as a run finds it that waited."""
+        for side in SIDES:
+            last = run.staging.read_json(side, READ)
+            at = datetime.fromisoformat(last["at"]) - by
+            run.staging.write_json({**last, "at": at.isoformat()}, side, READ)
 
     def close_run(self, sync_type: str, name: str) -> tuple[str, str]:
         return close(self.found(sync_type, name))

@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from bothways.engine.run import Run
-from bothways.store import applying, erase
+from bothways.store import applying, erase, records
 from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.syncs.base import frame_of
 from bothways.tables import RESULTS, Side
@@ -56,7 +56,7 @@ def held_back(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) 
     reason = reason.mask((changed & ~ours) | overtaken, CHANGED)
     unmailable = changed & now["unmailable"] & operations["kind"].isin(_MAILING)
     reason = reason.mask(unmailable, DO_NOT_MAIL)
-    reason = reason.mask(_erased(run, conn, operations), ERASED)
+    reason = reason.mask(_erased(run, conn, side, operations), ERASED)
     reason = _with_their_joins(operations, reason)
     held = reason.dropna()
     again = (held != ERASED).to_numpy()
@@ -70,15 +70,19 @@ def held_back(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) 
     )
 
 
-def _erased(run: Run, conn: Connection, operations: pd.DataFrame) -> pd.Series:
+def _erased(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) -> pd.Series:
     """Return a mask of what would write erased people back.
 
-    An existing record may still be suppressed, or removed from a list.
+    An existing record may still be suppressed, or removed from a list. A platform is told which
+    address to suppress, and no record: one must be known to have it.
     """
     keys = operations["email_key"]
     erased = erase.erased_keys(conn, account=run.account.name, email_keys=keys)
     removing = operations["kind"].isin(["suppress", "leave"])
-    return erased & ~(removing & operations["record_id"].notna())
+    asked = keys[erased & removing & operations["record_id"].isna()]
+    known = records.load_records(conn, **run.place(side), email_keys=asked, with_deleted=False)
+    there = operations["record_id"].notna() | keys.isin(known["email_key"])
+    return erased & ~(removing & there)
 
 
 def _with_their_joins(operations: pd.DataFrame, reason: pd.Series) -> pd.Series:

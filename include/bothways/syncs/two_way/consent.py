@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bothways.store import erase
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
@@ -58,7 +57,9 @@ def judged(
     )
     by_crm = _contacts(rows, "crm", "marketing")
     keys = by_crm["email_key"]
-    erased = erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=keys)
+    # A contact that has been given an erased address, and whose CRM record has another one yet,
+    # would carry it over.
+    erased = known.erased(inputs, keys) | known.erased(inputs, rows["marketing_email_key"])
     verdicts = ignore_reasons(by_crm, rules, erased=erased)
     left_out = verdicts["reason"].mask(_without_address(rows), "empty")
     told = known.ledger(
