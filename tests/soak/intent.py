@@ -349,6 +349,7 @@ class Consent:
         self.perhaps_erased |= everything
         self.silent -= everything
         self._kept -= everything
+        self.given -= everything
         self.left = {word for word in self.left if word[0] not in everything}
         self._unheard = [word for word in self._unheard if word[0] not in everything]
 

@@ -146,7 +146,7 @@ def test_what_a_record_held_since_a_moment() -> None:
 def test_a_word_of_consent_stays_until_it_is_taken_back() -> None:
     consent = Consent()
     consent.silenced("ann")
-    consent.heard()
+    consent.heard(consent.said())
     consent.moved("ann", "bob", mailable=False)
     assert consent.silent == {"ann", "bob"}
     consent.came_back("ann")
@@ -158,7 +158,7 @@ def test_a_word_that_nobody_read_goes_with_its_contact() -> None:
     consent.silenced("ann")
     consent.written_down("ann", "list")
     consent.forgotten("ann")
-    consent.heard()
+    consent.heard(consent.said())
     assert (consent.silent, consent.left) == (set(), set())
 
 
@@ -167,7 +167,7 @@ def test_what_is_written_down_counts_once_it_was_read() -> None:
     consent.written_down("ann")
     consent.written_down("bob", "list")
     assert not consent.silent | consent.left
-    consent.heard()
+    consent.heard(consent.said())
     assert (consent.silent, consent.left) == ({"ann"}, {("bob", "list")})
     consent.is_another("list")
     assert not consent.left
