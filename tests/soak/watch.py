@@ -467,7 +467,7 @@ class Watch:
             if node("crm", row["id"]) not in elsewhere:
                 self._heard(row)
             if node("crm", row["id"]) not in linked:
-                self._reached(view, row, new)
+                self._reached(view, row, new, links)
 
     def _are_the_same(self, person: Person) -> None:
         for record, contact in person.pairs():
@@ -512,10 +512,19 @@ class Watch:
         if row["key"] in self.consent.silent and _writable(row):
             assert row["flagged"], f"{row} may be mailed"
 
-    def _reached(self, view: View, row: Row, new: Facts) -> None:
-        """Whoever is on a list of the CRM and may be mailed is known to the platform."""
-        same = [other for other in view.records if other["key"] == row["key"]]
-        silent = any(other["flagged"] for other in same) or row["key"] in self.consent.silent
+    def _reached(self, view: View, row: Row, new: Facts, links: Links) -> None:
+        """Whoever is on a list of the CRM and may be mailed is known to the platform.
+
+        Records that followed one contact are one person, also once the contact is gone.
+        """
+        contacts = {contact for record, contact in links if record == row["id"]}
+        beside = {record for record, contact in links if contact in contacts}
+        same = [
+            other
+            for other in view.records
+            if other["key"] == row["key"] or (other["id"] in beside and not other["merged"])
+        ]
+        silent = any(other["flagged"] or other["key"] in self.consent.silent for other in same)
         matter = self._setting.list_of(row["entity"]).matter
         whole = None not in self._list_ids(matter).values()
         if new[node("crm", row["id"])].get(matter) == ON and whole and not silent:
