@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bothways.engine import extract
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 from tests.support.town import Town
@@ -193,16 +194,18 @@ def test_merged_records_hand_their_contacts_over_in_any_partition(town: Town) ->
     assert town.at_rest()
 
 
-@pytest.mark.parametrize("full_resync", [False, True])
+@pytest.mark.parametrize(("full_resync", "look_ups"), [(False, 500), (True, 500), (False, 0)])
 def test_who_is_deleted_on_the_platform_and_signs_up_again_at_once_is_not_doubled(
-    full_resync: bool, town: Town
+    full_resync: bool, look_ups: int, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(extract, "LOOK_UPS", look_ups)
     (ann,) = town.on_both("ann@mail.example", firstname="Ann")
     town.sync(full_resync=True)
     town.act("delete", "ann@mail.example")
     town.platform.contact("ann@mail.example", "Newsletter")
     run = town.sync(full_resync=full_resync)
     assert run.status == "Completed"
+    assert any("replaced by others" in note for note in run.notes) == (look_ups == 0)
     assert [row["contactid"] for row in town.crm.table("contact")] == [ann]
     assert town.record(ann)["firstname"] == town.fields("ann@mail.example")["FIRSTNAME"] == "Ann"
     assert town.on_lists() == (["ann@mail.example"],) * 2

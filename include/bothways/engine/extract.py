@@ -42,6 +42,8 @@ from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 
 READ: Final = "read.json"
+# Each is a call of its own; a read of everybody costs fewer calls than many of them.
+LOOK_UPS = 500
 
 
 def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
@@ -135,6 +137,13 @@ class Reading:
         except WatermarkExpired as error:
             self._note(
                 f"{error.vendor} no longer knows how far {self.dataset.name} was read; read whole."
+            )
+            since = None
+            rows, watermark = self._pages(None)
+        if since is not None and self._many_displaced():
+            self._note(
+                f"{self.connector.title}: {self.dataset.name} read in full, since more than"
+                f" {LOOK_UPS} contacts have been replaced by others with the same address."
             )
             since = None
             rows, watermark = self._pages(None)
@@ -247,6 +256,10 @@ class Reading:
                 self.displaced += [others] if len(others) else []
         return rows.num_rows
 
+    def _many_displaced(self) -> bool:
+        """Say whether a read of everybody is cheaper than looking up each of them."""
+        return self.dataset.everybody and sum(map(len, self.displaced)) > LOOK_UPS
+
     def _look_up_displaced(self) -> int:
         """Look up contacts whose address another one has now; return how many there were.
 
@@ -262,6 +275,8 @@ class Reading:
         with self.run.store.begin() as conn:
             now = records.load_records(conn, **place, ids=before["id"], with_deleted=False)
         left = now.merge(before, on=["id", "email_key"])
+        if left.empty:
+            return 0
         found = pd.Series(dtype=left["id"].dtype)
         pages = self.connector.find_contacts(
             self.dataset.entity, self.dataset.fields, ids=left["id"].tolist()
