@@ -74,6 +74,14 @@ EXAMPLES: dict[str, list[Step]] = {
         ("wait",),
         ("crm_address", 3, 0),
     ],
+    "a list is mapped anew, with somebody whose CRM record is gone": [
+        ("crm_new", "lead", 2, True),
+        ("sync", "marketing_lists"),
+        ("crm_delete", 0),
+        ("list_mapped", 1, "marketing"),
+        ("pf_join", 0, 1),
+        ("sync", "marketing_lists"),
+    ],
     "two linked people swap their addresses in the CRM": [
         ("crm_new", "contact", 0, True),
         ("crm_new", "contact", 1, True),

@@ -89,7 +89,8 @@ def _beside_memberships(
     """Return one row per person and CRM record that the list could be about.
 
     Columns beside those of ``people``: `crm_on`, `crm_membership`, `marketing_on`, `list_word`
-    (the platform says that the person unsubscribed from this list), `state` of the past.
+    (the platform says that the person unsubscribed from this list), `state` and `own_state` of the
+    past.
     """
     crm = _members(gathered, "crm", crm_list.key)
     platform = _members(gathered, "marketing", crm_list.key)
@@ -99,7 +100,7 @@ def _beside_memberships(
         crm_on=rows["crm_id"].isin(crm.index),
         crm_membership=_looked_up(rows["crm_id"], crm["membership_id"]),
         list_status=_looked_up(rows["marketing_id"], platform["status"]),
-        state=_state(gathered, rows, crm_list.key),
+        **_states(gathered, rows, crm_list.key),
     )
     there = rows["list_status"].isin([Status.MAILABLE, Status.PENDING])
     word = ~there & (rows["list_status"].notna() | _left_the_list(inputs, rows, crm_list.key))
@@ -131,15 +132,18 @@ def _looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
     return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)
 
 
-def _state(gathered: Gathered, rows: pd.DataFrame, key: str) -> pd.Series:
-    """Return how the membership stood: of the CRM record, else of the contact."""
+def _states(gathered: Gathered, rows: pd.DataFrame, key: str) -> dict[str, pd.Series]:
+    """Return how the memberships stood.
+
+    `own_state` is of the CRM record itself; `state`, where it has none, of the contact, which
+    another record brought to the list or left it with.
+    """
     states = gathered.states[gathered.states["list_key"] == key]
     by_record = states[states["crm_id"] != ""].drop_duplicates("crm_id", keep="last")
     by_contact = states[states["marketing_id"] != ""].drop_duplicates("marketing_id", keep="last")
-    found = _looked_up(rows["crm_id"], by_record.set_index("crm_id")["state"])
-    return found.fillna(
-        _looked_up(rows["marketing_id"], by_contact.set_index("marketing_id")["state"])
-    )
+    own = _looked_up(rows["crm_id"], by_record.set_index("crm_id")["state"])
+    contacts = _looked_up(rows["marketing_id"], by_contact.set_index("marketing_id")["state"])
+    return {"own_state": own, "state": own.fillna(contacts)}
 
 
 def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +154,7 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
     rows = rows[person.isin(person[touched])]
-    joined_before = (rows["state"] == JOINED).fillna(value=False).astype(bool)
+    joined_before = (rows["own_state"] == JOINED).fillna(value=False).astype(bool)
     gone = rows["crm_deleted"].fillna(value=False).astype(bool) & ~joined_before
     living = rows.loc[rows["crm_id"].notna() & ~gone, "person"]
     rows = rows[~(gone & rows["person"].isin(living))]
