@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bothways.config.mapping import Mapping
 from bothways.tables import OPERATIONS, SIDES, Side
 from bothways.transform.match import Matches, match
-from bothways.transform.merge import Merge, merge
+from bothways.transform.merge import Merge, differences, merge
 from bothways.transform.operations import KIND_ORDER, chunks, number, operations
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
@@ -261,7 +261,9 @@ def test_a_conflict_is_recorded_with_its_row_and_both_values() -> None:
     ]
     rows.append(({"field:score": 1.0}, {"field:score": 2.0}, {"field:score": 3.0}, DAY, DAY))
     found, _ = merged(rows)
-    assert records(found.conflicts, *found.conflicts.columns) == [
+    columns = ["row", "field", "crm", "marketing", "winner"]
+    assert list(merged([])[0].conflicts.columns) == columns
+    assert records(found.conflicts, *columns) == [
         (1, "ours", "y", "z", "crm"),
         (2, "newest", "y", "z", "marketing"),
         (3, "score", "2", "3", "crm"),
@@ -270,10 +272,11 @@ def test_a_conflict_is_recorded_with_its_row_and_both_values() -> None:
 
 def test_fields_that_one_side_has_not_got_are_left_out_and_the_base_may_lack_rows() -> None:
     values = {"field:ours": "y", "field:theirs": "y", "field:score": 1.0}
-    crm, marketing = shared([values] * 2), shared([{**values, "field:theirs": "z"}] * 2)
-    times = pd.Series([DAY, DAY])
+    sides = shared([values] * 2), shared([{**values, "field:theirs": "z"}] * 2)
+    crm, marketing = (side.set_axis([7, 8], axis=0) for side in sides)
+    times = pd.Series([DAY, DAY], index=[7, 8])
     found = merge(
-        pd.DataFrame({"field:theirs": ["z"]}, index=[1]),
+        pd.DataFrame({"field:theirs": ["z"]}, index=[8]),
         crm[["field:ours", "field:theirs"]],
         marketing[["field:theirs", "field:score"]],
         MAPPING,
@@ -283,7 +286,19 @@ def test_fields_that_one_side_has_not_got_are_left_out_and_the_base_may_lack_row
     assert list(found.values.columns) == ["field:theirs"]
     assert found.to_crm["field:theirs"].tolist() == [True, False]
     assert found.to_marketing["field:theirs"].tolist() == [False, True]
-    assert found.conflicts["row"].tolist() == [0]
+    assert found.conflicts["row"].tolist() == [7]
+    for frame in (found.to_crm, found.to_marketing, found.values):
+        assert frame.index.tolist() == [7, 8]
+
+
+def test_differences_are_what_both_sides_could_hold_and_do_not() -> None:
+    left = shared([{"field:ours": "longer", "field:score": 1.0}] * 2)
+    right = shared([{"field:ours": "lon", "field:score": value} for value in (1.04, 2.0)])
+    apart = differences(left, right.drop(columns="field:newest"), MAPPING)
+    assert "field:newest" not in apart
+    assert apart["field:ours"].tolist() == [False, False]
+    assert apart["field:score"].tolist() == [False, True]
+    assert differences(left[[]], right, MAPPING).index.tolist() == [0, 1]
 
 
 def test_sides_that_are_not_of_the_same_rows_are_refused() -> None:

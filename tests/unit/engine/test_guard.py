@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from bothways.config.account import GuardLimits
-from bothways.engine.guard import Effect, ListChange, breaches, effects, list_breaches
+from bothways.engine.guard import (
+    Breach,
+    Effect,
+    Emptied,
+    ListChange,
+    breaches,
+    effects,
+    list_breaches,
+)
 
 DEFAULT = GuardLimits()
 FREE = GuardLimits(removals=None, removals_percent=None, free=1_000_000)
@@ -95,3 +103,15 @@ def test_the_smaller_of_number_and_share_is_allowed(  # noqa: PLR0917
 def test_without_limits_any_number_is_allowed() -> None:
     limits = GuardLimits(creations=None, creations_percent=None)
     assert breaches({("crm", "creations"): 1_000_000}, {"crm": 1}, limits) == []
+
+
+def test_a_list_that_would_be_left_empty_is_told_with_its_numbers() -> None:
+    def told(size: int) -> Breach | Emptied:
+        change = ListChange("crm", "News", members=size, joins=0, leaves=size, inferred=1)
+        (found,) = list_breaches([change], GuardLimits())
+        return found
+
+    assert told(3) == Emptied("crm", "News", planned=3, known=3)
+    assert told(3).sentence() == "list `News` in the CRM would be left empty by 3 removals"
+    assert told(2).sentence() == "list `News` in the CRM would be left empty by 2 removals"
+    assert told(1).sentence() == "list `News` in the CRM would be left empty by 1 removal"
