@@ -159,3 +159,31 @@ def test_the_longest_wait_is_finite(conn: sa.Connection) -> None:
         store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(BAD))
         retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=100, minutes=10_080)
     assert retries.due(conn, **KIND, now=minute(0) + timedelta(weeks=2**10)).shape[0] == 1
+
+
+def test_retries_belong_to_their_account_and_sync_type(conn: sa.Connection) -> None:
+    others = ({"account": "other"}, {"sync_type": "suppressions"})
+    for number, place in enumerate(({}, *others)):
+        run_id = open_run(conn, str(number), **place)
+        account = place.get("account", ACCOUNT)
+        row = SILENT | {"source_id": str(number), "email_key": f"{number}@x.org"}
+        planned = jobs(row | {"result": "updated"})
+        store_jobs.write_jobs(conn, run_id=run_id, account=account, rows=planned)
+        conn.execute(sa.update(table).values(result="error"))
+        retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=1, minutes=15)
+        assert retries.overdue(conn, run_id=run_id, attempts=1) == (1, 1)
+    assert _due(conn, 15) == [("0", 1)]
+    assert retries.waiting(conn, **KIND)["source_id"].tolist() == ["0"]
+
+
+def test_only_what_is_given_up_is_marked_so_in_its_run(conn: sa.Connection) -> None:
+    last = 0
+    for number, rows in enumerate(([BAD], [BAD, BAD | BOB, FINE | {"source_id": "3"}])):
+        last = _failed(
+            conn, str(number), *(row | {"kind": "update"} for row in rows[:2]), *rows[2:]
+        )
+        retries.settle_retries(conn, run_id=last, now=minute(0), attempts=2, minutes=15)
+        assert retries.mark_given_up(conn, run_id=last) == number
+    query = sa.select(table.c.run_id, table.c.source_id, table.c.reason)
+    marked = conn.execute(query.where(table.c.reason.is_not(None))).all()
+    assert marked == [(last, "1", retries.GIVEN_UP)]
