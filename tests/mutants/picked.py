@@ -192,7 +192,7 @@ PICKED = [
     Mutant(
         "an erased person is written back by a plan that waited",
         "engine/recheck.py",
-        "reason = reason.mask(_erased(run, conn, operations), ERASED)",
+        "reason = reason.mask(_erased(run, conn, side, operations), ERASED)",
         "reason = reason.mask(reason.isna() & False, ERASED)",
         "tests/promises/test_approved_plans.py"
         "::test_who_is_barred_while_a_run_is_approved_is_not_written_either",
