@@ -322,7 +322,6 @@ class Consent:
             self.silenced(after)
         elif after in self.silent:
             self.given.add(after)
-        self.given.discard(before)
         self._unheard = [
             (after if address == before and matter else address, matter)
             for address, matter in self._unheard

@@ -94,9 +94,9 @@ class Watch:
         """Learn who said no and who said yes again."""
         old = {row["id"]: row for row in before.contacts}
         new = {row["id"]: row for row in after.contacts}
-        for number in old.keys() - new.keys():
+        for number in sorted(old.keys() - new.keys()):
             self.consent.forgotten(old[number]["key"])
-        for number in old.keys() & new.keys():
+        for number in sorted(old.keys() & new.keys()):
             self._contact_said(old[number], new[number])
         for pair in self._setting.lists:
             self._list_said(before, after, pair)
