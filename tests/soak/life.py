@@ -21,13 +21,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.soak.meanwhile import once_told
 from tests.soak.runs import Runs
 from tests.soak.setting import ADDRESSES, FIELDS, Setting
 from tests.soak.views import View, key_of
 from tests.soak.watch import Watch
 from tests.support.engine import World
 from tests.support.erasing import Erasing
+from tests.support.meanwhile import between_pages
 from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 
@@ -359,7 +359,7 @@ class Life:
             yield
             return
         part, step = planned
-        with once_told(part, lambda: self.play([step])):
+        with between_pages(part, lambda: self.play([step]), page=2):
             yield
 
     def answer(self, sync_type: str, approved: bool) -> None:

@@ -31,7 +31,7 @@ _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 def plan(run: Run, partition: int) -> dict[str, int]:
     """Write the partition's jobs to the audit and its operations to staging; return numbers.
 
-    A repeat is_replacement what the earlier try wrote.
+    A repeat replaces what the earlier try wrote.
     """
     division = run.staging.read_json(PARTITIONS) or {"partitions": 1, "first_part": 0}
     part = division["first_part"] + partition

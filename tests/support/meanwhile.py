@@ -13,10 +13,13 @@ _PAGE = "bothways.connectors.dotdigital.client.V2_PAGE"
 
 
 @contextmanager
-def once_told(part: str, act: Callable[[], object]) -> Iterator[None]:
-    """Do something once, when the first request whose address has this part is answered.
+def between_pages(part: str, act: Callable[[], object], *, page: int) -> Iterator[None]:
+    """Do something once, after the first request whose address has this part is answered.
 
-    Meanwhile listings come in pages of two, so that there is something to read after it.
+    Args:
+        part: Of the address.
+        act: What happens then.
+        page: Rows of a page meanwhile, so that there is more to read after the first.
     """
     send, done = requests.Session.send, []
 
@@ -27,5 +30,5 @@ def once_told(part: str, act: Callable[[], object]) -> Iterator[None]:
             act()
         return answer
 
-    with patch.object(requests.Session, "send", sent), patch(_PAGE, 2):
+    with patch.object(requests.Session, "send", sent), patch(_PAGE, page):
         yield
