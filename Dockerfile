@@ -7,7 +7,7 @@ WORKDIR /opt/bothways
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 
-COPY pyproject.toml requirements.in ./
+COPY pyproject.toml requirements.in README.md LICENSE ./
 COPY include ./include
 COPY sandbox ./sandbox
 COPY demo ./demo
