@@ -1,5 +1,5 @@
 """
-### Address books to CRM
+### Address books
 
 Carries the members of the platform's lists over to the static marketing lists that they are
 mapped to.

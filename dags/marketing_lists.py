@@ -1,5 +1,5 @@
 """
-### Two-way marketing lists
+### Marketing lists
 
 Keeps each mapped static marketing list and its platform list in step, both ways.
 

@@ -36,7 +36,7 @@ def test_the_banner_names_every_problem_and_the_accounts_without_dags(parsed: Pa
     assert "Accounts without DAGs: mapped, mistaken, unreadable." in banner
     for place in (
         "accounts/unreadable.yaml:2: not YAML",
-        "accounts/mistaken.yaml:4 schedules.suppressions.interval: interval '5m' is not known",
-        "mappings/own.yaml:2 fields.city: a field of one side only needs `fixed`",
+        "accounts/mistaken.yaml:4 schedules.suppressions.interval: interval '5m' is unknown",
+        "mappings/own.yaml:2 fields.city: a field with `crm` or `marketing` alone needs `fixed`",
     ):
         assert place in banner

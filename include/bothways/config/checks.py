@@ -1,7 +1,7 @@
 """What the models cannot see: names that must exist elsewhere, and values that belong together.
 
-They look at the raw values, so that they speak beside the models' own complaints; what has the
-wrong type is left to the models.
+The checks read the raw values, so that their problems are reported together with those of the
+models; values of the wrong type are left to the models.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
         if entity not in ENTITIES:
             problems.append(document.problem(key, "unknown entity", choice(entity, ENTITIES)))
         elif not isinstance(written, str):
-            remedy = "write its path below mappings/, as dynamics_dotdigital/contact.yaml"
-            problems.append(document.problem(key, "is not the name of a file", remedy))
+            remedy = "write its path below mappings/, such as dynamics_dotdigital/contact.yaml"
+            problems.append(document.problem(key, "is not a file name", remedy))
         elif written not in available:
             message = f"there is no file `{written}` in mappings/"
             problems.append(document.problem(key, message, choice(written, available)))
@@ -62,19 +62,19 @@ def mapping_problems(document: Document) -> Iterator[Problem]:
                 continue
             first = seen.setdefault(target.casefold(), name)
             if first != name:
-                message = f"`{target}` is written by `{first}` too"
-                remedy = "map it once, or give one of the two another direction"
+                message = f"`{first}` writes to `{target}` too"
+                remedy = "map it once, or change the direction of one of the two"
                 yield document.problem(("fields", name, side), message, remedy)
 
 
 def _name(document: Document, stem: str) -> Iterator[Problem]:
     name = document.content.get("name", stem)
     if not re.match(NAME_PATTERN, stem):
-        remedy = "rename it with lower-case letters, digits and _, a letter first, at most 40"
-        yield document.problem(("name",), "the file's name is none for an account", remedy)
+        remedy = "rename it: up to 40 lower-case letters, digits and _, starting with a letter"
+        yield document.problem(("name",), "the file name is not a valid account name", remedy)
     elif isinstance(name, str) and name != stem:
         remedy = f"write `name: {stem}`, leave it out, or rename the file"
-        yield document.problem(("name",), f"`{name}` is not the file's name", remedy)
+        yield document.problem(("name",), f"`{name}` differs from the file name", remedy)
 
 
 def _connectors(document: Document) -> Iterator[Problem]:
@@ -85,14 +85,14 @@ def _connectors(document: Document) -> Iterator[Problem]:
         key = (side, "connector")
         message = f"there is no connector `{written}`"
         if written in known.connectors(other(side)):
-            message = f"`{written}` is no connector for the side `{side}`"
+            message = f"`{written}` is not a connector for `{side}`"
         yield document.problem(key, message, choice(written, known.connectors(side)))
 
 
 def _one_connection(document: Document) -> Iterator[Problem]:
     crm, marketing = (_at(document, (side,)).get("connection") for side in SIDES)
     if isinstance(crm, str) and crm == marketing:
-        message, remedy = f"`{crm}` is the connection of the CRM", "name the platform's own"
+        message, remedy = f"`{crm}` is also the connection of `crm`", "name a different connection"
         yield document.problem(("marketing", "connection"), message, remedy)
 
 
@@ -112,7 +112,7 @@ def _lists_named_twice(document: Document) -> Iterator[Problem]:
                 continue
             first = seen.setdefault(name.strip().casefold(), key)
             if first != key:
-                message = f"`{name}` is the list of `{first}` already"
+                message = f"`{name}` is already mapped by `{first}`"
                 yield document.problem(("lists", key, side), message, "map each list once")
 
 

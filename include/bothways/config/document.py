@@ -71,7 +71,7 @@ def _text(path: Path, document: Document) -> str | None:
         raw = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message, remedy = f"cannot be read ({reason})", "make the file readable for Airflow"
+        message, remedy = f"cannot be read ({reason})", "give Airflow permission to read the file"
         document.problems.append(document.problem((), message, remedy))
         return None
     if len(raw) > _LARGEST_FILE:
@@ -82,7 +82,7 @@ def _text(path: Path, document: Document) -> str | None:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message, remedy = "is not text in UTF-8", "save the file in UTF-8"
+        message, remedy = "is not UTF-8 text", "save the file as UTF-8"
         document.problems.append(Problem(document.file, line, "", message, remedy))
         return None
 
@@ -135,7 +135,9 @@ class _Reading:
             if node is None:
                 self._report((), "is empty", "write the keys of docs/configuring.md, or remove it")
             elif not isinstance(node, yaml.MappingNode):
-                self._report((), "is not keys and values", "begin each line with a key and a colon")
+                self._report(
+                    (), "expected `key: value` lines", "start each line with a key and a colon"
+                )
             else:
                 content = self._value(node, ())
                 self._document.content = content if isinstance(content, dict) else {}
@@ -154,7 +156,7 @@ class _Reading:
             return [self._value(item, (*key, str(n))) for n, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, key)
-        self._report(key, f"the tag `{node.tag}` is not known", "write the value without a tag")
+        self._report(key, f"unknown tag `{node.tag}`", "write the value without a tag")
         return None
 
     def _scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
@@ -182,12 +184,12 @@ class _Reading:
         for name, _ in node.value:
             line = name.start_mark.line + 1
             if not isinstance(name, yaml.ScalarNode):
-                self._report(key, "has a key that is no word", "write one word before the colon")
+                self._report(key, "has a key that is not a word", "write one word before the colon")
                 continue
             place = (*key, name.value)
             self._document.lines[place] = line
             if name.value in first:
-                again = f"stands here again (first in line {first[name.value]})"
+                again = f"duplicate of line {first[name.value]}"
                 self._report(place, again, "keep one of the two")
             first.setdefault(name.value, line)
 

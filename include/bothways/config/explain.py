@@ -11,20 +11,20 @@ from pydantic import BaseModel, ValidationError
 from bothways.config.document import Document, Key
 from bothways.config.problems import Problem, choice
 
-_NAME_RULE = "write lower-case letters, digits and _, a letter first, at most 40"
+_NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
 _DUE = {
     "string_type": ("text", "put the value in quotes"),
-    "bool_type": ("yes or no", "write true or false"),
-    "bool_parsing": ("yes or no", "write true or false"),
+    "bool_type": ("true or false", "write true or false without quotes"),
+    "bool_parsing": ("true or false", "write true or false without quotes"),
     "int_type": ("a whole number", "write digits only"),
     "int_parsing": ("a whole number", "write digits only"),
     "int_from_float": ("a whole number", "write digits only"),
     "float_type": ("a number", "write digits, without quotes"),
     "float_parsing": ("a number", "write digits, without quotes"),
     "finite_number": ("a number", "write digits, without quotes"),
-    "model_type": ("keys and values", "write its keys on lines of their own, indented"),
-    "model_attributes_type": ("keys and values", "write its keys on lines of their own, indented"),
-    "dict_type": ("keys and values", "write its keys on lines of their own, indented"),
+    "model_type": ("`key: value` lines", "write its keys on separate lines, indented"),
+    "model_attributes_type": ("`key: value` lines", "write its keys on separate lines, indented"),
+    "dict_type": ("`key: value` lines", "write its keys on separate lines, indented"),
     "tuple_type": ("a list", "write its items in [brackets]"),
     "list_type": ("a list", "write its items in [brackets]"),
 }
@@ -70,14 +70,14 @@ def _words(item: dict[str, Any], model: type[BaseModel], key: Key) -> tuple[str,
             found = _halves(str(context["error"]))
         case "literal_error" | "enum":
             allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-            found = f"{_short(written)} is not known", choice(written, allowed)
+            found = f"{_short(written)} is not allowed", choice(written, allowed)
         case "string_pattern_mismatch":
-            found = f"{_short(written)} is not a name", _NAME_RULE
+            found = f"{_short(written)} is not a valid name", _NAME_RULE
         case "string_too_short":
-            found = "is empty text", "write a name, or remove the key"
+            found = "is empty", "write a name, or remove the key"
         case _ if kind in _DUE:
             due, remedy = _DUE[kind]
-            found = f"is {_kind(written)}, and not {due}", remedy
+            found = f"must be {due}, not {_kind(written)}", remedy
         case _ if kind in _BOUNDS:
             message, form = _BOUNDS[kind]
             found = f"{_short(written)} {message}", f"write {form.format(**context)}"
@@ -95,7 +95,7 @@ def _halves(sentence: str) -> tuple[str, str]:
 def _short(written: object) -> str:
     """Show a word that was written; longer things may hold what belongs to nobody else."""
     text = str(written) if isinstance(written, str | int | float) else _kind(written)
-    return f"`{text}`" if len(text) <= 40 and text.isprintable() else "what is written"
+    return f"`{text}`" if len(text) <= 40 and text.isprintable() else "the value"
 
 
 def _kind(written: object) -> str:
@@ -103,7 +103,7 @@ def _kind(written: object) -> str:
         (bool, f"the YAML word {str(written).lower()}"),
         (str, "text"),
         ((int, float), "a number"),
-        (dict, "keys and values"),
+        (dict, "a group of keys"),
         (list, "a list"),
     ]
     return next((name for kind, name in kinds if isinstance(written, kind)), "a date")

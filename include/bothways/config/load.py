@@ -84,7 +84,7 @@ def load_account(name: str) -> Account:
         raise FileProblems(f"There is no account `{name}`; create its file.", [missing])
     account, problems = _read_account(path)
     if account is None:
-        raise FileProblems(f"Account `{name}` has problems; mend its files.", problems)
+        raise FileProblems(f"Account `{name}` has problems; fix its files.", problems)
     return account
 
 

@@ -52,7 +52,8 @@ class FieldMapping(BaseModel):
         date_format: How the platform writes a date in a text field (strftime); None for ISO 8601.
         true_label: How the platform writes true in a text field.
         false_label: How the platform writes false in a text field.
-        max_length: Longest text that both sides keep; longer values are compared and written cut.
+        max_length: Longest text that both sides keep; longer values are truncated before they
+            are compared and written.
         decimals: Digits after the point that both sides keep.
     """
 
@@ -137,37 +138,37 @@ def _complaints(item: FieldMapping) -> Iterator[str]:
     yield from _about_sides(item)
     yield from _about_type(item)
     if item.default is not None and item.fixed is not None:
-        yield "`default` and `fixed` exclude each other; keep one of them"
+        yield "`default` and `fixed` cannot be combined; keep one of them"
     for key, value in (("default", item.default), ("fixed", item.fixed)):
         if value is not None and not _fits(value, item):
-            yield f"`{key}` does not fit type `{item.type}`; write {_example(item)}"
+            yield f"`{key}` does not match type `{item.type}`; write {_example(item)}"
 
 
 def _about_sides(item: FieldMapping) -> Iterator[str]:
     if item.crm is None and item.marketing is None:
-        yield "a field needs `crm` or `marketing`; give the name of one side's field"
+        yield "a field needs `crm`, `marketing` or both; add the name of the field there"
     elif item.crm is None or item.marketing is None:
         side = "marketing" if item.crm is None else "crm"
         if item.fixed is None:
-            yield "a field of one side only needs `fixed`; give the value to write"
+            yield "a field with `crm` or `marketing` alone needs `fixed`; add the value"
         if item.direction not in {Direction.BOTH, Direction(f"to_{side}")}:
-            yield f"a field of `{side}` only is never written {item.direction}; remove `direction`"
+            yield f"a field with `{side}` alone cannot go {item.direction}; remove `direction`"
 
 
 def _about_type(item: FieldMapping) -> Iterator[str]:
     if item.type is FieldType.OPTION and not item.options:
-        yield "a field of type `option` needs `options`; list each value and its label"
+        yield "type `option` needs `options`; list each value with its label"
     labels = [label.strip().casefold() for label in item.options.values()]
     if len(set(labels)) < len(labels) or "" in labels:
-        yield "`options` have a label twice or empty; give each value a label of its own"
+        yield "`options` has a duplicate or empty label; give each value its own label"
     for key, types in _BELONGS.items():
         if getattr(item, key) not in (None, {}) and item.type not in types:
             due = " or ".join(types)
-            yield f"`{key}` goes with type `{due}` only; remove it, or change `type`"
+            yield f"`{key}` is only for type `{due}`; remove it, or change `type`"
     if (item.true_label or "true").casefold() == (item.false_label or "false").casefold():
-        yield "`true_label` and `false_label` are the same; give each its own"
+        yield "`true_label` and `false_label` are the same; use different labels"
     if item.date_format is not None and not _keeps_the_day(item.date_format):
-        yield "`date_format` does not keep the date; write for example `%d/%m/%Y`"
+        yield "`date_format` loses part of the date; write for example `%d/%m/%Y`"
 
 
 _BELONGS = {
@@ -223,6 +224,6 @@ def _example(item: FieldMapping) -> str:
         FieldType.BOOLEAN: "true or false",
         FieldType.INTEGER: "a whole number",
         FieldType.NUMBER: "a number",
-        FieldType.DATE: "a date as 2026-01-31",
-        FieldType.DATETIME: "a time as 2026-01-31T18:00:00Z",
+        FieldType.DATE: "a date such as 2026-01-31",
+        FieldType.DATETIME: "a time such as 2026-01-31T18:00:00Z",
     }[item.type]

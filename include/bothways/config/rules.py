@@ -37,7 +37,7 @@ def load_rule_files() -> RuleFiles:
     roles, domains = _role_file(), _domain_file()
     problems = (*roles[1], *domains[1])
     if problems:
-        raise FileProblems("The ignore rules' files have problems; mend them.", problems)
+        raise FileProblems("The files of the ignore rules have problems; fix them.", problems)
     return RuleFiles(role_names=roles[0], domains=domains[0])
 
 
@@ -50,11 +50,11 @@ _Entries = tuple[tuple[str, ...], tuple[Problem, ...]]
 
 
 def _role_file() -> _Entries:
-    return _read(mappings_folder() / ROLE_ADDRESSES, _role_name, "write what stands before the @")
+    return _read(mappings_folder() / ROLE_ADDRESSES, _role_name, "write the part before the @")
 
 
 def _domain_file() -> _Entries:
-    return _read(mappings_folder() / KNOWN_DOMAINS, _domain, "write a domain as example.com")
+    return _read(mappings_folder() / KNOWN_DOMAINS, _domain, "write a domain such as example.com")
 
 
 def _read(path: Path, entry: Callable[[str], str | None], remedy: str) -> _Entries:
@@ -74,13 +74,13 @@ def _entries(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        problem = Problem(shown(path), 1, "", "is not text in UTF-8", "save the file in UTF-8")
+        problem = Problem(shown(path), 1, "", "is not UTF-8 text", "save the file as UTF-8")
         return (), (problem,)
     found, problems = [], []
     for line, word in _lines(text):
         accepted = entry(word)
         if accepted is None:
-            problems.append(Problem(shown(path), line, "", "this line is no entry", remedy))
+            problems.append(Problem(shown(path), line, "", "not a valid entry", remedy))
         else:
             found.append(accepted)
     return tuple(dict.fromkeys(found)), tuple(problems)

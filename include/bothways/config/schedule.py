@@ -90,7 +90,7 @@ _WITH_TIME_OF_DAY = (Interval.DAILY, Interval.WEEKLY, Interval.MONTHLY)
 def _read_interval(value: Any) -> Any:
     """Return the interval that ``value`` names, or refuse it with the one that was meant."""
     if not isinstance(value, str):
-        what = f"{value!r} has no unit" if isinstance(value, int | float) else "is one word"
+        what = f"{value!r} has no unit" if isinstance(value, int | float) else "must be one word"
         raise ValueError(f"interval {what}; write one of {_ALLOWED_INTERVALS}")  # noqa: TRY004
     text = " ".join(value.lower().split())
     if text in set(Interval):
@@ -98,11 +98,11 @@ def _read_interval(value: Any) -> Any:
     if text.startswith("@") or re.fullmatch(r"([\d*/,\-]+ ){2}\S+( \S+){2,3}", text):
         raise ValueError(
             f"interval {value!r} is a cron string; write one of {_ALLOWED_INTERVALS}, "
-            "and put days and hours into `window`"
+            "and put days and hours in `window`"
         )
     near = _near_interval(text)
     hint = f"; did you mean {near}?" if near else ""
-    raise ValueError(f"interval {value!r} is not known; write one of {_ALLOWED_INTERVALS}{hint}")
+    raise ValueError(f"interval {value!r} is unknown; write one of {_ALLOWED_INTERVALS}{hint}")
 
 
 def _near_interval(text: str) -> str | None:
@@ -127,7 +127,7 @@ def _read_clock(value: Any) -> Any:
         value = f"{value // 60}:{value % 60:02}"
     match = re.fullmatch(r"(\d{1,2}):(\d{2})", value.strip()) if isinstance(value, str) else None
     if not match or int(match[1]) > 23 or int(match[2]) > 59:
-        raise ValueError(f'{value!r} is not a time of day; write hours and minutes, as "18:00"')
+        raise ValueError(f'{value!r} is not a time of day; write hours and minutes: "18:00"')
     return time(int(match[1]), int(match[2]))
 
 
@@ -141,7 +141,7 @@ def _read_days(value: Any) -> Any:
     parts = value if isinstance(value, list | tuple) else str(value).split(",")
     days = {day for part in parts for day in _days_of(str(part))}
     if not days:
-        raise ValueError('days names no day; write for example "Monday to Friday" or [mon, tue]')
+        raise ValueError('days is empty; write for example "Monday to Friday" or [mon, tue]')
     return tuple(sorted(days, key=DAYS.index))
 
 
@@ -165,7 +165,7 @@ def _day(word: str) -> Day:
     near = get_close_matches(word, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(
-        f"days names {word!r}, which is no day; write for example "
+        f"days has {word!r}, which is not a day; write for example "
         f'"Monday to Friday", [mon, tue], weekdays, weekends or every day{hint}'
     )
 
@@ -179,7 +179,9 @@ def _read_timezone(value: Any) -> Any:
     asked = str(value).strip().lower().replace(" ", "_")
     near = get_close_matches(asked, [*zones, *cities], n=1)
     hint = f"; did you mean {zones[cities.get(near[0], near[0])]}?" if near else ""
-    raise ValueError(f"timezone {value!r} is not known; write a name as Europe/London or UTC{hint}")
+    raise ValueError(
+        f"timezone {value!r} is unknown; write UTC or a name such as Europe/London{hint}"
+    )
 
 
 def _zone_exists(name: str) -> bool:

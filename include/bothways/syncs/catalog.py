@@ -65,7 +65,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
     ),
     "address_books": SyncType(
         name="address_books",
-        title="Address books to CRM",
+        title="Address books",
         module="bothways.syncs.address_books",
         needs={
             "crm": frozenset(
@@ -83,7 +83,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
     ),
     "marketing_lists": SyncType(
         name="marketing_lists",
-        title="Two-way marketing list",
+        title="Marketing lists",
         module="bothways.syncs.marketing_lists",
         needs=_TWO_WAY,
         after=("suppressions",),

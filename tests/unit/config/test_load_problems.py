@@ -20,7 +20,7 @@ ACCOUNT_KEYS = (
 LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
-NAME_RULE = "write lower-case letters, digits and _, a letter first, at most 40"
+NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
 SYNC_TYPES = ", ".join(sorted(CATALOG))
 LISTS = SMALLEST + "lists:\n"
 
@@ -32,9 +32,12 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         "# to be written\n",
         ["1: is empty; write the keys of docs/configuring.md, or remove it"],
     ),
-    "a list": ("- a\n", ["1: is not keys and values; begin each line with a key and a colon"]),
-    "text": ("hello", ["1: is not keys and values; begin each line with a key and a colon"]),
-    "not UTF-8": (b"crm:\n  \xff\xfe", ["2: is not text in UTF-8; save the file in UTF-8"]),
+    "a list": (
+        "- a\n",
+        [("1: expected `key: value` lines; start each line with a key and a colon")],
+    ),
+    "text": ("hello", [("1: expected `key: value` lines; start each line with a key and a colon")]),
+    "not UTF-8": (b"crm:\n  \xff\xfe", ["2: is not UTF-8 text; save the file as UTF-8"]),
     "NUL": ("a: \0", [f"1: not YAML (control characters are not allowed); {LOOK}"]),
     "two documents": (
         "---\na: 1\n---\nb: 2\n",
@@ -55,8 +58,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "a key twice": (
         SMALLEST + "title: A\nsettings:\n  retry_minutes: 1\n  retry_minutes: 2\ntitle: B\n",
         [
-            "6 settings.retry_minutes: stands here again (first in line 5); keep one of the two",
-            "7 title: stands here again (first in line 3); keep one of the two",
+            "6 settings.retry_minutes: duplicate of line 5; keep one of the two",
+            "7 title: duplicate of line 3; keep one of the two",
         ],
     ),
     "an unknown key": (
@@ -71,8 +74,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         "crm:\nmarketing: 3\n",
         [
             "1 crm: has no value; write one, or remove the key",
-            "2 marketing: is a number, and not keys and values; "
-            "write its keys on lines of their own, indented",
+            "2 marketing: must be `key: value` lines, not a number; write its keys on "
+            "separate lines, indented",
         ],
     ),
     "a key that is missing": (
@@ -81,11 +84,11 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a number where text is due": (
         SMALLEST + "title: 5\n",
-        ["3 title: is a number, and not text; put the value in quotes"],
+        ["3 title: must be text, not a number; put the value in quotes"],
     ),
     "a YAML word where a number is due": (
         SMALLEST + "guard: {removals: yes}\n",
-        ["3 guard.removals: is the YAML word true, and not a whole number; write digits only"],
+        ["3 guard.removals: must be a whole number, not the YAML word true; write digits only"],
     ),
     "numbers out of bounds": (
         SMALLEST + "settings:\n  audit_retention_days: 0\nguard: {removals_percent: 120}\n",
@@ -103,7 +106,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a connector of the wrong side": (
         SMALLEST.replace("dynamics", "dotdigital"),
-        ["1 crm.connector: `dotdigital` is no connector for the side `crm`; Allowed: dynamics."],
+        ["1 crm.connector: `dotdigital` is not a connector for `crm`; Allowed: dynamics."],
     ),
     "a sync type that there is not": (
         SMALLEST + "schedules:\n  supressions: {interval: 1h}\n",
@@ -120,7 +123,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         SMALLEST + "schedules:\n  suppressions:\n    interval: '*/5 * * * *'\n",
         [
             "5 schedules.suppressions.interval: interval '*/5 * * * *' is a cron string; "
-            f"write one of {INTERVALS}, and put days and hours into `window`"
+            f"write one of {INTERVALS}, and put days and hours in `window`"
         ],
     ),
     "a number as an interval": (
@@ -130,8 +133,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "a zone that there is not": (
         SMALLEST + "timezone: Europe/Londn\n",
         [
-            "3 timezone: timezone 'Europe/Londn' is not known; "
-            "write a name as Europe/London or UTC; did you mean Europe/London?"
+            "3 timezone: timezone 'Europe/Londn' is unknown; write UTC or a name such as "
+            "Europe/London; did you mean Europe/London?"
         ],
     ),
     "a zone without a name": (
@@ -140,37 +143,37 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "an interval of several words": (
         SMALLEST + "schedules: {suppressions: {interval: [1h, 2h]}}\n",
-        [f"3 schedules.suppressions.interval: interval is one word; write one of {INTERVALS}"],
+        [f"3 schedules.suppressions.interval: interval must be one word; write one of {INTERVALS}"],
     ),
     "one connection for both sides": (
         SMALLEST.replace("platform_connection", "crm_connection"),
         [
-            "2 marketing.connection: `crm_connection` is the connection of the CRM; "
-            "name the platform's own"
+            "2 marketing.connection: `crm_connection` is also the connection of `crm`; "
+            "name a different connection"
         ],
     ),
     "names of blanks": (
         LISTS.replace("platform_connection", "' '") + "  a: {crm: '  ', marketing: A}\n",
         [
-            "2 marketing.connection: is empty text; write a name, or remove the key",
-            "4 lists.a.crm: is empty text; write a name, or remove the key",
+            "2 marketing.connection: is empty; write a name, or remove the key",
+            "4 lists.a.crm: is empty; write a name, or remove the key",
         ],
     ),
     "a list mapped twice": (
         LISTS + "  a: {crm: News, marketing: A}\n  b: {crm: ' news', marketing: B}\n",
-        ["5 lists.b.crm: ` news` is the list of `a` already; map each list once"],
+        ["5 lists.b.crm: ` news` is already mapped by `a`; map each list once"],
     ),
     "a list with words that are not allowed": (
         LISTS + "  a: {crm: A, marketing: B, entity: leed, syncs: [adress_books]}\n",
         [
-            "4 lists.a.entity: `leed` is not known; did you mean `lead`? Allowed: contact, lead.",
-            "4 lists.a.syncs.0: `adress_books` is not known; "
-            "did you mean `address_books`? Allowed: address_books, marketing_lists.",
+            "4 lists.a.entity: `leed` is not allowed; did you mean `lead`? Allowed: contact, lead.",
+            "4 lists.a.syncs.0: `adress_books` is not allowed; did you mean "
+            "`address_books`? Allowed: address_books, marketing_lists.",
         ],
     ),
-    "a list under a name that is none": (
+    "a list under an invalid name": (
         LISTS + "  My list: {crm: A, marketing: B}\n",
-        [f"4 lists.My list: `My list` is not a name; {NAME_RULE}"],
+        [f"4 lists.My list: `My list` is not a valid name; {NAME_RULE}"],
     ),
     "a mapping file that there is not": (
         SMALLEST + "mappings:\n  contact: dynamics_dotdigital/contct.yaml\n",
@@ -197,20 +200,23 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "a mapping written in place": (
         SMALLEST + "mappings: {contact: {fields: {}}}\n",
         [
-            "3 mappings.contact: is not the name of a file; "
-            "write its path below mappings/, as dynamics_dotdigital/contact.yaml"
+            "3 mappings.contact: is not a file name; write its path below mappings/, such "
+            "as dynamics_dotdigital/contact.yaml"
         ],
     ),
     "another account's name": (
         "name: y\n" + SMALLEST,
-        ["1 name: `y` is not the file's name; write `name: x`, leave it out, or rename the file"],
+        [
+            "1 name: `y` differs from the file name; write `name: x`, leave it out, "
+            "or rename the file"
+        ],
     ),
     "problems of every kind at once": (
         SMALLEST.replace("dynamics", "dynamic") + "title: 5\nschedules: {x: {interval: 1h}}\n",
         [
             "1 crm.connector: there is no connector `dynamic`; "
             "did you mean `dynamics`? Allowed: dynamics.",
-            "3 title: is a number, and not text; put the value in quotes",
+            "3 title: must be text, not a number; put the value in quotes",
             f"4 schedules.x: unknown sync type; Allowed: {SYNC_TYPES}.",
         ],
     ),
@@ -222,43 +228,43 @@ FIELD_KEYS = (
 )
 # a field of a mapping → its problem, without "mappings/x.yaml:3 fields.f"
 BROKEN_FIELDS = {
-    "{}": ": a field needs `crm` or `marketing`; give the name of one side's field",
-    "{crm: a}": ": a field of one side only needs `fixed`; give the value to write",
+    "{}": ": a field needs `crm`, `marketing` or both; add the name of the field there",
+    "{crm: a}": ": a field with `crm` or `marketing` alone needs `fixed`; add the value",
     "{crm: a, fixed: x, direction: to_marketing}": (
-        ": a field of `crm` only is never written to_marketing; remove `direction`"
+        ": a field with `crm` alone cannot go to_marketing; remove `direction`"
     ),
     "{crm: a, marketing: B, type: option}": (
-        ": a field of type `option` needs `options`; list each value and its label"
+        ": type `option` needs `options`; list each value with its label"
     ),
     "{crm: a, marketing: B, type: option, options: {1: Hot, 2: hot}}": (
-        ": `options` have a label twice or empty; give each value a label of its own"
+        ": `options` has a duplicate or empty label; give each value its own label"
     ),
     "{crm: a, marketing: B, options: {1: Hot}}": (
-        ": `options` goes with type `option` only; remove it, or change `type`"
+        ": `options` is only for type `option`; remove it, or change `type`"
     ),
     "{crm: a, marketing: B, type: date, max_length: 5}": (
-        ": `max_length` goes with type `string` only; remove it, or change `type`"
+        ": `max_length` is only for type `string`; remove it, or change `type`"
     ),
     "{crm: a, marketing: B, type: date, default: soon}": (
-        ": `default` does not fit type `date`; write a date as 2026-01-31"
+        ": `default` does not match type `date`; write a date such as 2026-01-31"
     ),
     "{crm: a, marketing: B, type: number, fixed: '3'}": (
-        ": `fixed` does not fit type `number`; write a number"
+        ": `fixed` does not match type `number`; write a number"
     ),
     "{crm: a, marketing: B, default: x, fixed: y}": (
-        ": `default` and `fixed` exclude each other; keep one of them"
+        ": `default` and `fixed` cannot be combined; keep one of them"
     ),
     "{crm: a, marketing: B, type: date, date_format: '%H'}": (
-        ": `date_format` does not keep the date; write for example `%d/%m/%Y`"
+        ": `date_format` loses part of the date; write for example `%d/%m/%Y`"
     ),
     "{crm: a, marketing: B, type: boolean, true_label: 'no', false_label: 'No'}": (
-        ": `true_label` and `false_label` are the same; give each its own"
+        ": `true_label` and `false_label` are the same; use different labels"
     ),
     "{crm: a, marketing: B, type: boolean, true_label: Yes}": (
-        ".true_label: is the YAML word true, and not text; put the value in quotes"
+        ".true_label: must be text, not the YAML word true; put the value in quotes"
     ),
     "{crm: a, marketing: B, conflict: newst}": (
-        ".conflict: `newst` is not known; did you mean `newest`? Allowed: crm, marketing, newest."
+        ".conflict: `newst` is not allowed; did you mean `newest`? Allowed: crm, marketing, newest."
     ),
     "{crm: a, marketing: B, typ: date}": f".typ: unknown key; did you mean `type`? {FIELD_KEYS}",
 }
@@ -283,11 +289,11 @@ def test_a_broken_account_is_explained(include: IncludeFolder, case: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["Acme", "acme-2", "2acme", "a" * 41, "ä"])
-def test_a_file_whose_name_is_none_for_an_account(include: IncludeFolder, name: str) -> None:
+def test_a_file_name_that_is_not_a_valid_account_name(include: IncludeFolder, name: str) -> None:
     include.account(name, SMALLEST)
     assert [str(problem) for problem in load_accounts().problems] == [
-        f"accounts/{name}.yaml:1 name: the file's name is none for an account; "
-        "rename it with lower-case letters, digits and _, a letter first, at most 40"
+        f"accounts/{name}.yaml:1 name: the file name is not a valid account name; "
+        "rename it: up to 40 lower-case letters, digits and _, starting with a letter"
     ]
 
 
@@ -297,8 +303,8 @@ def test_a_link_that_leads_nowhere_hides_no_other_account(include: IncludeFolder
     loaded = load_accounts()
     assert [account.name for account in loaded.accounts] == ["sound"]
     assert [str(problem) for problem in loaded.problems] == [
-        "accounts/gone.yaml:1: cannot be read (No such file or directory); "
-        "make the file readable for Airflow"
+        "accounts/gone.yaml:1: cannot be read (No such file or directory); give Airflow "
+        "permission to read the file"
     ]
 
 
@@ -338,8 +344,8 @@ fields:
 """
     include.write("mappings/x.yaml", text)
     assert [str(problem) for problem in all_problems()] == [
-        "mappings/x.yaml:4 fields.town.crm: `City` is written by `city` too; "
-        "map it once, or give one of the two another direction"
+        "mappings/x.yaml:4 fields.town.crm: `city` writes to `City` too; "
+        "map it once, or change the direction of one of the two"
     ]
 
 
