@@ -52,7 +52,7 @@ def documented(page: str, heading: str) -> dict[str, str]:
 def default_of(field: FieldInfo) -> str | None:
     """Return a default as the pages write it; None where words say it better."""
     if field.is_required():
-        return "needed"
+        return "required"
     value = field.default
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
