@@ -13,24 +13,24 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo stop clean sandbox test test-distributed test-dates soak mutants lint format lock bench runtime tools
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  BOTHWAYS_PORT=8080 and BOTHWAYS_SANDBOX_PORT=8900 choose the ports; PYTHON chooses the interpreter."
 
 demo: runtime ## start everything on this machine, sync the demo account, and show what happened
 	@$(RUN) -m demo up
 
-stop: ## end what `make demo` started
-	@if $(RUN) -c 'import psutil' 2>/dev/null; then $(RUN) -m demo down; else echo "Nothing runs."; fi
+stop: ## stop what `make demo` started
+	@if $(RUN) -c 'import psutil' 2>/dev/null; then $(RUN) -m demo down; else echo "Nothing is running."; fi
 
-clean: stop ## stop, and remove everything that was made
+clean: stop ## stop everything, and remove what was created
 	@rm -rf .bothways
 	@echo "Removed .bothways/."
 
 sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 	@$(RUN) -m sandbox --port $${BOTHWAYS_SANDBOX_PORT:-8900} --data .bothways/sandbox
 
-test: tools ## run the test suite, all but what needs workers of its own
+test: tools ## run the test suite, except tests that need Celery workers
 	@$(RUN) -m pytest $(SIDE_BY_SIDE) -m "$(MARKERS)"
 
 test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
@@ -56,11 +56,11 @@ lint: tools ## check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --cache-dir .bothways/cache/imports
 
-format: tools ## put the code into its form
+format: tools ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-lock: tools ## resolve requirements*.in anew into the pinned, hashed files
+lock: tools ## update the pinned, hashed requirements from requirements*.in
 	@for name in requirements requirements-dev; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \

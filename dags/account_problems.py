@@ -1,9 +1,9 @@
 """
-### Problems of the configuration
+### Configuration problems
 
 Builds no DAG. When an account, a mapping or a rule file has a problem, importing this file fails,
 so that Airflow's banner of import errors names every problem with file, line and remedy. The DAGs
-of the sound accounts are not touched. `bothways check` prints the same on a terminal.
+of valid accounts are not affected. `bothways check` prints the same on a terminal.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
 """
 ### Address books
 
-Carries the members of the platform's lists over to the static marketing lists that they are
-mapped to.
+Adds the members of the platform's lists to the static marketing lists that they are mapped to.
 
 * People whom the CRM knows by link or address join the marketing list.
 * New people become contacts or leads, as the marketing list's type says, and join it.
 * Nobody is removed, and nobody who unsubscribed, bounced or is flagged in the CRM is added.
 
-A list of accounts, or a dynamic one, is refused with a reason. **Dry run** plans and writes
-nothing; **Full resync** reads the lists whole; **Only these lists** and **Only these records**
-narrow the run; **Undo this run** takes back what an earlier run wrote. The audit of the run names
-every member that was looked at, and why.
+A dynamic list, or a list of accounts, is refused with a reason. **Dry run** plans and writes
+nothing; **Full resync** re-reads everything; **Only these lists** and **Only these records** limit
+the run; **Undo this run** undoes what an earlier run wrote. The run's audit has a line for every
+member, with what was done and why.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """
 ### Maintenance
 
-Runs once a day, for all accounts.
+Runs once a day for all accounts.
 
-* Runs and jobs that are older than an account's `audit_retention_days` (30 by default) leave the
-  audit, and with them what is remembered of records that were deleted before then. The newest run
+* Runs and jobs that are older than an account's `audit_retention_days` (30 by default) are
+  removed from the audit, together with what is known of records that were deleted before then. The newest run
   of each sync type stays, and so does everything that says who may not be mailed.
-* The files of runs that ended more than a day ago leave the staging folder. A run in progress, or
-  one that awaits an approval, keeps its files.
+* Staged files of runs that ended more than a day ago are deleted. A run that is in progress or
+  awaits approval keeps its files.
 
-An account whose file has a problem keeps its audit until the file is mended. Triggering this by
-hand does no harm; there is nothing to undo.
+An account whose file has a problem keeps its audit until the file is fixed. It is safe to trigger
+this DAG by hand at any time.
 """
 
 from __future__ import annotations

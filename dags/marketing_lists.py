@@ -3,15 +3,15 @@
 
 Keeps each mapped static marketing list and its platform list in step, both ways.
 
-* First what changed on the platform goes to the CRM: fields, leavers, and joiners where the list
-  accepts them. Then members, fields and removals go from the CRM to the platform.
-* A field changed on one side moves. Changed on both sides to different values, it is a conflict,
-  which the mapping's policy decides and the audit records.
+* Changes on the platform go to the CRM first: fields, people who left, and people who joined if
+  the list accepts them. Then members, fields and removals go from the CRM to the platform.
+* A field that changed in one system is updated in the other. If it changed in both, to different
+  values, that is a conflict: your conflict rule in the mapping decides, and the audit records it.
 * Nobody who unsubscribed, bounced, complained or is flagged is ever made mailable or put on a list.
 
-**Dry run** plans and writes nothing; **Full resync** reads both sides whole; **Only these lists**
-and **Only these records** narrow the run; **Undo this run** takes back what an earlier run wrote,
-where nobody has changed it since. A plan beyond the account's guard writes nothing.
+**Dry run** plans and writes nothing; **Full resync** re-reads everything; **Only these lists** and
+**Only these records** limit the run; **Undo this run** undoes what an earlier run wrote, unless
+somebody has changed it since. A plan over the account's safety limits writes nothing.
 """
 
 from __future__ import annotations

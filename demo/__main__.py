@@ -51,7 +51,7 @@ def down() -> int:
     processes = Processes(HOME)
     names = processes.running()
     processes.stop()
-    print(f"Stopped {', '.join(names)}." if names else "Nothing runs.")
+    print(f"Stopped {', '.join(names)}." if names else "Nothing is running.")
     return 0
 
 

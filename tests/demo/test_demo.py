@@ -154,7 +154,7 @@ def test_a_second_demo_takes_over_and_whatever_was_killed_is_stopped(
     assert checkout.make("stop").startswith("Stopped api-server, ")
 
     assert list(checkout.processes.strays()) == []
-    assert checkout.make("stop") == "Nothing runs.\n"
+    assert checkout.make("stop") == "Nothing is running.\n"
 
 
 def test_clean_leaves_no_file(checkout: Checkout, pristine: set[str], printed: str) -> None:
