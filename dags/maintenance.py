@@ -3,9 +3,9 @@
 
 Runs once a day for all accounts.
 
-* Runs and jobs that are older than an account's `audit_retention_days` (30 by default) are
-  removed from the audit, together with what is known of records that were deleted before then. The newest run
-  of each sync type stays, and so does everything that says who may not be mailed.
+* Runs and jobs older than an account's `audit_retention_days` (30 by default) are removed from the
+  audit, together with what is known of records that were deleted before then. The newest run of
+  each sync type stays, and so does everything that says who may not be mailed.
 * Staged files of runs that ended more than a day ago are deleted. A run that is in progress or
   awaits approval keeps its files.
 
