@@ -109,9 +109,7 @@ def merge(work: Work) -> Reply:
 
 def _move_children(work: Work, table: Table, source: str, target: str) -> None:
     for relationship in work.catalogue.one_to_many:
-        if relationship.referenced != table.name or relationship.column == "masterid":
-            continue
-        if relationship.referencing == "listmember":
+        if relationship.referenced != table.name or relationship.cascade["Merge"] == "NoCascade":
             continue
         child = work.table(relationship.referencing)
         rows = work.connection.execute(

@@ -170,9 +170,8 @@ def run_batch(
             reply = run(item.call)
         written.append(section(boundary, reply))
         if reply.status >= 400 and not carry_on:
-            # "The error for that request will be returned for the batch request": the failing
-            # item only, also when it is not the first (assumed).
-            written, status = [section(boundary, reply)], reply.status
+            # What was done before stays done, and its answers come along.
+            status = reply.status
             break
     body = b"".join(written) + f"--{boundary}--\r\n".encode()
     headers = {"Content-Type": f"multipart/mixed; boundary={boundary}", "OData-Version": "4.0"}

@@ -16,10 +16,10 @@ from sandbox.dynamics.errors import (
 )
 from sandbox.dynamics.messages import Reply, empty_reply, json_reply
 from sandbox.dynamics.model import Table
-from sandbox.dynamics.operations import update_target, upsert_target
+from sandbox.dynamics.operations import row_to_update, upsert_target
 from sandbox.dynamics.paths import parse_path
 from sandbox.dynamics.work import Work
-from sandbox.dynamics.writing import create
+from sandbox.dynamics.writing import create, update
 
 ACTIONS = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 
@@ -43,9 +43,8 @@ def run(work: Work, table: Table, action: str) -> Reply:
     refused = work.context.rows_refused(len(targets))
     if action == "CreateMultiple":
         return _created(work, table, targets, refused)
-    write = update_target if action == "UpdateMultiple" else upsert_target
-    for body, address in _accepted(targets, refused):
-        write(work, table, body, address)
+    write = _update if action == "UpdateMultiple" else _upsert
+    write(work, table, _accepted(targets, refused))
     return empty_reply()
 
 
@@ -56,6 +55,25 @@ def _created(work: Work, table: Table, targets: list[Target], refused: frozenset
     ids = [create(work, table, body) for body, _ in _accepted(targets, refused)]
     context = f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"
     return json_reply({"@odata.context": context, "Ids": ids})
+
+
+def _update(work: Work, table: Table, targets: Iterator[Target]) -> None:
+    """Change rows; the first target of a row counts, others are ignored (PAD bulk-operations)."""
+    changed: set[str] = set()
+    for body, address in targets:
+        row_id = row_to_update(work, table, body, address)
+        if row_id not in changed:
+            update(work, table, row_id, body)
+        changed.add(row_id)
+
+
+def _upsert(work: Work, table: Table, targets: Iterator[Target]) -> None:
+    written: set[str] = set()
+    for body, address in targets:
+        row_id = upsert_target(work, table, body, address)
+        if row_id in written:  # status and code assumed
+            raise VendorError(412, "0x80040237", "Cannot insert duplicate key.")
+        written.add(row_id)
 
 
 def _accepted(targets: list[Target], refused: frozenset[int]) -> Iterator[Target]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.dynamics.conditions import Condition, Place
+from sandbox.dynamics.deleting import delete
 from sandbox.dynamics.errors import VendorError, query_error, type_name, unresolved_action
 from sandbox.dynamics.fetchxml import condition
 from sandbox.dynamics.lists import delete_listmember
@@ -16,7 +17,6 @@ from sandbox.dynamics.messages import Reply, json_reply
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import Work
-from sandbox.dynamics.writing import delete
 
 # Operators of a QueryExpression by the name that FetchXML has for them.
 _OPERATORS = {

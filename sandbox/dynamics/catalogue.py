@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import asdict
 from functools import cache, cached_property
 
-from sandbox.dynamics import storage
+from sandbox.dynamics import cascades, storage
 from sandbox.dynamics.model import Column, ManyToMany, Navigation, OneToMany, Table, stable_id
 from sandbox.dynamics.tables_marketing import COLLECTIONS, MANY_TO_MANY
 from sandbox.dynamics.tables_system import BUILT_IN
@@ -87,6 +87,7 @@ def _relationship(table: Table, column: Column, target: str) -> OneToMany:
         column=column.name,
         single_navigation=column.navigation(target),
         collection_navigation=name,
+        cascade=cascades.of_relationship(name, column),
         custom=column.custom,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dynamics import storage
+from sandbox.dynamics import cascades, storage
 from sandbox.dynamics.catalogue import (
     forget_relationship,
     forget_table,
@@ -175,8 +175,14 @@ def _relationship_of(work: Work, predicate: str) -> OneToMany | ManyToMany:
 
 
 def replace_relationship(work: Work, key: str) -> Reply:
-    """Answer `PUT RelationshipDefinitions(key)`; what can be changed of one is not kept here."""
-    _relationship_of(work, key)
+    """Answer `PUT RelationshipDefinitions(key)`: how a custom lookup cascades."""
+    found = _relationship_of(work, key)
+    given = definition(work).get("CascadeConfiguration")
+    if isinstance(found, OneToMany) and found.custom:
+        table = work.table(found.referencing)
+        cascade = cascades.changed(found.cascade, given)
+        column = replace(table.by_name[found.column], cascade=cascade)
+        save_table(work.connection, replace(table, columns=replace_named(table.columns, column)))
     return empty_reply()
 
 

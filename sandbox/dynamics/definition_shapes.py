@@ -10,6 +10,7 @@ from sandbox.dynamics.work import Work
 
 _OBJECTS = {
     *("DisplayName", "DisplayCollectionName", "Description", "Lookup"),
+    "CascadeConfiguration",
     *("OptionSet", "TrueOption", "FalseOption", "DateTimeBehavior"),
 }
 _LISTS: Mapping[str, type] = {

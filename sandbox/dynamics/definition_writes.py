@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dynamics import storage
+from sandbox.dynamics import cascades, storage
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
@@ -352,6 +352,7 @@ def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
         targets=(target.name,),
         navigations=(navigation,),
         relationship=relationship,
+        cascade=cascades.new(body.get("CascadeConfiguration")),
         required=str(managed_value(lookup, "RequiredLevel", "None")),
         custom=True,
         metadata_id=new_guid(),

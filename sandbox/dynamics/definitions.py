@@ -254,6 +254,11 @@ def one_to_many_json(relationship: OneToMany, catalogue: Catalogue) -> Json:
         "ReferencingEntity": relationship.referencing,
         "ReferencingAttribute": relationship.column,
         "ReferencingEntityNavigationPropertyName": relationship.single_navigation,
+        "CascadeConfiguration": {
+            **relationship.cascade,
+            "Archive": "NoCascade",
+            "RollupView": "NoCascade",
+        },
     }
 
 

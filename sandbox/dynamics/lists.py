@@ -82,7 +82,7 @@ def _insert(work: Work, list_id: str, target: str, member_id: str, row_id: str) 
             target,
             list_id,
             target,
-            work.table(target).type_code,
+            target,
             work.now_text,
             work.now_text,
             USER_ID,
@@ -140,14 +140,6 @@ def _bury(work: Work, list_id: str, member_ids: list[str]) -> None:
             "UPDATE list SET membercount = membercount - ? WHERE listid = ?",
             (len(member_ids), list_id),
         )
-
-
-def create_listmember(work: Work, values: dict[str, Any]) -> str:
-    """Carry out `POST listmembers`, from values that are already read."""
-    if values.get("listid") is None or values.get("entityid") is None:
-        raise VendorError(400, "0x80040200", "Required fields 'listid', 'entityid' are missing")
-    member = (values["entityid__type"], values["entityid"])
-    return add_members(work, values["listid"], [member])[0]
 
 
 def delete_listmember(work: Work, member_id: str) -> None:

@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import Any, Self
 
 LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
+Cascade = dict[str, str]
+"""What an act on a row does to the rows that point at it, by act: Assign, Delete, Merge, …"""
+
 OPTION_TYPES = frozenset({"Picklist", "State", "Status"})
 
 _EDM = {
@@ -58,6 +61,7 @@ class Column:
         navigations: For a lookup, the navigation property per target; none for one that is not
             of a relationship.
         relationship: For a custom lookup, the schema name of its relationship.
+        cascade: For a custom lookup, what its relationship does to the rows that have it.
         date_only: For DateTime: no time of day.
         required: None, Recommended, ApplicationRequired or SystemRequired.
         creatable: Whether a create may set it; a value sent all the same is ignored (assumed).
@@ -74,6 +78,7 @@ class Column:
     targets: tuple[str, ...] = ()
     navigations: tuple[str, ...] = ()
     relationship: str = ""
+    cascade: Cascade = field(default_factory=dict)
     date_only: bool = False
     format: str = ""
     required: str = "None"
@@ -238,6 +243,7 @@ class OneToMany:
     column: str
     single_navigation: str
     collection_navigation: str
+    cascade: Cascade
     custom: bool = False
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.dynamics import reading, records
+from sandbox.dynamics.deleting import delete
 from sandbox.dynamics.errors import (
     VendorError,
     key_not_found,
@@ -13,22 +14,17 @@ from sandbox.dynamics.errors import (
     payload_error,
     wrong_verb,
 )
-from sandbox.dynamics.lists import create_listmember, delete_listmember
+from sandbox.dynamics.lists import delete_listmember
 from sandbox.dynamics.messages import Call, Reply, applied, empty_reply
 from sandbox.dynamics.model import Table
-from sandbox.dynamics.payload import read_change
 from sandbox.dynamics.work import Work
-from sandbox.dynamics.writing import create, delete, id_in_body, update
+from sandbox.dynamics.writing import create, id_in_body, update
 
 
 def post(work: Work, table: Table) -> Reply:
     """Answer POST of an entity set: create."""
     body = work.call.json()
-    if table.name == "listmember":
-        values = read_change(work, table, body, creating=True).values
-        row_id = create_listmember(work, values)
-    else:
-        row_id = create(work, table, body)
+    row_id = create(work, table, body)
     return _written(work, table, row_id, work.address(table, row_id), created=True)
 
 
@@ -108,8 +104,8 @@ def _set_column(work: Work, table: Table, key: str, name: str, value: Any) -> Re
     return empty_reply()
 
 
-def upsert_target(work: Work, table: Table, body: Mapping[str, Any], address: str | None) -> None:
-    """Create or change one row of an UpsertMultiple.
+def upsert_target(work: Work, table: Table, body: Mapping[str, Any], address: str | None) -> str:
+    """Create or change one row of an UpsertMultiple; return its id.
 
     Args:
         work: The request's surroundings, in a write transaction.
@@ -124,29 +120,31 @@ def upsert_target(work: Work, table: Table, body: Mapping[str, Any], address: st
         row_id = id_in_body(table, body)
         if row_id is not None and records.exists(work, table, row_id):
             update(work, table, row_id, body)
-        else:
-            create(work, table, body)
-        return
+            return row_id
+        return create(work, table, body)
     found = records.find(work, table, address)
     if found.row_id is not None:
         given = {name: value for name, value in body.items() if name not in found.key}
         update(work, table, found.row_id, given)
-        return
+        return found.row_id
     if set(found.key) & set(body):
         # Stricter than a PATCH by key (PowerPlatform-DataverseClient-Python PR #127).
         raise VendorError(400, "0x80040216", "An unexpected error occurred.")
-    create(work, table, body, row_id=found.given_id, key=found.key)
+    return create(work, table, body, row_id=found.given_id, key=found.key)
 
 
-def update_target(work: Work, table: Table, body: Mapping[str, Any], address: str | None) -> None:
-    """Change one row of an UpdateMultiple; it is named by its primary key."""
+def row_to_update(work: Work, table: Table, body: Mapping[str, Any], address: str | None) -> str:
+    """Return which row a target of an UpdateMultiple names, by primary key or by `@odata.id`.
+
+    Raises:
+        VendorError: It names no row.
+    """
     if address is not None:
-        update(work, table, records.existing(work, table, address), body)
-        return
+        return records.existing(work, table, address)
     row_id = id_in_body(table, body)
     if row_id is None:
         raise key_not_found(table.name)
-    update(work, table, row_id, body)
+    return row_id
 
 
 def is_write(call: Call) -> bool:

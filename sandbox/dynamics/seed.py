@@ -27,7 +27,8 @@ from sandbox.population import Company, CrmSide, Person
 from sandbox.vendor import VendorContext
 
 APPLICATION_ID = "00000000-0000-0000-0000-00000000b0b0"
-BULK_MESSAGES = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
+# UpsertMultiple is no event, so that no filter names it: it goes where these two go.
+BULK_MESSAGES = ("CreateMultiple", "UpdateMultiple")
 
 _LONDON = (
     '<fetch><entity name="contact"><attribute name="contactid" /><filter>'
@@ -232,7 +233,7 @@ class _PeopleWriter:
             "entityid__type": entity,
             "listid": list_id(name),
             "entitytype": entity,
-            "entityidtypecode": {"account": 1, "contact": 2, "lead": 4}[entity],
+            "entityidtypecode": entity,
             "createdon": when,
             "modifiedon": when,
             "createdby": USER_ID,

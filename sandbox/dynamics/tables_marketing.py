@@ -22,6 +22,8 @@ from sandbox.dynamics.columns import (
 )
 from sandbox.dynamics.model import Column, ManyToMany
 
+MEMBERS = ("account", "contact", "lead")
+
 LIST = table(
     "list",
     "lists",
@@ -67,11 +69,13 @@ LISTMEMBER = table(
     "name",
     4301,
     (
-        text("name", 100, **READ_ONLY),
-        lookup("entityid", "account", "contact", "lead", required="SystemRequired"),
-        lookup("listid", "list", required="SystemRequired"),
-        Column("entitytype", "EntityName", creatable=False, updatable=False),
-        number("entityidtypecode", **READ_ONLY),
+        text("name", 100, required="ApplicationRequired", updatable=False),
+        # No relationship goes with these two: nothing can be bound to them, or expanded by them.
+        # People join by the list's actions, or by its association with them.
+        lookup("entityid", *MEMBERS, navigations=(), required="SystemRequired"),
+        lookup("listid", "list", navigations=(), required="SystemRequired"),
+        Column("entitytype", "EntityName", required="SystemRequired", updatable=False),
+        Column("entityidtypecode", "EntityName", updatable=False),
         number("importsequencenumber", updatable=False),
         *audit(),
         lookup("createdby", "systemuser", **READ_ONLY),
@@ -262,9 +266,7 @@ def _campaign_list(name: str, other: str, other_id: str) -> ManyToMany:
 
 
 MANY_TO_MANY = (
-    _membership("contact"),
-    _membership("lead"),
-    _membership("account"),
+    *(_membership(member) for member in MEMBERS),
     _campaign_list("campaignlist_association", "campaign", "campaignid"),
     _campaign_list("campaignactivitylist_association", "campaignactivity", "activityid"),
 )

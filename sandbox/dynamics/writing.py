@@ -1,4 +1,4 @@
-"""Creating, changing and deleting rows, with what the vendor fills in and checks itself."""
+"""Creating and changing rows, with what the vendor fills in and checks itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sandbox.dynamics import records, storage
 from sandbox.dynamics.errors import (
     VendorError,
     duplicate_key,
-    not_found,
     payload_error,
     wrong_verb,
 )
@@ -218,28 +217,6 @@ def set_values(work: Work, table: Table, row_id: str, values: dict[str, Any]) ->
     work.context.calls.wrote(1)
 
 
-def delete(work: Work, table: Table, row_id: str) -> None:
-    """Delete a row, its memberships, and what points at it.
-
-    Raises:
-        VendorError: There is no such row.
-    """
-    if not records.exists(work, table, row_id):
-        raise not_found(table.name, row_id)
-    _remove_memberships(work, table, row_id)
-    _clear_lookups(work, table, row_id)
-    for through in work.catalogue.many_to_many:
-        for side, column in (
-            (through.first, through.first_column),
-            (through.second, through.second_column),
-        ):
-            if side == table.name and not through.only:
-                work.connection.execute(
-                    f'DELETE FROM "{through.intersect}" WHERE {column} = ?', (row_id,)
-                )
-    bury(work, table, [row_id])
-
-
 def bury(work: Work, table: Table, row_ids: list[str]) -> None:
     """Delete rows and leave a tombstone of each for change tracking."""
     first = storage.next_versions(work.connection, len(row_ids))
@@ -251,40 +228,6 @@ def bury(work: Work, table: Table, row_ids: list[str]) -> None:
         [(table.name, one, first + offset) for offset, one in enumerate(row_ids)],
     )
     work.context.calls.wrote(len(row_ids))
-
-
-def _remove_memberships(work: Work, table: Table, row_id: str) -> None:
-    if table.name == "list":
-        condition: tuple[str, tuple[str, ...]] = ("listid = ?", (row_id,))
-    elif table.name in {"contact", "lead", "account"}:
-        condition = ("entityid = ?", (row_id,))
-    else:
-        return
-    rows = work.connection.execute(
-        f"SELECT listmemberid, listid FROM listmember WHERE {condition[0]}", condition[1]
-    ).fetchall()
-    if not rows:
-        return
-    bury(work, work.table("listmember"), [row[0] for row in rows])
-    work.connection.executemany(
-        "UPDATE list SET membercount = membercount - 1 WHERE listid = ?",
-        [(row[1],) for row in rows],
-    )
-
-
-def _clear_lookups(work: Work, table: Table, row_id: str) -> None:
-    # Referential behaviour is taken to be "remove link" throughout (assumed).
-    for relationship in work.catalogue.one_to_many:
-        if relationship.referenced == table.name and relationship.referencing != "listmember":
-            referencing = work.table(relationship.referencing)
-            column = referencing.by_name[relationship.column]
-            found = work.connection.execute(
-                f'SELECT {referencing.primary_id} FROM "{referencing.name}"'
-                f" WHERE {column.name} = ?",
-                (row_id,),
-            ).fetchall()
-            for (owner,) in found:
-                point(work, referencing, owner, column.name, None)
 
 
 def id_in_body(table: Table, body: Mapping[str, Any]) -> str | None:

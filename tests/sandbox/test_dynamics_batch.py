@@ -57,8 +57,8 @@ def test_a_batch_stops_at_its_first_error_unless_told_to_go_on(api: DynamicsApi)
     ]
     answer = api.batch(*parts)
     assert answer.status_code == 400
-    (only,) = items(answer)
-    assert (only.status, only.code) == (400, "0x80044331")
+    done, failed = items(answer)
+    assert (done.status, failed.status, failed.code) == (204, 400, "0x80044331")
     assert _names(api) == ["A"]
     answer = api.batch(*parts, Prefer="odata.continue-on-error")
     assert answer.status_code == 200
@@ -88,6 +88,9 @@ def test_a_change_set_is_all_or_nothing_and_refers_to_its_own_rows(api: Dynamics
     answer = api.batch(change_set(good, bad), other, Prefer="odata.continue-on-error")
     assert [item.status for item in items(answer)] == [400, 204]
     assert _names(api) == ["A", "C"]
+    done, failed = items(api.batch(other, change_set(good, bad), other))
+    assert (done.status, failed.code) == (204, "0x80044331")
+    assert _names(api) == ["A", "C", "C"]
     (failed,) = items(api.batch(change_set(contact)))
     assert "'$1' does not exist in the batch context" in failed.body
 
@@ -177,6 +180,24 @@ def test_upsert_multiple_by_key(sandbox: SandboxServer, api: DynamicsApi) -> Non
     )
 
 
+def test_a_row_that_comes_twice_in_a_bulk_message(sandbox: SandboxServer, api: DynamicsApi) -> None:
+    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "bw_externalid")
+    contact = api.create("contacts", lastname="A", bw_externalid="a-1")
+    twice = _targets(
+        {"contactid": contact, "lastname": "B"},
+        {"@odata.id": f"contacts({contact})", "lastname": "C", "jobtitle": "Cook"},
+    )
+    assert api.send("POST", f"{BULK}UpdateMultiple", twice).status_code == 204
+    row = api.get(f"contacts({contact})").json()
+    assert (row["lastname"], row["jobtitle"]) == ("B", None), "the first target counts"
+    for keys in (("a-1", "A-1"), ("new", "New")):
+        targets = ({"@odata.id": f"contacts(bw_externalid='{k}')", "lastname": k} for k in keys)
+        answer = api.send("POST", f"{BULK}UpsertMultiple", _targets(*targets))
+        assert error_of(answer) == (412, "0x80040237")
+    assert _names(api) == ["B"], "all of it is undone"
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -199,8 +220,9 @@ def test_the_tables_that_take_bulk_messages_can_be_asked_for(api: DynamicsApi) -
         query = f"sdkmessagefilters?$select=sdkmessagefilterid&$filter={condition}"
         return bool(api.rows(query))
 
-    assert available("contact", "UpsertMultiple")
+    assert available("contact", "UpdateMultiple")
     assert available("list", "CreateMultiple")
+    assert not available("contact", "UpsertMultiple"), "it is no event, though it works"
     assert not available("listmember", "CreateMultiple")
     refused = api.send("POST", f"{BULK}DeleteMultiple", _targets())
     assert "DeleteMultiple has not yet been implemented." in refused.text

@@ -72,17 +72,38 @@ def test_members_join_and_leave_by_association_and_listmember(api: DynamicsApi) 
         assert _members(api, some) == [ann]
         assert api.send("DELETE", leave).status_code == 204
         assert _members(api, some) == []
-    member = api.create(
-        "listmembers",
-        **{
-            "listid@odata.bind": f"/lists({some})",
-            "entityid_contact@odata.bind": f"/contacts({ann})",
-        },
-    )
-    assert _members(api, some) == [ann]
+    api.send("POST", f"{collection}/$ref", reference)
+    (row,) = api.rows("listmembers?$select=listmemberid")
+    member = row["listmemberid"]
     assert api.send("PATCH", f"listmembers({member})", {}).status_code == 405
     assert api.send("DELETE", f"listmembers({member})").status_code == 204
     assert _members(api, some) == []
+
+
+def test_a_membership_has_no_relationships(api: DynamicsApi) -> None:
+    some, ann = _list(api), api.create("contacts", lastname="Ann")
+    api.send("POST", "AddListMembersList", _body(some, ann))
+    for bind in (
+        f"listid@odata.bind=/lists({some})",
+        f"entityid_contact@odata.bind=/contacts({ann})",
+    ):
+        name, _, address = bind.rpartition("=")
+        answer = api.send("POST", "listmembers", {"entitytype": "contact", name: address})
+        assert error_of(answer) == (400, "0x80048d19")
+        assert "undeclared property" in answer.text
+    assert error_of(api.send("POST", "listmembers", {"name": "Ann"})) == (400, "0x80040200")
+    for query in ("$expand=listid", "$filter=entityid_contact/lastname eq 'Ann'"):
+        assert error_of(api.get(f"listmembers?{query}"))[0] == 400
+    path = "EntityDefinitions(LogicalName='listmember')"
+    names = {row["ReferencingAttribute"] for row in api.rows(f"{path}/ManyToOneRelationships")}
+    assert names == {"createdby", "modifiedby"}
+    annotated = {"Prefer": 'odata.include-annotations="*"'}
+    (row,) = api.rows("listmembers", **annotated)
+    assert row["_entityid_value@Microsoft.Dynamics.CRM.lookuplogicalname"] == "contact"
+    assert (row["entitytype"], row["entityidtypecode"]) == ("contact", "contact")
+    columns = {row["LogicalName"]: row for row in api.rows(f"{path}/Attributes")}
+    assert columns["entityidtypecode"]["AttributeType"] == "EntityName"
+    assert columns["entitytype"]["RequiredLevel"]["Value"] == "SystemRequired"
 
 
 def test_a_deleted_person_leaves_every_list(api: DynamicsApi) -> None:

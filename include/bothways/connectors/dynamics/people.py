@@ -168,19 +168,20 @@ class People:
             transient=True,
         )
         found = {
-            seq: replace(verdicts[seq], record_id=ids[keys[seq]]) if keys[seq] in ids else lost
-            for seq in written
+            seq: replace(verdicts[seq], record_id=ids[key]) if key in ids else lost
+            for seq, key in ((seq, keys[seq].lower()) for seq in written)
         }
         return {**verdicts, **found}
 
     def _ids(self, table: PersonTable, keys: Iterable[str]) -> dict[str, str]:
+        """Return ids by key in lower case: the vendor finds a key without regard to case."""
         column = self._names.external_id
         paths = [
             query(table.entity_set, select=(table.id, column), where=one_of(column, group))
             for group in chunks(list(keys))
         ]
         return {
-            row[column]: row[table.id]
+            str(row[column]).lower(): row[table.id]
             for body in self._client.queries(paths)
             for row in rows_of(body)
         }

@@ -221,8 +221,10 @@ def _rounds(writes: Iterable[Write]) -> list[list[Write]]:
     rounds: defaultdict[int, list[Write]] = defaultdict(list)
     times: defaultdict[str, int] = defaultdict(int)
     for write in writes:
-        rounds[times[write.record]].append(write)
-        times[write.record] += 1
+        # The vendor compares keys without regard to case, and refuses one that comes twice.
+        record = write.record.lower()
+        rounds[times[record]].append(write)
+        times[record] += 1
     return [rounds[number] for number in sorted(rounds)]
 
 

@@ -41,6 +41,26 @@ def test_a_thousand_people_are_one_write_and_one_read(
     assert not created["donotbulkemail"]
 
 
+def test_two_keys_that_the_vendor_takes_for_one_are_one_record(
+    connector: DynamicsConnector, sandbox: SandboxServer
+) -> None:
+    keys = ("dd-1", "dd-2", "DD-1")
+    results = connector.write_contacts(operations("create", ({"key": key} for key in keys)))
+    assert set(results["outcome"]) == {"written"}
+    first, second, third = results.sort_values("seq")["record_id"]
+    assert first == third != second
+    assert set(_stored(sandbox)) == {"dd-1", "dd-2"}
+
+
+def test_upserts_in_bulk_are_known_though_no_message_filter_names_them(
+    connector: DynamicsConnector,
+) -> None:
+    assert {("UpsertMultiple", table) for table in ("contact", "lead", "bw_suppression")} <= (
+        connector._environment.bulk
+    )
+    assert ("UpsertMultiple", "listmember") not in connector._environment.bulk
+
+
 @pytest.mark.parametrize("share", [{"after_write": 0.5}, {"share": {"cut": 0.3, "502": 0.2}}])
 def test_lost_answers_never_double_a_person(
     connector: DynamicsConnector, sandbox: SandboxServer, share: dict[str, object]

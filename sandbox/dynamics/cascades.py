@@ -1,0 +1,89 @@
+"""What becomes of the rows that point at a row: the CascadeConfiguration of relationships.
+
+PAD configure-entity-relationship-cascading-behavior; for the vendor's own relationships the
+reference of its tables (CE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sandbox.dynamics.errors import VendorError
+from sandbox.dynamics.model import Cascade, Column
+
+_SPREADING = ("Assign", "Reparent", "Share", "Unshare")
+_ALLOWED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(_SPREADING, ("Active", "Cascade", "NoCascade", "UserOwned")),
+    "Delete": ("Cascade", "RemoveLink", "Restrict"),
+    "Merge": ("Cascade", "NoCascade"),
+}
+
+
+def _configured(*, spread: str, delete: str, merge: str) -> Cascade:
+    return {**dict.fromkeys(_SPREADING, spread), "Delete": delete, "Merge": merge}
+
+
+_NONE = _configured(spread="NoCascade", delete="NoCascade", merge="NoCascade")
+_REFERENTIAL = _configured(spread="NoCascade", delete="RemoveLink", merge="Cascade")
+_RESTRICTING = _configured(spread="NoCascade", delete="Restrict", merge="NoCascade")
+_PARENTAL = _configured(spread="Cascade", delete="Cascade", merge="Cascade")
+_OF_ACTIVITIES = _configured(spread="Cascade", delete="Cascade", merge="NoCascade")
+_HIERARCHICAL = _configured(spread="Cascade", delete="RemoveLink", merge="Cascade")
+_MASTER = _configured(spread="NoCascade", delete="RemoveLink", merge="NoCascade")
+
+_BY_NAME: Mapping[str, Cascade] = {
+    "Campaign_CampaignActivities": _OF_ACTIVITIES,
+    "Campaign_CampaignResponses": _OF_ACTIVITIES,
+    "account_parent_account": _HIERARCHICAL,
+    "contact_customer_accounts": _PARENTAL,
+    "contact_customer_contacts": _HIERARCHICAL,
+    "lead_customer_accounts": _PARENTAL,
+    "lead_customer_contacts": _PARENTAL,
+    "opportunity_customer_accounts": _PARENTAL,
+    "opportunity_customer_contacts": _PARENTAL,
+}
+_BY_COLUMN: Mapping[str, Cascade] = {
+    **dict.fromkeys(("createdby", "modifiedby", "ownerid"), _NONE),
+    **dict.fromkeys(("owningbusinessunit", "transactioncurrencyid"), _RESTRICTING),
+    "masterid": _MASTER,
+}
+
+
+def of_relationship(name: str, column: Column) -> Cascade:
+    """Return the behaviour of a relationship.
+
+    A custom one has its own; what it has without a CascadeConfiguration is not documented
+    (assumed: referential).
+    """
+    own = column.cascade or _BY_NAME.get(name) or _BY_COLUMN.get(column.name)
+    return _REFERENTIAL if own is None else own
+
+
+def changed(before: Cascade, given: object) -> Cascade:
+    """Return a behaviour after a request that names some of its parts.
+
+    Raises:
+        VendorError: A part has a behaviour that there is not.
+    """
+    if given is None:
+        return before
+    if not isinstance(given, dict):
+        raise _invalid("CascadeConfiguration", given)
+    for name, value in given.items():
+        if name in _ALLOWED and value not in _ALLOWED[name]:
+            raise _invalid(name, value)
+    return {**before, **{name: given[name] for name in _ALLOWED if name in given}}
+
+
+def new(given: object) -> Cascade:
+    """Return the behaviour of a new custom relationship.
+
+    Raises:
+        VendorError: It cannot be.
+    """
+    return changed(_REFERENTIAL, given)
+
+
+def _invalid(name: str, value: object) -> VendorError:
+    # The code is that of an invalid cascade type; the text is assumed.
+    return VendorError(400, "0x80048204", f"The cascade '{value}' of '{name}' is not valid.")
