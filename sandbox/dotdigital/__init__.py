@@ -23,7 +23,9 @@ VENDOR = Vendor(
     endpoint=endpoint,
     settings={
         "limit_scheme": "tiered",  # or "hourly", the deprecated one
-        "lowCallRate": 600,
+        # Calls a minute. The lowest package ("Basic") has 35 in the low tier; 150 is what the
+        # vendor's page on limits shows. The other cells of its table are not known (assumed).
+        "lowCallRate": 150,
         "mediumCallRate": 3_000,
         "highCallRate": 6_000,
         "calls_per_hour": 2_000,
@@ -32,6 +34,9 @@ VENDOR = Vendor(
         "import_bytes": 50 * 1024 * 1024,
         "import_seconds": 0.2,
         "import_status": "Finished",  # what the next imports end as
+        # Who must confirm before being mailed: "some" new contacts, those written as verified
+        # double opt-ins, or "all" ("Enforce double opt-in for all signups").
+        "double_opt_in": "some",
     },
     notes=(
         f"Basic authentication: {USER} with the password {PASSWORD}.",

@@ -25,7 +25,7 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
 
     `unsubscribe` (with "list", the name of a list: from that list only), `bounce` (hard),
     `complain`, `suppress`, `resubscribe` (confirms a challenge or an opt-in; with "list", to it),
-    `delete`, and `return` (signs up through a form; a new contact if there is none).
+    `delete`, and `return` (signs up through a form and confirms; a new contact if there is none).
 
     Raises:
         ActRefused: No such act, contact or list.
@@ -49,7 +49,7 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sign_up(db: sqlite3.Connection, email: str, now: str) -> int:
     try:
-        return contacts.create(db, Change(email=values.email(email)), now)
+        return contacts.create(db, Change(email=values.email(email)), now, confirm=False)
     except Invalid as problem:
         raise ActRefused("Nobody can sign up with this address; give a valid one.") from problem
 

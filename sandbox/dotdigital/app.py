@@ -20,7 +20,7 @@ from sandbox.dotdigital import (
     v3_contacts,
     v3_jobs,
 )
-from sandbox.dotdigital.errors import ApiError
+from sandbox.dotdigital.errors import ApiError, too_many_calls
 from sandbox.dotdigital.limits import Gate
 from sandbox.vendor import VendorContext
 
@@ -65,8 +65,8 @@ def refuse(kind: str, request: Request) -> Response:
     if kind == "429":
         # assumed: no Retry-After, for none is documented; a reset that is near
         headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Scope": "lowCallRate"}
-        problem = {"message": "Too many requests. Wait until the limit resets."}
-        return JSONResponse(problem, 429, headers)
+        problem = too_many_calls(request.url.path)
+        return JSONResponse(problem.body, problem.status, headers)
     if kind == "502":
         return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", 502)
     if is_v2:

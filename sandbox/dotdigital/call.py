@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.dotdigital import errors, values
+from sandbox.dotdigital import contacts, errors, values
 from sandbox.dotdigital.errors import ApiError, Invalid
 from sandbox.dotdigital.jobs import settle
 from sandbox.dotdigital.limits import CALLS
@@ -40,6 +40,11 @@ class Call:
     def now(self) -> str:
         """The account's time, as it is stored."""
         return values.stamp(self.context.clock.now())
+
+    @property
+    def must_confirm(self) -> bool:
+        """Whether every new contact must confirm first."""
+        return contacts.must_confirm(self.context)
 
     def number(self, name: str, refusal: ApiError) -> int:
         """Return a number of the path.
@@ -152,6 +157,6 @@ def route(context: VendorContext, method: str, path: str, handler: Handler) -> R
 
 def _refusal(path: str, problem: Invalid) -> ApiError:
     if path.startswith("/v2"):
-        return errors.v2(problem.v2_code)
+        return errors.v2(problem.v2_code, problem.v2_text)
     is_id = problem.code in {"invalidEmail", "invalidMobileNumber"}
     return errors.v3(400, "invalidId" if is_id else problem.code, problem.description)

@@ -12,7 +12,8 @@ from typing import Any
 
 from sandbox.dotdigital import values
 from sandbox.dotdigital.errors import Invalid
-from sandbox.dotdigital.schema import MAILABLE
+from sandbox.dotdigital.schema import EVERYBODY, LAST_SUBSCRIBED, LISTED, MAILABLE
+from sandbox.vendor import VendorContext
 
 RESUBSCRIBABLE = ("unsubscribed", "suppressed")
 """Statuses that a resubscription lifts; for "suppressed" (by hand, not by a bounce) assumed."""
@@ -63,6 +64,21 @@ def find(db: sqlite3.Connection, identifier: str, value: Any) -> sqlite3.Row | N
     return row
 
 
+def on_list(db: sqlite3.Connection, list_id: int) -> str:
+    """Return the condition on the contacts `c` of a list.
+
+    assumed: who is suppressed by the account is no longer among a list's contacts.
+    """
+    listed = ", ".join(f"'{status}'" for status in LISTED)
+    row = db.execute("SELECT name FROM lists WHERE id = ?", (list_id,)).fetchone()
+    if row is not None and row["name"] == EVERYBODY:
+        return f"c.status IN ({listed})"
+    return (
+        f"c.status IN ({listed}) AND c.id IN"
+        f" (SELECT contact_id FROM members WHERE list_id = {list_id} AND status = 'subscribed')"
+    )
+
+
 def read_fields(db: sqlite3.Connection, given: dict[str, Any]) -> dict[str, Any]:
     """Return data fields with upper-case names and stored values.
 
@@ -94,13 +110,28 @@ def taken(db: sqlite3.Connection, change: Change, owner: int | None) -> tuple[st
     return None
 
 
-def create(db: sqlite3.Connection, change: Change, now: str) -> int:
-    """Insert a contact and return its id; the caller has checked that its identifiers are free."""
+def must_confirm(context: VendorContext) -> bool:
+    """Return whether the account has every new contact confirm first."""
+    return bool(context.settings["double_opt_in"] == "all")
+
+
+def create(db: sqlite3.Connection, change: Change, now: str, *, confirm: bool) -> int:
+    """Insert a contact and return its id; the caller has checked that its identifiers are free.
+
+    Args:
+        db: The transaction.
+        change: What the contact is.
+        now: The account's time.
+        confirm: Whether every new contact must confirm first.
+    """
     defaults = {
         row["name"]: json.loads(row["default_value"])
         for row in db.execute("SELECT * FROM data_fields WHERE default_value IS NOT NULL")
     }
+    status = _first_status(change, confirm=confirm)
     fields = {**defaults, **change.fields}
+    if status == "subscribed":
+        fields.setdefault(LAST_SUBSCRIBED, values.day(now))
     cursor = db.execute(
         "INSERT INTO contacts (email, email_key, mobile, email_type, opt_in, status, status_since,"
         " sms_status, whatsapp_status, fields, consent, created, updated)"
@@ -111,7 +142,7 @@ def create(db: sqlite3.Connection, change: Change, now: str) -> int:
             change.mobile,
             change.email_type or "Html",
             change.opt_in or "Single",  # assumed: the default opt-in of an API write
-            _first_status(change),
+            status,
             now,
             change.sms_status or "noSubscription",
             change.whatsapp_status or "noSubscription",
@@ -125,26 +156,37 @@ def create(db: sqlite3.Connection, change: Change, now: str) -> int:
     return contact
 
 
-def _first_status(change: Change) -> str:
+def _first_status(change: Change, *, confirm: bool) -> str:
     if change.email is None:
         return "noSubscription"
     if change.status in {"unsubscribed", "suppressed"}:
         return change.status
-    # DD3C optInType: a verified double opt-in waits for the person's confirmation.
-    return "pendingOptIn" if change.opt_in == "VerifiedDouble" else "subscribed"
+    # DD3C optInType: a verified double opt-in waits for the person's confirmation, and every new
+    # address where the account enforces it.
+    return "pendingOptIn" if confirm or change.opt_in == "VerifiedDouble" else "subscribed"
 
 
 def update(
-    db: sqlite3.Connection, row: sqlite3.Row, change: Change, now: str, merge: str = "overwrite"
+    db: sqlite3.Connection,
+    row: sqlite3.Row,
+    change: Change,
+    now: str,
+    merge: str = "overwrite",
+    *,
+    confirm: bool,
 ) -> None:
     """Merge a change into a contact.
 
     A status is written only if the change has one; `subscribed` on an unsubscribed contact
     resubscribes it silently unless a challenge is asked for (facts: Dotdigital 1.4, "Danger").
+    `confirm` is about a contact that gets its first address.
     """
     status = next_status(row["status"], change)
     if row["email"] is None and change.email is not None:
-        status = _first_status(change)
+        status = _first_status(change, confirm=confirm)
+    fields = _merged(json.loads(row["fields"]), change.fields, merge)
+    if status == "subscribed" != row["status"]:
+        fields[LAST_SUBSCRIBED] = values.day(now)
     email = row["email"] if change.email is None else change.email
     db.execute(
         "UPDATE contacts SET email = ?, email_key = ?, mobile = ?, email_type = ?, opt_in = ?,"
@@ -160,7 +202,7 @@ def update(
             row["status_since"] if status == row["status"] else now,
             change.sms_status or row["sms_status"],
             change.whatsapp_status or row["whatsapp_status"],
-            _dump(_merged(json.loads(row["fields"]), change.fields, merge)),
+            _dump(fields),
             now,
             row["id"],
         ),
@@ -231,15 +273,20 @@ def set_preferences(
 def set_status(db: sqlite3.Connection, contact: int, status: str, now: str) -> None:
     """Give a contact's e-mail channel a status; the time of an equal one stays."""
     db.execute(
-        "UPDATE contacts SET status = ?1, status_since = ?2, updated = ?2"
-        " WHERE id = ?3 AND status <> ?1",
-        (status, now, contact),
+        "UPDATE contacts SET status = ?1, status_since = ?2, updated = ?2, fields ="
+        " iif(?1 = 'subscribed', json_set(fields, ?4, ?5), fields) WHERE id = ?3 AND status <> ?1",
+        (status, now, contact, f"$.{LAST_SUBSCRIBED}", values.day(now)),
     )
 
 
 def clear(db: sqlite3.Connection, contact: int) -> None:
-    """Remove what a full replacement does not keep: fields, lists joined, preferences."""
-    db.execute("UPDATE contacts SET fields = '{}' WHERE id = ?", (contact,))
+    """Remove what a full replacement does not keep: fields, lists joined, preferences.
+
+    The time of the subscription is the vendor's own, and kept (assumed).
+    """
+    row = db.execute("SELECT fields FROM contacts WHERE id = ?", (contact,)).fetchone()
+    kept = {n: v for n, v in json.loads(row["fields"]).items() if n == LAST_SUBSCRIBED}
+    db.execute("UPDATE contacts SET fields = ? WHERE id = ?", (_dump(kept), contact))
     db.execute("DELETE FROM members WHERE contact_id = ? AND status = 'subscribed'", (contact,))
     db.execute("DELETE FROM opt_ins WHERE contact_id = ?", (contact,))
 

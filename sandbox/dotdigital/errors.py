@@ -26,13 +26,15 @@ class Invalid(Exception):
         code: v3's failure code.
         description: v3's description.
         v2_code: The code of the same refusal in v2.
+        v2_text: What v2 says before the code.
     """
 
-    def __init__(self, code: str, description: str, v2_code: str) -> None:
+    def __init__(self, code: str, description: str, v2_code: str, v2_text: str = "Error:") -> None:
         super().__init__(code)
         self.code = code
         self.description = description
         self.v2_code = v2_code
+        self.v2_text = v2_text
 
 
 def v2(code: str, text: str = "Error:") -> ApiError:
@@ -47,6 +49,19 @@ def v3(status: int, code: str, description: str, item: str = "", detail: str = "
     if item:
         body["details"] = [{"item": item, "description": detail}]
     return ApiError(status, body)
+
+
+def not_writable() -> ApiError:
+    """Return v2's refusal to write to one of the vendor's own lists."""
+    return v2("ERROR_ADDRESSBOOK_NOTWRITABLE", "Address book cannot be written to via the API.")
+
+
+def too_many_calls(path: str) -> ApiError:
+    """Return the refusal of a call beyond the limit; its words and v3's code are assumed."""
+    words = "Too many requests. Wait until the limit resets."
+    if path.startswith("/v2"):
+        return ApiError(429, {"message": words})
+    return v3(429, "tooManyRequests", words)
 
 
 def bad_json(description: str = "The request JSON is badly formed") -> ApiError:

@@ -47,6 +47,13 @@ def running(context: VendorContext, *kinds: str) -> int:
     return int(row[0]) if row else 0
 
 
+def requests(context: VendorContext, *kinds: str) -> list[Any]:
+    """Return the requests of the jobs of these kinds that are not done."""
+    marks = ", ".join("?" * len(kinds))
+    sql = f"SELECT request FROM jobs WHERE waiting AND kind IN ({marks})"
+    return [json.loads(row["request"]) for row in context.database.rows(sql, kinds)]
+
+
 def look(context: VendorContext, job: str, *kinds: str) -> tuple[bool, Any] | None:
     """Return whether a job is done and its answer, or None if there is no such job."""
     row = context.database.row("SELECT * FROM jobs WHERE id = ?", (job.lower(),))

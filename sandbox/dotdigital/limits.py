@@ -1,8 +1,8 @@
 """Who may call, and how often (facts: Dotdigital 1.1 and 1.3).
 
 Calls are counted per minute in four tiers. Which call belongs to which tier is assumed from the
-tiers' descriptions; the numbers are an account's own, so they are settings, and their defaults are
-assumed. The old scheme counts all calls of an hour together.
+tiers' descriptions: all that import or list much are in the low one. The numbers depend on the
+account's package, so they are settings. The old scheme counts all calls of an hour together.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.dotdigital.errors import too_many_calls
 from sandbox.vendor import VendorContext
 
 USER = "apiuser-sandbox@apiconnector.example"
@@ -27,8 +28,10 @@ _JOBS = r"/(contacts/v3|v2/contacts)/(import|delete|deletion)/|/v2/segments/refr
 _TIERS = (
     ("unlimited", re.compile(rf"GET ({_JOBS})")),
     ("lowCallRate", re.compile(r"\w+ /(contacts/v3|v2/contacts)/(import|delete)\b")),
-    ("lowCallRate", re.compile(r"GET /contacts/v3$|GET /v2/.*(-since/|/contacts$|/score$)")),
+    ("lowCallRate", re.compile(r"GET /contacts/v3$|GET /v2/(address-books|segments|contacts)$")),
+    ("lowCallRate", re.compile(r"GET /v2/.*(-since/|/contacts$|/score$|/(public|private)$)")),
     ("lowCallRate", re.compile(r"POST /v2/.*(/import|/delete|/delete-all|-collection)\b")),
+    ("lowCallRate", re.compile(r"PUT /v2/contacts/suppress-contacts$")),
     ("highCallRate", re.compile(r"GET ")),
 )
 CALLS = "dotdigital.calls"
@@ -91,8 +94,8 @@ class Gate:
             await send(message)
 
         if used > limit:
-            problem = {"message": "Too many requests. Wait until the limit resets."}
-            await JSONResponse(problem, 429)(scope, receive, send_limits)
+            problem = too_many_calls(scope["path"])
+            await JSONResponse(problem.body, problem.status)(scope, receive, send_limits)
         else:
             await self._app(scope, receive, send_limits)
 

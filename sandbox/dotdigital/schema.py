@@ -63,9 +63,19 @@ DATA_FIELDS = {
     "LEADRATING": "String",
     "VISITS": "Numeric",
     "VIP": "Boolean",
+    "LASTSUBSCRIBED": "Date",
 }
+LAST_SUBSCRIBED = "LASTSUBSCRIBED"
+"""The data field in which the vendor keeps when somebody last subscribed."""
+
 LISTS = ("Newsletter", "Product updates", "Webinar guests")
-PREFERENCES = ("Offers", "Events", "Surveys")
+EVERYBODY = "All Contacts"
+RESERVED = ("Test", EVERYBODY)
+"""Lists that every account has, and that cannot be written to; that they are listed is assumed."""
+
+PREFERENCES: dict[str, tuple[str, ...]] = {"Topics": ("Offers", "Events"), "Surveys": ()}
+"""Categories with their preferences; without any it is a preference itself."""
+
 SEGMENTS = {
     900_001: ("VIP customers", "json_extract(c.fields, '$.VIP') = 1"),
     900_002: ("Frequent visitors", "json_extract(c.fields, '$.VISITS') >= 100"),
@@ -73,7 +83,11 @@ SEGMENTS = {
 """Segments are made in the vendor's own pages only: two, each with its rule over contacts `c`."""
 
 MAILABLE = ("subscribed", "softBounced", "pendingOptIn")
-"""Statuses under which a contact is still in its lists; softBounced among them is assumed."""
+"""Statuses that an unsubscribe or a suppression ends; softBounced among them is assumed."""
+
+LISTED = ("subscribed", "softBounced")
+"""Statuses under which a contact is found by its lists. Whoever has to confirm first is added to
+them by that (support article 8198818); that softBounced is among them is assumed."""
 
 V2_STATUS = {
     "subscribed": "Subscribed",

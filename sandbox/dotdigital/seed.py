@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.dotdigital.schema import DATA_FIELDS, LISTS, PREFERENCES, SEGMENTS
-from sandbox.dotdigital.values import stamp
+from sandbox.dotdigital.schema import DATA_FIELDS, LISTS, PREFERENCES, RESERVED, SEGMENTS
+from sandbox.dotdigital.values import day, stamp
 from sandbox.population import Person, PlatformSide
 from sandbox.vendor import VendorContext
 
@@ -20,19 +21,30 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
             "INSERT INTO data_fields VALUES (?, ?, 'Public', NULL)", list(DATA_FIELDS.items())
         )
         db.executemany(
-            "INSERT INTO lists (name, visibility) VALUES (?, 'Private')", [(n,) for n in LISTS]
+            "INSERT INTO lists (name, visibility) VALUES (?, 'Private')",
+            [(name,) for name in (*LISTS, *RESERVED)],
         )
-        db.executemany(
-            "INSERT INTO preferences (public_name, private_name, is_public, is_preference,"
-            " category_id, created, modified) VALUES (?, ?, 1, 1, 0, ?, ?)",
-            [(name, name.lower(), now, now) for name in PREFERENCES],
-        )
+        for name, below in PREFERENCES.items():
+            category = _preference(db, name, 0, now, is_preference=not below)
+            for leaf in below:
+                _preference(db, leaf, category, now, is_preference=True)
         db.executemany(
             "INSERT INTO segments VALUES (?, ?, ?)",
             [(number, name, rule) for number, (name, rule) in SEGMENTS.items()],
         )
     for batch in people:
         _insert(context, batch)
+
+
+def _preference(
+    db: sqlite3.Connection, name: str, category: int, now: str, *, is_preference: bool
+) -> int:
+    cursor = db.execute(
+        "INSERT INTO preferences (public_name, private_name, is_public, is_preference,"
+        " category_id, created, modified) VALUES (?, ?, 1, ?, ?, ?, ?)",
+        (name, name.lower(), is_preference, category, now, now),
+    )
+    return int(cursor.lastrowid or 0)
 
 
 def _insert(context: VendorContext, batch: list[Person]) -> None:
@@ -87,5 +99,6 @@ def _fields(side: PlatformSide) -> dict[str, Any]:
         "LEADRATING": side.lead_rating,
         "VISITS": side.visits,
         "VIP": side.vip,
+        "LASTSUBSCRIBED": None if side.status == "pendingOptIn" else day(stamp(side.created)),
     }
     return {name: value for name, value in fields.items() if value not in {None, ""}}

@@ -31,16 +31,23 @@ def routes(context: VendorContext) -> list[Route]:
 
 
 def account_info(call: Call) -> Any:
-    """Return the account; `ApiEndpoint` is where its API is (facts: Dotdigital 1.1)."""
+    """Return the account as DD2R's example has it; `ApiEndpoint` is where its API is."""
     left = max(0, int(call.context.settings["calls_per_hour"]) - call.calls)
     properties = (
+        ("AvailableEmailSendsCredits", "Int", "100000"),
+        ("AvailableSmsSendsCredits", "Int", "0"),
+        ("PremiumWalletBalance", "Decimal", "0.00"),
+        ("ListManagedUsers", "String", "ada@sandbox.example, bob@sandbox.example"),
         ("Name", "String", "Sandbox"),
+        ("MainMobilePhoneNumber", "String", ""),
         ("MainEmail", "String", USER),
-        ("ApiEndpoint", "String", call.origin),
-        ("AvailableEmailSendsCredits", "Integer", "100000"),
-        ("ApiCallsInLastHour", "Integer", str(call.calls)),
-        ("ApiCallsRemaining", "Integer", str(left)),
         ("APILocale", "String", "en-GB"),
+        ("ApiCallsInLastHour", "Int", str(call.calls)),
+        ("ApiCallsRemaining", "Int", str(left)),
+        ("ApiEndpoint", "String", f"{call.origin}/"),
+        ("CurrencyCode", "String", "GBP"),
+        ("CampaignEmailMtaPool", "String", "Sandbox"),
+        ("ShowClock", "Boolean", "False"),
         ("TimeZoneIana", "String", "Europe/London"),
     )
     named = [{"name": name, "type": kind, "value": value} for name, kind, value in properties]

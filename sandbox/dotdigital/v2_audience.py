@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.dotdigital import errors, jobs, v2_contacts, values
+from sandbox.dotdigital import contacts, errors, jobs, v2_contacts, values
 from sandbox.dotdigital.call import Call, route
 from sandbox.dotdigital.schema import MAILABLE
 from sandbox.vendor import VendorContext
@@ -130,8 +130,9 @@ def scores_since(call: Call) -> Any:
 def scores_of_book(call: Call) -> Any:
     """Return a page of the scores of a list's contacts."""
     book = call.number("book", errors.v2("ERROR_ADDRESSBOOK_NOT_FOUND"))
-    where = "c.id IN (SELECT contact_id FROM members WHERE list_id = ? AND status = 'subscribed')"
-    return _scores(call, where, (book,))
+    with call.context.database.read() as db:
+        where = contacts.on_list(db, book)
+    return _scores(call, where, ())
 
 
 def get_score(call: Call) -> Any:

@@ -14,8 +14,14 @@ from sandbox.dotdigital.call import Call, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.vendor import VendorContext
 
-# v2's files do not name the fields of a consent; they are v3's, in any case (assumed).
-_FIELDS = ("text", "dateTimeConsented", "url", "ipAddress", "userAgent")
+_FIELDS = {
+    "TEXT": "text",
+    "DATETIMECONSENTED": "dateTimeConsented",
+    "URL": "url",
+    "IPADDRESS": "ipAddress",
+    "USERAGENT": "userAgent",
+}
+"""The fields of a consent (DD2R's examples), and what v3 calls them."""
 
 
 def routes(context: VendorContext) -> list[Route]:
@@ -77,10 +83,11 @@ def _consent(item: Any) -> dict[str, Any]:
     fields = item.get("fields") if isinstance(item, dict) else None
     if not isinstance(fields, list) or not all(isinstance(one, dict) for one in fields):
         raise errors.v2("ERROR_CONTACT_INVALID")
-    given = {str(one.get("key")).lower(): one.get("value") for one in fields}
-    if not given.keys() <= {name.lower() for name in _FIELDS}:
+    # assumed: like those of data fields, the names are read without regard to case
+    given = {str(one.get("key")).upper(): one.get("value") for one in fields}
+    if not given.keys() <= _FIELDS.keys():
         raise errors.v2("ERROR_CONTACT_INVALID")
-    return {name: given.get(name.lower()) for name in _FIELDS}
+    return {name: given.get(key) for key, name in _FIELDS.items()}
 
 
 def _read_with_preferences(call: Call, db: sqlite3.Connection) -> Change:
@@ -92,7 +99,7 @@ def _read_with_preferences(call: Call, db: sqlite3.Connection) -> Change:
 def _shown(db: sqlite3.Connection, contact: int) -> dict[str, Any]:
     row = db.execute("SELECT consent FROM contacts WHERE id = ?", (contact,)).fetchone()
     consents = [
-        {"id": None, "fields": [{"key": name, "value": one.get(name)} for name in _FIELDS]}
+        {"id": None, "fields": [{"key": k, "value": one.get(name)} for k, name in _FIELDS.items()]}
         for one in json.loads(row["consent"])
     ]
     return {"contact": v2_contacts.shown(db, contact), "consentFields": consents}

@@ -177,10 +177,10 @@ def write(call: Call, db: sqlite3.Connection, change: Change) -> int:
     row = contacts.find(db, "email", change.email)
     call.context.calls.wrote(1)
     if row is None:
-        return contacts.create(db, change, call.now)
+        return contacts.create(db, change, call.now, confirm=call.must_confirm)
     if row["status"] not in MAILABLE:
         raise errors.v2("ERROR_CONTACT_SUPPRESSED", "Contact is suppressed.")
-    contacts.update(db, row, change, call.now)
+    contacts.update(db, row, change, call.now, confirm=call.must_confirm)
     return int(row["id"])
 
 
@@ -199,7 +199,7 @@ def rewrite(call: Call, db: sqlite3.Connection, change: Change) -> int:
     row = in_path(call, db)
     if contacts.taken(db, change, row["id"]):
         raise errors.v2("ERROR_NON_UNIQUE_EMAIL")
-    contacts.update(db, row, change, call.now)
+    contacts.update(db, row, change, call.now, confirm=call.must_confirm)
     call.context.calls.wrote(1)
     return int(row["id"])
 

@@ -17,7 +17,7 @@ from sandbox.dotdigital import contacts, errors, jobs, v2_shape, values
 from sandbox.dotdigital.call import Call, is_id, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import ApiError, Invalid
-from sandbox.dotdigital.schema import MAILABLE, V2_STATUS
+from sandbox.dotdigital.schema import MAILABLE, RESERVED, V2_STATUS
 from sandbox.dotdigital.v3_jobs import IMPORTS
 from sandbox.vendor import VendorContext
 
@@ -103,9 +103,11 @@ def _file_rows(text: str) -> list[dict[str, Any]]:
 
 
 def _start(call: Call, rows: list[dict[str, Any]], books: list[int], merge: Any) -> Response:
-    known = {row["id"] for row in call.context.database.rows("SELECT id FROM lists")}
-    if not set(books) <= known:
+    known = {row["id"]: row["name"] for row in call.context.database.rows("SELECT * FROM lists")}
+    if not set(books) <= known.keys():
         raise errors.v2("ERROR_ADDRESSBOOK_NOT_FOUND")
+    if any(known[book] in RESERVED for book in books):
+        raise errors.not_writable()
     if jobs.running(call.context, *IMPORTS) >= call.context.settings["active_imports"]:
         raise errors.v2("ERROR_IMPORT_TOOMANYACTIVEIMPORTS")
     option = str(0 if merge is None else merge)
@@ -127,6 +129,7 @@ def _import(context: VendorContext, db: sqlite3.Connection, request: Any) -> dic
     if ending != "Finished":
         return {"status": ending, "report": dict.fromkeys(_COUNTERS, 0), "faults": []}
     now = values.stamp(context.clock.now())
+    confirm = contacts.must_confirm(context)
     counts: Counter[str] = Counter()
     faults: list[tuple[str, dict[str, Any]]] = []
     seen: set[str] = set()
@@ -134,7 +137,7 @@ def _import(context: VendorContext, db: sqlite3.Connection, request: Any) -> dic
     for number, row in enumerate(request["rows"]):
         verdict, reason = ("failures", "Failed") if number in struck else ("", "")
         if not verdict:
-            verdict, reason = _take(db, row, request, seen, now)
+            verdict, reason = _take(db, row, request, seen, now, confirm=confirm)
         counts[verdict] += 1
         if reason:
             faults.append((reason, row))
@@ -144,14 +147,20 @@ def _import(context: VendorContext, db: sqlite3.Connection, request: Any) -> dic
 
 
 def _take(
-    db: sqlite3.Connection, row: dict[str, Any], request: Any, seen: set[str], now: str
+    db: sqlite3.Connection,
+    row: dict[str, Any],
+    request: Any,
+    seen: set[str],
+    now: str,
+    *,
+    confirm: bool,
 ) -> tuple[str, str]:
     """Import one row; return the counter it belongs to and, for a fault, the reason."""
     try:
         change: Change = v2_shape.read(db, row)
     except (Invalid, ApiError) as problem:
-        code = getattr(problem, "v2_code", "")
-        return "invalidEntries", "InvalidEmail" if "EMAIL" in code else "InvalidEntry"
+        bad_email = getattr(problem, "code", "") == "invalidEmail"
+        return "invalidEntries", "InvalidEmail" if bad_email else "InvalidEntry"
     key = str(change.email).casefold()
     if key in seen:
         return "duplicateEmails", "Duplicate"
@@ -159,12 +168,12 @@ def _take(
     change.lists = list(request["books"])
     found = contacts.find(db, "email", change.email)
     if found is None:
-        contacts.create(db, change, now)
+        contacts.create(db, change, now, confirm=confirm)
         return "newContacts", ""
     if found["status"] not in MAILABLE:
         counter = _COUNTER_OF.get(found["status"], "globallySuppressed")
         return counter, V2_STATUS[found["status"]]
-    contacts.update(db, found, change, now, request["merge"])
+    contacts.update(db, found, change, now, request["merge"], confirm=confirm)
     return "updatedContacts", ""
 
 

@@ -8,21 +8,20 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.dotdigital import errors, jobs, v2_contacts, v2_shape
+from sandbox.dotdigital import contacts, errors, jobs, v2_contacts, v2_shape
 from sandbox.dotdigital.call import Call, is_id, is_number, route
-from sandbox.dotdigital.schema import MAILABLE
+from sandbox.dotdigital.schema import EVERYBODY, LISTED, MAILABLE, RESERVED
+from sandbox.dotdigital.v3_jobs import IMPORTS
 from sandbox.vendor import VendorContext
 
+_LISTED = ", ".join(f"'{status}'" for status in LISTED)
 _MAILABLE = ", ".join(f"'{status}'" for status in MAILABLE)
-# assumed: who is suppressed by the account is no longer among a list's contacts
-_MEMBERS = (
-    f"c.status IN ({_MAILABLE}) AND c.id IN"
-    " (SELECT contact_id FROM members WHERE list_id = ? AND status = 'subscribed')"
-)
 _SHOWN = (
-    "SELECT l.*, (SELECT count(*) FROM members m JOIN contacts c ON c.id = m.contact_id"
-    f" WHERE m.list_id = l.id AND m.status = 'subscribed' AND c.status IN ({_MAILABLE}))"
-    " AS contacts FROM lists l"
+    "SELECT l.*, CASE l.name"
+    f" WHEN '{EVERYBODY}' THEN (SELECT count(*) FROM contacts WHERE status IN ({_LISTED}))"
+    " ELSE (SELECT count(*) FROM members m JOIN contacts c ON c.id = m.contact_id"
+    f" WHERE m.list_id = l.id AND m.status = 'subscribed' AND c.status IN ({_LISTED}))"
+    " END AS contacts FROM lists l"
 )
 _REMOVAL = "v2 deletion"
 
@@ -103,6 +102,34 @@ def _in_path(call: Call, db: sqlite3.Connection) -> int:
     return book
 
 
+def _writable(call: Call, db: sqlite3.Connection) -> int:
+    """Return the id of the list in the path, which must not be one of the vendor's own."""
+    book = _in_path(call, db)
+    name = db.execute("SELECT name FROM lists WHERE id = ?", (book,)).fetchone()["name"]
+    if name in RESERVED:
+        raise errors.not_writable()
+    return book
+
+
+def _idle(call: Call, db: sqlite3.Connection) -> int:
+    """Return the id of a writable list that no job is working on.
+
+    assumed: a list is in use while people are removed from it or imported into it.
+    """
+    book = _writable(call, db)
+    for request in jobs.requests(call.context, _REMOVAL, *IMPORTS):
+        if book in _books(request):
+            raise errors.v2("ERROR_ADDRESSBOOK_IN_USE")
+    return book
+
+
+def _books(request: dict[str, Any]) -> set[int]:
+    """Return the lists that a job is about: of a removal, of a v2 import or of a v3 import."""
+    rows = [row for row in request.get("contacts") or () if isinstance(row, dict)]
+    of_rows = (row.get("lists") or () for row in rows)
+    return {request.get("book"), *request.get("books", ())}.union(*of_rows)
+
+
 def _shown(db: sqlite3.Connection, book: int) -> dict[str, Any]:
     return _shape(db.execute(f"{_SHOWN} WHERE l.id = ?", (book,)).fetchone())
 
@@ -120,8 +147,12 @@ def _read(call: Call, db: sqlite3.Connection, own: int | None) -> tuple[str, str
         raise errors.v2("ERROR_ADDRESSBOOK_INVALID")
     if visibility not in ("Private", "Public"):
         raise errors.v2("ERROR_ADDRESSBOOK_INVALID")
-    same = db.execute("SELECT id FROM lists WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
-    if same is not None and same["id"] != own:
+    same = db.execute(
+        "SELECT id FROM lists WHERE name = ?1 COLLATE NOCASE"
+        " UNION SELECT id FROM segments WHERE name = ?1 COLLATE NOCASE",
+        (name.strip(),),
+    ).fetchall()
+    if any(row["id"] != own for row in same):
         raise errors.v2("ERROR_ADDRESSBOOK_DUPLICATE")
     return name, visibility
 
@@ -139,7 +170,7 @@ def create(call: Call) -> Response:
 def update(call: Call) -> Any:
     """Rename a list or change its visibility."""
     with call.context.database.write() as db:
-        book = _in_path(call, db)
+        book = _writable(call, db)
         sql = "UPDATE lists SET name = ?, visibility = ? WHERE id = ?"
         db.execute(sql, (*_read(call, db, book), book))
         call.context.calls.wrote(1)
@@ -149,7 +180,7 @@ def update(call: Call) -> Any:
 def delete(call: Call) -> Response:
     """Delete a list; its contacts stay in the account."""
     with call.context.database.write() as db:
-        book = _in_path(call, db)
+        book = _idle(call, db)
         db.execute("DELETE FROM members WHERE list_id = ?", (book,))
         db.execute("DELETE FROM lists WHERE id = ?", (book,))
     call.context.calls.wrote(1)
@@ -167,7 +198,7 @@ def _of_book(call: Call) -> tuple[str, tuple[Any, ...]]:
             segment = db.execute(sql, (int(call.path["book"]),)).fetchone()
             if segment is not None:
                 return segment["rule"], ()
-        return _MEMBERS, (_in_path(call, db),)
+        return contacts.on_list(db, _in_path(call, db)), ()
 
 
 def get_members(call: Call) -> Any:
@@ -198,7 +229,7 @@ def unsubscribed_since(call: Call) -> Any:
 def add(call: Call) -> Any:
     """Add a contact to a list, creating or updating it by its address: 200."""
     with call.context.database.write() as db:
-        book = _in_path(call, db)
+        book = _writable(call, db)
         body = call.v2_object()
         row = v2_contacts.by_id_or_email(db, {"email": body.get("email")})
         sql = "SELECT status FROM members WHERE list_id = ? AND contact_id = ?"
@@ -224,7 +255,7 @@ def _removed_all(db: sqlite3.Connection, book: int) -> int:
 def remove(call: Call) -> Response:
     """Take a contact off a list: 204."""
     with call.context.database.write() as db:
-        book, row = _in_path(call, db), v2_contacts.in_path(call, db)
+        book, row = _writable(call, db), v2_contacts.in_path(call, db)
         call.context.calls.wrote(_removed(db, book, row["id"]))
     return Response(status_code=204)
 
@@ -232,7 +263,7 @@ def remove(call: Call) -> Response:
 def remove_all(call: Call) -> Response:
     """Take all contacts off a list: 204."""
     with call.context.database.write() as db:
-        call.context.calls.wrote(_removed_all(db, _in_path(call, db)))
+        call.context.calls.wrote(_removed_all(db, _idle(call, db)))
     return Response(status_code=204)
 
 
@@ -251,7 +282,7 @@ def start_removal_of_all(call: Call) -> Response:
 
 def _start(call: Call, ids: list[int] | None) -> Response:
     with call.context.database.read() as db:
-        request = {"book": _in_path(call, db), "contacts": ids}
+        request = {"book": _idle(call, db), "contacts": ids}
     job = jobs.start(call.context, _REMOVAL, request)
     return JSONResponse({"id": job, "status": "Started"}, 202)
 

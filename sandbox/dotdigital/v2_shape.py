@@ -23,7 +23,7 @@ def shape(rows: list[sqlite3.Row], names: list[str] | None) -> list[dict[str, An
 
 def _contact(row: sqlite3.Row, names: list[str] | None) -> dict[str, Any]:
     fields = json.loads(row["fields"]) if names is not None else {}
-    shown = [{"key": name, "value": fields.get(name)} for name in names or ()]
+    shown = [{"key": name, "value": _text(fields.get(name))} for name in names or ()]
     return {
         "id": row["id"],
         "email": row["email"],
@@ -32,6 +32,11 @@ def _contact(row: sqlite3.Row, names: list[str] | None) -> dict[str, Any]:
         "dataFields": None if names is None else shown,
         "status": V2_STATUS[row["status"]],
     }
+
+
+def _text(value: Any) -> str | None:
+    """Return a data field's value as v2 shows it, always as text; booleans as .NET writes them."""
+    return None if value is None else str(value)
 
 
 def suppression(row: sqlite3.Row, since: str, reason: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.dotdigital import contacts, values
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid, bad_json
+from sandbox.dotdigital.schema import RESERVED
 
 _EMAIL_TYPES = {"plainText": "PlainText", "html": "Html"}
 _OPT_INS = {
@@ -138,11 +139,15 @@ def drop_unknown(db: sqlite3.Connection, change: Change) -> list[dict[str, str]]
     failures"); of the codes only `consentRecordsNotApplied` is documented, the others are assumed.
     """
     failures = []
-    known = {row[0] for row in db.execute("SELECT id FROM lists")}
+    # assumed: one of the vendor's own lists is not applied either
+    marks = ", ".join("?" * len(RESERVED))
+    known = {
+        r[0] for r in db.execute(f"SELECT id FROM lists WHERE name NOT IN ({marks})", RESERVED)
+    }
     if any(item not in known for item in change.lists):
         change.lists = [item for item in change.lists if item in known]
         failures.append(_part("listsNotApplied", "lists"))
-    known = {row[0] for row in db.execute("SELECT id FROM preferences")}
+    known = {row[0] for row in db.execute("SELECT id FROM preferences WHERE is_preference")}
     if any(item not in known for item in change.preferences):
         change.preferences = {k: v for k, v in change.preferences.items() if k in known}
         failures.append(_part("preferencesNotApplied", "preferences"))

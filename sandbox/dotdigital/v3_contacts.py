@@ -16,7 +16,6 @@ from sandbox.dotdigital import contacts, errors, v3_body, values
 from sandbox.dotdigital.call import Call, is_number, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid
-from sandbox.dotdigital.schema import MAILABLE
 from sandbox.dotdigital.v3_shape import INCLUDES, Wanted, everything, field_names, shape
 from sandbox.vendor import VendorContext
 
@@ -97,12 +96,8 @@ def _membership(call: Call, name: str, text: str) -> tuple[str, list[Any]]:
     if name == "~segmentId":
         row = call.context.database.row("SELECT rule FROM segments WHERE id = ?", (int(text),))
         return (row["rule"] if row else "0"), []  # assumed: an unknown segment has no contacts
-    mailable = ", ".join(f"'{status}'" for status in MAILABLE)
-    # assumed: who is suppressed by the account is no longer found by the list
-    return (
-        f"c.status IN ({mailable}) AND c.id IN"
-        " (SELECT contact_id FROM members WHERE list_id = ? AND status = 'subscribed')"
-    ), [int(text)]
+    with call.context.database.read() as db:
+        return contacts.on_list(db, int(text)), []
 
 
 def _limit(call: Call) -> int:
@@ -171,7 +166,7 @@ def create(call: Call) -> Response:
     with call.context.database.write() as db:
         change = _change(db, body)
         _must_be_free(db, change, None)
-        contact = contacts.create(db, change, call.now)
+        contact = contacts.create(db, change, call.now, confirm=call.must_confirm)
         call.context.calls.wrote(1)
         return JSONResponse(_shown(db, contact), 201)
 
@@ -188,7 +183,7 @@ def upsert(call: Call) -> Response:
         if row is None:
             return _created(call, db, change)
         _must_be_free(db, change, row["id"])
-        contacts.update(db, row, change, call.now, _MERGES[option])
+        contacts.update(db, row, change, call.now, _MERGES[option], confirm=call.must_confirm)
         call.context.calls.wrote(1)
         return JSONResponse(_shown(db, row["id"]))
 
@@ -202,7 +197,7 @@ def _created(call: Call, db: sqlite3.Connection, change: Change) -> Response:
     else:
         change.mobile = change.mobile or values.mobile(value)
     _must_be_free(db, change, None)
-    contact = contacts.create(db, change, call.now)
+    contact = contacts.create(db, change, call.now, confirm=call.must_confirm)
     call.context.calls.wrote(1)
     return JSONResponse(_shown(db, contact), 201)
 
@@ -218,7 +213,7 @@ def replace(call: Call) -> Any:
         _must_be_free(db, change, row["id"])
         contacts.clear(db, row["id"])
         cleared = contacts.find(db, "contactId", row["id"]) or row
-        contacts.update(db, cleared, change, call.now)
+        contacts.update(db, cleared, change, call.now, confirm=call.must_confirm)
         call.context.calls.wrote(1)
         return _shown(db, row["id"])
 

@@ -88,6 +88,7 @@ class _Import:
         self._db = db
         self._merge = merge
         self._now = values.stamp(context.clock.now())
+        self._confirm = contacts.must_confirm(context)
         self._seen: set[tuple[str, Any]] = set()
         self._suppressed = self._invalid = self._duplicates = 0
         self._failures: list[dict[str, Any]] = []
@@ -147,11 +148,11 @@ class _Import:
     def _write(self, contact: dict[str, Any], change: Change, row: sqlite3.Row | None) -> None:
         parts = v3_body.drop_unknown(self._db, change)
         if row is None:
-            written = contacts.create(self._db, change, self._now)
+            written = contacts.create(self._db, change, self._now, confirm=self._confirm)
             self.created.append(written)
         else:
             written = row["id"]
-            contacts.update(self._db, row, change, self._now, self._merge)
+            contacts.update(self._db, row, change, self._now, self._merge, confirm=self._confirm)
             self.updated.append(written)
         for part in parts:
             self._fail(contact, part["failureCode"], part["description"], written)
@@ -216,7 +217,7 @@ def get_delete(call: Call) -> Any:
     found = jobs.look(call.context, call.path["job"], _DELETE)
     if found is None:
         text = f"The id value '{call.path['job']}' is not a recognized deletion job identifier"
-        raise errors.v3(404, "invalidDeleteId", text)
+        raise errors.v3(400, "invalidDeleteId", text)
     done, answer = found
     return {"deleteId": call.path["job"], **(answer if done else {"status": "NotFinished"})}
 

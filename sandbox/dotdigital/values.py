@@ -25,7 +25,8 @@ def email(value: Any) -> str:
         Invalid: It is no address.
     """
     if not isinstance(value, str) or len(value) > MAX_EMAIL or not _EMAIL.fullmatch(value.strip()):
-        raise Invalid("invalidEmail", "Invalid value for 'email'", "ERROR_INVALID_EMAIL")
+        v2 = "ERROR_PARAMETER_INVALID", "Email is not a valid email address."
+        raise Invalid("invalidEmail", "Invalid value for 'email'", *v2)
     return value.strip()
 
 
@@ -98,6 +99,11 @@ def stamp(moment: datetime) -> str:
     return (
         moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
     )
+
+
+def day(moment: str) -> str:
+    """Return a stored time as a data field of the type Date holds it."""
+    return f"{moment[:19]}Z"
 
 
 def since(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from demo.waiting import at_most
 from sandbox.population import people
-from tests.support.openapi import Contract
+from tests.support.openapi import SPECS, Contract
 from tests.support.sandbox import SandboxServer
 
 ADA = "ada@mail.example"
@@ -36,6 +37,15 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["message"].split()[-1]
 
 
+def portal(name: str, path: str, method: str = "get") -> Any:
+    """Return the example of an answer in a file of the vendor's portal."""
+    if not (SPECS / "dotdigital-portal").is_dir():
+        pytest.skip("the files of the vendor's portal are not beside this checkout")
+    document = json.loads((SPECS / "dotdigital-portal" / name).read_text())
+    answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
+    return answer["examples"]["Result"]["value"]
+
+
 def everything(client: httpx.Client, path: str, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in at_most(1_000, f"the empty page that ends {path}"):
@@ -52,9 +62,18 @@ def test_account_info_leads_to_its_own_api(dotdigital: httpx.Client) -> None:
         return {item["name"]: item["value"] for item in properties}
 
     first = account()
-    assert dotdigital.get(f"{first['ApiEndpoint']}/v2/server-time").json().endswith("Z")
+    assert first["ApiEndpoint"].endswith("/")
+    assert dotdigital.get(f"{first['ApiEndpoint']}v2/server-time").json().endswith("Z")
     used = [int(one["ApiCallsInLastHour"]) for one in (first, account())]
     assert used[1] == used[0] + 2
+
+
+def test_account_info_names_what_the_vendors_example_names(dotdigital: httpx.Client) -> None:
+    properties = dotdigital.get("/v2/account-info").json()["properties"]
+    told = {item["name"]: item["type"] for item in properties}
+    example = portal("accounts-and-utilities.yaml", "/v2/account-info")
+    assert told == {item["name"]: item["type"] for item in example["properties"]}
+    assert set(told.values()) == {"Int", "Decimal", "String", "Boolean"}
 
 
 def test_pages_end_with_an_empty_one_and_have_bounds(
@@ -177,7 +196,7 @@ def test_address_books(dotdigital: httpx.Client) -> None:
     unnamed = dotdigital.post("/v2/address-books", json={"name": "x" * 129})
     assert refusal(unnamed) == (400, "ERROR_ADDRESSBOOK_INVALID")
     assert [b["name"] for b in dotdigital.get("/v2/address-books/public").json()] == ["VIPs"]
-    assert len(dotdigital.get("/v2/address-books/private").json()) == 3
+    assert len(dotdigital.get("/v2/address-books/private").json()) == 5
     renamed = dotdigital.put(book, json={"name": "VIP", "visibility": "Private"}).json()
     assert (renamed["name"], renamed["visibility"]) == ("VIP", "Private")
 
@@ -197,6 +216,57 @@ def test_address_books(dotdigital: httpx.Client) -> None:
     assert dotdigital.get("/v2/contacts/count").json() == 2, "they stay in the account"
     assert dotdigital.delete(book).status_code == 200
     assert refusal(dotdigital.get(book)) == (404, "ERROR_ADDRESSBOOK_NOT_FOUND")
+
+
+@pytest.mark.parametrize("name", ["Newsletter", "vip customers", "Test", "ALL CONTACTS"])
+def test_a_list_cannot_have_the_name_of_another_a_segment_or_a_list_of_the_vendors(
+    dotdigital: httpx.Client, name: str
+) -> None:
+    for answer in (
+        dotdigital.post("/v2/address-books", json={"name": name}),
+        dotdigital.put("/v2/address-books/2", json={"name": name}),
+    ):
+        assert refusal(answer) == (400, "ERROR_ADDRESSBOOK_DUPLICATE")
+
+
+@pytest.mark.parametrize("name", ["Test", "All Contacts"])
+def test_the_vendors_own_lists_cannot_be_written_to(dotdigital: httpx.Client, name: str) -> None:
+    contact = add(dotdigital)
+    (own,) = (b for b in dotdigital.get("/v2/address-books").json() if b["name"] == name)
+    book = f"/v2/address-books/{own['id']}"
+    for answer in (
+        dotdigital.post(f"{book}/contacts", json={"email": ADA}),
+        dotdigital.delete(f"{book}/contacts/{contact}"),
+        dotdigital.post(f"{book}/contacts/delete", json=[contact]),
+        dotdigital.post(f"{book}/contacts/delete-all"),
+        dotdigital.put(book, json={"name": "Mine"}),
+        dotdigital.delete(book),
+    ):
+        told = "Address book cannot be written to via the API. ERROR_ADDRESSBOOK_NOTWRITABLE"
+        assert (answer.status_code, answer.json()) == (400, {"message": told})
+    members = dotdigital.get(f"{book}/contacts").json()
+    assert [item["id"] for item in members] == ([contact] if name == "All Contacts" else [])
+    assert own["contacts"] == len(members)
+
+
+def test_a_list_is_in_use_while_people_are_removed_from_it(
+    sandbox: SandboxServer, dotdigital: httpx.Client
+) -> None:
+    contact = add(dotdigital)
+    sandbox.settings({"dotdigital": {"import_seconds": 60}})
+    newsletter = "/v2/address-books/1"
+    assert dotdigital.post(f"{newsletter}/contacts/delete", json=[contact]).status_code == 202
+    for answer in (
+        dotdigital.post(f"{newsletter}/contacts/delete", json=[contact]),
+        dotdigital.post(f"{newsletter}/contacts/delete-all"),
+        dotdigital.delete(newsletter),
+    ):
+        assert refusal(answer) == (400, "ERROR_ADDRESSBOOK_IN_USE")
+    other = dotdigital.post("/v2/address-books/2/contacts/delete", json=[contact])
+    assert other.status_code == 202
+    sandbox.advance(61)
+    again = dotdigital.post(f"{newsletter}/contacts/delete", json=[contact])
+    assert again.status_code == 202
 
 
 def test_leaving_one_list(sandbox: SandboxServer, dotdigital: httpx.Client) -> None:
@@ -241,8 +311,11 @@ def test_changing_an_address_to_a_taken_one(dotdigital: httpx.Client) -> None:
     add(dotdigital, "bob@mail.example")
     taken = dotdigital.put(f"/v2/contacts/{contact}", json={"email": "bob@mail.example"})
     assert refusal(taken) == (400, "ERROR_NON_UNIQUE_EMAIL")
-    bad = dotdigital.post("/v2/contacts", json={"email": "bob"})
-    assert refusal(bad) == (400, "ERROR_INVALID_EMAIL")
+    for path in ("/v2/contacts", "/v2/address-books/1/contacts"):
+        bad = dotdigital.post(path, json={"email": "bob"})
+        assert bad.status_code == 400
+        told = "Email is not a valid email address. ERROR_PARAMETER_INVALID"
+        assert bad.json() == {"message": told}
     found = dotdigital.request(
         "GET", "/v2/contacts/retrieve-collection", json={"contacts": [{"id": contact}, {"id": 99}]}
     ).json()
@@ -299,7 +372,7 @@ def test_importing_a_file(dotdigital: httpx.Client) -> None:
     assert accepted.status_code == 202
     assert dotdigital.get(f"/v2/contacts/import/{accepted.json()['id']}").json()["status"]
     contact = dotdigital.get(f"/v2/contacts/{ADA}").json()
-    assert {"key": "VISITS", "value": 12} in contact["dataFields"]
+    assert {"key": "VISITS", "value": "12"} in contact["dataFields"], "v2's values are text"
     assert len(dotdigital.get("/v2/address-books/2/contacts").json()) == 1
     assert refusal(start("FIRSTNAME\nAda\n")) == (400, "ERROR_NO_EMAIL_COLUMN")
     assert refusal(start("x", "people.docx")) == (400, "ERROR_IMPORT_UNSUPPORTED_FORMAT")
@@ -318,59 +391,142 @@ def test_data_fields(dotdigital: httpx.Client) -> None:
     assert fields["BIRTHDATE"]["type"] == "Date"
     add(dotdigital)
     contact = dotdigital.get(f"/v2/contacts/{ADA}").json()
-    assert {"key": "SHOE_SIZE", "value": 40} in contact["dataFields"]
+    assert {"key": "SHOE_SIZE", "value": "40"} in contact["dataFields"]
     assert dotdigital.delete("/v2/data-fields/shoe_size").json()["result"] is True
     gone = dotdigital.delete("/v2/data-fields/shoe_size")
     assert refusal(gone) == (404, "ERROR_DATAFIELD_NOTFOUND")
 
 
-def test_preferences(dotdigital: httpx.Client) -> None:
+def test_preferences_are_a_tree_of_categories(dotdigital: httpx.Client) -> None:
+    topics, surveys = dotdigital.get("/v2/preferences").json()
+    assert (topics["publicName"], topics["isPreference"]) == ("Topics", False)
+    assert [leaf["publicName"] for leaf in topics["preferences"]] == ["Offers", "Events"]
+    assert {leaf["categoryId"] for leaf in topics["preferences"]} == {topics["id"]}
+    assert topics["preferenceCount"] == 2
+    assert (surveys["publicName"], surveys["isPreference"]) == ("Surveys", True)
+    assert (surveys["categoryId"], surveys["preferences"]) == (0, None)
+
+
+def test_only_preferences_not_their_categories_are_opted_into(dotdigital: httpx.Client) -> None:
     contact = add(dotdigital)
-    offers, *_ = dotdigital.get("/v2/preferences").json()
+    topics, surveys = dotdigital.get("/v2/preferences").json()
+    offers, _events = topics["preferences"]
     mine = f"/v2/contacts/{contact}/preferences"
-    dotdigital.put(mine, json=[{"id": offers["id"], "isOptedIn": True}])
-    assert [p["isOptedIn"] for p in dotdigital.get(mine).json()] == [True, False, False]
-    opted = f"/v2/contacts/with-preference/{offers['id']}"
-    assert dotdigital.get(opted).json() == [{"id": contact, "email": ADA}]
-    assert dotdigital.get(opted, params={"minContactId": contact}).json() == []
-    (row,) = dotdigital.get(f"{opted}/opt-ins-since/{LONG_AGO}").json()
-    assert row["marketingPreferenceOptIns"][0]["isOptedIn"] is True
+    chosen = [{"id": offers["id"], "isPreference": True, "isOptedIn": True}]
+    tree = [
+        {"id": topics["id"], "isPreference": False, "preferences": chosen},
+        {"id": surveys["id"], "isPreference": True, "isOptedIn": True},
+    ]
+    assert dotdigital.put(mine, json=tree).status_code == 200
+    shown, alone = dotdigital.get(mine).json()
+    assert (shown["isOptedIn"], alone["isOptedIn"]) == (None, True)
+    assert [leaf["isOptedIn"] for leaf in shown["preferences"]] == [True, False]
+    category = [{"id": topics["id"], "isPreference": True, "isOptedIn": True}]
+    assert refusal(dotdigital.put(mine, json=category)) == (400, "ERROR_PREFERENCE_INVALID")
     unknown = dotdigital.put(mine, json=[{"id": 99, "isOptedIn": True}])
     assert refusal(unknown) == (404, "ERROR_PREFERENCE_NOT_FOUND")
+    v3 = dotdigital.get(f"/contacts/v3/contactId/{contact}").json()["preferences"]
+    assert [item["id"] for item in v3] == [offers["id"], surveys["id"]]
+
+
+def test_changed_opt_ins_are_those_of_everybody_who_opted_in_or_out(
+    dotdigital: httpx.Client,
+) -> None:
+    ada, bob = add(dotdigital), add(dotdigital, "bob@mail.example")
+    (topics, _) = dotdigital.get("/v2/preferences").json()
+    offers = topics["preferences"][0]["id"]
+    for contact in (ada, bob):
+        path = f"/v2/contacts/{contact}/preferences"
+        dotdigital.put(path, json=[{"id": offers, "isOptedIn": True}])
+    dotdigital.put(f"/v2/contacts/{bob}/preferences", json=[{"id": offers, "isOptedIn": False}])
+    opted = f"/v2/contacts/with-preference/{offers}"
+    assert dotdigital.get(opted).json() == [{"id": ada, "email": ADA}]
+    assert dotdigital.get(opted, params={"minContactId": ada}).json() == []
+    rows = dotdigital.get(f"{opted}/opt-ins-since/{LONG_AGO}").json()
+    told = {r["contact"]["id"]: r["marketingPreferenceOptIns"][0]["isOptedIn"] for r in rows}
+    assert told == {ada: True, bob: False}
+
+
+def test_making_a_preference_needs_both_names_and_one_level_of_categories(
+    dotdigital: httpx.Client,
+) -> None:
+    (topics, surveys) = dotdigital.get("/v2/preferences").json()
+    named = {"publicName": "Sales", "privateName": "sales"}
     since = dotdigital.get("/v2/server-time").json()
-    made = dotdigital.post("/v2/preferences", json={"publicName": "Sales"}).json()
-    changed = dotdigital.get(f"/v2/preferences/modified-since/{since}").json()
-    assert [p["id"] for p in changed] == [made["id"]]
+    for wrong in (
+        {"publicName": "Sales", "isPreference": True},
+        {"privateName": "sales", "isPreference": True},
+        {**named, "isPreference": False, "categoryId": topics["id"]},
+        {**named, "isPreference": True, "categoryId": surveys["id"]},
+    ):
+        refused = dotdigital.post("/v2/preferences", json=wrong)
+        assert refusal(refused) == (400, "ERROR_PREFERENCE_INVALID")
+    lost = dotdigital.post(
+        "/v2/preferences", json={**named, "isPreference": True, "categoryId": 99}
+    )
+    assert refusal(lost) == (404, "ERROR_PREFERENCE_NOT_FOUND")
+    below = {**named, "isPreference": True, "categoryId": topics["id"]}
+    made = dotdigital.post("/v2/preferences", json=below).json()
+    assert (made["categoryId"], made["isPreference"]) == (topics["id"], True)
+    (changed,) = dotdigital.get(f"/v2/preferences/modified-since/{since}").json()
+    assert [leaf["id"] for leaf in changed["preferences"]] == [made["id"]]
+    one = f"/v2/preferences/{made['id']}"
+    unnamed = dotdigital.put(one, json={"id": made["id"], "publicName": "Sale"})
+    assert refusal(unnamed) == (400, "ERROR_PREFERENCE_INVALID")
+    moved = {"id": made["id"], "publicName": "Sale", "privateName": "sale", "categoryId": 0}
+    assert dotdigital.put(one, json=moved).json()["categoryId"] == 0
+    assert dotdigital.delete(f"/v2/preferences/{topics['id']}").status_code == 200
+    left = [item["publicName"] for item in dotdigital.get("/v2/preferences").json()]
+    assert left == ["Surveys", "Sale"], "a category takes its preferences with it"
 
 
 def test_contacts_with_consent(dotdigital: httpx.Client) -> None:
     words = {
-        "text": "Yes, mail me",
-        "dateTimeConsented": LONG_AGO,
-        "url": "https://a.example",
-        "ipAddress": "192.0.2.1",
-        "userAgent": "A browser",
+        "TEXT": "Yes, mail me",
+        "DATETIMECONSENTED": LONG_AGO,
+        "URL": "https://a.example",
+        "IPADDRESS": "192.0.2.1",
+        "USERAGENT": "A browser",
     }
     consent = {"fields": [{"key": key, "value": value} for key, value in words.items()]}
     body = {"contact": {"email": ADA}, "consentFields": [consent]}
     made = dotdigital.post("/v2/contacts/with-consent", json=body)
     assert made.status_code == 201
     contact = made.json()["contact"]["id"]
-    offers, *_ = dotdigital.get("/v2/preferences").json()
-    more = {**body, "preferences": [{"id": offers["id"], "isOptedIn": True}]}
+    _, surveys = dotdigital.get("/v2/preferences").json()
+    more = {**body, "preferences": [{"id": surveys["id"], "isOptedIn": True}]}
     path = f"/v2/contacts/{contact}/with-consent"
     changed = dotdigital.put(f"{path}-and-preferences", json=more).json()
-    assert [p["isOptedIn"] for p in changed["preferences"]] == [True, False, False]
+    assert [p["isOptedIn"] for p in changed["preferences"]] == [None, True]
     (first, second) = dotdigital.get(path).json()["consentFields"]
     assert first == second
     assert {f["key"]: f["value"] for f in first["fields"]} == words
     v3 = dotdigital.get(f"/contacts/v3/contactId/{contact}").json()["consentRecords"]
-    assert [record["text"] for record in v3] == [words["text"]] * 2
+    assert [record["text"] for record in v3] == [words["TEXT"]] * 2
     part = {**body, "consentFields": [{"fields": [{"key": "TEXT", "value": "Yes"}]}]}
     assert len(dotdigital.put(path, json=part).json()["consentFields"]) == 3
     assert len(dotdigital.get(f"/contacts/v3/contactId/{contact}").json()["consentRecords"]) == 2
     wrong = {**body, "consentFields": [{"fields": [{"key": "colour", "value": "red"}]}]}
     assert refusal(dotdigital.put(path, json=wrong)) == (400, "ERROR_CONTACT_INVALID")
+
+
+def test_the_vendor_keeps_when_somebody_last_subscribed(
+    sandbox: SandboxServer, dotdigital: httpx.Client
+) -> None:
+    def last_subscribed() -> str | None:
+        fields = dotdigital.get(f"/v2/contacts/{ADA}").json()["dataFields"]
+        return next(f["value"] for f in fields if f["key"] == "LASTSUBSCRIBED")
+
+    add(dotdigital)
+    types = {item["name"]: item["type"] for item in dotdigital.get("/v2/data-fields").json()}
+    assert types["LASTSUBSCRIBED"] == "Date"
+    first = last_subscribed()
+    assert first
+    sandbox.act("dotdigital", "unsubscribe", email=ADA)
+    sandbox.advance(3600)
+    assert last_subscribed() == first
+    sandbox.act("dotdigital", "resubscribe", email=ADA)
+    assert str(last_subscribed()) > first
 
 
 def test_segments_and_scores(sandbox: SandboxServer, dotdigital: httpx.Client) -> None:

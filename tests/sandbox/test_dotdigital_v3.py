@@ -98,7 +98,7 @@ def test_a_list_filter_finds_its_mailable_members(
 ) -> None:
     sandbox.reset(people=300)
     sides = [p.platform for batch in people(300, 1) for p in batch if p.platform]
-    mailable = {"subscribed", "softBounced", "pendingOptIn"}
+    mailable = {"subscribed", "softBounced"}  # whoever has to confirm first is not on it yet
     expected = {s.email for s in sides if "Newsletter" in s.lists and s.status in mailable}
     found = [i for page in pages(dotdigital, **{"~listId": 1}) for i in page["_items"]]
     assert {item["identifiers"]["email"] for item in found} == expected
@@ -268,6 +268,36 @@ def test_a_verified_double_opt_in_waits_for_the_person(
     assert email_status(dotdigital) == "subscribed"
 
 
+def test_an_account_can_have_every_new_contact_confirm_first(
+    sandbox: SandboxServer, dotdigital: httpx.Client
+) -> None:
+    run_import(dotdigital, [row("old@mail.example", lists=[1])])
+    sandbox.settings({"dotdigital": {"double_opt_in": "all"}})
+    careful = ("imported", "single", "collected", "listed", "gone")
+    rows = [row("imported@mail.example", lists=[1]), row("old@mail.example", lists=[2])]
+    rows.append(row("gone@mail.example", **subscribe("unsubscribed")))
+    run_import(dotdigital, rows)
+    dotdigital.patch("/contacts/v3/email/single@mail.example", json={"lists": [1]})
+    collected = {"contacts": [{"email": "collected@mail.example"}], "addressBookIds": [1]}
+    dotdigital.post("/v2/contacts/import-collection", json=collected)
+    dotdigital.post("/v2/address-books/1/contacts", json={"email": "listed@mail.example"})
+    told = {name: email_status(dotdigital, f"{name}@mail.example") for name in (*careful, "old")}
+    assert told == {
+        **dict.fromkeys(careful, "pendingOptIn"),
+        "gone": "unsubscribed",
+        "old": "subscribed",
+    }
+    waiting = get(dotdigital, "imported@mail.example")
+    assert waiting["lists"][0]["status"] == "pending"
+    assert waiting["dataFields"]["LASTSUBSCRIBED"] is None
+    members = dotdigital.get("/v2/address-books/1/contacts").json()
+    assert [item["email"] for item in members] == ["old@mail.example"]
+    sandbox.act("dotdigital", "resubscribe", email="imported@mail.example")
+    confirmed = get(dotdigital, "imported@mail.example")
+    assert confirmed["lists"][0]["status"] == "subscribed"
+    assert confirmed["dataFields"]["LASTSUBSCRIBED"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -369,6 +399,9 @@ def test_a_bulk_deletion_says_what_it_did(sandbox: SandboxServer, dotdigital: ht
         "invalidEntries": 0,
     }
     assert [r["email"] for r in sandbox.table("dotdigital", "contacts")] == ["other@mail.example"]
+    unknown = dotdigital.get("/contacts/v3/delete/123646")
+    assert unknown.status_code == 400
+    assert unknown.json()["errorCode"] == "contacts:invalidDeleteId"
     empty = dotdigital.post("/contacts/v3/delete", json=[])
     assert empty.json()["errorCode"] == "contacts:noContactsSpecified"
 
@@ -393,9 +426,31 @@ def test_calls_are_limited_per_tier_and_minute(
     assert [h["x-ratelimit-remaining"] for h in headers] == ["1", "0", "0"]
     assert {h["X-RateLimit-Scope"] for h in headers} == {"lowCallRate"}
     assert all(int(h["X-RateLimit-Reset"]) > 1_700_000_000 for h in headers)
+    assert set(answers[2].json()) == {"errorCode", "description"}
     assert dotdigital.get("/v2/account-info").status_code == 200, "another tier"
     sandbox.advance(61)
     assert dotdigital.get("/contacts/v3").status_code == 200
+
+
+def test_an_account_may_make_as_many_calls_as_the_vendors_page_shows(
+    dotdigital: httpx.Client,
+) -> None:
+    low = dotdigital.get("/contacts/v3", params={"limit": 1}).headers
+    assert (low["X-RateLimit-Scope"], low["X-RateLimit-Limit"]) == ("lowCallRate", "150")
+
+
+@pytest.mark.parametrize("injected", [False, True])
+def test_a_call_too_many_is_refused_in_the_words_of_each_version(
+    sandbox: SandboxServer, dotdigital: httpx.Client, injected: bool
+) -> None:
+    if injected:
+        sandbox.faults({"dotdigital": {"share": {"429": 1.0}}})
+    else:
+        sandbox.settings({"dotdigital": {"lowCallRate": 0}})
+    v3, v2 = dotdigital.get("/contacts/v3"), dotdigital.get("/v2/contacts")
+    assert (v3.status_code, set(v3.json())) == (429, {"errorCode", "description"})
+    assert v3.json()["errorCode"].startswith("contacts:")
+    assert (v2.status_code, set(v2.json())) == (429, {"message"})
 
 
 def test_the_old_limit_is_a_400(sandbox: SandboxServer, dotdigital: httpx.Client) -> None:

@@ -43,12 +43,21 @@ def _platform(sandbox: SandboxServer) -> State:
     contacts = {row["id"]: row for row in sandbox.table("dotdigital", "contacts")}
     lists = {row["id"]: row["name"] for row in sandbox.table("dotdigital", "lists")}
     return {
-        "platform contacts": _lines(list(contacts.values()), ("email", "status", "fields")),
+        "platform contacts": _lines(
+            [{**row, "fields": _fields(row)} for row in contacts.values()],
+            ("email", "status", "fields"),
+        ),
         "platform memberships": sorted(
             f"{lists[row['list_id']]}: {contacts[row['contact_id']]['email']} {row['status']}"
             for row in sandbox.table("dotdigital", "members")
         ),
     }
+
+
+def _fields(contact: dict[str, Any]) -> dict[str, Any]:
+    """A contact's data fields, without the vendor's own time of the subscription."""
+    fields = json.loads(contact["fields"])
+    return {name: value for name, value in fields.items() if name != "LASTSUBSCRIBED"}
 
 
 def _lines(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[str]:
