@@ -59,8 +59,8 @@ _numbers = itertools.count(1)
 # Taken before a world that is planned in parts sets another, which would stay for the next one.
 _PEOPLE_PER_PARTITION = partitions.PEOPLE_PER_PARTITION
 
-# What the sandbox's clock would make the tests wait for. A whole history of runs makes more calls in
-# a minute than an account may; the limits have tests of their own.
+# What the sandbox's clock would make the tests wait for. Histories make more calls in a minute than
+# an account may; the limits have a test of their own.
 AT_ONCE = {
     "dynamics": {"key_index_seconds": 0},
     "dotdigital": {"import_seconds": 0, "lowCallRate": 1_000_000},
@@ -82,6 +82,20 @@ class QuickClock:
     def sleep(self, seconds: float) -> None:
         self._waited += seconds
         time.sleep(min(seconds, 0.01))
+
+
+class MovingClock(QuickClock):
+    """Waiting moves the platform's clock too: what it holds against a client ends."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        super().__init__()
+        self._sandbox = sandbox
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._waited += seconds
+        self._sandbox.advance(seconds, "dotdigital")
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,7 @@ class World:
         self.include = folder / "include"
         os.environ["BOTHWAYS_INCLUDE"] = str(self.include)
         self.policy = RetryPolicy()
+        self.clock: Callable[[], QuickClock] = QuickClock
         self.missing_connections: list[str] = []
         self.people_per_partition = _PEOPLE_PER_PARTITION
         if prepare:
@@ -166,7 +181,7 @@ class World:
 
     def connector(self, side: str) -> Connector:
         """Return a new connector of a side, whose waits take no time."""
-        url, quick = self.sandbox.url, {"clock": QuickClock(), "policy": self.policy}
+        url, quick = self.sandbox.url, {"clock": self.clock(), "policy": self.policy}
         if side == "crm":
             extra = {"tenant": DYNAMICS_TENANT, "authority": url}
             return DynamicsConnector(

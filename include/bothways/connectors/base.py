@@ -58,7 +58,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ListInfo:
-    """A list of people at a vendor. ``entity`` is None where lists have no type."""
+    """A list of people at a vendor.
+
+    ``entity`` is None where lists have no type; ``writable`` is False for the vendor's own lists.
+    """
 
     id: str
     name: str
@@ -66,6 +69,7 @@ class ListInfo:
     static: bool = True
     locked: bool = False
     active: bool = True
+    writable: bool = True
     size: int | None = None
 
 

@@ -177,6 +177,7 @@ def obstacle(
         f"`{name}` holds {held}; only a list of contacts or leads can be synced.": (
             side == "crm" and info.entity not in _PEOPLE
         ),
+        f"`{name}` is a list of the vendor's own; map one that can be changed.": not info.writable,
         f"`{name}` is locked; unlock it to sync it.": info.locked,
         f"`{name}` is inactive; activate it to sync it.": not info.active,
     }

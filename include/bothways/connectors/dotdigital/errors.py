@@ -33,7 +33,6 @@ _BUSY = Verdict(Action.FAIL, TemporaryFailure, executed=False)
 _ROWS: Mapping[Key, Verdict] = {
     "ERROR_APIUSAGE_EXCEEDED": Verdict(Action.RETRY, TemporaryFailure, executed=False),
     "ERROR_SYSTEM_SERVICETEMPORARILYUNAVAILABLE": Verdict(Action.RETRY, TemporaryFailure),
-    "ERROR_ADDRESSBOOK_IN_USE": Verdict(Action.RETRY, TemporaryFailure, executed=False),
     "ERROR_FEATURENOTACTIVE": _OFF,
     "ERROR_INVALID_LOGIN": _DENIED,
     "ERROR_APIUSER_INVALID": _DENIED,
@@ -42,6 +41,7 @@ _ROWS: Mapping[Key, Verdict] = {
     "ERROR_SEGMENT_NOT_FOUND": _MISSING,
     "ERROR_IMPORT_NOT_FOUND": _MISSING,
     "contacts:invalidDeleteId": _MISSING,
+    "ERROR_ADDRESSBOOK_IN_USE": _BUSY,
     "ERROR_IMPORT_TOOMANYACTIVEIMPORTS": _BUSY,
     "contacts:tooManyActiveImports": _BUSY,
     "contacts:tooManyBulkDeleteJobs": _BUSY,

@@ -24,6 +24,9 @@ from bothways.tables import SUPPRESSIONS, FieldType, contacts_schema
 _EVER = "1999-01-01T00:00:00.000Z"
 _FOUND_PAGE = 500
 
+# Lists that every account has and that cannot be written to (facts: ERROR_ADDRESSBOOK_NOTWRITABLE).
+_VENDORS_OWN = frozenset({"test", "all contacts"})
+
 # A Date field holds a time of day too (the vendor's own LASTSUBSCRIBED does).
 _FIELD_TYPES = {
     "string": FieldType.STRING,
@@ -158,7 +161,11 @@ def lists(client: DotdigitalClient) -> list[ListInfo]:
 
 
 def create_list(client: DotdigitalClient, name: str) -> ListInfo:
-    """Create a private address book. Names are unique, so that a repeat finds the first try's."""
+    """Create a private address book. Names are unique, so that a repeat finds the first try's.
+
+    Raises:
+        Rejected: The name belongs to a segment or to one of the vendor's own lists.
+    """
     body = {"name": name, "visibility": "Private"}
     try:
         return _list(client.request("POST", "/v2/address-books", retry="keyed", json=body).json())
@@ -166,9 +173,10 @@ def create_list(client: DotdigitalClient, name: str) -> ListInfo:
         if error.code != "ERROR_ADDRESSBOOK_DUPLICATE":
             raise
         for item in lists(client):
-            if item.name.casefold() == name.casefold():
+            if item.writable and item.name.casefold() == name.casefold():
                 return item
-        raise
+        message = f"the name `{name}` is taken by a segment, or reserved; give the list another"
+        raise Rejected(message, vendor=TITLE, status=error.status, code=error.code) from None
 
 
 def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
@@ -185,7 +193,9 @@ def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
 def _list(row: Any) -> ListInfo:
     if not isinstance(row, dict) or not row.get("id"):
         raise ProtocolError("an address book came without an id; look again", vendor=TITLE)
-    return ListInfo(str(row["id"]), str(row.get("name") or ""), size=row.get("contacts"))
+    name = str(row.get("name") or "")
+    writable = name.casefold() not in _VENDORS_OWN
+    return ListInfo(str(row["id"]), name, size=row.get("contacts"), writable=writable)
 
 
 def _contact_query(fields: Fields, *, with_lists: bool) -> Row:

@@ -19,6 +19,7 @@ from bothways.syncs.two_way.fields import Agreed
 from bothways.syncs.two_way.gather import Gathered
 from bothways.syncs.values import creation_key, new_values
 from bothways.tables import SIDES, Side, Status
+from bothways.terms import MAILABLE_OR_PENDING
 
 JOINED = "joined"
 UNSUBSCRIBED = "unsubscribed"
@@ -175,7 +176,8 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     said_no = rows["list_word"] | (
         (rows["state"] == UNSUBSCRIBED).fillna(value=False) & ~platform_on
     )
-    mailable = (rows["marketing_status"] == Status.MAILABLE.value).fillna(value=False)
+    # Whoever has yet to confirm would be mailed as soon as they do.
+    mailable = rows["marketing_status"].isin(MAILABLE_OR_PENDING)
     no_consent = rows["consent"].notna()
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
     stays_away = rows["left_out"].notna()

@@ -10,9 +10,8 @@ import pytest
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
-from bothways.connectors.dotdigital.errors import DIALECT, budget, explain, is_consent
+from bothways.connectors.dotdigital.errors import BUSY_CODES, DIALECT, budget, explain, is_consent
 from bothways.connectors.http.client import Answer
-from bothways.connectors.http.verdicts import Action
 from bothways.errors import Denied, TemporaryFailure
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 
@@ -155,7 +154,8 @@ def test_a_reset_that_is_no_number_tells_nothing(reset: str) -> None:
 def test_a_list_that_is_in_use_may_be_free_later() -> None:
     verdict = DIALECT.verdicts.of_status(400, "ERROR_ADDRESSBOOK_IN_USE")
     assert verdict.error is TemporaryFailure
-    assert verdict.action is Action.RETRY
+    assert not verdict.executed
+    assert "ERROR_ADDRESSBOOK_IN_USE" in BUSY_CODES
 
 
 @pytest.mark.parametrize(
