@@ -16,7 +16,8 @@ _DYNAMICS_FIELDS: Mapping[str, Any] = {
     },
     "authority": {
         "label": "Authority URL",
-        "description": "Where tokens come from; other than the default in national clouds only.",
+        "description": "Where tokens come from: one of Microsoft's sign-in hosts; other than the"
+        " default in national clouds only.",
         "schema": {
             "type": ["string", "null"],
             "format": "url",
@@ -36,6 +37,10 @@ _DYNAMICS_FIELDS: Mapping[str, Any] = {
     },
 }
 
+# Airflow's Test button (3.3.2) sends 0 for an empty port and refuses what differs from the stored
+# connection, so that it works only where a port is stored.
+_PORT = "443, or empty where Airflow's Test button is switched off"
+
 # Shown by no vendor's form, but of use with a private certificate authority: `ca_file` in extra.
 _CONNECTION_TYPES: tuple[dict[str, Any], ...] = (
     {
@@ -44,7 +49,7 @@ _CONNECTION_TYPES: tuple[dict[str, Any], ...] = (
         "hook-class-name": "bothways.connectors.dynamics.hook.DynamicsHook",
         "conn-fields": _DYNAMICS_FIELDS,
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
+            "hidden-fields": ["schema"],
             "relabeling": {
                 "host": "Environment URL",
                 "login": "Client id",
@@ -52,6 +57,7 @@ _CONNECTION_TYPES: tuple[dict[str, Any], ...] = (
             },
             "placeholders": {
                 "host": "https://yourorg.crm4.dynamics.com",
+                "port": _PORT,
                 "login": "Application (client) id of the app registration",
             },
         },
@@ -61,7 +67,7 @@ _CONNECTION_TYPES: tuple[dict[str, Any], ...] = (
         "hook-name": "Dotdigital",
         "hook-class-name": "bothways.connectors.dotdigital.hook.DotdigitalHook",
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
+            "hidden-fields": ["schema"],
             "relabeling": {
                 "host": "API host",
                 "login": "API user",
@@ -69,6 +75,7 @@ _CONNECTION_TYPES: tuple[dict[str, Any], ...] = (
             },
             "placeholders": {
                 "host": "https://r1-api.dotdigital.com",
+                "port": _PORT,
                 "login": "apiuser-xxxxxxxxxxxx@apiconnector.com",
             },
         },

@@ -21,11 +21,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yaml").read_
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: s for name, s in SERVICES.items() if "build" in s}
 INSIDE = "/opt/bothways"
-# What a distributed Airflow needs and the demo's LocalExecutor has not.
+# What a distributed Airflow needs and the demo, on one machine with its LocalExecutor, has not.
 ONLY_DISTRIBUTED = {
     "AIRFLOW__CELERY__BROKER_URL",
     "AIRFLOW__CELERY__RESULT_BACKEND",
     "AIRFLOW__CELERY__WORKER_CONCURRENCY",
+    "BOTHWAYS_TRUSTED_ORIGINS",
 }
 
 
@@ -182,3 +183,13 @@ def test_a_service_waits_only_for_what_can_become_ready() -> None:
                 assert "healthcheck" in SERVICES[other]
             else:
                 assert SERVICES[other]["restart"] == "no", f"{other} never completes"
+
+
+def test_the_sandbox_and_nothing_else_is_trusted_beside_the_vendors() -> None:
+    documented = dict(
+        line.split("=", 1)
+        for line in (PROJECT / ".env.example").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+    assert documented["BOTHWAYS_TRUSTED_ORIGINS"] == SERVICES["prepare-demo"]["command"][-1]
+    assert shared()["AIRFLOW__CORE__TEST_CONNECTION"] == "Disabled"

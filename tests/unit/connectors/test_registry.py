@@ -15,7 +15,7 @@ from bothways.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[3]
 SETTINGS = ConnectionSettings(
-    "https://vendor.example", "login", "secret", {"tenant": "contoso.example"}
+    "http://127.0.0.1:1", "login", "secret", {"tenant": "contoso.example"}
 )
 
 

@@ -15,9 +15,10 @@ from bothways.connectors.dotdigital.errors import BUSY_CODES, DIALECT, TITLE
 from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
 from bothways.connectors.http.clock import Clock, SystemClock
+from bothways.connectors.http.origins import Address, credentials_go_to
 from bothways.connectors.http.paging import by_offset, follow
 from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
-from bothways.errors import Missing, ProtocolError, TemporaryFailure
+from bothways.errors import ConfigurationError, Missing, ProtocolError, TemporaryFailure
 
 V3_PAGE = 5000
 V2_PAGE = 1000
@@ -33,7 +34,8 @@ _ROWS_PER_S = 1_000
 _JOB_PATIENCE_S = 3600.0
 # How soon the status of an accepted job can be queried is not documented either (assumed).
 _JOB_APPEARS_S = 60.0
-_VENDOR_DOMAINS = (".dotdigital.com", ".dotmailer.com")
+# `r1-api.dotdigital.com` and its like (facts 1.1); the older name still answers.
+HOSTS = (".dotdigital.com", ".dotmailer.com")
 
 Row = dict[str, Any]
 
@@ -64,7 +66,8 @@ class DotdigitalClient:
         self._regional: HttpClient | None = None
         # The server's clock, less our monotonic one.
         self._server_ahead: float | None = None
-        self._configured = self._open(settings.base_url)
+        self._address = _home(settings.base_url)
+        self._configured = self._open(self._address)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -213,16 +216,19 @@ class DotdigitalClient:
             return self._regional
 
     def _in_region(self) -> HttpClient:
-        if not _is_vendor(self._settings.base_url):
+        if not self._address.host.endswith(HOSTS):
             return self._configured
-        endpoint = self.account().get("ApiEndpoint", "").rstrip("/")
-        same = urlsplit(endpoint).hostname == urlsplit(self._settings.base_url).hostname
+        try:
+            endpoint = _home(self.account().get("ApiEndpoint", ""))
+        except ConfigurationError:
+            return self._configured
         # Credentials follow an account to another region, never to another domain.
-        return self._configured if same or not _is_vendor(endpoint) else self._open(endpoint)
+        region = endpoint.host.endswith(HOSTS) and endpoint.host != self._address.host
+        return self._open(endpoint) if region else self._configured
 
-    def _open(self, base_url: str) -> HttpClient:
+    def _open(self, address: Address) -> HttpClient:
         return HttpClient(
-            base_url,
+            address.origin + address.path,
             DIALECT,
             auth=BasicAuth(self._settings.login, self._settings.password),
             parallel=self.parallel,
@@ -232,9 +238,8 @@ class DotdigitalClient:
         )
 
 
-def _is_vendor(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(_VENDOR_DOMAINS)
+def _home(url: str) -> Address:
+    return credentials_go_to(url, vendor=TITLE, hosts=HOSTS)
 
 
 def rows_of(value: Any) -> list[Row]:

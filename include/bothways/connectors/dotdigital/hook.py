@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bothways.connectors.dotdigital.client import HOSTS
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.http.hook import ConnectorHook
 
@@ -13,6 +14,7 @@ class DotdigitalHook(ConnectorHook):
     conn_type = "dotdigital"
     hook_name = "Dotdigital"
     default_host = "https://r1-api.dotdigital.com"
+    hosts = HOSTS
 
     def connector(self) -> DotdigitalConnector:
         """Return the connector for this connection."""

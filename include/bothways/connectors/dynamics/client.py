@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics import batch, errors
@@ -17,6 +17,7 @@ from bothways.connectors.http.auth import ClientCredentials
 from bothways.connectors.http.client import Answer, Dialect, HttpClient, Problem
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.origins import credentials_go_to
 from bothways.connectors.http.paging import follow
 from bothways.connectors.http.retry import Retry, RetryPolicy
 from bothways.errors import ConfigurationError, ConnectorError, ProtocolError
@@ -27,6 +28,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AUTHORITY: Final = "https://login.microsoftonline.com"
+# Microsoft's, of the public and the national clouds (Learn: authentication-national-cloud; the
+# second name of China's is the one in Microsoft's own libraries). Germany's has been closed.
+AUTHORITIES: Final = (
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
+)
+# Environments: public and GCC, GCC High, DoD, China (the domains of the global discovery service).
+HOSTS: Final = (".dynamics.com", ".microsoftdynamics.us", ".appsplatform.us", ".dynamics.cn")
 
 # The vendor advises to begin with 10 requests per batch (PAD send-parallel-requests); queries of
 # up to 500 rows each keep to that.
@@ -72,7 +83,7 @@ class Dataverse:
         clock: Tells the time and waits.
 
     Raises:
-        ConfigurationError: A setting is missing.
+        ConfigurationError: A setting is missing, or credentials must not go where it says.
     """
 
     def __init__(
@@ -83,7 +94,8 @@ class Dataverse:
         policy: RetryPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.root = _origin(settings.base_url)
+        # The origin alone, since people paste the address of a page in the environment.
+        self.root = credentials_go_to(settings.base_url, vendor=TITLE, hosts=HOSTS).origin
         self.concurrency = Concurrency(parallel)
         tenant = str(settings.extra.get("tenant") or "").strip()
         if not (tenant and settings.login and settings.password):
@@ -91,8 +103,10 @@ class Dataverse:
                 f"{TITLE}: the connection needs tenant, client id and client secret; fill them in."
             )
         verify = str(settings.extra.get("ca_file") or "") or True
+        authority = str(settings.extra.get("authority") or AUTHORITY)
+        signs_in = credentials_go_to(authority, vendor=TITLE, hosts=AUTHORITIES)
         self._sign_in = HttpClient(
-            str(settings.extra.get("authority") or AUTHORITY),
+            signs_in.origin + signs_in.path,
             Dialect(TITLE, errors.TOKEN_VERDICTS, errors.explain_token),
             parallel=1,
             policy=policy,
@@ -279,13 +293,3 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolError("an answer is no JSON object; check the host", vendor=TITLE)
     return value
-
-
-def _origin(url: str) -> str:
-    # People paste the address of a page in the environment.
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        raise ConfigurationError(
-            f"{TITLE}: the environment URL is no address; write it as https://org.crm.dynamics.com"
-        )
-    return f"{parts.scheme}://{parts.netloc}"

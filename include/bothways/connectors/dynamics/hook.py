@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.client import HOSTS, Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.names import TITLE
 from bothways.connectors.http.auth import HeaderAuth
@@ -24,6 +24,7 @@ class DynamicsHook(ConnectorHook):
     conn_type = "dynamics"
     hook_name = TITLE
     default_conn_name = "dynamics_default"
+    hosts = HOSTS
 
     def connector(self) -> DynamicsConnector:
         """Return the connector for this connection."""

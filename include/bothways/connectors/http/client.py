@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json as jsonlib
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 from requests import exceptions as failures
@@ -21,6 +22,7 @@ from urllib3 import exceptions as lower
 from bothways.connectors.http.auth import Auth, HeaderAuth, NoAuth
 from bothways.connectors.http.clock import Clock, SystemClock
 from bothways.connectors.http.limits import CallLimiter, ReadBudget, route
+from bothways.connectors.http.origins import Address, parse
 from bothways.connectors.http.retry import Retry, RetryPolicy, may_repeat, retry_after
 from bothways.connectors.http.session import Session, Timeouts
 from bothways.connectors.http.verdicts import (
@@ -30,12 +32,14 @@ from bothways.connectors.http.verdicts import (
     Verdict,
     VerdictTable,
 )
-from bothways.errors import ConfigurationError, ConnectorError, ProtocolError
+from bothways.errors import ConfigurationError, ConnectorError, ProtocolError, Rejected
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
 _LARGEST_BODY = 256 << 20
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,8 @@ class HttpClient:
         verify: bool | str = True,
         clock: Clock | None = None,
     ) -> None:
-        self.base_url = _checked(base_url, dialect.vendor)
+        self._base = _checked(base_url, dialect.vendor)
+        self.base_url = self._base.origin + self._base.path
         self.dialect = dialect
         self.vendor = dialect.vendor
         self.auth = auth or NoAuth()
@@ -319,23 +324,36 @@ class HttpClient:
         return answer
 
     def _url(self, path: str) -> str:
-        if "://" not in path:
-            return f"{self.base_url}/{path.lstrip('/')}"
-        if urlsplit(path)[:2] != urlsplit(self.base_url)[:2]:
+        if not _ABSOLUTE.match(path):
+            return f"{self.base_url}/{self._straight(path.lstrip('/'))}"
+        address = parse(path)
+        if address is None or address.origin != self._base.origin:
             raise ProtocolError(
                 "a link leads to another host, where credentials must not go; check the host",
                 vendor=self.vendor,
             )
-        return urljoin(self.base_url, path)
+        home = urlsplit(self._base.origin)
+        rest = urlsplit(self._straight(path))
+        return urlunsplit(rest._replace(scheme=home.scheme, netloc=home.netloc))
+
+    def _straight(self, path: str) -> str:
+        """Return a path if it leads where it says: to libraries `..` is the part above it."""
+        parts = path.split("?", maxsplit=1)[0].split("/")
+        if _ODD.search(path) or any(unquote(part) in {".", ".."} for part in parts):
+            raise Rejected(
+                "an id or address has no place in a request's path; correct the record",
+                vendor=self.vendor,
+            )
+        return path
 
 
-def _checked(base_url: str, vendor: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+def _checked(base_url: str, vendor: str) -> Address:
+    address = parse(base_url)
+    if address is None:
         raise ConfigurationError(
-            f"{vendor}: the connection's host is no address; write it as https://host"
+            f"{vendor}: an address in the connection is not understood; write it as https://host"
         )
-    return base_url.rstrip("/")
+    return address
 
 
 def failure_of(problem: Exception) -> Failure:

@@ -7,29 +7,37 @@ tests a connection with POST; all four are overridden here.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
 from requests import RequestException
 
 from bothways.connectors.base import ConnectionSettings, Connector
 from bothways.connectors.http.client import failure_of
+from bothways.connectors.http.origins import credentials_go_to
 from bothways.connectors.http.session import Session, Timeouts
 from bothways.connectors.http.verdicts import FAILURE_MESSAGES, VerdictTable
 from bothways.errors import BothwaysError, ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import requests
+
+
+_SCHEMAS = {None, "", "http", "https"}
 
 
 class ConnectorHook(HttpHook):
     """Gives a connector the settings that an Airflow connection holds.
 
-    A vendor's hook sets ``conn_type``, ``hook_name``, ``default_conn_name`` and ``default_host``
-    and says how its connector is made.
+    A vendor's hook sets ``conn_type``, ``hook_name``, ``default_conn_name``, ``default_host`` and
+    ``hosts``, and says how its connector is made.
     """
 
     conn_name_attr = "http_conn_id"
-    default_scheme: ClassVar[str] = "https"
+    # The vendor's own: names, or endings of names that begin with a dot. Credentials go to these.
+    hosts: ClassVar[Collection[str]] = ()
 
     def connector(self) -> Connector:
         """Return the connector for this connection."""
@@ -39,7 +47,8 @@ class ConnectorHook(HttpHook):
         """Return the connection's settings.
 
         Raises:
-            ConfigurationError: It is another vendor's, or has no host where one is needed.
+            ConfigurationError: It is another vendor's, has no host where one is needed, or one that
+                is not the vendor's.
         """
         connection = self.get_connection(self.http_conn_id)
         if connection.conn_type != self.conn_type:  # one vendor's secret must not go to another
@@ -52,11 +61,15 @@ class ConnectorHook(HttpHook):
             raise ConfigurationError(
                 f"Connection `{self.http_conn_id}` has no host; fill it in on Airflow's page."
             )
-        url = host if "://" in host else f"{connection.schema or self.default_scheme}://{host}"
-        if connection.port:
-            url = f"{url.rstrip('/')}:{connection.port}"
+        if connection.schema not in _SCHEMAS:
+            raise ConfigurationError(
+                f"Connection `{self.http_conn_id}` has a schema that is neither http nor https; "
+                "leave it empty."
+            )
+        url = _url(host.strip(), connection.schema or "https", connection.port)
+        address = credentials_go_to(url, vendor=self.hook_name, hosts=self.hosts)
         return ConnectionSettings(
-            base_url=url.rstrip("/"),
+            base_url=address.origin + address.path,
             login=connection.login or "",
             password=connection.password or "",
             extra=dict(connection.extra_dejson),
@@ -125,3 +138,11 @@ class ConnectorHook(HttpHook):
             return False, str(error)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret: a button needs a sentence
             return False, f"{self.hook_name}: {type(error).__name__}; look at the connection."
+
+
+def _url(host: str, scheme: str, port: int | None) -> str:
+    url = host if "://" in host else f"{scheme}://{host}"
+    if not port:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()

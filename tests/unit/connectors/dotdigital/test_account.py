@@ -28,6 +28,11 @@ from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxS
         ("https://r1-api.dotdigital.com", "", "r1-api.dotdigital.com"),
         ("https://r1-api.dotdigital.com", "https://thief.example", "r1-api.dotdigital.com"),
         ("https://r1-api.dotdigital.com", "http://r2-api.dotdigital.com", "r1-api.dotdigital.com"),
+        (
+            "https://r1-api.dotdigital.com",
+            "https://thief.example\\.dotdigital.com",
+            "r1-api.dotdigital.com",
+        ),
         ("http://127.0.0.1:8900", "https://r1-api.dotdigital.com", "127.0.0.1:8900"),
     ],
 )

@@ -20,6 +20,7 @@ def hook_class() -> Any:
         conn_type = "acme"
         hook_name = "Acme"
         default_conn_name = "acme_default"
+        hosts = ("acme.example",)
         made: Any = None
 
         def connector(self) -> Any:
@@ -66,6 +67,8 @@ def test_a_connection_of_another_vendor_is_refused(hook_class: Any, connection: 
         ({"host": "acme.example"}, "https://acme.example"),
         ({"host": "https://acme.example/"}, "https://acme.example"),
         ({"host": "localhost", "schema": "http", "port": 8900}, "http://localhost:8900"),
+        ({"host": "https://acme.example/main.aspx", "port": 443}, "https://acme.example/main.aspx"),
+        ({"host": "https://acme.example", "schema": "", "port": 0}, "https://acme.example"),
     ],
 )
 def test_settings_come_from_the_connection(
