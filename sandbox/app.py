@@ -87,7 +87,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> Sa
     """
     emulations = {}
     for vendor in find_vendors():
-        database = Database(settings.data / f"{vendor.name}.sqlite", vendor.schema)
+        database = Database(settings.data / f"{vendor.name}.sqlite", vendor.schema, vendor.register)
         context = VendorContext(database, Clock(), Faults(), Calls(), dict(vendor.settings))
         emulation = Emulation(vendor, context)
         if not database.seeded:

@@ -6,6 +6,7 @@ A package below `sandbox` that exposes `VENDOR` is a vendor: nothing else needs 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,10 @@ def _nothing_due(_context: VendorContext) -> None:
     return None
 
 
+def _nothing_of_its_own(_connection: sqlite3.Connection) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Vendor:
     """One emulated vendor.
@@ -76,6 +81,7 @@ class Vendor:
         act: Does what only a person at the vendor can do; returns what was done.
             Raises `ActRefused`.
         settle: Finishes background work that is due; called before a look inside.
+        register: Teaches each connection to its database what SQLite lacks: collations, functions.
     """
 
     name: str
@@ -90,3 +96,4 @@ class Vendor:
     notes: tuple[str, ...] = ()
     act: Callable[[VendorContext, Mapping[str, Any]], dict[str, Any]] = _no_acts
     settle: Callable[[VendorContext], None] = _nothing_due
+    register: Callable[[sqlite3.Connection], None] = _nothing_of_its_own

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sandbox.dynamics.app import PATHS, create, endpoint, organization, refuse
 from sandbox.dynamics.auth import CLIENT_SECRET, TENANT
 from sandbox.dynamics.catalogue import SCHEMA
+from sandbox.dynamics.collation import register
 from sandbox.dynamics.seed import APPLICATION_ID
 from sandbox.dynamics.seed import seed as fill
 from sandbox.population import Person
@@ -53,4 +54,5 @@ VENDOR = Vendor(
         " sign-in by certificate.",
     ),
     settle=_settle,
+    register=register,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,13 +74,8 @@ def between(place: Place, values: Sequence[Any]) -> Condition:
 
 
 def like(place: Place, pattern: str) -> Condition:
-    """Return a match with the vendor's wildcards `%`, `_` and `[…]` around one character."""
-    return Condition(f"{place.sql} LIKE ? ESCAPE '\\'", (_sqlite_pattern(pattern),))
-
-
-def _sqlite_pattern(pattern: str) -> str:
-    escaped = pattern.replace("\\", "\\\\").replace("[[]", "[")
-    return re.sub(r"\[([%_])\]", r"\\\1", escaped)
+    """Return a match with the vendor's wildcards: `%`, `_`, `[CK]`, `[A-F]` and `[^K]`."""
+    return Condition(f"{place.sql} LIKE ?", (pattern,))
 
 
 def in_span(place: Place, span: Span) -> Condition:

@@ -23,7 +23,7 @@ from sandbox.dynamics.definition_writes import label_of, length_of, managed_valu
 from sandbox.dynamics.errors import VendorError, invalid_argument
 from sandbox.dynamics.messages import Reply, empty_reply
 from sandbox.dynamics.model import Column, Key, ManyToMany, OneToMany, Table, replace_named
-from sandbox.dynamics.paths import key_values
+from sandbox.dynamics.paths import definition_key
 from sandbox.dynamics.work import Work
 
 # The codes and texts of this module's errors are assumed: the fact sheet has none for definitions.
@@ -41,7 +41,7 @@ def _not_found(predicate: str) -> VendorError:
 
 def _names(predicate: str, name: str, metadata_id: str) -> bool:
     """Whether a key predicate names a definition: by its name or by its id."""
-    ((_, value),) = key_values(predicate).items()
+    _, value = definition_key(predicate)
     return value == name or value.lower() == metadata_id
 
 

@@ -34,7 +34,7 @@ from sandbox.dynamics.expressions import (
 from sandbox.dynamics.messages import Reply, json_reply
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.options import Expand, Options, parse_options
-from sandbox.dynamics.paths import Segment, key_values
+from sandbox.dynamics.paths import Segment, definition_key
 from sandbox.dynamics.values import guid
 from sandbox.dynamics.work import Work
 
@@ -55,7 +55,7 @@ def table_of(work: Work, key: str) -> Table:
     Raises:
         VendorError: There is none.
     """
-    ((name, value),) = key_values(key).items()
+    name, value = definition_key(key)
     for table in work.catalogue.tables.values():
         if name == "LogicalName" and table.name == value:
             return table
@@ -209,7 +209,7 @@ def _options_of(table: Table, column: str, expand: Expand) -> Json | None:
 
 
 def _by_key(items: Iterable[Json], key: str) -> Json:
-    ((name, value),) = key_values(key).items()
+    name, value = definition_key(key)
     for item in items:
         if item.get(name or "MetadataId") == (value if name else value.lower()):
             return item

@@ -42,28 +42,52 @@ def _segment(part: str) -> Segment:
     return Segment(match[1], match[2])
 
 
-def key_values(key: str) -> dict[str, str]:
-    """Return the parts of a key predicate `a='x',b=2` as they stand, or `{"": value}`.
+@dataclass(frozen=True)
+class KeyValue:
+    """A value in a key predicate. `quoted`: it stood in single quotes, as text must."""
+
+    text: str
+    quoted: bool
+
+
+def key_values(key: str) -> dict[str, KeyValue]:
+    """Return the parts of a key predicate `a='x',b=2`, or `{"": value}`.
 
     Raises:
         VendorError: It cannot be read, or has characters that the vendor cannot take in a key.
     """
-    parts: dict[str, str] = {}
+    parts: dict[str, KeyValue] = {}
     for item in split_outside(key, ","):
         name, equals, value = item.strip().partition("=")
         if name.startswith("'") or not equals:
             name, value = "", item.strip()
-        parts[name] = _unquoted(value)
+        quoted = value.startswith("'")
+        parts[name] = KeyValue(_unquoted(value) if quoted else value, quoted)
     if len(parts) > 1 and "" in parts:
-        raise query_error("Bad Request - Error in query syntax.")
+        raise bad_syntax()
     return parts
 
 
+def definition_key(key: str) -> tuple[str, str]:
+    """Return the property that names a definition, "" for its MetadataId, and its value.
+
+    Raises:
+        VendorError: It cannot be read: a name needs quotes, an id has none.
+    """
+    ((name, value),) = key_values(key).items()
+    if value.quoted is (name in {"", "MetadataId"}):
+        raise bad_syntax()
+    return name, value.text
+
+
+def bad_syntax() -> VendorError:
+    """Return the error for a key predicate that is none."""
+    return query_error("Bad Request - Error in query syntax.")
+
+
 def _unquoted(value: str) -> str:
-    if not value.startswith("'"):
-        return value
     if len(value) < 2 or not value.endswith("'"):
-        raise query_error("Bad Request - Error in query syntax.")
+        raise bad_syntax()
     text = value[1:-1].replace("''", "'")
     if _BREAKING.search(text):  # status and text assumed
         raise VendorError(

@@ -11,12 +11,11 @@ from sandbox.dynamics.errors import (
     VendorError,
     key_not_found,
     not_found,
-    query_error,
     undeclared_key,
     wrong_literal,
 )
 from sandbox.dynamics.model import Column, Key, Table
-from sandbox.dynamics.paths import key_values
+from sandbox.dynamics.paths import KeyValue, bad_syntax, key_values
 from sandbox.dynamics.work import Work
 
 
@@ -44,9 +43,9 @@ def find(work: Work, table: Table, predicate: str) -> Address:
     parts = key_values(predicate)
     if set(parts) <= {"", table.primary_id}:
         (given,) = parts.values()
-        if not values.is_guid(given):
-            raise query_error("Bad Request - Error in query syntax.")
-        row_id = values.guid(given)
+        if given.quoted or not values.is_guid(given.text):
+            raise bad_syntax()
+        row_id = values.guid(given.text)
         return Address(row_id if exists(work, table, row_id) else None, given_id=row_id)
     columns = {name: table.by_property.get(name) for name in parts}
     named = {column.name for column in columns.values() if column is not None}
@@ -69,7 +68,10 @@ def active_key(table: Table, columns: set[str]) -> Key | None:
     return None
 
 
-def _key_value(table: Table, column: Column, text: str) -> Any:
+def _key_value(table: Table, column: Column, given: KeyValue) -> Any:
+    text = given.text
+    if given.quoted is not (column.edm == "Edm.String"):
+        raise bad_syntax()
     try:
         value: Any = int(text) if column.edm in {"Edm.Int32", "Edm.Int64"} else text
         if column.edm == "Edm.Decimal":

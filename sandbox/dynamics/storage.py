@@ -11,6 +11,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 
+from sandbox.dynamics import collation
 from sandbox.dynamics.model import Column, Key, ManyToMany, Table
 
 # A fresh organisation does not start at 1; nothing depends on the number.
@@ -101,8 +102,7 @@ def intersect_ddl(relationship: ManyToMany) -> Iterator[str]:
 
 def _column_ddl(table: Table, column: Column) -> Iterator[str]:
     sql_type = "TEXT" if column.is_lookup else _SQL_TYPES.get(column.type)
-    # The vendor compares text without regard to case; here that holds for ASCII only.
-    kind = sql_type or "TEXT COLLATE NOCASE"
+    kind = sql_type or f"TEXT COLLATE {collation.NAME}"
     primary = " PRIMARY KEY NOT NULL" if column.name == table.primary_id else ""
     yield f"{column.name} {kind}{primary}"
     if column.polymorphic:

@@ -30,7 +30,7 @@ LIST = table(
     "listname",
     4300,
     (
-        text("listname", 128, label="Name", required="ApplicationRequired"),
+        text("listname", 128, label="Name", required="SystemRequired"),
         choice(
             "createdfromcode",
             "1 Account, 2 Contact, 4 Lead",

@@ -121,7 +121,8 @@ def checked(table: Table, column: Column, value: Any) -> Any:
     Raises:
         VendorError: Wrong type, too long, out of range, or no option of the column.
     """
-    if value is None:
+    if value is None or (value == "" and column.edm == "Edm.String"):
+        # The vendor's database keeps no empty text.
         if column.required == "SystemRequired":
             raise VendorError(400, "0x80040200", f"Attribute '{column.name}' cannot be NULL")
         return None

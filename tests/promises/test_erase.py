@@ -81,6 +81,18 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
     assert joann[0]["n"] > 0
 
 
+def test_somebody_whose_address_differs_by_an_accent_is_left_alone(
+    world: World, crm: Crm, marketer: Marketer, erasing: Erasing
+) -> None:
+    other = "ánn@mail.example"
+    crm.contact(other, firstname="Ánn")
+    crm.suppression(other)
+    request = erasing.file(ANN)
+    assert erasing.run(request, request).status == "Completed"
+    assert vendors(crm, marketer) == ["joann@mail.example"] * 2 + [other] * 2
+    assert list(crm.suppressions()) == [other]
+
+
 def test_later_syncs_ignore_the_address(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing, sandbox: SandboxServer
 ) -> None:

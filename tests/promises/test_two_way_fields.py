@@ -50,6 +50,21 @@ def test_a_field_cleared_on_one_side_is_cleared_on_the_other(town: Town) -> None
     assert town.at_rest()
 
 
+def test_empty_text_is_no_value_on_either_side(town: Town) -> None:
+    """The CRM keeps no empty text, a platform may: neither is taken for a change of the other."""
+    (ann,) = town.on_both(ANN, firstname="Ann", jobtitle="")
+    town.edit(ANN, JOBTITLE="")
+    assert town.at_rest()
+    town.edit(ANN, FIRSTNAME="")
+    town.sync()
+    assert town.record(ann)["firstname"] is None
+    assert town.at_rest()
+    town.change(ann, firstname="", jobtitle="Cook")
+    town.sync()
+    assert town.fields(ANN)["JOBTITLE"] == "Cook"
+    assert town.at_rest()
+
+
 def test_an_address_that_is_cleared_is_not_carried_and_nothing_travels_without_one(
     town: Town,
 ) -> None:

@@ -173,6 +173,7 @@ def test_there_is_no_action_of_the_obvious_name(api: DynamicsApi) -> None:
         ({"query": "<fetch />"}, "0x8004f702"),
         ({"type": True, "lockstatus": True}, "0x8004f703"),
         ({"createdfromcode": None}, "0x80040200"),
+        ({"listname": None}, "0x80040200"),
         ({"createdfromcode": 3}, "0x8004431a"),
     ],
 )

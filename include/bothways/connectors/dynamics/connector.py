@@ -33,7 +33,7 @@ from bothways.connectors.dynamics.names import (
 )
 from bothways.connectors.dynamics.people import People
 from bothways.connectors.dynamics.preparing import Preparing
-from bothways.connectors.dynamics.queries import chunks, one_of, query
+from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.reading import Source, page_size, read_changes, read_since
 from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.http.clock import Clock
@@ -126,13 +126,17 @@ class DynamicsConnector:
         known = pa.array(sorted({value.lower() for value in wanted}), pa.string())
         # Control characters are in no address, and what `In` makes of them is not documented.
         addresses = [value for value in emails if value and value.isprintable()]
+        asked = {spelling(value) for value in addresses}
         for column, values in ((table.id, wanted), ("emailaddress1", addresses)):
             paths = [
                 query(source.entity_set, select=source.select, where=one_of(column, group))
                 for group in chunks(values)
             ]
             for body in self._client.queries(paths):
-                rows = source.rows(rows_of(body))
+                found = rows_of(body)
+                if column != table.id:
+                    found = [row for row in found if spelling(row.get(column) or "") in asked]
+                rows = source.rows(found)
                 if column != table.id:
                     rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=known)))
                 yield Page(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
@@ -41,7 +42,8 @@ def text(value: str) -> str:
 def one_of(column: str, values: Sequence[str]) -> str:
     """Return a filter for the rows whose ``column`` (a logical name) has one of these values.
 
-    Texts are compared without regard to case (PAD filter-rows).
+    Texts are compared without regard to case and accents (PAD filter-rows): of addresses, rows
+    come that belong to somebody else (see `spelling`).
     """
     # How `In` escapes a quote or backslash is not documented: such values are compared singly.
     plain = [value for value in values if '"' not in value and "\\" not in value]
@@ -51,6 +53,11 @@ def one_of(column: str, values: Sequence[str]) -> str:
         listed = ",".join(json.dumps(value, ensure_ascii=False) for value in plain)
         parts.insert(0, f"{NAMESPACE}.In(PropertyName='{column}',PropertyValues=[{listed}])")
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
+
+
+def spelling(address: str) -> str:
+    """Return an address as people are told apart: by accents, and not by case."""
+    return unicodedata.normalize("NFC", address.strip()).lower()
 
 
 def chunks(values: Sequence[str]) -> Iterator[list[str]]:

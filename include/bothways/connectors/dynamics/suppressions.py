@@ -25,7 +25,7 @@ from bothways.connectors.dynamics.names import (
     UNSAFE_KEY,
     Names,
 )
-from bothways.connectors.dynamics.queries import chunks, one_of, query, text
+from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling, text
 from bothways.connectors.dynamics.reading import Source, read_changes, read_since
 from bothways.connectors.dynamics.writing import (
     BATCH_ROWS,
@@ -104,13 +104,20 @@ class Suppressions:
     def erase(self, emails: Sequence[str]) -> pd.DataFrame:
         """Delete the records that have one of these addresses, as their own or as their name."""
         names, record_id = self._names, f"{self._names.suppression}id"
+        columns = [names.own(word) for word in ("email", "name")]
         paths = [
-            query(names.suppressions, select=(record_id,), where=one_of(names.own(column), group))
-            for column in ("email", "name")
+            query(names.suppressions, select=(record_id, *columns), where=one_of(column, group))
+            for column in columns
             for group in chunks(emails)
         ]
+        asked = {spelling(email) for email in emails}
         ids = sorted(
-            {row[record_id] for body in self._client.queries(paths) for row in rows_of(body)}
+            {
+                row[record_id]
+                for body in self._client.queries(paths)
+                for row in rows_of(body)
+                if asked & {spelling(row.get(column) or "") for column in columns}
+            }
         )
         verdicts: Verdicts = {}
         for start in range(0, len(ids), BATCH_ROWS):
