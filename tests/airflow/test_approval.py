@@ -14,7 +14,11 @@ from tests.support.vendors import state_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
-CAREFUL = {"settings": {"on_guard": "ask"}, "guard": {"creations": 3, "free": 0}}
+CAREFUL = {
+    "settings": {"on_guard": "ask"},
+    "guard": {"creations": 3, "free": 0},
+    "approvers": ["operator"],
+}
 
 
 @pytest.fixture
@@ -33,16 +37,21 @@ def waiting(deployment: Deployment) -> tuple[str, str]:
     return ids
 
 
-def is_waiting(deployment: Deployment, dag_id: str, run_id: str) -> bool:
-    """Whether the review waits, and the scheduler has heard that its process has ended.
+def is_waiting(deployment: Deployment, dag_id: str, run_id: str, times: int = 1) -> bool:
+    """Whether the review waits, and the scheduler has heard that its processes have ended.
 
     That takes 5 s; Airflow 3.3.2 takes an answer that is faster for a failure, and asks again.
     """
     tasks = deployment.airflow.task_instances(dag_id, run_id)
     state = {task["task_id"]: task["state"] for task in tasks}["review"]
     log = deployment.airflow.stack.processes.log("scheduler").read_text()
-    heard = f"TaskInstance Finished: dag_id={dag_id}, task_id=review, run_id={run_id}" in log
-    return state == "awaiting_input" and heard
+    heard = f"TaskInstance Finished: dag_id={dag_id}, task_id=review, run_id={run_id}"
+    return state == "awaiting_input" and log.count(heard) >= times
+
+
+def action_of(dag_id: str, run_id: str) -> str:
+    """The required action of a run, in Airflow's API."""
+    return f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/review/-1/hitlDetails"
 
 
 def asked(deployment: Deployment, dag_id: str, run_id: str) -> dict[str, Any]:
@@ -56,10 +65,10 @@ def asked(deployment: Deployment, dag_id: str, run_id: str) -> dict[str, Any]:
 def answer(deployment: Deployment, ids: tuple[str, str], option: str, note: str) -> None:
     """What the operator of the demo's logins clicks."""
     operator = AirflowApi(deployment.api.base_url, "operator", "operator")
-    dag_id, run_id = ids
-    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/review/-1/hitlDetails"
     try:
-        operator.call("PATCH", path, {"chosen_options": [option], "params_input": {"note": note}})
+        operator.call(
+            "PATCH", action_of(*ids), {"chosen_options": [option], "params_input": {"note": note}}
+        )
     finally:
         operator.close()
 
@@ -82,6 +91,18 @@ def test_the_form_says_what_is_beyond_the_guard_and_asks_for_a_note(
 def test_an_approved_run_goes_on_and_the_audit_names_who(
     deployment: Deployment, waiting: tuple[str, str]
 ) -> None:
+    deployment.api.call("PATCH", action_of(*waiting), {"chosen_options": ["Approve"]})
+    wait_for(
+        "the run to ask again",
+        lambda: is_waiting(deployment, *waiting, times=2),
+        seconds=300,
+        instead=lambda: deployment.audit(*waiting)["notes"],
+    )
+    refused = deployment.audit(*waiting)
+    assert refused["status"] == "Awaiting Approval"
+    assert refused["notes"] == [
+        "admin approved the run, but may not: only operator may approve it."
+    ]
     answer(deployment, waiting, "Approve", "agreed with the sales team")
 
     run = deployment.ended(*waiting)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from bothways.console import actions
 from bothways.console.auth import tokens
 from bothways.orchestration import review
-from tests.console.conftest import PREFIX, Client
+from tests.console.conftest import PREFIX, Client, include_folder
 from tests.console.filled import Filled
 
 DAG = "north__marketing_lists"
@@ -98,6 +98,41 @@ def test_an_answer_goes_to_the_review_with_its_note(
         "hitlDetails"
     )
     assert body == {"chosen_options": [decision], "params_input": {"note": "I checked"}}
+
+
+@pytest.mark.parametrize(
+    ("user", "approvers", "allowed"),
+    [
+        ("user", "[user, grace]", True),
+        ("user", "[grace]", False),
+        ("user", "[ada]", False),  # who started the run
+    ],
+)
+def test_only_an_approver_is_let_approve_and_others_can_still_reject(
+    *,
+    user: str,
+    approvers: str,
+    allowed: bool,
+    client: Client,
+    filled: Filled,
+    airflow: RecordedAirflow,
+) -> None:
+    file = include_folder() / "accounts" / "north.yaml"
+    file.write_text(f"{file.read_text()}approvers: {approvers}\n", encoding="utf-8")
+    path = f"{PREFIX}/runs/north__suppressions/{filled.waiting}"
+    browser, script = client(user), client(user, bearer=True)
+    shown = browser.get(path).text
+    assert ('value="Approve"' in shown) is allowed
+    assert 'value="Reject"' in shown
+    api = f"{PREFIX}/api/dags/north__suppressions/runs/{filled.waiting}"
+    approved = [
+        browser.post(f"{path}/answer", data=form(decision="Approve")),
+        script.post(f"{api}/approve", json={}),
+    ]
+    assert [answer.status_code for answer in approved] == ([303, 200] if allowed else [403, 403])
+    assert len(airflow.asked) == (2 if allowed else 0)
+    assert all("You may not approve this run" in answer.text for answer in approved) is not allowed
+    assert browser.post(f"{path}/answer", data=form(decision="Reject")).status_code == 303
 
 
 def test_the_words_of_the_answer_are_those_of_the_review() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bothways.engine.review import may_approve
+from bothways.engine.step import step
 from bothways.terms import SIDES
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
@@ -62,6 +64,39 @@ def test_a_person_decides_where_the_account_asks(
         who = "Stopped by the guard" if approve is None else "Rejected by tester"
         assert run.message == f"{who}, nothing was written: {MESSAGE}."
         assert (run.status, flags(crm)) == ("Failed", 0)
+
+
+@pytest.mark.parametrize(
+    ("by", "approvers", "may"),
+    [
+        ("ada", [], True),
+        ("tester", [], True),  # who started the run, where the account names nobody
+        ("ada", ["ada", "tester"], True),
+        ("tester", ["ada", "tester"], False),
+        ("tester", ["tester"], False),
+        ("bob", ["ada"], False),
+        ("timeout", ["ada"], False),
+    ],
+)
+def test_only_the_approvers_of_an_account_may_approve_and_not_what_they_started(
+    *, by: str, approvers: list[str], may: bool, crowd: World
+) -> None:
+    crowd.configure(guard=TIGHT, settings={"on_guard": "ask"})
+    crowd.open("suppressions", "asked")
+    # Whom to ask may be decided while the run waits.
+    crowd.configure(guard=TIGHT, settings={"on_guard": "ask"}, approvers=approvers)
+    run = crowd.found("suppressions", "asked")
+    for side in SIDES:
+        crowd.extract(run, side)
+    crowd.plan(run)
+    assert crowd.review(run) == []
+    with step(run, "review"):
+        assert may_approve(run, by) is may
+    (row,) = crowd.query("SELECT status, notes FROM runs")
+    assert row["status"] == ("In Progress" if may else "Awaiting Approval")
+    assert [note for note in row["notes"] if f"{by} approved the run, but may not: " in note] == (
+        [] if may else row["notes"][-1:]
+    )
 
 
 @pytest.fixture

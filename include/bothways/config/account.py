@@ -127,13 +127,19 @@ class ListMapping(_Model):
 
 
 class Account(_Model):
-    """One account, as `include/accounts/<name>.yaml` describes it."""
+    """One account, as `include/accounts/<name>.yaml` describes it.
+
+    Attributes:
+        approvers: Airflow usernames; if any are given, only they may approve, and none of them what
+            they started themselves.
+    """
 
     name: Name
     title: str = ""
     description: str = ""
     enabled: bool = True
     timezone: TimezoneName = "UTC"
+    approvers: tuple[_Given, ...] = ()
     crm: SideConfig
     marketing: SideConfig
     settings: Settings = Field(default_factory=Settings)
@@ -152,6 +158,19 @@ class Account(_Model):
         if sync_type not in LIST_SYNCS:
             return dict(self.lists)
         return {key: item for key, item in self.lists.items() if sync_type in item.syncs}
+
+    def may_approve(self, user: str, *, started_by: str) -> bool:
+        """Say whether a user may approve what somebody started, both by their Airflow usernames."""
+        return not self.approvers or (user in self.approvers and user != started_by)
+
+    def approval_rule(self, started_by: str) -> str:
+        """Return in words who may approve what somebody started; "" where Airflow alone decides."""
+        if not self.approvers:
+            return ""
+        others = [user for user in self.approvers if user != started_by]
+        if not others:
+            return "the account names no approver but who started it"
+        return f"only {' or '.join(others)} may approve it"
 
     def pool(self, side: Side) -> str:
         """Return the name of the Airflow pool that bounds the calls to one side."""

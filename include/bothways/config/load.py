@@ -110,10 +110,12 @@ def mapping_documents(name: str) -> dict[str, Document]:
 def config_hash(account: Account) -> str:
     """Return a hash of the configuration that a plan depends on, mappings and defaults included.
 
-    Title, description, schedules and guard are left out: they may change during a run.
+    Title, description, approvers, schedules and guard are left out: they may change during a run.
     """
     effective = account.model_dump(
-        mode="json", by_alias=True, exclude={"title", "description", "schedules", "guard"}
+        mode="json",
+        by_alias=True,
+        exclude={"title", "description", "approvers", "schedules", "guard"},
     )
     text = json.dumps(effective, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -76,6 +76,20 @@ def _list_breaches(
     return guard.list_breaches(changes, limits)
 
 
+def may_approve(run: Run, by: str) -> bool:
+    """Say whether the account lets this user approve the run; if not, the audit notes the try."""
+    with run.store.begin() as conn:
+        row = runs.get_run(conn, run_id=run.run_id)
+        if row is None or run.account.may_approve(by, started_by=row.submitted_by):
+            return True
+        sentence = (
+            f"{by} approved the run, but may not: {run.account.approval_rule(row.submitted_by)}."
+        )
+        runs.note(conn, run_id=run.run_id, sentence=sentence)
+        runs.set_status(conn, run_id=run.run_id, status=RunStatus.AWAITING_APPROVAL)
+    return False
+
+
 def answered(run: Run, *, approved: bool, by: str, note: str) -> list[int]:
     """Keep a person's answer in the audit; return what may be applied."""
     with run.store.begin() as conn:

@@ -32,7 +32,9 @@ class ReviewOperator(HITLOperator):
     """Checks the guard; waits for a person only where the account asks for that.
 
     Its result is the list of chunk numbers that may be applied: none in a dry run, none beyond the
-    limits. An approval or a rejection is kept in the audit with the person's name and note.
+    limits. An approval or a rejection is kept in the audit with the person's name and note. An
+    approval by somebody whom the account does not let approve is noted, and asked for again:
+    Airflow's own `assigned_users` are ids, and not every auth manager's ids are the usernames.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -55,15 +57,16 @@ class ReviewOperator(HITLOperator):
         return verdict.chunks
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[int]:
-        """Return what may be applied after a person has answered."""
-        from bothways.engine.review import answered
+        """Return what may be applied after a person has answered, or wait for another answer."""
+        from bothways.engine.review import answered, may_approve
 
         payload = super().execute_complete(context, event)
-        user = payload["responded_by_user"] or {}
+        approved = APPROVE in payload["chosen_options"]
+        by = str((payload["responded_by_user"] or {}).get("name") or "timeout")
+        note = str(payload["params_input"].get("note") or "")
         with tasks.step(context, "review") as run:
-            return answered(
-                run,
-                approved=APPROVE in payload["chosen_options"],
-                by=str(user.get("name") or "timeout"),
-                note=str(payload["params_input"].get("note") or ""),
-            )
+            accepted = not approved or may_approve(run, by)
+            chunks = answered(run, approved=approved, by=by, note=note) if accepted else []
+        if not accepted:
+            super().execute(context)
+        return chunks

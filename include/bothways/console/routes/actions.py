@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse
 
 from bothways.console import queries, undo
 from bothways.console.actions import LONGEST_NOTE, respond, trigger
-from bothways.console.auth import MayTrigger, OwnForm, SignedIn
-from bothways.console.routes.run import RunId, found
+from bothways.console.auth import GetUserDep, MayTrigger, OwnForm, SignedIn
+from bothways.console.routes.run import RunId, account_of, found
 from bothways.console.service import store, url
 from bothways.terms import RunStatus
 
@@ -53,15 +53,19 @@ async def take_back(
 
 @router.post("/runs/{dag_id}/{run_id}/answer", dependencies=_ACT)
 async def answer(
+    *,
     request: Request,
     dag_id: str,
     run_id: RunId,
+    user: GetUserDep,
     decision: Annotated[Literal["Approve", "Reject"], Form()],
     note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
 ) -> RedirectResponse:
     """Approve or reject a run that awaits it."""
-    run = await stored(request, dag_id, run_id)
-    await respond(request, dag_id, waiting(run).dag_run_id, decision, note.replace("\x00", ""))
+    run = waiting(await stored(request, dag_id, run_id))
+    if decision == "Approve":
+        approvable(run, user)
+    await respond(request, dag_id, run.dag_run_id, decision, note.replace("\x00", ""))
     return RedirectResponse(url(request, "show", dag_id=dag_id, run_id=run_id), 303)
 
 
@@ -110,6 +114,18 @@ def waiting(run: sa.Row[Any]) -> sa.Row[Any]:
     if run.status != RunStatus.AWAITING_APPROVAL:
         raise HTTPException(409, "This run does not await approval any more.")
     return run
+
+
+def approvable(run: sa.Row[Any], user: Any) -> None:
+    """Make sure that the account lets this person approve a run.
+
+    Raises:
+        HTTPException: 403: it does not, and why.
+    """
+    account = account_of(run)
+    if account and not account.may_approve(user.get_name(), started_by=run.submitted_by):
+        rule = account.approval_rule(run.submitted_by)
+        raise HTTPException(403, f"You may not approve this run: {rule}.")
 
 
 def _to_dag_run(request: Request, dag_id: str, dag_run_id: str) -> RedirectResponse:

@@ -16,7 +16,7 @@ from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import GetUserDep, MayRead, MayTrigger, OwnCall, Readable, SignedIn
 from bothways.console.people import Person
 from bothways.console.reference import endpoints
-from bothways.console.routes.actions import applied, stored, undone, waiting
+from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
 from bothways.console.routes.person import find_everywhere
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found
 from bothways.console.sentences import why_ignored, why_not_mailed
@@ -370,9 +370,12 @@ async def take_back(request: Request, dag_id: str, run_id: RunId, body: UndoBody
 
 
 @router.post("/dags/{dag_id}/runs/{run_id}/approve", dependencies=_ACT, summary="Approve a run")
-async def approve(request: Request, dag_id: str, run_id: RunId, body: Note) -> Answered:
+async def approve(
+    request: Request, dag_id: str, run_id: RunId, body: Note, user: GetUserDep
+) -> Answered:
     """Let a run that awaits approval go on."""
     run = waiting(await stored(request, dag_id, run_id))
+    approvable(run, user)
     await respond(request, dag_id, run.dag_run_id, "Approve", body.note)
     return Answered(run_id=run_id, decision="Approve")
 

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from bothways.config.account import Account
+from bothways.config.load import load_accounts
 from bothways.console import charts, queries, undo, words
 from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
@@ -141,6 +143,20 @@ def found(run: sa.Row[Any] | None) -> sa.Row[Any]:
     return run
 
 
+def account_of(run: sa.Row[Any]) -> Account | None:
+    """Return the account of a run as it is configured now; None if its file is gone or broken."""
+    return next((item for item in load_accounts().accounts if item.name == run.account), None)
+
+
+def _may_approve(run: sa.Row[Any], user: Any) -> tuple[bool, str]:
+    """Say whether a person may approve a run that waits, and what the rule is."""
+    account = account_of(run) if run.status == RunStatus.AWAITING_APPROVAL else None
+    if account is None:
+        return True, ""
+    allowed = account.may_approve(user.get_name(), started_by=run.submitted_by)
+    return allowed, account.approval_rule(run.submitted_by)
+
+
 def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) -> HTMLResponse:
     view = JobView.read(request.query_params)
     address, key = _unsealed(view)
@@ -155,6 +171,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
     )
     shown, earlier, later = _cut(page_of_jobs, view)
     at_work = run.status in AT_WORK
+    may_approve, approval_rule = _may_approve(run, user)
     counts = words.numbers(run.counts)
     if at_work:
         counts = words.counted(queries.results(conn, run_id=run.run_id))
@@ -184,6 +201,8 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         run_path=run_path(run.dag_id, run.dag_run_id),
         logs=log_paths(run.dag_id, run.dag_run_id),
         longest_note=LONGEST_NOTE,
+        may_approve=may_approve,
+        approval_rule=approval_rule,
         can_undo=undo.can_undo(run) and any(counts[name] for name in queries.WRITTEN),
         undone_by=queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id),
         may_trigger=run.dag_id in triggerable(user, [run.dag_id]),
