@@ -10,7 +10,7 @@ Carries over, in both directions, who may no longer be mailed.
   and the list.
 
 Nobody is ever made mailable again by this DAG. **Dry run** plans and writes nothing; **Full
-resync** reads both sides whole; **Only these records** takes ids or addresses. **Undo this run**
+resync** reads both sides whole; **Only these records** takes ids or a selection. **Undo this run**
 says of an earlier run that suppressions are never taken back. The audit of the run names every
 record that was looked at, and why.
 """

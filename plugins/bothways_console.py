@@ -46,3 +46,10 @@ class BothwaysConsole(AirflowPlugin):
         from bothways.console.app import PREFIX, create_app
 
         return [{"app": create_app(), "url_prefix": PREFIX, "name": "Bothways"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Give what keeps addresses out of Airflow's event log."""
+        from bothways.console.gate import NoAddresses
+
+        return [{"middleware": NoAddresses, "name": "Bothways: no addresses in the event log"}]

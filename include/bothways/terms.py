@@ -14,6 +14,11 @@ SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
 BY_HAND: Final = ("left_crm", "left_marketing")
 FLAGGED: Final = "do_not_mail"
 
+# How the token of a selection begins, and what may name a record to a DAG: an id or such a token,
+# never an address, which Airflow would keep in its event log.
+SELECTION: Final = "selection-"
+RECORD_PATTERN: Final = r"^[A-Za-z0-9{}._:-]{1,100}$"
+
 
 def other(side: Side) -> Side:
     """Return the opposite side."""

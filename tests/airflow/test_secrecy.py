@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.airflow_api import AirflowError
 from demo.waiting import at_most, wait_for
 from tests.support.deployment import SYNC_TYPES, Deployment
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET
@@ -93,6 +94,22 @@ def test_no_log_holds_an_address_or_a_secret(troubled: Deployment) -> None:
     assert "operations failed" in text or "refused" in text or "error" in text
     assert [address for address in known if address in text] == []
     assert [len(secret) for secret in secrets if secret.lower() in text] == []
+
+
+def test_a_run_for_one_person_leaves_no_address_in_airflow(troubled: Deployment) -> None:
+    address = sorted(addresses(troubled.sandbox))[0]
+    dag_id = "troubled__suppressions"
+    with pytest.raises(AirflowError, match="422"):
+        troubled.api.trigger(dag_id, {"records": [address]})
+    body = {"records": [address], "dry_run": True}
+    started = troubled.api.call("POST", f"../../bothways/api/dags/{dag_id}/sync", body)
+    run = troubled.ended(dag_id, started["dag_run_id"])
+    assert run.audit["status"] == "Dry Run"
+    assert run.audit["params"]["records"][0].startswith("selection-")
+    events = troubled.api.call("GET", "eventLogs", params={"limit": 1000, "dag_id": dag_id})
+    assert "selection-" in json.dumps(events)
+    told = troubled.api.call("GET", f"dags/{dag_id}/dagRuns", params={"limit": 100})
+    assert address not in json.dumps([events, told]).lower()
 
 
 def log_files(home: Path) -> list[Path]:

@@ -61,11 +61,13 @@ def airflow_app(
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
         from bothways.console.app import create_app
+        from bothways.console.gate import NoAddresses
         from tests.console.manager import Manager
 
         patch.setattr(airflow_api, "get_auth_manager_cls", lambda: Manager)
         patch.setattr(airflow_api, "init_plugins", lambda app: None)
         outer = airflow_api.create_app(apps="core")
+        outer.add_middleware(NoAddresses)
         console = create_app(store_url=lambda: "", airflow=lambda: outer)
         outer.router.routes.insert(0, _mount(console))
         manager = airflow_api.get_auth_manager()

@@ -39,6 +39,15 @@ def test_it_is_found_where_airflow_is_below_a_path(monkeypatch: pytest.MonkeyPat
     assert all(view["href"].startswith("/airflow/bothways/") for view in views)
 
 
+def test_airflow_takes_what_keeps_addresses_out_of_its_event_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bothways.console.gate import NoAddresses
+
+    (found,) = plugin(monkeypatch, "").fastapi_root_middlewares
+    assert found["middleware"] is NoAddresses
+
+
 def test_airflow_takes_every_view_and_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.api_fastapi.core_api.datamodels.plugins import (
         ExternalViewResponse,

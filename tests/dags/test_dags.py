@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,12 @@ def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
             assert schema["type"], (dag_id, name)
             assert schema["title"], (dag_id, name)
             assert dag["descriptions"][name].endswith("."), (dag_id, name)
+        pattern = dag["schemas"]["records"]["items"]["pattern"]
+        told = ("c-1", "{0d3f1c2e-4e8a-4a55-8f0f-1b2c3d4e5f60}", "42", "selection-a_B-9")
+        assert all(re.search(pattern, item) for item in told)
+        refused = ("ann@mail.example", "ann\uff20mail.example", "ann%40mail.example", "", "a b")
+        assert not any(re.search(pattern, item) for item in refused)
+        assert "An e-mail address is refused" in dag["descriptions"]["records"]
     keys = parsed.dags["demo__address_books"]["schemas"]["lists"]["items"]["enum"]
     assert keys == ["newsletter", "product_updates", "webinar_guests"]
 

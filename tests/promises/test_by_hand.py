@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from bothways.engine.maintenance import prune_selections
 from bothways.errors import RunStopped, TemporaryFailure
+from bothways.store import erase
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
@@ -55,6 +59,41 @@ def test_chosen_records_only_and_nothing_is_read_past(
     again = world.run("suppressions", records=("ann@mail.example",))
     assert set(again.jobs["email"]) == {"ann@mail.example"}
     assert again.counts["unchanged"] == again.counts["total"] > 0
+
+
+def test_who_is_erased_leaves_a_selection_and_none_left_is_not_everybody(
+    world: World, crm: Crm, platform: Platform
+) -> None:
+    for name in ("ann", "bob", "cyd"):
+        platform.contact(f"{name}@mail.example", "Newsletter")
+    world.open("address_books", "chosen", records=("Ann@mail.example", "bob@mail.example"))
+    with world.store.begin() as conn:
+        erase.erase_person(conn, account="test", email_key="ann@mail.example")
+    run = world.found("address_books", "chosen")
+    assert run.options.records == ("bob@mail.example",)
+    with world.store.begin() as conn:
+        erase.erase_person(conn, account="test", email_key="bob@mail.example")
+    run = world.found("address_books", "chosen")
+    assert run.options.restricted
+    with pytest.raises(RunStopped, match="not kept any more, or its people have been erased"):
+        world.extract(run, "marketing")
+    world.close_run("address_books", "chosen")
+    assert world.finished("address_books", "chosen").status == "Failed"
+    assert world.query("SELECT * FROM selections") == []
+    assert "mail.example" not in repr(world.query("SELECT params FROM runs"))
+    assert crm.members("Newsletter") == []
+
+
+def test_a_selection_is_kept_for_a_week(world: World, platform: Platform) -> None:
+    platform.contact("ann@mail.example", "Newsletter")
+    world.open("address_books", "first", records=("ann@mail.example",))
+    (token,) = (row["selection"] for row in world.query("SELECT selection FROM selections"))
+    now = datetime.now(UTC)
+    assert prune_selections(world.store, now=now + timedelta(days=6)) == 0
+    assert prune_selections(world.store, now=now + timedelta(days=8)) == 1
+    run = world.run("address_books", records=(token,))
+    assert (run.status, run.counts["total"]) == ("Failed", 0)
+    assert run.message.startswith("The selection of records is not kept any more")
 
 
 def test_a_full_resync_finds_what_no_change_told(

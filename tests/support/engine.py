@@ -13,7 +13,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,8 +42,10 @@ from bothways.engine.staging import Staging
 from bothways.engine.step import step
 from bothways.errors import BothwaysError
 from bothways.store.db import Store
+from bothways.store.selections import file_selection
 from bothways.syncs.options import Options
 from bothways.tables import SIDES, Side
+from bothways.transform.normalise import email_keys
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,
     DOTDIGITAL_USER,
@@ -229,7 +231,7 @@ class World:
             self.store,
             account="test",
             sync_type=sync_type,
-            options=Options(**options),
+            options=Options(**{**options, **self._filed(options.get("records", ()))}),
             staging_for=self._staging,
             dag_id=f"test__{sync_type}",
             dag_run_id=name,
@@ -239,6 +241,21 @@ class World:
                 item for item in names if item in self.missing_connections
             ],
         ).partitions
+
+    def _filed(self, records: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the choice of records with the addresses in a selection, as no DAG takes them."""
+        people = [item for item in records if "@" in item]
+        if not people:
+            return {"records": tuple(records)}
+        keys = email_keys(pd.Series(people, dtype="string"))
+        with self.store.begin() as conn:
+            token = file_selection(
+                conn,
+                account="test",
+                people=dict(zip(people, keys, strict=True)),
+                filed_by="tester",
+            )
+        return {"records": (*(item for item in records if item not in people), token)}
 
     def lists_offered(self, _account: object) -> dict[Side, list[ListInfo]]:
         """Return which lists both vendors have, as they say."""

@@ -126,6 +126,24 @@ def erase(
 
 
 @app.command()
+def select(
+    account: Annotated[str, typer.Argument(help="The account's name.")],
+    people: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ADDRESS]...",
+            help="E-mail addresses, or ids of records. Left out, they are asked for: so they stay "
+            "out of the shell's history.",
+        ),
+    ] = None,
+) -> None:
+    """File whom a run is to be about; print what the DAG takes under Only these records."""
+    from bothways.cli.select import select as run
+
+    run(account, people or typer.prompt("Addresses or ids, with blanks between").split())
+
+
+@app.command()
 def migrate() -> None:
     """Bring the store's tables to this version; a repeat changes nothing."""
     from bothways.orchestration.connections import join_airflow, open_store

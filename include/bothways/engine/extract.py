@@ -31,8 +31,8 @@ from bothways.connectors.base import (
 from bothways.engine import lists, undo
 from bothways.engine.run import Run
 from bothways.engine.step import sentence_of
-from bothways.errors import ConnectorError, TemporaryFailure, WatermarkExpired
-from bothways.store import records, runs, suppressions, watermarks
+from bothways.errors import ConnectorError, RunStopped, TemporaryFailure, WatermarkExpired
+from bothways.store import records, runs, selections, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, frame_of, to_pandas
@@ -218,6 +218,8 @@ class Reading:
     def _named(self) -> int:
         """Read the records that the person at the trigger form named, or that are to be undone."""
         named = self.run.options.records
+        if selections.unresolved(named):
+            raise RunStopped(selections.LOST)
         if self.run.options.undo_run:
             named = undo.people_of(self.run, self.side, self.dataset.entity)
         if (

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from upath import UPath
 
 from bothways.engine.staging import Staging
-from bothways.store import retention, runs
+from bothways.store import retention, runs, selections
 from bothways.store.db import Store
 from bothways.store.retention import Pruned
 
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # Whoever clears a task of yesterday's run still finds its files.
 _FILES_KEPT_FOR = timedelta(days=1)
+# Long enough for a run to wait for an approval, and for a dry run to be applied.
+_SELECTIONS_KEPT_FOR = timedelta(days=7)
 
 
 def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:
@@ -41,6 +43,12 @@ def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) ->
         )
     log.info("Pruned %d jobs and %d runs of account %s", total.jobs, total.runs, account)
     return {"jobs": total.jobs, "runs": total.runs, "tombstones": total.tombstones}
+
+
+def prune_selections(store: Store, *, now: datetime) -> int:
+    """Remove selections of people to sync that are a week old; return how many people they held."""
+    with store.begin() as conn:
+        return selections.prune(conn, before=now - _SELECTIONS_KEPT_FOR)
 
 
 def remove_staging(store: Store, *, root: UPath, now: datetime) -> int:

@@ -15,7 +15,7 @@ from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
 from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
-from bothways.store import applying, runs
+from bothways.store import applying, runs, selections
 from bothways.store.db import Store
 from bothways.syncs.catalog import CATALOG, ERASE, SyncType
 from bothways.syncs.catalog import sync_type as known_sync
@@ -117,11 +117,14 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
     if row is None:
         raise StagingError("This run was never opened; clear it from `open`.")
     account, sync = load_account(row.account), known_sync(row.sync_type)
+    options = _options(row.params)
+    with store.begin() as conn:
+        records = selections.resolve(conn, account=row.account, chosen=options.records)
     return Run(
         run_id=row.run_id,
         account=account,
         sync=sync,
-        options=_options(row.params),
+        options=replace(options, records=records),
         store=store,
         staging=staging_for(row.account, row.run_id),
         # An erasure does not depend on what the account keeps in step.
@@ -174,9 +177,17 @@ def _obstacle(
     unknown = sorted(set(options.lists) - set(account.lists))
     if unknown:
         return f"Account {account.name} maps no list `{unknown[0]}`; choose one of its lists' keys."
-    return undo.obstacle(store, account, sync, options) or _failed_prerequisite(
-        store, account, sync
+    return (
+        _lost_selection(store, account, options)
+        or undo.obstacle(store, account, sync, options)
+        or _failed_prerequisite(store, account, sync)
     )
+
+
+def _lost_selection(store: Store, account: Account, options: Options) -> str | None:
+    with store.begin() as conn:
+        records = selections.resolve(conn, account=account.name, chosen=options.records)
+    return selections.LOST if selections.unresolved(records) else None
 
 
 def _failed_prerequisite(store: Store, account: Account, sync: SyncType) -> str | None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from bothways.config.account import Account
+from bothways.config.account import NAME_PATTERN, Account
 from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
+from bothways.terms import RECORD_PATTERN
 
 
 def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
@@ -25,9 +26,11 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
         "records": Param(
             [],
             type="array",
-            items={"type": "string", "minLength": 1, "maxLength": 320},
+            items={"type": "string", "pattern": RECORD_PATTERN},
             title="Only these records",
-            description="Ids or e-mail addresses, one a line. Empty: everybody.",
+            description="Ids of records, one a line, or a selection. An e-mail address is refused, "
+            "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
+            f"console, or to `bothways select {account.name}`. Empty: everybody.",
         ),
     }
     if sync.compares:
@@ -56,7 +59,9 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
         params["lists"] = Param(
             [],
             type="array",
-            items={"type": "string", "enum": keys} if keys else {"type": "string"},
+            items={"type": "string", "enum": keys}
+            if keys
+            else {"type": "string", "pattern": NAME_PATTERN},
             title="Only these lists",
             description="Keys of the account's lists, one a line. Empty: all of them.",
         )

@@ -29,6 +29,7 @@ from bothways.store.schema import (
     run_lists,
     runs,
     secrets,
+    selections,
     suppressions,
 )
 from bothways.tables import Side
@@ -238,6 +239,7 @@ def _rows_of(person: _Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
             _sided(suppressions, "record_id", crm, marketing),
         ),
         retries: sa.or_(retries.c.email_key.in_(keys), retries.c.source_id.in_(ids)),
+        selections: sa.or_(selections.c.email_key.in_(keys), selections.c.record.in_(ids)),
         records: sa.or_(records.c.email_key.in_(keys), _sided(records, "id", crm, marketing)),
     }
 

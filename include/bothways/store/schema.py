@@ -380,6 +380,18 @@ erasures = sa.Table(
     comment="requests to be forgotten",
 )
 
+selections = sa.Table(
+    "selections",
+    metadata,
+    *_key("selection"),
+    sa.Column("record", sa.Text, primary_key=True, comment="address or id, as it was typed"),
+    _text("account", null=False),
+    _text("email_key", comment="the normalised address"),
+    _time("filed_at", null=False),
+    _text("filed_by", null=False),
+    comment="whom runs are about: Airflow is told the token only",
+)
+
 secrets = sa.Table(
     "secrets",
     metadata,

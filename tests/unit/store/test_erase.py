@@ -20,6 +20,7 @@ from bothways.store import (
     records,
     retries,
     runs,
+    selections,
     suppressions,
 )  # fmt: skip
 from bothways.store import jobs as store_jobs
@@ -103,6 +104,9 @@ def _fill(conn: sa.Connection) -> int:
     )
     store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=rows)
     retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)
+    people: dict[str, str | None] = {"ANN+x@x.org": "ann+x@x.org", "ann-crm": None}
+    people |= {"joann+x@x.org": "joann+x@x.org"}
+    selections.file_selection(conn, **MINE, people=people, filed_by="ada")
     message = "list of ann+x@x.org"
     runs.set_list(conn, run_id=run_id, list_key="news", name="N", status="Failed", message=message)
     runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=message)

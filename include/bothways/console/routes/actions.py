@@ -13,6 +13,7 @@ from bothways.console import queries, undo
 from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import GetUserDep, MayTrigger, OwnForm, SignedIn
 from bothways.console.routes.run import RunId, account_of, found
+from bothways.console.selecting import filed, typed
 from bothways.console.service import store, url
 from bothways.terms import RunStatus
 
@@ -23,19 +24,28 @@ _ACT = [MayTrigger, OwnForm]
 
 @router.post("/dags/{dag_id}/sync", dependencies=_ACT)
 async def sync_now(
+    *,
     request: Request,
     dag_id: str,
-    dry_run: Annotated[bool, Form()] = False,  # noqa: FBT002
+    user: GetUserDep,
+    dry_run: Annotated[bool, Form()] = False,
+    records: Annotated[str, Form()] = "",
 ) -> RedirectResponse:
-    """Start a run, or a dry run."""
-    return _to_dag_run(request, dag_id, await trigger(request, dag_id, {"dry_run": dry_run}))
+    """Start a run, or a dry run, for everybody or for the people who were typed in."""
+    conf: dict[str, Any] = {"dry_run": dry_run}
+    if chosen := typed(records):
+        conf["records"] = await run_in_threadpool(
+            filed, request, dag_id, chosen, str(user.get_name())
+        )
+    return _to_dag_run(request, dag_id, await trigger(request, dag_id, conf))
 
 
 @router.post("/runs/{dag_id}/{run_id}/apply", dependencies=_ACT)
-async def apply(request: Request, dag_id: str, run_id: RunId) -> RedirectResponse:
+async def apply(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> RedirectResponse:
     """Start the real run of a dry run."""
     run = await stored(request, dag_id, run_id)
-    return _to_dag_run(request, dag_id, await trigger(request, dag_id, applied(run)))
+    conf = await applied(request, run, str(user.get_name()))
+    return _to_dag_run(request, dag_id, await trigger(request, dag_id, conf))
 
 
 @router.post("/runs/{dag_id}/{run_id}/undo", dependencies=_ACT)
@@ -83,15 +93,17 @@ async def stored(request: Request, dag_id: str, run_id: int) -> sa.Row[Any]:
     return found(await run_in_threadpool(read))
 
 
-def applied(run: sa.Row[Any]) -> dict[str, Any]:
-    """Return what a dry run is started with to be real.
+async def applied(request: Request, run: sa.Row[Any], user: str) -> dict[str, Any]:
+    """Return what a dry run is started with to be real; an older run may still name addresses.
 
     Raises:
         HTTPException: 409: it is no dry run, or has not ended.
     """
     if run.status != RunStatus.DRY_RUN:
         raise HTTPException(409, "Only a dry run that has ended can be applied.")
-    return {**run.params, "dry_run": False}
+    chosen = run.params.get("records") or []
+    records = await run_in_threadpool(filed, request, run.dag_id, chosen, user)
+    return {**run.params, "records": records, "dry_run": False}
 
 
 def undone(run: sa.Row[Any], *, dry_run: bool) -> dict[str, Any]:

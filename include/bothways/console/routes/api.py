@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
@@ -19,6 +20,7 @@ from bothways.console.reference import endpoints
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
 from bothways.console.routes.person import find_everywhere
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found
+from bothways.console.selecting import filed
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
 from bothways.store import runs
@@ -342,9 +344,13 @@ def find_person(request: Request, body: Address, readable: Readable) -> list[Per
 
 
 @router.post("/dags/{dag_id}/sync", dependencies=_ACT, status_code=202, summary="Sync now")
-async def sync_now(request: Request, dag_id: str, body: SyncBody) -> Started:
-    """Start a run, as Airflow's trigger form would."""
+async def sync_now(request: Request, dag_id: str, body: SyncBody, user: GetUserDep) -> Started:
+    """Start a run, as Airflow's trigger form would; `records` may be addresses too."""
     conf = body.model_dump(exclude_defaults=True)
+    if body.records:
+        conf["records"] = await run_in_threadpool(
+            filed, request, dag_id, body.records, str(user.get_name())
+        )
     return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
 
 
@@ -354,9 +360,10 @@ async def sync_now(request: Request, dag_id: str, body: SyncBody) -> Started:
     status_code=202,
     summary="Apply a dry run",
 )
-async def apply(request: Request, dag_id: str, run_id: RunId) -> Started:
+async def apply(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> Started:
     """Start the real run of a dry run."""
-    conf = applied(await stored(request, dag_id, run_id))
+    run = await stored(request, dag_id, run_id)
+    conf = await applied(request, run, str(user.get_name()))
     return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
 
 

@@ -1,0 +1,42 @@
+"""`bothways select`: files whom a run is to be about, so that no DAG run has their addresses."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+import typer
+
+from bothways.config.load import load_account
+from bothways.errors import ConfigurationError
+from bothways.orchestration.connections import join_airflow, open_store
+from bothways.store.selections import file_selection
+from bothways.transform.normalise import email_keys
+
+
+def select(account: str, people: Sequence[str]) -> None:
+    """File a selection, and say how a run is started with it.
+
+    Args:
+        account: The account's name.
+        people: Addresses, or ids of records on either side.
+
+    Raises:
+        ConfigurationError: There is no such account, or nobody was named.
+        StoreError: The store is out of reach.
+    """
+    load_account(account)
+    named = list(dict.fromkeys(item for person in people if (item := person.strip())))
+    if not named:
+        raise ConfigurationError("Nobody was named, so nothing was filed; give an address or id.")
+    keys = email_keys(pd.Series(named, dtype="string"))
+    found = {one: None if pd.isna(key) else str(key) for one, key in zip(named, keys, strict=True)}
+    join_airflow()
+    with open_store() as store, store.begin() as conn:
+        token = file_selection(conn, account=account, people=found, filed_by=getpass.getuser())
+    conf = json.dumps({"records": [token]})
+    typer.echo(f"{token} stands for {len(named)} for a week. Trigger a DAG of the account with it")
+    typer.echo("under Only these records, or:")
+    typer.echo(f"  airflow dags trigger {account}__<sync type> --conf '{conf}'")
