@@ -39,7 +39,10 @@ def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
     south = {row["Sync type"]: row for row in table(page, "Sync types of south")}
     assert south["Suppressions"]["Status"] == "None"
     assert south["Suppressions"]["Last sync"] == "never"
-    assert lines["Suppressions"]["Start"] == "Sync now Dry run"
+    assert (
+        lines["Suppressions"]["Start"]
+        == "Sync now Dry run Only some people Addresses or ids, one a line"
+    )
 
 
 def test_a_run_at_work_stands_beside_the_last_outcome(client: Client, filled: Filled) -> None:

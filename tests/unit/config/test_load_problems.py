@@ -14,7 +14,7 @@ from bothways.syncs.catalog import CATALOG
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
-    "Allowed: crm, description, enabled, guard, ignore, lists, mappings, marketing, name, "
+    "Allowed: approvers, crm, description, enabled, guard, ignore, lists, mappings, marketing, name, "
     "schedules, settings, timezone, title."
 )
 LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
