@@ -8,13 +8,33 @@ from __future__ import annotations
 
 import re
 
-_ADDRESS = re.compile(r"[^\s\"'<>(),;:=]+@[^\s\"'<>(),;:=]+")
+# An at sign as messages have it: plain or full width, or escaped for a URL, HTML or JSON.
+_AT = r"(?:[@\uFF20\uFE6B]|%(?:25)*40|&#0*64;|&#[xX]0*40;|&commat;|\\u0040)"
+# Before it: a quoted name, or anything but what stands around an address, with a comment at its end.
+_QUOTED = r'"(?:\\.|[^"\\])*\\?"'
+_PLAIN = r"""[^\s"'<>(),;:][^\s"<>(),;:]{0,320}(?:\([^()]*\))?"""
+_DOMAIN = r"""(?:\[[^\]\s]*\]|[^\s"'<>(),;:=]+)"""
+_ADDRESS = re.compile(f"(?:{_QUOTED}|{_PLAIN}){_AT}{_DOMAIN}")
 _MESSAGE_LIMIT = 500
+_CODE_LIMIT = 100
+# As much of a text as is looked at, and what no address is longer than (RFC 5321: 64 characters
+# before the at sign, 255 after it).
+_WINDOW = 4 * _MESSAGE_LIMIT
+_LONGEST_ADDRESS = 320
 
 
 def redact(text: str) -> str:
     """Return ``text`` without e-mail addresses, on one line and at most 500 characters long."""
-    return _ADDRESS.sub("<address>", " ".join(text.split()))[:_MESSAGE_LIMIT]
+    told = _ADDRESS.sub("<address>", " ".join(text[:_WINDOW].split()))
+    if len(text) > _WINDOW:
+        # An address that the cut has parted is not known as one.
+        told = told[:-_LONGEST_ADDRESS]
+    return told[:_MESSAGE_LIMIT]
+
+
+def redact_code(code: str) -> str:
+    """Return a vendor's code without addresses and at most 100 characters long."""
+    return redact(code)[:_CODE_LIMIT]
 
 
 class BothwaysError(Exception):
@@ -64,8 +84,8 @@ class ConnectorError(BothwaysError):
         self.message = redact(message)
         self.vendor = vendor
         self.status = status
-        self.code = code
-        self.request_id = request_id
+        self.code = redact_code(code)
+        self.request_id = redact_code(request_id)
         self.retry_after = retry_after
         super().__init__(self._sentence())
 

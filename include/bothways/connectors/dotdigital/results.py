@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.connectors.dotdigital.errors import is_consent
-from bothways.errors import ConnectorError, redact
+from bothways.errors import ConnectorError, redact, redact_code
 from bothways.tables import RESULTS
 
 
@@ -54,7 +54,7 @@ class Verdict:
             "outcome": self.outcome,
             "record_id": self.record_id,
             "membership_id": None,
-            "code": self.code or None,
+            "code": redact_code(self.code or "") or None,
             "message": self.message or None,
             "transient": self.transient,
         }

@@ -26,6 +26,7 @@ from bothways.errors import (
     ProtocolError,
     TemporaryFailure,
     redact,
+    redact_code,
 )
 from bothways.tables import GONE, RESULTS
 
@@ -77,7 +78,7 @@ def as_frame(verdicts: Verdicts) -> pd.DataFrame:
             "outcome": verdict.outcome,
             "record_id": verdict.record_id,
             "membership_id": verdict.membership_id,
-            "code": verdict.code,
+            "code": redact_code(verdict.code) if verdict.code else None,
             "message": redact(verdict.message) if verdict.message else None,
             "transient": verdict.transient,
         }
