@@ -10,7 +10,7 @@ import re
 
 # An at sign as messages have it: plain or full width, or escaped for a URL, HTML or JSON.
 _AT = r"(?:[@\uFF20\uFE6B]|%(?:25)*40|&#0*64;|&#[xX]0*40;|&commat;|\\u0040)"
-# Before it: a quoted name, or anything but what stands around an address, with a comment at its end.
+# Before it: a quoted name, or anything but what stands around an address, perhaps with a comment.
 _QUOTED = r'"(?:\\.|[^"\\])*\\?"'
 _PLAIN = r"""[^\s"'<>(),;:][^\s"<>(),;:]{0,320}(?:\([^()]*\))?"""
 _DOMAIN = r"""(?:\[[^\]\s]*\]|[^\s"'<>(),;:=]+)"""

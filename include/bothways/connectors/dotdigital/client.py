@@ -144,7 +144,7 @@ class DotdigitalClient:
             following = (body.get("_links") or {}).get("next") or {}
             return rows, following.get("marker") or None
 
-        return follow(fetch, vendor=TITLE)
+        return follow(fetch, list, vendor=TITLE)
 
     def pages(self, path: str, identity: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
         """Yield pages of a v2 listing (facts 1.2), whose rows `identity` tells apart.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from bothways.connectors.http.client import Answer, Dialect, Problem
 from bothways.connectors.http.limits import Budget
+from bothways.connectors.http.reading import parsed
 from bothways.connectors.http.retry import server_time
 from bothways.connectors.http.verdicts import Action, Key, Verdict, VerdictTable
 from bothways.errors import Denied, FeatureUnavailable, Missing, TemporaryFailure
@@ -52,7 +52,7 @@ BUSY_CODES = frozenset(str(code) for code, verdict in _ROWS.items() if verdict i
 def explain(answer: Answer) -> Problem:
     """Find code and message: v3 `errorCode`/`description`, v2 a code anywhere in `message`."""
     try:
-        body: Any = json.loads(answer.content)
+        body: Any = parsed(answer.content)
     except ValueError:
         body = None
     if isinstance(body, dict) and body.get("errorCode"):

@@ -6,7 +6,6 @@ that no change sets are needed to give each row its verdict (PAD execute-batch).
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from requests.structures import CaseInsensitiveDict
 
 from bothways.connectors.dynamics.names import API, TITLE
+from bothways.connectors.http.reading import parsed
 from bothways.errors import ProtocolError
 
 _BOUNDARY = re.compile(r"boundary=(?:\"([^\"]+)\"|([^;\s]+))", re.IGNORECASE)
@@ -55,7 +55,7 @@ class PartAnswer:
             ProtocolError: It is none.
         """
         try:
-            return json.loads(self.content)
+            return parsed(self.content)
         except ValueError:
             pass
         raise ProtocolError(

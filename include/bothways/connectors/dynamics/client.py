@@ -191,7 +191,7 @@ class Dataverse:
             body = self.get(link or path, headers=sent)
             return body, below_root(body.get("@odata.nextLink"))
 
-        return follow(fetch, vendor=TITLE)
+        return follow(fetch, _page_rows, vendor=TITLE)
 
     def queries(
         self, paths: Sequence[str], *, headers: Mapping[str, str] | None = None
@@ -287,6 +287,11 @@ def rows_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError("a page has no list of rows; run the read again", vendor=TITLE)
     return rows
+
+
+def _page_rows(body: Mapping[str, Any]) -> list[Any]:
+    rows = body.get("value")
+    return rows if isinstance(rows, list) else []
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from bothways.connectors.http.client import Answer, Problem
+from bothways.connectors.http.reading import parsed
 from bothways.connectors.http.verdicts import Action, Verdict, VerdictTable
 from bothways.errors import Denied, Missing, TemporaryFailure, WatermarkExpired
 
@@ -55,7 +55,7 @@ _REMEDIES = {
 def problem_in(content: bytes) -> Problem:
     """Return code and message of an error body; both are "" where it has none."""
     try:
-        error = json.loads(content)["error"]
+        error = parsed(content)["error"]
         code, message = str(error.get("code") or ""), str(error.get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return Problem()
@@ -71,7 +71,7 @@ def explain(answer: Answer) -> Problem:
 def explain_token(answer: Answer) -> Problem:
     """Return what the token endpoint says: the first line, since the rest are trace ids."""
     try:
-        body = json.loads(answer.content)
+        body = parsed(answer.content)
         code, text = str(body["error"]), str(body.get("error_description") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return Problem()

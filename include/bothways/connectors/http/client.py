@@ -23,6 +23,7 @@ from bothways.connectors.http.auth import Auth, HeaderAuth, NoAuth
 from bothways.connectors.http.clock import Clock, SystemClock
 from bothways.connectors.http.limits import CallLimiter, ReadBudget, route
 from bothways.connectors.http.origins import Address, parse
+from bothways.connectors.http.reading import parsed, within
 from bothways.connectors.http.retry import Retry, RetryPolicy, may_repeat, retry_after
 from bothways.connectors.http.session import Session, Timeouts
 from bothways.connectors.http.verdicts import (
@@ -37,7 +38,11 @@ from bothways.errors import ConfigurationError, ConnectorError, ProtocolError, R
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
-_LARGEST_BODY = 256 << 20
+# The largest pages, of 5,000 people with all their fields, have some megabytes; as objects, a body
+# takes up to twenty times its size.
+_LARGEST_BODY = 32 << 20
+# Of a refusal, more than its code and message are worth nothing.
+_LARGEST_REFUSAL = 1 << 20
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -72,7 +77,7 @@ class Answer:
             ProtocolError: It is none.
         """
         try:
-            return jsonlib.loads(self.content)
+            return parsed(self.content)
         except ValueError:
             pass
         raise ProtocolError(
@@ -251,30 +256,38 @@ class HttpClient:
         settings = self.session.merge_environment_settings(
             request.url or "", proxies={}, stream=True, verify=self.session.verify, cert=None
         )
-        response = self.session.send(request, **settings)
-        try:
-            content = bytearray()
-            for chunk in response.iter_content(_CHUNK):
-                content += chunk
-                if len(content) > _LARGEST_BODY:
-                    raise ProtocolError(
-                        f"the answer to {name} is larger than {_LARGEST_BODY >> 20} MB; "
-                        "ask for smaller pages",
-                        vendor=self.vendor,
-                    )
-                if self.clock.monotonic() > deadline:
-                    raise failures.ReadTimeout
-        finally:
-            response.close()
+        with within(deadline - self.clock.monotonic()):
+            response = self.session.send(request, **settings)
+            try:
+                content = self._content(response, name)
+            finally:
+                response.close()
         headers = CaseInsensitiveDict(response.headers)
-        return Answer(response.status_code, headers, bytes(content), self.vendor, name)
+        return Answer(response.status_code, headers, content, self.vendor, name)
+
+    def _content(self, response: requests.Response, name: str) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            content += chunk
+            if response.status_code // 100 != 2 and len(content) > _LARGEST_REFUSAL:
+                break
+            if len(content) > _LARGEST_BODY:
+                raise ProtocolError(
+                    f"the answer to {name} is larger than {_LARGEST_BODY >> 20} MB; "
+                    "map fewer or shorter fields",
+                    vendor=self.vendor,
+                )
+        return bytes(content)
 
     def _judge(self, outcome: _Outcome) -> tuple[Problem, Verdict]:
         if outcome.answer is None:
             failure = outcome.failure or Failure.CUT
             problem = Problem(message=FAILURE_MESSAGES[failure])
             return problem, self.dialect.verdicts.of_failure(failure)
-        problem = self.dialect.explain(outcome.answer)
+        try:
+            problem = self.dialect.explain(outcome.answer)
+        except RecursionError:  # a body that only wants to be deep
+            problem = Problem()
         return problem, self.dialect.verdicts.of_status(outcome.answer.status, problem.code)
 
     def _error(self, outcome: _Outcome, problem: Problem, verdict: Verdict) -> ConnectorError:

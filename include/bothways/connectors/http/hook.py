@@ -15,6 +15,8 @@ from requests import RequestException
 from bothways.connectors.base import ConnectionSettings, Connector
 from bothways.connectors.http.client import failure_of
 from bothways.connectors.http.origins import credentials_go_to
+from bothways.connectors.http.reading import within
+from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.http.session import Session, Timeouts
 from bothways.connectors.http.verdicts import FAILURE_MESSAGES, VerdictTable
 from bothways.errors import BothwaysError, ConfigurationError
@@ -100,7 +102,7 @@ class ConnectorHook(HttpHook):
         **request_kwargs: Any,
     ) -> requests.Response:
         """Send one request; a failure raises an error of `bothways.errors`, without URL or body."""
-        with self.get_conn(headers, extra_options) as session:
+        with self.get_conn(headers, extra_options) as session, within(RetryPolicy().total_s):
             as_params = self.method in {"GET", "HEAD"}
             try:
                 response = session.request(

@@ -22,10 +22,15 @@ _REMEMBERED_PAGES = 10
 # How many pages may bring nothing new, in addition to one for each page that did.
 _DETOURS = 10
 _SAME_PAGES = 3
+# How many pages of a listing that is followed by links may bring nothing new in a row, and how many
+# pages it may have: 500 million rows at 5,000 each.
+_IDLE_PAGES = 1_000
+_MOST_PAGES = 100_000
 
 
 def follow(
     fetch: Callable[[TokenT | None], tuple[PageT, TokenT | None]],
+    rows: Callable[[PageT], Sequence[object]],
     *,
     vendor: str,
     start: TokenT | None = None,
@@ -35,16 +40,19 @@ def follow(
     Args:
         fetch: Gets the page of a token (a link, a marker, an offset; None is the first page), and
             returns it with the next page's token, None on the last.
+        rows: Finds a page's rows.
         vendor: Title of the vendor, for the error.
         start: Token of the first page.
 
     Raises:
-        ProtocolError: A page leads to one that was already read.
+        ProtocolError: A page leads to one that was already read, or pages go on without end.
     """
     seen: set[TokenT | None] = {start}
     token = start
+    news = _News(vendor)
     while True:
         page, token = fetch(token)
+        news.look_at(rows(page))
         if token is not None and token in seen:
             raise ProtocolError(
                 "a page leads back to one that was already read; run the read again",
@@ -54,6 +62,31 @@ def follow(
         yield page
         if token is None:
             return
+
+
+class _News:
+    """Counts the pages of a listing, and those in a row that brought nothing new.
+
+    A page is told from another by its length, its first row and its last.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        self._vendor = vendor
+        self._known: set[int] = set()
+        self._pages = self._idle = 0
+
+    def look_at(self, rows: Sequence[object]) -> None:
+        ends = hash((len(rows), repr(rows[0]), repr(rows[-1]))) if rows else None
+        fresh = ends is not None and ends not in self._known
+        if ends is not None:
+            self._known.add(ends)
+        self._pages += 1
+        self._idle = 0 if fresh else self._idle + 1
+        if self._idle > _IDLE_PAGES or self._pages > _MOST_PAGES:
+            raise ProtocolError(
+                "pages go on without end; run the read again, and ask the vendor if that repeats",
+                vendor=self._vendor,
+            )
 
 
 def by_offset(

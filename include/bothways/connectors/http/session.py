@@ -8,7 +8,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from bothways.connectors.http.reading import BoundedAdapter
 
 # At DEBUG urllib3 logs each request's path, and a path may hold an address.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -43,7 +44,7 @@ class Session(requests.Session):
         self.timeouts = timeouts
         self.verify = verify
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=parallel, max_retries=0)
+        adapter = BoundedAdapter(pool_connections=4, pool_maxsize=parallel, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 

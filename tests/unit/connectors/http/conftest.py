@@ -51,6 +51,7 @@ class Heard:
     path: str
     headers: Message
     body: bytes
+    peer: tuple[str, int]
 
 
 class ScriptedVendor:
@@ -67,7 +68,9 @@ class ScriptedVendor:
 
             def do(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                say = vendor._next(Heard(self.command, self.path, self.headers, body))
+                say = vendor._next(
+                    Heard(self.command, self.path, self.headers, body, self.client_address)
+                )
                 if say.silent:
                     self.close_connection = True
                     return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from bothways.connectors.dotdigital.errors import DIALECT as DOTDIGITAL
+from bothways.connectors.dynamics.errors import VERDICTS as DYNAMICS_VERDICTS
+from bothways.connectors.dynamics.errors import explain as explain_dynamics
 from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, Dialect, HttpClient, Problem
 from bothways.connectors.http.limits import Budget
@@ -293,3 +298,99 @@ def test_cookies_are_dropped_and_a_netrc_is_not_believed(
 def test_a_host_that_is_no_address_is_a_configuration_error(host: str) -> None:
     with pytest.raises(ConfigurationError, match="https://host"):
         HttpClient(host, Dialect("Acme"))
+
+
+class Trickle:
+    """Sends an answer in single bytes, with pauses, until it is told to stop."""
+
+    def __init__(self, answer: bytes, rest: bytes) -> None:
+        self.answer, self.rest = answer, rest
+        self.stop, self.ended = threading.Event(), False
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        taken, _ = self._socket.accept()
+        with taken, contextlib.suppress(OSError):
+            taken.recv(1 << 16)
+            taken.sendall(self.answer)
+            for _ in range(600):
+                if self.stop.wait(0.05):
+                    return
+                taken.sendall(self.rest)
+        self.ended = True
+
+    def __enter__(self) -> Trickle:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self.stop.set()
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "rest"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (b"", b"H"),
+    ],
+    ids=["body", "chunks", "size of a chunk", "headers", "status"],
+)
+def test_an_answer_that_trickles_does_not_outlast_the_limit(answer: bytes, rest: bytes) -> None:
+    with Trickle(answer, rest) as vendor:
+        client = HttpClient(vendor.url, Dialect("Acme"), policy=RetryPolicy(total_s=0.5))
+        with pytest.raises(TemporaryFailure, match="no answer in time"):
+            client.request("GET", "/things", retry="read")
+        assert not vendor.ended
+        client.close()
+
+
+def test_a_connection_that_was_bounded_is_used_again(vendor: Any, say: Any) -> None:
+    client = HttpClient(vendor.url, Dialect("Acme"), policy=RetryPolicy(total_s=30))
+    vendor.script = [say(body=b"[" + b"1," * 100_000 + b"1]")]
+    for _ in range(3):
+        assert len(client.request("GET", "/things", retry="read").json()) == 100_001
+    assert len({heard.peer for heard in vendor.heard}) == 1
+    client.close()
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"message":' * 20_000, b"[" * 2_000_000])
+def test_a_bottomless_body_is_a_bad_answer_and_no_reason_to_give_up(
+    vendor: Any, open_client: Open, say: Any, body: bytes
+) -> None:
+    for dialect in (DOTDIGITAL, Dialect("Dynamics 365", DYNAMICS_VERDICTS, explain_dynamics)):
+        vendor.script = [say(429, body), say(503, body), say(body=b"[]")]
+        client = open_client(dialect=dialect)
+        assert client.request("GET", "/things", retry="read").json() == []
+
+    vendor.script = [say(body=body)]
+    with pytest.raises(ProtocolError, match="not JSON"):
+        open_client().request("GET", "/things", retry="read").json()
+
+
+def test_a_body_beyond_any_page_is_not_read(vendor: Any, open_client: Open, say: Any) -> None:
+    vendor.script = [say(body=b" " * (33 << 20))]
+    with pytest.raises(ProtocolError, match="larger than 32 MB"):
+        open_client().request("GET", "/things", retry="read")
+    # A refusal is judged by what it begins with.
+    vendor.script = [say(429, b" " * (33 << 20)), say()]
+    assert open_client().request("GET", "/things", retry="read").status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/things/..", "/things/%2e%2E/x", "/things/./x", "things/a\\b", "/a\nb"]
+)
+def test_a_path_that_would_become_another_is_refused(
+    vendor: Any, open_client: Open, path: str
+) -> None:
+    with pytest.raises(Rejected, match="has no place"):
+        open_client().request("GET", path, retry="read")
+    with pytest.raises(ConnectorError):
+        open_client().request("GET", vendor.url + path, retry="read")
+    assert vendor.heard == []

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from bothways.connectors.http import paging
 from bothways.connectors.http.limits import parallel_map, route
 from bothways.connectors.http.paging import follow
 from bothways.errors import ProtocolError
@@ -16,18 +17,49 @@ from bothways.errors import ProtocolError
 def test_pages_that_go_round_in_circles_end_in_an_error(loop: dict[str, str]) -> None:
     read = []
 
-    def fetch(token: str | None) -> tuple[None, str]:
+    def fetch(token: str | None) -> tuple[list[int], str]:
         read.append(token)
-        return None, loop.get(token or "", "a")
+        return [len(read)], loop.get(token or "", "a")
 
     with pytest.raises(ProtocolError, match="already read"):
-        list(follow(fetch, vendor="Acme"))
+        list(follow(fetch, list, vendor="Acme"))
     assert read == [None, *loop]
 
 
 def test_pages_are_read_to_the_last() -> None:
     pages = {None: ("first", "2"), "2": ("second", "3"), "3": ("third", None)}
-    assert list(follow(lambda token: pages[token], vendor="Acme")) == ["first", "second", "third"]
+    read = follow(lambda token: pages[token], list, vendor="Acme")
+    assert list(read) == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("rows", [[], [{"id": 1}, {"id": 2}]])
+def test_new_markers_without_new_rows_are_not_followed_for_ever(rows: list[object]) -> None:
+    read = []
+
+    def fetch(token: int | None) -> tuple[list[object], int]:
+        read.append(token)
+        assert len(read) < 5_000
+        return rows, len(read)
+
+    with pytest.raises(ProtocolError, match="without end"):
+        list(follow(fetch, list, vendor="Acme"))
+
+
+def test_a_listing_has_an_end_even_if_all_of_its_rows_are_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paging, "_MOST_PAGES", 100)
+    with pytest.raises(ProtocolError, match="without end"):
+        list(follow(lambda token: ([token], (token or 0) + 1), list, vendor="Acme", start=0))
+
+
+def test_some_empty_pages_are_read_past() -> None:
+    def fetch(token: int | None) -> tuple[list[int], int | None]:
+        number = token or 0
+        return [number] if number % 100 == 0 else [], number + 1 if number < 300 else None
+
+    read = [row for page in follow(fetch, list, vendor="Acme") for row in page]
+    assert read == [0, 100, 200, 300]
 
 
 def test_parallel_calls_keep_their_order_and_their_bound() -> None:
