@@ -13,7 +13,7 @@ from sandbox.dynamics.lists import add_members
 from sandbox.dynamics.messages import Reply, empty_reply, json_reply
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.options import query_pairs
-from sandbox.dynamics.work import BUSINESS_UNIT_ID, ORGANIZATION_ID, USER_ID, Work
+from sandbox.dynamics.work import BUSINESS_UNIT_ID, ORGANIZATION_ID, Work
 from sandbox.dynamics.writing import bury, create, point, set_values, update
 
 _MERGEABLE = {"account", "contact", "lead"}
@@ -27,7 +27,7 @@ def who_am_i(work: Work) -> Reply:
         {
             "@odata.context": f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
             "BusinessUnitId": BUSINESS_UNIT_ID,
-            "UserId": USER_ID,
+            "UserId": work.user_id,
             "OrganizationId": ORGANIZATION_ID,
         }
     )

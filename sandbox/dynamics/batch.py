@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import unquote
 
+from sandbox.dynamics.callers import HEADERS
 from sandbox.dynamics.errors import VendorError, plugin_refused, query_error
 from sandbox.dynamics.messages import Call, Reply, error_reply, joined
 from sandbox.dynamics.payload import content_reference
@@ -109,9 +110,7 @@ def _item(call: Call, headers: Mapping[str, str], body: bytes) -> Item:
         request = _request(call, inner, content)
         if request.method == "GET":
             raise query_error("A GET request is not allowed inside a change set.")
-        if "content-id" not in inner:
-            raise query_error("Every request of a change set must have a Content-ID header.")
-        parts.append(Part(request, inner["content-id"]))
+        parts.append(Part(request, inner.get("content-id", "")))
     return ChangeSet(tuple(parts))
 
 
@@ -130,10 +129,19 @@ def _request(call: Call, headers: Mapping[str, str], content: bytes) -> Call:
         method=match[1].decode().upper(),
         path=unquote(path),
         query=query,
-        headers={**inner, "authorization": call.headers.get("authorization", "")},
+        headers={**_inherited(call), **inner, "authorization": _authorization(call)},
         body=body.strip(),
         root=call.root,
     )
+
+
+def _authorization(call: Call) -> str:
+    return call.headers.get("authorization", "")
+
+
+def _inherited(call: Call) -> dict[str, str]:
+    """Return the headers of a batch that hold for its parts too (assumed)."""
+    return {name: call.headers[name] for name in HEADERS if name in call.headers}
 
 
 def _below_root(address: str) -> str:
@@ -220,7 +228,7 @@ def run_change_set(work: Work, change_set: ChangeSet, run: Callable[[Work], Repl
             reply = run(work.on(call))
         except VendorError as error:
             raise ChangeSetFailed(error_reply(error)) from error
-        if "OData-EntityId" in reply.headers:
+        if part.content_id and "OData-EntityId" in reply.headers:
             references[f"${part.content_id}"] = reply.headers["OData-EntityId"]
         written.append(section(boundary, reply, part.content_id))
     body = b"".join(written) + f"--{boundary}--\r\n".encode()

@@ -43,7 +43,8 @@ _BY_NAME: Mapping[str, Cascade] = {
     "opportunity_customer_contacts": _PARENTAL,
 }
 _BY_COLUMN: Mapping[str, Cascade] = {
-    **dict.fromkeys(("createdby", "modifiedby", "ownerid"), _NONE),
+    **dict.fromkeys(("createdby", "createdonbehalfby", "ownerid"), _NONE),
+    **dict.fromkeys(("modifiedby", "modifiedonbehalfby"), _NONE),
     **dict.fromkeys(("owningbusinessunit", "transactioncurrencyid"), _RESTRICTING),
     "masterid": _MASTER,
 }

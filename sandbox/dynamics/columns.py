@@ -64,6 +64,11 @@ def moment(name: str, **more: Any) -> Column:
     return Column(name, "DateTime", **more)
 
 
+def local_day(name: str, **more: Any) -> Column:
+    """Return a date with a time of which forms show the day only, in the user's time zone."""
+    return Column(name, "DateTime", format="DateOnly", **more)
+
+
 def lookup(name: str, *targets: str, kind: str = "Lookup", **more: Any) -> Column:
     """Return a lookup; to several tables, each has its own navigation property."""
     named = tuple(name if len(targets) == 1 else f"{name}_{target}" for target in targets)
@@ -104,10 +109,12 @@ def owned() -> tuple[Column, ...]:
     return (
         *audit(),
         lookup("createdby", "systemuser", **READ_ONLY),
+        lookup("createdonbehalfby", "systemuser", **READ_ONLY),
         lookup("modifiedby", "systemuser", **READ_ONLY),
+        lookup("modifiedonbehalfby", "systemuser", **READ_ONLY),
         lookup("ownerid", "systemuser", "team", kind="Owner", navigations=("ownerid", "ownerid")),
         lookup("owningbusinessunit", "businessunit", **READ_ONLY),
-        moment("overriddencreatedon", updatable=False),
+        local_day("overriddencreatedon", updatable=False),
         number("importsequencenumber", updatable=False),
     )
 

@@ -48,7 +48,7 @@ def _lines(catalogue: Catalogue, *, annotated: bool) -> Iterator[str]:
 
 def _entity(catalogue: Catalogue, table: Table) -> Iterator[str]:
     yield f'<EntityType Name="{table.name}" BaseType="mscrm.crmbaseentity"><Key>'
-    yield f'<PropertyRef Name="{table.primary_id}" /></Key>'
+    yield f'<PropertyRef Name="{table.key_name}" /></Key>'
     for column in table.columns:
         longest = f' MaxLength="{column.max_length}"' if column.max_length else ""
         name = quoteattr(column.property_name)

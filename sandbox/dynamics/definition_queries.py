@@ -71,7 +71,7 @@ def table_of(work: Work, key: str) -> Table:
 def answer(work: Work, segments: Sequence[Segment]) -> Reply:
     """Answer a GET whose path begins with a set of definitions."""
     options = parse_options(work.call.query)
-    if options.top is not None or options.order is not None or options.count:
+    if options.top is not None or options.order is not None:
         raise query_error("The query option is not supported for definitions.")
     first, *rest = segments
     if first.name == "EntityDefinitions":
@@ -90,7 +90,8 @@ def _context(work: Work, suffix: str) -> str:
 def _collection(work: Work, name: str, items: Iterable[Json], options: Options) -> Reply:
     kept = _filtered(items, options)
     value = [_selected(item, options) for item in kept]
-    return json_reply({"@odata.context": _context(work, name), "value": value})
+    count = {"@odata.count": len(value)} if options.count else {}
+    return json_reply({"@odata.context": _context(work, name), **count, "value": value})
 
 
 def _single(work: Work, name: str, item: Json, options: Options) -> Reply:

@@ -169,6 +169,7 @@ def _column(body: Mapping[str, Any], *, custom: bool) -> Column:
         description=label_of(body, "Description"),
         max_length=length_of(kind, body),
         options=_options(kind, body),
+        labels=_two_labels(body),
         date_only=kind == "DateTime" and behavior == "DateOnly",
         format=str(managed_value(body, "FormatName", "") or ""),
         required=str(managed_value(body, "RequiredLevel", "None")),
@@ -217,6 +218,15 @@ def _options(kind: str, body: Mapping[str, Any]) -> tuple[Option, ...]:
         raise invalid_argument("The Values of the options must differ.")
     labels = (label_of(one, "Label") for one in given)
     return tuple(Option(*pair) for pair in zip(values, labels, strict=True))
+
+
+def _two_labels(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what false and true of a Boolean are called."""
+    given = body.get("OptionSet") or {}
+    false, true = (
+        label_of(given.get(name) or {}, "Label") for name in ("FalseOption", "TrueOption")
+    )
+    return false or "No", true or "Yes"
 
 
 def create_column(work: Work, key: str) -> Reply:

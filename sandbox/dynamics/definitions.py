@@ -154,7 +154,7 @@ def _text(column: Column) -> Json:
 def _moment(column: Column) -> Json:
     behavior = "DateOnly" if column.date_only else "UserLocal"
     return {
-        "Format": "DateOnly" if column.date_only else "DateAndTime",
+        "Format": "DateOnly" if column.date_only else column.format or "DateAndTime",
         "DateTimeBehavior": {"Value": behavior},
         "ImeMode": "Auto",
     }
@@ -190,8 +190,8 @@ def option_set(table: Table, column: Column) -> Json | None:
     common: Json
     if column.type == "Boolean":
         common = {"OptionSetType": "Boolean"}
-        common["TrueOption"] = _option(Option(1, "Yes"))
-        common["FalseOption"] = _option(Option(0, "No"))
+        common["TrueOption"] = _option(Option(1, column.labels[1]))
+        common["FalseOption"] = _option(Option(0, column.labels[0]))
     elif column.options:
         kind = column.type if column.type in {"State", "Status"} else "Picklist"
         common = {"OptionSetType": kind, "Options": [_option(one) for one in column.options]}

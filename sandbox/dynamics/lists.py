@@ -9,7 +9,7 @@ from sandbox.dynamics import records, storage
 from sandbox.dynamics.errors import VendorError, not_found
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.values import new_guid
-from sandbox.dynamics.work import USER_ID, Work
+from sandbox.dynamics.work import Work
 from sandbox.dynamics.writing import bury
 
 MEMBER_TABLES = {1: "account", 2: "contact", 4: "lead"}
@@ -85,8 +85,8 @@ def _insert(work: Work, list_id: str, target: str, member_id: str, row_id: str) 
             target,
             work.now_text,
             work.now_text,
-            USER_ID,
-            USER_ID,
+            work.user_id,
+            work.user_id,
             storage.next_versions(work.connection),
         ),
     )

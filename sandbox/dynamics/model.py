@@ -57,6 +57,7 @@ class Column:
         label: Display name.
         max_length: Characters, for String and Memo.
         options: For Picklist, MultiSelectPicklist, State and Status.
+        labels: For Boolean, what false and true are called.
         targets: Logical names of the tables that a lookup may point at.
         navigations: For a lookup, the navigation property per target; none for one that is not
             of a relationship.
@@ -75,6 +76,7 @@ class Column:
     label: str = ""
     max_length: int | None = None
     options: tuple[Option, ...] = ()
+    labels: tuple[str, str] = ("No", "Yes")
     targets: tuple[str, ...] = ()
     navigations: tuple[str, ...] = ()
     relationship: str = ""
@@ -126,6 +128,7 @@ class Column:
             **{
                 **stored,
                 "options": tuple(Option(**option) for option in stored["options"]),
+                "labels": tuple(stored["labels"]),
                 "targets": tuple(stored["targets"]),
                 "navigations": tuple(stored["navigations"]),
             }
@@ -152,7 +155,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its names, switches, columns and alternate keys."""
+    """One table: its names, switches, columns and alternate keys.
+
+    `address_key` is what its primary key is called in addresses, where that is another name than
+    its id column's.
+    """
 
     name: str
     entity_set: str
@@ -164,6 +171,7 @@ class Table:
     type_code: int
     columns: tuple[Column, ...]
     keys: tuple[Key, ...] = ()
+    address_key: str = ""
     ownership: str = "UserOwned"
     change_tracking: bool = False
     activity: bool = False
@@ -171,6 +179,11 @@ class Table:
     custom: bool = False
     description: str = ""
     metadata_id: str = ""
+
+    @property
+    def key_name(self) -> str:
+        """What the primary key is called in addresses."""
+        return self.address_key or self.primary_id
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -41,7 +41,7 @@ def find(work: Work, table: Table, predicate: str) -> Address:
         VendorError: The predicate names no usable key, or a value does not fit its column.
     """
     parts = key_values(predicate)
-    if set(parts) <= {"", table.primary_id}:
+    if set(parts) <= {"", table.key_name}:
         (given,) = parts.values()
         if given.quoted or not values.is_guid(given.text):
             raise bad_syntax()

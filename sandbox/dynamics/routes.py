@@ -21,6 +21,7 @@ from sandbox.dynamics import (
     records,
     sql,
 )
+from sandbox.dynamics.callers import impersonated
 from sandbox.dynamics.errors import (
     VendorError,
     no_segment,
@@ -92,6 +93,7 @@ def answer(work: Work) -> Reply:
     Raises:
         VendorError: The answer is an error.
     """
+    impersonated(work.connection, work.call)  # an unknown user is refused whatever is asked
     segments = parse_path(work.call.path)
     if not segments:
         return json_reply(csdl.service(work)) if work.call.method == "GET" else _refuse(work)

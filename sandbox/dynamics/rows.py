@@ -137,7 +137,7 @@ def selected_columns(source: Source, select: Sequence[str] | None) -> list[Colum
 
 
 def _always(table: Table, columns: Sequence[Column]) -> list[Column]:
-    always = [table.by_name[table.primary_id]]
+    always = [table.by_name[name] for name in dict.fromkeys((table.primary_id, table.key_name))]
     if any(column.type == "Money" for column in columns) and table.has("transactioncurrencyid"):
         always.append(table.by_name["transactioncurrencyid"])
     return always
@@ -148,10 +148,13 @@ def formatter(column: Column) -> Callable[[Any], Any] | None:
     if column.type in OPTION_TYPES:
         labels = {option.value: option.label for option in column.options}
         return lambda value: labels.get(value, str(value))
+    if column.type == "Boolean":
+        return lambda value: column.labels[int(value)]
     if column.type == "MultiSelectPicklist":
         names = {str(option.value): option.label for option in column.options}
         return lambda value: "; ".join(names.get(item, item) for item in value.split(","))
-    return _FORMATS.get("Date" if column.date_only else column.type)
+    day = column.date_only or column.format == "DateOnly"
+    return _FORMATS.get("Date" if day else column.type)
 
 
 def _moment(text: str) -> str:
@@ -166,7 +169,6 @@ def _day(text: str) -> str:
 
 
 _FORMATS: dict[str, Callable[[Any], Any]] = {
-    "Boolean": lambda value: "Yes" if value else "No",
     "DateTime": _moment,
     "Date": _day,
     "Integer": lambda value: f"{value:,}",

@@ -75,6 +75,8 @@ def derive(table: Table, row: Mapping[str, Any], values: dict[str, Any]) -> None
         row: The row as it will be.
         values: What is written.
     """
+    if table.address_key and row.get(table.primary_id):
+        values[table.address_key] = row[table.primary_id]
     if table.has("fullname") and table.has("firstname") and _NAME_COLUMNS & set(values):
         names = (row.get("firstname"), row.get("lastname"))
         values["fullname"] = " ".join(name for name in names if name)[:160] or None

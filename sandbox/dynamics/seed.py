@@ -71,16 +71,14 @@ def list_id(name: str) -> str:
 def _system_rows(connection: sqlite3.Connection, now: str) -> None:
     times = {"createdon": now, "modifiedon": now}
     unit = {"businessunitid": BUSINESS_UNIT_ID, "name": "contoso", **times}
-    user = {
-        "systemuserid": USER_ID,
-        "fullname": "# Sandbox",
-        "lastname": "Sandbox",
-        "firstname": "#",
-        "applicationid": APPLICATION_ID,
-        "isdisabled": 0,
-        "businessunitid": BUSINESS_UNIT_ID,
-        **times,
-    }
+    users = [
+        {**_user(USER_ID, "#", "Sandbox"), "applicationid": APPLICATION_ID, **times},
+        {
+            **_user(stable_id("systemuser", "person"), "Robin", "Marlow"),
+            "applicationid": None,
+            **times,
+        },
+    ]
     organization = {
         "organizationid": ORGANIZATION_ID,
         "name": "contoso",
@@ -98,13 +96,13 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
         "statuscode": 1,
         **times,
     }
-    for table, row in (
-        (BUSINESSUNIT, unit),
-        (SYSTEMUSER, user),
-        (ORGANIZATION, organization),
-        (CURRENCY, currency),
+    for table, rows in (
+        (BUSINESSUNIT, [unit]),
+        (SYSTEMUSER, users),
+        (ORGANIZATION, [organization]),
+        (CURRENCY, [currency]),
     ):
-        _insert(connection, table, [row])
+        _insert(connection, table, rows)
     _insert(
         connection,
         SDKMESSAGE,
@@ -115,6 +113,20 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
             allow_bulk(connection, table)
     for one in _LISTS:
         _insert(connection, LIST, [_list_row(now, *one)])
+
+
+def _user(user_id: str, first: str, last: str) -> dict[str, Any]:
+    return {
+        "systemuserid": user_id,
+        "ownerid": user_id,
+        "firstname": first,
+        "lastname": last,
+        "fullname": f"{first} {last}",
+        "domainname": f"{last.lower()}@contoso.example",
+        "azureactivedirectoryobjectid": stable_id("entra", user_id),
+        "isdisabled": 0,
+        "businessunitid": BUSINESS_UNIT_ID,
+    }
 
 
 def allow_bulk(connection: sqlite3.Connection, table: Table) -> None:

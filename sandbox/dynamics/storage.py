@@ -42,7 +42,10 @@ _SQL_TYPES = {
 }
 
 # Lookups that nearly every row has, and by which nobody asks: an index would only cost time.
-_UNINDEXED = {"createdby", "modifiedby", "ownerid", "owningbusinessunit", "transactioncurrencyid"}
+_UNINDEXED = {
+    *("createdby", "createdonbehalfby", "modifiedby", "modifiedonbehalfby"),
+    *("ownerid", "owningbusinessunit", "transactioncurrencyid"),
+}
 
 
 def schema_script(tables: Iterable[Table], many_to_many: Iterable[ManyToMany]) -> str:

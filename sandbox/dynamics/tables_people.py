@@ -10,6 +10,7 @@ from sandbox.dynamics.columns import (
     email,
     flag,
     flags,
+    local_day,
     lookup,
     memo,
     money,
@@ -35,6 +36,10 @@ _CUSTOMER_TYPES = (
     " 8 Prospect, 9 Reseller, 10 Supplier, 11 Vendor, 12 Other"
 )
 _DO_NOT = ("donotemail", "donotbulkemail", "donotphone", "donotfax", "donotpostalmail")
+_CONSENT = (
+    *(flag(name, labels=("Allow", "Do Not Allow")) for name in _DO_NOT),
+    flag("donotsendmm", labels=("Send", "Do Not Send")),
+)
 
 
 def _merge_columns(name: str) -> tuple[Column, ...]:
@@ -71,9 +76,10 @@ CONTACT = table(
         lookup("originatingleadid", "lead"),
         *_merge_columns("contact"),
         lookup("transactioncurrencyid", "transactioncurrency"),
-        day("lastusedincampaign", creatable=False),
-        *flags(*_DO_NOT, "donotbulkpostalmail", "donotsendmm", "msdyn_gdproptout"),
-        flag("followemail", default=True),
+        local_day("lastusedincampaign", creatable=False),
+        *_CONSENT,
+        *flags("donotbulkpostalmail", "msdyn_gdproptout"),
+        flag("followemail", default=True, labels=("Do Not Allow", "Allow")),
         flag("marketingonly"),
         choice("preferredcontactmethodcode", _CONTACT_METHOD, default=1),
         choice("leadsourcecode", "1 Default Value", default=1),
@@ -117,8 +123,9 @@ LEAD = table(
         choice("leadsourcecode", _LEAD_SOURCES, label="Lead Source"),
         choice("industrycode", _INDUSTRIES),
         # There is no donotbulkpostalmail on lead.
-        *flags(*_DO_NOT, "donotsendmm", "msdyn_gdproptout"),
-        flag("followemail", default=True),
+        *_CONSENT,
+        *flags("msdyn_gdproptout"),
+        flag("followemail", default=True, labels=("Do Not Allow", "Allow")),
         choice("preferredcontactmethodcode", _CONTACT_METHOD, default=1),
         *states(
             "0 Open, 1 Qualified, 2 Disqualified",
@@ -151,10 +158,12 @@ ACCOUNT = table(
         choice("customertypecode", _CUSTOMER_TYPES),
         lookup("primarycontactid", "contact"),
         lookup("parentaccountid", "account"),
+        lookup("originatingleadid", "lead"),
         *_merge_columns("account"),
         lookup("transactioncurrencyid", "transactioncurrency"),
-        *flags(*_DO_NOT, "donotbulkpostalmail", "donotsendmm", "msdyn_gdproptout"),
-        flag("followemail", default=True),
+        *_CONSENT,
+        *flags("donotbulkpostalmail", "msdyn_gdproptout"),
+        flag("followemail", default=True, labels=("Do Not Allow", "Allow")),
         choice("preferredcontactmethodcode", _CONTACT_METHOD, default=1),
         *states(*_ACTIVE),
         *owned(),

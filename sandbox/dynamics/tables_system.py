@@ -15,7 +15,7 @@ from sandbox.dynamics.columns import (
     table,
     text,
 )
-from sandbox.dynamics.model import Column
+from sandbox.dynamics.model import Column, Key, stable_id
 from sandbox.dynamics.tables_marketing import (
     CAMPAIGN,
     CAMPAIGNACTIVITY,
@@ -30,6 +30,17 @@ from sandbox.dynamics.tables_people import ACCOUNT, CONTACT, LEAD
 
 _ACTIVE = ("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1")
 
+# Its name in the metadata is assumed.
+_OBJECT_ID = Key(
+    name="azureactivedirectoryobjectid",
+    schema="AzureActiveDirectoryObjectId",
+    columns=("azureactivedirectoryobjectid",),
+    status="Active",
+    active_at=0,
+    metadata_id=stable_id("systemuser", "key"),
+    label="Microsoft Entra object id",
+)
+
 SYSTEMUSER = table(
     "systemuser",
     "systemusers",
@@ -42,15 +53,28 @@ SYSTEMUSER = table(
         text("domainname", 1024),
         *email("internalemailaddress"),
         Column("applicationid", "Uniqueidentifier"),
-        flag("isdisabled", **READ_ONLY),
+        Column("azureactivedirectoryobjectid", "Uniqueidentifier", updatable=False),
+        Column("ownerid", "Uniqueidentifier", **READ_ONLY),
+        flag("isdisabled", labels=("Enabled", "Disabled"), **READ_ONLY),
         lookup("businessunitid", "businessunit"),
         *audit(),
     ),
     label="User",
     schema="SystemUser",
+    # It inherits its key from principal, as team does: by `systemuserid=` nobody is found.
+    address_key="ownerid",
+    keys=(_OBJECT_ID,),
     ownership="BusinessOwned",
 )
-TEAM = table("team", "teams", "name", 9, (text("name", 160), *audit()), ownership="BusinessOwned")
+TEAM = table(
+    "team",
+    "teams",
+    "name",
+    9,
+    (text("name", 160), Column("ownerid", "Uniqueidentifier", **READ_ONLY), *audit()),
+    ownership="BusinessOwned",
+    address_key="ownerid",
+)
 BUSINESSUNIT = table(
     "businessunit",
     "businessunits",

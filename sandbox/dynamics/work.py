@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from sandbox.dynamics import callers
 from sandbox.dynamics.catalogue import Catalogue, Definitions
 from sandbox.dynamics.conditions import Caller
 from sandbox.dynamics.errors import no_segment
@@ -15,7 +16,7 @@ from sandbox.dynamics.model import Table, stable_id
 from sandbox.dynamics.values import moment_text
 from sandbox.vendor import VendorContext
 
-# The one application user, and what it belongs to.
+# The application user, and what it belongs to.
 USER_ID = stable_id("systemuser", "application")
 BUSINESS_UNIT_ID = stable_id("businessunit", "root")
 ORGANIZATION_ID = stable_id("organization")
@@ -54,9 +55,23 @@ class Work:
         return moment_text(self.now)
 
     @cached_property
+    def user_id(self) -> str:
+        """Who asks: the application user, or whom it impersonates.
+
+        Raises:
+            VendorError: There is no such user.
+        """
+        return callers.impersonated(self.connection, self.call) or USER_ID
+
+    @property
+    def on_behalf_id(self) -> str | None:
+        """Who impersonates; None where nobody does, or the application user itself."""
+        return None if self.user_id == USER_ID else USER_ID
+
+    @cached_property
     def caller(self) -> Caller:
-        """Who asks."""
-        return Caller(USER_ID, BUSINESS_UNIT_ID, self.now)
+        """Who asks, and when."""
+        return Caller(self.user_id, BUSINESS_UNIT_ID, self.now)
 
     def table_of_set(self, entity_set: str) -> Table:
         """Return the table of an entity set.

@@ -17,7 +17,7 @@ from sandbox.dynamics.model import Navigation, Table, default_status
 from sandbox.dynamics.payload import Change, read_change
 from sandbox.dynamics.rules import check_list, check_state, derive, detect_duplicates
 from sandbox.dynamics.values import guid, is_guid, new_guid
-from sandbox.dynamics.work import BUSINESS_UNIT_ID, USER_ID, Work
+from sandbox.dynamics.work import BUSINESS_UNIT_ID, Work
 
 
 def create(
@@ -88,9 +88,11 @@ def _defaults(work: Work, table: Table) -> dict[str, Any]:
     standard = {
         "createdon": work.now_text,
         "modifiedon": work.now_text,
-        "createdby": USER_ID,
-        "modifiedby": USER_ID,
-        "ownerid": USER_ID,
+        "createdby": work.user_id,
+        "createdonbehalfby": work.on_behalf_id,
+        "modifiedby": work.user_id,
+        "modifiedonbehalfby": work.on_behalf_id,
+        "ownerid": work.user_id,
         "ownerid__type": "systemuser",
         "owningbusinessunit": BUSINESS_UNIT_ID,
     }
@@ -99,7 +101,8 @@ def _defaults(work: Work, table: Table) -> dict[str, Any]:
 
 
 def _holds(table: Table, name: str) -> bool:
-    return table.has(name.removesuffix("__type"))
+    column = table.by_name.get(name.removesuffix("__type"))
+    return column is not None and (column.polymorphic or not name.endswith("__type"))
 
 
 def _complete(work: Work, table: Table, row: dict[str, Any]) -> None:
@@ -203,7 +206,11 @@ def set_values(work: Work, table: Table, row_id: str, values: dict[str, Any]) ->
     """Write values that are already checked; a repeat of equal ones counts as a change too."""
     if table.has("versionnumber"):
         values["versionnumber"] = storage.next_versions(work.connection)
-    changed = {"modifiedon": work.now_text, "modifiedby": USER_ID}
+    changed = {
+        "modifiedon": work.now_text,
+        "modifiedby": work.user_id,
+        "modifiedonbehalfby": work.on_behalf_id,
+    }
     values.update({name: value for name, value in changed.items() if table.has(name)})
     names = ", ".join(f"{name} = ?" for name in values)
     try:

@@ -396,3 +396,64 @@ def test_definitions_are_asked_for_in_one_query_and_only_when_changed(api: Dynam
 
 def test_the_languages_of_labels_can_be_asked_for(api: DynamicsApi) -> None:
     assert api.get("RetrieveAvailableLanguages").json()["LocaleIds"] == [1033]
+
+
+def test_definitions_can_be_counted(api: DynamicsApi) -> None:
+    for path in ("EntityDefinitions", "EntityDefinitions(LogicalName='contact')/Attributes"):
+        answer = api.get(f"{path}?$select=LogicalName&$count=true").json()
+        assert answer["@odata.count"] == len(answer["value"]) > 5
+        assert "@odata.count" not in api.get(f"{path}?$select=LogicalName").json()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "false", "true"),
+    [
+        ("contact", "donotemail", "Allow", "Do Not Allow"),
+        ("lead", "donotbulkemail", "Allow", "Do Not Allow"),
+        ("account", "followemail", "Do Not Allow", "Allow"),
+        ("contact", "donotsendmm", "Send", "Do Not Send"),
+        ("contact", "donotbulkpostalmail", "No", "Yes"),
+        ("list", "type", "Static", "Dynamic"),
+    ],
+)
+def test_what_two_options_are_called(
+    api: DynamicsApi, table: str, column: str, false: str, true: str
+) -> None:
+    cast = f"{SPACE}.BooleanAttributeMetadata"
+    path = f"EntityDefinitions(LogicalName='{table}')/Attributes(LogicalName='{column}')/{cast}"
+    found = api.get(f"{path}?$expand=OptionSet").json()["OptionSet"]
+    options = (found["FalseOption"], found["TrueOption"])
+    labels = [one["Label"]["UserLocalizedLabel"]["Label"] for one in options]
+    assert labels == [false, true]
+
+
+def test_two_options_of_a_column_of_ones_own_keep_their_names(api: DynamicsApi) -> None:
+    option_set = {
+        "OptionSetType": "Boolean",
+        "TrueOption": {"Value": 1, "Label": label("Gold")},
+        "FalseOption": {"Value": 0, "Label": label("Plain")},
+    }
+    add_column(api, "contact", "bw_Card", "Boolean", OptionSet=option_set)
+    contact = api.create("contacts", bw_card=True)
+    annotated = {"Prefer": 'odata.include-annotations="*"'}
+    row = api.get(f"contacts({contact})?$select=bw_card,donotemail", **annotated).json()
+    shown = {name: text for name, text in row.items() if name.endswith("FormattedValue")}
+    assert set(shown.values()) == {"Gold", "Allow"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("list", "lastusedon"), ("contact", "lastusedincampaign")]
+)
+def test_days_in_the_users_time_zone_are_moments(api: DynamicsApi, table: str, column: str) -> None:
+    cast = f"{SPACE}.DateTimeAttributeMetadata"
+    path = f"EntityDefinitions(LogicalName='{table}')/Attributes(LogicalName='{column}')/{cast}"
+    found = api.get(path).json()
+    assert (found["DateTimeBehavior"]["Value"], found["Format"]) == ("UserLocal", "DateOnly")
+    made = {"list": {"listname": "A", "createdfromcode": 2}, "contact": {"lastname": "A"}}[table]
+    row = f"{table}s({api.create(f'{table}s', **made)})"
+    assert error_of(api.send("PATCH", row, {column: "2026-01-31"})) == (400, "0x80048d19")
+    assert api.send("PATCH", row, {column: "2026-01-31T09:00:00Z"}).status_code == 204
+    annotated = {"Prefer": 'odata.include-annotations="*"'}
+    shown = api.get(f"{row}?$select={column}", **annotated).json()
+    assert shown[column] == "2026-01-31T09:00:00Z"
+    assert shown[f"{column}@OData.Community.Display.V1.FormattedValue"] == "1/31/2026"

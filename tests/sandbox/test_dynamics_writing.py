@@ -264,7 +264,7 @@ def test_lookups_that_are_the_vendors_own_are_not_set(api: DynamicsApi, name: st
     other = api.create("contacts", lastname="Xu")
     target = f"/contacts({other})"
     if name == "createdby":
-        (user,) = api.rows("systemusers?$select=systemuserid")
+        user = api.rows("systemusers?$select=systemuserid")[0]
         target = f"/systemusers({user['systemuserid']})"
     bind = {f"{name}@odata.bind": target}
     contact = api.create("contacts", **bind)
