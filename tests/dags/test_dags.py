@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -168,16 +169,21 @@ def test_erasing_has_a_story_of_its_own_and_no_schedule(everything: Parsed, dag_
     account = dag_id.partition("__")[0]
     graph = {name: task["downstream"] for name, task in dag["tasks"].items()}
     assert graph == {
-        "open": ["erase_crm"],
+        "open": ["find_crm"],
+        "find_crm": ["find_marketing"],
+        "find_marketing": ["review"],
+        "review": ["erase_crm", "erase_marketing"],
         "erase_crm": ["erase_marketing"],
         "erase_marketing": ["close"],
         "close": [],
     }
     assert dag["tasks"]["close"]["trigger_rule"].lower().endswith("all_done")
-    assert all(dag["tasks"][f"erase_{side}"]["pool"] != "default_pool" for side in SIDES)
-    assert dag["params"] == {"request": None, "confirm": None}
+    for task, side in itertools.product(("find", "erase"), SIDES):
+        assert dag["tasks"][f"{task}_{side}"]["pool"] != "default_pool"
+    assert dag["params"] == {"request": None, "confirm": None, "dry_run": False}
     for name, schema in dag["schemas"].items():
-        assert schema["type"] == ["integer", "null"]  # never an address
+        if name != "dry_run":
+            assert schema["pattern"] == "^[0-9a-f]{32}$"  # never an address
         assert schema["title"]
         assert dag["descriptions"][name].endswith(".")
     assert (dag["schedule"], dag["catchup"], dag["max_active_runs"]) == ("", False, 1)

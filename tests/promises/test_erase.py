@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
-from bothways.errors import BothwaysError
+from bothways.errors import BothwaysError, RunStopped
 from bothways.tables import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
@@ -71,6 +75,7 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
     assert traces(world) == {}
     assert run.counts["deleted"] == run.counts["total"] == len(run.jobs) == 4
     assert set(run.jobs["entity"]) == {"contact", "lead", "suppression"}
+    assert not run.jobs[["before", "after"]].notna().any(axis=None)
     assert not run.jobs[["record_id", "source_id", "email", "key"]].notna().any(axis=None)
     assert "keyed hash" in run.message
     assert "ann" not in f"{run.message}{run.notes}".lower().replace("and", "")
@@ -125,7 +130,7 @@ def test_whom_the_platform_has_again_is_suppressed_where_the_crm_says_so(
     assert marketer.statuses()[ANN].lower() == "suppressed"
 
 
-def test_without_the_number_twice_nothing_happens(
+def test_without_the_id_twice_nothing_happens(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing
 ) -> None:
     request = erasing.file(ANN.title())
@@ -133,8 +138,9 @@ def test_without_the_number_twice_nothing_happens(
     for chosen, confirmed, why in (
         (None, None, "Nothing was chosen"),
         (request, None, "was not confirmed"),
-        (request, request + 1, "was not confirmed"),
-        (request + 1, request + 1, f"has no request {request + 1}"),
+        (request, "0" * 32, "was not confirmed"),
+        ("0" * 32, "0" * 32, "has no such request"),
+        ("1", "1", "has no such request"),
     ):
         run = erasing.run(chosen, confirmed)
         assert run.status == "Failed"
@@ -151,6 +157,9 @@ def test_a_bad_line_and_a_second_try_end_in_the_same(
     request = erasing.file(ANN.title())
     name = "unlucky"
     erasing.open(name, request, request)
+    for side in SIDES:
+        erasing.find(name, side)
+    assert erasing.review(name) == [0]
     sandbox.faults({"*": {"share": {"500": 1.0}}})
     with pytest.raises(BothwaysError):
         erasing.side(name, "crm")
@@ -189,21 +198,169 @@ def test_a_record_of_either_side_names_the_person(
     assert "is known; file a request with the address" in erasing.run(unknown, unknown).message
 
 
-def test_the_command_files_a_request_and_says_how_to_carry_it_out(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command as in a shell: its arguments, and what is typed at its prompts."""
     from bothways.cli import erase
+    from bothways.connectors import registry
 
+    sides = {"dynamics": "crm", "dotdigital": "marketing"}
     monkeypatch.setattr(erase, "join_airflow", lambda: None)
+    monkeypatch.setattr(registry, "open_connector", lambda name, _: world.connector(sides[name]))
     monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", world.store_url)
-    runner = CliRunner()
-    refused = runner.invoke(app, ["erase", "test"], input=f"{ANN}\nann@mail.examples\n")
+
+    def invoke(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
+        return CliRunner().invoke(app, ["erase", "test", *arguments], input="\n".join(typed) + "\n")
+
+    return invoke
+
+
+def test_the_command_files_a_request_and_says_how_to_carry_it_out(
+    world: World, command: Callable[..., Result]
+) -> None:
+    refused = command(typed=(ANN, "ann@mail.examples"))
     assert refused.exit_code == 1
     assert world.query("SELECT * FROM erasures") == []
-    filed = runner.invoke(app, ["erase", "test"], input=f"{ANN}\n{ANN}\n")
+    filed = command(typed=(ANN, ANN))
     assert filed.exit_code == 0, filed.output
     (row,) = world.query("SELECT * FROM erasures")
-    number = row["request"]
     assert row["person"] == ANN
-    conf = f'{{"request": {number}, "confirm": {number}}}'
+    conf = json.dumps({"request": row["request"], "confirm": row["request"]})
     assert f"airflow dags trigger test__erase --conf '{conf}'" in filed.output
+
+
+# ── what would be deleted, and how much may be ────────────────────────────────────────────────
+
+
+def test_the_command_shows_what_would_be_deleted(
+    world: World, crm: Crm, erasing: Erasing, command: Callable[..., Result]
+) -> None:
+    crm.contact("ann.doe@work.example", firstname="Annie", emailaddress2=ANN)
+    shown = command(typed=(ANN, ANN)).output
+    assert "Dynamics 365: 4 would be deleted" in shown
+    assert "Dotdigital: 1 would be deleted" in shown
+    assert "ann.doe@work.example  firstname: Annie" in shown
+    assert "joann" not in shown
+    listed = command("--pending").output
+    (row,) = world.query("SELECT request FROM erasures")
+    assert row["request"] in listed
+    assert "expires" in listed
+    assert "ann" not in listed
+
+
+def test_a_dry_run_names_what_would_be_deleted_and_deletes_nothing(
+    world: World, crm: Crm, marketer: Marketer, erasing: Erasing
+) -> None:
+    everybody, request = vendors(crm, marketer), erasing.file(ANN)
+    run = erasing.run(request, dry_run=True)
+    assert (run.status, run.counts["deleted"], run.counts["total"]) == ("Dry Run", 4, 4)
+    assert sorted(run.jobs["target"]) == ["crm", "crm", "crm", "marketing"]
+    assert {"Ann", "ann"} >= {row["firstname"] for row in run.jobs["before"] if row} - {None}
+    assert vendors(crm, marketer) == everybody
+    assert world.query("SELECT * FROM erased") == []
+    assert erasing.run(request, request).status == "Completed"
+    assert traces(world) == {}
+
+
+@pytest.fixture
+def light(world: World, crm: Crm) -> Erasing:
+    """Joann alone is known, and to the CRM only."""
+    crm.contact("joann@mail.example")
+    return Erasing(world)
+
+
+def shared(crm: Crm, number: int) -> None:
+    """Give many people one address."""
+    for index in range(number):
+        crm.contact("office@work.example", firstname=f"Clerk {index}")
+
+
+def test_more_records_than_a_request_may_delete_stop_it(
+    world: World, crm: Crm, light: Erasing
+) -> None:
+    shared(crm, 11)
+    request = light.file("office@work.example")
+    run = light.run(request, request)
+    assert run.status == "Failed"
+    assert "Stopped by the guard, nobody was erased: 11 records would be" in run.message
+    assert "Clerk 3" in {row["firstname"] for row in run.jobs["before"]}
+    assert len(crm.table("contact")) == 12
+    # Nobody is barred for a request that was not carried out.
+    assert world.query("SELECT * FROM erased") == []
+    world.configure(guard={"free": 1_000_000, "erasures": 11})
+    assert light.run(request, request).status == "Completed"
+    assert len(crm.table("contact")) == 1
+
+
+@pytest.mark.parametrize("approve", [False, True])
+def test_a_large_erasure_waits_for_a_person_where_the_account_asks(
+    approve: bool, world: World, crm: Crm, light: Erasing
+) -> None:
+    world.configure(settings={"on_guard": "ask"})
+    shared(crm, 11)
+    request = light.file("office@work.example")
+    run = light.run(request, request, approve=approve)
+    assert run.status == ("Completed" if approve else "Failed")
+    assert len(crm.table("contact")) == (1 if approve else 12)
+    assert bool(world.query("SELECT * FROM erased")) is approve
+    if not approve:
+        assert "Rejected by tester, nobody was erased" in run.message
+
+
+def test_what_turns_up_after_the_review_is_not_deleted_unseen(
+    world: World, crm: Crm, light: Erasing
+) -> None:
+    crm.contact(ANN)
+    request = light.file(ANN)
+    light.open("late", request, request)
+    for side in SIDES:
+        light.find("late", side)
+    light.review("late")
+    crm.lead(ANN, firstname="New")
+    with pytest.raises(RunStopped, match="1 more records of the person have turned up"):
+        light.side("late", "crm")
+    light.close("late")
+    assert len(crm.table("lead")) == 1
+    assert light.run(request, request).status == "Completed"
+    assert crm.table("lead") == []
+
+
+def test_nothing_is_deleted_that_was_not_reviewed(light: Erasing, crm: Crm) -> None:
+    crm.contact(ANN)
+    request = light.file(ANN)
+    light.open("hasty", request, request)
+    for side in SIDES:
+        light.find("hasty", side)
+    with pytest.raises(RunStopped, match="has not let this run pass"):
+        light.side("hasty", "crm")
+    assert crm.person(ANN)
+
+
+def test_a_request_that_nobody_carries_out_expires(world: World, light: Erasing) -> None:
+    old, new = light.file(ANN), light.file(ANN)
+    world.execute(
+        "UPDATE erasures SET requested_at = now() - interval '31 days' WHERE request = :old",
+        old=old,
+    )
+    refused = light.run(old, old)
+    assert "The request expired 30 days after it was filed" in refused.message
+    people = {row["request"]: row["person"] for row in world.query("SELECT * FROM erasures")}
+    assert people == {old: None, new: ANN}
+
+
+@pytest.mark.parametrize("column", ["emailaddress2", "emailaddress3"])
+def test_a_further_address_of_a_record_names_the_person_too(
+    column: str, world: World, crm: Crm, light: Erasing
+) -> None:
+    crm.contact("ann.doe@work.example", firstname="Annie", **{column: ANN.upper()})
+    request = light.file(ANN)
+    assert light.run(request, request).status == "Completed"
+    assert [row["emailaddress1"] for row in crm.table("contact")] == ["joann@mail.example"]
+    assert world.query("SELECT * FROM jobs j WHERE j::text ILIKE '%ann.doe@work%'") == []
+    assert len(world.query("SELECT * FROM erased")) == 2
+
+
+def test_a_foreign_folder_in_staging_does_no_harm(world: World, light: Erasing) -> None:
+    (world.folder / "staging" / "test" / "lost+found").mkdir(parents=True)
+    request = light.file(ANN)
+    assert light.run(request, request).status == "Completed"

@@ -117,12 +117,18 @@ def erase(
         ),
     ] = "",
     confirm: Annotated[str, typer.Option(help="The same again; asked for if left out.")] = "",
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Print the requests that wait to be carried out.")
+    ] = False,
 ) -> None:
-    """File a request to forget a person; print the number that the erase DAG takes."""
-    from bothways.cli.erase import erase as run
+    """Show what there is of a person, and file a request to forget them for the erase DAG."""
+    from bothways.cli import erase as requests
 
+    if pending:
+        requests.pending(account)
+        return
     person = person or typer.prompt("Address or id")
-    run(account, person, confirm or typer.prompt("The same again"))
+    requests.erase(account, person, confirm or typer.prompt("The same again"))
 
 
 @app.command()

@@ -93,8 +93,13 @@ class GuardLimits(_Switches):
 
 
 class Guard(GuardLimits):
-    """Limits for every sync type, and other limits for some."""
+    """Limits for every sync type, other limits for some, and the limit of an erasure.
 
+    ``erasures`` is how many records of people one request to be forgotten may delete, on both
+    sides together; None is no limit.
+    """
+
+    erasures: int | None = Field(default=10, ge=0)
     sync_types: dict[str, GuardLimits] = Field(default_factory=dict)
 
     def limits(self, sync_type: str) -> GuardLimits:

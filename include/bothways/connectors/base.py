@@ -157,6 +157,17 @@ class FindsContacts(Protocol):
 
 
 @runtime_checkable
+class FindsOtherAddresses(Protocol):
+    """Finds people by the addresses that they have beside the one that is kept in step."""
+
+    def find_by_other_addresses(
+        self, entity: str, fields: Fields, emails: Sequence[str]
+    ) -> Iterator[Page]:
+        """Yield those who have one of these as a further address (whatever its case)."""
+        ...
+
+
+@runtime_checkable
 class ReadsListMembers(Protocol):
     """Reads who is on which list, apart from the people themselves."""
 
@@ -289,10 +300,14 @@ class ErasesContacts(Protocol):
 class ErasesSuppressions(Protocol):
     """Removes its own suppression records of people for ever, on their request."""
 
-    def erase_suppressions(self, emails: Sequence[str]) -> pd.DataFrame:
-        """Delete the records of these addresses (whatever their case); return RESULTS.
+    def find_suppressions(self, emails: Sequence[str]) -> list[str]:
+        """Return the ids of the records of these addresses (whatever their case)."""
+        ...
 
-        One row for each record that there was, `seq` counting them; none where there was none.
+    def erase_suppressions(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete these records; return RESULTS whose ``seq`` is the position of an id in ``ids``.
+
+        A record that does not exist is a success.
         """
         ...
 

@@ -65,7 +65,13 @@ _CONNECTORS: Final[Mapping[str, Registration]] = {
         connector="bothways.connectors.dynamics.connector.DynamicsConnector",
         hook="bothways.connectors.dynamics.hook.DynamicsHook",
         capabilities=_EVERY_CONNECTOR
-        | {"ErasesSuppressions", "Prepares", "ReadsListMembers", "WritesSuppressions"},
+        | {
+            "ErasesSuppressions",
+            "FindsOtherAddresses",
+            "Prepares",
+            "ReadsListMembers",
+            "WritesSuppressions",
+        },
         chunk_rows=10_000,
         parallel=4,
     ),

@@ -23,6 +23,9 @@ STEPS: Final = (
 )
 _ERASE_STEPS: Final = (
     ("open", False),
+    ("find_crm", False),
+    ("find_marketing", False),
+    ("review", False),
     ("erase_crm", False),
     ("erase_marketing", False),
     ("close", False),

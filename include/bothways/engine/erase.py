@@ -1,37 +1,34 @@
 """Erasing a person on their request: on both sides, then in the store, but for a keyed hash.
 
-The hash comes first, so that no sync brings anybody back in between; the store comes last, since
-it knows where the person is. Every step may be repeated.
+What is to be deleted is looked up, kept as a plan and reviewed before anything is. The hash comes
+first, so that no sync brings anybody back in between; the store comes last, since it knows where
+the person is. Every step may be repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, cast
+from datetime import UTC, datetime
+from typing import Any, Final, cast
 
 import pandas as pd
-import pyarrow as pa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from bothways.config.load import config_hash, load_account
-from bothways.connectors.base import (
-    Connector,
-    ErasesContacts,
-    ErasesSuppressions,
-    FindsContacts,
-)
+from bothways.connectors.base import Connector, ErasesContacts, ErasesSuppressions
+from bothways.engine import whereabouts
+from bothways.engine.review import Verdict
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.engine.step import failure_in
+from bothways.engine.whereabouts import SUPPRESSION
 from bothways.errors import BothwaysError, RunStopped, StoreError, TemporaryFailure
-from bothways.store import erase, erasures, jobs, records, runs
+from bothways.store import erase, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
-from bothways.syncs.base import frame_of
+from bothways.store.erase import Person
 from bothways.syncs.catalog import ERASE
-from bothways.tables import RESULTS
 from bothways.terms import SIDES, RunStatus, Side
-from bothways.transform.normalise import email_keys
 
 _DONE: Final[dict[Side, str]] = {
     "crm": "Nothing of the person is left in the CRM.",
@@ -44,8 +41,9 @@ def open_erasure(
     store: Store,
     *,
     account: str,
-    request: int | None,
-    confirm: int | None,
+    request: str | None,
+    confirm: str | None,
+    dry_run: bool,
     dag_id: str,
     dag_run_id: str,
     submitted_by: str,
@@ -53,11 +51,14 @@ def open_erasure(
 ) -> int:
     """Write the audit row, and bar the person's addresses from every sync; return the run's id.
 
+    A dry run bars nobody.
+
     Args:
         store: Where the request is kept.
         account: The account's name.
-        request: The number that `bothways erase` printed.
-        confirm: The same number again.
+        request: The id that `bothways erase` printed.
+        confirm: The same id again; a dry run needs none.
+        dry_run: Only look up what would be deleted.
         dag_id: Airflow's id of the DAG.
         dag_run_id: Airflow's id of the DAG run.
         submitted_by: The user who triggered it.
@@ -76,54 +77,115 @@ def open_erasure(
             dag_id=dag_id,
             dag_run_id=dag_run_id,
             submitted_by=submitted_by,
-            params={"request": request},
-            dry_run=False,
+            params={"request": request, "dry_run": dry_run},
+            dry_run=dry_run,
             config_hash=config_hash(configured),
         )
     missing = missing_connections([configured.side(side).connection for side in SIDES])
     if missing:
         reason = f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."
         raise _stopped(store, run_id, RunStopped(reason))
-    if obstacle := _obstacle(store, account, request, confirm):
+    if obstacle := _obstacle(store, account, request, request if dry_run else confirm):
         raise _stopped(store, run_id, RunStopped(obstacle))
+    if dry_run:
+        return run_id
     # The bar comes first: a run that starts writing later finds it, and one that has already
     # started is found by the check below.
     with store.begin() as conn:
-        email_key = cast(str, _email_key(conn, account, cast(int, request)))
-        erase.bar(conn, account=account, email_key=email_key)
+        email_key = cast(str, _email_key(conn, account, cast(str, request)))
+        person = erase.find_person(conn, account=account, email_key=email_key)
+        erase.bar(conn, person, request=request)
     if busy := _running_sync(store, account):
         raise _stopped(store, run_id, StoreError(busy))
     return run_id
 
 
-def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
-    """Delete the person's records on one side; return how many, and how many could not be.
+def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
+    """Put into the audit what is to be deleted on one side; return how many records that is.
 
     Raises:
+        ConnectorError: The vendor refused or failed.
+    """
+    with run.store.begin() as conn:
+        person = _person(conn, run)
+    found = whereabouts.locate(run.account, side, connector, person)
+    rows = pd.DataFrame(
+        {
+            "seq": pd.Series(range(len(found)), dtype="int64") + jobs.first_seq(_PARTS[side]),
+            "entity": found["entity"],
+            "kind": "erase",
+            "target": side,
+            "record_id": found["id"],
+            "email": found["email"],
+            "email_key": found["email_key"],
+            "before": found["fields"],
+            "result": "deleted",
+        }
+    )
+    with run.store.begin() as conn:
+        jobs.write_jobs(
+            conn, run_id=run.run_id, account=run.account.name, rows=rows, part=_PARTS[side]
+        )
+    return {"found": len(found)}
+
+
+def review_erasure(run: Run) -> Verdict:
+    """Compare what was found with the limit of a request, and keep the verdict in the audit.
+
+    The verdict has one chunk where the records may be deleted. From here on no sync writes under
+    any address that was found.
+    """
+    limit = run.account.guard.erasures
+    with run.store.begin() as conn:
+        planned = erase.planned(conn, run_id=run.run_id)
+        people = int((planned["entity"] != SUPPRESSION).sum())
+        passed = limit is None or people <= limit
+        message = "" if passed else f"{people} records would be deleted ({limit} allowed)"
+        ask = not passed and not run.options.dry_run and run.account.settings.on_guard == "ask"
+        verdict = {"passed": passed, "breaches": [], "message": message, "planned": []}
+        runs.set_guard(conn, run_id=run.run_id, guard=verdict)
+        if ask:
+            runs.set_status(conn, run_id=run.run_id, status=RunStatus.AWAITING_APPROVAL)
+        if not run.options.dry_run:
+            erase.bar(conn, _person(conn, run), request=_request(run, conn))
+    return Verdict([0] if passed and not run.options.dry_run else [], message, ask)
+
+
+def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
+    """Delete the records that were reviewed on one side; return how many.
+
+    Raises:
+        RunStopped: The review has not let the run pass, or more of the person has turned up since;
+            nothing was deleted on this side.
         TemporaryFailure: Some could not be deleted for now; what was is gone.
         ConnectorError: The vendor refused or failed.
     """
-    place = run.place(side)
     with run.store.begin() as conn:
-        email_key = cast(str, _email_key(conn, run.account.name, _request(run, conn)))
-        _, addresses = erase.whereabouts(conn, **place, email_key=email_key)
-    _look_up(run, side, connector, addresses)
+        if not _may_delete(runs.get_run(conn, run_id=run.run_id)):
+            raise RunStopped("The review has not let this run pass, so nothing was deleted.")
+        planned = erase.planned(conn, run_id=run.run_id)
+        person = _person(conn, run)
+    mine = planned[planned["side"] == side]
+    now = whereabouts.locate(run.account, side, connector, person)
+    reviewed = pd.MultiIndex.from_frame(mine[["entity", "id"]])
+    unseen = ~pd.MultiIndex.from_frame(now[["entity", "id"]]).isin(reviewed)
+    if unseen.any():
+        raise RunStopped(
+            f"{unseen.sum()} more records of the person have turned up since the review, so none "
+            f"was deleted in {connector.title}; trigger the DAG with the same request again."
+        )
     with run.store.begin() as conn:
-        ids, addresses = erase.whereabouts(conn, **place, email_key=email_key)
-    eraser = cast(ErasesContacts, connector)
-    found = {entity: eraser.erase_contacts(entity, some) for entity, some in ids.items()}
-    if isinstance(connector, ErasesSuppressions):
-        found["suppression"] = connector.erase_suppressions(addresses)
-    parts = [rows.assign(entity=entity) for entity, rows in found.items() if not rows.empty]
-    results = pd.concat([frame_of(RESULTS).assign(entity=""), *parts], ignore_index=True)
-    failed = int((results["outcome"] == "error").sum())
-    _keep(run, side, results)
+        erase.bar(conn, person)  # for good: what is deleted now must not come back
+        erase.try_again(conn, run_id=run.run_id, side=side)
+    failed = _delete(run, connector, mine[mine["result"] != "deleted"])
     if failed:
         raise TemporaryFailure(
             f"{failed} records could not be deleted; clear the task to try again",
             vendor=connector.title,
         )
-    return {"erased": len(results)}
+    with run.store.begin() as conn:
+        runs.note(conn, run_id=run.run_id, sentence=_DONE[side])
+    return {"erased": len(mine)}
 
 
 def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
@@ -143,33 +205,47 @@ def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
         if row.status != RunStatus.IN_PROGRESS:  # `open` said why, or it was closed before
             return row.status, row.message or ""
         done = set(_DONE.values()) <= set(row.notes)
-        counts = count_jobs(conn, run_id=run.run_id)
+        counts = count_jobs(conn, run_id=run.run_id, as_planned=run.options.dry_run)
     if done:
         files = _forget_files(run, folders)
     with run.store.begin() as conn:
-        status = RunStatus.COMPLETED if done else RunStatus.FAILED
-        message = _forget(conn, run, counts.deleted, files) if done else _unfinished(row.notes)
+        if done:
+            status = RunStatus.COMPLETED
+            message = _forget(conn, run, counts.deleted, files)
+        else:
+            status, message = _not_erased(conn, run, row)
         runs.finish_run(
             conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
         )
     return status, message
 
 
-def _obstacle(store: Store, account: str, request: int | None, confirm: int | None) -> str | None:
-    if request is None:
+def _obstacle(store: Store, account: str, request: str | None, confirm: str | None) -> str | None:
+    if not request:
         return f"Nothing was chosen; file a request with `bothways erase {account}`."
     if confirm != request:
-        return "The request was not confirmed; repeat its number under Confirm."
+        return "The request was not confirmed; repeat its id under Confirm."
     with store.begin() as conn:
+        erasures.expire(conn, account=account, now=datetime.now(UTC))
         row = erasures.find_request(conn, account=account, request=request)
         email_key = _email_key(conn, account, request)
     if row is None:
-        return f"Account {account} has no request {request}; file one with `bothways erase`."
+        return f"Account {account} has no such request; file one with `bothways erase {account}`."
     if row.person is None:
-        return f"Request {request} was carried out by run {row.run_id}; nothing is left to do."
+        return _over(row)
     if email_key is None:
         return "No record of that id with an address is known; file a request with the address."
     return None
+
+
+def _over(row: Row[Any]) -> str:
+    """Say why nobody knows any more whom a request was about."""
+    if row.erased_at is not None:
+        return f"The request was carried out by run {row.run_id}; nothing is left to do."
+    return (
+        f"The request expired {erasures.EXPIRES_AFTER.days} days after it was filed, and whom it "
+        f"was about has been forgotten; file it again with `bothways erase {row.account}`."
+    )
 
 
 def _stopped(store: Store, run_id: int, error: BothwaysError) -> BothwaysError:
@@ -192,62 +268,66 @@ def _running_sync(store: Store, account: str) -> str | None:
     )
 
 
-def _email_key(conn: Connection, account: str, request: int) -> str | None:
+def _email_key(conn: Connection, account: str, request: str) -> str | None:
     """Return the normalised address that a request is about; None where nobody knows it."""
     row = erasures.find_request(conn, account=account, request=request)
-    person = row.person if row else None
-    if person is not None and "@" not in person:
-        person = erasures.address_of(conn, account=account, record_id=person)
-    keys = email_keys(pd.Series([person], dtype="string"))
-    return None if keys.isna().any() else str(keys.iloc[0])
+    return whereabouts.address(conn, account, row.person if row else None)
 
 
-def _request(run: Run, conn: Connection) -> int:
+def _request(run: Run, conn: Connection) -> str:
     row = runs.get_run(conn, run_id=run.run_id)
-    return int(row.params["request"]) if row else 0
+    return str(row.params["request"]) if row else ""
 
 
-def _look_up(run: Run, side: Side, connector: Connector, addresses: list[str]) -> None:
-    """Let the store know everybody on the side who has one of these addresses."""
-    for entity in connector.entities:
-        for page in cast(FindsContacts, connector).find_contacts(entity, {}, emails=addresses):
-            keys = email_keys(page.rows["email"].to_pandas(types_mapper=pd.ArrowDtype))
-            rows = page.rows.append_column("email_key", pa.array(keys, pa.string()))
-            with run.store.begin() as conn:
-                records.absorb_contacts(conn, **run.place(side), run_id=run.run_id, rows=rows)
+def _person(conn: Connection, run: Run) -> Person:
+    """Return whom the run is about, with what it has found at the vendors so far."""
+    account = run.account.name
+    email_key = cast(str, _email_key(conn, account, _request(run, conn)))
+    found = erase.planned(conn, run_id=run.run_id)
+    return erase.find_person(conn, account=account, email_key=email_key, found=found)
 
 
-def _keep(run: Run, side: Side, results: pd.DataFrame) -> None:
-    """Put a job without a name into the audit for each record."""
-    part = _PARTS[side]
-    seqs = pd.Series(range(len(results)), dtype="int64") + jobs.first_seq(part)
-    rows = pd.DataFrame(
-        {
-            "seq": seqs,
-            "entity": results["entity"],
-            "kind": "erase",
-            "target": side,
-            "result": "deleted",
-        }
-    )
-    verdicts = results.drop(columns="entity").assign(seq=seqs, record_id=None)
-    with run.store.begin() as conn:
-        jobs.write_jobs(conn, run_id=run.run_id, account=run.account.name, rows=rows, part=part)
-        jobs.settle_jobs(conn, run_id=run.run_id, seqs=seqs, results=verdicts)
-        if not (results["outcome"] == "error").any():
-            runs.note(conn, run_id=run.run_id, sentence=_DONE[side])
+def _may_delete(row: Row[Any] | None) -> bool:
+    if row is None or row.dry_run or row.guard is None:
+        return False
+    return bool(row.guard["passed"] or row.guard.get("approved"))
 
 
-def _unfinished(notes: list[str]) -> str:
-    why = failure_in(notes) or "A step did not finish; see its log."
-    return f"{why} The request is kept; clear the task that failed."
+def _delete(run: Run, connector: Connector, planned: pd.DataFrame) -> int:
+    """Have records deleted, and keep the verdicts; return how many could not be."""
+    failed = 0
+    for entity, rows in planned.groupby("entity"):
+        ids = rows["id"].tolist()
+        if entity == SUPPRESSION:
+            results = cast(ErasesSuppressions, connector).erase_suppressions(ids)
+        else:
+            results = cast(ErasesContacts, connector).erase_contacts(str(entity), ids)
+        seqs = rows["seq"].to_numpy()
+        verdicts = results.assign(seq=seqs[results["seq"].to_numpy()])
+        with run.store.begin() as conn:
+            jobs.settle_jobs(conn, run_id=run.run_id, seqs=rows["seq"], results=verdicts)
+        failed += len(ids) - int((results["outcome"] == "written").sum())
+    return failed
+
+
+def _not_erased(conn: Connection, run: Run, row: Row[Any]) -> tuple[RunStatus, str]:
+    """Return how a run ended that has not erased everything, and why."""
+    failure, guard = failure_in(row.notes), row.guard or {}
+    if run.options.dry_run and guard:
+        stop = "" if guard["passed"] else f" The guard would stop it: {guard['message']}."
+        return RunStatus.DRY_RUN, f"Looked up only; nothing was deleted.{stop}"
+    if failure is None and guard and not _may_delete(row):
+        erase.unbar(conn, request=_request(run, conn))
+        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
+        return RunStatus.FAILED, f"{reason}, nobody was erased: {guard['message']}."
+    why = failure or "A step did not finish; see its log."
+    return RunStatus.FAILED, f"{why} The request is kept; clear the task that failed."
 
 
 def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     """Erase the person from the store; return what the audit says, without a name."""
     request = _request(run, conn)
-    email_key = cast(str, _email_key(conn, run.account.name, request))
-    receipt = erase.erase_person(conn, account=run.account.name, email_key=email_key)
+    receipt = erase.erase_person(conn, _person(conn, run))
     erasures.carried_out(conn, request=request, run_id=run.run_id)
     texts = ("hashes", "jobs", "runs", "run_lists")
     rows = sum(number for name, number in receipt.items() if name not in texts)
@@ -264,8 +344,7 @@ def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
     Of a run that still waits for approval only the person's rows are removed.
     """
     with run.store.begin() as conn:
-        email_key = cast(str, _email_key(conn, run.account.name, _request(run, conn)))
-        ids, pattern = erase.identifiers(conn, account=run.account.name, email_key=email_key)
+        person = _person(conn, run)
     removed = 0
     for staging in folders:
         with run.store.begin() as conn:
@@ -274,5 +353,5 @@ def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
             staging.remove()
             removed += 1
         else:
-            staging.forget(ids, pattern)
+            staging.forget([*person.ids("crm"), *person.ids("marketing")], person.in_files)
     return removed

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from upath import UPath
 
-from bothways.engine.staging import Staging
+from bothways.engine.staging import Staging, run_folders
 from bothways.store import retention, runs, selections
 from bothways.store.db import Store
 from bothways.store.retention import Pruned
@@ -76,6 +76,5 @@ def remove_staging(store: Store, *, root: UPath, now: datetime) -> int:
 
 
 def _run_folders(root: UPath) -> list[UPath]:
-    accounts = [path for path in root.iterdir() if path.is_dir()] if root.exists() else []
-    found = [path for account in accounts for path in account.iterdir()]
-    return [path for path in found if path.name.isdecimal()]
+    accounts = root.iterdir() if root.exists() else []
+    return [folder for account in accounts for folder in run_folders(account)]

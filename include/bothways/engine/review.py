@@ -12,6 +12,7 @@ from bothways.engine.run import Run
 from bothways.store import records, runs
 from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
+from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, RunStatus
 
 
@@ -102,5 +103,10 @@ def answered(run: Run, *, approved: bool, by: str, note: str) -> list[int]:
 
 
 def _chunk_numbers(run: Run) -> list[int]:
-    """Number the apply tasks: the n-th executes the n-th chunk of its side."""
+    """Number the apply tasks: the n-th executes the n-th chunk of its side.
+
+    What an erasure deletes is one chunk.
+    """
+    if run.sync is ERASE:
+        return [0]
     return list(range(max(len(run.staging.chunks(side)) for side in SIDES)))

@@ -144,6 +144,13 @@ class Staging:
             ) from error
 
 
+def run_folders(account: UPath) -> list[UPath]:
+    """Return the folders of an account's runs; whatever else lies there is not ours."""
+    if not account.is_dir():
+        return []
+    return [path for path in account.iterdir() if path.name.isdecimal() and path.is_dir()]
+
+
 @dataclass(frozen=True, slots=True)
 class StagedPartition:
     """One partition of what was staged: the buckets that fall to it."""

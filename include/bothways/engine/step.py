@@ -23,6 +23,8 @@ STEPS: Final = (
     "review",
     "apply_crm",
     "apply_marketing",
+    "find_crm",
+    "find_marketing",
     "erase_crm",
     "erase_marketing",
 )

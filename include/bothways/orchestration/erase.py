@@ -1,21 +1,31 @@
-"""Builds the DAG that erases a person: open ─ erase_crm ─ erase_marketing ─ close."""
+"""Builds the DAG that erases a person.
+
+open ─ find_crm ─ find_marketing ─ review ─ erase_crm ─ erase_marketing ─ close
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
-from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, Param, chain, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
 from bothways.connectors.registry import capabilities
 from bothways.orchestration import tasks
 from bothways.orchestration.connections import missing_connections
+from bothways.orchestration.review import ReviewOperator
 from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, Side
 
+if TYPE_CHECKING:
+    from bothways.engine.review import Verdict
+    from bothways.engine.run import Run
+
 _START = datetime(2024, 1, 1, tzinfo=UTC)
+_REQUEST_ID = "^[0-9a-f]{32}$"
 # A sync in progress must end first.
 _WAIT = {"retries": 24, "retry_delay": timedelta(minutes=5), "retry_exponential_backoff": False}
 
@@ -50,29 +60,56 @@ def build_erase(account: Account, doc: str) -> DAG:
         default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     ) as dag:
         opened = open_erasure.override(task_id="open", **_WAIT)(account.name)
-        sides = [
-            erase_side.override(task_id=f"erase_{side}", pool=account.pool(side))(side)
+        found = [
+            find_records.override(task_id=f"find_{side}", pool=account.pool(side))(side)
             for side in SIDES
         ]
-        opened >> sides[0] >> sides[1] >> close_erasure.override(trigger_rule="all_done")()
+        reviewed = EraseReviewOperator(task_id="review")
+        erased = [
+            erase_side.override(task_id=f"erase_{side}", pool=account.pool(side))(
+                side, cast("list[int]", reviewed.output)
+            )
+            for side in SIDES
+        ]
+        closed = close_erasure.override(trigger_rule="all_done")()
+        chain(opened, *found, reviewed, *erased, closed)
     return dag
+
+
+class EraseReviewOperator(ReviewOperator):
+    """Compares what was found of a person with the guard's limit for one request."""
+
+    subject_line = "This request would delete more records than the guard allows"
+    body_text = "The records are in the audit of the run; nothing has been deleted yet."
+
+    def verdict(self, run: Run) -> Verdict:
+        """Count the records that were found."""
+        from bothways.engine.erase import review_erasure
+
+        return review_erasure(run)
 
 
 def _params(account: str) -> dict[str, Param]:
     return {
         "request": Param(
             None,
-            type=["integer", "null"],
-            minimum=1,
+            type=["string", "null"],
+            pattern=_REQUEST_ID,
             title="Request",
-            description=f"The number that `bothways erase {account}` printed.",
+            description=f"The id that `bothways erase {account}` printed.",
+        ),
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Only look up what would be deleted; the audit shows it.",
         ),
         "confirm": Param(
             None,
-            type=["integer", "null"],
-            minimum=1,
+            type=["string", "null"],
+            pattern=_REQUEST_ID,
             title="Confirm",
-            description="The same number again. Without it, nothing is erased.",
+            description="The same id again. Without it, nothing is erased.",
         ),
     }
 
@@ -90,6 +127,7 @@ def open_erasure(account: str) -> int:
             account=account,
             request=context["params"].get("request"),
             confirm=context["params"].get("confirm"),
+            dry_run=bool(context["params"].get("dry_run")),
             dag_id=context["dag"].dag_id,
             dag_run_id=context["run_id"],
             submitted_by=tasks.who(context),
@@ -98,13 +136,26 @@ def open_erasure(account: str) -> int:
 
 
 @task
-def erase_side(side: Side) -> dict[str, int]:
-    """Delete the person's records on one side; return how many."""
+def find_records(side: Side) -> dict[str, int]:
+    """Put into the audit what is to be deleted on one side; return how many records that is."""
+    from bothways.engine.erase import find_records as find
+
+    with (
+        tasks.step(get_current_context(), f"find_{side}") as run,
+        tasks.open_side(run, side) as connector,
+    ):
+        return find(run, side, connector)
+
+
+@task
+def erase_side(side: Side, reviewed: list[int]) -> dict[str, int]:
+    """Delete the person's records on one side, if the review let them pass; return how many."""
     from bothways.engine.erase import erase_side as delete
 
-    name = f"erase_{side}"
+    if not reviewed:
+        raise AirflowSkipException("Nothing is to be deleted.")
     with (
-        tasks.step(get_current_context(), name) as run,
+        tasks.step(get_current_context(), f"erase_{side}") as run,
         tasks.open_side(run, side) as connector,
     ):
         return delete(run, side, connector)
@@ -114,13 +165,12 @@ def erase_side(side: Side) -> dict[str, int]:
 def close_erasure() -> str:
     """Erase the person from the store if both sides have, and finish the audit row."""
     from bothways.engine.erase import close_erasure as finish
-    from bothways.engine.staging import Staging
+    from bothways.engine.staging import Staging, run_folders
     from bothways.orchestration.runtime import staging_root
 
     with tasks.found_run(get_current_context()) as run:
-        folder = staging_root() / run.account.name
-        runs = [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
-        status, message = finish(run, [Staging(path) for path in runs])
+        folders = run_folders(staging_root() / run.account.name)
+        status, message = finish(run, [Staging(path) for path in folders])
     if status == "Failed":
         raise AirflowFailException(message)
     return f"{status}: {message}"

@@ -12,6 +12,9 @@ from bothways.orchestration import tasks
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from bothways.engine.review import Verdict
+    from bothways.engine.run import Run
+
 # What the person may fill in beside the answer. Given where the operator is made: Airflow hands an
 # operator's own params and the DAG's over together, before its `__init__`.
 FORM = {
@@ -37,24 +40,31 @@ class ReviewOperator(HITLOperator):
     Airflow's own `assigned_users` are ids, and not every auth manager's ids are the usernames.
     """
 
+    subject_line = "This run would change more than the guard allows"
+    body_text = BODY
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            subject="This run would change more than the guard allows",
-            body=BODY,
+            subject=self.subject_line,
+            body=self.body_text,
             options=[APPROVE, REJECT],
             **kwargs,
         )
 
     def execute(self, context: Context) -> list[int]:
         """Return what may be applied, or wait for an answer."""
-        from bothways.engine.review import review
-
         with tasks.step(context, "review") as run:
-            verdict = review(run)
+            verdict = self.verdict(run)
         if verdict.ask:
-            self.body = f"{verdict.message}. {BODY}"
+            self.body = f"{verdict.message}. {self.body_text}"
             super().execute(context)
         return verdict.chunks
+
+    def verdict(self, run: Run) -> Verdict:
+        """Compare the run's plan with the guard."""
+        from bothways.engine.review import review
+
+        return review(run)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[int]:
         """Return what may be applied after a person has answered, or wait for another answer."""

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.store.db import ERASURE_KEY
 from bothways.store.frames import read_frame, staged
+from bothways.store.jobs import PLANNED
 from bothways.store.schema import (
     baselines,
     erased,
@@ -32,8 +33,7 @@ from bothways.store.schema import (
     selections,
     suppressions,
 )
-from bothways.tables import Side
-from bothways.terms import RunStatus
+from bothways.terms import SIDES, RunStatus, Side
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
@@ -41,21 +41,114 @@ _PERSONAL: Final = (
 )  # fmt: skip
 _BLANK: Final = "<erased>"
 
+FOUND: Final = pa.schema(
+    [pa.field(name, pa.string()) for name in ("side", "entity", "id", "email", "email_key")]
+    + [pa.field("fields", pa.string())]
+)
+"""What a vendor has of a person; `fields` is a JSON object by the vendor's names."""
+_PLANNED: Final = pa.schema([pa.field("seq", pa.int64()), *FOUND, pa.field("result", pa.string())])
 
-def erase_person(conn: sa.Connection, *, account: str, email_key: str) -> dict[str, int]:
-    """Remove a person from the store; return how many rows of each table were touched.
 
-    The person is everybody of either side with that address, and whoever is linked with one of
-    them. Their jobs stay, so that counts still add up, without anything that tells who it was. The
-    hashes that remain keep later syncs from bringing any of their addresses back.
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person's ids on both sides, normalised addresses, and all spellings of these."""
+
+    account: str
+    crm: frozenset[str]
+    marketing: frozenset[str]
+    keys: frozenset[str]
+    spellings: frozenset[str]
+
+    def ids(self, side: Side) -> list[str]:
+        """Return the ids on a side."""
+        return sorted(self.crm if side == "crm" else self.marketing)
+
+    @property
+    def in_files(self) -> str:
+        """An RE2 regular expression for the addresses, to be matched case-insensitively."""
+        addresses = "|".join(re.escape(item) for item in sorted(self.spellings))
+        word = r"\pL\pN_"
+        return rf"(?:^|[^{word}.+-])(?:{addresses})(?:$|[^{word}.-]|\.(?:$|[^{word}]))"
+
+    @property
+    def pattern(self) -> str:
+        """The addresses as a regular expression of PostgreSQL that matches no longer address."""
+        some = "|".join(re.escape(item) for item in sorted(self.spellings, key=len, reverse=True))
+        return rf"(?<![\w.+-])(?:{some})(?![\w-]|\.\w)"
+
+    def named(self, text: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """Return the condition that a text names one of the addresses."""
+        return sa.cast(text, sa.Text).regexp_match(self.pattern, flags="i")
+
+
+def find_person(
+    conn: sa.Connection, *, account: str, email_key: str, found: pd.DataFrame | None = None
+) -> Person:
+    """Return what the store knows of a person: ids and addresses.
+
+    The person is everybody of either side with that address, whoever is linked with one of them,
+    and the records that a vendor has found under the address.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         email_key: The person's normalised address.
+        found: Records that the vendors found: FOUND.
     """
-    person = _find(conn, account, email_key)
-    own = sa.select(runs.c.run_id).where(runs.c.account == account)
+    names = ["side", "id", "email", "email_key"]
+    known = pd.DataFrame(columns=names) if found is None else found[names]
+    same = sa.and_(records.c.account == account, records.c.email_key == email_key)
+    own = conn.execute(sa.select(records.c.side, records.c.id).where(same)).all()
+    ids = {
+        side: {row.id for row in own if row.side == side} | set(known["id"][known["side"] == side])
+        for side in SIDES
+    }
+    linked = sa.or_(links.c.email_key == email_key, _paired(links, *ids.values()))
+    pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
+    crm = ids["crm"] | {row.crm_id for row in pairs}
+    marketing = ids["marketing"] | {row.marketing_id for row in pairs}
+    theirs = sa.and_(records.c.account == account, _sided(records, "id", crm, marketing))
+    rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
+    keys = {row.email_key for row in [*rows, *pairs] if row.email_key}
+    keys |= {email_key} | set(known["email_key"].dropna())
+    spellings = keys | {row.email for row in rows if row.email} | set(known["email"].dropna())
+    return Person(account, *(frozenset(part) for part in (crm, marketing, keys, spellings)))
+
+
+def planned(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
+    """Return what an erasure's run is to delete, or has deleted: seq, the columns of FOUND, result.
+
+    A result is `planned`, `deleted` or `error`.
+    """
+    columns = {
+        "seq": jobs.c.seq,
+        "side": jobs.c.target,
+        "entity": jobs.c.entity,
+        "id": jobs.c.record_id,
+        "email": jobs.c.email,
+        "email_key": jobs.c.email_key,
+        "fields": sa.cast(jobs.c.before, sa.Text),
+        "result": jobs.c.result,
+    }
+    query = sa.select(*(column.label(name) for name, column in columns.items()))
+    query = query.where(jobs.c.run_id == run_id, jobs.c.kind == "erase").order_by(jobs.c.seq)
+    return read_frame(conn, query, _PLANNED)
+
+
+def try_again(conn: sa.Connection, *, run_id: int, side: Side) -> None:
+    """Let an erasure's run ask a vendor again for what it could not delete."""
+    failed = (jobs.c.run_id == run_id, jobs.c.target == side, jobs.c.result == "error")
+    again = dict.fromkeys(("error_code", "error_message", "transient"), sa.null())
+    conn.execute(jobs.update().where(*failed).values({"result": PLANNED, **again}))
+
+
+def erase_person(conn: sa.Connection, person: Person) -> dict[str, int]:
+    """Remove a person from the store; return how many rows of each table were touched.
+
+    Their jobs stay, so that counts still add up, without anything that tells who it was. The
+    hashes that remain keep later syncs from bringing any of their addresses back.
+    """
+    own = sa.select(runs.c.run_id).where(runs.c.account == person.account)
     _withdraw_jobs(conn, person)
     receipt = {
         "hashes": _remember(conn, person),
@@ -64,45 +157,26 @@ def erase_person(conn: sa.Connection, *, account: str, email_key: str) -> dict[s
         "run_lists": _blank_texts(conn, person, run_lists.c.message, run_lists.c.run_id.in_(own)),
     }
     for table, whose in _rows_of(person).items():
-        mine = table.delete().where(table.c.account == account, whose)
+        mine = table.delete().where(table.c.account == person.account, whose)
         receipt[table.name] = conn.execute(mine).rowcount
-    _blank_texts(conn, person, retries.c.error_message, retries.c.account == account)
+    _blank_texts(conn, person, retries.c.error_message, retries.c.account == person.account)
     return receipt
 
 
-def bar(conn: sa.Connection, *, account: str, email_key: str) -> None:
-    """Keep the hashes of a person's addresses, so that no sync brings them back from now on."""
-    _remember(conn, _find(conn, account, email_key))
+def bar(conn: sa.Connection, person: Person, *, request: str | None = None) -> None:
+    """Keep the hashes of a person's addresses, so that no sync brings them back from now on.
 
-
-def whereabouts(
-    conn: sa.Connection, *, account: str, email_key: str, side: Side
-) -> tuple[dict[str, list[str]], list[str]]:
-    """Return where a person is known to be on a side, and under which addresses anywhere.
-
-    Returns:
-        Ids by entity, and every spelling of every address of theirs.
+    Args:
+        conn: An open transaction.
+        person: The person.
+        request: The request that is yet to be carried out; `unbar` takes its hashes back.
     """
-    person = _find(conn, account, email_key)
-    mine = (records.c.account == account, records.c.side == side)
-    ids = person.crm if side == "crm" else person.marketing
-    query = sa.select(records.c.entity, records.c.id).where(*mine, records.c.id.in_(ids))
-    found: dict[str, list[str]] = {}
-    for row in conn.execute(query.order_by(records.c.entity, records.c.id)):
-        found.setdefault(row.entity, []).append(row.id)
-    return found, sorted(person.spellings)
+    _remember(conn, person, request)
 
 
-def identifiers(conn: sa.Connection, *, account: str, email_key: str) -> tuple[list[str], str]:
-    """Return what identifies a person in files: the ids on both sides, and a pattern of addresses.
-
-    The pattern is an RE2 regular expression, to be matched case-insensitively.
-    """
-    person = _find(conn, account, email_key)
-    addresses = "|".join(re.escape(item) for item in sorted(person.spellings))
-    word = r"\pL\pN_"
-    pattern = rf"(?:^|[^{word}.+-])(?:{addresses})(?:$|[^{word}.-]|\.(?:$|[^{word}]))"
-    return sorted(person.crm | person.marketing), pattern
+def unbar(conn: sa.Connection, *, request: str) -> None:
+    """Take the hashes of a request back that was not carried out."""
+    conn.execute(erased.delete().where(erased.c.request == request))
 
 
 def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:
@@ -120,65 +194,37 @@ def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> 
         return email_keys.isin(read_frame(conn, query, schema)["email_key"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
-    """A person's ids on both sides, normalised addresses, and all spellings of these."""
-
-    account: str
-    crm: frozenset[str]
-    marketing: frozenset[str]
-    keys: frozenset[str]
-    spellings: frozenset[str]
-
-    def named(self, text: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-        """Return the condition that a text names one of the addresses."""
-        return sa.cast(text, sa.Text).regexp_match(self.pattern, flags="i")
-
-    @property
-    def pattern(self) -> str:
-        """The addresses as a regular expression that matches no longer address."""
-        some = "|".join(re.escape(item) for item in sorted(self.spellings, key=len, reverse=True))
-        return rf"(?<![\w.+-])(?:{some})(?![\w-]|\.\w)"
-
-
-def _find(conn: sa.Connection, account: str, email_key: str) -> _Person:
-    same = sa.and_(records.c.account == account, records.c.email_key == email_key)
-    own = conn.execute(sa.select(records.c.side, records.c.id).where(same)).all()
-    crm = {row.id for row in own if row.side == "crm"}
-    marketing = {row.id for row in own if row.side == "marketing"}
-    linked = sa.or_(links.c.email_key == email_key, _paired(links, crm, marketing))
-    pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
-    crm |= {row.crm_id for row in pairs}
-    marketing |= {row.marketing_id for row in pairs}
-    theirs = sa.and_(records.c.account == account, _sided(records, "id", crm, marketing))
-    rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
-    keys = {email_key} | {row.email_key for row in [*rows, *pairs] if row.email_key}
-    spellings = keys | {row.email for row in rows if row.email}
-    return _Person(account, *(frozenset(part) for part in (crm, marketing, keys, spellings)))
-
-
-def _remember(conn: sa.Connection, person: _Person) -> int:
+def _remember(conn: sa.Connection, person: Person, request: str | None = None) -> int:
     hashes = [
         hmac.new(_secret(conn), key.encode(), hashlib.sha256).hexdigest() for key in person.keys
     ]
-    now = sa.func.clock_timestamp()
-    rows = [{"account": person.account, "address_hash": one, "erased_at": now} for one in hashes]
-    conn.execute(insert(erased).values(rows).on_conflict_do_nothing())
+    made = {
+        "account": person.account,
+        "erased_at": sa.func.clock_timestamp(),
+        "request": request,
+    }
+    statement = insert(erased).values([made | {"address_hash": one} for one in hashes])
+    if request is None:
+        same = list(erased.primary_key.columns)
+        statement = statement.on_conflict_do_update(index_elements=same, set_={"request": None})
+    else:
+        statement = statement.on_conflict_do_nothing()
+    conn.execute(statement)
     return len(hashes)
 
 
-def _withdraw_jobs(conn: sa.Connection, person: _Person) -> None:
+def _withdraw_jobs(conn: sa.Connection, person: Person) -> None:
     """Remove the person from plans that are yet to be applied."""
     waiting = sa.select(runs.c.run_id).where(
         runs.c.account == person.account,
         runs.c.status.in_([RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL]),
     )
-    planned = (jobs.c.run_id.in_(waiting), jobs.c.result == "planned")
+    planned = (jobs.c.run_id.in_(waiting), jobs.c.result == PLANNED)
     values = {"result": "ignored", "reason": "erased", "processed_at": sa.func.clock_timestamp()}
     conn.execute(jobs.update().where(*planned, _jobs_of(person)).values(values))
 
 
-def _jobs_of(person: _Person) -> sa.ColumnElement[bool]:
+def _jobs_of(person: Person) -> sa.ColumnElement[bool]:
     ids = [*person.crm, *person.marketing, *person.spellings]
     texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
     return sa.or_(
@@ -189,14 +235,14 @@ def _jobs_of(person: _Person) -> sa.ColumnElement[bool]:
     )
 
 
-def _blank_jobs(conn: sa.Connection, person: _Person) -> int:
+def _blank_jobs(conn: sa.Connection, person: Person) -> int:
     blank: dict[str, Any] = dict.fromkeys(_PERSONAL, sa.null())
     blank["reason"] = sa.case((person.named(jobs.c.reason), _BLANK), else_=jobs.c.reason)
     mine = jobs.update().where(jobs.c.account == person.account, _jobs_of(person))
     return conn.execute(mine.values(blank)).rowcount
 
 
-def _blank_runs(conn: sa.Connection, person: _Person) -> int:
+def _blank_runs(conn: sa.Connection, person: Person) -> int:
     json = (runs.c.params, runs.c.notes, runs.c.guard)
     theirs = sa.or_(*(person.named(text) for text in (*json, runs.c.message)))
     values: dict[str, Any] = {
@@ -208,18 +254,18 @@ def _blank_runs(conn: sa.Connection, person: _Person) -> int:
 
 
 def _blank_texts(
-    conn: sa.Connection, person: _Person, column: sa.Column[Any], mine: sa.ColumnElement[bool]
+    conn: sa.Connection, person: Person, column: sa.Column[Any], mine: sa.ColumnElement[bool]
 ) -> int:
     """Blank the addresses in what was said about somebody or something else."""
     named = sa.update(column.table).where(mine, person.named(column))
     return conn.execute(named.values({column.name: _blank(column, person)})).rowcount
 
 
-def _blank(column: sa.Column[Any], person: _Person) -> sa.ColumnElement[Any]:
+def _blank(column: sa.Column[Any], person: Person) -> sa.ColumnElement[Any]:
     return sa.func.regexp_replace(sa.cast(column, sa.Text), person.pattern, _BLANK, "gi")
 
 
-def _rows_of(person: _Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+def _rows_of(person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows are the person's, in an order in which each can still be found."""
     crm, marketing, keys = person.crm, person.marketing, person.keys
     ids = [*crm, *marketing, *person.spellings]

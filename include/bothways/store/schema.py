@@ -365,15 +365,16 @@ erased = sa.Table(
     metadata,
     *_key("account", "address_hash"),
     _time("erased_at", null=False),
+    _text("request", comment="the request that has yet to be carried out; null once it was"),
     comment="keyed hashes of the addresses of people who asked to be forgotten",
 )
 
 erasures = sa.Table(
     "erasures",
     metadata,
-    sa.Column("request", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("request", sa.Text, primary_key=True, comment="chosen at random"),
     _text("account", null=False),
-    _text("person", comment="address or id; null once erased"),
+    _text("person", comment="address or id; null once erased or expired"),
     _time("requested_at", null=False),
     _time("erased_at"),
     _run("run_id", comment="the run that erased"),

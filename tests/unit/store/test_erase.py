@@ -113,6 +113,10 @@ def _fill(conn: sa.Connection) -> int:
     return run_id
 
 
+def _ann(conn: sa.Connection) -> erase.Person:
+    return erase.find_person(conn, **MINE, email_key="ann+x@x.org")
+
+
 def _texts(conn: sa.Connection) -> dict[str, str]:
     """Every row of every table as text."""
     return {
@@ -134,7 +138,7 @@ def test_an_erased_person_leaves_no_address_anywhere(conn: sa.Connection) -> Non
     traces = ("ann+x@x.org", SECOND_ADDRESS, "ann-crm", "ann-m", "ann-marketing")
     before = count_jobs(conn, run_id=run_id)
     assert any("ann+x@x.org" in _without_joann(text) for text in _texts(conn).values())
-    receipt = erase.erase_person(conn, **MINE, email_key="ann+x@x.org")
+    receipt = erase.erase_person(conn, _ann(conn))
     for name, text in _texts(conn).items():
         found = [trace for trace in traces if trace in _without_joann(text)]
         assert not found, f"{name} still holds {found}"
@@ -153,7 +157,7 @@ def test_an_erased_person_leaves_no_address_anywhere(conn: sa.Connection) -> Non
 def test_only_a_keyed_hash_knows_the_erased(conn: sa.Connection) -> None:
     _fill(conn)
     for _ in range(2):
-        erase.erase_person(conn, **MINE, email_key="ann+x@x.org")
+        erase.erase_person(conn, _ann(conn))
     keys = pd.Series(["ann+x@x.org", "eve@x.org", None, SECOND_ADDRESS], index=[5, 3, 1, 0])
     assert erase.erased_keys(conn, **MINE, email_keys=keys).to_dict() == {
         5: True, 3: False, 1: False, 0: True,
@@ -186,7 +190,7 @@ def test_staged_files_keep_everybody_but_the_person(
     row: dict[str, str], theirs: bool, conn: sa.Connection, tmp_path: Path
 ) -> None:
     _fill(conn)
-    ids, pattern = erase.identifiers(conn, **MINE, email_key="ann+x@x.org")
+    ann = _ann(conn)
     staging = Staging(UPath(tmp_path))
     names = ("id", "marketing_id", "email", "values", "field:notes")
     schema = pa.schema([*(pa.field(name, pa.string()) for name in names), ("bucket", pa.uint8())])
@@ -195,7 +199,7 @@ def test_staged_files_keep_everybody_but_the_person(
     staging.write_page("crm", "contacts", 1, page)
     staging.write_chunk("marketing", 0, 0, page.to_pandas())
     staging.write_json({"lists": ["ann-crm"]}, "crm", "lists.json")
-    staging.forget(ids, pattern)
+    staging.forget([*ann.crm, *ann.marketing], ann.in_files)
     (after,) = staging.pages("crm", "contacts")
     chunk = staging.read_chunk("marketing", "0000-0000")
     assert after.schema == page.schema
@@ -210,6 +214,7 @@ def test_a_staged_file_about_nobody_else_is_empty_and_can_be_read(
     _fill(conn)
     staging = Staging(UPath(tmp_path))
     staging.write_page("crm", "contacts", 1, contacts({"id": "ann-crm", "email": "ann+x@x.org"}))
-    staging.forget(*erase.identifiers(conn, **MINE, email_key="ann+x@x.org"))
+    ann = _ann(conn)
+    staging.forget([*ann.crm, *ann.marketing], ann.in_files)
     (after,) = staging.pages("crm", "contacts")
     assert (after.num_rows, after.schema) == (0, contacts().schema)

@@ -141,6 +141,24 @@ class DynamicsConnector:
                     rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=known)))
                 yield Page(rows)
 
+    def find_by_other_addresses(
+        self, entity: str, fields: Fields, emails: Sequence[str]
+    ) -> Iterator[Page]:
+        """Yield those who have one of these as their second or third address."""
+        table = _table(entity)
+        source = self._people_source(table, fields)
+        addresses = [value for value in emails if value and value.isprintable()]
+        asked = {spelling(value) for value in addresses}
+        for column in ("emailaddress2", "emailaddress3"):
+            select = (*source.select, column)
+            paths = [
+                query(source.entity_set, select=select, where=one_of(column, group))
+                for group in chunks(addresses)
+            ]
+            for body in self._client.queries(paths):
+                found = [row for row in rows_of(body) if spelling(row.get(column) or "") in asked]
+                yield Page(source.rows(found))
+
     def _people_source(self, table: PersonTable, fields: Fields) -> Source:
         own = self._names.external_id
         external_id = own if self._environment.has(table.name, own) else None
@@ -236,9 +254,13 @@ class DynamicsConnector:
         """Create suppression records by key."""
         return self._suppressions.write(operations)
 
-    def erase_suppressions(self, emails: Sequence[str]) -> pd.DataFrame:
-        """Delete the suppression records of these addresses."""
-        return self._suppressions.erase(emails)
+    def find_suppressions(self, emails: Sequence[str]) -> list[str]:
+        """Return the ids of the suppression records of these addresses."""
+        return self._suppressions.find(emails)
+
+    def erase_suppressions(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete suppression records."""
+        return self._suppressions.erase(ids)
 
     # ── what is ours in the environment ───────────────────────────────────────────────────────
 

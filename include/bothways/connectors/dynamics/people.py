@@ -30,20 +30,19 @@ from bothways.connectors.dynamics.names import (
 )
 from bothways.connectors.dynamics.queries import chunks, one_of, query
 from bothways.connectors.dynamics.writing import (
-    BATCH_ROWS,
     Keyed,
     Verdict,
     Verdicts,
     Write,
     Writer,
     as_frame,
+    erase_rows,
     failed,
     records_of,
     refused,
-    send_parts,
     text_or_none,
 )
-from bothways.errors import ConnectorError, FeatureUnavailable, Missing
+from bothways.errors import ConnectorError, FeatureUnavailable
 
 # A lead's subject is its name in lists; where the mapping gives none, it says where the lead comes
 # from. A last name is required in the CRM's forms only, and a made-up one would travel back.
@@ -95,16 +94,7 @@ class People:
 
     def erase(self, table: PersonTable, ids: Sequence[str]) -> pd.DataFrame:
         """Delete people for ever; RESULTS by position. Who does not exist is erased."""
-        verdicts = dict.fromkeys(range(len(ids)), Verdict())
-        existing = [(seq, id_) for seq, id_ in enumerate(ids) if GUID.fullmatch(id_)]
-        for start in range(0, len(existing), BATCH_ROWS):
-            group = existing[start : start + BATCH_ROWS]
-            parts = [Part("DELETE", f"{table.entity_set}({id_})") for _, id_ in group]
-            for (seq, id_), answer in zip(group, send_parts(self._client, parts), strict=True):
-                verdicts[seq] = Verdict(record_id=id_)
-                if isinstance(answer, ConnectorError) and not isinstance(answer, Missing):
-                    verdicts[seq] = failed(answer, record_id=id_)
-        return as_frame(verdicts)
+        return erase_rows(self._client, table.entity_set, ids)
 
     def _update(self, table: PersonTable, rows: Sequence[Values]) -> Verdicts:
         verdicts: Verdicts = {}

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import pyarrow.compute as pc
 
 from bothways.connectors.base import Page
 from bothways.connectors.dynamics import errors, tables
-from bothways.connectors.dynamics.batch import Part
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, Environment
 from bothways.connectors.dynamics.names import (
@@ -28,19 +27,16 @@ from bothways.connectors.dynamics.names import (
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling, text
 from bothways.connectors.dynamics.reading import Source, read_changes, read_since
 from bothways.connectors.dynamics.writing import (
-    BATCH_ROWS,
     Keyed,
-    Verdict,
     Verdicts,
     Writer,
     as_frame,
-    failed,
+    erase_rows,
     records_of,
     refused,
-    send_parts,
     text_or_none,
 )
-from bothways.errors import ConnectorError, FeatureUnavailable, Missing
+from bothways.errors import FeatureUnavailable
 
 _NAME_LENGTH = 320
 
@@ -101,8 +97,8 @@ class Suppressions:
         writer = Writer(self._client, names.suppressions, UPSERT_MULTIPLE if bulk else "")
         return as_frame({**verdicts, **writer.write(writes)})
 
-    def erase(self, emails: Sequence[str]) -> pd.DataFrame:
-        """Delete the records that have one of these addresses, as their own or as their name."""
+    def find(self, emails: Sequence[str]) -> list[str]:
+        """Return the ids of the records that have one of these addresses, also as their name."""
         names, record_id = self._names, f"{self._names.suppression}id"
         columns = [names.own(word) for word in ("email", "name")]
         paths = [
@@ -111,7 +107,7 @@ class Suppressions:
             for group in chunks(emails)
         ]
         asked = {spelling(email) for email in emails}
-        ids = sorted(
+        return sorted(
             {
                 row[record_id]
                 for body in self._client.queries(paths)
@@ -119,14 +115,10 @@ class Suppressions:
                 if asked & {spelling(row.get(column) or "") for column in columns}
             }
         )
-        verdicts: Verdicts = {}
-        for start in range(0, len(ids), BATCH_ROWS):
-            group = ids[start : start + BATCH_ROWS]
-            parts = [Part("DELETE", f"{names.suppressions}({item})") for item in group]
-            for seq, answer in enumerate(send_parts(self._client, parts), start):
-                gone = not isinstance(answer, ConnectorError) or isinstance(answer, Missing)
-                verdicts[seq] = Verdict() if gone else failed(cast(ConnectorError, answer))
-        return as_frame(verdicts)
+
+    def erase(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete records; RESULTS by position. What does not exist is erased."""
+        return erase_rows(self._client, self._names.suppressions, ids)
 
     def _values(self, row: dict[str, Any]) -> dict[str, Any]:
         own = self._names.own

@@ -18,7 +18,7 @@ import pyarrow as pa
 from bothways.connectors.dynamics import errors
 from bothways.connectors.dynamics.batch import Part, PartAnswer
 from bothways.connectors.dynamics.client import Dataverse, judged
-from bothways.connectors.dynamics.names import NAMESPACE
+from bothways.connectors.dynamics.names import GUID, NAMESPACE
 from bothways.errors import (
     ConnectorError,
     Denied,
@@ -200,6 +200,24 @@ def send_parts(client: Dataverse, parts: Sequence[Part]) -> Sequence[PartAnswer 
     except ConnectorError as error:
         return [error] * len(parts)
     return [judged(answer) for answer in answers]
+
+
+def erase_rows(client: Dataverse, entity_set: str, ids: Sequence[str]) -> pd.DataFrame:
+    """Delete records for ever; RESULTS by position. What does not exist is erased.
+
+    Raises:
+        Denied: Credentials or permissions are missing.
+    """
+    verdicts = dict.fromkeys(range(len(ids)), Verdict())
+    existing = [(seq, id_) for seq, id_ in enumerate(ids) if GUID.fullmatch(id_)]
+    for start in range(0, len(existing), BATCH_ROWS):
+        group = existing[start : start + BATCH_ROWS]
+        parts = [Part("DELETE", f"{entity_set}({id_})") for _, id_ in group]
+        for (seq, id_), answer in zip(group, send_parts(client, parts), strict=True):
+            verdicts[seq] = Verdict(record_id=id_)
+            if isinstance(answer, ConnectorError) and not isinstance(answer, Missing):
+                verdicts[seq] = failed(answer, record_id=id_)
+    return as_frame(verdicts)
 
 
 def _verdict(answer: PartAnswer | ConnectorError, *, keyed: bool) -> Verdict:
