@@ -24,19 +24,24 @@ class Secrets:
     fernet_key: str
     jwt_secret: str
     database_password: str
+    erasure_key: str
 
     @classmethod
     def of(cls, home: Path) -> Secrets:
         """Reads those of a home, or makes them."""
         path = home / "secrets.json"
-        if path.exists():
-            return cls(**json.loads(path.read_text()))
+        kept = json.loads(path.read_text()) if path.exists() else {}
         made = cls(
-            fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode(),
-            jwt_secret=secrets.token_urlsafe(64),
-            database_password=secrets.token_hex(16),
+            **{
+                "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+                "jwt_secret": secrets.token_urlsafe(64),
+                "database_password": secrets.token_hex(16),
+                "erasure_key": secrets.token_hex(32),
+                **kept,
+            }
         )
-        _write_private(path, made.__dict__)
+        if made.__dict__ != kept:
+            _write_private(path, made.__dict__)
         return made
 
 

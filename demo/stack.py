@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -62,6 +63,9 @@ class Stack:
                 home, port, self.postgres.url("airflow"), dags=dags, plugins=plugins
             ),
             "AIRFLOW_CONN_BOTHWAYS_STORE": self.store_url,
+            "AIRFLOW_CONN_BOTHWAYS_ERASURE": json.dumps(
+                {"conn_type": "generic", "password": Secrets.of(home).erasure_key}
+            ),
             "BOTHWAYS_STAGING": str(home / "staging"),
             **(extra or {}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,12 +12,15 @@ from typer.testing import CliRunner
 
 from bothways.cli.app import app
 from bothways.errors import BothwaysError, RunStopped
+from bothways.store.db import Store
+from bothways.store.erasure_keys import Key
 from bothways.tables import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
 from tests.support.erasing import Erasing
 from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
+from tests.support.stores import ERASURE_KEYS
 
 ANN = "ann@mail.example"
 NEWS = "Newsletter"
@@ -46,9 +50,7 @@ def erasing(world: World, crm: Crm, marketer: Marketer, sandbox: SandboxServer) 
 
 def traces(world: World) -> dict[str, int]:
     """How many rows of each table of the store name Ann."""
-    tables = world.query(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'secrets'"
-    )
+    tables = world.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     found = {}
     for row in tables:
         name = row["tablename"]
@@ -201,16 +203,20 @@ def test_a_record_of_either_side_names_the_person(
 @pytest.fixture
 def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command as in a shell: its arguments, and what is typed at its prompts."""
-    from bothways.cli import erase
+    from bothways.cli import erase, erasure_key
     from bothways.connectors import registry
 
     sides = {"dynamics": "crm", "dotdigital": "marketing"}
-    monkeypatch.setattr(erase, "join_airflow", lambda: None)
+    for module in (erase, erasure_key):
+        monkeypatch.setattr(module, "join_airflow", lambda: None)
     monkeypatch.setattr(registry, "open_connector", lambda name, _: world.connector(sides[name]))
     monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", world.store_url)
+    password = ERASURE_KEYS[0].secret.hex()
+    key = json.dumps({"conn_type": "generic", "password": password})
+    monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_ERASURE", key)
 
     def invoke(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
-        return CliRunner().invoke(app, ["erase", "test", *arguments], input="\n".join(typed) + "\n")
+        return CliRunner().invoke(app, [*arguments], input="\n".join(typed) + "\n")
 
     return invoke
 
@@ -218,10 +224,10 @@ def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
 def test_the_command_files_a_request_and_says_how_to_carry_it_out(
     world: World, command: Callable[..., Result]
 ) -> None:
-    refused = command(typed=(ANN, "ann@mail.examples"))
+    refused = command("erase", "test", typed=(ANN, "ann@mail.examples"))
     assert refused.exit_code == 1
     assert world.query("SELECT * FROM erasures") == []
-    filed = command(typed=(ANN, ANN))
+    filed = command("erase", "test", typed=(ANN, ANN))
     assert filed.exit_code == 0, filed.output
     (row,) = world.query("SELECT * FROM erasures")
     assert row["person"] == ANN
@@ -236,12 +242,12 @@ def test_the_command_shows_what_would_be_deleted(
     world: World, crm: Crm, erasing: Erasing, command: Callable[..., Result]
 ) -> None:
     crm.contact("ann.doe@work.example", firstname="Annie", emailaddress2=ANN)
-    shown = command(typed=(ANN, ANN)).output
+    shown = command("erase", "test", typed=(ANN, ANN)).output
     assert "Dynamics 365: 4 would be deleted" in shown
     assert "Dotdigital: 1 would be deleted" in shown
     assert "ann.doe@work.example  firstname: Annie" in shown
     assert "joann" not in shown
-    listed = command("--pending").output
+    listed = command("erase", "test", "--pending").output
     (row,) = world.query("SELECT request FROM erasures")
     assert row["request"] in listed
     assert "expires" in listed
@@ -255,7 +261,9 @@ def test_a_dry_run_names_what_would_be_deleted_and_deletes_nothing(
     run = erasing.run(request, dry_run=True)
     assert (run.status, run.counts["deleted"], run.counts["total"]) == ("Dry Run", 4, 4)
     assert sorted(run.jobs["target"]) == ["crm", "crm", "crm", "marketing"]
-    assert {"Ann", "ann"} >= {row["firstname"] for row in run.jobs["before"] if row} - {None}
+    assert [row["firstname"] for row in run.jobs["before"] if row and row.get("firstname")] == [
+        "ann"
+    ]
     assert vendors(crm, marketer) == everybody
     assert world.query("SELECT * FROM erased") == []
     assert erasing.run(request, request).status == "Completed"
@@ -364,3 +372,72 @@ def test_a_foreign_folder_in_staging_does_no_harm(world: World, light: Erasing) 
     (world.folder / "staging" / "test" / "lost+found").mkdir(parents=True)
     request = light.file(ANN)
     assert light.run(request, request).status == "Completed"
+
+
+# ── the key of the hashes ─────────────────────────────────────────────────────────────────────
+
+
+def with_keys(world: World, *keys: Key) -> World:
+    """The same store, opened where the connection holds other keys."""
+    world.store = Store(world.store_url, lambda: keys)
+    return world
+
+
+OLD, NEW = Key(b"o" * 32), Key(b"n" * 32)
+
+
+def test_who_was_erased_stays_away_under_a_new_key_and_none_may_be_lost(
+    world: World, crm: Crm
+) -> None:
+    own = world.store
+    for address, keys in ((ANN, (OLD,)), ("bob@mail.example", (NEW, OLD))):
+        erasing = Erasing(with_keys(world, *keys))
+        request = erasing.file(address)
+        assert erasing.run(request, request).status == "Completed"
+        world.store.dispose()
+    for address in (ANN, "bob@mail.example", "cy@mail.example"):
+        crm.join(NEWS, crm.contact(address))
+    for keys in ((), (OLD,), (NEW,)):
+        run = with_keys(world, *keys).run("marketing_lists")
+        world.store.dispose()
+        assert run.status == "Failed"
+        assert "lacks the key" in run.message
+    run = with_keys(world, NEW, OLD).run("marketing_lists")
+    assert run.counts["ignored"] == {"erased": 2}
+    world.store.dispose()
+    world.store = own
+
+
+def test_without_a_key_nobody_is_erased(world: World, crm: Crm) -> None:
+    own = world.store
+    crm.contact(ANN)
+    erasing = Erasing(with_keys(world))
+    request = erasing.file(ANN)
+    run = erasing.run(request, request)
+    assert run.status == "Failed"
+    assert "so nobody can be erased; `bothways erasure-key` says what to do" in run.message
+    assert crm.person(ANN)
+    world.store.dispose()
+    world.store = own
+
+
+def test_the_command_makes_a_key_but_not_in_place_of_a_lost_one(
+    world: World, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, variable = ERASURE_KEYS[0], "AIRFLOW_CONN_BOTHWAYS_ERASURE"
+    assert f"New hashes are made under key {own.id}." in command("erasure-key").output
+    assert own.secret.hex() not in command("erasure-key", "--new").output
+    monkeypatch.delenv(variable)
+    told = command("erasure-key").output
+    (made,) = set(re.findall("[0-9a-f]{64}", told))
+    assert f"--conn-type generic --conn-password {made}" in told
+    monkeypatch.setenv(variable, json.dumps({"conn_type": "generic", "password": f"{made},x"}))
+    wrong = command("erasure-key")
+    assert wrong.exit_code == 1
+    assert made not in wrong.output
+    world.execute("INSERT INTO erased VALUES ('test', 'hash', now(), null, :key)", key=own.id)
+    monkeypatch.setenv(variable, json.dumps({"conn_type": "generic", "password": made}))
+    refused = command("erasure-key", "--new")
+    assert refused.exit_code == 1
+    assert f"Key {own.id} (MISSING): 1 hashes" in refused.output
+    assert not re.search("[0-9a-f]{64}", refused.output)

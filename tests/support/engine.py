@@ -55,6 +55,7 @@ from tests.support.sandbox import (
     ROOT,
     SandboxServer,
 )
+from tests.support.stores import erasure_keys
 
 _numbers = itertools.count(1)
 
@@ -146,7 +147,7 @@ class World:
         self.folder = folder
         self.store_url = store_url
         self._own_store = store is None
-        self.store = store or Store(store_url)
+        self.store = store or Store(store_url, erasure_keys)
         self.closed = False
         self.include = folder / "include"
         os.environ["BOTHWAYS_INCLUDE"] = str(self.include)

@@ -9,11 +9,17 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from bothways.store.db import Store
+from bothways.store.erasure_keys import Key, Keys
 from bothways.store.schema import metadata
 from tests.support.postgres import TestPostgres
 
-# The key of erased addresses is made with the database.
-_KEPT = {"secrets"}
+# What the connection `bothways_erasure` holds where there is an Airflow.
+ERASURE_KEYS = (Key(b"of tests" * 4),)
+
+
+def erasure_keys() -> Keys:
+    """The keys of erased addresses in tests."""
+    return ERASURE_KEYS
 
 
 class Stores:
@@ -28,15 +34,13 @@ class Stores:
         if self._free:
             return self._free.pop()
         url = self._postgres.create_database()
-        store = Store(url)
+        store = Store(url, erasure_keys)
         store.migrate()
         return url, store
 
     def give_back(self, url: str, store: Store) -> None:
         """Take a store back, and empty it."""
-        names = ", ".join(
-            f'"{table.name}"' for table in metadata.sorted_tables if table.name not in _KEPT
-        )
+        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
         with store.begin() as conn:
             conn.execute(sa.text("SET LOCAL lock_timeout = '20s'"))  # of what a test left open
             conn.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))

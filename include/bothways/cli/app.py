@@ -131,6 +131,18 @@ def erase(
     requests.erase(account, person, confirm or typer.prompt("The same again"))
 
 
+@app.command("erasure-key")
+def erasure_key(
+    new: Annotated[
+        bool, typer.Option("--new", help="Print a new key, to replace the one.")
+    ] = False,
+) -> None:
+    """Say which keys the hashes of erased addresses need; print one where none is set."""
+    from bothways.cli.erasure_key import erasure_key as run
+
+    run(rotate=new)
+
+
 @app.command()
 def select(
     account: Annotated[str, typer.Argument(help="The account's name.")],
@@ -153,11 +165,16 @@ def select(
 def migrate() -> None:
     """Bring the store's tables to this version; a repeat changes nothing."""
     from bothways.orchestration.connections import join_airflow, open_store
+    from bothways.store.erasure_keys import stored_key
 
     join_airflow()
     with open_store() as store:
         store.migrate()
+        with store.begin() as conn:
+            stored = stored_key(conn)
     typer.echo("The store is up to date.")
+    if stored is not None:
+        typer.echo("The key of erased addresses still lies in it; run `bothways erasure-key`.")
 
 
 @app.command()

@@ -22,8 +22,14 @@ from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.engine.step import failure_in
 from bothways.engine.whereabouts import SUPPRESSION
-from bothways.errors import BothwaysError, RunStopped, StoreError, TemporaryFailure
-from bothways.store import erase, erasures, jobs, runs
+from bothways.errors import (
+    BothwaysError,
+    ConfigurationError,
+    RunStopped,
+    StoreError,
+    TemporaryFailure,
+)
+from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
@@ -66,6 +72,7 @@ def open_erasure(
 
     Raises:
         RunStopped: There is no such request, or it was not confirmed; nothing was erased.
+        ConfigurationError: There is no key for the hashes; nothing was erased.
         StoreError: A sync of the account is in progress; try again once it has ended.
     """
     configured = load_account(account)
@@ -85,7 +92,11 @@ def open_erasure(
     if missing:
         reason = f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."
         raise _stopped(store, run_id, RunStopped(reason))
-    if obstacle := _obstacle(store, account, request, request if dry_run else confirm):
+    try:
+        obstacle = _obstacle(store, account, request, request if dry_run else confirm)
+    except ConfigurationError as error:
+        raise _stopped(store, run_id, error) from None
+    if obstacle:
         raise _stopped(store, run_id, RunStopped(obstacle))
     if dry_run:
         return run_id
@@ -226,6 +237,7 @@ def _obstacle(store: Store, account: str, request: str | None, confirm: str | No
     if confirm != request:
         return "The request was not confirmed; repeat its id under Confirm."
     with store.begin() as conn:
+        erasure_keys.newest_key(conn)
         erasures.expire(conn, account=account, now=datetime.now(UTC))
         row = erasures.find_request(conn, account=account, request=request)
         email_key = _email_key(conn, account, request)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from upath import UPath
 
 from bothways.engine.staging import Staging, run_folders
-from bothways.store import retention, runs, selections
+from bothways.store import erasures, retention, runs, selections
 from bothways.store.db import Store
 from bothways.store.retention import Pruned
 
@@ -23,12 +23,16 @@ _SELECTIONS_KEPT_FOR = timedelta(days=7)
 def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:
     """Remove what is older than an account keeps its audit; return the numbers of rows by kind.
 
+    Requests to be forgotten that nobody carried out in time are forgotten too.
+
     Args:
         store: The store.
         account: The account's name.
         keep_days: Its setting `audit_retention_days`.
         now: The time, UTC.
     """
+    with store.begin() as conn:
+        erasures.expire(conn, account=account, now=now)
     before = now - timedelta(days=keep_days)
     total = Pruned(jobs=0, runs=0, tombstones=0)
     while True:

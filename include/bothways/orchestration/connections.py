@@ -12,6 +12,7 @@ from bothways.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bothways.store.db import Store
+    from bothways.store.erasure_keys import Keys
 
 STORE_CONNECTION = "bothways_store"
 
@@ -39,7 +40,7 @@ def open_store() -> Iterator[Store]:
     """
     from bothways.store.db import Store
 
-    store = Store(store_url())
+    store = Store(store_url(), find_erasure_keys)
     try:
         yield store
     finally:
@@ -65,6 +66,18 @@ def store_url() -> str:
         )
     uri = str(connection.get_uri())
     return "postgresql" + uri[uri.index("://") :]
+
+
+def find_erasure_keys() -> Keys:
+    """Return the keys of erased addresses, the newest first; none where there is no connection.
+
+    Raises:
+        ConfigurationError: The connection's password is not a key.
+    """
+    from bothways.store.erasure_keys import CONNECTION, parse_keys
+
+    connection = _find(CONNECTION)
+    return () if connection is None else parse_keys(connection.password or "")
 
 
 def missing_connections(names: Iterable[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets as random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from bothways.errors import ConfigurationError, StoreError
-from bothways.store.schema import secrets
+from bothways.store import erasure_keys
+from bothways.store.erasure_keys import GiveKeys, no_keys
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "store_version"
-ERASURE_KEY = "erasure"
 _CONNECT_SECONDS = 10
 
 
@@ -31,15 +29,17 @@ class Store:
 
     Args:
         url: `postgresql://user:password@host:port/database`.
+        give_keys: Gives the keys of erased addresses, the newest first; asked when one is needed.
 
     Raises:
         ConfigurationError: The URL is not one of PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, give_keys: GiveKeys = no_keys) -> None:
         self.engine = sa.create_engine(
             _psycopg_url(url),
             pool_pre_ping=True,
+            execution_options={erasure_keys.OPTION: give_keys},
             hide_parameters=True,  # rows are personal data, and errors reach logs
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
@@ -63,12 +63,15 @@ class Store:
             raise _store_error(error) from None
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision; a repeat and a rival do no harm."""
+        """Bring the tables to the newest revision; a repeat and a rival do no harm.
+
+        The key of erased addresses, which earlier versions kept here, goes once the connection
+        holds it.
+        """
         with self.begin() as conn:
             advisory_lock(conn, "migrate")
             command.upgrade(alembic_config(conn), "head")
-            key = insert(secrets).values(name=ERASURE_KEY, value=random.token_bytes(32))
-            conn.execute(key.on_conflict_do_nothing())
+            erasure_keys.remove_stored_key(conn)
 
     def check(self) -> None:
         """Make sure that the store answers and is migrated.

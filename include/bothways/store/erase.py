@@ -14,7 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from bothways.store.db import ERASURE_KEY
+from bothways.store import erasure_keys
 from bothways.store.frames import read_frame, staged
 from bothways.store.jobs import PLANNED
 from bothways.store.schema import (
@@ -29,7 +29,6 @@ from bothways.store.schema import (
     retries,
     run_lists,
     runs,
-    secrets,
     selections,
     suppressions,
 )
@@ -180,26 +179,38 @@ def unbar(conn: sa.Connection, *, request: str) -> None:
 
 
 def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:
-    """Say of each normalised address whether it was erased, over the same index."""
-    nobody = ~sa.exists().where(erased.c.account == account)
-    if conn.execute(sa.select(nobody)).scalar_one():
+    """Say of each normalised address whether it was erased, over the same index.
+
+    Raises:
+        ConfigurationError: The key of one of the account's hashes is missing.
+    """
+    in_use = erasure_keys.keys_in_use(conn, account=account)
+    if not in_use:
         return pd.Series(data=False, index=email_keys.index)
     asked = pd.DataFrame({"email_key": email_keys.dropna().drop_duplicates()})
     with staged(conn, [sa.Column("email_key", sa.Text)], asked) as keys:
-        hashed = _hash(keys.c.email_key, _secret(conn))
-        query = sa.select(keys.c.email_key).join(
-            erased, sa.and_(erased.c.account == account, erased.c.address_hash == hashed)
+        same = sa.or_(
+            *(
+                sa.and_(
+                    erased.c.key_id == key.id,
+                    erased.c.address_hash == _hash(keys.c.email_key, key.secret),
+                )
+                for key in in_use
+            )
         )
+        query = sa.select(keys.c.email_key).join(erased, sa.and_(erased.c.account == account, same))
         schema = pa.schema([pa.field("email_key", pa.string())])
         return email_keys.isin(read_frame(conn, query, schema)["email_key"])
 
 
 def _remember(conn: sa.Connection, person: Person, request: str | None = None) -> int:
+    key = erasure_keys.newest_key(conn)
     hashes = [
-        hmac.new(_secret(conn), key.encode(), hashlib.sha256).hexdigest() for key in person.keys
+        hmac.new(key.secret, word.encode(), hashlib.sha256).hexdigest() for word in person.keys
     ]
     made = {
         "account": person.account,
+        "key_id": key.id,
         "erased_at": sa.func.clock_timestamp(),
         "request": request,
     }
@@ -303,11 +314,6 @@ def _paired(
     table: sa.Table, crm: Iterable[str], marketing: Iterable[str]
 ) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.crm_id.in_(crm), table.c.marketing_id.in_(marketing))
-
-
-def _secret(conn: sa.Connection) -> bytes:
-    query = sa.select(secrets.c.value).where(secrets.c.name == ERASURE_KEY)
-    return bytes(conn.execute(query).scalar_one())
 
 
 def _hash(text: sa.ColumnElement[Any], secret: bytes) -> sa.ColumnElement[str]:

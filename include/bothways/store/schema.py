@@ -366,6 +366,7 @@ erased = sa.Table(
     *_key("account", "address_hash"),
     _time("erased_at", null=False),
     _text("request", comment="the request that has yet to be carried out; null once it was"),
+    _text("key_id", null=False, comment="the key of the hash"),
     comment="keyed hashes of the addresses of people who asked to be forgotten",
 )
 
@@ -398,5 +399,5 @@ secrets = sa.Table(
     metadata,
     *_key("name"),
     sa.Column("value", sa.LargeBinary, nullable=False),
-    comment="the key of the hashes in erased",
+    comment="the key of hashes in erased, until it is moved to the connection",
 )

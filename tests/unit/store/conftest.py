@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from bothways.store.db import Store
 from tests.support.postgres import TestPostgres
+from tests.support.stores import erasure_keys
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def migrated(postgres: TestPostgres) -> Iterator[str]:
 def store(postgres: TestPostgres, migrated: str) -> Iterator[Store]:
     """A migrated store that belongs to this test alone."""
     with postgres.fresh_database(migrated) as url:
-        found = Store(url)
+        found = Store(url, erasure_keys)
         yield found
         found.dispose()
 

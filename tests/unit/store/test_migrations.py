@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from alembic import command
 
+from bothways.store import erase
 from bothways.store.db import Store, alembic_config
+from bothways.store.erasure_keys import Key
 from tests.support.postgres import TestPostgres
 
 Row = dict[str, Any]
@@ -266,3 +272,52 @@ def test_list_states_go_over_to_the_lists_that_their_keys_stand_for(old: Store) 
     query = "SELECT crm_id, state FROM list_states WHERE list_key IN ('news', 'same') ORDER BY 1"
     assert _ask(old, query) == [row[2:] for row in kept]
     _move(old, "head")
+
+
+def test_open_requests_get_ids_that_nobody_can_guess(old: Store) -> None:
+    _move(old, "0012")
+    _execute(
+        old,
+        "INSERT INTO erasures (account, person, requested_at)"
+        " SELECT 'acme', p, now() FROM unnest(ARRAY['ann@x.example', 'bob@x.example']) p",
+    )
+    _move(old, "0013")
+    rows = _ask(old, "SELECT request, person FROM erasures ORDER BY person")
+    assert [person for _, person in rows] == ["ann@x.example", "bob@x.example"]
+    assert all(re.fullmatch("[0-9a-f]{32}", request) for request, _ in rows)
+    _move(old, "0012", back=True)
+    assert _ask(old, "SELECT request FROM erasures ORDER BY 1") == [(1,), (2,)]
+    _move(old, "head")
+
+
+def test_the_key_leaves_the_store_when_the_connection_has_it_and_nobody_is_forgotten(
+    old: Store,
+) -> None:
+    """The earlier versions' key was made by them, and lay beside its hashes."""
+    url, secret = str(old.engine.url.render_as_string(hide_password=False)), b"s" * 32
+    _move(old, "0011")
+    with old.begin() as conn:
+        made = sa.text("INSERT INTO secrets VALUES ('erasure', :secret)")
+        conn.execute(made, {"secret": secret})
+    word = hmac.new(secret, b"ann@x.example", hashlib.sha256).hexdigest()
+    _execute(old, f"INSERT INTO erased VALUES ('acme', '{word}', now())")
+
+    def knows(store: Store) -> list[bool]:
+        asked = pd.Series(["ann@x.example", "bob@x.example"])
+        with store.begin() as conn:
+            return erase.erased_keys(conn, account="acme", email_keys=asked).tolist()
+
+    url = url.replace("+psycopg", "")
+    for keys, left in (((), 1), ((Key(b"n" * 32),), 1), ((Key(b"n" * 32), Key(secret)), 0)):
+        store = Store(url, lambda keys=keys: keys)  # type: ignore[misc]
+        store.migrate()
+        assert knows(store) == [True, False]
+        assert len(_ask(store, "SELECT 1 FROM secrets")) == left
+        store.dispose()
+
+
+def test_a_key_without_hashes_is_not_kept(old: Store) -> None:
+    _move(old, "0011")
+    _execute(old, "INSERT INTO secrets VALUES ('erasure', 'x')")
+    old.migrate()
+    assert _ask(old, "SELECT 1 FROM secrets") == []
