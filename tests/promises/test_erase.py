@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
+from bothways.engine.review import may_approve
 from bothways.errors import BothwaysError, RunStopped
 from bothways.store.db import Store
 from bothways.store.erasure_keys import Key
@@ -313,6 +314,27 @@ def test_a_large_erasure_waits_for_a_person_where_the_account_asks(
     assert bool(world.query("SELECT * FROM erased")) is approve
     if not approve:
         assert "Rejected by tester, nobody was erased" in run.message
+
+
+def test_where_the_account_has_approvers_every_erasure_waits_for_one(
+    world: World, crm: Crm, light: Erasing
+) -> None:
+    world.configure(approvers=["boss"])
+    crm.contact(ANN)
+    request = light.file(ANN)
+    light.open("asks", request, request)
+    for side in SIDES:
+        light.find("asks", side)
+    assert light.review("asks") == []
+    run = light.found("asks")
+    assert world.query("SELECT status FROM runs")[0]["status"] == "Awaiting Approval"
+    assert not may_approve(run, "tester")
+    assert may_approve(run, "boss")
+    assert world.answer(run, approved=True) == [0]
+    for side in SIDES:
+        light.side("asks", side)
+    light.close("asks")
+    assert world.finished("erase", "asks").status == "Completed"
 
 
 def test_what_turns_up_after_the_review_is_not_deleted_unseen(

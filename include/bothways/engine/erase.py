@@ -143,16 +143,19 @@ def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
 def review_erasure(run: Run) -> Verdict:
     """Compare what was found with the limit of a request, and keep the verdict in the audit.
 
-    The verdict has one chunk where the records may be deleted. From here on no sync writes under
+    Where the account names approvers, one of them must approve every erasure. The verdict has one
+    chunk where the records may be deleted. From here on no sync writes under
     any address that was found.
     """
     limit = run.account.guard.erasures
     with run.store.begin() as conn:
         planned = erase.planned(conn, run_id=run.run_id)
         people = int((planned["entity"] != SUPPRESSION).sum())
-        passed = limit is None or people <= limit
-        message = "" if passed else f"{people} records would be deleted ({limit} allowed)"
-        ask = not passed and not run.options.dry_run and run.account.settings.on_guard == "ask"
+        within = limit is None or people <= limit
+        passed = within and not run.account.approvers
+        message = "" if passed else _concern(people, None if within else limit)
+        asks = run.account.settings.on_guard == "ask" or (within and not passed)
+        ask = asks and not passed and not run.options.dry_run
         verdict = {"passed": passed, "breaches": [], "message": message, "planned": []}
         runs.set_guard(conn, run_id=run.run_id, guard=verdict)
         if ask:
@@ -160,6 +163,14 @@ def review_erasure(run: Run) -> Verdict:
         if not run.options.dry_run:
             erase.bar(conn, _person(conn, run), request=_request(run, conn))
     return Verdict([0] if passed and not run.options.dry_run else [], message, ask)
+
+
+def _concern(people: int, limit: int | None) -> str:
+    """Say why a person has to look at an erasure."""
+    records = "1 record" if people == 1 else f"{people} records"
+    if limit is None:
+        return f"{records} would be deleted, which one of the account's approvers has to approve"
+    return f"{records} would be deleted ({limit} allowed)"
 
 
 def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
