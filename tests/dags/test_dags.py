@@ -104,6 +104,16 @@ def test_calls_to_a_vendor_run_in_the_pool_of_the_connection(
             assert own in offered | {"default_pool"}
 
 
+def test_no_task_may_run_for_ever(everything: Parsed, accounts: dict[str, Account]) -> None:
+    for dag_id, dag in everything.dags.items():
+        account = accounts.get(dag_id.partition("__")[0])
+        hours = account.settings.task_hours if account else 12
+        seconds = {name: task["seconds"] for name, task in dag["tasks"].items()}
+        assert seconds == dict.fromkeys(dag["tasks"], hours * 3600), dag_id
+        # An approval may take as long as it takes.
+        assert {task["answer_seconds"] for task in dag["tasks"].values()} == {None}
+
+
 def test_close_runs_whatever_happened(parsed: Parsed) -> None:
     for dag in parsed.dags.values():
         assert dag["tasks"]["close"]["trigger_rule"].lower().endswith("all_done")

@@ -25,6 +25,8 @@ def task(found):
         "mapped": found.is_mapped,
         "pool": found.pool,
         "trigger_rule": str(found.trigger_rule),
+        "seconds": found.execution_timeout and found.execution_timeout.total_seconds(),
+        "answer_seconds": getattr(found, "response_timeout", None),
         "downstream": sorted(found.downstream_task_ids),
     }
 

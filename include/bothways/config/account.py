@@ -53,6 +53,7 @@ class Settings(_Switches):
         audit_retention_days: How long runs and jobs are kept.
         retry_attempts: How often a record in error is tried before it is given up.
         retry_minutes: Wait before the second try; it doubles with each further one.
+        task_hours: How long one task of a DAG may run before Airflow ends that try.
         on_guard: What a plan beyond the guard does: end the run, or wait for a person's approval.
     """
 
@@ -62,6 +63,7 @@ class Settings(_Switches):
     audit_retention_days: int = Field(default=30, ge=1, le=3650)
     retry_attempts: int = Field(default=5, ge=1, le=100)
     retry_minutes: int = Field(default=15, ge=0, le=10_080)
+    task_hours: int = Field(default=24, ge=1, le=168)
     on_guard: Literal["fail", "ask"] = "fail"
 
 

@@ -110,12 +110,16 @@ def mapping_documents(name: str) -> dict[str, Document]:
 def config_hash(account: Account) -> str:
     """Return a hash of the configuration that a plan depends on, mappings and defaults included.
 
-    Title, description, approvers, schedules and guard are left out: they may change during a run.
+    Title, description, approvers, schedules, guard and the time that a task may take are left out:
+    they may change during a run.
     """
     effective = account.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"title", "description", "approvers", "schedules", "guard"},
+        exclude={
+            **dict.fromkeys(("title", "description", "approvers", "schedules", "guard"), True),
+            "settings": {"task_hours"},
+        },
     )
     text = json.dumps(effective, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

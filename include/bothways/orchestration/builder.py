@@ -39,6 +39,11 @@ def accounts_for(sync_type: str) -> list[Account]:
     return [account for account in load_accounts().accounts if _supports(account, sync)]
 
 
+def task_limit(account: Account) -> timedelta:
+    """Return how long a task of this account may run; an approval may be waited for longer."""
+    return timedelta(hours=account.settings.task_hours)
+
+
 def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
     """Return the DAG `<account>__<sync type>`.
 
@@ -61,7 +66,7 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         max_active_runs=1,
         tags={account.name, account.crm.connector, account.marketing.connector, sync_type},
         params=sync_params(account, sync),
-        default_args=_RETRIES,
+        default_args={**_RETRIES, "execution_timeout": task_limit(account)},
     ) as dag:
         _story(account, sync)
     return dag

@@ -15,6 +15,7 @@ from bothways.config.account import Account
 from bothways.config.load import load_accounts
 from bothways.connectors.registry import capabilities
 from bothways.orchestration import tasks
+from bothways.orchestration.builder import task_limit
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.review import ReviewOperator
 from bothways.syncs.catalog import ERASE
@@ -57,7 +58,11 @@ def build_erase(account: Account, doc: str) -> DAG:
         max_active_runs=1,
         tags={account.name, account.crm.connector, account.marketing.connector, ERASE.name},
         params=_params(account.name),
-        default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+        default_args={
+            "retries": 3,
+            "retry_delay": timedelta(minutes=1),
+            "execution_timeout": task_limit(account),
+        },
     ) as dag:
         opened = open_erasure.override(task_id="open", **_WAIT)(account.name)
         found = [

@@ -28,7 +28,11 @@ def build_maintenance(doc: str) -> DAG:
         max_active_runs=1,
         is_paused_upon_creation=False,
         tags={"bothways", "maintenance"},
-        default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(minutes=5),
+            "execution_timeout": timedelta(hours=12),
+        },
     ) as dag:
         prune_audit() >> remove_staging()
     return dag

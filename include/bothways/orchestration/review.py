@@ -10,6 +10,8 @@ from airflow.sdk import Param
 from bothways.orchestration import tasks
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow.sdk import Context
 
     from bothways.engine.review import Verdict
@@ -43,13 +45,16 @@ class ReviewOperator(HITLOperator):
     subject_line = "This run would change more than the guard allows"
     body_text = BODY
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, execution_timeout: timedelta | None = None, **kwargs: Any) -> None:
         super().__init__(
             subject=self.subject_line,
             body=self.body_text,
             options=[APPROVE, REJECT],
+            execution_timeout=None,
             **kwargs,
         )
+        # Airflow's operator would take it for the time that a person has to answer.
+        self.execution_timeout = execution_timeout
 
     def execute(self, context: Context) -> list[int]:
         """Return what may be applied, or wait for an answer."""
