@@ -277,6 +277,51 @@ def test_whoever_is_looked_up_is_no_one_with_other_accents(
         assert [email.lower() for email in found] == [person["email"]]
 
 
+ODD = [
+    "..", ".", "../..", "%2e%2e", "", " ", "/", "a/b", "a?b=c", "a#b", "1)/lists(2", "' or 1 eq 1",
+    "\\", "a\nb", "a\x00b", "a\x7fb", "a%00b", "x" * 5_000, "9" * 40, "\ud800", "😀", "null", "-1",
+]  # fmt: skip
+
+
+def test_an_odd_id_or_address_is_nobody_and_fails_nobody_else(
+    sandbox: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("FindsContacts", "WritesContacts", "WritesListMembers", "ErasesContacts", "HasLists")
+    person = bench.person(1)
+    record_id = _ids(connector.write_contacts(operations(person)))[0]
+    list_id = next(item.id for item in connector.lists() if item.name == bench.list_name)
+    # Text with half a character cannot be stored, and so never gets as far as a write.
+    odd = [item for item in ODD if item.isascii() or item == "😀"]
+
+    pages = connector.find_contacts(
+        bench.entity,
+        {},
+        ids=[*ODD, record_id],
+        emails=[*ODD, *(f"{item}@mail.example" for item in ODD)],
+    )
+    found = [row["id"] for page in pages for row in page.rows.to_pylist()]
+    assert found == [record_id]
+
+    for kind in ("update", "join", "leave", "suppress", "erase"):
+        if kind == "erase":
+            results = connector.erase_contacts(bench.entity, [*odd, record_id])
+        else:
+            rows = [{**person, "kind": kind, "record_id": item, "list_id": list_id} for item in odd]
+            good = {**person, "kind": kind, "record_id": record_id, "list_id": list_id}
+            if kind == "suppress":
+                rows = [{**row, "email": None} for row in rows]
+            write = (
+                connector.write_contacts
+                if kind in {"update", "suppress"}
+                else connector.write_list_members
+            )
+            results = write(operations(*rows, good))
+        outcomes = dict(zip(results["seq"], results["outcome"], strict=True))
+        assert outcomes[len(odd)] == "written", kind
+        if kind != "erase":
+            assert "written" not in [outcomes.get(seq) for seq in range(len(odd))], kind
+
+
 def test_suppression_records_of_the_erased_are_gone(connector: Any, needs: Any) -> None:
     needs("ErasesSuppressions", "WritesSuppressions", "ReadsSuppressions")
     addresses = ["Ann@mail.example", "bob@mail.example", "änn@mail.example"]

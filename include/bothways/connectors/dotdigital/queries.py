@@ -23,6 +23,8 @@ from bothways.tables import SUPPRESSIONS, FieldType, contacts_schema
 # Before the vendor's first customer (assumed): "everybody ever".
 _EVER = "1999-01-01T00:00:00.000Z"
 _FOUND_PAGE = 500
+_ID_DIGITS = 18  # which fit into 64 bits; ids have far fewer (assumed)
+_VALUE_LENGTH = 256  # in the path of a contact (the vendor's own file)
 
 # Lists that every account has and that cannot be written to (facts: ERROR_ADDRESSBOOK_NOTWRITABLE).
 _VENDORS_OWN = frozenset({"test", "all contacts"})
@@ -102,6 +104,8 @@ def find_contacts(
 
 def find_contact(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
     """Return the contact with this `contactId` or `email`; None if there is none."""
+    if not _may_exist(identifier, value):
+        return None
     path = f"/contacts/v3/{identifier}/{quote(value, safe='')}"
     try:
         answer = client.request("GET", path, retry="read", expect={404})
@@ -110,6 +114,18 @@ def find_contact(client: DotdigitalClient, identifier: str, value: str) -> Row |
             return None
         raise
     return None if answer.status == 404 else answer.json()
+
+
+def is_id(value: str) -> bool:
+    """Tell whether this can be an id of Dotdigital's."""
+    return value.isascii() and value.isdecimal() and len(value) <= _ID_DIGITS
+
+
+def _may_exist(identifier: str, value: str) -> bool:
+    """Tell whether anybody can have this id or address; what cannot exist is not asked for."""
+    if identifier == "contactId":
+        return is_id(value)
+    return "@" in value and value.isprintable() and len(value) <= _VALUE_LENGTH
 
 
 def _page(rows: list[Row], fields: Fields) -> Page:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
@@ -13,11 +13,11 @@ from bothways.addresses import spellings
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.errors import TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
-from bothways.connectors.dotdigital.queries import find_contact
+from bothways.connectors.dotdigital.queries import find_contact, is_id
 from bothways.connectors.dotdigital.results import Verdict, records, results_frame
 from bothways.connectors.http.halves import by_halves
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import ConnectorError, Missing, ProtocolError, Rejected
+from bothways.errors import ConnectorError, ProtocolError
 
 _SUPPRESS_ROWS = 1000  # no limit is published (assumed)
 _LEAVE_ROWS = 1000  # likewise
@@ -196,7 +196,7 @@ def _keys(contact_id: Any, email: Any) -> list[Key]:
 
 def _person(row: Row) -> Row:
     person: Row = {}
-    if row["record_id"] and str(row["record_id"]).isdecimal():
+    if row["record_id"] and is_id(str(row["record_id"])):
         person["id"] = int(row["record_id"])
     if row["email"]:
         person["email"] = row["email"]
@@ -260,12 +260,31 @@ def _list(row: Row) -> int:
 
 
 def _leave_part(client: DotdigitalClient, list_id: int, rows: Sequence[Row]) -> list[Row]:
-    body = json.dumps([_record(row) for row in rows]).encode()
     path = f"/v2/address-books/{list_id}/contacts/delete"
-    try:
-        receipt = _lower(client.submitted("POST", path, body))
-    except (Missing, Rejected) as error:
-        return [Verdict.failed(error).of(row["seq"]) for row in rows]
+
+    def submit(some: Sequence[Row]) -> Row:
+        body = json.dumps([_record(row) for row in some]).encode()
+        return _lower(client.submitted("POST", path, body))
+
+    return _submitted(submit, rows, lambda receipt, part: _left(client, receipt, part))
+
+
+def _submitted(
+    submit: Callable[[Sequence[Row]], Row],
+    rows: Sequence[Row],
+    finish: Callable[[Row, Sequence[Row]], list[Row]],
+) -> list[Row]:
+    """Hand in rows as a job; rows for which the vendor refuses it fail alone."""
+    results: list[Row] = []
+    for part, receipt in by_halves(submit, rows):
+        if isinstance(receipt, ConnectorError):
+            results += [Verdict.failed(receipt).of(row["seq"]) for row in part]
+        else:
+            results += finish(receipt, part)
+    return results
+
+
+def _left(client: DotdigitalClient, receipt: Row, rows: Sequence[Row]) -> list[Row]:
     # The status answer capitalises its keys, the receipt does not (facts 1.5).
     job = client.finished(
         f"/v2/contacts/deletion/{receipt.get('id')}",
@@ -296,8 +315,14 @@ def erase_contacts(client: DotdigitalClient, ids: Sequence[str]) -> pd.DataFrame
 
 
 def _erase_part(client: DotdigitalClient, rows: Sequence[Row]) -> list[Row]:
-    body = json.dumps([{"contactId": _record(row)} for row in rows]).encode()
-    receipt = client.submitted("POST", "/contacts/v3/delete", body)
+    def submit(some: Sequence[Row]) -> Row:
+        body = json.dumps([{"contactId": _record(row)} for row in some]).encode()
+        return client.submitted("POST", "/contacts/v3/delete", body)
+
+    return _submitted(submit, rows, lambda receipt, part: _erased(client, receipt, part))
+
+
+def _erased(client: DotdigitalClient, receipt: Row, rows: Sequence[Row]) -> list[Row]:
     report = client.finished(
         f"/contacts/v3/delete/{receipt.get('deleteId')}",
         lambda job: job.get("status") not in {"NotStarted", "NotFinished"},
@@ -339,7 +364,7 @@ def _checked(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _number(value: Any, what: str) -> int:
-    if value is None or not str(value).isdecimal():
+    if value is None or not is_id(str(value)):
         raise ValueError(f"the {what}'s id is no number; read Dotdigital again")
     return int(value)
 
