@@ -20,6 +20,7 @@ SYNCS: Final = ("suppressions", "address_books", "marketing_lists")
 DAGS: Final = tuple(f"{account}__{sync}" for account in ("north", "south") for sync in SYNCS)
 HOSTILE: Final = "<script>alert('x')</script>\"'&{{7*7}}"
 ANNA: Final = "anna.berg@mail.example"
+DORA: Final = "dora@mail.example"
 BUSY: Final = "busy@mail.example"
 NOW: Final = datetime.now(UTC)
 
@@ -257,9 +258,17 @@ def people(conn: sa.Connection) -> None:
         "deleted": False,
     }
     schema = SUPPRESSIONS.append(pa.field("email_key", pa.string()))
-    ledger.absorb_suppressions(
-        conn, **place, side="marketing", rows=pa.Table.from_pylist([told], schema)
-    )
+    for side, identity, email in (
+        ("marketing", "m-1", ANNA),
+        ("crm", "s-1", ANNA),
+        ("marketing", "m-2", DORA),
+    ):
+        row = told | {"id": identity, "email": email, "email_key": email}
+        if side == "crm":  # was given it a day later
+            row["suppressed_at"] = datetime(2026, 5, 4, tzinfo=UTC)
+        page = pa.Table.from_pylist([row], schema)
+        ledger.absorb_suppressions(conn, **place, side=side, rows=page)
+    ledger.settle_suppressions(conn, account="north")
     broken = ended(
         conn,
         "broken",

@@ -17,7 +17,7 @@ from bothways.config.load import all_problems
 from bothways.console import queries
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
-from tests.console.filled import ANNA, BUSY, HOSTILE, Filled
+from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled
 from tests.console.reading import main_text, rows_of, soup, table
 from tests.support.configuration import SHIPPED
 
@@ -465,6 +465,17 @@ def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Fi
     numbers = [int(job["Run"].split()[0]) for job in jobs]
     assert numbers == sorted(numbers, reverse=True)
     assert filled.completed in numbers
+
+
+def test_a_suppression_says_whether_both_systems_have_it(client: Client) -> None:
+    browser = client()
+    states = {}
+    for address in (ANNA, DORA):
+        found = browser.post(f"{PREFIX}/person", data={"address": address}).headers["location"]
+        states[address] = [row["State"] for row in table(soup(browser.get(found)), "Suppressions")]
+    assert len(states[ANNA]) == 2
+    assert all(state.startswith("in force; both systems have it") for state in states[ANNA])
+    assert states[DORA] == ["in force; not in the other system yet"]
 
 
 def test_every_job_of_a_person_is_reached_newest_first(client: Client, filled: Filled) -> None:

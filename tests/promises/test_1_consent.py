@@ -43,6 +43,11 @@ def test_a_suppression_of_the_platform_flags_everybody_with_that_address(
     record = crm.suppressions()["ann@mail.example"]
     assert record["bw_reason"]
     assert record["bw_suppressedon"]
+    known = world.query("SELECT side, settled_at IS NOT NULL AS both_have_it FROM suppressions")
+    assert {(row["side"], row["both_have_it"]) for row in known} == {
+        ("marketing", True),
+        ("crm", True),
+    }
 
 
 @pytest.mark.parametrize("leaving", [1, 4, 9])

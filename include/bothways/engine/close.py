@@ -25,6 +25,7 @@ from bothways.store import (
 )
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
+from bothways.syncs.catalog import CONSENT
 from bothways.terms import SIDES, RunStatus
 
 NOTHING = "No new objects to sync"
@@ -107,6 +108,8 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if run.sync.keeps_fields and not run.options.restricted:
         meanings.put_in_force(conn, run)
     _keep_agreement(conn, run)
+    if run.sync.name == CONSENT:
+        suppressions.settle_suppressions(conn, account=run.account.name)
     given_up = 0
     if not run.options.undo_run and not run.sync.compares:
         given_up = _settle_retries(conn, run)

@@ -17,8 +17,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.schema import list_ids, records
 from bothways.store.schema import suppressions as ledger
 from bothways.tables import Side, Status
+from bothways.terms import MAILABLE_OR_PENDING
 
 ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
 
@@ -158,19 +160,68 @@ def load_suppressions(
     return read_frame(conn, query.where(*matching(ledger, asked)), _KNOWN)
 
 
-def settle_suppressions(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
-    """Note that the other side has these suppressions; return how many had not.
+def settle_suppressions(conn: sa.Connection, *, account: str) -> int:
+    """Note which suppressions the other side has as well; return for how many that has changed.
+
+    The other side has one if it reported, or was given, a suppression of the address that covers
+    the same list, or if none of its records with that address may be mailed.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        side: Who told them.
-        frame: email_key and, for those of a list, list_id.
     """
-    with staged(conn, columns_of(ledger, "email_key", "list_id"), frame) as given:
-        same = _same_address(account, side, given)
-        open_rows = ledger.update().where(*same, ledger.c.settled_at.is_(None))
-        return conn.execute(open_rows.values(settled_at=sa.func.clock_timestamp())).rowcount
+    known = sa.or_(_told_by_other(), _flagged_on_other())
+    since = sa.func.coalesce(ledger.c.settled_at, sa.func.clock_timestamp())
+    changed = ledger.update().where(
+        ledger.c.account == account,
+        ledger.c.lifted_at.is_(None),
+        ledger.c.settled_at.is_not(None) != known,
+    )
+    return conn.execute(changed.values(settled_at=sa.case((known, since)))).rowcount
+
+
+def _told_by_other() -> sa.ColumnElement[bool]:
+    """Whether the other side has a suppression in force that covers a row of the ledger."""
+    theirs = ledger.alias("theirs")
+    ours, same = list_ids.alias("ours"), list_ids.alias("same")
+    one_list = sa.exists().where(
+        ours.c.account == ledger.c.account,
+        ours.c.side == ledger.c.side,
+        ours.c.list_id == ledger.c.list_id,
+        same.c.account == ledger.c.account,
+        same.c.side == theirs.c.side,
+        same.c.list_id == theirs.c.list_id,
+        same.c.list_key == ours.c.list_key,
+    )
+    covers = sa.or_(
+        theirs.c.list_id == "",
+        sa.and_(ledger.c.list_id != "", one_list.correlate_except(ours, same)),
+    )
+    told = sa.exists().where(
+        theirs.c.account == ledger.c.account,
+        theirs.c.side != ledger.c.side,
+        theirs.c.email_key == ledger.c.email_key,
+        theirs.c.lifted_at.is_(None),
+        theirs.c.deleted_at.is_(None),
+        covers,
+    )
+    return told.correlate_except(theirs)
+
+
+def _flagged_on_other() -> sa.ColumnElement[bool]:
+    """Whether the other side knows the address of an account-wide row, and never as mailable."""
+    mailable = sa.func.coalesce(records.c.status, Status.MAILABLE.value).in_(MAILABLE_OR_PENDING)
+    theirs = [
+        records.c.account == ledger.c.account,
+        records.c.side != ledger.c.side,
+        records.c.email_key == ledger.c.email_key,
+        records.c.deleted_at.is_(None),
+    ]
+    return sa.and_(
+        ledger.c.list_id == "",
+        sa.exists().where(*theirs, sa.not_(mailable)),
+        sa.not_(sa.exists().where(*theirs, mailable)),
+    )
 
 
 def lift(

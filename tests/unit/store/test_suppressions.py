@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from bothways.store import lists, records
 from bothways.store import suppressions as store
-from tests.unit.store.rows import ACCOUNT, minute, open_run, suppressions
+from tests.unit.store.rows import ACCOUNT, contacts, minute, open_run, suppressions
 
 PLATFORM = {"account": ACCOUNT, "side": "marketing"}
 ANN = {"id": "1", "email": "Ann@x.org", "suppressed_at": minute(1)}
@@ -172,13 +173,74 @@ def test_a_list_s_suppressions_stand_apart(conn: sa.Connection) -> None:
     assert [row["member_id"] for row in _known(conn, side="crm")] == ["c1", "c2"]
 
 
-def test_what_the_other_side_has_is_settled(conn: sa.Connection) -> None:
+@pytest.mark.parametrize(
+    ("theirs", "settled"),
+    [
+        ({}, False),
+        ({"word": ""}, True),
+        ({"word": "", "dropped": True}, False),
+        ({"word": "crm-list"}, False),
+        ({"statuses": ["unsubscribed"]}, True),
+        ({"statuses": ["unsubscribed", "mailable"]}, False),
+        ({"statuses": [None]}, False),
+    ],
+)
+def test_what_the_other_side_has_is_settled(
+    theirs: dict[str, Any], settled: bool, conn: sa.Connection
+) -> None:
+    run_id, later = open_run(conn), open_run(conn, "later")
+    crm = {"account": ACCOUNT, "side": "crm"}
+    _tell(conn, run_id, ANN, {"email": "bob@x.org"})
+    if "word" in theirs:
+        _tell(
+            conn,
+            run_id,
+            {"email": "ann@x.org", "id": "s1", "list_id": theirs["word"] or None},
+            **crm,
+        )
+    if "dropped" in theirs:
+        _tell(conn, later, {"id": "s1", "deleted": True}, **crm)
+    people = [
+        {"id": f"c{number}", "email": "ann@x.org", "status": status}
+        for number, status in enumerate(theirs.get("statuses", []))
+    ]
+    if people:
+        records.absorb_contacts(conn, **crm, run_id=run_id, rows=contacts(*people))
+    store.settle_suppressions(conn, account=ACCOUNT)
+    assert store.settle_suppressions(conn, account=ACCOUNT) == 0
+    known = _known(conn, side="marketing", settled=True)
+    assert [row["email_key"] for row in known] == ["ann@x.org"] * settled
+
+
+def test_what_the_other_side_has_no_more_is_not_settled(conn: sa.Connection) -> None:
+    first, second = open_run(conn), open_run(conn, "second")
+    crm = {"account": ACCOUNT, "side": "crm"}
+    _tell(conn, first, ANN)
+    _tell(conn, first, {"email": "ann@x.org", "id": "s1"}, **crm)
+    assert store.settle_suppressions(conn, account=ACCOUNT) == 2
+    _tell(conn, second, {"id": "s1", "deleted": True}, **crm)
+    assert store.settle_suppressions(conn, account=ACCOUNT) == 1
+    assert [row["side"] for row in _known(conn, settled=True)] == ["crm"]
+
+
+def test_a_list_is_settled_by_the_list_that_it_is_mapped_to(conn: sa.Connection) -> None:
     run_id = open_run(conn)
-    _tell(conn, run_id, ANN, {"email": "bob@x.org"}, {"id": "nameless"})
-    keys = pd.DataFrame({"email_key": ["ann@x.org", "eve@x.org"]})
-    assert [store.settle_suppressions(conn, **PLATFORM, frame=keys) for _ in range(2)] == [1, 0]
-    assert [row["email_key"] for row in _known(conn, settled=False)] == ["bob@x.org"]
-    assert [row["email_key"] for row in _known(conn, settled=True)] == ["ann@x.org"]
+    for side, list_id in (("crm", "c-list"), ("marketing", "m-list")):
+        lists.resolve(
+            conn, account=ACCOUNT, side=side, list_key="news", list_id=list_id, name="News",
+            entity=None,
+        )  # fmt: skip
+    _tell(conn, run_id, ANN | {"list_id": "m-list"}, {"email": "bob@x.org", "list_id": "other"})
+    words = [
+        {"email": name, "id": name, "list_id": "c-list"} for name in ("ann@x.org", "bob@x.org")
+    ]
+    _tell(conn, run_id, *words, side="crm")
+    assert store.settle_suppressions(conn, account=ACCOUNT) == 2
+    known = _known(conn, settled=True)
+    assert {(row["side"], row["email_key"]) for row in known} == {
+        ("crm", "ann@x.org"),
+        ("marketing", "ann@x.org"),
+    }
 
 
 def test_what_we_wrote_is_known_without_being_read(conn: sa.Connection) -> None:
