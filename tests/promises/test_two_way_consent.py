@@ -31,6 +31,37 @@ def test_who_may_not_be_mailed_is_flagged_and_never_written_mailable(act: str, t
     assert town.at_rest()
 
 
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        ("unsubscribe", "unsubscribed"),
+        ("bounce", "bounced"),
+        ("complain", "complained"),
+        ("suppress", "suppressed"),
+    ],
+)
+def test_who_leaves_a_list_leaves_it_for_their_own_reason(
+    act: str, reason: str, town: Town
+) -> None:
+    (ann,) = town.on_both(ANN)
+    town.act(act, ANN)
+    run = town.sync()
+    assert set(run.jobs_of(kind="leave", target="crm")["reason"]) == {reason}
+    town.crm.join("Newsletter", ann)
+    assert set(town.sync().counts["ignored"]) <= {reason, "do_not_mail"}
+    assert town.at_rest()
+
+
+def test_a_job_names_the_system_that_its_id_is_of(town: Town) -> None:
+    town.on_both(ANN)
+    town.platform.contact("info@firm.example", "Newsletter")
+    run = town.sync(full_resync=True)
+    told = run.jobs.set_index("email")[["source", "source_entity", "source_id"]].T.to_dict("list")
+    number = str(town.number("info@firm.example"))
+    assert told["info@firm.example"] == ["marketing", "contact", number]
+    assert told[ANN][:2] == ["crm", "contact"]
+
+
 def test_who_is_suppressed_is_not_put_on_a_list(town: Town) -> None:
     town.platform.suppressed(ANN)
     town.platform.suppressed("bob@mail.example", "bounce")

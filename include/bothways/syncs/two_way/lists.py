@@ -90,8 +90,8 @@ def _beside_memberships(
     """Return one row per person and CRM record that the list could be about.
 
     Columns beside those of ``people``: `crm_on`, `crm_membership`, `marketing_on`, `list_word`
-    (the platform says that the person unsubscribed from this list), `state` and `own_state` of the
-    past.
+    (the platform says that the person has opted out of this list, or that mail to it bounced),
+    `opt_out` (the status that says so), `state` and `own_state` of the past.
     """
     crm = _members(gathered, "crm", crm_list.key)
     platform = _members(gathered, "marketing", crm_list.key)
@@ -103,17 +103,24 @@ def _beside_memberships(
         list_status=_looked_up(rows["marketing_id"], platform["status"]),
         **_states(gathered, rows, crm_list.key),
     )
-    there = rows["list_status"].isin([Status.MAILABLE, Status.PENDING])
-    word = ~there & (rows["list_status"].notna() | _left_the_list(inputs, rows, crm_list.key))
-    rows = rows.assign(marketing_on=there, list_word=word)
+    there = rows["list_status"].isin(MAILABLE_OR_PENDING)
+    suppressed = _suppressed_on_list(inputs, rows, crm_list.key)
+    word = ~there & (rows["list_status"].notna() | suppressed.notna())
+    own, of_list = (
+        status.mask(status.isin(MAILABLE_OR_PENDING))
+        for status in (rows["marketing_status"], rows["list_status"])
+    )
+    opt_out = own.fillna(of_list).fillna(suppressed).fillna(UNSUBSCRIBED)
+    rows = rows.assign(marketing_on=there, list_word=word, opt_out=opt_out)
     return _concerned(rows)
 
 
-def _left_the_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
-    """Say who is known to have unsubscribed from a list, whatever the list itself still tells."""
+def _suppressed_on_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
+    """Return why each person is suppressed on a list, whatever the list itself still tells."""
     ours, theirs = rows["crm_email_key"], rows["marketing_email_key"]
-    said = known.ledger(inputs, None, pd.concat([ours, theirs]), key)["email_key"]
-    return ours.isin(said) | theirs.isin(said)
+    told = known.ledger(inputs, None, pd.concat([ours, theirs]), key)
+    reasons = told.drop_duplicates("email_key").set_index("email_key")["reason"]
+    return _looked_up(theirs, reasons).fillna(_looked_up(ours, reasons))
 
 
 def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -182,8 +189,8 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
     stays_away = rows["left_out"].notna()
     cases = [
-        (said_no & crm_on & ~was_joined & (rows["state"] == UNSUBSCRIBED), "unsubscribed"),
-        (said_no & crm_on, "leave crm unsubscribed"),
+        (said_no & crm_on & ~was_joined & (rows["state"] == UNSUBSCRIBED), "opt_out"),
+        (said_no & crm_on, "leave crm opt_out"),
         (said_no, "gone"),
         (rows["flagged"] & mailable & platform_on, "leave marketing do_not_mail"),
         (no_consent & (crm_on ^ platform_on), "consent"),
@@ -239,11 +246,12 @@ class _Work:
         rows = self._rows[self._rows["verdict"].str.startswith(f"leave {side} ")]
         if side == "marketing":
             rows = rows.drop_duplicates("marketing_id")
+        reason = rows["verdict"].str.removeprefix(f"leave {side} ")
         return job_frame(
             rows,
             kind="leave",
             result="deleted",
-            reason=rows["verdict"].str.removeprefix(f"leave {side} "),
+            reason=reason.mask(reason == "opt_out", rows["opt_out"]),
             membership_id=rows["crm_membership"] if side == "crm" else None,
             **self._about(rows, side),
         )
@@ -280,9 +288,8 @@ class _Work:
     def left_out(self) -> pd.DataFrame:
         """Return who does not join, and why."""
         rows = self._rows
-        reason = rows["verdict"].where(
-            rows["verdict"].isin(["not_in_crm", "unsubscribed", "undone"])
-        )
+        reason = rows["verdict"].where(rows["verdict"].isin(["not_in_crm", "undone"]))
+        reason = reason.mask(rows["verdict"] == "opt_out", rows["opt_out"])
         reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
         reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
         hint = rows["hint"].where(rows["verdict"] == "left_out")
@@ -381,16 +388,16 @@ class _Work:
 
     def _about(self, rows: pd.DataFrame, target: Side) -> dict[str, object]:
         crm, contact = rows["crm_id"], rows["marketing_id"]
-        from_crm = target == "marketing"
+        from_crm = crm.notna() if target == "marketing" else contact.isna()
         return {
             "target": target,
-            "entity": "contact" if from_crm else self._entity,
-            "record_id": contact if from_crm else crm,
-            "source_id": crm.fillna(contact) if from_crm else contact.fillna(crm),
-            "email": (rows["crm_email"] if from_crm else rows["marketing_email"]).fillna(
-                rows["marketing_email"] if from_crm else rows["crm_email"]
+            "entity": "contact" if target == "marketing" else self._entity,
+            "record_id": contact if target == "marketing" else crm,
+            "source_id": crm.where(from_crm, contact),
+            "email": rows["crm_email" if target == "marketing" else "marketing_email"].fillna(
+                rows["marketing_email" if target == "marketing" else "crm_email"]
             ),
             "list_key": self._list.key,
-            "source": "crm" if from_crm else "marketing",
-            "source_entity": self._entity if from_crm else "contact",
+            "source": from_crm.map({True: "crm", False: "marketing"}),
+            "source_entity": from_crm.map({True: self._entity, False: "contact"}),
         }
