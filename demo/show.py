@@ -209,7 +209,24 @@ class Demo:
             instead=lambda: api.task_states(dag_id, run_id),
         )
         print(f"→ {state} after {time.monotonic() - began:.0f} s")
+        self._wait_until_idle(dag_id)
         return state
+
+    def _wait_until_idle(self, dag_id: str, seconds: float = 1_800) -> None:
+        """Waits for a scheduled run that came behind ours, with which the next DAG would race."""
+
+        def idle() -> bool:
+            self.stack.processes.check()
+            return all(run["state"] in ENDED for run in self.stack.api.runs(dag_id))
+
+        wait_for(
+            f"the end of the scheduled run of {dag_id}",
+            idle,
+            seconds=seconds,
+            instead=lambda: {
+                run["dag_run_id"]: run["state"] for run in self.stack.api.runs(dag_id)
+            },
+        )
 
     def _ended_tasks(self, dag_id: str, run_id: str) -> list[str]:
         """The tasks of a run all of whose instances have ended, in the order of their ends."""

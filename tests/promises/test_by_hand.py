@@ -203,7 +203,7 @@ def test_a_failed_step_that_is_cleared_lets_the_run_complete(
     world.plan(run)
     for chunk in world.review(run):
         world.apply(run, "crm", chunk)
-    assert world.close_run("suppressions", "cleared") == ("Completed", "1 new, 1 updated")
+    assert world.close_run("suppressions", "cleared") == ("Completed", "1 person suppressed")
 
 
 def test_a_vendor_that_fails_the_very_first_question_is_named_too(
@@ -231,5 +231,5 @@ def test_what_no_task_wrote_is_an_error_until_the_task_is_cleared(
     status, message = world.close_run("suppressions", "killed")
     assert (status, message) == ("Completed With Errors", "2 records in error")
     world.apply(run, "crm", 0)
-    assert world.close_run("suppressions", "killed") == ("Completed", "1 new, 1 updated")
+    assert world.close_run("suppressions", "killed") == ("Completed", "1 person suppressed")
     assert world.query("SELECT * FROM retries") == []

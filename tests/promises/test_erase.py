@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bothways.cli.app import app
 from bothways.engine.review import may_approve
-from bothways.errors import BothwaysError, RunStopped
+from bothways.errors import BothwaysError, RunStopped, StoreError
 from bothways.store.db import Store
 from bothways.store.erasure_keys import Key
 from bothways.tables import SIDES
@@ -184,9 +184,15 @@ def test_a_bad_line_and_a_second_try_end_in_the_same(
 def test_a_sync_in_progress_comes_first(world: World, erasing: Erasing) -> None:
     request = erasing.file(ANN.title())
     world.open("suppressions", "busy")
-    run = erasing.run(request, request)
-    assert run.status == "Failed"
-    assert "is in progress; try again once it has ended" in run.message
+    with pytest.raises(StoreError, match="is in progress; try again once it has ended"):
+        erasing.open("waiting", request, request)
+    waiting = world.finished("erase", "waiting")
+    assert (waiting.status, waiting.message) == ("In Progress", None)
+    assert "is in progress" in waiting.notes[-1]
+    erasing.close("waiting")  # after the last try
+    given_up = world.finished("erase", "waiting")
+    assert given_up.status == "Failed"
+    assert "is in progress; try again once it has ended" in given_up.message
     world.close_run("suppressions", "busy")
     assert erasing.run(request, request).status == "Completed"
 

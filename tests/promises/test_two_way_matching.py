@@ -343,7 +343,7 @@ def test_a_contact_on_no_mapped_list_is_linked_by_the_first_sync_with_its_fields
     assert town.on_lists() == (EMAILS, EMAILS)
     settled = state_of(sandbox)
     checked = town.sync("verify")
-    assert (checked.message, checked.counts["unchanged"]) == ("Both sides agree", len(EMAILS))
+    assert (checked.message, checked.counts["unchanged"]) == ("Both systems agree", len(EMAILS))
     for _ in range(2):
         assert not town.sync().jobs["kind"].notna().any()
     assert town.at_rest()

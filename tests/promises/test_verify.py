@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways.connectors.base import since_text
+from bothways.labels import DIFFERENCES
 from bothways.tables import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
@@ -48,7 +49,7 @@ def test_two_sides_in_step_have_no_mismatch(
     before = state_of(sandbox)
     marks = world.query("SELECT * FROM watermarks ORDER BY 1, 2, 3, 4")
     run = world.run("verify")
-    assert (run.status, run.message) == ("Completed", "Both sides agree")
+    assert (run.status, run.message) == ("Completed", "Both systems agree")
     assert run.counts["unchanged"] == run.counts["total"] == len(run.jobs) == 3
     assert state_of(sandbox) == before
     assert world.query("SELECT * FROM watermarks ORDER BY 1, 2, 3, 4") == marks
@@ -78,7 +79,12 @@ def test_each_mismatch_has_its_reason(
     assert "drift" not in reasons["flagged"]
     ignored = run.counts["ignored"]
     assert ignored["drift"] == 1
-    assert run.message.startswith(f"{sum(ignored.values())} mismatches: ")
+    left_out = sum(ignored.values()) - sum(ignored[name] for name in DIFFERENCES if name in ignored)
+    assert run.status == "Completed With Errors"  # somebody has to act on drift
+    assert run.message == (
+        "4 differences: 1 that no sync will resolve, 1 changed in both systems, 2 changed since "
+        f"the last sync; {left_out} records left out on purpose"
+    )
     assert state_of(sandbox) == before
     assert run.counts["total"] == len(run.jobs)
 
@@ -89,6 +95,21 @@ def test_who_is_inactive_and_in_step_on_both_sides_is_no_mismatch(
     crm.change("contacts", people["ann"], statecode=1, statuscode=2)
     assert world.run("marketing_lists").counts["ignored"] == {"inactive": 1}
     assert world.run("verify").counts["ignored"] == {}
+
+
+def test_people_who_are_left_out_on_purpose_are_no_difference(
+    world: World, crm: Crm, marketer: Marketer, people: dict[str, str]
+) -> None:
+    crm.contact(address("flagged"), firstname="Here", donotbulkemail=True)
+    marketer.contact(address("flagged"), NEWS, FIRSTNAME="There")
+    world.run(SYNC)
+    run = world.run("verify")
+    left_out = sum(run.counts["ignored"].values())
+    told = (
+        f"Both systems agree; {left_out} record{'' if left_out == 1 else 's'} left out on purpose"
+    )
+    assert left_out
+    assert (run.status, run.message) == ("Completed", told)
 
 
 def test_what_a_run_could_not_write_says_so(
@@ -119,7 +140,7 @@ def test_drift_is_mended_on_request_and_nothing_else(
     assert field(marketer, "cleo", "FIRSTNAME") == "cleo"
     world.run(SYNC)
     assert field(marketer, "cleo", "FIRSTNAME") == "Cléo"
-    assert world.run("verify").message == "Both sides agree"
+    assert world.run("verify").message == "Both systems agree"
 
 
 def test_what_an_undo_left_apart_is_told_as_meant(

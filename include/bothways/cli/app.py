@@ -49,7 +49,7 @@ class Result(StrEnum):
     UNCHANGED = "unchanged"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
-    DELETED = "deleted"
+    REMOVED = "removed"
     ERROR = "error"
     PLANNED = "planned"
 

@@ -13,15 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Row
 
-from bothways.errors import StoreError
+from bothways.config.load import load_accounts
+from bothways.errors import ConfigurationError, StoreError
+from bothways.labels import COUNTS, people_told
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
+from bothways.syncs.catalog import CATALOG, ERASE
 from bothways.terms import RunStatus
 
 _COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
-_RUN_FACTS = ("Run", "Account", "Sync type", "Status", "Started (UTC)", "Took")
+_WORDS = {name: word.lower() for name, word in COUNTS} | {"error": "error"}
+_STORED = {"removed": "deleted"}
+_RUN_FACTS = ("Run", "Account", "Sync type", "Status", "Started (UTC)", "Duration")
 _RUN_KEYS = (
     "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
     "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "dag_id", "dag_run_id",
@@ -53,12 +58,34 @@ def show_runs(
     join_airflow()
     with open_store() as store, store.begin() as conn:
         found = runs.find_runs(conn, only=only, limit=limit)
+        if not found:
+            _check_names(conn, accounts or (), sync_types or ())
     if as_json:
         _print_json([_as_json(row, _RUN_KEYS) for row in found])
     elif not found:
         typer.echo("No runs.")
     else:
         _print_runs(Console(), found)
+
+
+def _check_names(conn: Connection, accounts: Sequence[str], sync_types: Sequence[str]) -> None:
+    """Find names that stand for nothing: a filter that is misspelt must not look like no runs.
+
+    Raises:
+        ConfigurationError: There is no such account or sync type.
+    """
+    loaded = load_accounts()
+    configured = {*(account.name for account in loaded.accounts), *loaded.broken}
+    asked = [("account", name, RunFilter(accounts=[name]), configured) for name in accounts]
+    asked += [
+        ("sync type", name, RunFilter(sync_types=[name]), {*CATALOG, ERASE.name})
+        for name in sync_types
+    ]
+    for what, name, only, known in asked:
+        if name not in known and not runs.count_runs(conn, only=only):
+            raise ConfigurationError(
+                f"There is no {what} `{name}`; choose one of: {', '.join(sorted(known))}."
+            )
 
 
 def show_run(
@@ -75,7 +102,8 @@ def show_run(
         StoreError: There is no such run.
     """
     only = JobFilter(
-        results=[str(result) for result in results] if results else None, entities=entities or None
+        results=[_STORED.get(str(result), str(result)) for result in results] if results else None,
+        entities=entities or None,
     )
     join_airflow()
     with open_store() as store, store.begin() as conn:
@@ -116,7 +144,7 @@ def _print_runs(console: Console, found: Sequence[Row[Any]]) -> None:
     console.print(form.format(*_RUN_FACTS).rstrip(), style="bold", highlight=False)
     for row, facts in zip(found, rows, strict=True):
         console.print(_plain(form.format(*facts).rstrip()))
-        for sentence in filter(None, (_counted(row.counts), _beside_counts(row))):
+        for sentence in filter(None, _told(row)):
             for line in wrap(sentence, max(console.width - len(indent), 40)):
                 console.print(_plain(indent + line))
 
@@ -133,18 +161,24 @@ def _beside_counts(row: Row[Any]) -> str:
     return "" if told else row.message or ""
 
 
+def _told(row: Row[Any]) -> tuple[str, str, str]:
+    """Say what a run did to people, what became of its jobs, and what else there is to say."""
+    return people_told(row.counts), _counted(row.counts), _beside_counts(row)
+
+
 def _counted(counts: Mapping[str, Any]) -> str:
-    """Say counts in words: "16: 13 new, 3 ignored (invalid 1, role 2)"; "" where there are none."""
+    """Say counts in words: "16 jobs: 13 new, 3 ignored (role 3)"; "" where there are none."""
     numbers = _numbers(counts)
     total = numbers.pop("total", 0)
     parts = {name: f"{number} {_in_words(name)}" for name, number in numbers.items() if number}
     if "ignored" in parts:
         parts["ignored"] += f" ({_listed(counts['ignored'])})"
-    return f"{total}: {', '.join(parts.values())}" if total else ""
+    jobs_told = "1 job" if total == 1 else f"{total} jobs"
+    return f"{jobs_told}: {', '.join(parts.values())}" if total else ""
 
 
 def _in_words(name: str) -> str:
-    return name.replace("_", "-")
+    return _WORDS.get(name, name)
 
 
 def _about(run: Row[Any]) -> Table:
@@ -157,9 +191,10 @@ def _about(run: Row[Any]) -> Table:
         + (", dry run" if run.dry_run else ""),
         "Status": run.status,
         "Started": f"{_time(run.started_at)} UTC by {run.submitted_by}",
-        "Took": _took(run.started_at, run.finished_at),
+        "Duration": _took(run.started_at, run.finished_at),
         "Message": run.message or "",
-        "Counts": ", ".join(f"{_in_words(name)} {number}" for name, number in counts.items()),
+        "People": people_told(run.counts),
+        "Jobs": ", ".join(f"{_in_words(name)} {number}" for name, number in counts.items()),
         "Ignored": _listed(run.counts.get("ignored") or {}),
         "Notes": "\n".join(run.notes),
         "Chosen": _listed({key: value for key, value in run.params.items() if value}),
@@ -172,9 +207,9 @@ def _about(run: Row[Any]) -> Table:
 
 def _list_table(lists: Sequence[Row[Any]]) -> Table:
     table = _table("List", "Name", "Status")
-    table.add_column("What came of it", overflow="fold")
+    table.add_column("Result", overflow="fold")
     for row in lists:
-        outcome = "\n".join(filter(None, (_counted(row.counts), _beside_counts(row))))
+        outcome = "\n".join(filter(None, _told(row)))
         table.add_row(row.list_key, _plain(row.name), row.status, _plain(outcome))
     return table
 
@@ -187,9 +222,9 @@ def _job_table(found: Sequence[Row[Any]]) -> Table:
         ours = row.reason == "given_up" or not (row.error_code or row.result == "error")
         words = (row.reason if ours else None, row.error_message)
         why = " – ".join(dict.fromkeys(word for word in words if word))
-        result = (
-            f"{row.result} ({row.planned_result})" if row.result == jobs.PLANNED else row.result
-        )
+        result = _in_words(row.result)
+        if row.result == jobs.PLANNED:
+            result += f" ({_in_words(row.planned_result)})"
         table.add_row(
             *(str(row.seq), row.entity or "", row.kind or "", row.target or "", result),
             *(row.list_key or "", _plain(row.record_id or row.source_id or "")),

@@ -62,6 +62,8 @@ def apply(
     if len(held):
         work.totals["ignored"] = len(held)
     work.execute(operations)
+    told = ", ".join(f"{number} {outcome}" for outcome, number in work.totals.items())
+    log.info("Wrote to %s, chunk %d: %s", connector.title, chunk + 1, told or "nothing was left")
     return work.totals
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from bothways.engine import lists, meanings
 from bothways.engine.run import Run
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
+from bothways.labels import DIFFERENCES, UNRESOLVED, people_told
 from bothways.store import (
     applying,
     baselines,
@@ -27,6 +29,8 @@ from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
 from bothways.syncs.catalog import CONSENT
 from bothways.terms import SIDES, RunStatus
+
+log = logging.getLogger(__name__)
 
 NOTHING = "No new objects to sync"
 _UNFINISHED = "A step did not finish; see its log."
@@ -58,6 +62,7 @@ def close(run: Run) -> tuple[str, str]:
         runs.finish_run(
             conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
         )
+    log.info("Closed run %d: %s. %s", run.run_id, status, message)
     return status, message
 
 
@@ -130,7 +135,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     ]
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
-    return RunStatus.COMPLETED, _compared(counts) if run.sync.compares else _sentence(counts)
+    return _compared(counts) if run.sync.compares else (RunStatus.COMPLETED, _sentence(counts))
 
 
 def _settle_retries(conn: Connection, run: Run) -> int:
@@ -170,22 +175,34 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
 
 
 def _sentence(counts: Counts) -> str:
-    numbers = {
-        "new": counts.new,
-        "updated": counts.updated,
-        "added again": counts.re_added,
-        "removed": counts.deleted,
-        "ignored": sum(counts.ignored.values()),
-    }
-    return ", ".join(f"{number} {name}" for name, number in numbers.items() if number) or NOTHING
+    """Say whom a run changed, and how many records it left out."""
+    ignored = sum(counts.ignored.values())
+    parts = [people_told(counts.as_json())]
+    if ignored:
+        parts.append("1 record ignored" if ignored == 1 else f"{ignored:,} records ignored")
+    return ", ".join(filter(None, parts)) or NOTHING
 
 
-def _compared(counts: Counts) -> str:
-    """Say what a comparison found, and what was mended of it."""
-    found = sum(counts.ignored.values())
-    reasons = ", ".join(f"{number} {name}" for name, number in sorted(counts.ignored.items()))
-    told = f"{found} mismatches: {reasons}" if found else "Both sides agree"
-    return f"{told}; mended: {_sentence(counts)}" if counts.written else told
+def _compared(counts: Counts) -> tuple[RunStatus, str]:
+    """Say what a comparison found, apart from what is left out on purpose, and what was repaired.
+
+    A difference that no sync will resolve is an error until somebody acts.
+    """
+    found = {name: counts.ignored[name] for name in DIFFERENCES if name in counts.ignored}
+    total, left_out = sum(found.values()), sum(counts.ignored.values()) - sum(found.values())
+    reasons = ", ".join(f"{number:,} {DIFFERENCES[name]}" for name, number in found.items())
+    parts = [
+        f"{'1 difference' if total == 1 else f'{total:,} differences'}: {reasons}"
+        if total
+        else "Both systems agree"
+    ]
+    if repaired := people_told(counts.as_json()):
+        parts.append(f"repaired: {repaired}")
+    if left_out:
+        parts.append(f"{left_out:,} {'record' if left_out == 1 else 'records'} left out on purpose")
+    unresolved = any(name in found for name in UNRESOLVED)
+    status = RunStatus.COMPLETED_WITH_ERRORS if unresolved else RunStatus.COMPLETED
+    return status, "; ".join(parts)
 
 
 def _keep_agreement(conn: Connection, run: Run) -> None:

@@ -7,6 +7,7 @@ the person is. Every step may be repeated.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -35,6 +36,8 @@ from bothways.store.db import Store
 from bothways.store.erase import Person
 from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, RunStatus, Side
+
+log = logging.getLogger(__name__)
 
 _DONE: Final[dict[Side, str]] = {
     "crm": "Nothing of the person is left in the CRM.",
@@ -107,7 +110,9 @@ def open_erasure(
         person = erase.find_person(conn, account=account, email_key=email_key)
         erase.bar(conn, person, request=request)
     if busy := _running_sync(store, account):
-        raise _stopped(store, run_id, StoreError(busy))
+        with store.begin() as conn:
+            runs.note(conn, run_id=run_id, sentence=f"open: {busy}")
+        raise StoreError(busy)
     return run_id
 
 
@@ -207,6 +212,7 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
         )
     with run.store.begin() as conn:
         runs.note(conn, run_id=run.run_id, sentence=_DONE[side])
+    log.info("Erased from %s: %d records", connector.title, len(mine))
     return {"erased": len(mine)}
 
 
@@ -239,6 +245,7 @@ def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
         runs.finish_run(
             conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
         )
+    log.info("Closed run %d: %s. %s", run.run_id, status, message)
     return status, message
 
 

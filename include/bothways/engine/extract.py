@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ from bothways.tables import LIST_MEMBERS, Side, contacts_schema
 from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
+
+log = logging.getLogger(__name__)
 
 READ: Final = "read.json"
 # Each is a call of its own; a read of everybody costs fewer calls than many of them.
@@ -80,6 +83,8 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     run.staging.write_json(marks, side, "watermarks.json")
     reached = {name: mark["value"] for name, mark in marks.items() if mark["value"] is not None}
     run.staging.write_json(last_read(begun, reached), side, READ)
+    told = ", ".join(f"{number} {name}" for name, number in counts.items())
+    log.info("Read from %s: %s", connector.title, told or "nothing")
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
@@ -21,6 +22,8 @@ from bothways.syncs.catalog import CATALOG, ERASE, SyncType
 from bothways.syncs.catalog import sync_type as known_sync
 from bothways.syncs.options import Options
 from bothways.terms import SIDES, RunStatus
+
+log = logging.getLogger(__name__)
 
 StagingFor = Callable[[str, int], Staging]
 MissingConnections = Callable[[list[str]], list[str]]
@@ -103,6 +106,7 @@ def open_run(
         with store.begin() as conn:
             first = applying.keep_written(conn, run_id=run_id)
         staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)
+    log.info("Opened run %d of account %s: %s, %d part(s)", run_id, account, sync.title, number)
     return Opened(run_id, number)
 
 

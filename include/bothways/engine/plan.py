@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from importlib import import_module
 
@@ -22,6 +23,8 @@ from bothways.terms import SIDES, Side
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
+
+log = logging.getLogger(__name__)
 
 # What a plan lets the last step keep, once its jobs have their verdicts.
 AFTERWARDS = ("dropped", "split_off", "links", "baselines", "states", "lifted")
@@ -55,6 +58,12 @@ def plan(run: Run, partition: int) -> dict[str, int]:
         run.staging.write_table(rows, name, partition)
     told = {**numbers, "skipped": decided.skipped}
     run.staging.write_json(told, "plan", f"{partition:04d}.json")
+    log.info(
+        "Planned part %d: %d records, %d changes to write",
+        partition + 1,
+        numbers["jobs"],
+        numbers["operations"],
+    )
     return numbers
 
 

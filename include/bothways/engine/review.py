@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
@@ -14,6 +15,8 @@ from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
 from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, RunStatus
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def review(run: Run) -> Verdict:
         )
         if ask:
             runs.set_status(conn, run_id=run.run_id, status=RunStatus.AWAITING_APPROVAL)
+    number = int(operations["number"].sum())
+    log.info("Reviewed %d changes: %s", number, message or "within the limits")
     if found or run.options.dry_run:
         return Verdict([], message, ask)
     return Verdict(_chunk_numbers(run))

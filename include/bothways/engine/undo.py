@@ -7,6 +7,7 @@ from typing import Final
 from bothways.config.account import Account
 from bothways.engine.run import Run
 from bothways.store import runs, undo
+from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
 from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
@@ -36,7 +37,8 @@ def obstacle(store: Store, account: Account, sync: SyncType, options: Options) -
         return f"Run {number} was a dry run and wrote nothing; there is nothing to undo."
     if row.status in _OPEN:
         return f"Run {number} is {row.status}; wait until it has ended."
-    return None
+    wrote = any(row.counts.get(name) for name in WRITTEN)
+    return None if wrote else f"Run {number} wrote nothing; there is nothing to undo."
 
 
 def people_of(run: Run, side: Side, entity: str) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -14,14 +14,36 @@ from bothways.store.frames import read_frame
 from bothways.store.schema import jobs
 from bothways.terms import BY_HAND
 
+WRITTEN: Final = ("new", "updated", "re_added", "deleted")
+"""The results of jobs that changed a side."""
+
 _EFFECTS = pa.schema([(name, pa.string()) for name in ("target", "kind", "entity")]).append(
     pa.field("number", pa.int64())
 )
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """How many people a run wrote, each of them once, however many jobs they have.
+
+    Attributes:
+        created: Given a record on a side that had none of them.
+        updated: Given other values.
+        added: Added to one or more lists.
+        removed: Removed from one or more lists.
+        suppressed: Flagged, or given a suppression record.
+    """
+
+    created: int = 0
+    updated: int = 0
+    added: int = 0
+    removed: int = 0
+    suppressed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """Jobs by result.
+    """Jobs by result, and whom they were about.
 
     Attributes:
         new: Created on a side.
@@ -33,6 +55,7 @@ class Counts:
         deleted: Taken off a list, or deleted.
         errors: Refused or without a verdict.
         planned: Waiting to be written.
+        people: The people whom the jobs changed; not part of the total.
     """
 
     new: int = 0
@@ -44,6 +67,7 @@ class Counts:
     deleted: int = 0
     errors: int = 0
     planned: int = 0
+    people: People = People()
 
     @property
     def total(self) -> int:
@@ -57,7 +81,10 @@ class Counts:
         return self.new + self.updated + self.re_added + self.deleted
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `runs.counts` holds: every count by name, `ignored` by reason, and total."""
+        """Return what `runs.counts` holds.
+
+        Every count by name, `ignored` by reason, `total`, and `people` by what happened to them.
+        """
         return {
             "total": self.total,
             "new": self.new,
@@ -69,13 +96,14 @@ class Counts:
             "deleted": self.deleted,
             "errors": self.errors,
             "planned": self.planned,
+            "people": asdict(self.people),
         }
 
 
 def count_jobs(
     conn: sa.Connection, *, run_id: int, list_key: str | None = None, as_planned: bool = False
 ) -> Counts:
-    """Count a run's jobs.
+    """Count a run's jobs, and the people whom they changed.
 
     Args:
         conn: An open transaction.
@@ -83,18 +111,36 @@ def count_jobs(
         list_key: Only the jobs of this list.
         as_planned: Count planned jobs as what they would become, as a dry run shows them.
     """
+    mine = [jobs.c.run_id == run_id]
+    if list_key is not None:
+        mine.append(jobs.c.list_key == list_key)
     result: sa.ColumnElement[str] = jobs.c.result
     if as_planned:
         planned = sa.and_(result == "planned", jobs.c.planned_result.is_not(None))
         result = sa.case((planned, jobs.c.planned_result), else_=result)
     reason = sa.case((result == "ignored", sa.func.coalesce(jobs.c.reason, "other")))
-    query = sa.select(result, reason, sa.func.count()).where(jobs.c.run_id == run_id)
-    if list_key is not None:
-        query = query.where(jobs.c.list_key == list_key)
+    query = sa.select(result, reason, sa.func.count()).where(*mine)
     found = conn.execute(query.group_by(sa.text("1, 2")).order_by(sa.text("1, 2"))).all()
     single = {_NAMES.get(name, name): number for name, why, number in found if name != "ignored"}
     ignored = {why: number for name, why, number in found if name == "ignored"}
-    return Counts(**single, ignored=ignored)
+    return Counts(**single, ignored=ignored, people=_people(conn, mine, result))
+
+
+def _people(
+    conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
+) -> People:
+    """Count the people of jobs that were written: by address, or by id where they have none."""
+    suppression = sa.and_(jobs.c.kind == "create", jobs.c.entity == "suppression")
+    change = sa.case(
+        (suppression, "suppressed"),
+        *((jobs.c.kind == kind, name) for kind, name in _CHANGES.items()),
+    )
+    person = sa.func.coalesce(jobs.c.email_key, jobs.c.record_id, jobs.c.source_id)
+    query = sa.select(change, sa.func.count(person.distinct())).where(
+        *mine, jobs.c.kind.in_(_CHANGES), result.in_(WRITTEN)
+    )
+    found = conn.execute(query.group_by(sa.text("1"))).all()
+    return People(**{row[0]: int(row[1]) for row in found})
 
 
 def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -128,3 +174,10 @@ def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[A
 
 
 _NAMES = {"error": "errors"}
+_CHANGES = {
+    "create": "created",
+    "update": "updated",
+    "join": "added",
+    "leave": "removed",
+    "suppress": "suppressed",
+}

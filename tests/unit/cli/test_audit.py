@@ -90,9 +90,9 @@ def test_runs_are_a_table_the_newest_first_in_which_nothing_is_cut(
     record(store, "acme", "address_books", RunStatus.COMPLETED_WITH_ERRORS, "Look at the list.")
     monkeypatch.setenv("COLUMNS", columns)
     head, newest, counts, problem, oldest, *_ = run_audit().stdout.splitlines()
-    assert " ".join(head.split()) == "Run Account Sync type Status Started (UTC) Took"
+    assert " ".join(head.split()) == "Run Account Sync type Status Started (UTC) Duration"
     assert newest.startswith("2    acme     address_books    Completed With Errors  20")
-    assert counts == "     4: 1 unchanged, 2 ignored (invalid 1, role 1), 1 planned"
+    assert counts == "     4 jobs: 1 unchanged, 2 ignored (invalid 1, role 1), 1 planned"
     assert problem == "     Look at the list."
     assert oldest.startswith("1    demo     marketing_lists  Completed              20")
     assert max(map(len, (head, newest, oldest))) <= 80
@@ -127,6 +127,52 @@ def test_filters_narrow_the_runs(store: Store, run_audit: Audit) -> None:
     assert found("--since", "2999-01-01") == []
     assert found("--limit", "1") == [2]
     assert run_audit("--status", "Fine").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "known"), [("--account", "demo"), ("--sync", "suppressions, verify")]
+)
+def test_a_name_that_stands_for_nothing_is_said(
+    option: str, known: str, store: Store, run_audit: Audit
+) -> None:
+    done = run_audit(option, "nope")
+    assert done.exit_code == 1
+    assert "`nope`; choose one of: " in done.stderr
+    assert known in done.stderr
+    assert "demo" in done.stderr or option == "--sync"
+    if option == "--account":
+        assert run_audit(option, "demo").stdout == "No runs.\n"  # known, and has none yet
+
+
+def test_people_lead_and_a_removal_is_called_so(store: Store, run_audit: Audit) -> None:
+    with store.begin() as conn:
+        run_id = runs.open_run(
+            conn, account="demo", sync_type="marketing_lists", dag_id="d", dag_run_id="r",
+            submitted_by="ann", params={}, dry_run=False,
+        )  # fmt: skip
+        rows = pd.DataFrame(
+            {
+                "seq": [0, 1, 2, 3],
+                "entity": "contact",
+                "kind": ["create", "join", "join", "leave"],
+                "target": "crm",
+                "email": ["ann@x.org"] * 3 + ["bob@x.org"],
+                "email_key": ["ann@x.org"] * 3 + ["bob@x.org"],
+                "result": ["new", "new", "new", "deleted"],
+            }
+        )
+        jobs.write_jobs(conn, run_id=run_id, account="demo", rows=rows)
+        written = pd.DataFrame({"seq": range(4), "outcome": "written"})
+        jobs.settle_jobs(conn, run_id=run_id, seqs=rows["seq"], results=written)
+        counts = count_jobs(conn, run_id=run_id).as_json()
+        runs.finish_run(conn, run_id=run_id, status=RunStatus.COMPLETED, counts=counts)
+    assert [line.strip() for line in run_audit().stdout.splitlines()[2:]] == [
+        "1 person created, 1 added to a list, 1 removed from a list",
+        "4 jobs: 3 new, 1 removed",
+    ]
+    one = run_audit(str(run_id), "--result", "removed").stdout
+    assert "bob@x.org" in one
+    assert "deleted" not in one
 
 
 def test_one_run_shows_counts_reasons_lists_and_jobs(store: Store, run_audit: Audit) -> None:
