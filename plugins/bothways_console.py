@@ -49,7 +49,11 @@ class BothwaysConsole(AirflowPlugin):
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Give what keeps addresses out of Airflow's event log."""
+        """Give what keeps addresses out of Airflow's event log, and what completes its address."""
         from bothways.console.gate import NoAddresses
+        from bothways.console.slash import AddSlash
 
-        return [{"middleware": NoAddresses, "name": "Bothways: no addresses in the event log"}]
+        return [
+            {"middleware": NoAddresses, "name": "Bothways: no addresses in the event log"},
+            {"middleware": AddSlash, "name": "Bothways: last slash"},
+        ]

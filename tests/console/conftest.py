@@ -62,6 +62,7 @@ def airflow_app(
 
         from bothways.console.app import create_app
         from bothways.console.gate import NoAddresses
+        from bothways.console.slash import AddSlash
         from tests.console.manager import Manager
 
         patch.setattr(airflow_api, "get_auth_manager_cls", lambda: Manager)
@@ -70,6 +71,7 @@ def airflow_app(
         outer.add_middleware(NoAddresses)
         console = create_app(store_url=lambda: "", airflow=lambda: outer)
         outer.router.routes.insert(0, _mount(console))
+        outer.add_middleware(AddSlash)
         manager = airflow_api.get_auth_manager()
         tokens = {
             name: manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role))

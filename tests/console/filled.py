@@ -34,8 +34,12 @@ class Filled:
     failed: int
     waiting: int
     working: int
+    begun: int
     south: int
     many: int
+    taken_back: int
+    undo: int
+    applied: int
     busy: tuple[int, int]
 
 
@@ -43,7 +47,14 @@ def fill(conn: sa.Connection) -> Filled:
     people(conn)
     return Filled(
         completed=completed(conn),
-        dry=ended(conn, "dry", RunStatus.DRY_RUN, dry_run=True, rows=[job(kind="create")]),
+        dry=ended(
+            conn,
+            "dry",
+            RunStatus.DRY_RUN,
+            dry_run=True,
+            params={"lists": ["newsletter"], "records": [], "dry_run": True},
+            rows=[job(kind="create")],
+        ),
         failed=stopped(conn),
         waiting=waiting(conn),
         working=ended(conn, "working", None, rows=[job(), job(kind="update")]),
@@ -61,7 +72,52 @@ def fill(conn: sa.Connection) -> Filled:
             ],
         ),
         busy=(busy(conn, 60), busy(conn, 70)),
+        taken_back=(first := taken_back(conn)),
+        undo=undo(conn, first),
+        applied=applied(conn),
+        begun=ended(conn, "begun", None, account="south", sync="address_books", rows=[]),
     )
+
+
+def taken_back(conn: sa.Connection) -> int:
+    """A run that a later one undid, as far as it could be."""
+    rows = [
+        job(kind="join", result="new", record_id="c-21", email="eve@mail.example"),
+        job(kind="create", result="new", key="south-8", record_id="c-22"),
+    ]
+    run_id = ended(conn, "taken back", RunStatus.COMPLETED, account="south", rows=rows)
+    let_through(conn, run_id)
+    return run_id
+
+
+def undo(conn: sa.Connection, undone: int) -> int:
+    rows = [job(kind="leave", result="deleted", record_id="c-21", email="eve@mail.example")]
+    params = {"lists": ["newsletter"], "records": [], "dry_run": False, "undo_run": undone}
+    about = {"account": "south", "params": params, "undo_of": undone}
+    run_id = ended(conn, "undo", RunStatus.COMPLETED, rows=rows, **about)
+    let_through(conn, run_id)
+    return run_id
+
+
+def applied(conn: sa.Connection) -> int:
+    """A dry run, and the real run of the same choices after it."""
+    choices = {"lists": ["newsletter"], "records": [], "undo_run": None}
+    about = {"account": "south", "rows": [job(kind="create")]}
+    run_id = ended(
+        conn,
+        "planned",
+        RunStatus.DRY_RUN,
+        params=choices | {"dry_run": True, "full_resync": False},
+        dry_run=True,
+        **about,
+    )
+    real = choices | {"dry_run": False, "full_resync": True}
+    ended(conn, "as planned", RunStatus.COMPLETED, params=real, **about)
+    return run_id
+
+
+def let_through(conn: sa.Connection, run_id: int) -> None:
+    runs.set_guard(conn, run_id=run_id, guard={"passed": True, "breaches": [], "message": ""})
 
 
 def busy(conn: sa.Connection, number: int) -> int:

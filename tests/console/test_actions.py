@@ -52,7 +52,11 @@ def form(**fields: str) -> dict[str, str]:
     [
         (f"/dags/{DAG}/sync", {}, {"dry_run": False}),
         (f"/dags/{DAG}/sync", {"dry_run": "true"}, {"dry_run": True}),
-        (f"/runs/{DAG}/{{dry}}/apply", {}, {"lists": [], "records": [], "dry_run": False}),
+        (
+            f"/runs/{DAG}/{{dry}}/apply",
+            {},
+            {"lists": ["newsletter"], "records": [], "dry_run": False},
+        ),
         (f"/runs/{DAG}/{{completed}}/undo", {}, {"undo_run": "completed", "dry_run": False}),
         (
             f"/runs/{DAG}/{{completed}}/undo",

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from bs4 import Tag
 from fastapi import FastAPI
 
 from bothways.config.load import all_problems
 from bothways.console import queries
+from bothways.store.db import Store
+from bothways.store.schema import runs
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
 from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled
@@ -76,6 +80,10 @@ def test_the_overview_knows_what_airflow_has_in_hand(client: Client) -> None:
     assert [line["Next sync"] for line in lines[1:]] == ["not scheduled", "paused in Airflow"]
 
 
+def planned(number: int) -> dict[str, Any]:
+    return {"target": "crm", "kind": "update", "entity": "contact", "number": number}
+
+
 @contextmanager
 def dag_in_airflow(
     dag_id: str,
@@ -121,8 +129,8 @@ def test_the_pictures_count_runs_and_records(client: Client, filled: Filled) -> 
     assert "Failed 1" in told[0]
     assert "Dry Run 1" in told[0]
     (told_records,) = [t.text for t in records.find_all("title") if "nothing" not in t.text]
-    assert "Ignored 2" in told_records
-    assert "Errors 2" in told_records
+    assert "Created 1," in told_records
+    assert "Removed from a list 1," in told_records
     assert len(outcomes.find_all("g")) == len(records.find_all("g")) == 30
     assert outcomes["aria-label"] == (
         "Outcomes of the last 30 days, account north: Completed 2, Completed With Errors 2, "
@@ -144,7 +152,10 @@ def test_the_audit_lists_runs_newest_first(client: Client, filled: Filled) -> No
     assert run["Account"] == "north"
     assert run["Status"] == "Completed With Errors"
     assert run["Submitted by"] == "ada"
-    assert run["Records"] == "2 new 2 updated 2 removed 1 unchanged 1 duplicate 2 ignored 1 error"
+    assert run["Result"] == (
+        "1 person created 1 updated 1 added to a list "
+        "1 removed from a list 1 suppressed 1 unchanged 1 duplicate 2 ignored 1 error"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +163,7 @@ def test_the_audit_lists_runs_newest_first(client: Client, filled: Filled) -> No
     [
         ("status=Failed", {"Failed"}),
         ("status=Failed&status=Dry+Run", {"Failed", "Dry Run"}),
-        ("account=south", {"Completed"}),
+        ("account=south", {"Completed", "Dry Run", "In Progress"}),
         ("sync_type=suppressions", {"Completed", "Awaiting Approval"}),
         ("from=2020-01-01&to=2020-02-01", set()),
         ("from=2999-01-01", set()),
@@ -165,7 +176,7 @@ def test_the_audit_is_searched_by_its_url(
 ) -> None:
     page = soup(client().get(f"{PREFIX}/audit?{query}"))
     if statuses is None:
-        assert len(table(page, "Runs")) == 11
+        assert len(table(page, "Runs")) == 16
     elif statuses:
         assert {row["Status"] for row in table(page, "Runs")} == statuses
     else:
@@ -250,7 +261,7 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
         "Errors: 1",
     }  # fmt: skip
     assert bar["aria-label"] == (
-        "All records: New 2, Updated 2, Removed 2, Unchanged 1, Duplicate 1, Ignored 2, Errors 1"
+        "All jobs: New 2, Updated 2, Removed 2, Unchanged 1, Duplicate 1, Ignored 2, Errors 1"
     )
     assert "Passed" in main_text(page)
     assert "the list's own word" in table(page, "Lists and campaigns")[0]["Message"]
@@ -321,6 +332,143 @@ def test_jobs_are_searched_by_address_which_no_url_shows(client: Client, filled:
     assert field["value"] == "ANNA.b"
 
 
+def test_a_search_of_jobs_stays_at_the_jobs(client: Client, filled: Filled) -> None:
+    answer = client().post(f"{RUNS}/{filled.completed}/search", data={"address": "anna"})
+    assert answer.headers["location"].endswith("#jobs")
+
+
+@pytest.mark.parametrize(
+    ("run", "guard", "told"),
+    [
+        ("begun", None, "In Progress: reading both systems"),
+        ("working", None, "In Progress: planning, 2 records so far"),
+        (
+            "working",
+            {"passed": True, "message": "", "planned": [planned(5)]},
+            "In Progress: 4 of 5 changes written",
+        ),
+    ],
+)
+def test_progress_says_what_a_run_is_at(
+    *, run: str, guard: Any, told: str, client: Client, filled: Filled, console: FastAPI
+) -> None:
+    number = getattr(filled, run)
+    dag = "south__address_books" if run == "begun" else "north__marketing_lists"
+    browser = client()
+    with guard_of(console, number, guard):
+        for path in ("", "/progress"):
+            page = soup(browser.get(f"{PREFIX}/runs/{dag}/{number}{path}"))
+            assert page.find("label", attrs={"for": "progress"}).get_text(strip=True) == told  # type: ignore[union-attr]
+
+
+@contextmanager
+def guard_of(console: FastAPI, run_id: int, guard: Any) -> Iterator[None]:
+    """Give a run a verdict of the guard, for as long as the block lasts."""
+    store = Store(console.state.store_url())
+    change = sa.update(runs).where(runs.c.run_id == run_id)
+    with store.begin() as conn:
+        conn.execute(change.values(guard=guard or sa.null()))
+    yield
+    with store.begin() as conn:
+        conn.execute(change.values(guard=sa.null()))
+    store.dispose()
+
+
+@pytest.mark.parametrize(
+    ("cookie", "zone"),
+    [
+        ("America%2FNew_York", "America/New_York"),
+        ("Asia/Kathmandu", "Asia/Kathmandu"),
+        ("", "UTC"),
+        ("Mars%2FBase", "UTC"),
+        ("..%2F..%2Fetc%2Fpasswd", "UTC"),
+    ],
+)
+def test_times_are_in_the_zone_of_the_browser_and_say_so(
+    cookie: str, zone: str, client: Client, filled: Filled
+) -> None:
+    browser = client()
+    if cookie:
+        browser.cookies.set("bothways_zone", cookie)
+    page = soup(browser.get(f"{PREFIX}/audit"))
+    assert f"Times are in {zone}." in page.get_text()
+    moment = page.select("time")[0]
+    at = datetime.fromisoformat(str(moment["datetime"])).astimezone(ZoneInfo(zone))
+    assert " ".join(moment.get_text(" ", strip=True).split()) == f"{at:%Y-%m-%d %H:%M:%S}"
+    assert moment["title"] == zone
+    here = f"from={at:%Y-%m-%d}&from_time={at:%H:%M}&to={at:%Y-%m-%d}&to_time={at:%H:%M}"
+    found = soup(browser.get(f"{PREFIX}/audit?{here}&zone={zone}"))
+    assert f"{at:%Y-%m-%d} {at:%H:%M:%S}" in {row["Started"] for row in table(found, "Runs")}
+    page = soup(browser.get(f"{PREFIX}/"))
+    days = page.select(".days")[0].get_text(" ", strip=True)
+    today = datetime.now(ZoneInfo(zone))
+    assert days.endswith(f"{today.day} {today:%b}")
+
+
+def test_a_url_with_times_means_the_same_in_every_zone(client: Client, filled: Filled) -> None:
+    browser = client()
+    browser.cookies.set("bothways_zone", "Asia/Tokyo")
+    page = soup(browser.get(f"{PREFIX}/audit?from=2026-01-01&zone=America/New_York"))
+    assert "Started from (America/New_York)" in main_text(page)
+    field = page.find("input", attrs={"name": "zone"})
+    assert isinstance(field, Tag)
+    assert field["value"] == "America/New_York"
+
+
+def test_the_address_without_its_last_slash_leads_to_the_console(client: Client) -> None:
+    answer = client().get(f"{PREFIX}?a=b")
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{PREFIX}/?a=b")
+
+
+def test_a_bad_date_keeps_the_form(client: Client) -> None:
+    query = "from=2026-02-02&to=2026-02-31&account=south&status=Failed"
+    page = soup(client().get(f"{PREFIX}/audit?{query}"), 400)
+    assert page.find("input", id="from")["value"] == "2026-02-02"  # type: ignore[index]
+    chosen = {option["value"] for option in page.select("option[selected]")}
+    assert chosen == {"south", "Failed"}
+    assert page.find(attrs={"role": "alert"})
+
+
+def test_an_unknown_account_is_said_and_stays_chosen(client: Client) -> None:
+    page = soup(client().get(f"{PREFIX}/audit?account=nope"))
+    assert "The audit has no run of account “nope”." in main_text(page)
+    assert [option["value"] for option in page.select("option[selected]")] == ["nope"]
+
+
+def test_the_audit_marks_undone_runs_undos_and_parts(client: Client, filled: Filled) -> None:
+    rows = table(soup(client().get(f"{PREFIX}/audit?account=south")), "Runs")
+    marks = {int(row["Run"]): row["Sync type"] for row in rows}
+    assert marks[filled.taken_back] == f"Marketing lists Undone by run {filled.undo}"
+    undo = f"Marketing lists Undo of run {filled.taken_back} Only list newsletter"
+    assert marks[filled.undo] == undo
+    assert marks[filled.south] == "Marketing lists"
+
+
+def test_what_was_undone_is_not_offered_again(client: Client, filled: Filled) -> None:
+    browser = client()
+    here = f"{PREFIX}/runs/south__marketing_lists/{filled.taken_back}"
+    run = soup(browser.get(here))
+    assert not run.find("a", string="Undo …")
+    page = soup(browser.get(f"{here}/undo"))
+    text = main_text(page)
+    assert f"Run {filled.undo} undid this run (Completed)." in text
+    assert "Nothing is left to undo." in text
+    assert not page.select("form")
+    writes = [row["Undo would write"] for row in table(page, "Operations")]
+    assert writes == ["Undone already.", "Stays: people are never deleted."]
+    assert "Would be" not in text
+
+
+def test_a_dry_run_that_was_applied_or_is_empty_cannot_be_applied(
+    client: Client, filled: Filled
+) -> None:
+    page = soup(client().get(f"{PREFIX}/runs/south__marketing_lists/{filled.applied}"))
+    assert not page.find("button", string="Apply")
+    told = f"Run {filled.applied + 1} has since been started with the same choices (Completed)."
+    assert told in main_text(page)
+    assert page.find("a", href=f"{PREFIX}/runs/south__marketing_lists/{filled.applied + 1}")
+
+
 def test_what_is_no_beginning_of_an_address_is_refused(client: Client, filled: Filled) -> None:
     """All jobs would look like what was found."""
     browser = client()
@@ -370,7 +518,7 @@ def test_the_tab_of_a_dag_that_syncs_nothing_says_so(place: str, client: Client)
 def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> None:
     browser = client()
     page = soup(browser.get(f"{RUNS}/{filled.working}"))
-    assert "In Progress: 1 of 2 records are done" in main_text(page)
+    assert "In Progress: planning, 2 records so far" in main_text(page)
     bar = page.select_one(".progress")
     assert bar is not None
     part = browser.get(str(bar["data-refresh"]))
@@ -384,7 +532,7 @@ def test_who_decides_sees_what_would_be_written(client: Client, filled: Filled) 
     text = main_text(page)
     assert "It would change more than the guard allows: 9 removals planned." in text
     assert "Remove from list 9 × contact in the CRM" in text
-    assert "Awaiting Approval: 1 of 1 records wait for the decision" in text
+    assert "Awaiting Approval: 1 change waits for the decision" in text
     (job,) = table(page, "Jobs")
     assert job["Sync status"] == "Planned Removed"
     assert job["What changed"] == "Remove from list in the CRM list newsletter"

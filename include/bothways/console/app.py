@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from bothways.console import zones
 from bothways.console.routes import accounts, actions, api, audit, overview, person, run
 from bothways.console.service import STATIC, airflow_url, page
+from bothways.console.slash import PREFIX
 from bothways.console.views import BadView
 from bothways.errors import ConfigurationError, StoreError
 
-PREFIX: Final = "/bothways"
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -85,6 +86,7 @@ async def _guarded(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     """Refuse what no text of PostgreSQL can hold, and add what keeps a browser out of harm."""
+    zones.follow(request)
     texts = [request.url.path, *request.query_params.values(), *request.query_params.keys()]
     if any("\x00" in text for text in texts):
         answer = _problem(request, 400, "The address holds a character that no name has.")

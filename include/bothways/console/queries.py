@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from bothways.labels import PEOPLE
 from bothways.store.jobs import JobFilter
 from bothways.store.schema import jobs, runs
+from bothways.terms import RunStatus
 
-WRITTEN: Final = ("new", "updated", "re_added", "deleted")
-_SINGLE: Final = (*WRITTEN, "unchanged", "duplicate", "errors", "planned")
+_ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
+# Choices in which a dry run and the run that applies it may differ: a stopped full resync is made
+# up for by the next real run.
+_UNLIKE: Final = ["dry_run", "full_resync"]
 
 
 def run_of(conn: sa.Connection, *, dag_id: str, run_id: int) -> sa.Row[Any] | None:
@@ -42,22 +48,21 @@ def latest(
     return {(row.account, row.sync_type): row for row in found}
 
 
-def daily(
+def quarters(
     conn: sa.Connection, *, dag_ids: Collection[str], since: datetime
 ) -> Sequence[sa.Row[Any]]:
-    """Return what happened on each day: account, day (UTC), status, runs, and jobs by result.
+    """Return what happened: account, `at`, status, runs, and PEOPLE by change.
 
-    The jobs of dry runs are planned ones, and are left out.
+    `at` is the quarter of an hour in which the runs started: a day of any time zone consists of
+    such. What dry runs planned is left out.
     """
-    day = sa.cast(sa.func.timezone("UTC", runs.c.started_at), sa.Date)
-    number = {name: _number(name) for name in (*_SINGLE, "total")}
-    number["ignored"] = number["total"] - sum((number[name] for name in _SINGLE), sa.literal(0))
+    at = sa.func.date_bin(sa.text("interval '15 minutes'"), runs.c.started_at, _ORIGIN)
     real = sa.not_(runs.c.dry_run)
     sums = [
-        sa.func.coalesce(sa.func.sum(value).filter(real), 0).label(name)
-        for name, value in number.items()
+        sa.func.coalesce(sa.func.sum(_people(name)).filter(real), 0).label(name)
+        for name, _ in PEOPLE
     ]
-    keys = (runs.c.account, day.label("day"), runs.c.status)
+    keys = (runs.c.account, at.label("at"), runs.c.status)
     query = sa.select(*keys, sa.func.count().label("runs"), *sums).where(
         runs.c.started_at >= since, runs.c.dag_id.in_(dag_ids)
     )
@@ -137,8 +142,37 @@ def undone_by(conn: sa.Connection, *, dag_id: str, run_id: int) -> Sequence[sa.R
     return conn.execute(query.order_by(runs.c.run_id.desc())).all()
 
 
-def _number(name: str) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.cast(runs.c.counts[name].astext, sa.BigInteger), 0)
+def undone(conn: sa.Connection, *, run_ids: Collection[int]) -> dict[int, int]:
+    """Return which of these runs were undone, each with the newest run that did."""
+    query = sa.select(runs.c.undo_of, sa.func.max(runs.c.run_id)).where(
+        runs.c.undo_of.in_(run_ids), runs.c.status.in_(_APPLIED), sa.not_(runs.c.dry_run)
+    )
+    return {row[0]: row[1] for row in conn.execute(query.group_by(runs.c.undo_of))}
+
+
+def applied_by(conn: sa.Connection, run: sa.Row[Any]) -> sa.Row[Any] | None:
+    """Return the first run that did, or does, what a dry run planned; None for no dry run.
+
+    That is a later run with the same choices: whether somebody applied the dry run, or the schedule
+    came by. One that failed does not count.
+    """
+    if not run.dry_run:
+        return None
+    chosen = runs.c.params.op("-", return_type=JSONB())(sa.cast(_UNLIKE, ARRAY(sa.Text)))
+    same = {name: value for name, value in run.params.items() if name not in _UNLIKE}
+    query = sa.select(runs).where(
+        runs.c.account == run.account,
+        runs.c.sync_type == run.sync_type,
+        runs.c.run_id > run.run_id,
+        sa.not_(runs.c.dry_run),
+        runs.c.status != RunStatus.FAILED,
+        chosen == sa.cast(same, JSONB),
+    )
+    return conn.execute(query.order_by(runs.c.run_id).limit(1)).one_or_none()
+
+
+def _people(name: str) -> sa.ColumnElement[int]:
+    return sa.cast(runs.c.counts[("people", name)].astext, sa.BigInteger)
 
 
 def _distinct(

@@ -10,7 +10,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bothways.console import words
+from bothways.console import words, zones
+from bothways.labels import COUNTS
+from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
 
 _FOLDER: Final = Path(__file__).parent
@@ -67,15 +69,17 @@ def _environment() -> Environment:
     )
     for name in (
         "title", "colour", "verdict", "verdict_colour", "side", "within", "kind", "reason",
-        "moment", "minute", "short_day", "duration", "distance", "number", "numbers", "choices",
-        "changes",
+        "moment", "minute", "short_day", "duration", "distance", "number", "numbers", "people",
+        "marks", "choices", "changes",
     ):  # fmt: skip
         made.filters[name] = getattr(words, name)
     made.filters["pairs"] = lambda values: [(value, value) for value in values]
     made.filters["titled_pairs"] = lambda values: [(value, words.title(value)) for value in values]
     made.filters["list_pairs"] = lambda rows: [(row.list_key, row.name) for row in rows]
     made.globals["RESULT_WORDS"] = words.RESULT_WORDS
-    made.globals["COUNTS"] = words.COUNTS
+    made.globals["zone"] = lambda: zones.current().key
+    made.globals["COUNTS"] = COUNTS
+    made.globals["WRITTEN"] = WRITTEN
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bothways.console.queries import WRITTEN
+from bothways.store.counts import WRITTEN
 from bothways.store.schema import jobs
 from bothways.terms import RunStatus
 
@@ -25,6 +25,7 @@ BACK: Final = ("update", "join", "leave")
 """The operations that can be taken back: fields are written back, memberships are reversed."""
 
 KEPT: Final = {
+    "undone": "Undone already.",
     "consent": "Stays: nobody is made mailable again.",
     "created": "Stays: people are never deleted.",
     "changed": "Stays: a later run wrote this record.",
@@ -36,16 +37,34 @@ def can_undo(run: sa.Row[Any]) -> bool:
     """Say whether a run has ended and was let through by the guard, or by a person."""
     guard = run.guard or {}
     let_through = guard.get("passed") or guard.get("approved")
-    return run.status in _ENDED and not run.dry_run and bool(let_through)
+    return run.status in _ENDED and not run.dry_run and bool(let_through) and has_writes(run)
 
 
-def summary(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
+def has_writes(run: sa.Row[Any]) -> bool:
+    """Say whether a run that has ended wrote anything, or a dry run would have."""
+    return any(run.counts.get(name) for name in WRITTEN)
+
+
+def is_undone(undone_by: Sequence[sa.Row[Any]]) -> bool:
+    """Say whether one of the runs that undo a run has undone all that can be."""
+    return any(later.status == RunStatus.COMPLETED and not later.dry_run for later in undone_by)
+
+
+def summary(
+    conn: sa.Connection, *, run_id: int, undone_by: Sequence[int] = ()
+) -> Sequence[sa.Row[Any]]:
     """Return what a run wrote, by `target`, `entity`, `kind` and `verdict`, with its `number`.
 
-    `verdict` is "back", or why not: "consent", "created" or "erased"; what later runs changed is
-    told per job only. Of SUMMED_AT_MOST writes: more would keep the page waiting.
+    `verdict` is "back", or why not: a key of KEPT. Of SUMMED_AT_MOST writes: more would keep the
+    page waiting.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        undone_by: The runs that undo it.
     """
-    about = (jobs.c.target, jobs.c.entity, jobs.c.kind, _kept().label("verdict"))
+    verdict = _verdict(run_id, undone_by).label("verdict")
+    about = (jobs.c.target, jobs.c.entity, jobs.c.kind, verdict)
     some = sa.select(*about).where(*_written(run_id)).limit(SUMMED_AT_MOST).subquery()
     query = sa.select(some, sa.func.count().label("number")).group_by(*some.c)
     return conn.execute(query.order_by(sa.text("1, 2, 3, 4"))).all()
@@ -58,6 +77,7 @@ def operations(
     limit: int,
     after: int | None = None,
     only_back: bool = False,
+    undone_by: Sequence[int] = (),
 ) -> Sequence[sa.Row[Any]]:
     """Return what a run wrote, job by job, with the `verdict` on taking it back.
 
@@ -67,24 +87,42 @@ def operations(
         limit: How many jobs at most.
         after: Only jobs beyond this seq.
         only_back: Only what would be taken back.
+        undone_by: The runs that undo it.
     """
-    later = jobs.alias("later")
-    changed = sa.exists().where(
-        later.c.account == jobs.c.account,
-        later.c.record_id == jobs.c.record_id,
-        later.c.run_id > run_id,
-        later.c.target == jobs.c.target,
-        later.c.kind.is_not(None),
-        later.c.result.in_(WRITTEN),
-    )
-    kept = _kept()
-    verdict = sa.case((sa.and_(kept == "back", changed), "changed"), else_=kept)
+    verdict = _verdict(run_id, undone_by)
     query = sa.select(jobs, verdict.label("verdict")).where(*_written(run_id))
     if only_back:
         query = query.where(verdict == "back")
     if after is not None:
         query = query.where(jobs.c.seq > after)
     return conn.execute(query.order_by(jobs.c.seq).limit(limit)).all()
+
+
+def _verdict(run_id: int, undone_by: Sequence[int]) -> sa.ColumnElement[str]:
+    """Return "back" for jobs that undo would write back, or a key of KEPT."""
+    later = jobs.alias("later")
+    moves = ("join", "leave")
+    same_place = sa.case(
+        (
+            jobs.c.kind.in_(moves),
+            sa.and_(later.c.kind.in_(moves), later.c.list_key == jobs.c.list_key),
+        ),
+        else_=later.c.kind == jobs.c.kind,
+    )
+    written_again = sa.exists().where(
+        later.c.account == jobs.c.account,
+        later.c.record_id == jobs.c.record_id,
+        later.c.run_id > run_id,
+        later.c.target == jobs.c.target,
+        later.c.result.in_(WRITTEN),
+        same_place,
+    )
+    by_undo = written_again.where(later.c.run_id.in_(undone_by))
+    kept = _kept()
+    back = kept == "back"
+    return sa.case(
+        (sa.and_(back, by_undo), "undone"), (sa.and_(back, written_again), "changed"), else_=kept
+    )
 
 
 def _written(run_id: int) -> list[sa.ColumnElement[bool]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import QueryParams
 
+from bothways.console import zones
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import SORTABLE, RunFilter
 from bothways.terms import RunStatus
@@ -32,9 +34,10 @@ class AuditView:
     """One view of the audit: what its URL holds.
 
     Attributes:
-        start: First day, UTC.
+        zone: In which the days and times are meant.
+        start: First day.
         start_time: Its first minute; None is midnight.
-        end: Last day, UTC.
+        end: Last day.
         end_time: Its last minute; None is the whole day.
         accounts: Only these; none is all. So for sync types and statuses.
         sync_types: Only these.
@@ -44,6 +47,7 @@ class AuditView:
         page: From 1.
     """
 
+    zone: ZoneInfo = zones.UTC
     start: date | None = None
     start_time: time | None = None
     end: date | None = None
@@ -69,6 +73,7 @@ class AuditView:
         if order not in SORTABLE:
             raise BadView(f"Runs cannot be sorted by “{order}”; click on a column's title instead.")
         view = cls(
+            zone=zones.named(query.get("zone")) or zones.current(),
             start=_day(query.get("from"), "From"),
             start_time=_time(query.get("from_time"), "From"),
             end=_day(query.get("to"), "To"),
@@ -90,10 +95,33 @@ class AuditView:
             raise BadView("“From” lies after “To”; swap the two.")
         return view
 
+    @classmethod
+    def kept(cls, query: QueryParams) -> AuditView:
+        """Return what makes sense of a URL that does not: the form shows it, to be corrected."""
+
+        def day(name: str) -> date | None:
+            try:
+                return _day(query.get(name), name)
+            except BadView:
+                return None
+
+        return cls(
+            zone=zones.named(query.get("zone")) or zones.current(),
+            start=day("from"),
+            end=day("to"),
+            accounts=_words(query, "account"),
+            sync_types=_words(query, "sync_type"),
+            statuses=_words(query, "status"),
+        )
+
     @property
     def first(self) -> datetime | None:
         """The moment from which runs are shown."""
-        return datetime.combine(self.start, self.start_time or time(), UTC) if self.start else None
+        return (
+            datetime.combine(self.start, self.start_time or time(), self.zone)
+            if self.start
+            else None
+        )
 
     @property
     def beyond(self) -> datetime | None:
@@ -101,7 +129,7 @@ class AuditView:
         if self.end is None:
             return None
         length = timedelta(minutes=1) if self.end_time else timedelta(days=1)
-        return datetime.combine(self.end, self.end_time or time(), UTC) + length
+        return datetime.combine(self.end, self.end_time or time(), self.zone) + length
 
     @property
     def filtered(self) -> bool:
@@ -127,6 +155,7 @@ class AuditView:
             ("from_time", _minute(view.start_time)),
             ("to", view.end or ""),
             ("to_time", _minute(view.end_time)),
+            ("zone", view.zone.key if view.start or view.end else ""),
             *(("account", word) for word in view.accounts),
             *(("sync_type", word) for word in view.sync_types),
             *(("status", word) for word in view.statuses),
@@ -264,7 +293,7 @@ def _time(text: str | None, label: str) -> time | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - UTC, as the page says
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day only
     except ValueError:
         raise BadView(f"“{label}” has no time of day; write it as 18:30.") from None
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from bothways.console import zones
+from bothways.labels import COUNTS, PEOPLE
+from bothways.labels import people as people_of
 from bothways.terms import RunStatus, Side, Status
 
-COUNTS: Final = (
-    ("new", "New"),
-    ("updated", "Updated"),
-    ("re_added", "Added again"),
-    ("deleted", "Removed"),
-    ("unchanged", "Unchanged"),
-    ("duplicate", "Duplicate"),
-    ("ignored", "Ignored"),
-    ("errors", "Errors"),
-    ("planned", "Planned"),
-)
 RESULT_WORDS: Final = {name: word for name, word in COUNTS if name != "errors"} | {"error": "Error"}
 _COLOURS: Final = {
     "None": "none",
@@ -139,13 +131,13 @@ def standing(status: str) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time to the second, UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
+    """Return a time to the second, in the zone of the page."""
+    return f"{at.astimezone(zones.current()):%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def minute(at: datetime | None) -> str:
-    """Return a time to the minute, UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
+    """Return a time to the minute, in the zone of the page."""
+    return f"{at.astimezone(zones.current()):%Y-%m-%d %H:%M}" if at else ""
 
 
 def short_day(at: datetime | date) -> str:
@@ -154,7 +146,8 @@ def short_day(at: datetime | date) -> str:
 
 
 def day_words(at: datetime | date) -> str:
-    """Return a day as in a sentence: 3 May 2026."""
+    """Return a day as in a sentence: 3 May 2026; of a time, in the zone of the page."""
+    at = at.astimezone(zones.current()) if isinstance(at, datetime) else at
     return f"{at.day} {at:%B %Y}"
 
 
@@ -201,6 +194,12 @@ def numbers(counts: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
+def people(counts: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return what a run did to people: name, words and number, of what is not 0."""
+    found = people_of(counts)
+    return [(name, word, found[name]) for name, word in PEOPLE if name in found]
+
+
 def counted(results: Mapping[str, int]) -> dict[str, int]:
     """Return the counts of a run that is at work, from its jobs by result."""
     return numbers({"errors" if name == "error" else name: n for name, n in results.items()})
@@ -218,6 +217,18 @@ def choices(params: Mapping[str, Any]) -> list[tuple[str, str]]:
         (title(name), ", ".join(value) if isinstance(value, list) else _value(value))
         for name, value in chosen.items()
     ]
+
+
+def marks(run: Any, undone_by: int | None = None) -> list[str]:
+    """Return what is special about a run: a part only, a full resync, an undo, undone."""
+    found = [f"Undo of run {run.undo_of}"] if run.undo_of else []
+    found += [f"Undone by run {undone_by}"] if undone_by else []
+    params = run.params
+    if chosen := params.get("lists"):
+        found.append(f"Only list {chosen[0]}" if len(chosen) == 1 else f"Only {len(chosen)} lists")
+    found += ["Only some records"] if params.get("records") else []
+    found += ["Full resync"] if params.get("full_resync") and run.sync_type != "verify" else []
+    return found
 
 
 def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:

@@ -97,10 +97,12 @@ async def applied(request: Request, run: sa.Row[Any], user: str) -> dict[str, An
     """Return what a dry run is started with to be real; an older run may still name addresses.
 
     Raises:
-        HTTPException: 409: it is no dry run, or has not ended.
+        HTTPException: 409: it is no dry run, has not ended, or planned nothing.
     """
     if run.status != RunStatus.DRY_RUN:
         raise HTTPException(409, "Only a dry run that has ended can be applied.")
+    if not undo.has_writes(run):
+        raise HTTPException(409, "This dry run planned no changes; there is nothing to apply.")
     chosen = run.params.get("records") or []
     records = await run_in_threadpool(filed, request, run.dag_id, chosen, user)
     return {**run.params, "records": records, "dry_run": False}

@@ -14,8 +14,9 @@ from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
 from bothways.console.dags import known_sync
 from bothways.console.downloads import csv_pieces
 from bothways.console.service import page, store
-from bothways.console.views import PAGE_SIZE, AuditView
-from bothways.console.words import COUNTS, numbers
+from bothways.console.views import PAGE_SIZE, AuditView, BadView
+from bothways.console.words import numbers
+from bothways.labels import COUNTS, PEOPLE, people
 from bothways.store import runs
 from bothways.store.runs import RunFilter
 from bothways.store.schema import runs as runs_table
@@ -27,21 +28,21 @@ _COLUMNS: Final = (
     "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
     "dry_run", "message",
 )  # fmt: skip
+_PEOPLE_COLUMNS: Final = tuple(f"people_{name}" for name, _ in PEOPLE)
 _CSV_BATCH: Final = 2_000
 
 
 @router.get("/audit")
 def audit(request: Request, user: GetUserDep, readable: Readable) -> HTMLResponse:
     """Show the runs that the person may read."""
-    return _audit(request, user, readable, AuditView.read(request.query_params))
+    return _audit(request, user, readable)
 
 
 @router.get("/dags/{dag_id}", dependencies=[MayRead])
 def dag_audit(request: Request, dag_id: str, user: GetUserDep) -> HTMLResponse:
     """Show one DAG's runs, as the tab on its page in Airflow."""
     known_sync(dag_id)
-    view = AuditView.read(request.query_params)
-    return _audit(request, user, frozenset({dag_id}), view, dag_id=dag_id)
+    return _audit(request, user, frozenset({dag_id}), dag_id=dag_id)
 
 
 @router.get("/audit.csv")
@@ -63,13 +64,17 @@ def _download(request: Request, dag_ids: frozenset[str]) -> Response:
         pass  # a store that is down is said now, and not in the middle of a file
     rows = _rows(request, view.only(dag_ids), view)
     headers = {"Content-Disposition": 'attachment; filename="sync-audit.csv"'}
-    names = (*_COLUMNS, "total", *(name for name, _ in COUNTS))
+    names = (*_COLUMNS, *_PEOPLE_COLUMNS, "total", *(name for name, _ in COUNTS))
     return StreamingResponse(csv_pieces(names, rows), media_type="text/csv", headers=headers)
 
 
 def _audit(
-    request: Request, user: Any, dag_ids: frozenset[str], view: AuditView, dag_id: str | None = None
+    request: Request, user: Any, dag_ids: frozenset[str], dag_id: str | None = None
 ) -> HTMLResponse:
+    try:
+        view, problem = AuditView.read(request.query_params), ""
+    except BadView as error:
+        view, problem = AuditView.kept(request.query_params), str(error)
     with store(request).begin() as conn:
         total = runs.count_runs(conn, only=view.only(dag_ids))
         found = runs.find_runs(
@@ -80,21 +85,31 @@ def _audit(
             limit=PAGE_SIZE,
             offset=(view.page - 1) * PAGE_SIZE,
         )
+        undone = queries.undone(conn, run_ids=[run.run_id for run in found])
         choices = _choices(conn, dag_ids)
+    known_accounts = {account for account, _ in choices}
+    known_syncs = {sync_type for _, sync_type in choices}
     pages = max(1, -(-total // PAGE_SIZE))
     if view.page > pages:
         raise HTTPException(404, f"There is no page {view.page}; this view has {pages}.")
     return page(
         request,
         "audit.html",
+        status=400 if problem else 200,
         user=user,
+        problem=problem,
         view=view,
         found=found,
+        undone=undone,
         total=total,
         pages=pages,
         statuses=list(RunStatus),
-        accounts=sorted({account for account, _ in choices}),
-        sync_types=sorted({sync_type for _, sync_type in choices}),
+        accounts=sorted(known_accounts | set(view.accounts)),
+        sync_types=sorted(known_syncs | set(view.sync_types)),
+        unknown=sorted(
+            {f"account “{name}”" for name in set(view.accounts) - known_accounts}
+            | {f"sync type “{name}”" for name in set(view.sync_types) - known_syncs}
+        ),
         dag_id=dag_id,
     )
 
@@ -121,5 +136,11 @@ def _rows(request: Request, only: RunFilter, view: AuditView) -> Iterator[list[A
             for row in found:
                 counts = numbers(row.counts)
                 about = [row._mapping[name] for name in _COLUMNS]  # noqa: SLF001 - its public name
-                yield [*about, sum(counts.values()), *counts.values()]
+                changed = people(row.counts)
+                yield [
+                    *about,
+                    *(changed.get(name, 0) for name, _ in PEOPLE),
+                    sum(counts.values()),
+                    *counts.values(),
+                ]
             offset += len(found)

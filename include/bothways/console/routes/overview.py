@@ -17,7 +17,7 @@ from bothways.config.account import Account
 from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.config.ticks import in_words
-from bothways.console import charts, queries, words
+from bothways.console import charts, queries, words, zones
 from bothways.console.airflow_state import DagState, dag_states
 from bothways.console.auth import (
     GetUserDep,
@@ -29,6 +29,7 @@ from bothways.console.auth import (
 )
 from bothways.console.dags import dag_id
 from bothways.console.service import page, store
+from bothways.labels import PEOPLE
 from bothways.terms import RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
@@ -45,7 +46,7 @@ _OUTCOMES: Final = tuple(
         RunStatus.IN_PROGRESS,
     )
 )
-_RECORDS: Final = tuple((name, word, name) for name, word in words.COUNTS if name != "unchanged")
+_PEOPLE: Final = tuple((name, word.capitalize(), name) for name, word in PEOPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Card:
     account: Account
     syncs: Sequence[Sync]
     outcomes: Picture
-    records: Picture
+    people: Picture
 
 
 _Runs = Mapping[tuple[str, str], sa.Row[Any]]
@@ -113,7 +114,7 @@ class _Found:
     may_trigger: Collection[str]
     newest: _Runs
     ended: _Runs
-    daily: Sequence[sa.Row[Any]]
+    quarters: Sequence[sa.Row[Any]]
     days: Sequence[date]
 
 
@@ -130,13 +131,13 @@ def overview(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
     states = dag_states(syncs)
     days = _last_days()
     with store(request).begin() as conn:
-        since = datetime.combine(days[0], time(), UTC)
+        since = datetime.combine(days[0], time(), zones.current())
         found = _Found(
             states=states,
             may_trigger=triggerable(user, states),
             newest=queries.latest(conn, syncs=syncs.values(), ended=False),
             ended=queries.latest(conn, syncs=syncs.values(), ended=True),
-            daily=queries.daily(conn, dag_ids=syncs, since=since),
+            quarters=queries.quarters(conn, dag_ids=syncs, since=since),
             days=days,
         )
     cards = [_card(account, found) for account in loaded.accounts]
@@ -157,18 +158,19 @@ def _may_see(broken: str, user: Any, readable: frozenset[str]) -> bool:
 
 
 def _last_days() -> list[date]:
-    today = datetime.now(UTC).date()
+    today = datetime.now(zones.current()).date()
     return [today - timedelta(days=back) for back in reversed(range(_DAYS))]
 
 
 def _card(account: Account, found: _Found) -> Card:
     outcomes: dict[date, Counter[str]] = defaultdict(Counter)
-    records: dict[date, Counter[str]] = defaultdict(Counter)
-    for row in found.daily:
+    people: dict[date, Counter[str]] = defaultdict(Counter)
+    for row in found.quarters:
         if row.account == account.name:
-            outcomes[row.day][row.status] += row.runs
-            for name, _, _ in _RECORDS:
-                records[row.day][name] += int(row._mapping[name])  # noqa: SLF001 - its public name
+            day = row.at.astimezone(zones.current()).date()
+            outcomes[day][row.status] += row.runs
+            for name, _ in PEOPLE:
+                people[day][name] += int(row._mapping[name])  # noqa: SLF001 - its public name
     syncs = [
         _sync(account, name, found)
         for name in sync_types()
@@ -178,7 +180,7 @@ def _card(account: Account, found: _Found) -> Card:
         account,
         syncs,
         _picture("Outcomes", account, found.days, outcomes, _OUTCOMES),
-        _picture("Records by result", account, found.days, records, _RECORDS),
+        _picture("People changed", account, found.days, people, _PEOPLE),
     )
 
 

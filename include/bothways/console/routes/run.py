@@ -20,7 +20,9 @@ from bothways.console.downloads import csv_pieces
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
 from bothways.console.views import PAGE_SIZE, BadView, JobView
+from bothways.labels import COUNTS
 from bothways.store import jobs, runs
+from bothways.store.counts import WRITTEN
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
 from bothways.terms import RunStatus
 
@@ -71,7 +73,9 @@ def show_progress(request: Request, dag_id: str, run_id: RunId) -> HTMLResponse:
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         counts = words.counted(queries.results(conn, run_id=run_id))
-    return page(request, "_progress.html", run=run, counts=counts)
+    return page(
+        request, "_progress.html", run=run, counts=counts, written_total=_planned_total(run)
+    )
 
 
 @router.post("/runs/{dag_id}/{run_id}/search", dependencies=[MayRead])
@@ -83,7 +87,8 @@ def search(
     text = address.strip()[:320].replace("\x00", "")
     sealed = tokens().seal(text) if text else ""
     query = view.url_query(address=sealed, after=None, before=None)
-    return RedirectResponse(url(request, "show", query, dag_id=dag_id, run_id=run_id), 303)
+    place = url(request, "show", query, dag_id=dag_id, run_id=run_id)
+    return RedirectResponse(f"{place}#jobs", 303)
 
 
 @router.get("/runs/{dag_id}/{run_id}/jobs.csv", dependencies=[MayRead])
@@ -107,11 +112,17 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         if not undo.can_undo(run):
             raise HTTPException(409, "This run wrote nothing that could be taken back.")
-        numbers = undo.summary(conn, run_id=run_id)
-        operations = undo.operations(
-            conn, run_id=run_id, limit=PAGE_SIZE + 1, after=view.after, only_back=only_back
-        )
         done = queries.undone_by(conn, dag_id=dag_id, run_id=run_id)
+        undone_by = [later.run_id for later in done if not later.dry_run]
+        numbers = undo.summary(conn, run_id=run_id, undone_by=undone_by)
+        operations = undo.operations(
+            conn,
+            run_id=run_id,
+            limit=PAGE_SIZE + 1,
+            after=view.after,
+            only_back=only_back,
+            undone_by=undone_by,
+        )
     return page(
         request,
         "undo.html",
@@ -119,7 +130,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         run=run,
         summary=numbers,
         summed=sum(row.number for row in numbers),
-        written=sum(words.numbers(run.counts)[name] for name in queries.WRITTEN),
+        written=sum(words.numbers(run.counts)[name] for name in WRITTEN),
         operations=operations[:PAGE_SIZE],
         more=len(operations) > PAGE_SIZE,
         later_page=view.after is not None,
@@ -172,6 +183,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
     shown, earlier, later = _cut(page_of_jobs, view)
     at_work = run.status in AT_WORK
     may_approve, approval_rule = _may_approve(run, user)
+    done = queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id)
     counts = words.numbers(run.counts)
     if at_work:
         counts = words.counted(queries.results(conn, run_id=run.run_id))
@@ -183,11 +195,12 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         view=view,
         address=address,
         counts=counts,
+        written_total=_planned_total(run),
         total=sum(counts.values()),
         ignored=_ignored(run.counts),
         bar=charts.shares(
-            [(word, name, counts[name]) for name, word in words.COUNTS],
-            label=f"All records: {words.counts_told(counts)}",
+            [(word, name, counts[name]) for name, word in COUNTS],
+            label=f"All jobs: {words.counts_told(counts)}",
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
         jobs=shown,
@@ -203,12 +216,19 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         longest_note=LONGEST_NOTE,
         may_approve=may_approve,
         approval_rule=approval_rule,
-        can_undo=undo.can_undo(run) and any(counts[name] for name in queries.WRITTEN),
-        undone_by=queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id),
+        can_undo=undo.can_undo(run) and not undo.is_undone(done),
+        undone_by=done,
+        applied_by=queries.applied_by(conn, run),
+        plans_changes=undo.has_writes(run),
         may_trigger=run.dag_id in triggerable(user, [run.dag_id]),
         form_token=tokens().form_token(str(user.get_id())),
         person_token=tokens().seal,
     )
+
+
+def _planned_total(run: sa.Row[Any]) -> int:
+    """Return how many changes a run planned, as soon as the plan is complete; else 0."""
+    return sum(int(row["number"]) for row in (run.guard or {}).get("planned", ()))
 
 
 def _cut(

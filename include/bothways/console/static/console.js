@@ -1,5 +1,5 @@
-// Only what a page cannot do by itself: Airflow's light or dark, leaving Airflow's frame, and
-// a run's progress. Every page works without it.
+// Only what a page cannot do by itself: Airflow's light or dark and its time zone, leaving Airflow's
+// frame, and a run's progress. Every page works without it.
 "use strict";
 
 const framed = window.parent !== window;
@@ -13,6 +13,24 @@ function follow() {
 }
 follow();
 window.addEventListener("storage", follow);
+
+// The zone that somebody chose in Airflow, otherwise the browser's. Pages are made by the server, so
+// that one in another zone is asked for again; without cookies, it stays in the zone that it names.
+function zone() {
+  try {
+    const chosen = JSON.parse(localStorage.getItem("timezone"));
+    if (typeof chosen === "string" && chosen) return chosen;
+  } catch { /* storage is switched off, or holds something else */ }
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+const page = document.documentElement.dataset;
+if (page.zone && zone() && zone() !== page.zone) {
+  const cookie = `bothways_zone=${encodeURIComponent(zone())}`;
+  if (!document.cookie.split("; ").includes(cookie)) {
+    document.cookie = `${cookie}; path=${page.root}; max-age=31536000; samesite=lax`;
+    if (document.cookie.split("; ").includes(cookie)) location.reload();
+  }
+}
 
 // Airflow shows the console in a frame that may not navigate its parent; a link that is made in
 // the parent's own page may.
