@@ -19,7 +19,7 @@ def test_each_step_says_in_a_line_what_it_did(
         run = world.run("marketing_lists")
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        f"Opened run {run.run_id} of account test: Two-way marketing list, 1 part(s)",
+        f"Opened run {run.run_id} of account test: Marketing lists, 1 part(s)",
         "Read from Dynamics 365: 1 contacts, 0 members",
         "Read from Dotdigital: 1 contacts",
         "Planned part 1: 2 records, 2 changes to write",

@@ -82,8 +82,8 @@ def test_each_mismatch_has_its_reason(
     left_out = sum(ignored.values()) - sum(ignored[name] for name in DIFFERENCES if name in ignored)
     assert run.status == "Completed With Errors"  # somebody has to act on drift
     assert run.message == (
-        "4 differences: 1 that no sync will resolve, 1 changed in both systems, 2 changed since "
-        f"the last sync; {left_out} records left out on purpose"
+        "7 differences: 1 that no sync will resolve, 2 changed in both systems, 4 changed since "
+        f"the last sync; {left_out} record left out on purpose"
     )
     assert state_of(sandbox) == before
     assert run.counts["total"] == len(run.jobs)
