@@ -4,8 +4,10 @@
 Runs once a day for all accounts.
 
 * Runs and jobs older than an account's `audit_retention_days` (30 by default) are removed from the
-  audit, together with what is known of records that were deleted before then. The newest run of
-  each sync type stays, and so does everything that says who may not be mailed.
+  audit, together with what is known of records that were deleted before then, and of people who
+  have been gone from both systems for as long: links, baselines, list states, retries. Everything
+  that says who may not be mailed stays.
+* Requests to be forgotten that nobody has carried out for 30 days expire.
 * Staged files of runs that ended more than a day ago are deleted. A run that is in progress or
   awaits approval keeps its files.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from upath import UPath
@@ -44,9 +45,10 @@ def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) ->
             jobs=total.jobs + batch.jobs,
             runs=total.runs + batch.runs,
             tombstones=total.tombstones + batch.tombstones,
+            traces=total.traces + batch.traces,
         )
     log.info("Pruned %d jobs and %d runs of account %s", total.jobs, total.runs, account)
-    return {"jobs": total.jobs, "runs": total.runs, "tombstones": total.tombstones}
+    return asdict(total)
 
 
 def prune_selections(store: Store, *, now: datetime) -> int:

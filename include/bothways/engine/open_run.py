@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
 from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
-from bothways.store import applying, runs, selections
+from bothways.store import applying, runs, selections, watermarks
 from bothways.store.db import Store
 from bothways.syncs.catalog import CATALOG, ERASE, SyncType
 from bothways.syncs.catalog import sync_type as known_sync
@@ -74,7 +75,8 @@ def open_run(
         owed = None if sync.compares else _owed(conn, account, sync, options, (dag_id, dag_run_id))
         remapped = meanings.changed(conn, configured)
         afresh = bool(remapped) and sync.keeps_fields and not options.restricted
-        if sync.compares or owed or afresh:
+        due = _whole_read_due(conn, account, sync, options)
+        if sync.compares or owed or afresh or due:
             options = replace(options, full_resync=True)
         run_id = runs.open_run(
             conn,
@@ -91,6 +93,8 @@ def open_run(
         if owed:
             sentence = f"Reads everything, since the full resync of run {owed} was not applied."
             runs.note(conn, run_id=run_id, sentence=sentence)
+        elif due:
+            runs.note(conn, run_id=run_id, sentence=due)
     staging = staging_for(account, run_id)
     staging.clear()
     reason = _obstacle(store, configured, sync, options, missing_connections)
@@ -148,6 +152,21 @@ def _owed(
     last = runs.last_full_resync(conn, account=account, sync_type=sync.name, excluding=this)
     applied = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
     return None if last is None or last.status in applied else int(last.run_id)
+
+
+def _whole_read_due(conn: Connection, account: str, sync: SyncType, options: Options) -> str | None:
+    """Say why an ordinary run reads everything once more; None if it need not."""
+    if sync.whole_every is None or options.restricted or options.dry_run:
+        return None
+    if not watermarks.has_read(conn, account=account, sync_type=sync.name):
+        return None
+    last = watermarks.last_whole_read(conn, account=account, sync_type=sync.name)
+    if last is not None and last > datetime.now(UTC) - sync.whole_every:
+        return None
+    return (
+        f"Reads everything, as every {sync.whole_every.days} days, since not every deletion is "
+        "reported as a change."
+    )
 
 
 def _note(store: Store, run_id: int, sentences: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,6 +53,15 @@ def has_read(conn: sa.Connection, *, account: str, sync_type: str) -> bool:
     """Say whether a sync type has read anything of an account yet."""
     known = sa.exists().where(watermarks.c.account == account, watermarks.c.sync_type == sync_type)
     return bool(conn.execute(sa.select(known)).scalar_one())
+
+
+def last_whole_read(conn: sa.Connection, *, account: str, sync_type: str) -> datetime | None:
+    """Return when a sync type last read something in full; None if that is unknown."""
+    query = sa.select(sa.func.max(watermarks.c.whole_at)).where(
+        watermarks.c.account == account, watermarks.c.sync_type == sync_type
+    )
+    found: datetime | None = conn.execute(query).scalar_one()
+    return found
 
 
 def move(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from bothways.terms import Side
@@ -22,6 +23,7 @@ class SyncType:
         uses_lists: Whether it works on the account's mapped lists.
         keeps_fields: Whether it keeps fields in sync, by means of baselines.
         compares: The sync type whose work it verifies; it then always reads everything.
+        whole_every: How old its last full read may be: a platform does not report who was deleted.
     """
 
     name: str
@@ -32,7 +34,10 @@ class SyncType:
     uses_lists: bool = False
     keeps_fields: bool = False
     compares: str = ""
+    whole_every: timedelta | None = None
 
+
+_WHOLE_EVERY: Final = timedelta(days=30)
 
 _TWO_WAY: Final[Mapping[Side, frozenset[str]]] = {
     "crm": frozenset(
@@ -80,6 +85,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
             "marketing": frozenset({"ReadsContacts", "FindsContacts", "HasLists"}),
         },
         uses_lists=True,
+        whole_every=_WHOLE_EVERY,
     ),
     "marketing_lists": SyncType(
         name="marketing_lists",
@@ -89,6 +95,7 @@ CATALOG: Final[Mapping[str, SyncType]] = {
         after=("suppressions",),
         uses_lists=True,
         keeps_fields=True,
+        whole_every=_WHOLE_EVERY,
     ),
     "verify": SyncType(
         name="verify",
