@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -72,6 +73,7 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
 ) -> None:
     assert {"records", "jobs", "links", "suppressions"} <= traces(world).keys()
     request = erasing.file(ANN.title())
+    erasing.file(ANN.upper())
     run = erasing.run(request, request)
     assert run.status == "Completed", run.message
     assert vendors(crm, marketer) == ["joann@mail.example"] * 2
@@ -210,11 +212,11 @@ def test_a_record_of_either_side_names_the_person(
 @pytest.fixture
 def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command as in a shell: its arguments, and what is typed at its prompts."""
-    from bothways.cli import erase, erasure_key
+    from bothways.cli import erase, erasure_key, export
     from bothways.connectors import registry
 
     sides = {"dynamics": "crm", "dotdigital": "marketing"}
-    for module in (erase, erasure_key):
+    for module in (erase, erasure_key, export):
         monkeypatch.setattr(module, "join_airflow", lambda: None)
     monkeypatch.setattr(registry, "open_connector", lambda name, _: world.connector(sides[name]))
     monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", world.store_url)
@@ -240,6 +242,32 @@ def test_the_command_files_a_request_and_says_how_to_carry_it_out(
     assert row["person"] == ANN
     conf = json.dumps({"request": row["request"], "confirm": row["request"]})
     assert f"airflow dags trigger test__erase --conf '{conf}'" in filed.output
+
+
+# ── what is known of a person ─────────────────────────────────────────────────────────────────
+
+
+def test_an_export_has_everything_that_an_erasure_would_remove(
+    world: World, erasing: Erasing, command: Callable[..., Result], tmp_path: Path
+) -> None:
+    erasing.file(ANN)
+    out = tmp_path / "ann.json"
+    written = command("export", "test", "--out", str(out), typed=(ANN.title(),))
+    assert written.exit_code == 0, written.output
+    assert out.stat().st_mode & 0o777 == 0o600
+    known = json.loads(out.read_text())
+    in_systems = {
+        name: [(row["entity"], row["email"]) for row in rows]
+        for name, rows in known["systems"].items()
+    }
+    assert set(in_systems["Dynamics 365"]) == {
+        ("contact", ANN), ("lead", "ANN@mail.example"), ("suppression", None),
+    }  # fmt: skip
+    assert in_systems["Dotdigital"] == [("contact", ANN)]
+    assert traces(world).keys() <= {name for name, rows in known["store"].items() if rows}
+    assert "joann" not in out.read_text()
+    assert command("export", "test", "--out", str(out), ANN).exit_code == 1
+    assert "ann@mail" not in command("export", "test", "no-such-record").output
 
 
 # ── what would be deleted, and how much may be ────────────────────────────────────────────────
@@ -469,3 +497,36 @@ def test_the_command_makes_a_key_but_not_in_place_of_a_lost_one(
     assert refused.exit_code == 1
     assert f"Key {own.id} (MISSING): 1 hashes" in refused.output
     assert not re.search("[0-9a-f]{64}", refused.output)
+
+
+# ── after a restore of the store ──────────────────────────────────────────────────────────────
+
+
+def test_who_was_erased_after_the_backup_is_found_and_erased_again(
+    world: World, crm: Crm, light: Erasing, command: Callable[..., Result], tmp_path: Path
+) -> None:
+    backup = ("records", "links", "baselines", "list_states", "jobs", "erased")
+    crm.join(NEWS, crm.contact(ANN))
+    world.run("marketing_lists")
+    world.execute("CREATE SCHEMA backup")
+    for table in backup:
+        world.execute(f"CREATE TABLE backup.{table} AS SELECT * FROM {table}")
+    request = light.file(ANN)
+    assert light.run(request, request).status == "Completed"
+    saved = tmp_path / "hashes.json"
+    assert command("erase", "test", "--save", str(saved)).exit_code == 0
+    for table in backup:
+        world.execute(f"DELETE FROM {table}")
+        world.execute(f"INSERT INTO {table} SELECT * FROM backup.{table}")
+    world.execute("DROP SCHEMA backup CASCADE")
+    assert {"records", "jobs"} <= traces(world).keys()
+
+    told = command("erase", "test", "--replay", str(saved)).output
+    assert "1 hashes are in force; the store knows 1 of these people" in told
+    again = re.findall("Request ([0-9a-f]{32}) is filed", told)
+    assert len(again) == 1
+    assert light.run(again[0], again[0]).status == "Completed"
+    assert traces(world) == {}
+    assert "the store knows 0 of" in command("erase", "test", "--replay", str(saved)).output
+    saved.write_text(saved.read_text().replace('"test"', '"other"'))
+    assert command("erase", "test", "--replay", str(saved)).exit_code == 1

@@ -10,6 +10,7 @@ import json
 from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +107,7 @@ def audit(  # noqa: PLR0917 - each is an option of the command
 
 
 @app.command()
-def erase(
+def erase(  # noqa: PLR0917 - each is an option of the command
     account: Annotated[str, typer.Argument(help="The account's name.")],
     person: Annotated[
         str,
@@ -120,15 +121,53 @@ def erase(
     pending: Annotated[
         bool, typer.Option("--pending", help="Print the requests that wait to be carried out.")
     ] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the hashes of erased addresses.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="After the store was restored: put saved hashes back, and file a request for "
+            "everybody who is known again.",
+        ),
+    ] = None,
 ) -> None:
     """Show what there is of a person, and file a request to forget them for the erase DAG."""
     from bothways.cli import erase as requests
 
+    if sum((pending, save is not None, replay is not None)) > 1:
+        raise typer.BadParameter("--pending, --save and --replay stand alone.")
     if pending:
         requests.pending(account)
         return
+    if save is not None:
+        requests.save(account, save)
+        return
+    if replay is not None:
+        requests.replay(account, replay)
+        return
     person = person or typer.prompt("Address or id")
     requests.erase(account, person, confirm or typer.prompt("The same again"))
+
+
+@app.command()
+def export(
+    account: Annotated[str, typer.Argument(help="The account's name.")],
+    person: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="E-mail address, or the id of a record. Left out, it is asked for: so it stays "
+            "out of the shell's history.",
+        ),
+    ] = "",
+    out: Annotated[Path | None, typer.Option(help="A new file, for its owner only.")] = None,
+) -> None:
+    """Print everything that is known of a person, as JSON."""
+    from bothways.cli.export import export as run
+
+    run(account, person or typer.prompt("Address or id", err=True), out)
 
 
 @app.command("erasure-key")

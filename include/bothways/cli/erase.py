@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bothways.cli.private_file import write_private
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
-from bothways.store import erasures
+from bothways.store import erased_hashes, erasures
 from bothways.terms import SIDES
 
 if TYPE_CHECKING:
@@ -55,6 +58,73 @@ def erase(account: str, person: str, confirm: str) -> None:
         _show(configured, found)
         with store.begin() as conn:
             request = erasures.file_request(conn, account=account, person=person)
+    _tell_how(account, request)
+
+
+def save(account: str, path: Path) -> None:
+    """Write the hashes of erased addresses to a new file, for `replay` after a restore.
+
+    Raises:
+        ConfigurationError: There is no such account, or the file cannot be written.
+        StoreError: The store is out of reach.
+    """
+    load_account(account)
+    join_airflow()
+    with open_store() as store, store.begin() as conn:
+        hashes = erased_hashes.save(conn, account=account)
+    write_private(path, json.dumps({"account": account, "hashes": hashes}, default=str))
+    typer.echo(f"{len(hashes)} hashes were written to {path}; the key is not in it.")
+
+
+def replay(account: str, path: Path) -> None:
+    """Put hashes back that `save` wrote, and file a request for everybody whom they match.
+
+    Raises:
+        ConfigurationError: There is no such account, the file is of another one or damaged, or the
+            key of the hashes is missing.
+        ConnectorError: A vendor refused or failed; run it again.
+        StoreError: The store is out of reach.
+    """
+    from bothways.engine.whereabouts import whereabouts
+
+    configured, hashes = load_account(account), _read_hashes(account, path)
+    join_airflow()
+    with open_store() as store:
+        with store.begin() as conn:
+            number = erased_hashes.put_back(conn, account=account, hashes=hashes)
+            people = erased_hashes.known_again(conn, account=account)
+        typer.echo(f"{number} hashes are in force; the store knows {len(people)} of these people.")
+        for person in people:
+            _, found = whereabouts(store, configured, person, open_side)
+            _show(configured, found)
+            with store.begin() as conn:
+                request = erasures.file_request(conn, account=account, person=person)
+            _tell_how(account, request)
+
+
+def _read_hashes(account: str, path: Path) -> list[dict[str, Any]]:
+    try:
+        saved = json.loads(path.read_text("utf-8"))
+        hashes = [
+            {
+                "address_hash": str(row["address_hash"]),
+                "key_id": str(row["key_id"]),
+                "erased_at": datetime.fromisoformat(row["erased_at"]),
+            }
+            for row in saved["hashes"]
+        ]
+        of = saved["account"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} holds no hashes ({type(error).__name__}); name a file that "
+            "`bothways erase ACCOUNT --save FILE` wrote."
+        ) from None
+    if of != account:
+        raise ConfigurationError(f"{path} has the hashes of another account, {of}.")
+    return hashes
+
+
+def _tell_how(account: str, request: str) -> None:
     days = erasures.EXPIRES_AFTER.days
     conf = {"request": request, "confirm": request}
     typer.echo(f"Request {request} is filed for {days} days; nobody has been erased yet.")

@@ -356,9 +356,9 @@ def _not_erased(conn: Connection, run: Run, row: Row[Any]) -> tuple[RunStatus, s
 
 def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     """Erase the person from the store; return what the audit says, without a name."""
-    request = _request(run, conn)
-    receipt = erase.erase_person(conn, _person(conn, run))
-    erasures.carried_out(conn, request=request, run_id=run.run_id)
+    person = _person(conn, run)
+    erasures.carried_out(conn, request=_request(run, conn), run_id=run.run_id)
+    receipt = erase.erase_person(conn, person)
     texts = ("hashes", "jobs", "runs", "run_lists")
     rows = sum(number for name, number in receipt.items() if name not in texts)
     return (

@@ -20,6 +20,7 @@ from bothways.store.jobs import PLANNED
 from bothways.store.schema import (
     baselines,
     erased,
+    erasures,
     jobs,
     links,
     list_states,
@@ -155,7 +156,7 @@ def erase_person(conn: sa.Connection, person: Person) -> dict[str, int]:
         "runs": _blank_runs(conn, person),
         "run_lists": _blank_texts(conn, person, run_lists.c.message, run_lists.c.run_id.in_(own)),
     }
-    for table, whose in _rows_of(person).items():
+    for table, whose in rows_of(person).items():
         mine = table.delete().where(table.c.account == person.account, whose)
         receipt[table.name] = conn.execute(mine).rowcount
     _blank_texts(conn, person, retries.c.error_message, retries.c.account == person.account)
@@ -232,10 +233,11 @@ def _withdraw_jobs(conn: sa.Connection, person: Person) -> None:
     )
     planned = (jobs.c.run_id.in_(waiting), jobs.c.result == PLANNED)
     values = {"result": "ignored", "reason": "erased", "processed_at": sa.func.clock_timestamp()}
-    conn.execute(jobs.update().where(*planned, _jobs_of(person)).values(values))
+    conn.execute(jobs.update().where(*planned, jobs_of(person)).values(values))
 
 
-def _jobs_of(person: Person) -> sa.ColumnElement[bool]:
+def jobs_of(person: Person) -> sa.ColumnElement[bool]:
+    """Return which jobs of their account are about the person, or name them."""
     ids = [*person.crm, *person.marketing, *person.spellings]
     texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
     return sa.or_(
@@ -249,7 +251,7 @@ def _jobs_of(person: Person) -> sa.ColumnElement[bool]:
 def _blank_jobs(conn: sa.Connection, person: Person) -> int:
     blank: dict[str, Any] = dict.fromkeys(_PERSONAL, sa.null())
     blank["reason"] = sa.case((person.named(jobs.c.reason), _BLANK), else_=jobs.c.reason)
-    mine = jobs.update().where(jobs.c.account == person.account, _jobs_of(person))
+    mine = jobs.update().where(jobs.c.account == person.account, jobs_of(person))
     return conn.execute(mine.values(blank)).rowcount
 
 
@@ -276,8 +278,11 @@ def _blank(column: sa.Column[Any], person: Person) -> sa.ColumnElement[Any]:
     return sa.func.regexp_replace(sa.cast(column, sa.Text), person.pattern, _BLANK, "gi")
 
 
-def _rows_of(person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
-    """Return which rows are the person's, in an order in which each can still be found."""
+def rows_of(person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return which rows of their account are the person's, in an order in which each can be found.
+
+    A table with people has its place here, or among the texts that `erase_person` blanks.
+    """
     crm, marketing, keys = person.crm, person.marketing, person.keys
     ids = [*crm, *marketing, *person.spellings]
     memberships = sa.select(members.c.side, members.c.membership_id).where(
@@ -297,6 +302,7 @@ def _rows_of(person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         ),
         retries: sa.or_(retries.c.email_key.in_(keys), retries.c.source_id.in_(ids)),
         selections: sa.or_(selections.c.email_key.in_(keys), selections.c.record.in_(ids)),
+        erasures: sa.or_(erasures.c.person.in_(ids), sa.func.lower(erasures.c.person).in_(keys)),
         records: sa.or_(records.c.email_key.in_(keys), _sided(records, "id", crm, marketing)),
     }
 

@@ -15,6 +15,8 @@ from bothways.engine.staging import Staging
 from bothways.store import (
     baselines,
     erase,
+    erasures,
+    export,
     links,
     list_states,
     records,
@@ -104,6 +106,8 @@ def _fill(conn: sa.Connection) -> int:
         | {"after": '{"name": "Jo"}'},
     )
     store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=rows)
+    for name in ("Ann", "Joann"):
+        erasures.file_request(conn, **MINE, person=f"{name}+x@X.org")
     retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)
     people: dict[str, str | None] = {"ANN+x@x.org": "ann+x@x.org", "ann-crm": None}
     people |= {"joann+x@x.org": "joann+x@x.org"}
@@ -219,3 +223,29 @@ def test_a_staged_file_about_nobody_else_is_empty_and_can_be_read(
     staging.forget([*ann.crm, *ann.marketing], ann.in_files)
     (after,) = staging.pages("crm", "contacts")
     assert (after.num_rows, after.schema) == (0, contacts().schema)
+
+
+# What is about no single person, or says nothing of anybody.
+_IMPERSONAL = {"erased", "list_ids", "mapped_fields", "secrets", "watermarks"}
+
+
+def test_every_table_with_people_is_erased_and_exported(conn: sa.Connection) -> None:
+    """A new table is put among the rows, the texts or, if there is nobody in it, the others."""
+    texts = {"jobs", "runs", "run_lists"}
+    assert set(metadata.tables) == {
+        *(table.name for table in erase.rows_of(_ann(conn))), *texts, *_IMPERSONAL,
+    }  # fmt: skip
+
+
+def test_an_export_has_the_persons_traces_of_every_table_and_nobody_elses(
+    conn: sa.Connection,
+) -> None:
+    _fill(conn)
+    known = export.rows_about(conn, _ann(conn))
+    traces = ("ann-crm", "ann-m", "ann+x@", SECOND_ADDRESS)
+    for name, text in _texts(conn).items():
+        if any(trace in _without_joann(text).lower() for trace in traces):
+            assert known["runs" if name == "run_lists" else name], name
+    told = json.dumps(known, default=str).lower()
+    assert "jo-crm" not in told
+    assert "joann" not in told

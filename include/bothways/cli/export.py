@@ -1,0 +1,83 @@
+"""`bothways export`: everything that is known of one person, for somebody who asks for it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bothways.cli.erase import open_side
+from bothways.cli.private_file import write_private
+from bothways.config.load import load_account
+from bothways.errors import ConfigurationError
+from bothways.orchestration.connections import join_airflow, open_store
+from bothways.terms import SIDES
+
+
+def export(account: str, person: str, out: Path | None) -> None:
+    """Print what is known of a person as JSON, or write it to a file that only its owner reads.
+
+    Both vendors are asked too. Nothing is kept, and nothing is logged of the person.
+
+    Args:
+        account: The account's name.
+        person: The address, or the id of a record.
+        out: The file; None prints.
+
+    Raises:
+        ConfigurationError: There is no such account, nobody knows the address of the record, or the
+            file is there already.
+        ConnectorError: A vendor refused or failed.
+        StoreError: The store is out of reach.
+    """
+    known = json.dumps(_known(account, person.strip()), indent=2, ensure_ascii=False, default=str)
+    if out is None:
+        typer.echo(known)
+        return
+    write_private(out, known)
+    typer.echo(f"Written to {out}.", err=True)
+
+
+def _known(account: str, person: str) -> dict[str, Any]:
+    import pandas as pd
+
+    from bothways.connectors import registry
+    from bothways.engine.whereabouts import address, whereabouts
+    from bothways.store import erase
+    from bothways.store.export import rows_about
+
+    configured = load_account(account)
+    join_airflow()
+    with open_store() as store:
+        with store.begin() as conn:
+            email_key = address(conn, account, person or None)
+        if email_key is None:
+            raise ConfigurationError(
+                "No record of that id with an address is known; give the address instead."
+            )
+        who, found = whereabouts(store, configured, email_key, open_side)
+        with store.begin() as conn:
+            rows = rows_about(conn, who)
+            keys = pd.Series(sorted(who.keys), dtype="string")
+            erased = bool(erase.erased_keys(conn, account=account, email_keys=keys).any())
+    return {
+        "account": account,
+        "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "addresses": sorted(who.spellings),
+        "erased_before": erased,
+        "systems": {
+            registry.title(configured.side(side).connector): _records(found[found["side"] == side])
+            for side in SIDES
+        },
+        "store": rows,
+    }
+
+
+def _records(found: Any) -> list[dict[str, Any]]:
+    """Return the records of one system, with the fields that the account's mappings name."""
+    rows = found.astype(object).where(found.notna(), None)[["entity", "id", "email", "fields"]]
+    told: list[dict[str, Any]] = rows.to_dict("records")
+    return [{**row, "fields": json.loads(row["fields"] or "{}")} for row in told]
