@@ -49,9 +49,10 @@ VENDOR = Vendor(
         f" {CLIENT_SECRET} and this address + /.default as scope.",
         "API: /api/data/v9.2/ with contacts, leads, accounts, lists, listmembers, campaigns and"
         " what is made through EntityDefinitions.",
+        "Two users: the application user, and Robin Marlow, in whose name it may act.",
         "Not emulated: $apply, aggregates of FetchXML, hierarchical and fiscal query functions,"
-        " saved queries, file columns, global option sets, changes of options, impersonation,"
-        " sign-in by certificate.",
+        " saved queries, file columns, global option sets, changes of options, custom activity"
+        " tables, security roles, webhooks, sign-in by certificate.",
     ),
     settle=_settle,
     register=register,

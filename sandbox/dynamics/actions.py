@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.dynamics import records
@@ -145,38 +146,57 @@ def qualify_lead(work: Work, lead_id: str) -> Reply:
     lead = records.stored(work, table, lead_id)
     if lead["statecode"] != 0:
         raise VendorError(400, "0x80040519", "The lead is already closed.")
-    made: list[tuple[Table, str]] = []
-    if flags[0]:
-        made.append(_made(work, "account", {"name": lead["companyname"] or lead["fullname"]}))
-    if flags[1]:
-        made.append(_made(work, "contact", _contact_of(lead, made)))
-    if flags[2]:
-        content = {"name": lead["subject"] or lead["fullname"]}
-        content["originatingleadid@odata.bind"] = f"/leads({lead_id})"
-        made.append(_made(work, "opportunity", content))
+    made: dict[str, str] = {}
+    for asked, name, content_of in zip(flags, _QUALIFIED, _CONTENTS, strict=True):
+        if asked:
+            content = content_of(lead, made)
+            content["originatingleadid@odata.bind"] = f"/leads({lead_id})"
+            made[name] = create(work, work.table(name), content)
+            point(work, table, lead_id, _QUALIFIED[name], (name, made[name]))
     update(work, table, lead_id, {"statecode": 1, "statuscode": status})
     return json_reply(
         {
             "@odata.context": f"{work.call.root}/$metadata#Collection(mscrm.crmbaseentity)",
             "value": [
-                {"@odata.type": f"#Microsoft.Dynamics.CRM.{one.name}", one.primary_id: row_id}
-                for one, row_id in made
+                {"@odata.type": f"#{type_name(name)}", work.table(name).primary_id: row_id}
+                for name, row_id in made.items()
             ],
         }
     )
 
 
-def _made(work: Work, name: str, content: dict[str, Any]) -> tuple[Table, str]:
-    table = work.table(name)
-    return table, create(work, table, content)
+# What a lead is qualified to, and its lookup that leads there.
+_QUALIFIED = {
+    "account": "parentaccountid",
+    "contact": "parentcontactid",
+    "opportunity": "qualifyingopportunityid",
+}
 
 
-def _contact_of(lead: dict[str, Any], made: list[tuple[Table, str]]) -> dict[str, Any]:
+def _account_of(lead: Mapping[str, Any], _made: Mapping[str, str]) -> dict[str, Any]:
+    return {"name": lead["companyname"] or lead["fullname"]}
+
+
+def _contact_of(lead: Mapping[str, Any], made: Mapping[str, str]) -> dict[str, Any]:
     same = ("firstname", "lastname", "emailaddress1", "telephone1", "jobtitle", "description")
     content = {name: lead[name] for name in same if lead[name] is not None}
     consent = ("donotemail", "donotbulkemail", "donotphone", "donotfax", "donotsendmm")
     content.update({name: bool(lead[name]) for name in consent})
-    content["originatingleadid@odata.bind"] = f"/leads({lead['leadid']})"
-    for table, row_id in made:
-        content["parentcustomerid_account@odata.bind"] = f"/{table.entity_set}({row_id})"
+    if "account" in made:
+        content["parentcustomerid_account@odata.bind"] = f"/accounts({made['account']})"
     return content
+
+
+def _opportunity_of(lead: Mapping[str, Any], made: Mapping[str, str]) -> dict[str, Any]:
+    """Return an opportunity: its customer is the account, or the contact where there is none."""
+    content: dict[str, Any] = {"name": lead["subject"] or lead["fullname"]}
+    for name in ("contact", "account"):
+        if name in made:
+            address = f"/{name}s({made[name]})"
+            content[f"parent{name}id@odata.bind"] = address
+            content.pop("customerid_contact@odata.bind", None)
+            content[f"customerid_{name}@odata.bind"] = address
+    return content
+
+
+_CONTENTS = (_account_of, _contact_of, _opportunity_of)

@@ -35,6 +35,9 @@ _BY_NAME: Mapping[str, Cascade] = {
     "Campaign_CampaignActivities": _OF_ACTIVITIES,
     "Campaign_CampaignResponses": _OF_ACTIVITIES,
     "account_parent_account": _HIERARCHICAL,
+    # A party goes with its activity, and stays, without a name, where the person is deleted.
+    "campaignactivity_activity_parties": _PARENTAL,
+    "campaignresponse_activity_parties": _PARENTAL,
     "contact_customer_accounts": _PARENTAL,
     "contact_customer_contacts": _HIERARCHICAL,
     "lead_customer_accounts": _PARENTAL,

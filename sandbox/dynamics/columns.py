@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sandbox.dynamics.model import Column, Table, options, stable_id
+from sandbox.dynamics.schema_names import schema_name
 
 READ_ONLY: dict[str, Any] = {"creatable": False, "updatable": False}
 
@@ -131,6 +133,8 @@ def table(
     primary_id = more.pop("primary_id", f"{name}id")
     identity = Column(primary_id, "Uniqueidentifier", required="SystemRequired", updatable=False)
     label = more.pop("label", name.capitalize())
+    if more.get("activity"):
+        columns = tuple(_of_activity(name, column) for column in columns)
     return Table(
         name=name,
         entity_set=entity_set,
@@ -146,9 +150,15 @@ def table(
     )
 
 
+def _of_activity(name: str, column: Column) -> Column:
+    """Return a lookup of an activity: the names of its navigation properties carry the table's."""
+    named = (one if one.endswith(f"_{name}") else f"{one}_{name}" for one in column.navigations)
+    return replace(column, navigations=tuple(named))
+
+
 def _named(table_name: str, column: Column) -> Column:
     values = dict(column.__dict__)
-    values["schema"] = column.schema or column.name.replace("_", " ").title().replace(" ", "_")
+    values["schema"] = column.schema or schema_name(column.name)
     values["label"] = column.label or column.name.replace("_", " ").capitalize()
     values["metadata_id"] = stable_id(table_name, column.name)
     return Column(**values)

@@ -127,6 +127,8 @@ def function(name: str, place: Place, values: Sequence[Any], caller: Caller) -> 
         return function(_NEGATIVE[name], place, values, caller).negated()
     if name in _BY_VALUES:
         return _BY_VALUES[name](place, values)
+    if name == "Contains":  # text assumed
+        raise query_error("Contains is for columns with full-text indexing; use contains instead.")
     if name in {"EqualUserId", "EqualBusinessId"}:
         own = caller.user_id if name == "EqualUserId" else caller.business_unit_id
         return Condition(f"{place.sql} = ?", (own,))
@@ -145,7 +147,6 @@ _BY_VALUES: dict[str, Callable[[Place, Sequence[Any]], Condition]] = {
     "In": one_of,
     "Between": between,
     "ContainValues": of_values,
-    "Contains": lambda place, values: like(place, f"%{values[0]}%"),
     "On": lambda place, values: in_span(place, _on(values[0])),
     "OnOrAfter": lambda place, values: in_span(place, (_on(values[0])[0], None)),
     "OnOrBefore": lambda place, values: in_span(place, (None, _on(values[0])[1])),

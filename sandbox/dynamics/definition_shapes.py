@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.dynamics.errors import payload_error
+from sandbox.dynamics.errors import VendorError, payload_error
 from sandbox.dynamics.work import Work
 
 _OBJECTS = {
@@ -22,21 +22,32 @@ _TEXTS = {
     *("ReferencedEntity", "ReferencingEntity", "ReferencingEntityNavigationPropertyName"),
     *("Entity1LogicalName", "Entity2LogicalName", "IntersectEntityName"),
     *("Entity1NavigationPropertyName", "Entity2NavigationPropertyName"),
-    *("EntityLogicalName", "EntityKeyLogicalName"),
+    *("EntityLogicalName", "EntityKeyLogicalName", "AutoNumberFormat"),
 }
-_NUMBERS = {"MinValue", "MaxValue", "LanguageCode"}
-_FLAGS = {"IsPrimaryName", "ChangeTrackingEnabled"}
+_NUMBERS = {"MinValue", "MaxValue", "LanguageCode", "Precision"}
+_FLAGS = {"IsPrimaryName", "ChangeTrackingEnabled", "IsActivity"}
 
 
 def definition(work: Work) -> dict[str, Any]:
     """Return the body of a request that writes a definition.
 
     Raises:
-        VendorError: Something in it is of another shape than its name demands.
+        VendorError: Something in it is of another shape than its name demands, or it is to become
+            part of a solution that there is not.
     """
     body = work.call.json()
+    _check_solution(work)
     _check(body)
     return body
+
+
+def _check_solution(work: Work) -> None:
+    name = work.call.header("mscrm.solutionuniquename")
+    if name is None:
+        return
+    found = work.connection.execute("SELECT 1 FROM solution WHERE uniquename = ?", (name,))
+    if found.fetchone() is None:  # status, code and text assumed
+        raise VendorError(404, "0x80040217", f"solution With uniquename = {name} Does Not Exist")
 
 
 def _check(body: Mapping[str, Any]) -> None:

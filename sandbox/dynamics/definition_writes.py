@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.dynamics import cascades, storage
+from sandbox.dynamics.autonumbers import check_format
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
@@ -93,6 +94,8 @@ def create_tables(work: Work) -> Reply:
 def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     schema = _schema_name(body)
     name = schema.lower()
+    if body.get("IsActivity"):
+        raise VendorError(501, "0x0", "This sandbox does not emulate custom activity tables.")
     if name in work.catalogue.tables:
         raise _already("entity", name)
     for needed in ("DisplayName", "DisplayCollectionName"):
@@ -175,6 +178,10 @@ def _column(body: Mapping[str, Any], *, custom: bool) -> Column:
         required=str(managed_value(body, "RequiredLevel", "None")),
         minimum=body.get("MinValue"),
         maximum=body.get("MaxValue"),
+        precision=_precision(body),
+        auto_number=check_format(str(body.get("AutoNumberFormat") or ""))
+        if kind == "String"
+        else "",
         default=bool(body.get("DefaultValue", False)) if kind == "Boolean" else None,
         custom=custom,
         metadata_id=new_guid(),
@@ -218,6 +225,13 @@ def _options(kind: str, body: Mapping[str, Any]) -> tuple[Option, ...]:
         raise invalid_argument("The Values of the options must differ.")
     labels = (label_of(one, "Label") for one in given)
     return tuple(Option(*pair) for pair in zip(values, labels, strict=True))
+
+
+def _precision(body: Mapping[str, Any]) -> int:
+    precision = body.get("Precision", 2)
+    if not isinstance(precision, int) or not 0 <= precision <= 10:
+        raise invalid_argument(f"The Precision '{precision}' is outside the valid range.")
+    return precision
 
 
 def _two_labels(body: Mapping[str, Any]) -> tuple[str, str]:
@@ -353,7 +367,8 @@ def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
     target = _named_table(work, body.get("ReferencedEntity"))
     owner = _named_table(work, body.get("ReferencingEntity"))
     # The navigation property has the case of the schema name (fact sheet, "Create / update").
-    navigation = str(body.get("ReferencingEntityNavigationPropertyName") or schema)
+    default = f"{schema}_{owner.schema}" if owner.activity else schema
+    navigation = str(body.get("ReferencingEntityNavigationPropertyName") or default)
     column = Column(
         name=schema.lower(),
         type="Lookup",

@@ -147,7 +147,7 @@ def _text(column: Column) -> Json:
         "DatabaseLength": (column.max_length or 0) * 2,
         "Format": form,
         "FormatName": {"Value": form},
-        "AutoNumberFormat": "",
+        "AutoNumberFormat": column.auto_number,
     }
 
 
@@ -174,9 +174,13 @@ _DERIVED: dict[str, Callable[[Column], Json]] = {
     "DateTime": _moment,
     "Integer": _range,
     "BigInt": lambda _: {"MinValue": -(2**63), "MaxValue": 2**63 - 1},
-    "Decimal": lambda column: {**_range(column), "Precision": 2},
-    "Double": lambda column: {**_range(column), "Precision": 2},
-    "Money": lambda column: {**_range(column), "Precision": 2, "IsBaseCurrency": False},
+    "Decimal": lambda column: {**_range(column), "Precision": column.precision},
+    "Double": lambda column: {**_range(column), "Precision": column.precision},
+    "Money": lambda column: {
+        **_range(column),
+        "Precision": column.precision,
+        "IsBaseCurrency": False,
+    },
     "Picklist": _choice,
     "MultiSelectPicklist": _choice,
     "State": _choice,

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.dynamics.conditions import Condition
+from sandbox.dynamics.conditions import Condition, Place
 from sandbox.dynamics.errors import query_error, unknown_property
 from sandbox.dynamics.filters import Source, compile_filter, compile_order
 from sandbox.dynamics.model import Navigation, Table
 from sandbox.dynamics.options import Expand, Options
-from sandbox.dynamics.paging import order_sql
+from sandbox.dynamics.paging import MAXIMUM_PAGE, cookie_after, order_sql, page_size
 from sandbox.dynamics.rows import Projection
 from sandbox.dynamics.work import Work
 
@@ -25,14 +25,15 @@ class Expansion:
         work: The request's surroundings.
         source: The table of the page.
         expand: What is asked for.
-        nested: Whether it stands inside another `$expand`.
+        paged: Whether its rows come in pages: where the query nests one `$expand` in another.
     """
 
-    def __init__(self, work: Work, source: Source, expand: Expand, *, nested: bool = False) -> None:
+    def __init__(self, work: Work, source: Source, expand: Expand, *, paged: bool) -> None:
         self._work = work
+        self._paged = paged
         self._table = source.table
         self._expand = expand
-        self._navigation = _navigation(work, source.table, expand, nested=nested)
+        self._navigation = _navigation(work, source.table, expand)
         self._target = work.table(self._navigation.target)
         self._place: int | None = None
 
@@ -62,9 +63,21 @@ class Expansion:
             return
         collected = self._collected(wanted)
         for row, item in zip(rows, items, strict=True):
-            item[name] = collected.get(row[place], [])
+            shown = collected.get(row[place], [])
+            item[name] = shown
             root = self._work.address(self._table, row[place])
-            item[f"{name}@odata.nextLink"] = f"{root}/{name}{_query(self._expand.options)}"
+            link = f"{root}/{name}{_query(self._expand.options)}"
+            item[f"{name}@odata.nextLink"] = link + (self._rest(shown, link) if self._paged else "")
+
+    def _rest(self, found: Sequence[dict[str, Any]], link: str) -> str:
+        """Return the option that leads past the rows of a page; the vendor always gives it."""
+        if not found:
+            return ""
+        key = self._target.primary_id
+        place = Place(key, self._target.by_name[key])
+        cookie = cookie_after(1, [(place, False)], [found[0][key]], [found[-1][key]])
+        token = quote(cookie.token(encodings=1), safe="=/")
+        return f"{'&' if '?' in link else '?'}$skiptoken={token}"
 
     def _single(self, ids: Sequence[str]) -> dict[str, Any]:
         if self._expand.reference:
@@ -89,8 +102,15 @@ class Expansion:
                 condition = Condition(f"{condition.sql} AND {only}", condition.values)
             for key, item in self._read(source, owner, condition, join):
                 found.setdefault(key, []).append(item)
+        most = self._most()
+        return {key: items[:most] for key, items in found.items()}
+
+    def _most(self) -> int:
+        """Return how many rows of a collection are shown."""
+        if self._paged:
+            return page_size(self._work.call)[0]
         top = self._expand.options.top
-        return found if top is None else {key: items[:top] for key, items in found.items()}
+        return MAXIMUM_PAGE if top is None else min(top, MAXIMUM_PAGE)
 
     def _read(
         self, source: Source, owner: str, condition: Condition, join: str
@@ -103,7 +123,7 @@ class Expansion:
             sql, values = f"{sql} AND {more.sql}", [*values, *more.values]
         order = compile_order(source, options.order) if options.order else []
         projection = Projection(source, options.select, work.call)
-        inner = [Expansion(work, source, item, nested=True) for item in options.expand]
+        inner = [Expansion(work, source, item, paged=True) for item in options.expand]
         key = projection.also(owner)
         for expansion in inner:
             expansion.prepare(projection, source.alias)
@@ -118,18 +138,44 @@ class Expansion:
         return ((row[key], item) for row, item in zip(rows, items, strict=True))
 
 
-def _navigation(work: Work, table: Table, expand: Expand, *, nested: bool) -> Navigation:
+def expansions(work: Work, source: Source, options: Options) -> list[Expansion]:
+    """Return the expansions of a query.
+
+    Raises:
+        VendorError: It combines what cannot be combined.
+    """
+    _check_combination(work, source.table, options.expand)
+    paged = any(one.options.expand for one in options.expand)
+    return [Expansion(work, source, one, paged=paged) for one in options.expand]
+
+
+def _navigation(work: Work, table: Table, expand: Expand) -> Navigation:
     navigation = work.catalogue.navigation(table, expand.navigation)
     if navigation is None:
         raise unknown_property(expand.navigation, table.name)
     if expand.reference and not navigation.single:
         raise query_error("Expand with $ref is only supported on lookup type navigation property.")
-    if nested and navigation.through is not None:
-        raise query_error("Nested expand is not supported on many-to-many relationships.")
-    options = expand.options
-    if options.expand and (options.order or options.top is not None):
-        raise query_error("$orderby and $top are not supported together with nested $expand.")
     return navigation
+
+
+def _check_combination(work: Work, table: Table, expands: Sequence[Expand], depth: int = 0) -> None:
+    """Check what PAD join-tables says: which relationships go together, and which options."""
+    found = [(one, _navigation(work, table, one)) for one in expands]
+    many = [navigation for _, navigation in found if navigation.through is not None]
+    nested = depth > 0 or any(one.options.expand for one, _ in found)
+    if many and (nested or len(many) < len(found)):  # text assumed
+        raise query_error(
+            "Expand of a many-to-many relationship cannot be combined with other relationships or"
+            " nested."
+        )
+    for one, navigation in found:
+        ordered = one.options.order is not None or one.options.top is not None
+        if ordered and (navigation.single or nested):
+            raise query_error(
+                "Only $select and $filter clause can be provided while doing $expand on many-to-one"
+                " relationship or nested one-to-many relationship."
+            )
+        _check_combination(work, work.table(navigation.target), one.options.expand, depth + 1)
 
 
 def _owner(navigation: Navigation, source: Source) -> tuple[str, str, str]:
@@ -160,6 +206,7 @@ def _query(options: Options) -> str:
         "$select": ",".join(options.select or ()),
         "$filter": options.filter,
         "$orderby": options.order,
+        "$expand": options.expand_text,
     }
-    parts = [f"{name}={quote(value, safe=',')}" for name, value in asked.items() if value]
+    parts = [f"{name}={quote(value, safe=',()$;=')}" for name, value in asked.items() if value]
     return "?" + "&".join(parts) if parts else ""

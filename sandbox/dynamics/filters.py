@@ -29,7 +29,7 @@ from sandbox.dynamics.expressions import (
     TextFunction,
     parse_filter,
 )
-from sandbox.dynamics.model import Navigation, Table
+from sandbox.dynamics.model import Column, Navigation, Table
 
 _MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 
@@ -157,6 +157,7 @@ class _Compiler:
         place = self._place(left)
         if not isinstance(right, Literal):
             other = self._place(right)
+            _check_comparable(place.column, other.column)
             symbol = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}[op]
             return Condition(f"{place.sql} {symbol} {other.sql}")
         if right.kind == "null":
@@ -205,6 +206,16 @@ class _Compiler:
         sql = f"EXISTS (SELECT 1 FROM {inner.sql} WHERE {_linked(source, inner, navigation)}"
         found = Condition(f"{sql} AND {condition.sql})", condition.values)
         return found.negated() if call.every else found
+
+
+def _check_comparable(one: Column, other: Column) -> None:
+    """Refuse to compare columns of different types (PAD filter-rows); any two lookups are alike."""
+    kinds = {"Lookup" if column.is_lookup else column.type for column in (one, other)}
+    if len(kinds) > 1:  # text assumed
+        raise query_error(
+            f"The columns '{one.name}' of the type '{one.type}' and '{other.name}' of the type"
+            f" '{other.type}' cannot be compared."
+        )
 
 
 def _values(arguments: Mapping[str, Any]) -> list[Any]:

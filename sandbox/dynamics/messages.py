@@ -58,8 +58,12 @@ class Call:
         """Return the body.
 
         Raises:
-            VendorError: It is no JSON object.
+            VendorError: It is no JSON object, or is said to be something else.
         """
+        kind = self.headers.get("content-type", JSON_TYPE).partition(";")[0].strip().lower()
+        if self.body and kind != "application/json":  # status, code and text assumed
+            text = f"The request entity's media type '{kind}' is not supported for this resource."
+            raise VendorError(415, "0x0", text)
         try:
             body = json.loads(self.body or b"{}", parse_constant=_no_constant)
         except ValueError:  # also bytes that are no UTF-8

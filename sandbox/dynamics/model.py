@@ -67,6 +67,8 @@ class Column:
         required: None, Recommended, ApplicationRequired or SystemRequired.
         creatable: Whether a create may set it; a value sent all the same is ignored (assumed).
         updatable: The same for an update.
+        precision: For Money, Decimal and Double, the digits behind the point.
+        auto_number: The format in which rows are numbered; "" where they are not.
         default: The value that a create gives it.
     """
 
@@ -88,6 +90,8 @@ class Column:
     updatable: bool = True
     minimum: float | None = None
     maximum: float | None = None
+    precision: int = 2
+    auto_number: str = ""
     default: Any = None
     custom: bool = False
     description: str = ""

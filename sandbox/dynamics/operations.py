@@ -22,7 +22,9 @@ from sandbox.dynamics.writing import create, id_in_body, update
 
 
 def post(work: Work, table: Table) -> Reply:
-    """Answer POST of an entity set: create."""
+    """Answer POST of an entity set: create; parties are made with their activity."""
+    if table.name == "activityparty":
+        raise wrong_verb("POST")
     body = work.call.json()
     row_id = create(work, table, body)
     return _written(work, table, row_id, work.address(table, row_id), created=True)
@@ -37,7 +39,7 @@ def patch(work: Work, table: Table, key: str) -> Reply:
     if address.row_id is None:
         if match is not None:
             raise records.missing(table, address)
-        if table.name == "listmember":
+        if table.name in {"listmember", "activityparty"}:
             raise wrong_verb("PATCH")
         row_id = create(work, table, body, row_id=address.given_id, key=address.key)
         return _written(work, table, row_id, shown, created=True)
@@ -75,6 +77,8 @@ def remove(work: Work, table: Table, key: str) -> Reply:
     if address.row_id is None:
         raise records.missing(table, address)
     _check_version(work, table, address.row_id, work.call.header("if-match"))
+    if table.name == "activityparty":
+        raise wrong_verb("DELETE")
     if table.name == "listmember":
         delete_listmember(work, address.row_id)
     else:

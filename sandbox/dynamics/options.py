@@ -37,6 +37,7 @@ class Options:
     top: int | None = None
     count: bool = False
     expand: tuple[Expand, ...] = ()
+    expand_text: str | None = None
     skip_token: str | None = None
     delta_token: str | None = None
     fetch_xml: str | None = None
@@ -77,6 +78,7 @@ def _options(pairs: Mapping[str, str]) -> Options:
         top=_top(pairs.get("$top")),
         count=count == "true",
         expand=_expands(pairs["$expand"]) if pairs.get("$expand") else (),
+        expand_text=pairs.get("$expand"),
         skip_token=pairs.get("$skiptoken"),
         delta_token=pairs.get("$deltatoken"),
         fetch_xml=pairs.get("fetchXml"),

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.dynamics import changes, records, storage
 from sandbox.dynamics.conditions import Condition, Place
 from sandbox.dynamics.errors import no_segment, query_error, wrong_verb
-from sandbox.dynamics.expand import Expansion
+from sandbox.dynamics.expand import Expansion, expansions
 from sandbox.dynamics.filters import Source, compile_filter, compile_order
 from sandbox.dynamics.messages import Reply, applied, json_reply
 from sandbox.dynamics.model import Navigation, Table
@@ -51,10 +51,10 @@ class Selection:
 def select(work: Work, source: Source, options: Options) -> Selection:
     """Prepare `$select` and `$expand`."""
     projection = Projection(source, options.select, work.call)
-    expansions = [Expansion(work, source, expand) for expand in options.expand]
-    for expansion in expansions:
+    expanded = expansions(work, source, options)
+    for expansion in expanded:
         expansion.prepare(projection, source.alias)
-    return Selection(source, projection, expansions)
+    return Selection(source, projection, expanded)
 
 
 def context_address(work: Work, table: Table, options: Options, suffix: str = "") -> str:
@@ -233,8 +233,8 @@ def _row(work: Work, table: Table, row_id: str, options: Options, *, status: int
 
 def by_key(work: Work, table: Table, key: str) -> Reply:
     """Answer `GET set(key)`."""
-    if table.name == "listmember":
-        raise wrong_verb("GET")  # listmember has RetrieveMultiple only; the status is assumed
+    if table.name in {"listmember", "activityparty"}:
+        raise wrong_verb("GET")  # they have RetrieveMultiple only; the status is assumed
     row_id = records.existing(work, table, key)
     known = work.call.header("if-none-match")
     unchanged = known == records.etag(records.stored(work, table, row_id))

@@ -17,8 +17,10 @@ from sandbox.dynamics.tables_system import (
     BUSINESSUNIT,
     CURRENCY,
     ORGANIZATION,
+    PUBLISHER,
     SDKMESSAGE,
     SDKMESSAGEFILTER,
+    SOLUTION,
     SYSTEMUSER,
 )
 from sandbox.dynamics.values import moment_text
@@ -42,6 +44,7 @@ _LISTS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("Everyone in London", 2, {"type": 1, "query": _LONDON}),
     ("Old locked list", 2, {"lockstatus": 1}),
 )
+_SOLUTIONS = (("Default", "Default Solution"), ("Active", "Active Solution"))
 _RATINGS = {"Hot": 1, "Warm": 2, "Cold": 3}
 _GENDERS = {"Male": 1, "Female": 2}
 _LEAD_STATES = {"open": (0, 1), "qualified": (1, 3), "disqualified": (2, 6)}
@@ -96,11 +99,22 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
         "statuscode": 1,
         **times,
     }
+    publisher = {
+        "publisherid": stable_id("publisher", "default"),
+        "friendlyname": "Default Publisher for contoso",
+        "uniquename": "DefaultPublishercontoso",
+        "customizationprefix": "new",
+        "customizationoptionvalueprefix": 10_000,
+        **times,
+    }
+    solutions = [_solution(name, title, publisher, times) for name, title in _SOLUTIONS]
     for table, rows in (
         (BUSINESSUNIT, [unit]),
         (SYSTEMUSER, users),
         (ORGANIZATION, [organization]),
         (CURRENCY, [currency]),
+        (PUBLISHER, [publisher]),
+        (SOLUTION, solutions),
     ):
         _insert(connection, table, rows)
     _insert(
@@ -113,6 +127,20 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
             allow_bulk(connection, table)
     for one in _LISTS:
         _insert(connection, LIST, [_list_row(now, *one)])
+
+
+def _solution(
+    name: str, title: str, publisher: dict[str, Any], times: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "solutionid": stable_id("solution", name),
+        "uniquename": name,
+        "friendlyname": title,
+        "version": "1.0.0.0",
+        "ismanaged": 0,
+        "publisherid": publisher["publisherid"],
+        **times,
+    }
 
 
 def _user(user_id: str, first: str, last: str) -> dict[str, Any]:

@@ -152,6 +152,16 @@ def next_versions(connection: sqlite3.Connection, count: int = 1) -> int:
     return int(row[0]) - count + 1
 
 
+def next_in_sequence(connection: sqlite3.Connection, name: str, first: int) -> int:
+    """Return the next number of a sequence that begins with `first`."""
+    row = connection.execute(
+        "INSERT INTO _state VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+        (f"sequence {name}", first),
+    ).fetchone()
+    return int(row[0])
+
+
 def current_version(connection: sqlite3.Connection) -> int:
     """Return the last row version that was given out."""
     row = connection.execute("SELECT value FROM _state WHERE name = 'version'").fetchone()

@@ -23,6 +23,7 @@ from sandbox.dynamics.columns import (
 from sandbox.dynamics.model import Column, ManyToMany
 
 MEMBERS = ("account", "contact", "lead")
+ACTIVITIES = ("campaignactivity", "campaignresponse")
 
 LIST = table(
     "list",
@@ -185,7 +186,6 @@ CAMPAIGNRESPONSE = table(
         text("companyname", 100),
         *email("emailaddress"),
         text("promotioncodename", 250),
-        # The parties (customer, partner) are not emulated; the two lookups below are.
         lookup(
             "regardingobjectid",
             "campaign",
@@ -202,6 +202,36 @@ CAMPAIGNRESPONSE = table(
     primary_id="activityid",
     label="Campaign Response",
     activity=True,
+)
+
+# Of every activity table: who takes part in a row, and as what.
+ACTIVITYPARTY = table(
+    "activityparty",
+    "activityparties",
+    "partyidname",
+    135,
+    (
+        text("partyidname", 400, **READ_ONLY),
+        lookup(
+            "activityid",
+            *ACTIVITIES,
+            navigations=tuple(f"activityid_{one}_activityparty" for one in ACTIVITIES),
+        ),
+        lookup("partyid", *MEMBERS, "systemuser"),
+        choice(
+            "participationtypemask",
+            "1 Sender, 2 To Recipient, 3 CC Recipient, 4 BCC Recipient, 5 Required attendee,"
+            " 6 Optional attendee, 7 Organizer, 8 Regarding, 9 Owner, 10 Resource, 11 Customer,"
+            " 12 Chat Participant, 13 Related",
+        ),
+        text("addressused", 320),
+        Column("versionnumber", "BigInt", **READ_ONLY),
+    ),
+    label="Activity Party",
+    plural="Activity Parties",
+    schema="ActivityParty",
+    ownership="None",
+    bulk=False,
 )
 
 _NAMED = (text("msdynmkt_name", 100), *states("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1"))
@@ -278,6 +308,9 @@ COLLECTIONS = {
     ("account", "originatingleadid", "lead"): "account_originating_lead",
     ("account", "parentaccountid", "account"): "account_parent_account",
     ("account", "primarycontactid", "contact"): "account_primary_contact",
+    **{("activityparty", "activityid", one): f"{one}_activity_parties" for one in ACTIVITIES},
+    **{("activityparty", "partyid", one): f"{one}_activity_parties" for one in MEMBERS},
+    ("activityparty", "partyid", "systemuser"): "system_user_activity_parties",
     ("campaignactivity", "regardingobjectid", "campaign"): "Campaign_CampaignActivities",
     ("campaignresponse", "regardingobjectid", "campaign"): "Campaign_CampaignResponses",
     ("contact", "masterid", "contact"): "contact_master_contact",

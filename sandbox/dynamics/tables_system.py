@@ -17,6 +17,7 @@ from sandbox.dynamics.columns import (
 )
 from sandbox.dynamics.model import Column, Key, stable_id
 from sandbox.dynamics.tables_marketing import (
+    ACTIVITYPARTY,
     CAMPAIGN,
     CAMPAIGNACTIVITY,
     CAMPAIGNRESPONSE,
@@ -135,6 +136,38 @@ OPPORTUNITY = table(
     plural="Opportunities",
 )
 INCIDENT = table("incident", "incidents", "title", 112, (text("title", 200), *owned()))
+# What a prefix allows is not held to its publisher here.
+PUBLISHER = table(
+    "publisher",
+    "publishers",
+    "friendlyname",
+    7101,
+    (
+        text("friendlyname", 256, required="SystemRequired"),
+        text("uniquename", 256, required="SystemRequired", updatable=False),
+        text("customizationprefix", 8),
+        number("customizationoptionvalueprefix", 10_000, 99_999),
+        text("description", 2000),
+        *audit(),
+    ),
+    ownership="OrganizationOwned",
+)
+SOLUTION = table(
+    "solution",
+    "solutions",
+    "friendlyname",
+    7100,
+    (
+        text("friendlyname", 256, required="SystemRequired"),
+        text("uniquename", 65, required="SystemRequired", updatable=False),
+        text("version", 256, required="SystemRequired"),
+        flag("ismanaged", **READ_ONLY),
+        lookup("publisherid", "publisher", required="SystemRequired"),
+        text("description", 2000),
+        *audit(),
+    ),
+    ownership="OrganizationOwned",
+)
 SDKMESSAGE = table(
     "sdkmessage",
     "sdkmessages",
@@ -170,6 +203,7 @@ BUILT_IN = (
     CAMPAIGN,
     CAMPAIGNACTIVITY,
     CAMPAIGNRESPONSE,
+    ACTIVITYPARTY,
     CONSENT,
     PURPOSE,
     TOPIC,
@@ -180,6 +214,8 @@ BUILT_IN = (
     BUSINESSUNIT,
     ORGANIZATION,
     CURRENCY,
+    PUBLISHER,
+    SOLUTION,
     SDKMESSAGE,
     SDKMESSAGEFILTER,
 )

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 
 from sandbox.dynamics.errors import VendorError, query_error, wrong_literal
@@ -207,7 +208,13 @@ def _check_decimal(table: Table, column: Column, value: Any) -> float:
             f"A validation error occurred.  The value of '{column.name}' on record of type"
             f" '{table.name}' is outside the valid range.",
         )
-    return float(value)
+    return _rounded(column, float(value)) if column.type == "Money" else float(value)
+
+
+def _rounded(column: Column, value: float) -> float:
+    """Return an amount with the digits that its column has; half a digit goes up (assumed)."""
+    smallest = Decimal(1).scaleb(-column.precision)
+    return float(Decimal(str(value)).quantize(smallest, ROUND_HALF_UP))
 
 
 def _check_boolean(table: Table, _: Column, value: Any) -> int:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.dynamics import records, storage
+from sandbox.dynamics import autonumbers, records, storage
 from sandbox.dynamics.errors import (
     VendorError,
     duplicate_key,
@@ -45,6 +45,7 @@ def create(
     for navigation, parent in change.parents:
         made = create(work, work.table(navigation.target), parent)
         _link_to(table, values, navigation, made)
+    autonumbers.fill(work, table, values, values)
     new_id = row_id or values.get(table.primary_id) or new_guid()
     row = {**_defaults(work, table), **values, table.primary_id: new_id}
     _complete(work, table, row)
@@ -154,8 +155,8 @@ def update(work: Work, table: Table, row_id: str, body: Mapping[str, Any]) -> No
     Raises:
         VendorError: There is no such row, or the change is not accepted.
     """
-    if table.name == "listmember":
-        raise wrong_verb("PATCH")  # listmember has no Update message; the status is assumed
+    if table.name in {"listmember", "activityparty"}:
+        raise wrong_verb("PATCH")  # they have no Update message; the status is assumed
     before = records.stored(work, table, row_id)
     values = read_change(work, table, body, creating=False).values
     if not values:

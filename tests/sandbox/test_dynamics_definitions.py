@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -457,3 +458,55 @@ def test_days_in_the_users_time_zone_are_moments(api: DynamicsApi, table: str, c
     shown = api.get(f"{row}?$select={column}", **annotated).json()
     assert shown[column] == "2026-01-31T09:00:00Z"
     assert shown[f"{column}@OData.Community.Display.V1.FormattedValue"] == "1/31/2026"
+
+
+def test_a_definition_becomes_part_of_a_solution_that_there_is(api: DynamicsApi) -> None:
+    path = f"{CONTACT}/Attributes"
+    body = {
+        "@odata.type": f"{SPACE}.StringAttributeMetadata",
+        "SchemaName": "bw_Shoe",
+        "DisplayName": label("Shoe"),
+    }
+    for name in ("Default", "nothing"):
+        answer = api.send("POST", path, {**body, "SchemaName": f"bw_{name}"}, **_part_of(name))
+        assert answer.ok is (name == "Default")
+    assert error_of(answer) == (404, "0x80040217")
+    publisher = api.create("publishers", friendlyname="Own", uniquename="own")
+    bind = {"publisherid@odata.bind": f"/publishers({publisher})"}
+    api.create("solutions", friendlyname="Own", uniquename="own", version="1.0.0.0", **bind)
+    assert api.send("POST", path, body, **_part_of("own")).status_code == 204
+
+
+def _part_of(solution: str) -> dict[str, str]:
+    return {"MSCRM.SolutionUniqueName": solution}
+
+
+def test_columns_number_their_rows(api: DynamicsApi) -> None:
+    form = "C-{SEQNUM:6}-{RANDSTRING:3}-{DATETIMEUTC:yyyyMMdd}"
+    add_column(api, "contact", "bw_Number", AutoNumberFormat=form)
+    cast = f"{CONTACT}/Attributes(LogicalName='bw_number')/{SPACE}.StringAttributeMetadata"
+    assert api.get(cast).json()["AutoNumberFormat"] == form
+    for _ in range(2):
+        api.create("contacts", lastname="A")
+    api.create("contacts", lastname="B", bw_number="own")
+    numbers = [row["bw_number"] for row in api.rows("contacts?$select=bw_number")]
+    numbered = sorted(number for number in numbers if number != "own")
+    assert [number[:8] for number in numbered] == ["C-001000", "C-001001"]
+    assert all(re.fullmatch(r"C-\d{6}-[A-Z0-9]{3}-\d{8}", number) for number in numbered)
+    body = {
+        "@odata.type": f"{SPACE}.StringAttributeMetadata",
+        "SchemaName": "bw_Wrong",
+        "DisplayName": label("Wrong"),
+        "AutoNumberFormat": "{COUNTER:4}",
+    }
+    assert error_of(api.send("POST", f"{CONTACT}/Attributes", body)) == (400, "0x80040203")
+
+
+def test_standard_schema_names_have_the_vendors_case(api: DynamicsApi) -> None:
+    names = {row["SchemaName"] for row in api.rows(f"{CONTACT}/Attributes?$select=SchemaName")}
+    assert {
+        *("ContactId", "EMailAddress1", "DoNotBulkEMail", "DoNotSendMM", "Address1_City"),
+        *("ParentCustomerId", "CreatedOn", "StateCode", "WebSiteUrl", "msdyn_gdproptout"),
+    } <= names
+    path = "EntityDefinitions(LogicalName='list')/Attributes?$select=SchemaName"
+    assert {"ListName", "CreatedFromCode"} <= {row["SchemaName"] for row in api.rows(path)}

@@ -165,6 +165,24 @@ def test_top_is_one_page_and_maxpagesize_outranks_it(api: DynamicsApi) -> None:
         ("$search=x", "not supported"),
         ("$expand=contact_customer_contacts/$ref", "Expand with $ref is only supported"),
         ("$skiptoken=%3Ccookie%20/%3E", "Paging Cookie"),
+        ("$expand=parentcustomerid_account($top=1)", "Only $select and $filter clause"),
+        ("$expand=parentcustomerid_account($orderby=name)", "Only $select and $filter clause"),
+        (
+            "$expand=contact_customer_contacts($top=1),parentcustomerid_account($expand=createdby)",
+            "Only $select and $filter clause",
+        ),
+        (
+            "$expand=listcontact_association($select=listname),parentcustomerid_account",
+            "many-to-many",
+        ),
+        ("$expand=listcontact_association($expand=createdby)", "many-to-many"),
+        ("$expand=parentcustomerid_account($expand=listaccount_association)", "many-to-many"),
+        ("$filter=firstname eq gendercode", "cannot be compared"),
+        ("$filter=firstname eq description", "cannot be compared"),
+        (
+            "$filter=Microsoft.Dynamics.CRM.Contains(PropertyName='lastname',PropertyValue='a')",
+            "full-text",
+        ),
     ],
 )
 def test_bad_queries_are_refused(api: DynamicsApi, query: str, part: str) -> None:
@@ -432,3 +450,43 @@ def test_a_select_statement_finds_what_a_filter_finds(api: DynamicsApi) -> None:
 )
 def test_statements_beyond_the_subset_are_refused(api: DynamicsApi, statement: str) -> None:
     assert error_of(api.get(f"contacts?sql={quote(statement)}"))[0] == 400
+
+
+def test_columns_of_one_type_are_compared(api: DynamicsApi) -> None:
+    contact = api.create("contacts", firstname="Ann", lastname="ANN")
+    (row,) = api.rows("contacts?$select=fullname&$filter=firstname eq lastname")
+    assert row["contactid"] == contact
+    everybody = api.rows("contacts?$select=fullname&$filter=_createdby_value eq _modifiedby_value")
+    assert contact in {row["contactid"] for row in everybody}
+
+
+def test_a_nested_expansion_pages_its_rows(api: DynamicsApi) -> None:
+    account = api.create("accounts", name="Fabrikam")
+    bind = {"parentcustomerid_account@odata.bind": f"/accounts({account})"}
+    made = sorted(api.create("contacts", lastname=name, **bind) for name in "ABC")
+    nested = "$select=lastname;$expand=createdby($select=fullname)"
+    path = f"accounts?$filter=accountid eq {account}&$expand=contact_customer_accounts({nested})"
+    two = {"Prefer": "odata.maxpagesize=2"}
+    (row,) = api.get(path, **two).json()["value"]
+    assert [one["contactid"] for one in row["contact_customer_accounts"]] == made[:2]
+    (rest,) = api.rows(row["contact_customer_accounts@odata.nextLink"], **two)
+    assert (rest["contactid"], "fullname" in rest["createdby"]) == (made[2], True)
+    plain = path.replace(";$expand=createdby($select=fullname)", "")
+    (row,) = api.get(plain, **two).json()["value"]
+    assert len(row["contact_customer_accounts"]) == 3, "only nested expansions are paged"
+    assert "skiptoken" not in row["contact_customer_accounts@odata.nextLink"]
+
+
+def test_an_expansion_shows_5000_rows_at_most(api: DynamicsApi) -> None:
+    account = api.create("accounts", name="Fabrikam")
+    target = {
+        "@odata.type": "Microsoft.Dynamics.CRM.contact",
+        "parentcustomerid_account@odata.bind": f"/accounts({account})",
+    }
+    body = {"Targets": [target] * 5_001}
+    path = "contacts/Microsoft.Dynamics.CRM.CreateMultiple"
+    assert api.send("POST", path, body).status_code == 200
+    for inner in ("$select=contactid", "$select=contactid;$expand=createdby($select=fullname)"):
+        row = api.get(f"accounts({account})?$expand=contact_customer_accounts({inner})").json()
+        assert len(row["contact_customer_accounts"]) == 5_000
+    assert len(api.rows(row["contact_customer_accounts@odata.nextLink"])) == 1

@@ -316,3 +316,43 @@ def test_a_status_that_is_null_on_creation_is_the_default(api: DynamicsApi) -> N
     contact = api.create("contacts", lastname="Xu", statecode=None, statuscode=None)
     row = api.get(f"contacts({contact})").json()
     assert (row["statecode"], row["statuscode"]) == (0, 1)
+
+
+def test_a_qualified_lead_tells_what_became_of_it(api: DynamicsApi) -> None:
+    lead = api.create("leads", subject="Trade fair", lastname="Xu", companyname="Fabrikam")
+    body = {"CreateAccount": True, "CreateContact": True, "CreateOpportunity": True, "Status": 3}
+    answer = api.send("POST", f"leads({lead})/Microsoft.Dynamics.CRM.QualifyLead", body)
+    made = {key: one[key] for one in answer.json()["value"] for key in one if key.endswith("id")}
+    row = api.get(f"leads({lead})").json()
+    assert (row["statecode"], row["statuscode"]) == (1, 3)
+    assert row["_parentaccountid_value"] == made["accountid"]
+    assert row["_parentcontactid_value"] == made["contactid"]
+    assert row["_qualifyingopportunityid_value"] == made["opportunityid"]
+    contact = api.get(f"contacts({made['contactid']})").json()
+    assert contact["_parentcustomerid_value"] == made["accountid"]
+    opportunity = api.get(f"opportunities({made['opportunityid']})").json()
+    assert opportunity["_customerid_value"] == opportunity["_parentaccountid_value"]
+    assert opportunity["_parentcontactid_value"] == made["contactid"]
+    assert opportunity["name"] == "Trade fair"
+    for entity_set, key in (("accounts", "accountid"), ("opportunities", "opportunityid")):
+        assert api.get(f"{entity_set}({made[key]})").json()["_originatingleadid_value"] == lead
+
+
+@pytest.mark.parametrize(("given", "kept"), [(12.345, 12.35), (12.344, 12.34), (7, 7.0)])
+def test_money_is_rounded_to_its_precision(api: DynamicsApi, given: float, kept: float) -> None:
+    account = f"accounts({api.create('accounts', revenue=given)})"
+    assert api.get(account).json()["revenue"] == kept
+    add_column(api, "account", "bw_Fee", "Money", Precision=0)
+    api.send("PATCH", account, {"bw_fee": given})
+    assert api.get(account).json()["bw_fee"] == round(kept)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_is_json_and_says_so(api: DynamicsApi, kind: str) -> None:
+    headers = {"Content-Type": kind}
+    answer = api.session.post(f"{api.root}/contacts", data=b"{}", headers=headers, timeout=60)
+    assert answer.status_code == 415
+    assert api.rows("contacts?$select=contactid") == []
+    headers["Content-Type"] = "application/json; charset=utf-8"
+    answer = api.session.post(f"{api.root}/contacts", data=b"{}", headers=headers, timeout=60)
+    assert answer.status_code == 204
