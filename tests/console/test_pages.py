@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from bothways.config.load import all_problems
 from bothways.console import queries
+from bothways.store import erasures
 from bothways.store.db import Store
 from bothways.store.schema import runs
 from demo.waiting import at_most
@@ -840,3 +841,24 @@ def test_pages_have_landmarks_labels_and_a_way_past_the_navigation(
         for field in page.select("input:not([type=hidden]), select, textarea"):
             assert page.find("label", attrs={"for": field["id"]}), field
         assert not page.find_all(style=True), "the policy forbids inline styles"
+
+
+def test_the_tab_of_an_erasure_says_when_open_requests_expire(
+    client: Client, filled_store: tuple[str, Filled]
+) -> None:
+    store = Store(filled_store[0])
+    with store.begin() as conn:
+        request = erasures.file_request(conn, account="north", person="zoe@mail.example")
+        filed = erasures.erasures.update().values(requested_at=datetime(2026, 6, 1, 12, tzinfo=UTC))
+        conn.execute(filed)
+    try:
+        text = main_text(soup(client().get(f"{PREFIX}/dags/north__erase")))
+        others = main_text(soup(client().get(f"{PREFIX}/dags/north__suppressions")))
+    finally:
+        with store.begin() as conn:
+            conn.execute(erasures.erasures.delete())
+        store.dispose()
+    assert "1 request to be forgotten waits to be carried out. It expires on 2026-07-01" in text
+    assert "zoe" not in text
+    assert request not in text
+    assert "to be forgotten" not in others

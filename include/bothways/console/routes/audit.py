@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,13 +12,13 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from bothways.console import queries
 from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
-from bothways.console.dags import known_sync
+from bothways.console.dags import ERASE, known_sync
 from bothways.console.downloads import csv_pieces
 from bothways.console.service import page, store
 from bothways.console.views import PAGE_SIZE, AuditView, BadView
 from bothways.console.words import numbers
 from bothways.labels import COUNTS, PEOPLE, people
-from bothways.store import runs
+from bothways.store import erasures, runs
 from bothways.store.runs import RunFilter
 from bothways.store.schema import runs as runs_table
 from bothways.terms import RunStatus
@@ -87,6 +88,7 @@ def _audit(
         )
         undone = queries.undone(conn, run_ids=[run.run_id for run in found])
         choices = _choices(conn, dag_ids)
+        expiries = _expiries(conn, dag_id)
     known_accounts = {account for account, _ in choices}
     known_syncs = {sync_type for _, sync_type in choices}
     pages = max(1, -(-total // PAGE_SIZE))
@@ -111,7 +113,17 @@ def _audit(
             | {f"sync type “{name}”" for name in set(view.sync_types) - known_syncs}
         ),
         dag_id=dag_id,
+        expiries=expiries,
     )
+
+
+def _expiries(conn: sa.Connection, dag_id: str | None) -> list[datetime]:
+    """Return when the open requests of an erasure's DAG expire, the first one first."""
+    account, _, sync_type = (dag_id or "").rpartition("__")
+    if sync_type != ERASE:
+        return []
+    rows = erasures.pending(conn, account=account)
+    return [row.requested_at + erasures.EXPIRES_AFTER for row in rows]
 
 
 def _choices(conn: sa.Connection, dag_ids: frozenset[str]) -> Sequence[tuple[str, str]]:
