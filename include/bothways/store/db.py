@@ -143,13 +143,35 @@ def _store_error(error: Exception) -> StoreError:
     if state in ("42P01", "42703"):  # undefined table, undefined column
         return StoreError("The store's tables are missing or old; run `bothways migrate`.")
     if state is None or state[:2] in ("08", "53", "57"):
-        return StoreError(
-            "The store cannot be reached or is shutting down; "
-            "check that PostgreSQL runs and that its address is right, and try again."
-        )
+        return StoreError(_unavailable(state, str(cause)))
     constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
     detail = f"{type(cause).__name__}, {state}" + (f", {constraint}" if constraint else "")
     return StoreError(
         f"The store refused a statement ({detail}) and kept nothing of it; "
         "try again, and report it if it happens twice."
+    )
+
+
+# While a connection is opened, PostgreSQL's words are all there is: libpq hands on no code. In
+# another language they are not known, and the store counts as out of reach.
+_FULL = ("too many clients", "too many connections", "remaining connection slots")
+_REFUSED = ("authentication failed", "does not exist", "permission denied", "no pg_hba.conf entry")
+
+
+def _unavailable(state: str | None, words: str) -> str:
+    if state == "53300" or (state is None and any(part in words for part in _FULL)):
+        return (
+            "The store has no connection left; raise PostgreSQL's `max_connections` (or the limit "
+            "of the role or database), or run fewer tasks at a time, and try again."
+        )
+    if state == "53100":
+        return "The disk of the store's PostgreSQL is full; make room, and try again."
+    if state is None and any(part in words for part in _REFUSED):
+        return (
+            "The store refuses the login; check user, password and database of the connection "
+            "`bothways_store`, and try again."
+        )
+    return (
+        "The store cannot be reached or is shutting down; "
+        "check that PostgreSQL runs and that its address is right, and try again."
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
@@ -80,6 +81,36 @@ def test_a_store_that_is_down_is_said_without_its_password() -> None:
         store.check()
     assert "hidden" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+def as_role(url: str, role: str, password: str = "hidden") -> str:
+    return url.replace("postgres@", f"{role}:{password}@")
+
+
+def test_a_store_without_a_connection_left_is_not_said_to_be_down(postgres_url: str) -> None:
+    owner = sa.create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    database = postgres_url.rpartition("/")[2]
+    role = f"narrow_{database}"
+    with owner.begin() as conn:
+        conn.execute(sa.text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
+    first, second = (Store(as_role(postgres_url, role)) for _ in range(2))
+    with first.begin(), pytest.raises(StoreError, match="no connection left; raise") as raised:
+        second.check()
+    assert "hidden" not in str(raised.value)
+    stranger = Store(as_role(postgres_url, f"stranger_{database}"))
+    with pytest.raises(StoreError, match="refuses the login; check user") as raised:
+        stranger.check()
+    assert "stranger" not in str(raised.value)
+    for store in (first, second, stranger):
+        store.dispose()
+    with owner.begin() as conn:
+        conn.execute(sa.text(f"DROP ROLE {role}"))
+    owner.dispose()
+
+
+def test_a_full_disk_is_said(store: Store) -> None:
+    with pytest.raises(StoreError, match="disk of the store's PostgreSQL is full"), store.begin():
+        raise psycopg.errors.DiskFull
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "no url"])
