@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.dynamics import records
 from sandbox.dynamics.errors import (
     VendorError,
     invalid_argument,
@@ -62,6 +63,9 @@ def _update(work: Work, table: Table, targets: Iterator[Target]) -> None:
     changed: set[str] = set()
     for body, address in targets:
         row_id = row_to_update(work, table, body, address)
+        if not records.exists(work, table, row_id):  # the text is documented, the rest assumed
+            text = f"{table.label} With Ids = {row_id} Do Not Exist"
+            raise VendorError(404, "0x80040217", text)
         if row_id not in changed:
             update(work, table, row_id, body)
         changed.add(row_id)

@@ -174,6 +174,16 @@ def test_create_and_update_multiple(api: DynamicsApi) -> None:
     assert _names(api) == ["A2", "B2"]
 
 
+def test_an_update_of_nobody_in_bulk_names_the_ids(api: DynamicsApi) -> None:
+    nobody = "00000000-0000-4000-8000-000000000001"
+    contact = api.create("contacts", lastname="A")
+    targets = _targets({"contactid": contact, "lastname": "B"}, {"contactid": nobody})
+    answer = api.send("POST", f"{BULK}UpdateMultiple", targets)
+    assert error_of(answer) == (404, "0x80040217")
+    assert f"Contact With Ids = {nobody} Do Not Exist" in answer.text
+    assert _names(api) == ["A"]
+
+
 def test_bulk_messages_are_all_or_nothing(sandbox: SandboxServer, api: DynamicsApi) -> None:
     answer = api.send("POST", f"{BULK}CreateMultiple", _targets({"lastname": "A"}, LONG))
     assert error_of(answer) == (400, "0x80044331")

@@ -294,6 +294,20 @@ def test_suppressions_are_kept_once_and_a_persons_own_are_read_too(
     assert own["suppressed_at"] is not None
 
 
+def test_a_suppression_outlives_its_person_and_the_company_that_took_them_along(
+    connector: DynamicsConnector, person: Dataverse
+) -> None:
+    company = add(person, "accounts", name="Fabrikam")
+    bind = {"parentcustomerid_account@odata.bind": f"/accounts({company})"}
+    ann = add(person, "contacts", lastname="ann", **bind)
+    values = {"email": "a@example.com", "reason": "bounced", "entity": "contact", "member_id": ann}
+    connector.write_suppressions(operations("add_suppression", [{"key": "bw-1", "values": values}]))
+    person.send("DELETE", f"accounts({company})", retry="never")
+    assert list(rows(connector.find_contacts("contact", {}, ids=[ann]))) == []
+    (left,) = rows(connector.read_suppressions(since=None))
+    assert (left["email"], left["member_id"]) == ("a@example.com", None)
+
+
 def test_people_are_erased_for_ever(
     connector: DynamicsConnector, person: Dataverse, sandbox: SandboxServer
 ) -> None:
