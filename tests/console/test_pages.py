@@ -19,10 +19,11 @@ from bothways.config.load import all_problems
 from bothways.console import queries
 from bothways.store import erasures
 from bothways.store.db import Store
-from bothways.store.schema import runs
+from bothways.store.schema import jobs, runs
+from bothways.terms import RunStatus
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
-from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled
+from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled, ended, job
 from tests.console.reading import main_text, rows_of, soup, table
 from tests.support.configuration import SHIPPED
 
@@ -862,3 +863,27 @@ def test_the_tab_of_an_erasure_says_when_open_requests_expire(
     assert "zoe" not in text
     assert request not in text
     assert "to be forgotten" not in others
+
+
+@pytest.mark.parametrize("status", [RunStatus.DRY_RUN, RunStatus.COMPLETED])
+def test_an_erasure_is_neither_applied_nor_undone_from_its_page(
+    status: RunStatus, client: Client, filled_store: tuple[str, Filled]
+) -> None:
+    store = Store(filled_store[0])
+    with store.begin() as conn:
+        about = {"sync": "erase", "dry_run": status is RunStatus.DRY_RUN}
+        rows = [job(kind="erase", result="deleted", before='{"firstname": "Zoe"}')]
+        guard = {"passed": True, "breaches": [], "message": "", "planned": []}
+        run_id = ended(conn, "erasure", status, rows=rows, guard=guard, **about)
+    try:
+        page = soup(client().get(f"{PREFIX}/runs/north__erase/{run_id}"))
+    finally:
+        with store.begin() as conn:
+            for of in (jobs, runs):
+                conn.execute(of.delete().where(of.c.run_id == run_id))
+        store.dispose()
+    assert not page.find("button", string="Apply")
+    assert not page.find("a", string=re.compile("Undo"))
+    told = main_text(page)
+    assert ("trigger the DAG with the request" in told) is (status is RunStatus.DRY_RUN)
+    assert "Zoe" in told

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bothways.console.dags import ERASE
 from bothways.store.counts import WRITTEN
 from bothways.store.schema import jobs
 from bothways.terms import RunStatus
@@ -34,7 +35,12 @@ KEPT: Final = {
 
 
 def can_undo(run: sa.Row[Any]) -> bool:
-    """Say whether a run has ended and was let through by the guard, or by a person."""
+    """Say whether a run has ended and was let through by the guard, or by a person.
+
+    An erasure is for good.
+    """
+    if run.sync_type == ERASE:
+        return False
     guard = run.guard or {}
     let_through = guard.get("passed") or guard.get("approved")
     return run.status in _ENDED and not run.dry_run and bool(let_through) and has_writes(run)

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from bothways.console import queries, undo
 from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import GetUserDep, MayTrigger, OwnForm, SignedIn
+from bothways.console.dags import ERASE
 from bothways.console.routes.run import RunId, account_of, found
 from bothways.console.selecting import filed, typed
 from bothways.console.service import store, url
@@ -97,10 +98,12 @@ async def applied(request: Request, run: sa.Row[Any], user: str) -> dict[str, An
     """Return what a dry run is started with to be real; an older run may still name addresses.
 
     Raises:
-        HTTPException: 409: it is no dry run, has not ended, or planned nothing.
+        HTTPException: 409: it is no dry run, has not ended, planned nothing, or is an erasure's.
     """
     if run.status != RunStatus.DRY_RUN:
         raise HTTPException(409, "Only a dry run that has ended can be applied.")
+    if run.sync_type == ERASE:
+        raise HTTPException(409, "To erase, trigger the DAG with the request and its confirmation.")
     if not undo.has_writes(run):
         raise HTTPException(409, "This dry run planned no changes; there is nothing to apply.")
     chosen = run.params.get("records") or []
