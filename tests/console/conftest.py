@@ -7,15 +7,19 @@ API, its metadata tables (SQLite) and the store (PostgreSQL). Nobody starts a se
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from bothways.config.paths import INCLUDE_VARIABLE
 from bothways.store.db import Store
+from demo.environment import free_port
+from demo.waiting import wait_for
 from tests.console.filled import DAGS, Filled, fill
 from tests.support.configuration import SHIPPED
 from tests.support.postgres import TestPostgres
@@ -184,6 +188,23 @@ def client(
     yield make
     for found in opened:
         found.close()
+
+
+@pytest.fixture
+def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAPI) -> Iterator[str]:
+    """The address of the API application with the console in it."""
+    port = free_port()
+    config = uvicorn.Config(
+        airflow_app[0], host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for("the console's server to start", lambda: server.started, seconds=60, every=0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(20)
 
 
 def include_folder() -> Path:

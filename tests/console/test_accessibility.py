@@ -5,17 +5,13 @@ Airflow's API application is served as it is, without the scheduler: nothing run
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bothways.console.auth import tokens
-from demo.environment import free_port
-from demo.waiting import wait_for
 from tests.console.browser import (
     BROAD,
     NARROW,
@@ -38,23 +34,6 @@ def browser() -> Iterator[Browser]:
         found = chromium(playwright)
         yield found
         found.close()
-
-
-@pytest.fixture
-def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAPI) -> Iterator[str]:
-    """The address of the API application with the console in it."""
-    port = free_port()
-    config = uvicorn.Config(
-        airflow_app[0], host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_for("the console's server to start", lambda: server.started, seconds=60, every=0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    server.force_exit = True
-    thread.join(20)
 
 
 @pytest.fixture

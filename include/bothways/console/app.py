@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bothways.console import zones
+from bothways.console.downloads import Places
 from bothways.console.routes import accounts, actions, api, audit, overview, person, run
 from bothways.console.service import STATIC, airflow_url, page
 from bothways.console.slash import PREFIX
@@ -36,6 +37,7 @@ _STATUS_WORDS: Final = {
     405: "Not possible",
     409: "Too late",
     422: "This cannot be shown",
+    429: "One at a time",
     500: "This should not happen",
     502: "Airflow could not do it",
     503: "The store does not answer",
@@ -69,6 +71,7 @@ def create_app(
     app.state.store_url = store_url or _airflow_store_url
     app.state.airflow = airflow or _airflow_app
     app.state.prefix = PREFIX
+    app.state.downloads = Places()
     for part in (overview, audit, run, person, accounts, actions, api):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

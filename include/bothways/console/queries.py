@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from bothways.labels import PEOPLE
+from bothways.store.db import Store
 from bothways.store.jobs import JobFilter
+from bothways.store.runs import RunFilter, find_run_ids
 from bothways.store.schema import jobs, runs
 from bothways.terms import RunStatus
 
@@ -97,19 +99,39 @@ def jobs_page(
     return list(conn.execute(query.order_by(jobs.c.seq)).all())
 
 
-def freeze(conn: sa.Connection) -> None:
-    """Let a transaction see nothing of what others write from now on, as a download should."""
-    conn.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-
-
 def every_job(
-    conn: sa.Connection, *, run_id: int, only: JobFilter, batch: int = 5_000
+    store: Store, *, run_id: int, only: JobFilter, batch: int = 2_000
 ) -> Iterator[sa.Row[Any]]:
-    """Yield all the jobs that a filter finds, a batch in memory at a time."""
+    """Yield all the jobs that a filter finds, a batch in memory at a time.
+
+    Each batch is a transaction of its own, so that a reader who is slow holds no connection.
+    """
     after: int | None = None
-    while page := jobs_page(conn, run_id=run_id, only=only, limit=batch, after=after):
+    while True:
+        with store.begin() as conn:
+            page = jobs_page(conn, run_id=run_id, only=only, limit=batch, after=after)
+        if not page:
+            return
         yield from page
         after = page[-1].seq
+
+
+def every_run(
+    store: Store, *, only: RunFilter, order: str, descending: bool, batch: int = 2_000
+) -> Iterator[sa.Row[Any]]:
+    """Yield all the runs that a filter finds now, in order, a batch in memory at a time.
+
+    Each batch is a transaction of its own. Which runs they are is settled first, since new ones
+    would move the pages; one that is pruned meanwhile is left out.
+    """
+    with store.begin() as conn:
+        ids = find_run_ids(conn, only=only, order=order, descending=descending)
+    for start in range(0, len(ids), batch):
+        some = ids[start : start + batch]
+        with store.begin() as conn:
+            found = conn.execute(sa.select(runs).where(runs.c.run_id.in_(some))).all()
+        rows = {row.run_id: row for row in found}
+        yield from (rows[run_id] for run_id in some if run_id in rows)
 
 
 def entities(conn: sa.Connection, *, run_id: int) -> list[str]:

@@ -27,7 +27,9 @@ def store(request: Request) -> Store:
     """
     state = request.app.state
     if state.store is None:
-        state.store = Store(state.store_url())
+        # A page that waits for a connection is better told so; a transaction that a fault leaves
+        # open gives its connection back.
+        state.store = Store(state.store_url(), pool_wait_s=10, idle_in_transaction_s=60)
     found: Store = state.store
     return found
 

@@ -9,14 +9,19 @@ Layout below the run's folder::
     <side>/read.json                     when the side was last read, and how far
     plan/<partition>.json                what a partition intends, in numbers
     chunks/<side>/<partition>-<n>.parquet
+
+The files hold personal data: on a disk of this machine they are for their owner only.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -82,9 +87,8 @@ class Staging:
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Stage a small JSON value."""
-        path = self.root.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value, sort_keys=True))
+        with _written(self.root.joinpath(*parts)) as sink:
+            sink.write(json.dumps(value, sort_keys=True).encode())
 
     def json_values(self, folder: str) -> list[Any]:
         """Return the JSON values that stand in a folder."""
@@ -130,8 +134,7 @@ class Staging:
             self.root.rmdir(recursive=True)
 
     def _write_table(self, path: UPath, rows: pa.Table) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as sink:
+        with _written(path) as sink:
             pq.write_table(rows, sink, compression="zstd")
 
     def _read_table(self, path: UPath) -> pa.Table:
@@ -187,6 +190,50 @@ def _names(rows: pa.Table, column: str, ids: Array, pattern: str) -> Array:
     if column in _IDS:
         named = pc.or_kleene(named, pc.is_in(texts, value_set=ids))
     return pc.fill_null(named, fill_value=False)
+
+
+@contextmanager
+def _written(path: UPath) -> Iterator[IO[bytes]]:
+    """Open a file to write; one that cannot be written whole is removed.
+
+    Raises:
+        StagingError: It cannot be written.
+    """
+    try:
+        _make_folder(path.parent)
+        with path.open("wb") as sink:
+            _keep_private(path, 0o600)
+            yield sink
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise StagingError(_why_not_written(error)) from error
+
+
+def _make_folder(folder: UPath) -> None:
+    """Make a folder and those above it that are missing; a folder that is there keeps its mode."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        _keep_private(one, 0o700)
+
+
+def _keep_private(path: UPath, mode: int) -> None:
+    if path.protocol in ("", "file", "local"):
+        Path(path.path).chmod(mode)
+
+
+def _why_not_written(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk of BOTHWAYS_STAGING is full; make room, and clear the task that failed."
+    reason = error.strerror or type(error).__name__
+    return (
+        f"Staged files cannot be written ({reason}); "
+        "check the folder or bucket that BOTHWAYS_STAGING names, and clear the task that failed."
+    )
 
 
 def _files(folder: UPath) -> list[UPath]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -30,16 +31,27 @@ class Store:
     Args:
         url: `postgresql://user:password@host:port/database`.
         give_keys: Gives the keys of erased addresses, the newest first; asked when one is needed.
+        pool_wait_s: How long to wait for a connection while all are in use.
+        idle_in_transaction_s: How long a transaction may do nothing before PostgreSQL ends its
+            session; None leaves it to the server.
 
     Raises:
         ConfigurationError: The URL is not one of PostgreSQL.
     """
 
-    def __init__(self, url: str, give_keys: GiveKeys = no_keys) -> None:
+    def __init__(
+        self,
+        url: str,
+        give_keys: GiveKeys = no_keys,
+        *,
+        pool_wait_s: float = 30,
+        idle_in_transaction_s: int | None = None,
+    ) -> None:
         self.engine = sa.create_engine(
             _psycopg_url(url),
             pool_pre_ping=True,
             execution_options={erasure_keys.OPTION: give_keys},
+            pool_timeout=pool_wait_s,
             hide_parameters=True,  # rows are personal data, and errors reach logs
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
@@ -47,6 +59,9 @@ class Store:
             },
         )
         sa.event.listen(self.engine, "connect", _use_utc)
+        if idle_in_transaction_s is not None:
+            setting = f"SET idle_in_transaction_session_timeout = '{idle_in_transaction_s}s'"
+            sa.event.listen(self.engine, "connect", partial(_set, statement=setting))
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -61,6 +76,10 @@ class Store:
         except (sa.exc.DBAPIError, psycopg.Error) as error:
             # Not chained: what PostgreSQL says quotes the row.
             raise _store_error(error) from None
+        except sa.exc.TimeoutError:
+            raise StoreError(
+                "All connections to the store are in use; try again in a moment."
+            ) from None
 
     def migrate(self) -> None:
         """Bring the tables to the newest revision; a repeat and a rival do no harm.
@@ -110,13 +129,17 @@ def advisory_lock(conn: sa.Connection, *parts: object) -> None:
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
-def _use_utc(connection: DBAPIConnection, _record: object) -> None:
+def _use_utc(connection: DBAPIConnection, record: object) -> None:
     """Make the server return times in UTC, whatever PGTZ, the server or the role are set to.
 
     This takes a statement, since PGTZ overrides the options that a connection is opened with.
     """
+    _set(connection, record, statement="SET TIME ZONE 'UTC'")
+
+
+def _set(connection: DBAPIConnection, _record: object, *, statement: str) -> None:
     cursor = connection.cursor()
-    cursor.execute("SET TIME ZONE 'UTC'")
+    cursor.execute(statement)
     cursor.close()
     connection.commit()
 

@@ -242,12 +242,24 @@ def find_runs(
     Raises:
         ValueError: `order` is none of SORTABLE.
     """
+    query = sa.select(runs).where(*(only or RunFilter()).clauses())
+    query = query.order_by(*_order(order, descending=descending))
+    return conn.execute(query.limit(limit).offset(offset)).all()
+
+
+def find_run_ids(
+    conn: sa.Connection, *, only: RunFilter, order: str, descending: bool
+) -> Sequence[int]:
+    """Return the numbers of all runs that a filter finds, in the order of `find_runs`."""
+    query = sa.select(runs.c.run_id).where(*only.clauses())
+    return conn.scalars(query.order_by(*_order(order, descending=descending))).all()
+
+
+def _order(order: str, *, descending: bool) -> list[sa.ColumnElement[Any]]:
     if order not in SORTABLE:
         raise ValueError(f"Runs are not sorted by `{order}`; choose one of {', '.join(SORTABLE)}.")
     columns = [runs.c[order]] if order == "run_id" else [runs.c[order], runs.c.run_id]
-    query = sa.select(runs).where(*(only or RunFilter()).clauses())
-    query = query.order_by(*(column.desc() if descending else column for column in columns))
-    return conn.execute(query.limit(limit).offset(offset)).all()
+    return [column.desc() if descending else column for column in columns]
 
 
 def count_runs(conn: sa.Connection, *, only: RunFilter | None = None) -> int:

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 
 from bothways.console import queries
 from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
 from bothways.console.dags import ERASE, known_sync
-from bothways.console.downloads import csv_pieces
+from bothways.console.downloads import Download
 from bothways.console.service import page, store
 from bothways.console.views import PAGE_SIZE, AuditView, BadView
 from bothways.console.words import numbers
@@ -30,7 +30,6 @@ _COLUMNS: Final = (
     "dry_run", "message",
 )  # fmt: skip
 _PEOPLE_COLUMNS: Final = tuple(f"people_{name}" for name, _ in PEOPLE)
-_CSV_BATCH: Final = 2_000
 
 
 @router.get("/audit")
@@ -47,26 +46,25 @@ def dag_audit(request: Request, dag_id: str, user: GetUserDep) -> HTMLResponse:
 
 
 @router.get("/audit.csv")
-def download_audit(request: Request, readable: Readable) -> Response:
+def download_audit(request: Request, user: GetUserDep, readable: Readable) -> Response:
     """Give the whole view as CSV, whatever its page."""
-    return _download(request, readable)
+    return _download(request, user, readable)
 
 
 @router.get("/dags/{dag_id}/audit.csv", dependencies=[MayRead])
-def download_dag_audit(request: Request, dag_id: str) -> Response:
+def download_dag_audit(request: Request, dag_id: str, user: GetUserDep) -> Response:
     """Give the view of one DAG as CSV."""
     known_sync(dag_id)
-    return _download(request, frozenset({dag_id}))
+    return _download(request, user, frozenset({dag_id}))
 
 
-def _download(request: Request, dag_ids: frozenset[str]) -> Response:
+def _download(request: Request, user: Any, dag_ids: frozenset[str]) -> Response:
     view = AuditView.read(request.query_params)
     with store(request).begin():
         pass  # a store that is down is said now, and not in the middle of a file
     rows = _rows(request, view.only(dag_ids), view)
-    headers = {"Content-Disposition": 'attachment; filename="sync-audit.csv"'}
     names = (*_COLUMNS, *_PEOPLE_COLUMNS, "total", *(name for name, _ in COUNTS))
-    return StreamingResponse(csv_pieces(names, rows), media_type="text/csv", headers=headers)
+    return Download(request, str(user.get_id()), names, rows, "sync-audit.csv")
 
 
 def _audit(
@@ -134,25 +132,16 @@ def _choices(conn: sa.Connection, dag_ids: frozenset[str]) -> Sequence[tuple[str
 
 
 def _rows(request: Request, only: RunFilter, view: AuditView) -> Iterator[list[Any]]:
-    offset = 0
-    with store(request).begin() as conn:
-        queries.freeze(conn)
-        while found := runs.find_runs(
-            conn,
-            only=only,
-            order=view.order,
-            descending=view.descending,
-            limit=_CSV_BATCH,
-            offset=offset,
-        ):
-            for row in found:
-                counts = numbers(row.counts)
-                about = [row._mapping[name] for name in _COLUMNS]  # noqa: SLF001 - its public name
-                changed = people(row.counts)
-                yield [
-                    *about,
-                    *(changed.get(name, 0) for name, _ in PEOPLE),
-                    sum(counts.values()),
-                    *counts.values(),
-                ]
-            offset += len(found)
+    found = queries.every_run(
+        store(request), only=only, order=view.order, descending=view.descending
+    )
+    for row in found:
+        counts = numbers(row.counts)
+        about = [row._mapping[name] for name in _COLUMNS]  # noqa: SLF001 - its public name
+        changed = people(row.counts)
+        yield [
+            *about,
+            *(changed.get(name, 0) for name, _ in PEOPLE),
+            sum(counts.values()),
+            *counts.values(),
+        ]

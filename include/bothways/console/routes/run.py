@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Form, HTTPException, Path, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
@@ -16,7 +16,7 @@ from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
 from bothways.console.auth import GetUserDep, MayRead, SignedIn, tokens, triggerable
 from bothways.console.dags import known_sync, log_paths, run_path
-from bothways.console.downloads import csv_pieces
+from bothways.console.downloads import Download
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
 from bothways.console.views import PAGE_SIZE, BadView, JobView
@@ -92,15 +92,14 @@ def search(
 
 
 @router.get("/runs/{dag_id}/{run_id}/jobs.csv", dependencies=[MayRead])
-def download_jobs(request: Request, dag_id: str, run_id: RunId) -> Response:
+def download_jobs(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> Response:
     """Give the jobs that the view's filters leave as CSV."""
     view = JobView.read(request.query_params)
     only = view.only(_unsealed(view)[1])
     with store(request).begin() as conn:
         found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
-    headers = {"Content-Disposition": f'attachment; filename="sync-run-{run_id}.csv"'}
-    pieces = csv_pieces(JOB_COLUMNS, _job_rows(request, run_id, only))
-    return StreamingResponse(pieces, media_type="text/csv", headers=headers)
+    rows = _job_rows(request, run_id, only)
+    return Download(request, str(user.get_id()), JOB_COLUMNS, rows, f"sync-run-{run_id}.csv")
 
 
 @router.get("/runs/{dag_id}/{run_id}/undo", dependencies=[MayRead])
@@ -269,8 +268,6 @@ def _ignored(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
     return sorted(reasons.items(), key=lambda item: (-int(item[1]), item[0]))
 
 
-def _job_rows(request: Request, run_id: int, only: JobFilter) -> Any:
-    with store(request).begin() as conn:
-        queries.freeze(conn)
-        for row in queries.every_job(conn, run_id=run_id, only=only):
-            yield [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name
+def _job_rows(request: Request, run_id: int, only: JobFilter) -> Iterator[list[Any]]:
+    for row in queries.every_job(store(request), run_id=run_id, only=only):
+        yield [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name
