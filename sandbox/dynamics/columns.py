@@ -77,6 +77,12 @@ def lookup(name: str, *targets: str, kind: str = "Lookup", **more: Any) -> Colum
     return Column(name, kind, targets=targets, navigations=more.pop("navigations", named), **more)
 
 
+def party_lists(*names: str) -> tuple[Column, ...]:
+    """Return columns for the people who take part in an activity in one way."""
+    targets = ("account", "contact", "lead", "systemuser")
+    return tuple(Column(name, "PartyList", targets=targets) for name in names)
+
+
 def address() -> tuple[Column, ...]:
     """Return the columns of the first address (lengths: the XMOCK lead export)."""
     return (
@@ -145,6 +151,7 @@ def table(
         plural=more.pop("plural", f"{label}s"),
         type_code=type_code,
         columns=tuple(_named(name, column) for column in (identity, *columns)),
+        party_lists=tuple(_named(name, column) for column in more.pop("party_lists", ())),
         metadata_id=more.pop("metadata_id", stable_id(name)),
         **more,
     )

@@ -32,7 +32,7 @@ from sandbox.dynamics.expressions import (
     parse_filter,
 )
 from sandbox.dynamics.messages import Reply, json_reply
-from sandbox.dynamics.model import Table
+from sandbox.dynamics.model import Column, Table
 from sandbox.dynamics.options import Expand, Options, parse_options
 from sandbox.dynamics.paths import Segment, definition_key
 from sandbox.dynamics.values import guid
@@ -180,7 +180,7 @@ def _option_set(
 ) -> Reply:
     """Answer `…/Attributes(key)/cast/OptionSet`."""
     column = _by_key(_attribute_items(table, Options()), rest[0].key or "")["LogicalName"]
-    found = option_set(table, table.by_name[column])
+    found = option_set(table, table.by_name[column]) if table.has(column) else None
     if len(rest) > 3 or rest[2].name != "OptionSet" or found is None:
         raise no_segment(rest[-1].name)
     return _single(work, f"{name}/OptionSet", found, options)
@@ -188,24 +188,24 @@ def _option_set(
 
 def _attribute_items(table: Table, options: Options, cast: str = "") -> list[Json]:
     items = []
-    for number, column in enumerate(table.columns):
+    for number, column in enumerate((*table.columns, *table.party_lists)):
         if cast and attribute_class(column) != cast:
             continue
         item = attribute_json(table, column, number)
         if cast:
             del item["@odata.type"]  # the cast says it already
         for expand in options.expand:
-            item[expand.navigation] = _options_of(table, column.name, expand)
+            item[expand.navigation] = _options_of(table, column, expand)
         items.append(item)
     return items
 
 
-def _options_of(table: Table, column: str, expand: Expand) -> Json | None:
+def _options_of(table: Table, column: Column, expand: Expand) -> Json | None:
     if expand.navigation not in OPTION_SETS:
         raise query_error(f"Could not find a property named '{expand.navigation}'.")
     if expand.navigation == "GlobalOptionSet":
         return None
-    found = option_set(table, table.by_name[column])
+    found = option_set(table, column)
     return None if found is None else _selected(found, expand.options)
 
 

@@ -35,7 +35,10 @@ BASE_ATTRIBUTE = frozenset(
 
 def attribute_class(column: Column) -> str:
     """Return the derived type of a column's definition."""
-    kinds = {"Customer": "Lookup", "Owner": "Lookup", "Uniqueidentifier": "UniqueIdentifier"}
+    kinds = {
+        **dict.fromkeys(("Customer", "Owner", "PartyList"), "Lookup"),
+        "Uniqueidentifier": "UniqueIdentifier",
+    }
     return f"{kinds.get(column.type, column.type)}AttributeMetadata"
 
 
@@ -134,7 +137,7 @@ def attribute_json(table: Table, column: Column, number: int = 0) -> Json:
 
 
 def _derived(column: Column) -> Json:
-    if column.is_lookup:
+    if column.is_lookup or column.type == "PartyList":
         return {"Targets": list(column.targets), "Format": "None"}
     make = _DERIVED.get(column.type)
     return make(column) if make else {}

@@ -99,7 +99,7 @@ def _collections(work: Work, table: Table) -> dict[str, list[Json]]:
     catalogue = work.catalogue
     columns = [
         {**attribute_json(table, column, number), OPTION_SETS[0]: option_set(table, column)}
-        for number, column in enumerate(table.columns)
+        for number, column in enumerate((*table.columns, *table.party_lists))
     ]
     ends = {"OneToManyRelationships": "referenced", "ManyToOneRelationships": "referencing"}
     lookups = {

@@ -162,7 +162,7 @@ class Table:
     """One table: its names, switches, columns and alternate keys.
 
     `address_key` is what its primary key is called in addresses, where that is another name than
-    its id column's.
+    its id column's. `party_lists` are columns of definitions only: rows have their parties instead.
     """
 
     name: str
@@ -176,6 +176,7 @@ class Table:
     columns: tuple[Column, ...]
     keys: tuple[Key, ...] = ()
     address_key: str = ""
+    party_lists: tuple[Column, ...] = ()
     ownership: str = "UserOwned"
     change_tracking: bool = False
     activity: bool = False
@@ -220,6 +221,7 @@ class Table:
                 **stored,
                 "columns": tuple(Column.parse(column) for column in stored["columns"]),
                 "keys": tuple(Key.parse(key) for key in stored["keys"]),
+                "party_lists": tuple(Column.parse(column) for column in stored["party_lists"]),
             }
         )
 

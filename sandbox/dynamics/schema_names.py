@@ -13,7 +13,7 @@ _NAMES = """
     DoNotSendOnOptOut DomainName EMailAddress1 EMailAddress2 EMailAddress3 EmailAddress EntityId
     EntityIdTypeCode EntityType EstimatedValue ExcludeIfContactedInXDays
     ExpireChangeTrackingInDays ExpireSubscriptionsInDays ExpectedResponse ExpectedRevenue
-    ExternalUserIdentifier Fax FirstName FollowEmail FriendlyName FullName GenderCode
+    ExternalUserIdentifier Customer Fax FirstName FollowEmail From FriendlyName FullName GenderCode
     IgnoreInactiveListMembers ImportSequenceNumber IncidentId IndustryCode InternalEMailAddress
     ISOCurrencyCode IsDisabled IsManaged IsTemplate JobTitle LastName LastUsedInCampaign LastUsedOn
     LeadId LeadQualityCode LeadSourceCode ListId ListMemberId ListName LockStatus MarketingOnly
@@ -21,7 +21,8 @@ _NAMES = """
     ModifiedOnBehalfBy Name NickName NumberOfEmployees Objective OpportunityId OrganizationId
     OriginatingActivityId OriginatingCaseId OriginatingLeadId OtherCost OverriddenCreatedOn OwnerId
     OwningBusinessUnit ParentAccountId ParentContactId ParentCustomerId ParticipationTypeMask
-    PartyId PartyIdName PreferredContactMethodCode PrimaryContactId PrimaryObjectTypeCode
+    Partner Partners PartyId PartyIdName PreferredContactMethodCode PrimaryContactId
+    PrimaryObjectTypeCode
     PromotionCodeName ProposedEnd ProposedStart PublisherId Purpose QualifyingOpportunityId Query
     ReceivedOn RegardingObjectId RelatedObjectId ResponseCode Revenue SIC Salutation ScheduledEnd
     ScheduledStart SdkMessageFilterId SdkMessageId SolutionId Source StateCode StatusCode Subject

@@ -15,6 +15,7 @@ from sandbox.dynamics.columns import (
     money,
     number,
     owned,
+    party_lists,
     states,
     table,
     text,
@@ -161,6 +162,7 @@ CAMPAIGNACTIVITY = table(
     label="Campaign Activity",
     plural="Campaign Activities",
     activity=True,
+    party_lists=party_lists("from", "partners"),
 )
 
 CAMPAIGNRESPONSE = table(
@@ -202,6 +204,7 @@ CAMPAIGNRESPONSE = table(
     primary_id="activityid",
     label="Campaign Response",
     activity=True,
+    party_lists=party_lists("customer", "from", "partner"),
 )
 
 # Of every activity table: who takes part in a row, and as what.

@@ -75,6 +75,17 @@ def test_the_parties_of_a_response_are_made_with_it_and_go_with_it(api: Dynamics
     assert api.rows("activityparties?$select=activitypartyid") == []
 
 
+def test_party_lists_are_columns_of_the_definition_but_not_of_rows(api: DynamicsApi) -> None:
+    path = "EntityDefinitions(LogicalName='campaignresponse')/Attributes"
+    found = {row["SchemaName"]: row for row in api.rows(path)}
+    assert found["Customer"]["AttributeType"] == "PartyList"
+    assert found["Customer"]["@odata.type"] == f"#{KIND}LookupAttributeMetadata"
+    lookups = api.rows(f"{path}/{KIND}LookupAttributeMetadata?$select=LogicalName,Targets")
+    targets = {row["LogicalName"]: row["Targets"] for row in lookups}
+    assert "contact" in targets["partner"]
+    assert error_of(api.get("campaignresponses?$select=customer")) == (400, "0x80060888")
+
+
 def test_a_table_of_activities_of_ones_own_cannot_be_made_here(api: DynamicsApi) -> None:
     definition = {
         "SchemaName": "bw_Click",
