@@ -197,6 +197,21 @@ PICKED = [
         "tests/promises/test_approved_plans.py"
         "::test_who_is_barred_while_a_run_is_approved_is_not_written_either",
     ),
+    Mutant(
+        "an erasure goes beyond what was reviewed",
+        "engine/erase.py",
+        "if unseen.any():",
+        "if False:",
+        "tests/promises/test_erase.py::test_what_turns_up_after_the_review_is_not_deleted_unseen",
+    ),
+    Mutant(
+        "a pair is forgotten while one of its records is there",
+        "store/retention.py",
+        '_gone(before, table.c.account, "marketing", table.c.marketing_id),',
+        "",
+        "tests/unit/store/test_retention.py"
+        "::test_what_is_known_of_a_pair_goes_once_both_records_have_been_gone",
+    ),
     # ── reading ──
     Mutant(
         "a page that overlaps none before it is believed",

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
+import pytest
 import sqlalchemy as sa
 
+from bothways.store import baselines, links, list_states, records, retention, runs, watermarks
 from bothways.store import jobs as store_jobs
-from bothways.store import records, retention, runs
 from bothways.store.schema import jobs as jobs_table
 from bothways.store.schema import members
 from bothways.store.schema import runs as runs_table
@@ -79,3 +81,66 @@ def test_a_word_against_mailing_outlives_the_record_that_said_it(conn: sa.Connec
     conn.execute(sa.text("UPDATE records SET deleted_at = :at"), {"at": LONG_AGO})
     _prune(conn)
     assert records.load_records(conn, **PLACE)["id"].tolist() == ["1", "3"]
+
+
+@pytest.mark.parametrize("lives_on", [None, "crm", "marketing"])
+def test_what_is_known_of_a_pair_goes_once_both_records_have_been_gone(
+    lives_on: str | None, conn: sa.Connection
+) -> None:
+    run_id = open_run(conn)
+    ids = {"crm": "c-1", "marketing": "m-1"}
+    for side, record in ids.items():
+        place = {"account": ACCOUNT, "side": side, "run_id": run_id}
+        records.absorb_contacts(conn, **place, rows=contacts({"id": record, "email": "a@x.org"}))
+    pair = pd.DataFrame(
+        {
+            "entity": ["contact"],
+            "crm_id": ["c-1"],
+            "marketing_id": ["m-1"],
+            "email_key": ["a@x.org"],
+            "values": ['{"name": "Ann"}'],
+            "crm_list_id": ["L1"],
+            "marketing_list_id": ["L2"],
+            "state": ["joined"],
+        }
+    )
+    mine = {"account": ACCOUNT, "run_id": run_id, "frame": pair}
+    links.upsert_links(conn, **mine)
+    baselines.upsert_baselines(conn, **mine)
+    list_states.upsert_states(conn, **mine)
+    times = {"links": "linked_at", "baselines": "agreed_at", "list_states": "changed_at"}
+    for table, time in times.items():
+        conn.execute(sa.text(f"UPDATE {table} SET {time} = :at"), {"at": LONG_AGO})
+    gone = sa.text("UPDATE records SET deleted_at = :at WHERE side <> :lives")
+    conn.execute(gone, {"at": LONG_AGO, "lives": lives_on or ""})
+    _prune(conn)
+    left = {table: conn.execute(sa.text(f"SELECT 1 FROM {table}")).rowcount for table in times}
+    assert set(left.values()) == {0 if lives_on is None else 1}
+
+
+def test_a_contact_goes_that_full_reads_of_lists_no_longer_find(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    place = {"account": ACCOUNT, "side": "marketing", "run_id": run_id}
+    people = [{"id": name, "email": f"{name}@x.org", "status": "mailable"} for name in ("a", "b")]
+    people.append({"id": "c", "email": "c@x.org", "status": "unsubscribed"})
+    records.absorb_contacts(conn, **place, rows=contacts(*people))
+    conn.execute(sa.text("UPDATE records SET seen_at = :at WHERE id <> 'b'"), {"at": LONG_AGO})
+    _prune(conn)
+    assert records.load_records(conn, account=ACCOUNT, side="marketing")["id"].tolist() == list(
+        "abc"
+    )
+    for sync_type, whole in (("address_books", True), ("verify", False)):
+        watermarks.move(
+            conn,
+            account=ACCOUNT,
+            side="marketing",
+            sync_type=sync_type,
+            dataset="contacts",
+            fingerprint="f",
+            value="v",
+            run_id=run_id,
+            whole=whole,
+        )
+    _prune(conn)
+    left = records.load_records(conn, account=ACCOUNT, side="marketing")
+    assert left["id"].tolist() == ["b", "c"]
