@@ -22,7 +22,9 @@ Select = Callable[..., Result]
 def run_select(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Select:
     import airflow.settings  # noqa: F401 - logs to what is stdout now, not to the runner's
 
-    Store(postgres_url).migrate()
+    store = Store(postgres_url)
+    store.migrate()
+    store.dispose()
     IncludeFolder(tmp_path, monkeypatch).account("acme", SMALLEST)
     monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", postgres_url)
     monkeypatch.setattr(select, "join_airflow", lambda: None)  # tested in a process of its own
