@@ -61,7 +61,7 @@ def traces(world: World) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def vendors(crm: Crm, marketer: Marketer) -> list[str]:
+def at_vendors(crm: Crm, marketer: Marketer) -> list[str]:
     people = [*crm.table("contact"), *crm.table("lead")]
     found = [str(row["emailaddress1"]) for row in people]
     found += [str(row["bw_email"]) for row in crm.table("bw_suppression")]
@@ -76,7 +76,7 @@ def test_a_person_is_gone_from_both_sides_and_from_the_store(
     erasing.file(ANN.upper())
     run = erasing.run(request, request)
     assert run.status == "Completed", run.message
-    assert vendors(crm, marketer) == ["joann@mail.example"] * 2
+    assert at_vendors(crm, marketer) == ["joann@mail.example"] * 2
     assert traces(world) == {}
     assert run.counts["deleted"] == run.counts["total"] == len(run.jobs) == 4
     assert set(run.jobs["entity"]) == {"contact", "lead", "suppression"}
@@ -99,7 +99,7 @@ def test_somebody_whose_address_differs_by_an_accent_is_left_alone(
     crm.suppression(other)
     request = erasing.file(ANN)
     assert erasing.run(request, request).status == "Completed"
-    assert vendors(crm, marketer) == ["joann@mail.example"] * 2 + [other] * 2
+    assert at_vendors(crm, marketer) == ["joann@mail.example"] * 2 + [other] * 2
     assert list(crm.suppressions()) == [other]
 
 
@@ -139,7 +139,7 @@ def test_without_the_id_twice_nothing_happens(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing
 ) -> None:
     request = erasing.file(ANN.title())
-    everybody = vendors(crm, marketer)
+    everybody = at_vendors(crm, marketer)
     for chosen, confirmed, why in (
         (None, None, "Nothing was chosen"),
         (request, None, "was not confirmed"),
@@ -150,7 +150,7 @@ def test_without_the_id_twice_nothing_happens(
         run = erasing.run(chosen, confirmed)
         assert run.status == "Failed"
         assert why in run.message
-    assert vendors(crm, marketer) == everybody
+    assert at_vendors(crm, marketer) == everybody
     erasing.run(request, request)
     again = erasing.run(request, request)
     assert "was carried out by run" in again.message
@@ -179,7 +179,7 @@ def test_a_bad_line_and_a_second_try_end_in_the_same(
     sandbox.faults()
     erasing.close(name)
     assert world.finished("erase", name).status == "Completed"
-    assert vendors(crm, marketer) == ["joann@mail.example"] * 2
+    assert at_vendors(crm, marketer) == ["joann@mail.example"] * 2
     assert traces(world) == {}
 
 
@@ -204,7 +204,7 @@ def test_a_record_of_either_side_names_the_person(
 ) -> None:
     request = erasing.file(str(marketer.person(ANN)["id"]))
     assert erasing.run(request, request).status == "Completed"
-    assert vendors(crm, marketer) == ["joann@mail.example"] * 2
+    assert at_vendors(crm, marketer) == ["joann@mail.example"] * 2
     unknown = erasing.file("no-such-record")
     assert "is known; file a request with the address" in erasing.run(unknown, unknown).message
 
@@ -212,13 +212,13 @@ def test_a_record_of_either_side_names_the_person(
 @pytest.fixture
 def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command as in a shell: its arguments, and what is typed at its prompts."""
-    from bothways.cli import erase, erasure_key, export
-    from bothways.connectors import registry
+    from bothways.cli import erase, erasure_key, export, vendors
 
     sides = {"dynamics": "crm", "dotdigital": "marketing"}
     for module in (erase, erasure_key, export):
         monkeypatch.setattr(module, "join_airflow", lambda: None)
-    monkeypatch.setattr(registry, "open_connector", lambda name, _: world.connector(sides[name]))
+    monkeypatch.setattr(vendors, "open_connector", lambda name, _: world.connector(sides[name]))
+    monkeypatch.setattr(vendors, "missing_connections", lambda _: [])
     monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", world.store_url)
     password = ERASURE_KEYS[0].secret.hex()
     key = json.dumps({"conn_type": "generic", "password": password})
@@ -292,14 +292,14 @@ def test_the_command_shows_what_would_be_deleted(
 def test_a_dry_run_names_what_would_be_deleted_and_deletes_nothing(
     world: World, crm: Crm, marketer: Marketer, erasing: Erasing
 ) -> None:
-    everybody, request = vendors(crm, marketer), erasing.file(ANN)
+    everybody, request = at_vendors(crm, marketer), erasing.file(ANN)
     run = erasing.run(request, dry_run=True)
     assert (run.status, run.counts["deleted"], run.counts["total"]) == ("Dry Run", 4, 4)
     assert sorted(run.jobs["target"]) == ["crm", "crm", "crm", "marketing"]
     assert [row["firstname"] for row in run.jobs["before"] if row and row.get("firstname")] == [
         "ann"
     ]
-    assert vendors(crm, marketer) == everybody
+    assert at_vendors(crm, marketer) == everybody
     assert world.query("SELECT * FROM erased") == []
     assert erasing.run(request, request).status == "Completed"
     assert traces(world) == {}

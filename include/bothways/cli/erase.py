@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bothways.cli.private_file import write_private
+from bothways.cli.vendors import open_side
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bothways.config.account import Account
-    from bothways.connectors.base import Connector
-    from bothways.terms import Side
 
 
 def erase(account: str, person: str, confirm: str) -> None:
@@ -148,19 +145,6 @@ def pending(account: str) -> None:
         typer.echo(f"{row.request}  filed {row.requested_at:%Y-%m-%d}  expires {expires:%Y-%m-%d}")
     if not rows:
         typer.echo(f"No request of account {account} waits to be carried out.")
-
-
-@contextmanager
-def open_side(account: Account, side: Side) -> Iterator[Connector]:
-    """Open the connector of one side of an account, and close it."""
-    from bothways.connectors import registry
-
-    config = account.side(side)
-    connector = registry.open_connector(config.connector, config.connection)
-    try:
-        yield connector
-    finally:
-        connector.close()
 
 
 def _show(account: Account, found: pd.DataFrame) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from bothways.cli.erase import open_side
 from bothways.cli.private_file import write_private
+from bothways.cli.vendors import open_side
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from bothways.config.account import SideConfig
+from bothways.config.account import Account, SideConfig
 from bothways.connectors.base import Connector
 from bothways.connectors.registry import open_connector
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import missing_connections
+from bothways.terms import Side
 
 
 @contextmanager
@@ -29,3 +30,8 @@ def opened(side: SideConfig) -> Iterator[Connector]:
         yield connector
     finally:
         connector.close()
+
+
+def open_side(account: Account, side: Side) -> AbstractContextManager[Connector]:
+    """Open the connector of one side of an account, as `opened` does."""
+    return opened(account.side(side))
