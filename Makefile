@@ -11,7 +11,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.bothways/cache/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean sandbox test test-distributed test-dates soak mutants lint format lock bench runtime tools
+.PHONY: help demo stop clean sandbox test test-distributed test-dates soak mutants lint format lock audit bench runtime tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ lock: tools ## update the pinned, hashed requirements from requirements*.in
 	@for name in requirements requirements-dev; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+audit: tools ## look up the locked packages in PyPI's database of known vulnerabilities (needs the internet)
+	@for name in requirements requirements-dev; do \
+	    $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
+	        --progress-spinner off --requirement $$name.txt || exit 1; \
 	done
 
 runtime:

@@ -138,3 +138,17 @@ def test_a_taken_port_is_one_clear_sentence(variable: str, tmp_path: Path) -> No
         f"Port {ports[variable]} is taken by another program: stop that, or choose a free one, "
         f"for example `make demo {variable}={ports[variable] + 1}`."
     )
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_an_audit_that_could_not_look_up_every_package_fails() -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "audit"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "for name in requirements requirements-dev" in told.stdout
+    assert "pip-audit --strict --disable-pip --require-hashes" in told.stdout
+    assert "make audit" not in (PROJECT / ".ci" / "run").read_text()
