@@ -161,14 +161,14 @@ def test_lists_hold_what_may_be_read_and_no_more(client: Client, filled: Filled)
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"data": {}}, "too old"),
-        ({"data": {"form_token": "made up"}}, "too old"),
-        ({"data": {"form_token": lambda: tokens().form_token("viewer")}}, "too old"),
-        ({"data": {"form_token": lambda: tokens().seal("admin")}}, "too old"),
-        ({"headers": {"Sec-Fetch-Site": "cross-site"}}, "Another site"),
-        ({"headers": {"Sec-Fetch-Site": "same-site"}}, "Another site"),
-        ({"headers": {"Origin": "https://elsewhere.example"}}, "Another site"),
-        ({"headers": {"Origin": "null"}}, "Another site"),
+        ({"data": {}}, "session expired"),
+        ({"data": {"form_token": "made up"}}, "session expired"),
+        ({"data": {"form_token": lambda: tokens().form_token("viewer")}}, "session expired"),
+        ({"data": {"form_token": lambda: tokens().seal("admin")}}, "session expired"),
+        ({"headers": {"Sec-Fetch-Site": "cross-site"}}, "another site"),
+        ({"headers": {"Sec-Fetch-Site": "same-site"}}, "another site"),
+        ({"headers": {"Origin": "https://elsewhere.example"}}, "another site"),
+        ({"headers": {"Origin": "null"}}, "another site"),
     ],
 )
 def test_no_other_site_can_act(

@@ -177,7 +177,7 @@ def test_an_answer_is_one_of_two_words(
     [
         (JSONResponse({"detail": "already been updated"}, 409), 409, "already been updated"),
         (JSONResponse({"detail": {"reason": "gone"}}, 404), 404, "gone"),
-        (JSONResponse({"detail": "Traceback: secret"}, 500), 502, "log says why"),
+        (JSONResponse({"detail": "Traceback: secret"}, 500), 502, "Airflow failed; see its API server"),
         (Response("<html>", 400), 400, "status 400"),
     ],
 )
@@ -205,7 +205,7 @@ def test_airflow_itself_answers_and_names_the_person(client: Client) -> None:
 
     answer = client("user").post(f"{PREFIX}/dags/{DAG}/sync", data=form())
     assert answer.status_code == 404
-    assert "Airflow refused it" in answer.text
+    assert "Airflow rejected the request" in answer.text
     with create_session() as session:
         newest = session.scalars(select(Log).order_by(Log.id.desc()).limit(1)).one()
         assert (newest.event, newest.owner, newest.dag_id) == ("trigger_dag_run", "user", DAG)

@@ -58,7 +58,7 @@ def test_a_person_is_found(client: Client, filled: Filled) -> None:
     found = script.post(f"{PREFIX}/api/person", json={"address": f" {ANNA.upper()}"}).json()
     north = next(person for person in found if person["account"] == "north")
     assert [record["id"] for record in north["records"]] == ["c-1", "m-1"]
-    assert "left this person out" in north["why_ignored"]
+    assert "skipped this person" in north["why_ignored"]
     assert "unsubscribed" in north["why_not_mailed"]
     assert filled.completed in {job["run_id"] for job in north["jobs"]}
     assert script.post(f"{PREFIX}/api/person", json={"address": "no@one.example"}).json() == []

@@ -41,7 +41,7 @@ def test_the_overview_has_a_card_per_account_and_a_line_per_sync_type(
     assert re.search(r" (now|\d+ min ago)$", lines["Address books"]["Last sync"])
     assert lines["Suppressions"]["Interval and window"].startswith("every hour")
     assert "Monday to Friday 18:00–08:00" in lines["Address books"]["Interval and window"]
-    assert lines["Marketing lists"]["Interval and window"] == "only when somebody starts it"
+    assert lines["Marketing lists"]["Interval and window"] == "Manual only"
     south = {row["Sync type"]: row for row in table(page, "Sync types of south")}
     assert south["Suppressions"]["Status"] == "None"
     assert south["Suppressions"]["Last sync"] == "never"
@@ -243,18 +243,18 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
     first = jobs[0]
     assert first["Entity type"] == "Contact"
     assert first["Sync status"] == "Success Updated"
-    assert first["Source system"] == "Marketing platform m-1"
+    assert first["Source system"] == "Dotdigital m-1"
     assert first["Person and key"] == f"{ANNA} c-1"
     assert first["What changed"] == (
-        "Update in the CRM list newsletter city Bonn becomes Köln note =1+1 becomes empty"
+        "Update in Dynamics 365 list newsletter city Bonn becomes Köln note =1+1 becomes empty"
     )
     assert first["Reason or error"] == (
-        "both sides had changed it, and the mapping's policy decided: city"
+        "Changed in both systems; resolved by your conflict rule: city"
     )
     assert first["Submitted"].endswith("by ada")
     assert first["Processed"]
     assert jobs[5]["Person and key"] == f"{ANNA} c-5 key north-7"
-    assert "belongs to a department" in jobs[6]["Reason or error"]
+    assert "Shared mailbox" in jobs[6]["Reason or error"]
     assert jobs[10]["Reason or error"] == f"=HYPERLINK(0) {HOSTILE} E1"
     bar = page.select_one("svg.shares")
     assert bar is not None
@@ -266,7 +266,7 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
         "All jobs: New 2, Updated 2, Removed 2, Unchanged 1, Duplicate 1, Ignored 2, Errors 1"
     )
     assert "Passed" in main_text(page)
-    assert "the list's own word" in table(page, "Lists and campaigns")[0]["Message"]
+    assert "the list's own word" in table(page, "Lists")[0]["Message"]
     airflow = page.find("a", string="DAG run and logs")
     assert isinstance(airflow, Tag)
     run = "/dags/north__marketing_lists/runs/manual__completed"
@@ -456,9 +456,9 @@ def test_what_was_undone_is_not_offered_again(client: Client, filled: Filled) ->
     assert f"Run {filled.undo} undid this run (Completed)." in text
     assert "Nothing is left to undo." in text
     assert not page.select("form")
-    writes = [row["Undo would write"] for row in table(page, "Operations")]
-    assert writes == ["Undone already.", "Stays: people are never deleted."]
-    assert "Would be" not in text
+    writes = [row["Undo would do"] for row in table(page, "Operations")]
+    assert writes == ["Already undone.", "Not undone: people are never deleted."]
+    assert "Would be undone" not in text
 
 
 def test_a_dry_run_that_was_applied_or_is_empty_cannot_be_applied(
@@ -514,7 +514,7 @@ def test_the_tab_of_a_dag_run_is_its_run(client: Client, filled: Filled) -> None
 def test_the_tab_of_a_dag_that_syncs_nothing_says_so(place: str, client: Client) -> None:
     """Airflow shows the tab on every DAG, that of maintenance too."""
     page = soup(client().get(f"{PREFIX}/dags/bothways_maintenance{place}"), 404)
-    assert "This DAG syncs nothing" in main_text(page)
+    assert "This DAG is not a sync" in main_text(page)
 
 
 def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> None:
@@ -532,12 +532,12 @@ def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> Non
 def test_who_decides_sees_what_would_be_written(client: Client, filled: Filled) -> None:
     page = soup(client().get(f"{PREFIX}/runs/north__suppressions/{filled.waiting}"))
     text = main_text(page)
-    assert "It would change more than the guard allows: 9 removals planned." in text
-    assert "Remove from list 9 × contact in the CRM" in text
+    assert "The plan is over the safety limits: 9 removals planned." in text
+    assert "Remove from list 9 × contact in Dynamics 365" in text
     assert "Awaiting Approval: 1 change waits for the decision" in text
     (job,) = table(page, "Jobs")
     assert job["Sync status"] == "Planned Removed"
-    assert job["What changed"] == "Remove from list in the CRM list newsletter"
+    assert job["What changed"] == "Remove from list in Dynamics 365 list newsletter"
 
 
 @pytest.mark.parametrize(
@@ -562,16 +562,16 @@ def test_a_run_offers_what_can_be_done_with_it(
 def test_undo_shows_what_it_would_write_and_what_stays(client: Client, filled: Filled) -> None:
     page = soup(client().get(f"{RUNS}/{filled.completed}/undo"))
     rows = table(page, "Operations")
-    writes = [row["Undo would write"] for row in rows]
+    writes = [row["Undo would do"] for row in rows]
     assert writes[0] == "city Köln becomes Bonn note empty becomes =1+1"
     assert writes[1] == "Remove from list newsletter"
-    assert writes[2] == writes[4] == "Stays: nobody is made mailable again."
+    assert writes[2] == writes[4] == "Not undone: opt-outs are never reversed."
     assert writes[3] == "Add to list newsletter"
-    assert writes[5] == "Stays: people are never deleted."
+    assert writes[5] == "Not undone: people are never deleted."
     assert len(rows) == 6
     assert page.find("button", string=f"Undo run {filled.completed}")
     page = soup(client().get(f"{RUNS}/{filled.completed}/undo?only=back"))
-    written = [row["Undo would write"] for row in table(page, "Operations")]
+    written = [row["Undo would do"] for row in table(page, "Operations")]
     assert written == [writes[0], writes[1], writes[3]]
 
 
@@ -597,17 +597,14 @@ def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Fi
     page = soup(browser.get(found))
     text = main_text(page)
     assert [row["Record"] for row in table(page, "Records")] == ["c-1", "m-1"]
-    assert "Contact c-1 of the CRM is contact m-1 of the marketing platform" in text
-    assert "Newsletter in the CRM" in text
-    assert "both sides last agreed on “joined”" in text
-    assert (
-        "This person may not be mailed: unsubscribed in the marketing platform on 3 May 2026 "
-        "(“Unsubscribed”)."
-    ) in text
+    assert "Contact c-1 in Dynamics 365 is contact m-1 in Dotdigital" in text
+    assert "Newsletter in Dynamics 365" in text
+    assert "Last in sync: on list newsletter" in text
+    assert "No: unsubscribed (Dotdigital, 3 May 2026: “Unsubscribed”)." in text
     assert f"Marketing lists run {filled.completed} of" in text
     assert (
-        "left this person out on list newsletter: the address occurs again in the same data, "
-        "and another record speaks for it. Later runs did not." in text
+        "skipped this person on list newsletter: duplicate address; another record is used "
+        "instead. Later runs did not." in text
     )
     assert "Waiting to be tried again" in text
     assert "the vendor's own words" in text
@@ -646,7 +643,7 @@ def test_every_job_of_a_person_is_reached_newest_first(client: Client, filled: F
     assert seen == [str(second)] * 70 + [str(first)] * 60
     assert page.find("a", string="Newest")
     beyond = soup(browser.get(url.split("?")[0] + "?account=south&run=1&seq=1"), 404)
-    assert "There are no older jobs of this person." in main_text(beyond)
+    assert "This person has no older jobs." in main_text(beyond)
 
 
 def test_an_account_shows_what_is_in_force_and_its_file(client: Client) -> None:
@@ -670,7 +667,7 @@ def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
         assert "accounts/south.yaml:1" in text
         assert "did you mean" in text
     overview = main_text(soup(browser.get(f"{PREFIX}/")))
-    assert "Account south does not run: its file has problems." in overview
+    assert "Account south is stopped: its file has problems." in overview
     assert "North" in overview
 
 
@@ -686,7 +683,7 @@ def test_what_check_finds_in_files_that_all_accounts_share_is_shown(client: Clie
     assert {f"{item.file}:{item.line}" for item in all_problems()} <= set(everything.split())
     account = main_text(soup(browser.get(f"{PREFIX}/accounts/north")))
     assert "mappings/role_addresses.txt:1" in account
-    assert "finds nothing wrong" not in account
+    assert "finds no problems" not in account
 
 
 def test_a_mapping_that_is_not_there_is_said(client: Client) -> None:
@@ -694,7 +691,7 @@ def test_a_mapping_that_is_not_there_is_said(client: Client) -> None:
     path.write_text(path.read_text().replace("contact.yaml", "nowhere.yaml"))
     text = main_text(soup(client().get(f"{PREFIX}/accounts/south")))
     assert "nowhere.yaml" in text
-    assert "nothing of it is in force" in text
+    assert "None of the account's settings are in force" in text
 
 
 def test_every_value_is_escaped(client: Client, filled: Filled) -> None:
@@ -730,36 +727,36 @@ def test_no_cell_of_a_download_is_a_formula(client: Client, filled: Filled) -> N
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        ("/audit?from=yesterday", 400, "“From” is not a date; write it as 2026-01-31."),
+        ("/audit?from=yesterday", 400, "“From” is not a date; use the form 2026-01-31."),
         ("/audit?to=2026-02-31", 400, "“To” is not a date"),
         ("/audit?to=2026-02-01T10:00", 400, "“To” is not a date"),
         ("/audit?to=9999-12-31", 400, "“To” is not a date"),
-        ("/audit?from=2026-02-02&to=2026-02-01", 400, "“From” lies after “To”"),
-        ("/audit?from=2026-02-02&from_time=noon", 400, "“From” has no time of day"),
-        ("/audit?to_time=10:00", 400, "“To” has a time and no day"),
+        ("/audit?from=2026-02-02&to=2026-02-01", 400, "Start is after end"),
+        ("/audit?from=2026-02-02&from_time=noon", 400, "“From” is not a time of day"),
+        ("/audit?to_time=10:00", 400, "“To” has a time but no date"),
         ("/audit?status=Done", 400, "There is no status “Done”"),
         ("/audit?order=secret", 400, "cannot be sorted by “secret”"),
         ("/audit?page=2", 404, "There is no page 2; this view has 1."),
         ("/audit?page=999999", 404, "There is no page 999999"),
-        ("/audit?page=-1", 400, "“page” is not a number that can be"),
-        ("/audit?page=99999999999999999999", 400, "“page” is not a number that can be"),
-        ("/audit?account=%00", 400, "holds a character that no name has"),
-        ("/runs/north__marketing_lists/987654", 404, "There is no such run"),
-        ("/runs/north__marketing_lists/abc", 404, "There is no such run"),
-        ("/runs/north__marketing_lists/99999999999999999999", 404, "There is no such run"),
-        ("/runs/north__marketing_lists/-1", 404, "There is no such run"),
-        ("/dags/nowhere", 404, "This DAG syncs nothing"),
+        ("/audit?page=-1", 400, "“page” is not a valid number"),
+        ("/audit?page=99999999999999999999", 400, "“page” is not a valid number"),
+        ("/audit?account=%00", 400, "contains an invalid character"),
+        ("/runs/north__marketing_lists/987654", 404, "No such run"),
+        ("/runs/north__marketing_lists/abc", 404, "No such run"),
+        ("/runs/north__marketing_lists/99999999999999999999", 404, "No such run"),
+        ("/runs/north__marketing_lists/-1", 404, "No such run"),
+        ("/dags/nowhere", 404, "This DAG is not a sync"),
         ("/dags/north__suppressions?page=9", 404, "There is no page 9"),
-        ("/runs/nowhere/1", 404, "There is no such run"),
+        ("/runs/nowhere/1", 404, "No such run"),
         ("/runs/north__marketing_lists/3?result=great", 400, "There is no result “great”"),
-        ("/runs/north__marketing_lists/3?address=x", 400, "cannot be read any more"),
-        ("/runs/north__marketing_lists/3?after=x", 400, "“after” is not a number"),
-        ("/runs/north__marketing_lists/4/undo", 409, "wrote nothing that could be taken back"),
+        ("/runs/north__marketing_lists/3?address=x", 400, "This link has expired"),
+        ("/runs/north__marketing_lists/3?after=x", 400, "“after” is not a valid number"),
+        ("/runs/north__marketing_lists/4/undo", 409, "wrote nothing that can be undone"),
         ("/dags/north__suppressions/runs/never", 404, "Airflow has no such run"),
-        ("/person/made-up", 404, "cannot be read any more"),
-        ("/accounts/nobody", 404, "There is no such account"),
+        ("/person/made-up", 404, "This link has expired"),
+        ("/accounts/nobody", 404, "No such account"),
         ("/accounts/..%2f..%2fsecrets", 404, ""),
-        ("/no/such/page", 404, "There is no such page"),
+        ("/no/such/page", 404, "No such page"),
     ],
 )
 def test_bad_input_is_a_sentence(path: str, status: int, sentence: str, client: Client) -> None:
@@ -777,12 +774,12 @@ def test_a_fault_of_the_console_is_a_page_too(
     browser = client()
     monkeypatch.setattr(queries, "run_of", fail)
     answer = browser.get(f"{RUNS}/{filled.completed}")
-    assert "The console has a fault of its own" in main_text(soup(answer, 500))
+    assert "The console failed" in main_text(soup(answer, 500))
     assert "secret" not in answer.text
     assert answer.headers["cache-control"] == "no-store"
     told = browser.get(f"{PREFIX}/api/dags/north__marketing_lists/runs/{filled.completed}")
     assert told.status_code == 500
-    assert "The console has a fault of its own" in told.json()["detail"]
+    assert "The console failed" in told.json()["detail"]
 
 
 def test_jobs_beyond_the_end_are_none(client: Client, filled: Filled) -> None:
@@ -794,8 +791,11 @@ def test_nobody_has_an_address(client: Client) -> None:
     browser = client()
     location = browser.post(f"{PREFIX}/person", data={"address": "no@one.example"})
     page = soup(browser.get(location.headers["location"]), 404)
-    assert "Nobody with the address no@one.example is known" in main_text(page)
-    assert "There is no address" in main_text(
+    assert (
+        "No account that you may read knows anybody with the address no@one.example"
+        in main_text(page)
+    )
+    assert "Enter an email address" in main_text(
         soup(browser.post(f"{PREFIX}/person", data={"address": "  "}), 400)
     )
 

@@ -11,8 +11,10 @@ import pytest
 
 from bothways.console.people import Person
 from bothways.console.sentences import why_ignored, why_not_mailed
+from bothways.console.words import Systems
 
 DAY = datetime(2026, 5, 3, tzinfo=UTC)
+TITLES: Systems = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
 NOBODY = Person("north", [], [], [], [], [], [], [], None, None)
 
 
@@ -45,60 +47,58 @@ def left_out(reason: str, list_key: str | None = None) -> Any:
 @pytest.mark.parametrize(
     ("records", "words", "sentence"),
     [
-        ([], [], "Nothing that runs have seen forbids it."),
-        ([record("crm", "mailable")], [], "Nothing that runs have seen forbids it."),
+        ([], [], "Yes: no unsubscribe or suppression found."),
+        ([record("crm", "mailable")], [], "Yes: no unsubscribe or suppression found."),
         (
             [record("crm", "unsubscribed"), record("marketing", "mailable")],
             [],
-            "This person may not be mailed: unsubscribed in the CRM.",
+            "No: unsubscribed (Dynamics 365).",
         ),
         (
             [record("crm", "unsubscribed"), record("marketing", "complained")],
             [],
-            "This person may not be mailed: complained in the marketing platform.",
+            "No: reported spam (Dotdigital).",
         ),
-        ([record("crm", "bounced", deleted=True)], [], "Nothing that runs have seen forbids it."),
+        ([record("crm", "bounced", deleted=True)], [], "Yes: no unsubscribe or suppression found."),
         (
             [record("marketing", "mailable")],
             [word("marketing", "bounced")],
-            "This person may not be mailed: bounced in the marketing platform on 3 May 2026.",
+            "No: bounced (Dotdigital, 3 May 2026).",
         ),
         (
             [],
             [word("marketing", "unsubscribed", list_key="newsletter")],
-            "This person may not be mailed on list newsletter: unsubscribed in the marketing "
-            "platform on 3 May 2026.",
+            "Not on list newsletter: unsubscribed (Dotdigital, 3 May 2026).",
         ),
         (
             [record("crm", "unsubscribed")],
             [word("marketing", "unsubscribed", list_key="newsletter")],
-            "This person may not be mailed: unsubscribed in the CRM.",
+            "No: unsubscribed (Dynamics 365).",
         ),
-        ([], [word("crm", "suppressed", lifted=True)], "Nothing that runs have seen forbids it."),
+        ([], [word("crm", "suppressed", lifted=True)], "Yes: no unsubscribe or suppression found."),
     ],
 )
 def test_may_this_person_be_mailed(records: list[Any], words: list[Any], sentence: str) -> None:
-    assert why_not_mailed(replace(NOBODY, records=records, suppressions=words)) == sentence
+    assert why_not_mailed(replace(NOBODY, records=records, suppressions=words), TITLES) == sentence
 
 
 @pytest.mark.parametrize(
     ("job", "newest", "sentence"),
     [
-        (None, None, "No run that is kept has left this person out."),
+        (None, None, "Never skipped in the last 30 days."),
         (
             left_out("role"),
             812,
-            "Marketing lists run 812 of 3 May 2026 left this person out: the address belongs to a "
-            "department, not to a person.",
+            "Marketing lists run 812 of 3 May 2026 skipped this person: shared mailbox.",
         ),
         (
             left_out("left_crm", "newsletter"),
             900,
-            "Marketing lists run 812 of 3 May 2026 left this person out on list newsletter: "
-            "somebody took the person off the list in the CRM. Later runs did not.",
+            "Marketing lists run 812 of 3 May 2026 skipped this person on list newsletter: "
+            "removed from the list in Dynamics 365. Later runs did not.",
         ),
     ],
 )
 def test_why_was_this_person_ignored(job: Any, newest: int | None, sentence: str) -> None:
     jobs = [row(run_id=newest)] if newest else []
-    assert why_ignored(replace(NOBODY, jobs=jobs, left_out=job)) == sentence
+    assert why_ignored(replace(NOBODY, jobs=jobs, left_out=job), TITLES, 30) == sentence

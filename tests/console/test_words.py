@@ -43,7 +43,7 @@ def test_every_reason_of_a_sync_is_told_in_words(name: str) -> None:
 
 
 def test_a_reason_about_fields_names_them() -> None:
-    assert words.reason("conflict: city, phone").endswith("decided: city, phone")
+    assert words.reason("conflict: city, phone").endswith("conflict rule: city, phone")
     assert words.reason("undone; changed since: city").endswith("changed since: city")
     assert words.reason("the vendor: said so") == "the vendor: said so"
 

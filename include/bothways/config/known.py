@@ -7,15 +7,24 @@ finds a vendor by name, so that configuration depends on neither and each is dec
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bothways.terms import Side
+from bothways.terms import SIDES, Side
+
+if TYPE_CHECKING:
+    from bothways.config.account import Account
 
 
 def connectors(side: Side) -> tuple[str, ...]:
     """Return the names of the connectors for a side."""
     registry: Any = import_module("bothways.connectors.registry")
     return tuple(registry.names(side))
+
+
+def system_titles(account: Account) -> dict[Side, str]:
+    """Return what people call the systems of an account."""
+    registry: Any = import_module("bothways.connectors.registry")
+    return {side: registry.title(account.side(side).connector) for side in SIDES}
 
 
 def sync_types() -> tuple[str, ...]:

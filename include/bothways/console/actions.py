@@ -53,8 +53,8 @@ async def _call(request: Request, method: str, path: str, body: Mapping[str, Any
     if answer.is_success:
         return answer.json()
     if answer.status_code >= 500:
-        raise HTTPException(502, "Airflow could not do it; its API server's log says why.")
-    raise HTTPException(answer.status_code, f"Airflow refused it: {_reason(answer)}")
+        raise HTTPException(502, "Airflow failed; see its API server's log.")
+    raise HTTPException(answer.status_code, f"Airflow rejected the request: {_reason(answer)}")
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -30,17 +30,17 @@ _HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 _STATUS_WORDS: Final = {
-    400: "This cannot be shown",
+    400: "Invalid request",
     401: "Not signed in",
-    403: "Not allowed",
-    404: "Nothing here",
+    403: "No permission",
+    404: "Not found",
     405: "Not possible",
-    409: "Too late",
-    422: "This cannot be shown",
-    429: "One at a time",
-    500: "This should not happen",
-    502: "Airflow could not do it",
-    503: "The store does not answer",
+    409: "Not possible any more",
+    422: "Invalid request",
+    429: "Too many downloads",
+    500: "Internal error",
+    502: "Airflow failed",
+    503: "Database unavailable",
 }
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ async def _guarded(
     zones.follow(request)
     texts = [request.url.path, *request.query_params.values(), *request.query_params.keys()]
     if any("\x00" in text for text in texts):
-        answer = _problem(request, 400, "The address holds a character that no name has.")
+        answer = _problem(request, 400, "The address contains an invalid character.")
     else:
         answer = await call_next(request)
     answer.headers.update(_HEADERS)
@@ -108,9 +108,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == 401:
         sentence = "Sign in to Airflow to see this page."
     elif error.status_code == 403 and sentence == "Forbidden":
-        sentence = "Your role in Airflow does not allow this; ask an administrator for it."
+        sentence = "You do not have permission for this; ask an Airflow administrator."
     elif error.status_code == 404 and sentence == "Not Found":
-        sentence = "There is no such page; follow the links above."
+        sentence = "No such page; follow the links above."
     elif error.status_code == 405:
         sentence = "This address takes another kind of request; use the console's own buttons."
     return _problem(request, error.status_code, sentence, headers=error.headers)
@@ -122,9 +122,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     # Without what was given: it may be an address, or no text at all.
     places = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
     if all(place.startswith("path.") for place in places):
-        return _problem(request, 404, "There is no such run; the audit lists all that there are.")
+        return _problem(request, 404, "No such run; the audit lists all runs.")
     told = ", ".join(place.encode("ascii", "replace").decode() for place in places)
-    return _problem(request, 422, f"Not understood: {told}; the API's page says what is.")
+    return _problem(request, 422, f"Invalid: {told}; the API page says what is allowed.")
 
 
 async def _bad_view(request: Request, error: Exception) -> Response:
@@ -138,7 +138,7 @@ async def _store_down(request: Request, error: Exception) -> Response:
 
 async def _fault(request: Request, _error: Exception) -> Response:
     """Say that it is the console's own fault; Starlette logs the error and where it was."""
-    sentence = "The console has a fault of its own; the API server's log says which. Report it."
+    sentence = "The console failed; see the API server's log, and report it."
     answer = _problem(request, 500, sentence)
     answer.headers.update({**_HEADERS, "Cache-Control": "no-store"})  # nothing else adds them
     return answer
@@ -151,7 +151,7 @@ def _problem(request: Request, status: int, sentence: str, headers: Any = None) 
         request,
         "problem.html",
         status=status,
-        heading=_STATUS_WORDS.get(status, "This did not work"),
+        heading=_STATUS_WORDS.get(status, "Failed"),
         sentence=sentence,
         sign_in=_sign_in(request) if status == 401 else None,
     )

@@ -99,9 +99,11 @@ def _check_origin(request: Request, user: Any, token: str) -> None:
     if request.headers.get("authorization", "").lower().startswith("bearer "):
         return
     if _from_elsewhere(request):
-        raise HTTPException(403, "Another site sent this request; use the console's own button.")
+        raise HTTPException(
+            403, "This request came from another site; use the console's own button."
+        )
     if not tokens().is_form_token(token, str(user.get_id())):
-        raise HTTPException(403, "This page is too old to act from; reload it and try again.")
+        raise HTTPException(403, "Your session expired; reload the page and try again.")
 
 
 def _from_elsewhere(request: Request) -> bool:

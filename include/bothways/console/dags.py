@@ -45,7 +45,7 @@ def known_sync(dag_id: str) -> None:
     """
     account, _, sync_type = dag_id.rpartition("__")
     if not account or sync_type not in (*sync_types(), ERASE):
-        raise HTTPException(404, "This DAG syncs nothing; the audit holds the runs of syncs.")
+        raise HTTPException(404, "This DAG is not a sync, so it has no audit.")
 
 
 def run_path(dag_id: str, dag_run_id: str) -> str:

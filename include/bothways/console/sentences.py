@@ -8,36 +8,47 @@ import sqlalchemy as sa
 
 from bothways.console import words
 from bothways.console.people import Person
+from bothways.console.words import Systems
 from bothways.terms import Status
 
 
-def why_ignored(person: Person) -> str:
-    """Return why a run last left this person out, or that none did."""
+def why_ignored(person: Person, systems: Systems, days: int | None = None) -> str:
+    """Return why a run last skipped this person, or that none did.
+
+    Args:
+        person: The person.
+        systems: The titles of the account's systems.
+        days: How long the account keeps runs; None where that is not known.
+    """
     job = person.left_out
     if job is None:
-        return "No run that is kept has left this person out."
+        return "Never skipped in the audit." if days is None else _never(days)
     run = f"{words.title(job.sync_type)} run {job.run_id} of {words.day_words(job.started_at)}"
     where = f" on list {job.list_key}" if job.list_key else ""
     since = "" if person.jobs[0].run_id == job.run_id else " Later runs did not."
-    return f"{run} left this person out{where}: {words.reason(job.reason)}.{since}"
+    return f"{run} skipped this person{where}: {words.reason(job.reason, systems)}.{since}"
 
 
-def why_not_mailed(person: Person) -> str:
-    """Return who may not mail this person, since when and why; that nothing forbids it, otherwise.
+def why_not_mailed(person: Person, systems: Systems) -> str:
+    """Return whether this person may be mailed, and if not, according to whom and since when.
 
     A word that the store keeps comes before what a record says, which no run has carried over yet.
     """
     in_force = [row for row in person.suppressions if row.lifted_at is None]
     whole = [row for row in in_force if not row.list_id]
     if whole:
-        return f"This person may not be mailed: {_told(whole[0])}."
+        return f"No: {_told(whole[0], systems)}."
     if record := _gravest(person):
-        word = words.standing(record.status)
-        return f"This person may not be mailed: {word} in the {words.within(record.side)}."
+        title = words.system(record.side, systems)
+        return f"No: {words.standing(record.status)} ({title})."
     if in_force:
         row = in_force[0]
-        return f"This person may not be mailed on list {row.list_key or row.list_id}: {_told(row)}."
-    return "Nothing that runs have seen forbids it."
+        return f"Not on list {row.list_key or row.list_id}: {_told(row, systems)}."
+    return "Yes: no unsubscribe or suppression found."
+
+
+def _never(days: int) -> str:
+    return f"Never skipped in the last {'day' if days == 1 else f'{days} days'}."
 
 
 def _gravest(person: Person) -> sa.Row[Any] | None:
@@ -47,7 +58,7 @@ def _gravest(person: Person) -> sa.Row[Any] | None:
     return max(speaking, key=lambda row: order.index(row.status), default=None)
 
 
-def _told(row: sa.Row[Any]) -> str:
-    since = f" on {words.day_words(row.suppressed_at)}" if row.suppressed_at else ""
-    vendor = f" (“{row.vendor_reason}”)" if row.vendor_reason else ""
-    return f"{words.standing(row.reason)} in the {words.within(row.side)}{since}{vendor}"
+def _told(row: sa.Row[Any], systems: Systems) -> str:
+    since = f", {words.day_words(row.suppressed_at)}" if row.suppressed_at else ""
+    vendor = f": “{row.vendor_reason}”" if row.vendor_reason else ""
+    return f"{words.standing(row.reason)} ({words.system(row.side, systems)}{since}{vendor})"

@@ -70,9 +70,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for name in (
-        "title", "colour", "verdict", "verdict_colour", "side", "within", "kind", "reason",
+        "title", "colour", "verdict", "verdict_colour", "system", "kind", "reason", "sentence",
         "moment", "minute", "short_day", "duration", "distance", "number", "numbers", "people",
-        "marks", "choices", "changes",
+        "marks", "choices", "changes", "standing", "direction", "conflict", "membership",
     ):  # fmt: skip
         made.filters[name] = getattr(words, name)
     made.filters["pairs"] = lambda values: [(value, value) for value in values]

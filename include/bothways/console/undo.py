@@ -1,4 +1,4 @@
-"""What taking a run back would write, from the jobs that the run has: the preview before Undo.
+"""What undoing a run would write, from the jobs that the run has: the preview before Undo.
 
 The undo run itself reads both sides first, so that what somebody changed at a vendor since is left
 alone too; here only what later runs wrote is known.
@@ -26,11 +26,11 @@ BACK: Final = ("update", "join", "leave")
 """The operations that can be taken back: fields are written back, memberships are reversed."""
 
 KEPT: Final = {
-    "undone": "Undone already.",
-    "consent": "Stays: nobody is made mailable again.",
-    "created": "Stays: people are never deleted.",
-    "changed": "Stays: a later run wrote this record.",
-    "erased": "Stays: nobody knows any more whose record it was.",
+    "undone": "Already undone.",
+    "consent": "Not undone: opt-outs are never reversed.",
+    "created": "Not undone: people are never deleted.",
+    "changed": "Not undone: a later run changed this record.",
+    "erased": "Not undone: the person has been erased.",
 }
 
 

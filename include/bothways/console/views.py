@@ -68,10 +68,10 @@ class AuditView:
         """
         statuses = _words(query, "status")
         if unknown := [word for word in statuses if word not in set(RunStatus)]:
-            raise BadView(f"There is no status “{unknown[0]}”; choose one of the list.")
+            raise BadView(f"There is no status “{unknown[0]}”; choose one from the list.")
         order = query.get("order") or "started_at"
         if order not in SORTABLE:
-            raise BadView(f"Runs cannot be sorted by “{order}”; click on a column's title instead.")
+            raise BadView(f"Runs cannot be sorted by “{order}”; click a column heading instead.")
         view = cls(
             zone=zones.named(query.get("zone")) or zones.current(),
             start=_day(query.get("from"), "From"),
@@ -90,9 +90,9 @@ class AuditView:
             (view.end, view.end_time, "To"),
         ):
             if minute and not day:
-                raise BadView(f"“{label}” has a time and no day; add the day.")
+                raise BadView(f"“{label}” has a time but no date; add the date.")
         if view.first and view.beyond and view.first >= view.beyond:
-            raise BadView("“From” lies after “To”; swap the two.")
+            raise BadView("Start is after end; swap the two.")
         return view
 
     @classmethod
@@ -202,7 +202,7 @@ class JobView:
         """
         result = query.get("result") or ""
         if result and result not in RESULTS:
-            raise BadView(f"There is no result “{result}”; choose one of the list.")
+            raise BadView(f"There is no result “{result}”; choose one from the list.")
         return cls(
             result=result,
             entity=_word(query, "entity"),
@@ -285,7 +285,7 @@ def _day(text: str | None, label: str) -> date | None:
     except ValueError:
         day = date.max
     if day == date.max:  # no day follows it
-        raise BadView(f"“{label}” is not a date; write it as 2026-01-31.")
+        raise BadView(f"“{label}” is not a date; use the form 2026-01-31.")
     return day
 
 
@@ -295,7 +295,7 @@ def _time(text: str | None, label: str) -> time | None:
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day only
     except ValueError:
-        raise BadView(f"“{label}” has no time of day; write it as 18:30.") from None
+        raise BadView(f"“{label}” is not a time of day; use the form 18:30.") from None
 
 
 def _minute(at: time | None) -> str:
@@ -307,5 +307,5 @@ def _number(text: str | None, label: str, most: int) -> int | None:
         return None
     digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
     if not digits or int(text) > most:
-        raise BadView(f"“{label}” is not a number that can be; follow the page's own links.")
+        raise BadView(f"“{label}” is not a valid number; use the links on the page.")
     return int(text)

@@ -22,7 +22,12 @@ _COLOURS: Final = {
     RunStatus.FAILED: "failed",
     RunStatus.DRY_RUN: "planned",
 }
-SIDES: Final[Mapping[str, str]] = {"crm": "CRM", "marketing": "Marketing platform"}
+Systems = Mapping[Side, str]
+"""What people call the systems of an account, by their role."""
+
+SOME_SYSTEMS: Final[Systems] = {"crm": "CRM", "marketing": "Marketing platform"}
+"""What they are called where nobody knows any more which they are."""
+
 _KINDS: Final = {
     "create": "Create",
     "update": "Update",
@@ -31,50 +36,53 @@ _KINDS: Final = {
     "suppress": "Suppress",
     "erase": "Erase",
 }
+# The fields of the trigger form that are not called by their own name there.
+_CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "mend": "Repair"}
+# {crm} and {marketing} stand for the systems' titles.
 _REASONS: Final = {
-    "erased": "the person asked to be forgotten, and their address was erased",
-    "empty": "the record has no e-mail address",
-    "invalid": "the address is not valid, or mistypes a well-known domain",
-    "role": "the address belongs to a department, not to a person",
-    "do_not_mail": "the person has unsubscribed or is flagged as not to be mailed",
-    "unsubscribed": "the person has unsubscribed",
+    "erased": "erased at the person's request",
+    "empty": "no email address",
+    "invalid": "invalid address, or a typo in a well-known domain",
+    "role": "shared mailbox",
+    "do_not_mail": "opted out",
+    "unsubscribed": "unsubscribed",
     "bounced": "mail to the address bounced",
-    "complained": "the person reported mail as spam",
-    "suppressed": "the address is on the suppression list",
-    "inactive": "the CRM record is inactive or closed",
-    "duplicate": "the address occurs again in the same data, and another record speaks for it",
-    "not_in_crm": "the person is not in the CRM, and the list takes nobody new from the platform",
-    "left_crm": "somebody took the person off the list in the CRM",
-    "left_marketing": "somebody took the person off the list on the platform",
-    "undone": "an earlier write was taken back, and nobody has changed it since",
-    "changed_since": "somebody changed it since, so that it was not taken back",
-    "cannot_undo_unsubscribe": "nobody is made mailable again",
+    "complained": "reported spam",
+    "suppressed": "on the suppression list",
+    "inactive": "inactive or closed in {crm}",
+    "duplicate": "duplicate address; another record is used instead",
+    "not_in_crm": "not in {crm}, and the list does not accept new people from {marketing}",
+    "left_crm": "removed from the list in {crm}",
+    "left_marketing": "removed from the list in {marketing}",
+    "undone": "undone, and not changed since",
+    "changed_since": "changed since that run, so not undone",
+    "cannot_undo_unsubscribe": "opt-outs are never reversed",
     "created_record_kept": "people are never deleted",
-    "list_not_synced": "the account no longer maps the list, or it cannot be synced",
-    "list_replaced": "another list has taken the place of the one that the run worked on",
-    "pending": "it changed since the last run, and the next one carries it over",
-    "conflict": "both sides were changed to different values, and the next run decides",
-    "retry_pending": "the last runs could not write it, and a next one tries again",
-    "given_up": "it failed too often and is not tried any more",
-    "drift": "the two sides differ, and no run will see it by itself",
-    "changed_since_planned": "it changed after the plan was made, and the next run plans it again",
-    "gone": "the record is there no more",
-    "removed_in_crm": "somebody removed the person from the marketing list in the CRM",
-    "not_on_list": "the person is not on the list any more",
-    "lifted": "the person may be mailed again by their own act, so that this word holds no more",
-    "switched_off": "the account's settings leave the CRM's own flag alone",
+    "list_not_synced": "the list is no longer mapped, or cannot be synced",
+    "list_replaced": "the list has been replaced since that run",
+    "pending": "changed since the last sync; the next one will update it",
+    "conflict": "changed to different values in both systems; the next sync will resolve it",
+    "retry_pending": "failed in the last sync; will be tried again",
+    "given_up": "failed too often; no longer tried",
+    "drift": "differs, and no sync will resolve it",
+    "changed_since_planned": "changed after the plan was made; the next sync will plan it again",
+    "gone": "the record no longer exists",
+    "removed_in_crm": "removed from the marketing list in {crm}",
+    "not_on_list": "no longer on the list",
+    "lifted": "re-subscribed in {marketing}, so the suppression no longer applies",
+    "switched_off": "switched off in the account's settings",
 }
 # Reasons that go on with the names of fields.
 _ABOUT_FIELDS: Final = {
-    "conflict": "both sides had changed it, and the mapping's policy decided: {}",
-    "undone; changed since": "taken back, but for what somebody changed since: {}",
+    "conflict": "changed in both systems; resolved by your conflict rule: ",
+    "undone; changed since": "undone, except for fields changed since: ",
 }
 _STANDING: Final = {
-    Status.PENDING: "has not confirmed the subscription",
+    Status.PENDING: "subscription not confirmed",
     Status.UNSUBSCRIBED: "unsubscribed",
     Status.BOUNCED: "bounced",
-    Status.COMPLAINED: "complained",
-    Status.SUPPRESSED: "was suppressed",
+    Status.COMPLAINED: "reported spam",
+    Status.SUPPRESSED: "suppressed",
 }
 
 
@@ -102,14 +110,9 @@ def verdict_colour(result: str) -> str:
     return {"Success": "success", "Error": "failed"}.get(verdict(result), verdict(result).lower())
 
 
-def side(name: Side | str | None) -> str:
-    """Return what people call a side."""
-    return SIDES.get(name or "", name or "")
-
-
-def within(name: Side | str | None) -> str:
-    """Return what people call a side in the middle of a sentence."""
-    return side(name).replace("Marketing", "marketing")
+def system(role: Side | str | None, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return what people call the system in a role."""
+    return systems.get(role, role) if role else ""  # type: ignore[call-overload]
 
 
 def kind(name: str | None) -> str:
@@ -117,17 +120,45 @@ def kind(name: str | None) -> str:
     return _KINDS.get(name or "", title(name))
 
 
-def reason(name: str | None) -> str:
+def reason(name: str | None, systems: Systems = SOME_SYSTEMS) -> str:
     """Return why a row was left out or written, in words; the vendor's own words as they are."""
     kind_of, _, fields = (name or "").partition(": ")
     if fields and kind_of in _ABOUT_FIELDS:
-        return _ABOUT_FIELDS[kind_of].format(fields)
-    return _REASONS.get(name or "", name or "")
+        return _ABOUT_FIELDS[kind_of] + fields
+    if name in _REASONS:
+        return _REASONS[name].format(crm=systems["crm"], marketing=systems["marketing"])
+    return name or ""
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter in front."""
+    return text[:1].upper() + text[1:]
+
+
+def direction(name: str, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return which way a mapped field travels."""
+    if name == "both":
+        return "Both ways"
+    return f"To {system(name.removeprefix('to_'), systems)}"
+
+
+def conflict(policy: str, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return which value is kept where both systems have changed a field."""
+    return "Newest value kept" if policy == "newest" else f"{system(policy, systems)} value kept"
+
+
+def membership(state: str, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return how a membership stood when both systems last agreed: “on list”."""
+    if state == "joined":
+        return "on list"
+    if state.startswith("only_"):
+        return f"after an undo, in {system(state.removeprefix('only_'), systems)} only, list"
+    return "not on list"
 
 
 def standing(status: str) -> str:
     """Return why somebody may not be mailed, as the end of a sentence."""
-    return _STANDING.get(status, status)  # type: ignore[call-overload,no-any-return]
+    return _STANDING.get(status, status)  # type: ignore[call-overload]
 
 
 def moment(at: datetime | None) -> str:
@@ -211,10 +242,13 @@ def counts_told(counts: Mapping[str, int]) -> str:
 
 
 def choices(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run was started with, apart from the run that it takes back."""
+    """Return what a run was started with, apart from the run that it undoes."""
     chosen = {name: value for name, value in params.items() if value and name != "undo_run"}
     return [
-        (title(name), ", ".join(value) if isinstance(value, list) else _value(value))
+        (
+            _CHOICES.get(name, title(name)),
+            ", ".join(value) if isinstance(value, list) else _value(value),
+        )
         for name, value in chosen.items()
     ]
 

@@ -25,6 +25,7 @@ from bothways.config.ticks import in_words
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
 from bothways.console.dags import dag_id
 from bothways.console.service import page
+from bothways.console.systems import systems_of
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -45,6 +46,7 @@ def accounts(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
             for account in loaded.accounts
             if account.name in names
         ],
+        systems={name: systems_of(name) for name in names},
         broken=[(name, account_document(name).file) for name in broken],
         problems=all_problems() if all_shown else _problems_of(loaded, broken),
     )
@@ -57,7 +59,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
     found = next((item for item in loaded.accounts if item.name == name), None)
     may_see = _may_read(name, readable) or (name in loaded.broken and may_see_problems(user))
     if not may_see or (found is None and name not in loaded.broken):
-        raise HTTPException(404, "There is no such account; the accounts page lists all.")
+        raise HTTPException(404, "No such account; the accounts page lists all.")
     if found is None:
         return page(
             request,
@@ -74,6 +76,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         name=name,
         account=found,
         problems=rule_problems(),
+        systems=systems_of(name),
         file=account_document(name).file,
         settings=_settings(found),
         schedules=[(sync, in_words(item)) for sync, item in sorted(found.schedules.items())],

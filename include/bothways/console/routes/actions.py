@@ -56,7 +56,7 @@ async def take_back(
     run_id: RunId,
     dry_run: Annotated[bool, Form()] = False,  # noqa: FBT002
 ) -> RedirectResponse:
-    """Start the run that takes a run back, or its dry run."""
+    """Start the run that undoes a run, or its dry run."""
     run = await stored(request, dag_id, run_id)
     started = await trigger(request, dag_id, undone(run, dry_run=dry_run))
     return _to_dag_run(request, dag_id, started)
@@ -112,13 +112,13 @@ async def applied(request: Request, run: sa.Row[Any], user: str) -> dict[str, An
 
 
 def undone(run: sa.Row[Any], *, dry_run: bool) -> dict[str, Any]:
-    """Return what the run is started with that takes this one back.
+    """Return what the run is started with that undoes this one.
 
     Raises:
         HTTPException: 409: it has not ended, or wrote nothing.
     """
     if not undo.can_undo(run):
-        raise HTTPException(409, "This run wrote nothing that could be taken back.")
+        raise HTTPException(409, "This run wrote nothing that can be undone.")
     return {"undo_run": run.run_id, "dry_run": dry_run}
 
 
@@ -129,7 +129,7 @@ def waiting(run: sa.Row[Any]) -> sa.Row[Any]:
         HTTPException: 409: it does not.
     """
     if run.status != RunStatus.AWAITING_APPROVAL:
-        raise HTTPException(409, "This run does not await approval any more.")
+        raise HTTPException(409, "This run is no longer waiting for approval.")
     return run
 
 

@@ -23,6 +23,7 @@ from bothways.console.routes.run import JOB_COLUMNS, RunId, found
 from bothways.console.selecting import filed
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
+from bothways.console.systems import audit_days, systems_of
 from bothways.store import runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
@@ -396,10 +397,11 @@ async def reject(request: Request, dag_id: str, run_id: RunId, body: Note) -> An
 
 
 def _person(person: Person) -> PersonOut:
+    systems = systems_of(person.account)
     return PersonOut(
         account=person.account,
-        why_ignored=why_ignored(person),
-        why_not_mailed=why_not_mailed(person),
+        why_ignored=why_ignored(person, systems, audit_days(person.account)),
+        why_not_mailed=why_not_mailed(person, systems),
         records=_dicts(person.records),
         links=_dicts(person.links),
         lists=_dicts(person.lists),

@@ -212,7 +212,7 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
         last=ended,
         next_at=None if state.paused else state.next_at,
         paused=state.paused,
-        schedule=in_words(schedule) if schedule else "only when somebody starts it",
+        schedule=in_words(schedule) if schedule else "Manual only",
         may_trigger=dag in found.may_trigger,
     )
 

@@ -15,7 +15,9 @@ from bothways.console.dags import dag_id
 from bothways.console.people import JobPlace, Person, address_key, find_person
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store, url
+from bothways.console.systems import audit_days, systems_of
 from bothways.console.views import BadView, PersonView
+from bothways.console.words import Systems
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -31,7 +33,7 @@ def look_up(request: Request, address: Annotated[str, Form()] = "") -> Response:
     """Lead to the page of an address; sealed, so that no log shows it."""
     text = address.strip()[:320].replace("\x00", "")
     if not text:
-        raise BadView("There is no address; type one into the field.")
+        raise BadView("Enter an email address.")
     return RedirectResponse(url(request, "show_person", sealed=tokens().seal(text)), 303)
 
 
@@ -42,12 +44,12 @@ def show_person(
     """Show what every account that the person may read has of an address."""
     address = tokens().unseal(sealed)
     if address is None:
-        raise HTTPException(404, "The link's address cannot be read any more; type it again.")
+        raise HTTPException(404, "This link has expired; search for the address again.")
     view = PersonView.read(request.query_params)
     with store(request).begin() as conn:
         found = find_everywhere(conn, address, readable, account=view.account, after=view.after)
     if view.after and not any(person.jobs for person in found):
-        raise HTTPException(404, "There are no older jobs of this person.")
+        raise HTTPException(404, "This person has no older jobs.")
     return page(
         request,
         "person.html",
@@ -55,8 +57,14 @@ def show_person(
         user=user,
         address=address,
         view=view,
-        found=[(person, why_ignored(person), why_not_mailed(person)) for person in found],
+        found=[_told(person) for person in found],
     )
+
+
+def _told(person: Person) -> tuple[Person, str, str, Systems]:
+    systems = systems_of(person.account)
+    skipped = why_ignored(person, systems, audit_days(person.account))
+    return person, skipped, why_not_mailed(person, systems), systems
 
 
 def find_everywhere(

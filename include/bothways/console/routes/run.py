@@ -19,6 +19,7 @@ from bothways.console.dags import known_sync, log_paths, run_path
 from bothways.console.downloads import Download
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
+from bothways.console.systems import systems_of
 from bothways.console.views import PAGE_SIZE, BadView, JobView
 from bothways.labels import COUNTS
 from bothways.store import jobs, runs
@@ -56,7 +57,7 @@ def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDe
             return _show(request, conn, run, user)
     state = dag_run_state(dag_id, dag_run_id)
     if state is None:
-        raise HTTPException(404, "Airflow has no such run; the audit lists those that there are.")
+        raise HTTPException(404, "Airflow has no such run; the audit lists all runs.")
     return page(
         request,
         "waiting.html",
@@ -110,7 +111,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         if not undo.can_undo(run):
-            raise HTTPException(409, "This run wrote nothing that could be taken back.")
+            raise HTTPException(409, "This run wrote nothing that can be undone.")
         done = queries.undone_by(conn, dag_id=dag_id, run_id=run_id)
         undone_by = [later.run_id for later in done if not later.dry_run]
         numbers = undo.summary(conn, run_id=run_id, undone_by=undone_by)
@@ -135,6 +136,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         later_page=view.after is not None,
         whole=not only_back,
         kept=undo.KEPT,
+        systems=systems_of(run.account),
         undone_by=done,
         may_trigger=dag_id in triggerable(user, [dag_id]),
         form_token=tokens().form_token(str(user.get_id())),
@@ -149,7 +151,7 @@ def found(run: sa.Row[Any] | None) -> sa.Row[Any]:
         HTTPException: 404: it is not.
     """
     if run is None:
-        raise HTTPException(404, "There is no such run; the audit lists all that there are.")
+        raise HTTPException(404, "No such run; the audit lists all runs.")
     return run
 
 
@@ -191,6 +193,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         "run.html",
         user=user,
         run=run,
+        systems=(systems := systems_of(run.account)),
         view=view,
         address=address,
         counts=counts,
@@ -208,7 +211,10 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         number=jobs.count_found(conn, run_id=run.run_id, only=only),
         at_most=COUNTED_AT_MOST,
         entities=queries.entities(conn, run_id=run.run_id),
-        reasons=queries.reasons(conn, run_id=run.run_id),
+        reasons=[
+            (name, words.sentence(words.reason(name, systems)))
+            for name in queries.reasons(conn, run_id=run.run_id)
+        ],
         at_work=at_work,
         run_path=run_path(run.dag_id, run.dag_run_id),
         logs=log_paths(run.dag_id, run.dag_run_id),
@@ -254,7 +260,7 @@ def _unsealed(view: JobView) -> tuple[str, str | None]:
         return "", None
     address = tokens().unseal(view.address)
     if address is None:
-        raise BadView("The link's address cannot be read any more; type it again.")
+        raise BadView("This link has expired; search for the address again.")
     key = address_key(address)
     if key is None:
         raise BadView(f"No address begins with “{address}”; type its first letters.")
