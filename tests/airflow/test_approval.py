@@ -136,5 +136,5 @@ def test_a_run_beyond_the_guard_fails_where_nobody_is_to_be_asked(deployment: De
     run = deployment.run("strict", "address_books")
 
     assert (run.state, run.audit["status"]) == ("failed", "Failed")
-    assert run.audit["message"].startswith("Stopped by the guard, nothing was written: ")
+    assert run.audit["message"].startswith("Stopped by the safety limits, nothing was written: ")
     assert state_of(deployment.sandbox) == before

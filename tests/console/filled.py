@@ -175,7 +175,12 @@ def completed(conn: sa.Connection) -> int:
 def stopped(conn: sa.Connection) -> int:
     verdict = {"passed": False, "message": "7 removals planned", "breaches": []}
     return ended(
-        conn, "failed", RunStatus.FAILED, message="Stopped by the guard", guard=verdict, rows=[]
+        conn,
+        "failed",
+        RunStatus.FAILED,
+        message="Stopped by the safety limits",
+        guard=verdict,
+        rows=[],
     )
 
 

@@ -177,7 +177,11 @@ def test_an_answer_is_one_of_two_words(
     [
         (JSONResponse({"detail": "already been updated"}, 409), 409, "already been updated"),
         (JSONResponse({"detail": {"reason": "gone"}}, 404), 404, "gone"),
-        (JSONResponse({"detail": "Traceback: secret"}, 500), 502, "Airflow failed; see its API server"),
+        (
+            JSONResponse({"detail": "Traceback: secret"}, 500),
+            502,
+            "Airflow failed; see its API server",
+        ),
         (Response("<html>", 400), 400, "status 400"),
     ],
 )

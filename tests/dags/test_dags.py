@@ -127,7 +127,7 @@ def test_one_run_at_a_time_and_none_to_catch_up(parsed: Parsed) -> None:
 def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
     for dag_id, dag in parsed.dags.items():
         sync = CATALOG[dag_id.partition("__")[2]]
-        own = "mend" if sync.compares else "full_resync"
+        own = "repair" if sync.compares else "full_resync"
         lists = {"lists"} if sync.uses_lists else set()
         assert set(dag["params"]) == {"dry_run", own, "records", "undo_run"} | lists
         assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)
@@ -141,7 +141,7 @@ def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
         assert all(re.search(pattern, item) for item in told)
         refused = ("ann@mail.example", "ann\uff20mail.example", "ann%40mail.example", "", "a b")
         assert not any(re.search(pattern, item) for item in refused)
-        assert "An e-mail address is refused" in dag["descriptions"]["records"]
+        assert "An email address is refused" in dag["descriptions"]["records"]
     keys = parsed.dags["demo__address_books"]["schemas"]["lists"]["items"]["enum"]
     assert keys == ["newsletter", "product_updates", "webinar_guests"]
 

@@ -13,7 +13,7 @@ from tests.support.sandbox import SandboxServer
 from tests.support.town import LISTS, Town
 
 TIGHT = {"suppressions": 2, "free": 0, "suppressions_percent": None}
-MESSAGE = "3 suppressions planned in the CRM, of 3 known people (2 allowed)"
+MESSAGE = "3 suppressions planned in Dynamics 365, of 3 known people (2 allowed)"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_beyond_the_guard_the_run_fails_and_what_it_read_is_read_again(
     sandbox.calls(forget=True)
     run = crowd.run("suppressions")
     assert run.status == "Failed"
-    assert run.message == f"Stopped by the guard, nothing was written: {MESSAGE}."
+    assert run.message == f"Stopped by the safety limits, nothing was written: {MESSAGE}."
     assert set(sandbox.calls()["rows_written"].values()) == {0}
     assert (run.counts["planned"], run.counts["total"]) == (6, 6)
     crowd.configure(guard={"suppressions": 3})
@@ -61,7 +61,7 @@ def test_a_person_decides_where_the_account_asks(
         assert (run.status, flags(crm)) == ("Completed", 3)
         assert (row["guard"]["by"], row["guard"]["note"]) == ("tester", "looked at it")
     else:
-        who = "Stopped by the guard" if approve is None else "Rejected by tester"
+        who = "Stopped by the safety limits" if approve is None else "Rejected by tester"
         assert run.message == f"{who}, nothing was written: {MESSAGE}."
         assert (run.status, flags(crm)) == ("Failed", 0)
 
@@ -123,8 +123,8 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     empty(readers)
     run = readers.world.run("marketing_lists")
     assert run.message == (
-        "Stopped by the guard, nothing was written: list `Newsletter` on the marketing platform "
-        "would be left empty by 24 removals."
+        "Stopped by the safety limits, nothing was written: list `Newsletter` "
+        "in Dotdigital would be left empty by 24 removals."
     )
     assert len(readers.members()) == 24
     readers.world.configure(guard=limits, settings={"on_guard": "ask"})
@@ -141,8 +141,8 @@ def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
         readers.crm.leave("Newsletter", row["contactid"])
     run = readers.world.run("marketing_lists")
     assert run.message == (
-        "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` on "
-        "the marketing platform, of 24 members (4 allowed)."
+        "Stopped by the safety limits, nothing was written: 5 removals planned from list "
+        "`Newsletter` in Dotdigital, of 24 members (4 allowed)."
     )
 
 
@@ -161,8 +161,8 @@ def test_a_list_whose_counterpart_is_yet_to_be_created_is_counted_by_its_own_mem
     readers.world.configure(lists=new, guard={"free": 3, "removals_percent": 20})
     run = readers.world.run("marketing_lists")
     assert run.message == (
-        "Stopped by the guard, nothing was written: 5 removals planned from list `Newsletter` "
-        "in the CRM, of 24 members (4 allowed)."
+        "Stopped by the safety limits, nothing was written: 5 removals planned from list "
+        "`Newsletter` in Dynamics 365, of 24 members (4 allowed)."
     )
     readers.world.configure(lists=new, guard={"free": 3, "removals_percent": 25})
     run = readers.world.run("marketing_lists")

@@ -325,7 +325,7 @@ def test_more_records_than_a_request_may_delete_stop_it(
     request = light.file("office@work.example")
     run = light.run(request, request)
     assert run.status == "Failed"
-    assert "Stopped by the guard, nobody was erased: 11 records would be" in run.message
+    assert "Stopped by the safety limits, nobody was erased: 11 records would be" in run.message
     assert "Clerk 3" in {row["firstname"] for row in run.jobs["before"]}
     assert len(crm.table("contact")) == 12
     # Nobody is barred for a request that was not carried out.

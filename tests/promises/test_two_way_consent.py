@@ -164,7 +164,7 @@ def test_who_resubscribes_is_heard_and_the_flag_waits_for_a_person(
     sandbox.advance(60)
     town.act("resubscribe", ANN)
     run = town.sync()
-    assert any("came back by the platform's own means" in note for note in run.notes)
+    assert any("mailable again in Dotdigital" in note for note in run.notes)
     (row,) = town.world.query(
         "SELECT lifted_reason, lifted_run FROM suppressions WHERE side = 'marketing'"
     )

@@ -131,9 +131,9 @@ def test_drift_is_mended_on_request_and_nothing_else(
 ) -> None:
     drifted(world, crm, people["ann"])
     crm.change("contacts", people["cleo"], firstname="Cléo")
-    dry = world.run("verify", mend=True, dry_run=True)
+    dry = world.run("verify", repair=True, dry_run=True)
     assert (dry.status, dry.counts["updated"]) == ("Dry Run", 1)
-    mended = world.run("verify", mend=True)
+    mended = world.run("verify", repair=True)
     assert (mended.status, mended.counts["updated"]) == ("Completed", 1)
     assert mended.counts["ignored"] == {"pending": 1}
     assert field(marketer, "ann", "CITY") == "Oslo"
@@ -149,7 +149,7 @@ def test_what_an_undo_left_apart_is_told_as_meant(
     crm.change("contacts", people["ann"], address1_city="Oslo")
     run = world.run(SYNC)
     world.run(SYNC, undo_run=run.run_id)
-    verified = world.run("verify", mend=True)
+    verified = world.run("verify", repair=True)
     assert verified.counts["ignored"] == {"undone": 1}
     job = verified.jobs_of(result="ignored").iloc[0]
     assert (job["before"], job["after"]) == ({"city": "Paris"}, {"city": "Oslo"})

@@ -61,10 +61,11 @@ def check(
         list[str] | None, typer.Argument(metavar="[ACCOUNT]...", help="Only these accounts.")
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Ask both vendors too: connection, lists, fields.")
+        bool,
+        typer.Option("--live", help="Also check connections, lists and fields with both vendors."),
     ] = False,
 ) -> None:
-    """Validate accounts, mappings and rule files; print every problem, with its remedy."""
+    """Check accounts, mappings and rule files; print every problem, and how to fix it."""
     from bothways.cli.check import check as run
 
     raise typer.Exit(run(accounts or [], live=live))
@@ -72,7 +73,7 @@ def check(
 
 @app.command()
 def prepare(account: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
-    """Create at the vendors what Bothways needs of its own; a repeat creates nothing."""
+    """Create what Bothways needs at the vendors; safe to repeat."""
     from bothways.cli.prepare import prepare as run
 
     run(account)
@@ -81,27 +82,29 @@ def prepare(account: Annotated[str, typer.Argument(help="The account's name.")])
 @app.command()
 def audit(  # noqa: PLR0917 - each is an option of the command
     run: Annotated[int | None, typer.Argument(help="Show this run and its jobs.")] = None,
-    account: Annotated[list[str] | None, typer.Option(help="Only of this account.")] = None,
-    sync: Annotated[list[str] | None, typer.Option(help="Only of this sync type.")] = None,
-    status: Annotated[list[RunStatus] | None, typer.Option(help="Only of this status.")] = None,
+    account: Annotated[list[str] | None, typer.Option(help="Filter by account.")] = None,
+    sync: Annotated[list[str] | None, typer.Option(help="Filter by sync type.")] = None,
+    status: Annotated[list[RunStatus] | None, typer.Option(help="Filter by status.")] = None,
     since: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Started then or later, UTC."),
     ] = None,
-    result: Annotated[list[Result] | None, typer.Option(help="Only jobs of this result.")] = None,
-    entity: Annotated[list[str] | None, typer.Option(help="Only jobs of this entity.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 50,
+    result: Annotated[list[Result] | None, typer.Option(help="Filter jobs by result.")] = None,
+    entity: Annotated[list[str] | None, typer.Option(help="Filter jobs by entity.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Print the sync runs, newest first; with a run's number, that run and its jobs."""
     from bothways.cli import audit as pages
 
     if run is None and (result or entity):
-        raise typer.BadParameter("--result and --entity filter the jobs of one run; name the run.")
+        raise typer.BadParameter(
+            "--result and --entity filter the jobs of one run; give its number."
+        )
     if run is None:
         pages.show_runs(account, sync, status, since, limit=limit, as_json=as_json)
     elif account or sync or status or since:
-        raise typer.BadParameter("a run's number stands alone; leave the filters of runs out.")
+        raise typer.BadParameter("give either a run number or filters, not both.")
     else:
         pages.show_run(run, result, entity, limit=limit, as_json=as_json)
 
@@ -202,7 +205,7 @@ def select(
 
 @app.command()
 def migrate() -> None:
-    """Bring the store's tables to this version; a repeat changes nothing."""
+    """Bring the store's tables up to date; safe to repeat."""
     from bothways.orchestration.connections import join_airflow, open_store
     from bothways.store.erasure_keys import stored_key
 

@@ -156,7 +156,7 @@ def _near(name: str, offered: Iterable[str]) -> str:
 
 def _advice(error: BothwaysError) -> str:
     if isinstance(error, Denied):
-        return "mend the connection's credentials, or the permissions that they have at the vendor"
+        return "fix the connection's credentials, or their permissions at the vendor"
     if isinstance(error, TemporaryFailure):
         return "try again later; if it stays, look at the connection's address"
     return "look at the connection under Admin, Connections"

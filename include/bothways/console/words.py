@@ -37,7 +37,7 @@ _KINDS: Final = {
     "erase": "Erase",
 }
 # The fields of the trigger form that are not called by their own name there.
-_CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "mend": "Repair"}
+_CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "repair": "Repair"}
 # {crm} and {marketing} stand for the systems' titles.
 _REASONS: Final = {
     "erased": "erased at the person's request",
@@ -69,7 +69,7 @@ _REASONS: Final = {
     "gone": "the record no longer exists",
     "removed_in_crm": "removed from the marketing list in {crm}",
     "not_on_list": "no longer on the list",
-    "lifted": "re-subscribed in {marketing}, so the suppression no longer applies",
+    "lifted": "mailable again in {marketing}, so the suppression no longer applies",
     "switched_off": "switched off in the account's settings",
 }
 # Reasons that go on with the names of fields.

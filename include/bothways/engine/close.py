@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 NOTHING = "No new objects to sync"
 _UNFINISHED = "A step did not finish; see its log."
-CAME_BACK = "The person came back by the platform's own means."
 
 
 def close(run: Run) -> tuple[str, str]:
@@ -99,12 +98,14 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
         unfinished = "The review did not finish; clear it." if planned else _UNFINISHED
         return RunStatus.FAILED, failure_in(row.notes) or unfinished
     if run.options.dry_run:
-        stopped = "" if guard["passed"] else f" The guard would stop it: {guard['message']}."
-        return RunStatus.DRY_RUN, f"Planned only; nothing was written.{stopped}"
+        stopped = (
+            "" if guard["passed"] else f" The safety limits would stop it: {guard['message']}."
+        )
+        return RunStatus.DRY_RUN, f"Dry run: nothing was written.{stopped}"
     if run.reconfigured:
         return RunStatus.FAILED, RECONFIGURED
     if not guard["passed"] and not guard.get("approved"):
-        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
+        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the safety limits"
         return RunStatus.FAILED, f"{reason}, nothing was written: {guard['message']}."
     return None
 
@@ -225,7 +226,12 @@ def _keep_agreement(conn: Connection, run: Run) -> None:
         for side in SIDES:
             told = rows[(rows["side"] == side) & ~rows["email_key"].isin(held_back["email_key"])]
             suppressions.lift(
-                conn, account=account, side=side, run_id=run_id, frame=told, reason=CAME_BACK
+                conn,
+                account=account,
+                side=side,
+                run_id=run_id,
+                frame=told,
+                reason=f"Mailable again in {run.systems['marketing']}.",
             )
     failed = applying.failed_ids(conn, run_id=run_id)
     outdated = meanings.outdated(conn, run)

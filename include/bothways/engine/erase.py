@@ -39,10 +39,6 @@ from bothways.terms import SIDES, RunStatus, Side
 
 log = logging.getLogger(__name__)
 
-_DONE: Final[dict[Side, str]] = {
-    "crm": "Nothing of the person is left in the CRM.",
-    "marketing": "Nothing of the person is left on the marketing platform.",
-}
 _PARTS: Final[dict[Side, int]] = {"crm": 0, "marketing": 1}
 
 
@@ -211,7 +207,7 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
             vendor=connector.title,
         )
     with run.store.begin() as conn:
-        runs.note(conn, run_id=run.run_id, sentence=_DONE[side])
+        runs.note(conn, run_id=run.run_id, sentence=_done(run, side))
     log.info("Erased from %s: %d records", connector.title, len(mine))
     return {"erased": len(mine)}
 
@@ -232,7 +228,7 @@ def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
             raise StoreError(f"Run {run.run_id} is not in the store; trigger a new one.")
         if row.status != RunStatus.IN_PROGRESS:  # `open` said why, or it was closed before
             return row.status, row.message or ""
-        done = set(_DONE.values()) <= set(row.notes)
+        done = {_done(run, side) for side in SIDES} <= set(row.notes)
         counts = count_jobs(conn, run_id=run.run_id, as_planned=run.options.dry_run)
     if done:
         files = _forget_files(run, folders)
@@ -340,15 +336,19 @@ def _delete(run: Run, connector: Connector, planned: pd.DataFrame) -> int:
     return failed
 
 
+def _done(run: Run, side: Side) -> str:
+    return f"The person is erased from {run.systems[side]}."
+
+
 def _not_erased(conn: Connection, run: Run, row: Row[Any]) -> tuple[RunStatus, str]:
     """Return how a run ended that has not erased everything, and why."""
     failure, guard = failure_in(row.notes), row.guard or {}
     if run.options.dry_run and guard:
-        stop = "" if guard["passed"] else f" The guard would stop it: {guard['message']}."
-        return RunStatus.DRY_RUN, f"Looked up only; nothing was deleted.{stop}"
+        stop = "" if guard["passed"] else f" The safety limits would stop it: {guard['message']}."
+        return RunStatus.DRY_RUN, f"Dry run: nothing was deleted.{stop}"
     if failure is None and guard and not _may_delete(row):
         erase.unbar(conn, request=_request(run, conn))
-        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the guard"
+        reason = f"Rejected by {guard['by']}" if "by" in guard else "Stopped by the safety limits"
         return RunStatus.FAILED, f"{reason}, nobody was erased: {guard['message']}."
     why = failure or "A step did not finish; see its log."
     return RunStatus.FAILED, f"{why} The request is kept; clear the task that failed."

@@ -141,7 +141,8 @@ class Reading:
             rows, watermark = self._pages(since)
         except WatermarkExpired as error:
             self._note(
-                f"{error.vendor} no longer knows how far {self.dataset.name} was read; read whole."
+                f"{error.vendor} no longer knows how far {self.dataset.name} was read; "
+                "everything was re-read."
             )
             since = None
             rows, watermark = self._pages(None)

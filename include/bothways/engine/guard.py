@@ -25,12 +25,6 @@ EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
 }
 
 
-_PLACES: Final[Mapping[Side, str]] = {
-    "crm": "in the CRM",
-    "marketing": "on the marketing platform",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Breach:
     """One limit that a plan exceeds.
@@ -51,9 +45,9 @@ class Breach:
     known: int
     list_name: str = ""
 
-    def sentence(self) -> str:
-        """Return what the audit says."""
-        place = _PLACES[self.side]
+    def sentence(self, systems: Mapping[Side, str]) -> str:
+        """Return what the audit says, with the systems' titles."""
+        place = f"in {systems[self.side]}"
         if not self.list_name:
             return (
                 f"{self.planned} {self.effect} planned {place}, of {self.known} known people "
@@ -76,10 +70,11 @@ class Emptied:
     effect: Effect = "removals"
     allowed: int = 0
 
-    def sentence(self) -> str:
-        """Return what the audit says."""
+    def sentence(self, systems: Mapping[Side, str]) -> str:
+        """Return what the audit says, with the systems' titles."""
+        place = f"in {systems[self.side]}"
         removals = "1 removal" if self.planned == 1 else f"{self.planned} removals"
-        return f"list `{self.list_name}` {_PLACES[self.side]} would be left empty by {removals}"
+        return f"list `{self.list_name}` {place} would be left empty by {removals}"
 
 
 @dataclass(frozen=True, slots=True)

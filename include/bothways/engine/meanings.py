@@ -37,7 +37,7 @@ def stage(staging: Staging, account: Account, fields: Names) -> None:
 def sentences(fields: Names) -> list[str]:
     """Return a sentence for each field that is compared afresh, for the run's notes."""
     return [
-        f"The mapping of `{name}` ({entity}) has changed; both sides are compared afresh."
+        f"The mapping of `{name}` ({entity}) has changed; both systems are compared anew."
         for entity, names in fields.items()
         for name in names
     ]

@@ -220,6 +220,6 @@ def _failed_prerequisite(store: Store, account: Account, sync: SyncType) -> str 
             if last is not None and last.status == RunStatus.FAILED:
                 return (
                     f"{sync.title} sync didn't start as {CATALOG[name].title} sync failed; "
-                    f"mend run {last.run_id} and try again."
+                    f"fix run {last.run_id} and try again."
                 )
     return None

@@ -39,7 +39,7 @@ def review(run: Run) -> Verdict:
         known = {side: records.count_records(conn, **run.place(side)) for side in SIDES}
         limits = run.account.guard.limits(run.sync.name)
         found = [*guard.breaches(planned, known, limits), *_list_breaches(conn, run, limits)]
-        message = "; ".join(breach.sentence() for breach in found)
+        message = "; ".join(breach.sentence(run.systems) for breach in found)
         ask = bool(found) and not run.options.dry_run and run.account.settings.on_guard == "ask"
         runs.set_guard(
             conn,

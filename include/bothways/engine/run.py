@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from bothways.config.account import Account
+from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
 from bothways.store.db import Store
 from bothways.syncs.catalog import SyncType
@@ -50,6 +51,11 @@ class Run:
     def place(self, side: Side) -> Place:
         """Return the keywords by which the store knows this account's side."""
         return {"account": self.account.name, "side": side}
+
+    @property
+    def systems(self) -> dict[Side, str]:
+        """What people call the account's systems."""
+        return system_titles(self.account)
 
     def list_keys(self) -> tuple[str, ...]:
         """Return the keys of the lists that this run looks at."""

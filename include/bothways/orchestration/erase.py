@@ -84,7 +84,7 @@ def build_erase(account: Account, doc: str) -> DAG:
 class EraseReviewOperator(ReviewOperator):
     """Compares what was found of a person with the guard's limit for one request."""
 
-    subject_line = "This request would delete more records than the guard allows"
+    subject_line = "This request is over the safety limit"
     body_text = "The records are in the audit of the run; nothing has been deleted yet."
 
     def verdict(self, run: Run) -> Verdict:

@@ -21,39 +21,39 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             default=False,
             type="boolean",
             title="Dry run",
-            description="Plan only: the audit shows what would be written, and nothing is.",
+            description="Plans and writes nothing; the audit shows what would be written.",
         ),
         "records": Param(
             [],
             type="array",
             items={"type": "string", "pattern": RECORD_PATTERN},
             title="Only these records",
-            description="Ids of records, one a line, or a selection. An e-mail address is refused, "
-            "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
-            f"console, or to `bothways select {account.name}`. Empty: everybody.",
+            description="Ids of records, one per line, or a selection. An email address is "
+            "refused, since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
+            f"console, or to `bothways select {account.name}`. Leave blank for all.",
         ),
     }
     if sync.compares:
-        params["mend"] = Param(
+        params["repair"] = Param(
             default=False,
             type="boolean",
-            title="Mend",
-            description="Write what would mend drift, after the same review as any run.",
+            title="Repair",
+            description="Resolve the differences that no sync resolves, within the safety limits.",
         )
     else:
         params["full_resync"] = Param(
             default=False,
             type="boolean",
             title="Full resync",
-            description="Read both sides whole instead of what changed since the last run.",
+            description="Re-read everything instead of what changed since the last run.",
         )
     params["undo_run"] = Param(
         None,
         type=["integer", "null"],
         minimum=1,
         title="Undo this run",
-        description="Number of an earlier run of this sync in the audit: what it wrote is taken "
-        "back, where nobody has changed it since. Empty: an ordinary run.",
+        description="Number of an earlier run of this sync in the audit: what it wrote is undone, "
+        "unless somebody has changed it since. Leave blank for an ordinary run.",
     )
     if sync.uses_lists:
         params["lists"] = Param(
@@ -63,7 +63,7 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             if keys
             else {"type": "string", "pattern": NAME_PATTERN},
             title="Only these lists",
-            description="Keys of the account's lists, one a line. Empty: all of them.",
+            description="Keys of the account's lists, one per line. Leave blank for all.",
         )
     return params
 
@@ -75,6 +75,6 @@ def options(params: Mapping[str, Any]) -> Options:
         full_resync=bool(params.get("full_resync", False)),
         lists=tuple(params.get("lists") or ()),
         undo_run=params.get("undo_run"),
-        mend=bool(params.get("mend", False)),
+        repair=bool(params.get("repair", False)),
         records=tuple(item.strip() for item in params.get("records") or () if item.strip()),
     )

@@ -25,7 +25,7 @@ FORM = {
         type="string",
         maxLength=1000,
         title="Note",
-        description="Why; kept in the audit beside your name.",
+        description="Kept in the audit beside your name.",
     )
 }
 BODY = "The plan is in the audit of the run; nothing has been written yet."
@@ -42,7 +42,7 @@ class ReviewOperator(HITLOperator):
     Airflow's own `assigned_users` are ids, and not every auth manager's ids are the usernames.
     """
 
-    subject_line = "This run would change more than the guard allows"
+    subject_line = "This run is over the safety limits"
     body_text = BODY
 
     def __init__(self, *, execution_timeout: timedelta | None = None, **kwargs: Any) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from bothways.config.known import system_titles
 from bothways.syncs.address_books import marketing_fields
 from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
@@ -91,7 +92,7 @@ def plan(inputs: Inputs) -> Plan:
     ]
     on_both = people.loc[people["marketing_id"].notna(), "person"]
     concerned = pd.concat([on_both, *(item.created for item in lists)])
-    decided = _together(field_plan.of(concerned), lists, found, heard)
+    decided = _together(inputs, field_plan.of(concerned), lists, found, heard)
     if not inputs.compares:
         return decided
     silent = silent_differences(inputs, gathered, people, in_step)
@@ -150,12 +151,18 @@ def _named(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
     return people[people["person"].isin(people.loc[meant, "person"])]
 
 
-def _together(fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: Judged) -> Plan:
+def _together(
+    inputs: Inputs, fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: Judged
+) -> Plan:
     links = [_new_links(heard.rows), *(item.links for item in lists)]
     return Plan(
         jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
         links=pd.concat([frame for frame in links if not frame.empty] or [frame_of(LINKS)]),
-        notes=(*heard.notes, *fields.notes, *(note for item in lists for note in item.notes)),
+        notes=(
+            *heard.notes(system_titles(inputs.account)),
+            *fields.notes,
+            *(note for item in lists for note in item.notes),
+        ),
         baselines=fields.baselines,
         states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
         dropped=found.dropped[["entity", "crm_id"]],

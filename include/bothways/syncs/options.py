@@ -14,7 +14,7 @@ class Options:
     lists: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
     undo_run: int | None = None
-    mend: bool = False
+    repair: bool = False
 
     @property
     def restricted(self) -> bool:

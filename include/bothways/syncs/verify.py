@@ -8,8 +8,8 @@ Each operation of that plan becomes a job without a write, with the reason of th
 - ``pending``: somebody changed it since the last run, so that the next one will carry it over;
 - ``drift``: no run will see it by itself.
 
-What the sync leaves alone on purpose keeps its own reason (`do_not_mail`, `undone`, …). To mend
-means to let the operations of drift be written.
+What the sync leaves alone on purpose keeps its own reason (`do_not_mail`, `undone`, …). To
+repair means to let the operations of drift be written.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ def datasets(request: Request) -> list[Dataset]:
 
 
 def plan(inputs: Inputs) -> Plan:
-    """Turn what the two-way sync would do into mismatches, but for what is to be mended."""
+    """Turn what the two-way sync would do into mismatches, but for what is to be repaired."""
     decided = marketing_lists.plan(inputs)
     jobs = decided.jobs
     mismatch = jobs["kind"].notna()
     reason = _reasons(inputs, jobs[mismatch]).reindex(jobs.index)
-    mended = mismatch & (reason == "drift") & inputs.options.mend
-    reported = mismatch & ~mended
+    repaired = mismatch & (reason == "drift") & inputs.options.repair
+    reported = mismatch & ~repaired
     told = jobs.assign(
         kind=jobs["kind"].mask(reported),
         result=jobs["result"].mask(reported, "ignored"),
         reason=jobs["reason"].mask(reported, reason),
     )
-    if not inputs.options.mend:
+    if not inputs.options.repair:
         return Plan(told, notes=decided.notes)
-    return _of_mended(replace(decided, jobs=told), _ids(jobs[reported]))
+    return _of_repaired(replace(decided, jobs=told), _ids(jobs[reported]))
 
 
 def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
@@ -120,8 +120,8 @@ def _ids(jobs: pd.DataFrame) -> pd.Series:
     return found
 
 
-def _of_mended(decided: Plan, unresolved: pd.Series) -> Plan:
-    """Keep what both sides agree on once drift is mended, and nothing about other mismatches."""
+def _of_repaired(decided: Plan, unresolved: pd.Series) -> Plan:
+    """Keep what both sides agree on once drift is repaired, and nothing about other mismatches."""
 
     def sound(rows: pd.DataFrame) -> pd.DataFrame:
         if rows.empty:

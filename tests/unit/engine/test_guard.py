@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pandas as pd
 import pytest
 
@@ -15,7 +17,9 @@ from bothways.engine.guard import (
     effects,
     list_breaches,
 )
+from bothways.terms import Side
 
+TITLES: Final[dict[Side, str]] = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
 DEFAULT = GuardLimits()
 FREE = GuardLimits(removals=None, removals_percent=None, free=1_000_000)
 
@@ -29,16 +33,16 @@ def change(members: int, leaves: int, inferred: int | None = None, joins: int = 
     ("limits", "planned", "sentence"),
     [
         (DEFAULT, change(24, 23), None),
-        (DEFAULT, change(24, 24), "list `News` in the CRM would be left empty by 24 removals"),
-        (FREE, change(24, 24), "list `News` in the CRM would be left empty by 24 removals"),
-        (FREE, change(1, 1), "list `News` in the CRM would be left empty by 1 removal"),
+        (DEFAULT, change(24, 24), "list `News` in Dynamics 365 would be left empty by 24 removals"),
+        (FREE, change(24, 24), "list `News` in Dynamics 365 would be left empty by 24 removals"),
+        (FREE, change(1, 1), "list `News` in Dynamics 365 would be left empty by 1 removal"),
         (DEFAULT, change(24, 24, joins=1), None),
         (DEFAULT, change(24, 24, inferred=0), None),
         (DEFAULT, change(24, 24, inferred=1), "would be left empty by 24 removals"),
         (
             DEFAULT,
             change(60, 26),
-            "26 removals planned from list `News` in the CRM, of 60 members (25 allowed)",
+            "26 removals planned from list `News` in Dynamics 365, of 60 members (25 allowed)",
         ),
         (DEFAULT, change(60, 26, inferred=0), "26 removals planned from list"),
         (DEFAULT, change(300, 30), None),
@@ -49,7 +53,7 @@ def change(members: int, leaves: int, inferred: int | None = None, joins: int = 
 def test_what_a_list_may_lose(
     limits: GuardLimits, planned: ListChange, sentence: str | None
 ) -> None:
-    found = [breach.sentence() for breach in list_breaches([planned], limits)]
+    found = [breach.sentence(TITLES) for breach in list_breaches([planned], limits)]
     assert len(found) == (sentence is not None)
     assert not found or str(sentence) in found[0]
 
@@ -95,8 +99,9 @@ def test_the_smaller_of_number_and_share_is_allowed(  # noqa: PLR0917
     people = {"crm": known, "marketing": 1_000_000}
     assert breaches({("crm", effect): allowed}, people, limits) == []
     (found,) = breaches({("crm", effect): allowed + 1}, people, limits)
-    assert found.sentence() == (
-        f"{allowed + 1} {effect} planned in the CRM, of {known} known people ({allowed} allowed)"
+    assert found.sentence(TITLES) == (
+        f"{allowed + 1} {effect} planned in Dynamics 365, of {known} known people "
+        f"({allowed} allowed)"
     )
 
 
@@ -112,6 +117,12 @@ def test_a_list_that_would_be_left_empty_is_told_with_its_numbers() -> None:
         return found
 
     assert told(3) == Emptied("crm", "News", planned=3, known=3)
-    assert told(3).sentence() == "list `News` in the CRM would be left empty by 3 removals"
-    assert told(2).sentence() == "list `News` in the CRM would be left empty by 2 removals"
-    assert told(1).sentence() == "list `News` in the CRM would be left empty by 1 removal"
+    assert (
+        told(3).sentence(TITLES) == "list `News` in Dynamics 365 would be left empty by 3 removals"
+    )
+    assert (
+        told(2).sentence(TITLES) == "list `News` in Dynamics 365 would be left empty by 2 removals"
+    )
+    assert (
+        told(1).sentence(TITLES) == "list `News` in Dynamics 365 would be left empty by 1 removal"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from bothways.syncs import known
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
-from bothways.tables import SIDES, Status
+from bothways.tables import SIDES, Side, Status
 from bothways.terms import MAILABLE_OR_PENDING
 from bothways.transform.ignore import ignore_reasons
 
@@ -29,15 +30,15 @@ class Judged:
     rows: pd.DataFrame
     lifted: pd.DataFrame
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say how many came back: what the CRM says of them is a person's to clear."""
+    def notes(self, systems: Mapping[Side, str]) -> tuple[str, ...]:
+        """Say how many are mailable again: a flag in the CRM is a person's to clear."""
         number = self.lifted["email_key"].nunique()
         if not number:
             return ()
+        who = "1 person is" if number == 1 else f"{number} people are"
         return (
-            f"{number} people came back by the platform's own means; what the CRM says of them "
-            "stays until somebody clears it there.",
+            f"{who} mailable again in {systems['marketing']}; a flag in {systems['crm']} stays "
+            "until somebody clears it there.",
         )
 
 
