@@ -49,7 +49,7 @@ class Places:
             if self._taken[user] >= AT_ONCE_BY_ONE_PERSON:
                 number = AT_ONCE_BY_ONE_PERSON
                 raise HTTPException(
-                    429, f"You have {number} downloads running; wait for their end."
+                    429, f"You have {number} downloads running; wait until one has ended."
                 )
             if self._taken.total() >= AT_ONCE:
                 raise HTTPException(503, "Too many downloads are running; try again in a minute.")

@@ -29,8 +29,8 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             items={"type": "string", "pattern": RECORD_PATTERN},
             title="Only these records",
             description="Ids of records, one per line, or a selection. An email address is "
-            "refused, since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
-            f"console, or to `bothways select {account.name}`. Leave blank for all.",
+            "refused, since Airflow would keep it in its event log: give it to Sync now in the "
+            f"Sync Audit console, or to `bothways select {account.name}`. Leave blank for all.",
         ),
     }
     if sync.compares:
