@@ -1,7 +1,7 @@
 """
 ### Erase a person
 
-Removes a person for ever, on their request: from the CRM and its suppression records, from the
+Removes a person forever, on their request: from the CRM and its suppression records, from the
 marketing platform, and from links, baselines, audit and files of Bothways. A keyed hash of each of
 their addresses stays, so that later syncs ignore them as `erased`. **This cannot be undone.**
 

@@ -1,18 +1,18 @@
 """
 ### Suppressions
 
-Carries over, in both directions, who may no longer be mailed.
+Syncs who may no longer be mailed, in both directions.
 
 * An address on the platform's suppression list sets *do not bulk email* on every contact and lead
   that has it, and leaves a suppression record in the CRM with address, date and reason.
 * A suppression that somebody adds in the CRM is created on the platform.
-* Whoever unsubscribed from one list leaves that marketing list, with a record against the person
-  and the list.
+* Whoever unsubscribed from one list is removed from that marketing list, with a record of the
+  person and the list.
 
 Nobody is ever made mailable again by this DAG. **Dry run** plans and writes nothing; **Full
-resync** reads both sides whole; **Only these records** takes ids or a selection. **Undo this run**
-says of an earlier run that suppressions are never taken back. The audit of the run names every
-record that was looked at, and why.
+resync** re-reads everything; **Only these records** takes ids or a selection. **Undo this run**
+undoes nothing here: opt-outs are never reversed. The run's audit has a line for every record, with
+what was done and why.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """
 ### Verify
 
-Reads both sides of the mapped lists whole and compares them person by person, field by field and
-membership by membership. Each mismatch is a job with its reason; nothing is written.
+Reads the mapped lists in both systems in full, and compares them person by person, field by field
+and membership by membership. Each difference is a job with its reason; nothing is written.
 
-* **pending**: changed since the last run of the two-way sync; its next run carries it over.
-* **conflict**: changed on both sides to different values; the next run decides by the mapping.
+* **pending**: changed since the last run of the two-way sync; its next run updates it.
+* **conflict**: changed to different values in both systems; the next run resolves it.
 * **retry_pending**, **given_up**: the last runs could not write it; their jobs say why.
-* **drift**: neither of these, so that no run will see it by itself.
-* The reasons of the sync itself (`do_not_mail`, `bounced`, `undone`, …): meant to differ.
+* **drift**: none of these; no sync will resolve it.
+* Any other reason (`do_not_mail`, `bounced`, `undone`, …): left out on purpose, and counted apart.
 
-**Mend** writes what would mend drift, within the guard. **Dry run** with it plans only. **Only
-these lists** and **Only these records** narrow the comparison; **Undo this run** takes back what an
-earlier run of this DAG mended. The watermarks of the syncs stay where they are.
+**Repair** resolves drift, within the safety limits; with **Dry run** it is planned only. **Only
+these lists** and **Only these records** limit the comparison; **Undo this run** undoes what an
+earlier run of this DAG repaired. Verify does not affect the syncs.
 """
 
 from __future__ import annotations

@@ -859,7 +859,7 @@ def test_the_tab_of_an_erasure_says_when_open_requests_expire(
         with store.begin() as conn:
             conn.execute(erasures.erasures.delete())
         store.dispose()
-    assert "1 request to be forgotten waits to be carried out. It expires on 2026-07-01" in text
+    assert "1 erasure request is pending. It expires on 2026-07-01" in text
     assert "zoe" not in text
     assert request not in text
     assert "to be forgotten" not in others

@@ -151,7 +151,7 @@ def test_each_dag_has_its_page_tags_and_title(parsed: Parsed) -> None:
         account, _, sync = dag_id.partition("__")
         assert set(dag["tags"]) == {account, "dynamics", "dotdigital", sync}
         assert dag["doc_md"].lstrip().startswith("### ")
-        own = "**Mend**" if sync == "verify" else "**Full"
+        own = "**Repair**" if sync == "verify" else "**Full"
         for named in ("**Dry run**", own, "**Only these records**", "**Undo this run**"):
             assert named in dag["doc_md"], dag_id
     assert parsed.dags["demo__suppressions"]["title"] == "Demo: Suppressions"

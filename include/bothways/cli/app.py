@@ -136,7 +136,7 @@ def erase(  # noqa: PLR0917 - each is an option of the command
         ),
     ] = None,
 ) -> None:
-    """Show what there is of a person, and file a request to forget them for the erase DAG."""
+    """Create an erasure request for the erase DAG, and show what it would delete."""
     from bothways.cli import erase as requests
 
     if sum((pending, save is not None, replay is not None)) > 1:
@@ -216,7 +216,7 @@ def migrate() -> None:
             stored = stored_key(conn)
     typer.echo("The store is up to date.")
     if stored is not None:
-        typer.echo("The key of erased addresses still lies in it; run `bothways erasure-key`.")
+        typer.echo("It still contains the key of erased addresses; run `bothways erasure-key`.")
 
 
 @app.command()

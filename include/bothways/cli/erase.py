@@ -124,7 +124,7 @@ def _read_hashes(account: str, path: Path) -> list[dict[str, Any]]:
 def _tell_how(account: str, request: str) -> None:
     days = erasures.EXPIRES_AFTER.days
     conf = {"request": request, "confirm": request}
-    typer.echo(f"Request {request} is filed for {days} days; nobody has been erased yet.")
+    typer.echo(f"Request {request} is kept for {days} days; nobody has been erased yet.")
     typer.echo(f"Trigger the DAG {account}__erase with this id as Request and as Confirm, or:")
     typer.echo(f"  airflow dags trigger {account}__erase --conf '{json.dumps(conf)}'")
 
@@ -144,7 +144,7 @@ def pending(account: str) -> None:
         expires = row.requested_at + erasures.EXPIRES_AFTER
         typer.echo(f"{row.request}  filed {row.requested_at:%Y-%m-%d}  expires {expires:%Y-%m-%d}")
     if not rows:
-        typer.echo(f"No request of account {account} waits to be carried out.")
+        typer.echo(f"Account {account} has no pending requests.")
 
 
 def _show(account: Account, found: pd.DataFrame) -> None:
@@ -167,4 +167,6 @@ def _show(account: Account, found: pd.DataFrame) -> None:
     limit = account.guard.erasures
     people = int((found["entity"] != "suppression").sum())
     if limit is not None and people > limit:
-        typer.echo(f"One request may delete {limit} records (`guard: erasures`), so it would stop.")
+        typer.echo(
+            f"One request may delete {limit} records (`guard: erasures`), so it would be stopped."
+        )

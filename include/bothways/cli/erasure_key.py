@@ -38,7 +38,7 @@ def erasure_key(*, rotate: bool) -> None:
             "people who were erased would come back."
         )
     if stored is not None and stored not in given:
-        typer.echo("The key still lies in the store. Move it, then run `bothways migrate`:")
+        typer.echo("The key is still in the store. Move it, then run `bothways migrate`:")
         _tell(stored.secret.hex())
     elif not given:
         typer.echo(

@@ -1,4 +1,4 @@
-"""Two-way marketing lists: people, fields and memberships of both sides kept in step.
+"""Marketing lists, both ways: people, fields and memberships of both sides kept in step.
 
 First what changed on the platform goes to the CRM, then members, fields and removals go from the
 CRM to the platform; both are decided here at once, from what both sides have now and what they

@@ -5,8 +5,8 @@ Each operation of that plan becomes a job without a write, with the reason of th
 
 - ``given_up`` and ``retry_pending``: the last runs could not write it;
 - ``conflict``: both sides were changed to different values;
-- ``pending``: somebody changed it since the last run, so that the next one will carry it over;
-- ``drift``: no run will see it by itself.
+- ``pending``: changed since the last run; the next one will update it;
+- ``drift``: no sync will resolve it.
 
 What the sync leaves alone on purpose keeps its own reason (`do_not_mail`, `undone`, …). To
 repair means to let the operations of drift be written.

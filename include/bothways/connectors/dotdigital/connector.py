@@ -113,5 +113,5 @@ class DotdigitalConnector:
         return writes.write_list_members(self._client, operations)
 
     def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:  # noqa: ARG002
-        """Delete contacts for ever."""
+        """Delete contacts forever."""
         return writes.erase_contacts(self._client, ids)

@@ -305,7 +305,7 @@ def _lower(body: Mapping[str, Any]) -> Row:
 
 
 def erase_contacts(client: DotdigitalClient, ids: Sequence[str]) -> pd.DataFrame:
-    """Delete contacts for ever; ``seq`` of a result is the position of its id."""
+    """Delete contacts forever; ``seq`` of a result is the position of its id."""
     rows = [{"seq": seq, "record_id": item, "list_id": 0} for seq, item in enumerate(ids)]
     valid, errors = _checked(rows)
     done = parallel_map(
