@@ -112,7 +112,7 @@ def verdict_colour(result: str) -> str:
 
 def system(role: Side | str | None, systems: Systems = SOME_SYSTEMS) -> str:
     """Return what people call the system in a role."""
-    return systems.get(role, role) if role else ""  # type: ignore[call-overload]
+    return next((title for known, title in systems.items() if known == role), role or "")
 
 
 def kind(name: str | None) -> str:
