@@ -158,7 +158,7 @@ def membership(state: str, systems: Systems = SOME_SYSTEMS) -> str:
 
 def standing(status: str) -> str:
     """Return why somebody may not be mailed, as the end of a sentence."""
-    return _STANDING.get(status, status)  # type: ignore[call-overload]
+    return _STANDING.get(status, status)  # type: ignore[call-overload,no-any-return]
 
 
 def moment(at: datetime | None) -> str:
