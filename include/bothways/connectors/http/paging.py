@@ -83,10 +83,7 @@ class _News:
         self._pages += 1
         self._idle = 0 if fresh else self._idle + 1
         if self._idle > _IDLE_PAGES or self._pages > _MOST_PAGES:
-            raise ProtocolError(
-                "pages go on without end; run the read again, and ask the vendor if that repeats",
-                vendor=self._vendor,
-            )
+            raise _endless(self._vendor)
 
 
 def by_offset(
@@ -123,7 +120,7 @@ def by_offset(
         overlap: How many rows of a page to read again with the next one; half of a short page.
 
     Raises:
-        ProtocolError: The same page comes whatever the offset.
+        ProtocolError: The same page comes whatever the offset, or pages go on without end.
         TemporaryFailure: The listing changes faster than it can be read.
     """
     recent: deque[list[Hashable]] = deque(maxlen=_REMEMBERED_PAGES)
@@ -142,6 +139,8 @@ def by_offset(
         ahead = accepted and fresh and offset > furthest
         progress += 1 if ahead else -1
         _bounded(progress, same, vendor)
+        if offset > _MOST_PAGES * longest:
+            raise _endless(vendor)
         if accepted:
             if fresh:
                 yield fresh
@@ -150,6 +149,13 @@ def by_offset(
             offset += len(rows) - min(overlap, max(1, len(rows) // 2))
         else:
             offset, back = max(0, offset - back), back * 2
+
+
+def _endless(vendor: str) -> ProtocolError:
+    return ProtocolError(
+        "pages go on without end; run the read again, and ask the vendor if that repeats",
+        vendor=vendor,
+    )
 
 
 def _bounded(progress: int, same: int, vendor: str) -> None:

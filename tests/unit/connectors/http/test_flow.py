@@ -9,7 +9,7 @@ import pytest
 
 from bothways.connectors.http import paging
 from bothways.connectors.http.limits import parallel_map, route
-from bothways.connectors.http.paging import follow
+from bothways.connectors.http.paging import by_offset, follow
 from bothways.errors import ProtocolError
 
 
@@ -51,6 +51,12 @@ def test_a_listing_has_an_end_even_if_all_of_its_rows_are_new(
     monkeypatch.setattr(paging, "_MOST_PAGES", 100)
     with pytest.raises(ProtocolError, match="without end"):
         list(follow(lambda token: ([token], (token or 0) + 1), list, vendor="Acme", start=0))
+
+    def fetch(offset: int) -> range:
+        return range(offset, offset + 4)
+
+    with pytest.raises(ProtocolError, match="without end"):
+        list(by_offset(fetch, lambda row: row, vendor="Acme", overlap=1))
 
 
 def test_some_empty_pages_are_read_past() -> None:
