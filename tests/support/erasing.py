@@ -93,6 +93,7 @@ class Erasing:
         try:
             self.open(name, request, confirm, dry_run=dry_run)
         except BothwaysError:
+            self.close(name)  # as Airflow does after the last try
             return self.world.finished("erase", name)
         for side in SIDES:
             self._tried(tries, lambda side=side: self.find(name, side))
