@@ -49,7 +49,14 @@ schedules:
     interval: 4h
     window: {{days: Monday to Friday, from: "18:00", to: "08:00"}}
 """
-_USERS = {"admin": "ADMIN", "user": "USER", "viewer": "VIEWER", "nobody": None, "north": "USER"}
+_USERS = {
+    "admin": "ADMIN",
+    "user": "USER",
+    "viewer": "VIEWER",
+    "nobody": None,
+    "north": "OP",
+    "operator": "OP",
+}
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+from bothways.console import auth
 from bothways.console.auth import tokens
+from bothways.engine.maintenance import prune_access_log
+from bothways.store import access_log
+from bothways.store.db import Store
 from tests.console.conftest import PREFIX, Client
-from tests.console.filled import Filled
+from tests.console.filled import ANNA, Filled
 
 PAGES = {
     "GET /",
@@ -21,11 +28,8 @@ PAGES = {
     "GET /dags/{dag_id}/audit.csv",
     "GET /dags/{dag_id}/runs/{dag_run_id}",
     "GET /runs/{dag_id}/{run_id}",
-    "GET /runs/{dag_id}/{run_id}/jobs.csv",
     "GET /runs/{dag_id}/{run_id}/progress",
     "GET /runs/{dag_id}/{run_id}/undo",
-    "GET /person",
-    "GET /person/{sealed}",
     "GET /accounts",
     "GET /accounts/{name}",
     "GET /api",
@@ -34,6 +38,12 @@ PAGES = {
     "GET /api/dags/{dag_id}/runs/{run_id}",
     "GET /api/dags/{dag_id}/runs/{run_id}/jobs",
     "GET /api/dags/{dag_id}/runs/{run_id}/undo",
+}
+PEOPLE = {
+    "GET /person",
+    "GET /person/{sealed}",
+    "GET /runs/{dag_id}/{run_id}/jobs.csv",
+    "GET /access",
 }
 SEARCHES = {"POST /person", "POST /api/person", "POST /runs/{dag_id}/{run_id}/search"}
 ACTIONS = {
@@ -47,7 +57,7 @@ ACTIONS = {
     "POST /api/dags/{dag_id}/runs/{run_id}/approve",
     "POST /api/dags/{dag_id}/runs/{run_id}/reject",
 }
-ROUTES = sorted(PAGES | SEARCHES | ACTIONS)
+ROUTES = sorted(PAGES | PEOPLE | SEARCHES | ACTIONS)
 OF_A_DAG = [route for route in ROUTES if "{dag_id}" in route]
 
 
@@ -98,6 +108,100 @@ def test_a_forged_token_is_no_one(route: str, client: Client, filled: Filled) ->
 @pytest.mark.parametrize("route", sorted(PAGES))
 def test_a_viewer_reads_every_page(route: str, client: Client, filled: Filled) -> None:
     assert client("viewer").request(*request_of(route, filled)).status_code == 200
+
+
+@pytest.mark.parametrize("route", sorted(PEOPLE | SEARCHES))
+def test_people_are_seen_with_the_right_to_see_them_alone(
+    route: str, client: Client, filled: Filled
+) -> None:
+    method, path = request_of(route, filled)
+    more = {"json": {"address": ANNA}} if "/api/" in route else {"data": {"address": ANNA}}
+    for user in ("viewer", "user"):
+        answer = client(user, bearer=True).request(
+            method, path, **(more if method == "POST" else {})
+        )
+        assert answer.status_code == 403
+        assert "does not let you see" in answer.text
+    answer = client("operator", bearer=True).request(
+        method, path, **(more if method == "POST" else {})
+    )
+    assert answer.status_code in (200, 303)
+
+
+def test_without_the_right_pages_show_what_happened_and_to_nobody(
+    client: Client, filled: Filled
+) -> None:
+    personal = ("berg@", "bo@mail", "carl@", "Bonn", "Köln", "gnail", "@firm")
+    place = f"north__marketing_lists/{filled.completed}"
+    api = f"{PREFIX}/api/dags/north__marketing_lists/runs/{filled.completed}"
+    paths = [f"{PREFIX}/runs/{place}", f"{PREFIX}/runs/{place}/undo", f"{api}/jobs", f"{api}/undo"]
+    for path in paths:
+        seen, shown = client("operator").get(path).text, client("viewer").get(path).text
+        assert [word for word in personal if word in seen] != [], path
+        assert [word for word in personal if word in shown] == [], path
+        assert "c-1" in shown, "ids tell jobs apart"
+        assert "a…@…" in shown
+        assert "city" in shown
+    assert "/bothways/person" not in client("viewer").get(paths[0]).text
+    sealed = tokens().seal(ANNA)
+    assert client("viewer").get(f"{paths[0]}?address={sealed}").status_code == 403
+
+
+def test_the_right_is_one_of_its_own_where_the_auth_manager_knows_rights_by_name(
+    client: Client, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Named:
+        """As the FAB auth manager: what nobody was given, nobody has."""
+
+        @staticmethod
+        def is_authorized_custom_view(*, method: str, resource_name: str, user: Any) -> bool:
+            return (method, resource_name, user.get_id()) == ("GET", "Bothways People", "viewer")
+
+    monkeypatch.setattr(auth, "get_auth_manager", Named)
+    user, admin = SimpleNamespace(get_id=lambda: "viewer"), SimpleNamespace(get_id=lambda: "admin")
+    assert (auth.may_see_people(user), auth.may_see_access_log(user)) == (True, False)
+    assert (auth.may_see_people(admin), auth.may_see_access_log(admin)) == (False, False)
+
+
+def test_who_looks_at_people_leaves_a_trace(
+    client: Client, filled: Filled, filled_store: tuple[str, Filled]
+) -> None:
+    store = Store(filled_store[0])
+    with store.begin() as conn:
+        conn.exec_driver_sql("DELETE FROM access_log")
+    place = f"north__marketing_lists/{filled.completed}"
+    operator, api = client("operator"), f"{PREFIX}/api/dags/north__marketing_lists"
+    operator.get(f"{PREFIX}/person/{tokens().seal(ANNA)}")
+    operator.get(f"{PREFIX}/person/{tokens().seal('nobody@mail.example')}")
+    operator.post(f"{PREFIX}/api/person", json={"address": ANNA})
+    operator.get(f"{PREFIX}/runs/{place}")
+    operator.get(f"{api}/runs/{filled.completed}/jobs")
+    operator.get(f"{PREFIX}/runs/{place}/jobs.csv")
+    client("viewer").get(f"{PREFIX}/audit.csv")
+    client("viewer").get(f"{PREFIX}/runs/{place}")  # sees nobody
+    with store.begin() as conn:
+        found = access_log.find(conn, limit=100)
+        of_anna = access_log.find(conn, limit=100, record_id="m-1")
+    run = ("operator", "jobs", "north", filled.completed, [])
+    anna = ("operator", "person", "north", None, ["c-1", "m-1", "s-1"])
+    south = ("operator", "person", "south", None, [])  # known by jobs alone
+    assert [tuple(row)[2:] for row in reversed(found)] == [
+        anna, south, ("operator", "person", "", None, []), anna, south, run, run,
+        ("operator", "jobs.csv", "north", filled.completed, []),
+        ("viewer", "audit.csv", "", None, []),
+    ]  # fmt: skip
+    assert len(of_anna) == 2
+    assert "mail.example" not in repr(found)
+    page = client("admin").get(f"{PREFIX}/access?record=m-1").text
+    assert page.count("Looked at a person") == 2
+    assert "c-1, m-1, s-1" in page
+    with store.begin() as conn:
+        assert access_log.forget(conn, account="north", record_ids={"m-1"}) == 2
+        assert access_log.find(conn, limit=100, record_id="c-1") == []
+        later = datetime.now(UTC) + timedelta(days=366)
+    assert prune_access_log(store, now=later - timedelta(days=10)) == 0
+    assert prune_access_log(store, now=later) == len(found)
+    store.dispose()
 
 
 @pytest.mark.parametrize("route", sorted(ACTIONS))

@@ -63,6 +63,7 @@ def places(filled: Filled) -> dict[str, str]:
         "waiting": f"/bothways/runs/north__suppressions/{filled.waiting}",
         "undo": f"{RUN}/{filled.completed}/undo",
         "person": f"/bothways/person/{tokens().seal(ANNA)}",
+        "access log": "/bothways/access",
         "accounts": "/bothways/accounts",
         "account": "/bothways/accounts/north",
         "api": "/bothways/api",

@@ -54,7 +54,7 @@ def test_undo_is_previewed(client: Client, filled: Filled) -> None:
 
 
 def test_a_person_is_found(client: Client, filled: Filled) -> None:
-    script = client("viewer", bearer=True)
+    script = client("operator", bearer=True)
     found = script.post(f"{PREFIX}/api/person", json={"address": f" {ANNA.upper()}"}).json()
     north = next(person for person in found if person["account"] == "north")
     assert [record["id"] for record in north["records"]] == ["c-1", "m-1"]
@@ -65,7 +65,7 @@ def test_a_person_is_found(client: Client, filled: Filled) -> None:
 
 
 def test_older_jobs_of_a_person_follow(client: Client, filled: Filled) -> None:
-    script = client("viewer", bearer=True)
+    script = client("operator", bearer=True)
     asked: dict[str, Any] = {"address": BUSY, "account": "south"}
     (first,) = script.post(f"{PREFIX}/api/person", json=asked).json()
     (second,) = script.post(f"{PREFIX}/api/person", json=asked | {"after": first["next"]}).json()
@@ -116,7 +116,7 @@ def test_bad_input_is_json_with_a_sentence(path: str, status: int, client: Clien
 @pytest.mark.parametrize("text", ["\\ud800", "a\\u0000b"])
 def test_text_that_no_database_holds_is_refused(text: str, client: Client, filled: Filled) -> None:
     """JSON can say it; Python can hold it."""
-    script = client("user", bearer=True)
+    script = client("operator", bearer=True)
     script.headers["Content-Type"] = "application/json"
     for path, body in (
         ("person", f'{{"address": "{text}"}}'),

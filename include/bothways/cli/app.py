@@ -186,6 +186,22 @@ def erasure_key(
 
 
 @app.command()
+def access(
+    user: Annotated[str | None, typer.Option(help="Only of this Airflow user.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="Only looks at the person with this record, by its id.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Entries at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Print who looked at people in the console and who downloaded what, newest first."""
+    from bothways.cli.access import show
+
+    show(user, account, record, limit=limit, as_json=as_json)
+
+
+@app.command()
 def select(
     account: Annotated[str, typer.Argument(help="The account's name.")],
     people: Annotated[

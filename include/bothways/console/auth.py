@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -13,6 +13,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     DagAccessEntity,
     DagDetails,
 )
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.tokens import get_signing_key
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.models.dag import DagModel
@@ -27,8 +28,14 @@ __all__ = [
     "OwnCall",
     "OwnForm",
     "Readable",
+    "SeesAccessLog",
+    "SeesPeople",
     "SignedIn",
 ]
+
+# The rights of one's own, as resources of the auth manager: `can_read` on them.
+PEOPLE: Final = "Bothways People"
+ACCESS_LOG: Final = "Bothways Access Log"
 
 SignedIn = Depends(get_user)
 MayRead = Depends(requires_access_dag(method="GET"))
@@ -62,6 +69,50 @@ def triggerable(user: Any, dag_ids: Iterable[str]) -> frozenset[str]:
 def may_see_problems(user: Any) -> bool:
     """Say whether Airflow would show this user the errors of any DAG file."""
     return get_auth_manager().is_authorized_view(access_view=AccessView.IMPORT_ERRORS, user=user)
+
+
+def may_see_people(user: Any) -> bool:
+    """Say whether this user may see addresses and field values, and take them out."""
+    return _has_right(user, PEOPLE)
+
+
+def may_see_access_log(user: Any) -> bool:
+    """Say whether this user may see who looked at people."""
+    return _has_right(user, ACCESS_LOG)
+
+
+def _has_right(user: Any, resource: str) -> bool:
+    """Ask for the right to a view of ours, as Airflow asks for those of its plugins.
+
+    The simple auth manager would give it to every role. There it goes with the right to see
+    connections, the way to the vendors' people, which the roles Op and Admin have.
+    """
+    manager = get_auth_manager()
+    if isinstance(manager, SimpleAuthManager):
+        return bool(manager.is_authorized_connection(method="GET", user=user))
+    return bool(manager.is_authorized_custom_view(method="GET", resource_name=resource, user=user))
+
+
+def _sees_people(user: GetUserDep) -> None:
+    if not may_see_people(user):
+        raise HTTPException(
+            403,
+            "Your role in Airflow does not let you see people; "
+            f"ask an administrator for the right to read “{PEOPLE}”.",
+        )
+
+
+def _sees_access_log(user: GetUserDep) -> None:
+    if not may_see_access_log(user):
+        raise HTTPException(
+            403,
+            "Your role in Airflow does not let you see the access log; "
+            f"ask an administrator for the right to read “{ACCESS_LOG}”.",
+        )
+
+
+SeesPeople = Depends(_sees_people)
+SeesAccessLog = Depends(_sees_access_log)
 
 
 @lru_cache(maxsize=1)

@@ -61,6 +61,13 @@ class Person:
     left_out: sa.Row[Any] | None
 
     @property
+    def record_ids(self) -> frozenset[str]:
+        """The ids of the person's records on both sides, as far as anything names them."""
+        linked = {item for row in self.links for item in (row.crm_id, row.marketing_id)}
+        told = {row.record_id for row in self.suppressions if row.record_id}
+        return frozenset({row.id for row in self.records} | linked | told)
+
+    @property
     def known(self) -> bool:
         """Whether the account has anything of this address."""
         return bool(self.records or self.links or self.suppressions or self.jobs)

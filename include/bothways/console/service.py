@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bothways.console import words, zones
+from bothways.console.auth import may_see_access_log, may_see_people
 from bothways.labels import COUNTS
 from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
@@ -53,6 +54,8 @@ def page(
     made = _templates.get_template(template).render(
         request=request,
         user=user,
+        sees_people=user is not None and may_see_people(user),
+        sees_access_log=user is not None and may_see_access_log(user),
         url=partial(url, request),
         airflow_url=partial(airflow_url, request),
         prefix=request.app.state.prefix,

@@ -269,6 +269,36 @@ class PersonView:
         return cls(account, (run_id, seq))
 
 
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    """One view of the access log: what its URL holds.
+
+    Attributes:
+        user: Only of this user.
+        record: Only looks at the person with this record.
+        before: Only entries with a smaller number.
+    """
+
+    user: str = ""
+    record: str = ""
+    before: int | None = None
+
+    @classmethod
+    def read(cls, query: QueryParams) -> AccessView:
+        """Read the view from a URL.
+
+        Raises:
+            BadView: A value makes no sense.
+        """
+        before = _number(query.get("before"), "before", _LARGEST_SEQ)
+        return cls(_word(query, "user"), _word(query, "record"), before)
+
+    def url_query(self, *, before: int) -> str:
+        """Return the query of the URL that shows what is older."""
+        pairs = {"user": self.user, "record": self.record, "before": before}
+        return urlencode({name: value for name, value in pairs.items() if value})
+
+
 def _words(query: QueryParams, name: str) -> tuple[str, ...]:
     return tuple(word[:_LONGEST] for word in query.getlist(name) if word)[:100]
 

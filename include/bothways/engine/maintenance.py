@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from upath import UPath
 
 from bothways.engine.staging import Staging, run_folders
-from bothways.store import erasures, retention, runs, selections
+from bothways.store import access_log, erasures, retention, runs, selections
 from bothways.store.db import Store
 from bothways.store.retention import Pruned
 
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 _FILES_KEPT_FOR = timedelta(days=1)
 # Long enough for a run to wait for an approval, and for a dry run to be applied.
 _SELECTIONS_KEPT_FOR = timedelta(days=7)
+# What auditors usually look back on.
+_ACCESS_KEPT_FOR = timedelta(days=365)
 
 
 def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:
@@ -55,6 +57,12 @@ def prune_selections(store: Store, *, now: datetime) -> int:
     """Remove selections of people to sync that are a week old; return how many people they held."""
     with store.begin() as conn:
         return selections.prune(conn, before=now - _SELECTIONS_KEPT_FOR)
+
+
+def prune_access_log(store: Store, *, now: datetime) -> int:
+    """Remove entries of the access log that are a year old; return how many there were."""
+    with store.begin() as conn:
+        return access_log.prune(conn, before=now - _ACCESS_KEPT_FOR)
 
 
 def remove_staging(store: Store, *, root: UPath, now: datetime) -> int:

@@ -41,13 +41,14 @@ def build_maintenance(doc: str) -> DAG:
 @task
 def prune_audit() -> dict[str, dict[str, int]]:
     """Prune the audit of each sound account; return the numbers of rows by account and kind."""
+    from bothways.engine.maintenance import prune_access_log, prune_selections
     from bothways.engine.maintenance import prune_audit as prune
-    from bothways.engine.maintenance import prune_selections
     from bothways.orchestration.runtime import open_store
 
     now = datetime.now(UTC)
     with open_store() as store:
         prune_selections(store, now=now)
+        prune_access_log(store, now=now)
         return {
             account.name: prune(
                 store,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from bothways.store import erasure_keys
+from bothways.store import access_log, erasure_keys
 from bothways.store.frames import read_frame, staged
 from bothways.store.jobs import PLANNED
 from bothways.store.schema import (
@@ -159,6 +159,9 @@ def erase_person(conn: sa.Connection, person: Person) -> dict[str, int]:
     for table, whose in rows_of(person).items():
         mine = table.delete().where(table.c.account == person.account, whose)
         receipt[table.name] = conn.execute(mine).rowcount
+    receipt["access_log"] = access_log.forget(
+        conn, account=person.account, record_ids=person.crm | person.marketing
+    )
     _blank_texts(conn, person, retries.c.error_message, retries.c.account == person.account)
     return receipt
 

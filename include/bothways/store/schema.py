@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = sa.MetaData(
     naming_convention={
@@ -380,6 +380,26 @@ erasures = sa.Table(
     _time("erased_at"),
     _run("run_id", comment="the run that erased"),
     comment="requests to be forgotten",
+)
+
+access_log = sa.Table(
+    "access_log",
+    metadata,
+    sa.Column("entry", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _time("at", null=False),
+    _text("user_name", null=False),
+    _text("what", null=False),
+    _text("account", null=False, default=""),
+    _run("run_id", comment="the run whose jobs were looked at"),
+    sa.Column(
+        "record_ids",
+        ARRAY(sa.Text),
+        nullable=False,
+        server_default="{}",
+        comment="of the person; empty once erased",
+    ),
+    sa.Index("access_log_by_time", "at"),
+    comment="who looked at people, and who took what out",
 )
 
 selections = sa.Table(

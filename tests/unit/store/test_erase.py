@@ -13,6 +13,7 @@ from upath import UPath
 
 from bothways.engine.staging import Staging
 from bothways.store import (
+    access_log,
     baselines,
     erase,
     erasures,
@@ -111,6 +112,8 @@ def _fill(conn: sa.Connection) -> int:
     retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)
     people: dict[str, str | None] = {"ANN+x@x.org": "ann+x@x.org", "ann-crm": None}
     people |= {"joann+x@x.org": "joann+x@x.org"}
+    for ids in (["ann-crm", "ann-m"], ["jo-crm"]):
+        access_log.keep(conn, user="ada", what="person", **MINE, record_ids=ids)
     selections.file_selection(conn, **MINE, people=people, filed_by="ada")
     message = "list of ann+x@x.org"
     runs.set_list(conn, run_id=run_id, list_key="news", name="N", status="Failed", message=message)
@@ -231,7 +234,7 @@ _IMPERSONAL = {"erased", "list_ids", "mapped_fields", "secrets", "watermarks"}
 
 def test_every_table_with_people_is_erased_and_exported(conn: sa.Connection) -> None:
     """A new table is put among the rows, the texts or, if there is nobody in it, the others."""
-    texts = {"jobs", "runs", "run_lists"}
+    texts = {"access_log", "jobs", "runs", "run_lists"}
     assert set(metadata.tables) == {
         *(table.name for table in erase.rows_of(_ann(conn))), *texts, *_IMPERSONAL,
     }  # fmt: skip

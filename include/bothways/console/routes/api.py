@@ -14,12 +14,22 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bothways.console import queries, undo
 from bothways.console.actions import LONGEST_NOTE, respond, trigger
-from bothways.console.auth import GetUserDep, MayRead, MayTrigger, OwnCall, Readable, SignedIn
+from bothways.console.auth import (
+    GetUserDep,
+    MayRead,
+    MayTrigger,
+    OwnCall,
+    Readable,
+    SeesPeople,
+    SignedIn,
+    may_see_people,
+)
+from bothways.console.masking import without_addresses
 from bothways.console.people import Person
 from bothways.console.reference import endpoints
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
-from bothways.console.routes.person import find_everywhere
-from bothways.console.routes.run import JOB_COLUMNS, RunId, found
+from bothways.console.routes.person import find_everywhere, trace
+from bothways.console.routes.run import JOB_COLUMNS, RunId, found, jobs_for
 from bothways.console.selecting import filed
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
@@ -280,37 +290,42 @@ def openapi(request: Request) -> dict[str, Any]:
 
 
 @router.get("/runs", summary="Runs, newest first")
-def list_runs(request: Request, readable: Readable, query: Annotated[RunQuery, Query()]) -> RunsOut:
+def list_runs(
+    request: Request, readable: Readable, query: Annotated[RunQuery, Query()], user: GetUserDep
+) -> RunsOut:
     """Return the runs of the DAGs that the caller may read."""
     only = query.only(readable)
     with store(request).begin() as conn:
         total = runs.count_runs(conn, only=only)
         rows = runs.find_runs(conn, only=only, limit=query.limit, offset=query.offset)
-    return RunsOut(total=total, runs=[RunOut(**_picked(row, _RUN_KEYS)) for row in rows])
+    return RunsOut(total=total, runs=[RunOut(**_run(row, user)) for row in rows])
 
 
 @router.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MayRead], summary="A run")
-def get_run(request: Request, dag_id: str, run_id: RunId) -> RunOut:
+def get_run(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> RunOut:
     """Return a run with the lists that it touched."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         lists = runs.get_lists(conn, run_id=run_id)
     keys = tuple(ListOfRun.model_fields)
-    return RunOut(
-        **_picked(run, _RUN_KEYS), lists=[ListOfRun(**_picked(row, keys)) for row in lists]
-    )
+    return RunOut(**_run(run, user), lists=[ListOfRun(**_picked(row, keys)) for row in lists])
 
 
 @router.get("/dags/{dag_id}/runs/{run_id}/jobs", dependencies=[MayRead], summary="A run's jobs")
 def list_jobs(
-    request: Request, dag_id: str, run_id: RunId, query: Annotated[JobQuery, Query()]
+    request: Request,
+    dag_id: str,
+    run_id: RunId,
+    query: Annotated[JobQuery, Query()],
+    user: GetUserDep,
 ) -> JobsOut:
     """Return the jobs that the filters leave, in the run's order."""
     with store(request).begin() as conn:
-        found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         rows = queries.jobs_page(
             conn, run_id=run_id, only=query.only(), limit=query.limit + 1, after=query.after
         )
+        rows = list(jobs_for(conn, run, user, rows))
     shown, following = _cut(rows, query.limit)
     return JobsOut(jobs=[JobOut(**_picked(row, JOB_COLUMNS)) for row in shown], next=following)
 
@@ -319,9 +334,11 @@ def list_jobs(
     "/dags/{dag_id}/runs/{run_id}/undo", dependencies=[MayRead], summary="What undo would write"
 )
 def preview_undo(
+    *,
     request: Request,
     dag_id: str,
     run_id: RunId,
+    user: GetUserDep,
     after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> UndoPreview:
@@ -330,17 +347,21 @@ def preview_undo(
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         undone(run, dry_run=True)
         rows = undo.operations(conn, run_id=run_id, limit=limit + 1, after=after)
+        rows = jobs_for(conn, run, user, rows)
     shown, following = _cut(rows, limit)
     keys = (*JOB_COLUMNS, "verdict")
     return UndoPreview(jobs=[UndoOut(**_picked(row, keys)) for row in shown], next=following)
 
 
-@router.post("/person", summary="A person")
-def find_person(request: Request, body: Address, readable: Readable) -> list[PersonOut]:
+@router.post("/person", dependencies=[SeesPeople], summary="A person")
+def find_person(
+    request: Request, body: Address, readable: Readable, user: GetUserDep
+) -> list[PersonOut]:
     """Return what each account has of an address: nothing at all is an empty list."""
     after = (body.after.run_id, body.after.seq) if body.after else None
     with store(request).begin() as conn:
         people = find_everywhere(conn, body.address, readable, account=body.account, after=after)
+        trace(conn, people, user)
     return [_person(person) for person in people]
 
 
@@ -411,6 +432,11 @@ def _person(person: Person) -> PersonOut:
         jobs=[PersonJob(**_picked(row, tuple(PersonJob.model_fields))) for row in person.jobs],
         next=JobPlace(run_id=person.older[0], seq=person.older[1]) if person.older else None,
     )
+
+
+def _run(row: Any, user: Any) -> dict[str, Any]:
+    values = _picked(row, _RUN_KEYS)
+    return values if may_see_people(user) else without_addresses(values)
 
 
 def _dicts(rows: Sequence[Any]) -> list[dict[str, Any]]:

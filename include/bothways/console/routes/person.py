@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
-from bothways.console.auth import GetUserDep, Readable, SignedIn, tokens
+from bothways.console.auth import GetUserDep, Readable, SeesPeople, SignedIn, tokens
 from bothways.console.dags import dag_id
 from bothways.console.people import JobPlace, Person, address_key, find_person
 from bothways.console.sentences import why_ignored, why_not_mailed
@@ -18,8 +18,9 @@ from bothways.console.service import page, store, url
 from bothways.console.systems import audit_days, systems_of
 from bothways.console.views import BadView, PersonView
 from bothways.console.words import Systems
+from bothways.store import access_log
 
-router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
+router = APIRouter(dependencies=[SignedIn, SeesPeople], include_in_schema=False)
 
 
 @router.get("/person")
@@ -48,6 +49,7 @@ def show_person(
     view = PersonView.read(request.query_params)
     with store(request).begin() as conn:
         found = find_everywhere(conn, address, readable, account=view.account, after=view.after)
+        trace(conn, found, user)
     if view.after and not any(person.jobs for person in found):
         raise HTTPException(404, "This person has no older jobs.")
     return page(
@@ -65,6 +67,17 @@ def _told(person: Person) -> tuple[Person, str, str, Systems]:
     systems = systems_of(person.account)
     skipped = why_ignored(person, systems, audit_days(person.account))
     return person, skipped, why_not_mailed(person, systems), systems
+
+
+def trace(conn: sa.Connection, found: list[Person], user: Any) -> None:
+    """Keep that somebody looked at a person, in each account, or for one whom nobody knows."""
+    name = str(user.get_name())
+    for person in found:
+        access_log.keep(
+            conn, user=name, what="person", account=person.account, record_ids=person.record_ids
+        )
+    if not found:
+        access_log.keep(conn, user=name, what="person")
 
 
 def find_everywhere(

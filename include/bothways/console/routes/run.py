@@ -14,15 +14,24 @@ from bothways.config.load import load_accounts
 from bothways.console import charts, queries, undo, words
 from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
-from bothways.console.auth import GetUserDep, MayRead, SignedIn, tokens, triggerable
+from bothways.console.auth import (
+    GetUserDep,
+    MayRead,
+    SeesPeople,
+    SignedIn,
+    may_see_people,
+    tokens,
+    triggerable,
+)
 from bothways.console.dags import known_sync, log_paths, run_path
 from bothways.console.downloads import Download
+from bothways.console.masking import masked, without_addresses
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
 from bothways.console.systems import systems_of
 from bothways.console.views import PAGE_SIZE, BadView, JobView
 from bothways.labels import COUNTS
-from bothways.store import jobs, runs
+from bothways.store import access_log, jobs, runs
 from bothways.store.counts import WRITTEN
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
 from bothways.terms import RunStatus
@@ -79,7 +88,7 @@ def show_progress(request: Request, dag_id: str, run_id: RunId) -> HTMLResponse:
     )
 
 
-@router.post("/runs/{dag_id}/{run_id}/search", dependencies=[MayRead])
+@router.post("/runs/{dag_id}/{run_id}/search", dependencies=[MayRead, SeesPeople])
 def search(
     request: Request, dag_id: str, run_id: RunId, address: Annotated[str, Form()] = ""
 ) -> Response:
@@ -92,13 +101,14 @@ def search(
     return RedirectResponse(f"{place}#jobs", 303)
 
 
-@router.get("/runs/{dag_id}/{run_id}/jobs.csv", dependencies=[MayRead])
+@router.get("/runs/{dag_id}/{run_id}/jobs.csv", dependencies=[MayRead, SeesPeople])
 def download_jobs(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> Response:
     """Give the jobs that the view's filters leave as CSV."""
     view = JobView.read(request.query_params)
     only = view.only(_unsealed(view)[1])
     with store(request).begin() as conn:
-        found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
+        _trace(conn, run, user, "jobs.csv")
     rows = _job_rows(request, run_id, only)
     return Download(request, str(user.get_id()), JOB_COLUMNS, rows, f"sync-run-{run_id}.csv")
 
@@ -123,6 +133,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
             only_back=only_back,
             undone_by=undone_by,
         )
+        operations = jobs_for(conn, run, user, operations)
     return page(
         request,
         "undo.html",
@@ -142,6 +153,22 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         form_token=tokens().form_token(str(user.get_id())),
         person_token=tokens().seal,
     )
+
+
+def jobs_for(
+    conn: sa.Connection, run: sa.Row[Any], user: Any, rows: Sequence[Any]
+) -> Sequence[Any]:
+    """Return jobs as a person may see them; whoever sees whom they are about leaves a trace."""
+    if not may_see_people(user):
+        return [masked(row) for row in rows]
+    if rows:
+        _trace(conn, run, user, "jobs")
+    return rows
+
+
+def _trace(conn: sa.Connection, run: sa.Row[Any], user: Any, what: access_log.What) -> None:
+    name = str(user.get_name())
+    access_log.keep(conn, user=name, what=what, account=run.account, run_id=run.run_id)
 
 
 def found(run: sa.Row[Any] | None) -> sa.Row[Any]:
@@ -182,6 +209,9 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         before=view.before,
     )
     shown, earlier, later = _cut(page_of_jobs, view)
+    sees_people = may_see_people(user)
+    if view.address and not sees_people:
+        raise HTTPException(403, "Your role in Airflow does not let you search by address.")
     at_work = run.status in AT_WORK
     may_approve, approval_rule = _may_approve(run, user)
     done = queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id)
@@ -205,7 +235,8 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
             label=f"All jobs: {words.counts_told(counts)}",
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
-        jobs=shown,
+        jobs=jobs_for(conn, run, user, shown),
+        params=run.params if sees_people else without_addresses(run.params),
         earlier=earlier,
         later=later,
         number=jobs.count_found(conn, run_id=run.run_id, only=only),
