@@ -83,7 +83,7 @@ def test_the_form_says_what_is_beyond_the_guard_and_asks_for_a_note(
 
     assert detail["options"] == ["Approve", "Reject"]
     assert list(detail["params"]) == ["note"], "the trigger form's fields are not asked again"
-    assert "creations planned in the CRM" in detail["body"]
+    assert "creations planned in Dynamics 365" in detail["body"]
     assert "3 allowed" in detail["body"]
     assert audit["status"] == "Awaiting Approval"
 

@@ -190,11 +190,11 @@ def test_drilling_down_from_the_audit_to_a_person(page: Page) -> None:
     person.click()
     expect(page.locator(".card h2").first).to_contain_text(address)
     assert address not in page.url
-    expect(page.get_by_text("left this person out").first).to_be_visible()
+    expect(page.get_by_text("skipped this person").first).to_be_visible()
     screenshot(page, "console-person")
-    page.get_by_label("E-mail address").fill(f"  {address.upper()} ")
+    page.get_by_label("Email address").fill(f"  {address.upper()} ")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_text("left this person out").first).to_be_visible()
+    expect(page.get_by_text("skipped this person").first).to_be_visible()
 
 
 def test_an_account_is_shown_as_it_is_in_force_and_the_api_as_scripts_call_it(page: Page) -> None:
@@ -205,7 +205,7 @@ def test_an_account_is_shown_as_it_is_in_force_and_the_api_as_scripts_call_it(pa
     expect(page.locator("h1 .badge")).to_have_text("Enabled")
     expect(page.get_by_text(f"daily at {MISSED} (UTC)").first).to_be_visible()
     expect(page.get_by_text("accounts/demo.yaml")).to_be_visible()
-    expect(page.get_by_text("finds nothing wrong")).to_be_visible()
+    expect(page.get_by_text("finds no problems")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="newsletter")).to_contain_text("Newsletter")
     page.get_by_role("link", name="API", exact=True).click()
     expect(page.get_by_role("heading", name="GET /api/runs", exact=True)).to_be_visible()
@@ -243,7 +243,7 @@ def test_a_run_beyond_the_guard_waits_and_is_approved_with_a_note(
     page.goto("/bothways/")
     page.get_by_role("button", name="Sync now: Suppressions of strict").click()
     expect(page.locator("h1 .badge")).to_have_text("Awaiting Approval", timeout=PATIENCE)
-    expect(page.get_by_text("Beyond the limits")).to_be_visible()
+    expect(page.get_by_text("Over limit")).to_be_visible()
     screenshot(page, "console-approval")
     page.get_by_label("Note for the audit").fill("Checked by hand <b>")
     page.get_by_role("button", name="Approve").click()
@@ -260,7 +260,7 @@ def test_undo_shows_what_it_would_write_and_starts_its_own_run(
     number = page.locator("tbody th a").first.inner_text()
     page.locator("tbody th a").first.click()
     page.get_by_role("link", name="Undo …").click()
-    expect(page.get_by_role("heading", name="What it would do")).to_be_visible()
+    expect(page.get_by_role("heading", name="What undo would do")).to_be_visible()
     screenshot(page, "console-undo")
     page.get_by_role("button", name=f"Undo run {number}").click()
     expect(page).to_have_url(re.compile("/dags/demo__address_books/runs/"))
