@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bothways.console.auth import tokens
 from tests.console.browser import (
@@ -119,7 +119,7 @@ def test_the_scheme_of_the_system_holds_where_airflow_was_told_none(page: Page) 
 def test_the_keyboard_reaches_the_content_and_the_buttons(page: Page) -> None:
     page.goto("/bothways/")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
     for _ in range(60):
@@ -140,3 +140,9 @@ def test_a_run_at_work_refreshes_its_bar_and_nothing_else(page: Page, filled: Fi
     assert answer.value.status == 200
     assert page.locator("h1").get_attribute("data-mark") == "kept"
     assert page.locator(".progress progress").count() == 1
+
+
+def test_a_page_follows_the_time_zone_that_is_chosen_in_airflow(page: Page) -> None:
+    page.add_init_script("localStorage.setItem('timezone', JSON.stringify('Asia/Tokyo'))")
+    page.goto("/bothways/audit")
+    expect(page.locator(".foot")).to_have_text("Times are in Asia/Tokyo.")
