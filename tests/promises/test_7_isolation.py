@@ -62,7 +62,7 @@ def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
         "locked": "`Old locked list` is locked; unlock it to sync it.",
         "missing": "There is no list `Nowhere`; create it there or set `create_missing: true`.",
         "elsewhere": "There is no list `Not there`; create it there or set `create_missing: true`.",
-        "newsletter": "2 new",
+        "newsletter": "1 person created, 1 added to a list",
     }
     assert "list partners: `Partners` holds accounts" in run.message
     # Once mended, a list is read whole, although the platform tells of nobody new.

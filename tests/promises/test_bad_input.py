@@ -113,7 +113,7 @@ def test_a_value_that_does_not_fit_the_mapping_clears_nothing(
     (world.include / "mappings" / "own.yaml").write_text(mapping)
     world.configure(lists=LISTS, mappings={"contact": "own.yaml"})
     (ann,) = town.on_both("ann@mail.example", birthdate="1980-01-02")
-    assert town.fields("ann@mail.example") == {"CITY": "1980-01-02"}
+    assert town.fields("ann@mail.example")["CITY"] == "1980-01-02"
     town.edit("ann@mail.example", CITY="soon")
     run = town.sync()
     assert town.record(ann)["birthdate"] == "1980-01-02"
