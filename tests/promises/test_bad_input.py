@@ -138,7 +138,10 @@ def test_a_token_that_expired_leads_to_a_full_read_that_says_so(
     run = world.run("suppressions")
     assert run.status == "Completed"
     assert run.counts["updated"] == 1
-    assert "Dynamics 365 no longer knows how far contacts was read; read whole." in run.notes
+    assert (
+        "Dynamics 365 no longer knows how far contacts was read; everything was re-read."
+        in run.notes
+    )
     assert (
         world.query("SELECT id FROM records WHERE deleted_at IS NULL AND id = :id", id=gone) == []
     )
