@@ -168,7 +168,7 @@ def test_who_resubscribes_is_heard_and_the_flag_waits_for_a_person(
     (row,) = town.world.query(
         "SELECT lifted_reason, lifted_run FROM suppressions WHERE side = 'marketing'"
     )
-    assert row["lifted_reason"].startswith("The person came back")
+    assert row["lifted_reason"].startswith("Mailable again in Dotdigital")
     assert row["lifted_run"] == run.run_id
     town.sync("suppressions", "marketing_lists")
     assert town.record(ann)["donotbulkemail"] == 1
