@@ -1,5 +1,5 @@
 # The image of every service in docker-compose.yaml but the database and the broker.
-FROM python:3.12-slim
+FROM python:3.12.12-slim
 
 RUN useradd --create-home --uid 50000 bothways
 WORKDIR /opt/bothways
@@ -14,7 +14,7 @@ COPY demo ./demo
 COPY dags ./dags
 COPY plugins ./plugins
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
-    && mkdir .bothways && chown bothways .bothways
+    && mkdir .bothways .bothways/sandbox && chown bothways .bothways .bothways/sandbox
 
 USER bothways
 ENV AIRFLOW_HOME=/opt/bothways/.bothways/airflow PYTHONUNBUFFERED=1

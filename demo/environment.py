@@ -22,6 +22,7 @@ class Secrets:
     """Generated once per home, and kept with the database that was encrypted with them."""
 
     fernet_key: str
+    api_secret: str
     jwt_secret: str
     database_password: str
     erasure_key: str
@@ -34,6 +35,7 @@ class Secrets:
         made = cls(
             **{
                 "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+                "api_secret": secrets.token_urlsafe(64),
                 "jwt_secret": secrets.token_urlsafe(64),
                 "database_password": secrets.token_hex(16),
                 "erasure_key": secrets.token_hex(32),
@@ -90,7 +92,7 @@ def airflow_environment(
         "AIRFLOW__API__BASE_URL": base_url,
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__SECRET_KEY": made.jwt_secret,
+        "AIRFLOW__API__SECRET_KEY": made.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": made.jwt_secret,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "airflow" / "logs"),
     }

@@ -55,6 +55,7 @@ class Stack:
     ) -> None:
         self.home = home
         self.port = port
+        self.databases = ["airflow", "bothways"]
         self.processes = Processes(home)
         self.postgres = Postgres(
             within_reach(home / "postgres"),
@@ -80,7 +81,7 @@ class Stack:
         return self.postgres.url("bothways")
 
     def start_postgres(self) -> None:
-        """Makes and starts the database server, with the databases `airflow` and `bothways`."""
+        """Makes and starts the database server, with its databases."""
         self.postgres.initialise()
         self.processes.start(
             Service(
@@ -93,7 +94,7 @@ class Stack:
             )
         )
         self.postgres.wait()
-        self.postgres.ensure_databases(["airflow", "bothways"])
+        self.postgres.ensure_databases(self.databases)
 
     def migrate(self) -> None:
         """Brings Airflow's tables and the store's up to date.

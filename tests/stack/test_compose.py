@@ -16,10 +16,25 @@ import yaml
 
 from demo.environment import PROJECT, shared
 from demo.stack import Stack
+from tests.support.celery import WITHHELD
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: s for name, s in SERVICES.items() if "build" in s}
+AIRFLOW = {name: s for name, s in OURS.items() if name != "sandbox"}
+PAGE = (PROJECT / "docs" / "least-privilege.md").read_text().partition("## Containers")[2]
+# What docs/least-privilege.md calls the variables of .env.
+SECRETS = {
+    "Airflow's": {"AIRFLOW_DB_PASSWORD"},
+    "Celery's": {"CELERY_DB_PASSWORD"},
+    "the store as its owner": {"STORE_MIGRATE_PASSWORD"},
+    "the store's rows": {"STORE_RUN_PASSWORD"},
+    "Fernet key": {"FERNET_KEY"},
+    "API secret": {"API_SECRET"},
+    "JWT secret": {"JWT_SECRET"},
+    "broker": {"BROKER_PASSWORD"},
+    "erasure key": {"ERASURE_KEY"},
+}
 INSIDE = "/opt/bothways"
 # What a distributed Airflow needs and the demo, on one machine with its LocalExecutor, has not.
 ONLY_DISTRIBUTED = {
@@ -27,6 +42,7 @@ ONLY_DISTRIBUTED = {
     "AIRFLOW__CELERY__RESULT_BACKEND",
     "AIRFLOW__CELERY__WORKER_CONCURRENCY",
     "BOTHWAYS_TRUSTED_ORIGINS",
+    "FORWARDED_ALLOW_IPS",
 }
 
 
@@ -79,20 +95,105 @@ def named(value: Any) -> Iterator[str]:
 def test_the_promised_services_are_there() -> None:
     assert set(SERVICES) == {
         "postgres", "broker", "initialise", "api-server", "scheduler", "dag-processor",
-        "triggerer", "worker-1", "worker-2", "sandbox", "prepare-demo",
+        "triggerer", "worker-1", "worker-2", "command", "proxy", "sandbox", "prepare-demo",
     }  # fmt: skip
-    optional = {name for name, service in SERVICES.items() if "profiles" in service}
-    assert optional == {"sandbox", "prepare-demo"}
+    optional = {name: s["profiles"] for name, s in SERVICES.items() if "profiles" in s}
+    assert optional == {
+        "command": ["command"],
+        "proxy": ["tls"],
+        "sandbox": ["sandbox"],
+        "prepare-demo": ["sandbox"],
+    }
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_airflow_runs_as_in_the_demo(name: str, demo_env: dict[str, str]) -> None:
-    service = OURS[name]
+def test_airflow_runs_as_in_the_demo(demo_env: dict[str, str]) -> None:
     ours = {k for k in demo_env if k.startswith(("AIRFLOW", "BOTHWAYS"))}
-    assert service["env_file"] == ["include/environment/airflow.env"]
-    assert {*service["environment"], *shared()} == ours | ONLY_DISTRIBUTED
-    assert set(service["environment"]).isdisjoint(shared()), "an address or a choice, never both"
+    told = {name for s in AIRFLOW.values() for name in s["environment"]}
+    assert told | shared().keys() == ours | ONLY_DISTRIBUTED
+    assert told.isdisjoint(shared()), "an address or a choice, never both"
     assert shared().items() <= demo_env.items()
+    for service in AIRFLOW.values():
+        assert service["env_file"] == ["include/environment/airflow.env"]
+        assert service["environment"].items() >= COMPOSE["x-common"].items()
+
+
+def test_each_service_gets_the_secrets_that_the_page_says_and_no_other() -> None:
+    cells = re.findall(r"^\| (`.+?`) \| ([^|]*)\| ([^|]*)\|$", PAGE, re.MULTILINE)
+    told = {
+        service: (databases, other)
+        for names, databases, other in cells
+        for service in re.findall(r"`([\w-]+)`", names)
+        if service in SERVICES
+    }
+    assert told.keys() == OURS.keys()
+    for name, (databases, other) in told.items():
+        wanted = {word for word in SECRETS if word in databases + other}
+        variables = {variable for word in wanted for variable in SECRETS[word]}
+        assert secrets_of(SERVICES[name]) == variables, name
+
+
+def secrets_of(service: dict[str, Any]) -> set[str]:
+    """The variables of .env with a secret that reach a service."""
+    used = re.findall(r"\$\{(\w+)", " ".join(named(service.get("environment", {}))))
+    return {name for name in used if not name.startswith("BOTHWAYS_")}
+
+
+def test_workers_do_without_what_they_do_without_in_the_tests(demo_env: dict[str, str]) -> None:
+    told = set(SERVICES["worker-1"]["environment"])
+    assert {name for name in demo_env if name.startswith("AIRFLOW")} - told - shared().keys() == (
+        WITHHELD
+    )
+
+
+def test_no_two_secrets_are_one() -> None:
+    signed = COMPOSE["x-api-secret"] | COMPOSE["x-jwt-secret"]
+    assert len(set(signed.values())) == len(signed) == 2
+    urls = re.findall(r"://(\w+):\$\{(\w+)", " ".join(named(COMPOSE)))
+    assert {(user, variable) for user, variable in urls if user} == {
+        ("airflow", "AIRFLOW_DB_PASSWORD"),
+        ("celery", "CELERY_DB_PASSWORD"),
+        ("bothways_migrate", "STORE_MIGRATE_PASSWORD"),
+        ("bothways_run", "STORE_RUN_PASSWORD"),
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    # PostgreSQL changes users as it starts, and its image writes in several places.
+    assert service.get("read_only", False) is (name != "postgres")
+    kept = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}}
+    assert set(service.get("cap_add", ())) == kept.get(
+        name, {"NET_BIND_SERVICE"} if name == "proxy" else set()
+    )
+    assert "privileged" not in service
+
+
+def test_only_the_proxy_is_reached_from_other_machines() -> None:
+    published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert published.pop("proxy") == ["80:80", "443:443"]
+    for ports in published.values():
+        assert all(port.startswith("127.0.0.1:") for port in ports)
+    caddyfile = (PROJECT / "include" / "environment" / "Caddyfile").read_text()
+    assert "reverse_proxy api-server:8080" in caddyfile
+    assert "http://" not in caddyfile
+    assert SERVICES["proxy"]["networks"] == ["front"]
+    assert "front" in SERVICES["api-server"]["networks"]
+
+
+def test_the_sandbox_reaches_no_database() -> None:
+    assert SERVICES["sandbox"]["networks"] == ["vendors"]
+    for name in ("postgres", "broker"):
+        assert SERVICES[name]["networks"] == ["back"]
+
+
+def test_images_are_named_by_exact_version() -> None:
+    images = {s["image"] for s in SERVICES.values() if "build" not in s}
+    images |= set(re.findall(r"^FROM (\S+)$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
+    for image in images:
+        assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", image), image
 
 
 def test_every_option_is_known_to_the_installed_airflow(demo_env: dict[str, str]) -> None:
@@ -170,9 +271,10 @@ def test_no_secret_stands_in_the_file_and_each_is_documented() -> None:
     for value in named(COMPOSE):
         for password in re.findall(r"://[^:/@]*:([^@]*)@", value):
             assert password.startswith("${"), value
-    for name, value in SERVICES["scheduler"]["environment"].items():
-        if name.endswith(("KEY", "SECRET")):
-            assert value.startswith("${"), name
+    for service in AIRFLOW.values():
+        for name, value in service["environment"].items():
+            if name.endswith(("KEY", "SECRET")):
+                assert value.startswith("${"), name
 
 
 def test_a_service_waits_only_for_what_can_become_ready() -> None:

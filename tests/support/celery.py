@@ -20,6 +20,13 @@ from demo.processes import Service
 from tests.support.airflow import RealAirflow
 
 WORKERS = ("worker-1", "worker-2")
+# What workers do without, as in docker-compose.yaml: a test holds the two together.
+WITHHELD = {
+    "AIRFLOW__CORE__FERNET_KEY",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC",
+    "AIRFLOW__API_AUTH__JWT_SECRET",
+}
 
 
 class CeleryAirflow(RealAirflow):
@@ -33,11 +40,12 @@ class CeleryAirflow(RealAirflow):
     ) -> None:
         super().__init__(dags, plugins, env)
         self.broker_port = free_port()
-        backend = self.stack.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        self.stack.databases.append("celery")
+        results = self.stack.postgres.url("celery").replace("postgresql", "postgresql+psycopg", 1)
         self.stack.env |= {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{self.broker_port}/0",
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{backend}",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{results}",
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
             # What a dead worker had taken from the broker, but not begun, is sent again.
             "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
@@ -57,7 +65,8 @@ class CeleryAirflow(RealAirflow):
         options = ["--celery-hostname", f"{name}@localhost", "--skip-serve-logs"]
         options += ["--pid", str(self.home / f"{name}.pid")]
         command = [sys.executable, "-m", "airflow", "celery", "worker", *options]
-        self.workers[name] = self.stack.processes.start(Service(name, command, self.stack.env))
+        env = {name: value for name, value in self.stack.env.items() if name not in WITHHELD}
+        self.workers[name] = self.stack.processes.start(Service(name, command, env))
 
     def worker_of(self, pid: int) -> str:
         """The name of the worker that runs a task with this process id."""

@@ -220,14 +220,25 @@ def select(
 
 
 @app.command()
-def migrate() -> None:
-    """Bring the store's tables up to date; safe to repeat."""
+def migrate(
+    runs_as: Annotated[
+        str, typer.Option(metavar="ROLE", help="PostgreSQL role that syncs and console use.")
+    ] = "",
+    reads_as: Annotated[
+        str, typer.Option(metavar="ROLE", help="PostgreSQL role that may only read.")
+    ] = "",
+) -> None:
+    """Bring the store's tables up to date, and grant roles their rights on them; safe to repeat."""
     from bothways.orchestration.connections import join_airflow, open_store
     from bothways.store.erasure_keys import stored_key
 
+    if reads_as and not runs_as:
+        raise typer.BadParameter("--reads-as stands beside --runs-as; name that role too.")
     join_airflow()
     with open_store() as store:
         store.migrate()
+        if runs_as:
+            store.grant(runs_as, reads_as)
         with store.begin() as conn:
             stored = stored_key(conn)
     typer.echo("The store is up to date.")

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from bothways.errors import ConfigurationError, StoreError
-from bothways.store import erasure_keys
+from bothways.store import erasure_keys, roles
 from bothways.store.erasure_keys import GiveKeys, no_keys
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -92,6 +92,21 @@ class Store:
             command.upgrade(alembic_config(conn), "head")
             erasure_keys.remove_stored_key(conn)
 
+    def grant(self, running: str, reading: str = "") -> None:
+        """Give PostgreSQL roles their rights in the store, as its owner.
+
+        Args:
+            running: The role that reads and writes rows.
+            reading: A role that only reads; none if empty.
+
+        Raises:
+            ConfigurationError: There is no such role, or it could do more whatever is granted.
+            StoreError: The store is out of reach, or is not this role's own.
+        """
+        with self.begin() as conn:
+            advisory_lock(conn, "migrate")
+            roles.grant(conn, version_table=VERSION_TABLE, running=running, reading=reading)
+
     def check(self) -> None:
         """Make sure that the store answers and is migrated.
 
@@ -165,6 +180,11 @@ def _store_error(error: Exception) -> StoreError:
     state = getattr(cause, "sqlstate", None)
     if state in ("42P01", "42703"):  # undefined table, undefined column
         return StoreError("The store's tables are missing or old; run `bothways migrate`.")
+    if state == "42501":  # insufficient privilege
+        return StoreError(
+            "The store's role lacks a right for that; run `bothways migrate --runs-as ROLE` as the "
+            "role that owns the store."
+        )
     if state is None or state[:2] in ("08", "53", "57"):
         return StoreError(_unavailable(state, str(cause)))
     constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)

@@ -1,2 +1,0 @@
--- Bothways' own database, beside Airflow's; run once, when PostgreSQL's folder is new.
-CREATE DATABASE bothways;
