@@ -1,4 +1,4 @@
-"""The different spellings of one e-mail address."""
+"""The different spellings of one email address."""
 
 from __future__ import annotations
 

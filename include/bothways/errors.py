@@ -24,7 +24,7 @@ _LONGEST_ADDRESS = 320
 
 
 def redact(text: str) -> str:
-    """Return ``text`` without e-mail addresses, on one line and at most 500 characters long."""
+    """Return ``text`` without email addresses, on one line and at most 500 characters long."""
     told = _ADDRESS.sub("<address>", " ".join(text[:_WINDOW].split()))
     if len(text) > _WINDOW:
         # An address that the cut has parted is not known as one.

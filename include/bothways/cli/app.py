@@ -116,14 +116,14 @@ def erase(  # noqa: PLR0917 - each is an option of the command
         str,
         typer.Argument(
             metavar="[ADDRESS]",
-            help="E-mail address, or the id of a record. Left out, it is asked for: so it stays "
-            "out of the shell's history.",
+            help="Email address, or the id of a record. If left out, you are asked for it, which "
+            "keeps it out of the shell's history.",
         ),
     ] = "",
-    confirm: Annotated[str, typer.Option(help="The same again; asked for if left out.")] = "",
-    pending: Annotated[
-        bool, typer.Option("--pending", help="Print the requests that wait to be carried out.")
-    ] = False,
+    confirm: Annotated[
+        str, typer.Option(help="The same again, to confirm; you are asked for it if left out.")
+    ] = "",
+    pending: Annotated[bool, typer.Option("--pending", help="Print the pending requests.")] = False,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the hashes of erased addresses.")
     ] = None,
@@ -161,11 +161,11 @@ def export(
         str,
         typer.Argument(
             metavar="[ADDRESS]",
-            help="E-mail address, or the id of a record. Left out, it is asked for: so it stays "
-            "out of the shell's history.",
+            help="Email address, or the id of a record. If left out, you are asked for it, which "
+            "keeps it out of the shell's history.",
         ),
     ] = "",
-    out: Annotated[Path | None, typer.Option(help="A new file, for its owner only.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A new file that only you can read.")] = None,
 ) -> None:
     """Print everything that is known of a person, as JSON."""
     from bothways.cli.export import export as run
@@ -208,15 +208,15 @@ def select(
         list[str] | None,
         typer.Argument(
             metavar="[ADDRESS]...",
-            help="E-mail addresses, or ids of records. Left out, they are asked for: so they stay "
-            "out of the shell's history.",
+            help="Email addresses, or ids of records. If left out, you are asked for them, which "
+            "keeps them out of the shell's history.",
         ),
     ] = None,
 ) -> None:
-    """File whom a run is to be about; print what the DAG takes under Only these records."""
+    """Store the people to sync, and print the token for Only these records."""
     from bothways.cli.select import select as run
 
-    run(account, people or typer.prompt("Addresses or ids, with blanks between").split())
+    run(account, people or typer.prompt("Addresses or ids, separated by spaces").split())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`bothways select`: files whom a run is to be about, so that no DAG run has their addresses."""
+"""`bothways select`: stores the people to sync, so that no DAG run contains their addresses."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from bothways.transform.normalise import email_keys
 
 
 def select(account: str, people: Sequence[str]) -> None:
-    """File a selection, and say how a run is started with it.
+    """Store a selection, and print how to start a run with it.
 
     Args:
         account: The account's name.
         people: Addresses, or ids of records on either side.
 
     Raises:
-        ConfigurationError: There is no such account, or nobody was named.
+        ConfigurationError: There is no such account, or no address or id was given.
         StoreError: The store is out of reach.
     """
     load_account(account)
     named = list(dict.fromkeys(item for person in people if (item := person.strip())))
     if not named:
-        raise ConfigurationError("Nobody was named, so nothing was filed; give an address or id.")
+        raise ConfigurationError("No address or id was given; give at least one.")
     keys = email_keys(pd.Series(named, dtype="string"))
     found = {one: None if pd.isna(key) else str(key) for one, key in zip(named, keys, strict=True)}
     join_airflow()
     with open_store() as store, store.begin() as conn:
         token = file_selection(conn, account=account, people=found, filed_by=getpass.getuser())
     conf = json.dumps({"records": [token]})
-    typer.echo(f"{token} stands for {len(named)} for a week. Trigger a DAG of the account with it")
-    typer.echo("under Only these records, or:")
+    typer.echo(
+        f"{token} selects {len(named)} for a week. Trigger a DAG of the account with it under"
+    )
+    typer.echo("Only these records, or:")
     typer.echo(f"  airflow dags trigger {account}__<sync type> --conf '{conf}'")

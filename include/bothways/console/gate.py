@@ -20,7 +20,7 @@ from bothways.config.known import sync_types
 from bothways.console.dags import ERASE
 
 REFUSED: Final = (
-    "An e-mail address may not be in what Airflow is asked, since Airflow would keep it in its "
+    "Requests to Airflow must not contain an email address, since Airflow would keep it in its "
     "event log; choose people in the Sync Audit console, or give ids or a selection."
 )
 # `@`, its wide form, which normalises to it, and what a URL makes of it.
@@ -81,7 +81,7 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 
 
 def _texts(body: bytes) -> Iterator[str]:
-    """Yield every text of a JSON body, keys too; what is no JSON has none, and is not logged."""
+    """Yield every string of a JSON body, keys too; a body that is not JSON is not logged."""
     try:
         found: list[Any] = [json.loads(body)] if body else []
     except (ValueError, RecursionError):

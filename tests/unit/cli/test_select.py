@@ -53,7 +53,7 @@ def test_people_are_filed_and_a_token_is_printed(
         (token, "acme", "Ann@Mail.example", "ann@mail.example"),
         (token, "acme", "c-1", "c-1"),
     ]
-    told = done.stdout.replace("Addresses or ids, with blanks between: ", "")
+    told = done.stdout.replace("Addresses or ids, separated by spaces: ", "")
     assert f'{{"records": ["{token}"]}}' in told
 
 

@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 ENTITY = "contact"
 
 _ORDER = tuple(Status)
-# Statuses of v3 contacts, v3 e-mail channels and v2 contacts (facts 1.4, 1.5), in lower case.
+# Statuses of v3 contacts, v3 email channels and v2 contacts (facts 1.4, 1.5), in lower case.
 # A status that is not here is a newer one, and counts as never mailable.
 _STATUSES: Mapping[str, Status] = {
     "subscribed": Status.MAILABLE,
@@ -132,7 +132,7 @@ def typed(values: Sequence[Any], kind: FieldType, name: str) -> pa.Array[Any]:
 
 
 def _mailability(row: Row) -> str:
-    """Return what the e-mail channel says, unless it says yes where the contact says no.
+    """Return what the email channel says, unless it says yes where the contact says no.
 
     The contact's own status is coarser: `suppressed` where the channel knows of a bounce.
     """

@@ -59,7 +59,7 @@ def contacts(
     """Return rows of people as CONTACTS with ``fields``.
 
     ``donotbulkemail`` or ``donotemail`` makes a person unsubscribed, anything else mailable: the
-    CRM knows no finer status, and who may not get any e-mail may not get bulk e-mail either.
+    CRM knows no finer status, and who may not get any email may not get bulk email either.
     ``active`` is state 0 (contact: Active, lead: Open).
     """
     count = len(rows)

@@ -115,7 +115,7 @@ def trusted_origins() -> frozenset[str]:
         if address is None:
             raise ConfigurationError(
                 f"{TRUSTED_VARIABLE} has `{word}`, which is no address; "
-                "write addresses like https://proxy.example:8443 with blanks between them"
+                "write addresses like https://proxy.example:8443 separated by spaces"
             )
     return frozenset(address.origin for address in addresses.values() if address)
 
