@@ -81,6 +81,7 @@ class Checkout:
 def checkout() -> Iterator[Checkout]:
     # not below pytest's folder, where root's stand-in for PostgreSQL may not enter
     home = Path(tempfile.mkdtemp(prefix="bothways-demo-"))
+    home.chmod(0o711)
     made = Checkout(home / "checkout")
     yield made
     made.processes.stop()

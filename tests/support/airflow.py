@@ -35,6 +35,7 @@ class RealAirflow:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="bothways-airflow-"))
+        self.home.chmod(0o711)  # root's PostgreSQL runs as another user
         quick = {
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "1",
