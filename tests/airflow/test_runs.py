@@ -48,6 +48,7 @@ def test_a_run_ends_completed_with_counts_that_add_up(
     assert run.audit["submitted_by"] == "admin"
     numbers = dict(run.audit["counts"])
     total = numbers.pop("total")
+    assert sum(numbers.pop("people").values()) > 0
     ignored = sum(numbers.pop("ignored").values())
     assert total == ignored + sum(numbers.values())
     assert total > 0
