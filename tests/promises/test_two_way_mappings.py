@@ -14,7 +14,7 @@ from tests.support.town import Town
 
 ANN = "ann@mail.example"
 STATE = "address1_stateorprovince"
-SENTENCE = "The mapping of `city` (contact) has changed; both sides are compared afresh."
+SENTENCE = "The mapping of `city` (contact) has changed; both systems are compared anew."
 
 
 class Mapped(Town):
