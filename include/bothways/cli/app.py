@@ -55,6 +55,16 @@ class Result(StrEnum):
     PLANNED = "planned"
 
 
+PersonArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[ADDRESS]",
+        help="Email address, or the id of a record. If left out, you are asked for it, which "
+        "keeps it out of the shell's history.",
+    ),
+]
+
+
 @app.command()
 def check(
     accounts: Annotated[
@@ -112,14 +122,7 @@ def audit(  # noqa: PLR0917 - each is an option of the command
 @app.command()
 def erase(  # noqa: PLR0917 - each is an option of the command
     account: Annotated[str, typer.Argument(help="The account's name.")],
-    person: Annotated[
-        str,
-        typer.Argument(
-            metavar="[ADDRESS]",
-            help="Email address, or the id of a record. If left out, you are asked for it, which "
-            "keeps it out of the shell's history.",
-        ),
-    ] = "",
+    person: PersonArgument = "",
     confirm: Annotated[
         str, typer.Option(help="The same again, to confirm; you are asked for it if left out.")
     ] = "",
@@ -157,14 +160,7 @@ def erase(  # noqa: PLR0917 - each is an option of the command
 @app.command()
 def export(
     account: Annotated[str, typer.Argument(help="The account's name.")],
-    person: Annotated[
-        str,
-        typer.Argument(
-            metavar="[ADDRESS]",
-            help="Email address, or the id of a record. If left out, you are asked for it, which "
-            "keeps it out of the shell's history.",
-        ),
-    ] = "",
+    person: PersonArgument = "",
     out: Annotated[Path | None, typer.Option(help="A new file that only you can read.")] = None,
 ) -> None:
     """Print everything that is known of a person, as JSON."""
