@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from bs4 import Tag
 from fastapi import FastAPI
 
 from bothways.config.load import all_problems
-from bothways.console import queries
+from bothways.console import queries, undo
 from bothways.store import erasures
 from bothways.store.db import Store
 from bothways.store.schema import jobs, runs
@@ -461,9 +462,23 @@ def test_what_was_undone_is_not_offered_again(client: Client, filled: Filled) ->
     assert "Would be undone" not in text
 
 
-def test_a_dry_run_that_was_applied_or_is_empty_cannot_be_applied(
-    client: Client, filled: Filled
+@pytest.mark.parametrize(("changes", "offered"), [({"new": 1}, True), ({}, False)])
+def test_a_run_that_wrote_nothing_offers_neither_undo_nor_apply(
+    changes: dict[str, int], *, offered: bool
 ) -> None:
+    """A dry run without changes and a verify that repaired nothing are such runs."""
+    run: Any = SimpleNamespace(
+        sync_type="verify",
+        status="Completed",
+        dry_run=False,
+        guard={"passed": True},
+        counts={"unchanged": 5, "ignored": {"role": 2}, **changes},
+    )
+    assert undo.has_writes(run) is offered
+    assert undo.can_undo(run) is offered
+
+
+def test_a_dry_run_that_was_applied_cannot_be_applied_again(client: Client, filled: Filled) -> None:
     page = soup(client().get(f"{PREFIX}/runs/south__marketing_lists/{filled.applied}"))
     assert not page.find("button", string="Apply")
     told = f"Run {filled.applied + 1} has since been started with the same choices (Completed)."
