@@ -69,7 +69,7 @@ def show_runs(
 
 
 def _check_names(conn: Connection, accounts: Sequence[str], sync_types: Sequence[str]) -> None:
-    """Find names that stand for nothing: a filter that is misspelt must not look like no runs.
+    """Refuse filter values that do not exist, so that a typo is not mistaken for no runs.
 
     Raises:
         ConfigurationError: There is no such account or sync type.

@@ -1,4 +1,4 @@
-"""What those may see of jobs who have no right to see people: everything but the people."""
+"""Jobs as shown to users without the right to see people: everything but the people."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _text(value: Any) -> Any:
 
 
 def _fields(value: Any) -> Any:
-    """Return which fields there are, and which of them are empty."""
+    """Return the names of the fields, and which of them are empty."""
     if not isinstance(value, Mapping):
         return None if value is None else HIDDEN
     return {name: None if item is None else HIDDEN for name, item in value.items()}

@@ -1,4 +1,4 @@
-"""Whom a run is to be about: addresses are filed in the store, so that Airflow gets a token."""
+"""Selections of people: addresses are kept in the store, and Airflow gets a token."""
 
 from __future__ import annotations
 

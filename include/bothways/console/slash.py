@@ -1,4 +1,4 @@
-"""Leads from the console's address without its last slash, where Airflow shows an empty page."""
+"""Redirects the console's address without a trailing slash, where Airflow shows an empty page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREFIX: Final = "/bothways"
 
 
 class AddSlash:
-    """Answers for PREFIX with a redirection to the same with a slash; everything else passes by.
+    """Redirects PREFIX to PREFIX with a trailing slash; passes everything else on.
 
     Args:
         app: Airflow's own application.

@@ -97,7 +97,7 @@ class AuditView:
 
     @classmethod
     def kept(cls, query: QueryParams) -> AuditView:
-        """Return what makes sense of a URL that does not: the form shows it, to be corrected."""
+        """Return the valid parts of an invalid URL, which the form shows for correction."""
 
         def day(name: str) -> date | None:
             try:

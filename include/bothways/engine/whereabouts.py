@@ -1,4 +1,4 @@
-"""Where a person is at both vendors: asked anew, since the store may not know every record."""
+"""Looks a person up at both vendors, since the store may not know every record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looked at people, and who took what out: kept by the ids of records, never by an address."""
+"""Who looked at people and who downloaded what: by ids of records, never by address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def keep(
     run_id: int | None = None,
     record_ids: Collection[str] = (),
 ) -> None:
-    """Keep that somebody looked.
+    """Record that somebody looked at people.
 
     Args:
         conn: The transaction in which they look, so that nobody looks without a trace.

@@ -82,7 +82,7 @@ class Store:
             ) from None
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision; a repeat and a rival do no harm.
+        """Bring the tables to the newest revision; safe to repeat and to run concurrently.
 
         The key of erased addresses, which earlier versions kept here, goes once the connection
         holds it.

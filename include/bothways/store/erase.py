@@ -183,7 +183,7 @@ def unbar(conn: sa.Connection, *, request: str) -> None:
 
 
 def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> pd.Series:
-    """Say of each normalised address whether it was erased, over the same index.
+    """Return a mask of the normalised addresses that were erased, over the same index.
 
     Raises:
         ConfigurationError: The key of one of the account's hashes is missing.

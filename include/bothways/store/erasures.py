@@ -45,7 +45,7 @@ def pending(conn: sa.Connection, *, account: str) -> Sequence[sa.Row[Any]]:
 
 
 def expire(conn: sa.Connection, *, account: str, now: datetime) -> int:
-    """Forget whom requests are about that nobody has carried out in time; return how many."""
+    """Delete the addresses of requests that have expired; return how many."""
     old = sa.and_(
         erasures.c.account == account,
         erasures.c.person.is_not(None),

@@ -1,4 +1,4 @@
-"""Selections: whom a run is about, kept here so that Airflow gets a token and no address.
+"""Selections: the people of a run, kept here so that Airflow gets a token and no address.
 
 Airflow keeps what a DAG run is triggered with in its event log, where no erasure reaches.
 """
@@ -24,7 +24,7 @@ LOST: Final = (
 def file_selection(
     conn: sa.Connection, *, account: str, people: Mapping[str, str | None], filed_by: str
 ) -> str:
-    """Keep whom a run is to be about; return the token that stands for them.
+    """Store the people of a selection; return its token.
 
     Args:
         conn: An open transaction.

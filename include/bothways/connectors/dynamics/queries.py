@@ -56,7 +56,7 @@ def one_of(column: str, values: Sequence[str]) -> str:
 
 
 def spelling(address: str) -> str:
-    """Return an address as people are told apart: by accents, and not by case."""
+    """Return the form of an address that tells people apart: accents count, case does not."""
     return unicodedata.normalize("NFC", address.strip()).lower()
 
 

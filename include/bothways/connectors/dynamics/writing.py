@@ -203,7 +203,7 @@ def send_parts(client: Dataverse, parts: Sequence[Part]) -> Sequence[PartAnswer 
 
 
 def erase_rows(client: Dataverse, entity_set: str, ids: Sequence[str]) -> pd.DataFrame:
-    """Delete records for ever; RESULTS by position. What does not exist is erased.
+    """Delete records forever; RESULTS by position. What does not exist is erased.
 
     Raises:
         Denied: Credentials or permissions are missing.

@@ -350,7 +350,7 @@ class HttpClient:
         return urlunsplit(rest._replace(scheme=home.scheme, netloc=home.netloc))
 
     def _straight(self, path: str) -> str:
-        """Return a path if it leads where it says: to libraries `..` is the part above it."""
+        """Return a path unless libraries would resolve it to another one, as they do with `..`."""
         parts = path.split("?", maxsplit=1)[0].split("/")
         if _ODD.search(path) or any(unquote(part) in {".", ".."} for part in parts):
             raise Rejected(

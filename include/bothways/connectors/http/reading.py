@@ -47,7 +47,7 @@ def parsed(content: bytes) -> Any:
 
 
 class _Bounded(io.RawIOBase):
-    """What a socket brings until a moment.
+    """Reads from a socket until a deadline.
 
     A socket's own timeout starts anew with each byte that comes.
     """
@@ -107,7 +107,7 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Makes connections that heed `within`."""
+    """Creates connections that respect the deadline of `within`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the connections to vendors."""

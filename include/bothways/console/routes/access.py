@@ -1,4 +1,4 @@
-"""The access log: who looked at people, and who took what out."""
+"""The access log: who looked at people, and who downloaded what."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(dependencies=[SignedIn, SeesAccessLog], include_in_schema=Fal
 
 @router.get("/access")
 def access(request: Request, user: GetUserDep) -> HTMLResponse:
-    """Show who looked at whom and took what out, newest first."""
+    """Show who looked at whom and who downloaded what, newest first."""
     view = AccessView.read(request.query_params)
     with store(request).begin() as conn:
         found = access_log.find(

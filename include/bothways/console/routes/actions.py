@@ -95,7 +95,7 @@ async def stored(request: Request, dag_id: str, run_id: int) -> sa.Row[Any]:
 
 
 async def applied(request: Request, run: sa.Row[Any], user: str) -> dict[str, Any]:
-    """Return what a dry run is started with to be real; an older run may still name addresses.
+    """Return the conf of the real run of a dry run; an older dry run may still name addresses.
 
     Raises:
         HTTPException: 409: it is no dry run, has not ended, planned nothing, or is an erasure's.

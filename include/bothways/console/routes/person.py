@@ -70,7 +70,7 @@ def _told(person: Person) -> tuple[Person, str, str, Systems]:
 
 
 def trace(conn: sa.Connection, found: list[Person], user: Any) -> None:
-    """Keep that somebody looked at a person, in each account, or for one whom nobody knows."""
+    """Record a lookup in each account that knows the person, or once if none does."""
     name = str(user.get_name())
     for person in found:
         access_log.keep(

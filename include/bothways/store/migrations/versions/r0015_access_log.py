@@ -1,4 +1,4 @@
-"""Keep who looked at people, and who took what out."""
+"""Record who looked at people, and who downloaded what."""
 
 from __future__ import annotations
 
