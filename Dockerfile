@@ -8,6 +8,7 @@ COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 
 COPY pyproject.toml requirements.in README.md LICENSE ./
+COPY src ./src
 COPY include ./include
 COPY sandbox ./sandbox
 COPY demo ./demo

@@ -20,7 +20,7 @@ HOME = ROOT / ".bothways" / "mutants"
 
 @dataclass(frozen=True)
 class Group:
-    """Modules below `include/bothways/` that are broken, and the tests that should notice."""
+    """Modules below `src/bothways/` that are broken, and the tests that should notice."""
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
@@ -63,8 +63,8 @@ GROUPS = {
     ),
     "redact": Group(("errors.py",), ("tests/unit/test_errors.py",)),
 }
-# mutmut knows a package below `src` by its name; the mappings are read from `include`.
-_COPIED = [("include", "src"), *((name, name) for name in ("include", "tests", "sandbox", "demo"))]
+# The mappings are read from `include`.
+_COPIED = ("src", "include", "tests", "sandbox", "demo")
 
 
 def main(names: list[str]) -> int:
@@ -92,14 +92,14 @@ def _copy(home: Path, group: Group) -> None:
     """Bring the working copy up to date; what mutmut knows of unchanged functions stays."""
     # Python never looks again into a folder of its path that was not there when it started.
     (home / "mutants" / "src").mkdir(parents=True, exist_ok=True)
-    for source, target in _COPIED:
-        shutil.rmtree(home / target, ignore_errors=True)
+    for name in _COPIED:
+        shutil.rmtree(home / name, ignore_errors=True)
         ignored = shutil.ignore_patterns("__pycache__", "node_modules")
-        shutil.copytree(ROOT / source, home / target, ignore=ignored)
+        shutil.copytree(ROOT / name, home / name, ignore=ignored)
     settings = {
         "source_paths": ["src"],
         "only_mutate": [f"src/bothways/{name}" for name in group.modules],
-        "also_copy": [target for _, target in _COPIED],
+        "also_copy": list(_COPIED),
         "pytest_add_cli_args_test_selection": list(group.tests),
     }
     lines = [f"{name} = {value!r}" for name, value in settings.items()]

@@ -15,7 +15,7 @@ class Mutant:
 
     Attributes:
         name: What goes wrong then.
-        module: Path below `include/bothways/`.
+        module: Path below `src/bothways/`.
         code: What stands there.
         instead: What the mutant has instead.
         test: The test that fails.

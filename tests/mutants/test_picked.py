@@ -22,7 +22,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the library to break."""
     folder = tmp_path_factory.mktemp("mutants")
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "include" / "bothways", folder / "bothways", ignore=ignored)
+    shutil.copytree(ROOT / "src" / "bothways", folder / "bothways", ignore=ignored)
     yield folder
     shutil.rmtree(folder)
 

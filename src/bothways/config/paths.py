@@ -15,7 +15,7 @@ def include_folder() -> Path:
     from different places. The environment variable `BOTHWAYS_INCLUDE` names another one.
     """
     chosen = os.environ.get(INCLUDE_VARIABLE)
-    return Path(chosen).absolute() if chosen else Path(__file__).resolve().parents[2]
+    return Path(chosen).absolute() if chosen else Path(__file__).resolve().parents[3] / "include"
 
 
 def accounts_folder() -> Path:
