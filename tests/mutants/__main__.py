@@ -33,9 +33,9 @@ GROUPS = {
     "match": Group(
         (
             "transform/match.py",
-            "transform/held.py",
+            "transform/link_ends.py",
             "transform/merged_records.py",
-            "transform/speakers.py",
+            "transform/primary.py",
         ),
         _UNIT,
     ),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
-from bothways.syncs import known
+from bothways.syncs import store_view
 from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
 from bothways.syncs.jobs import (
     chosen,
@@ -153,8 +153,8 @@ class _ListPlan:
             ids = pd.concat([staged.loc[here, "member_id"], ids])
         ids = pd.concat([ids, self._changed_in_crm(platform_list)])
         fields = marketing_fields(inputs.account.mappings)
-        people = known.people(inputs, "marketing", ids=ids, fields=fields)
-        members = known.members(inputs, "marketing", platform_list.id, people["id"])
+        people = store_view.people(inputs, "marketing", ids=ids, fields=fields)
+        members = store_view.members(inputs, "marketing", platform_list.id, people["id"])
         return people.merge(
             members[["member_id", "status"]].rename(columns={"status": "list_status"}),
             left_on="id",
@@ -172,30 +172,32 @@ class _ListPlan:
         if staged.empty or inputs.partitions > 1:
             return pd.Series(dtype="string")
         if inputs.whole:
-            return known.members(inputs, "marketing", platform_list.id)["member_id"]
+            return store_view.members(inputs, "marketing", platform_list.id)["member_id"]
         changed = staged[~staged["deleted"].astype(bool)]
         if not inputs.options.records:
             changed = changed[~self._on_list(changed["id"])]
         pairs = links.load_links(
             inputs.conn, account=account, entity=self._entity, crm_ids=changed["id"]
         )
-        found = known.people(
+        found = store_view.people(
             inputs, "marketing", ids=pairs["marketing_id"], email_keys=changed["email_key"]
         )
-        return known.members(inputs, "marketing", platform_list.id, found["id"])["member_id"]
+        return store_view.members(inputs, "marketing", platform_list.id, found["id"])["member_id"]
 
     def _matched(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add the CRM record that each person is: by link, otherwise by address."""
         linked = self._linked(people["id"])
-        everybody = known.people(self._inputs, "crm", email_keys=people["email_key"], ids=linked)
+        everybody = store_view.people(
+            self._inputs, "crm", email_keys=people["email_key"], ids=linked
+        )
         crm = self._likeliest(everybody[everybody["entity"] == self._entity])
         by_id = crm.set_index("id")
         by_address = (
             crm.dropna(subset="email_key").drop_duplicates("email_key").set_index("email_key")["id"]
         )
-        link = known.looked_up(people["id"], linked)
+        link = store_view.looked_up(people["id"], linked)
         through_link = link.where(link.isin(crm["id"]))
-        crm_id = through_link.fillna(known.looked_up(people["email_key"], by_address))
+        crm_id = through_link.fillna(store_view.looked_up(people["email_key"], by_address))
         silent = everybody[
             everybody["status"].ne(Status.MAILABLE.value) & everybody["merged_into"].isna()
         ]
@@ -204,11 +206,11 @@ class _ListPlan:
             linked=through_link.notna(),
             # Every read since a link was made would have told of its record's end.
             crm_deleted=link.notna() & crm_id.isna(),
-            crm_active=known.looked_up(crm_id, by_id["active"]).fillna(value=True),
+            crm_active=store_view.looked_up(crm_id, by_id["active"]).fillna(value=True),
             crm_silent=people["email_key"].isin(silent["email_key"].dropna())
             | crm_id.isin(silent["id"]),
             state=self._states(crm_id),
-            key=known.free_creation_keys(
+            key=store_view.free_creation_keys(
                 self._inputs,
                 self._entity,
                 creation_key(self._inputs.account.name, self._entity, people["id"]),
@@ -224,7 +226,7 @@ class _ListPlan:
             entity=self._entity,
             marketing_ids=ids,
         )
-        crm = known.people(self._inputs, "crm", entity=self._entity, ids=pairs["crm_id"])
+        crm = store_view.people(self._inputs, "crm", entity=self._entity, ids=pairs["crm_id"])
         pairs, self.merged = follow_merges(pairs, crm)
         self._survivors = pairs.loc[pairs["case"] == "merged", "crm_id"]
         pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
@@ -254,7 +256,7 @@ class _ListPlan:
         keys = people["email_key"]
         do_not_mail = people["crm_silent"]
         for key in ("", self._list.key):
-            do_not_mail |= keys.isin(known.ledger(inputs, None, keys, key)["email_key"])
+            do_not_mail |= keys.isin(store_view.ledger(inputs, None, keys, key)["email_key"])
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
         reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
         if inputs.account.settings.only_open_leads_and_active_contacts:
@@ -268,7 +270,7 @@ class _ListPlan:
         return people.assign(reason=reason, hint=hints(verdicts), member=member)
 
     def _on_list(self, crm_ids: pd.Series) -> pd.Series:
-        members = known.members(self._inputs, "crm", self._list.id, crm_ids)
+        members = store_view.members(self._inputs, "crm", self._list.id, crm_ids)
         return crm_ids.isin(members["member_id"])
 
     def _states(self, crm_ids: pd.Series) -> pd.Series:
@@ -281,7 +283,7 @@ class _ListPlan:
         )
         found = found.sort_values("changed_at", kind="stable")
         states = found.drop_duplicates("crm_id", keep="last").set_index("crm_id")["state"]
-        return known.looked_up(crm_ids, states)
+        return store_view.looked_up(crm_ids, states)
 
     def _create(self, rows: pd.DataFrame) -> pd.DataFrame:
         new = new_values(rows, self._mapping, "crm")

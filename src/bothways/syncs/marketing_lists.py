@@ -15,12 +15,12 @@ from bothways.config.known import system_titles
 from bothways.syncs.address_books import marketing_fields
 from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
+from bothways.syncs.two_way.affected import gather
 from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
-from bothways.syncs.two_way.gather import gather
 from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
+from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
-from bothways.syncs.two_way.silent import silent_differences
 from bothways.tables import FieldType, Side
 from bothways.transform.partition import in_partition
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
-from bothways.syncs import known
+from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.tables import FieldType, Side, Status, other
 from bothways.terms import MAILABLE_OR_PENDING
@@ -20,7 +20,7 @@ def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
     fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
         fields |= mapping.vendor_fields(side)
-    found = known.people(inputs, side, ids=ids, fields=fields)
+    found = store_view.people(inputs, side, ids=ids, fields=fields)
     return found.drop_duplicates("id").set_index("id")
 
 
@@ -65,7 +65,7 @@ class Standing:
         """
         pairs = self._pairs()
         gone = ~self.ids.isin(self.people.index)
-        keys = known.looked_up(self.ids, self.people["email_key"])
+        keys = store_view.looked_up(self.ids, self.people["email_key"])
         erased = erase.erased_keys(
             self.inputs.conn, account=self.inputs.account.name, email_keys=keys
         )
@@ -91,7 +91,7 @@ class Standing:
         own = self.people.assign(own=self.people.index)
         theirs = pairs.merge(partners, left_on="other", right_index=True)
         told = pd.concat([own, theirs], ignore_index=True)
-        ledger = known.ledger(self.inputs, None, told["email_key"])
+        ledger = store_view.ledger(self.inputs, None, told["email_key"])
         list_ids = ["", *(self.inputs.pair(list_key) if list_key else ())]
         ledger = ledger[ledger["list_id"].isin(list_ids)]
         mailable = told["status"].isin(MAILABLE_OR_PENDING)
@@ -110,7 +110,7 @@ class Standing:
         words = states.loc[states["state"] == Status.UNSUBSCRIBED.value, column]
         platform = self.inputs.lists["marketing"][list_key].id
         contacts = self.ids if self.side == "marketing" else pairs["other"]
-        members = known.members(self.inputs, "marketing", platform, contacts)
+        members = store_view.members(self.inputs, "marketing", platform, contacts)
         no = members.loc[members["status"].ne(Status.MAILABLE.value), "member_id"]
         said = no if self.side == "marketing" else pairs.loc[pairs["other"].isin(no), "own"]
         found: pd.Series = pd.concat([words, said])

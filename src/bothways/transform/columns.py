@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pyarrow as pa
 
-from bothways.transform.kernels import Array, nulls, pc
+from bothways.transform.arrow import Array, nulls, pc
 
 
 def arrow(values: pd.Series, kind: pa.DataType | None = None) -> Array:

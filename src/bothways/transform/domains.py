@@ -25,7 +25,7 @@ import pyarrow as pa
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from bothways.transform.kernels import Array, pc
+from bothways.transform.arrow import Array, pc
 
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 # Every top-level domain ends in a letter.

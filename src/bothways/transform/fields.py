@@ -12,8 +12,8 @@ import pyarrow as pa
 from bothways.config.mapping import FieldMapping, Mapping
 from bothways.errors import ConfigurationError
 from bothways.tables import FIELD_PREFIX, Side
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import arrow, series
-from bothways.transform.kernels import Array, pc
 from bothways.transform.values import accepted, has_value, read_values, shared_type, write_values
 
 Kernel = Callable[[Array, FieldMapping, Side], Array]

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from bothways.config.account import IgnoreRules
 from bothways.tables import Status
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import blank, column, flag, frame
 from bothways.transform.domains import is_address, suggestions, valid_domains
-from bothways.transform.kernels import Array, pc
 from bothways.transform.normalise import email_key_array
 
 _MAX_ADDRESS = 254

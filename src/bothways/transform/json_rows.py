@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.json
 
 from bothways.tables import FIELD_PREFIX
+from bothways.transform.arrow import Array, constant, nulls, pc
 from bothways.transform.columns import arrow, one_chunk, series
-from bothways.transform.kernels import Array, constant, nulls, pc
 
 _MUST_ESCAPE = r'["\\\x00-\x1f]'
 _CONTROLS = [chr(code) for code in range(0x20)]

@@ -28,11 +28,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame
-from bothways.transform.held import Held, Side, places, take_rows, truths
-from bothways.transform.kernels import Array, pc
+from bothways.transform.link_ends import LinkEnds, Side, places, take_rows, truths
 from bothways.transform.merged_records import follow_merges
-from bothways.transform.speakers import elect, keep_one_speaker
+from bothways.transform.primary import choose_primary, keep_one_primary
 
 _TEXT = pa.string()
 
@@ -71,7 +71,7 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
     people, contacts = Side.crm(crm), Side.marketing(marketing)
     following, handed_over = follow_merges(links, crm)
     held, back = _bring_back(
-        Held.of(keep_one_speaker(following), people, contacts), people, contacts
+        LinkEnds.of(keep_one_primary(following), people, contacts), people, contacts
     )
     held, left = _let_go(held, people, contacts)
     found, crm_only = _match_addresses(people, contacts, held)
@@ -87,7 +87,7 @@ _DROPPED = ["entity", "crm_id", "marketing_id", "case"]
 _PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "speaks", "new_link", "case"]
 
 
-def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
+def _bring_back(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.DataFrame]:
     """Hand links of contacts that are gone to those who turned up under the same address."""
     if not held.marketing_gone.any():
         return held, held.links.iloc[:0]
@@ -105,10 +105,10 @@ def _bring_back(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.Data
     )
     links["new_link"] = links["new_link"].mask(wanted, other=True)
     links["email_key"] = links["email_key"].mask(wanted, _column(held.crm_key, links.index))
-    return Held.of(links, people, contacts), before
+    return LinkEnds.of(links, people, contacts), before
 
 
-def _let_go(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFrame]:
+def _let_go(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.DataFrame]:
     """Let records leave that follow a contact and have got an address of their own."""
     away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
     if not away.any():
@@ -119,7 +119,7 @@ def _let_go(held: Held, people: Side, contacts: Side) -> tuple[Held, pd.DataFram
     leaving = away & ~held.crm_gone & ~held.marketing_gone & ~speaks & someone_speaks[person]
     if not leaving.any():
         return held, held.links.iloc[:0]
-    stays = Held.of(held.links[~leaving], people, contacts)
+    stays = LinkEnds.of(held.links[~leaving], people, contacts)
     return stays, held.links[leaving].assign(case="left")
 
 
@@ -160,7 +160,7 @@ class _Offer:
         return cls(keys.take(rows), names.take(rows), is_open[rows])
 
 
-def _contacts_on_offer(contacts: Side, held: Held, wanted: Array) -> _Offer:
+def _contacts_on_offer(contacts: Side, held: LinkEnds, wanted: Array) -> _Offer:
     """Return the live platform contacts with a wanted address, told by a row or by a link."""
     person = held.persons()
     moved_away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
@@ -184,7 +184,9 @@ def _with_key(keys: Array, wanted: Array, where: np.ndarray) -> np.ndarray:
     return found
 
 
-def _match_addresses(people: Side, contacts: Side, held: Held) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _match_addresses(
+    people: Side, contacts: Side, held: LinkEnds
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return new pairs of CRM records without a link, and the records that remain alone."""
     free = np.flatnonzero(_unlinked(people, held.crm_row))
     keys = people.keys.take(free)
@@ -204,7 +206,7 @@ def _match_addresses(people: Side, contacts: Side, held: Held) -> tuple[pd.DataF
     return rows[opened], alone.reset_index(drop=True)
 
 
-def _marketing_only(contacts: Side, held: Held, found: pd.DataFrame) -> pd.DataFrame:
+def _marketing_only(contacts: Side, held: LinkEnds, found: pd.DataFrame) -> pd.DataFrame:
     """Return the live platform contacts that nobody in the CRM is paired with."""
     rows = np.flatnonzero(_unlinked(contacts, held.marketing_row))
     names = contacts.names.take(rows)
@@ -216,12 +218,12 @@ def _marketing_only(contacts: Side, held: Held, found: pd.DataFrame) -> pd.DataF
     return frame({"marketing_id": names, "case": case})
 
 
-def _keys(held: Held) -> tuple[Array, Array]:
+def _keys(held: LinkEnds) -> tuple[Array, Array]:
     """Return the addresses that linked people have, and had when they were linked."""
     return held.crm_key, held.column("email_key")
 
 
-def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
+def _pairs(held: LinkEnds, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     """Return the links that rows touch and the new ones, with their cases and speakers."""
     handed_over = truths(column(held.links, "new_link", pa.bool_()))
     old = held.links.assign(
@@ -237,7 +239,7 @@ def _pairs(held: Held, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     person = column(old, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
     touched = (np.bincount(person, weights=old["touched"], minlength=1) > 0)[person]
     old, person = old[touched].reset_index(drop=True), person[touched]
-    speaks = elect(old, person, people.rows)
+    speaks = choose_primary(old, person, people.rows)
     changed = old["speaks"].ne(speaks).fillna(value=False)
     old["new_link"] = old["new_link"].fillna(value=False).mask(changed, other=True)
     old["speaks"] = speaks

@@ -26,9 +26,9 @@ import pyarrow as pa
 
 from bothways.config.mapping import ConflictPolicy, FieldMapping, Mapping
 from bothways.tables import FIELD_PREFIX
+from bothways.transform.arrow import Array, constant, nulls, pc
 from bothways.transform.columns import arrow, frame
-from bothways.transform.held import truths
-from bothways.transform.kernels import Array, constant, nulls, pc
+from bothways.transform.link_ends import truths
 from bothways.transform.values import settle, shared_type
 
 _TIME = pa.timestamp("us", tz="UTC")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
+from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import column, typed
-from bothways.transform.kernels import Array, nulls, pc
 
 _TEXT = pa.string()
 _TEXTS = ("entity", "crm_id", "marketing_id", "email_key", "case")

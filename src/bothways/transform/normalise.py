@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.addresses import ascii_domain
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import arrow, one_chunk, series
-from bothways.transform.kernels import Array, pc
 
 # Cc: controls; Cf: zero-width and direction marks, which people paste without seeing them.
 _INVISIBLE = r"[\p{Cc}\p{Cf}]+"

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.tables import OPERATIONS, Side
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame, typed
-from bothways.transform.kernels import Array, pc
 
 Kind = Literal["suppress", "leave", "update", "create", "join"]
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from bothways.config.mapping import FieldMapping
 from bothways.tables import ARROW_TYPES, FieldType, Side
+from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import arrow, one_chunk
-from bothways.transform.kernels import Array, nulls, pc
 from bothways.transform.normalise import clean_text_array
 
 _UTC = ARROW_TYPES[FieldType.DATETIME]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.config.mapping import FieldMapping
-from bothways.transform.kernels import Array
+from bothways.transform.arrow import Array
 from bothways.transform.values import settle
 from tests.unit.transform.rows import unhurried
 

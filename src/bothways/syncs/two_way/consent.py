@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bothways.syncs import known
+from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
 from bothways.tables import SIDES, Side, Status
@@ -60,10 +60,12 @@ def judged(
     keys = by_crm["email_key"]
     # A contact that has been given an erased address, and whose CRM record has another one yet,
     # would carry it over.
-    erased = known.erased(inputs, keys) | known.erased(inputs, rows["marketing_email_key"])
+    erased = store_view.erased(inputs, keys) | store_view.erased(
+        inputs, rows["marketing_email_key"]
+    )
     verdicts = ignore_reasons(by_crm, rules, erased=erased)
     left_out = verdicts["reason"].mask(_without_address(rows), "empty")
-    told = known.ledger(
+    told = store_view.ledger(
         inputs,
         None,
         pd.concat([keys, rows["marketing_email_key"]]),
@@ -76,7 +78,7 @@ def judged(
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
     crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
-    platform = platform.fillna(known.looked_up(keys, last_statuses))
+    platform = platform.fillna(store_view.looked_up(keys, last_statuses))
     opted_out = platform.fillna(_ledger_reasons(told[~over], rows, keys))
     # What one of a person's records says holds for all of them.
     reason = opted_out.fillna(crm).groupby(rows["person"]).transform("first")
@@ -118,9 +120,9 @@ def _ledger_reasons(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> 
     personal = told["personal"].astype(bool) & (told["side"] == "marketing")
     theirs = told[personal & told["record_id"].notna() & ~_came_back(told, rows)]
     of_contact = theirs.drop_duplicates("record_id").set_index("record_id")["reason"]
-    reason = known.looked_up(rows["marketing_email_key"], of_address)
-    reason = reason.fillna(known.looked_up(keys, of_address))
-    return reason.fillna(known.looked_up(rows["marketing_id"], of_contact))
+    reason = store_view.looked_up(rows["marketing_email_key"], of_address)
+    reason = reason.fillna(store_view.looked_up(keys, of_address))
+    return reason.fillna(store_view.looked_up(rows["marketing_id"], of_contact))
 
 
 def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
@@ -129,7 +131,7 @@ def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     A suppression record of the CRM ends too, if somebody has deleted it.
     """
     addresses = _mailable(rows)["marketing_email_key"]
-    same = known.looked_up(told["record_id"], addresses) == told["email_key"]
+    same = store_view.looked_up(told["record_id"], addresses) == told["email_key"]
     back = _came_back(told, rows) & same.fillna(value=False)
     keys = told.loc[back, "email_key"]
     dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
@@ -142,7 +144,7 @@ def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     Whatever makes a contact mailable again counts as the person's own act, as no sync does it. Both
     times are by the platform's clock; a suppression whose time is not known yet has not ended.
     """
-    modified = known.looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
+    modified = store_view.looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
     later = (modified > told["told_at"]).fillna(value=False)
     return ((told["side"] == "marketing") & later).astype(bool)
 

@@ -13,8 +13,8 @@ import pandas as pd
 from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import job_frame, joined, sentences
-from bothways.syncs.two_way.apart import leave_apart, told_apart
-from bothways.syncs.two_way.gather import ENTITIES, Gathered
+from bothways.syncs.two_way.affected import ENTITIES, Gathered
+from bothways.syncs.two_way.divergence import leave_apart, told_apart
 from bothways.syncs.two_way.values import ADDRESS_COLUMN, Values, values_of
 from bothways.tables import FIELD_PREFIX, SIDES, Side
 from bothways.transform.fields import to_vendor

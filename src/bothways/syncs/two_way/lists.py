@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from bothways.config.mapping import Mapping
-from bothways.syncs import known
+from bothways.syncs import store_view
 from bothways.syncs.base import Inputs, KnownList
 from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
+from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import Agreed
-from bothways.syncs.two_way.gather import Gathered
 from bothways.syncs.values import creation_key, new_values
 from bothways.tables import SIDES, Side
 from bothways.terms import MAILABLE_OR_PENDING
@@ -118,7 +118,7 @@ def _beside_memberships(
 def _suppressed_on_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
     """Return why each person is suppressed on a list, whatever the list itself still tells."""
     ours, theirs = rows["crm_email_key"], rows["marketing_email_key"]
-    told = known.ledger(inputs, None, pd.concat([ours, theirs]), key)
+    told = store_view.ledger(inputs, None, pd.concat([ours, theirs]), key)
     reasons = told.drop_duplicates("email_key").set_index("email_key")["reason"]
     return _looked_up(theirs, reasons).fillna(_looked_up(ours, reasons))
 
@@ -350,7 +350,7 @@ class _Work:
         """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
         if side == "crm":
             key = creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
-            return known.free_creation_keys(
+            return store_view.free_creation_keys(
                 self._inputs, self._entity, key, rows["marketing_email_key"]
             )
         return rows["crm_email_key"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from bothways.syncs.two_way.gather import Gathered
+from bothways.syncs.two_way.affected import Gathered
 from bothways.transform.match import match
 
 _TEXT = pd.ArrowDtype(pa.string())
@@ -116,7 +116,7 @@ def _person(rows: pd.DataFrame) -> pd.Series:
 
 
 def _spoken_for(rows: pd.DataFrame) -> pd.DataFrame:
-    """Let one record of each person speak, where matching had nobody to elect one for."""
+    """Let one record of each person speak, where matching had nobody to choose_primary one for."""
     alone = rows["marketing_id"].isna()
     order = rows[alone].sort_values(
         ["person", "crm_active", "entity", "crm_modified_at", "crm_id"],

@@ -14,11 +14,11 @@ import pandas as pd
 from bothways.config.mapping import FieldMapping, Mapping
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
-from bothways.syncs.two_way.gather import Gathered
+from bothways.syncs.two_way.affected import Gathered
 from bothways.tables import FIELD_PREFIX, FieldType
+from bothways.transform.arrow import nulls
 from bothways.transform.columns import frame
 from bothways.transform.fields import shared_types, to_shared
-from bothways.transform.kernels import nulls
 from bothways.transform.merge import Merge, merge
 
 ADDRESS: Final = "@email"

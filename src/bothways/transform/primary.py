@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bothways.transform.arrow import pc
 from bothways.transform.columns import column, flag
-from bothways.transform.held import take_rows, truths
-from bothways.transform.kernels import pc
+from bothways.transform.link_ends import take_rows, truths
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
 _RANKS = {"contact": 0, "lead": 1}
 
 
-def keep_one_speaker(links: pd.DataFrame) -> pd.DataFrame:
+def keep_one_primary(links: pd.DataFrame) -> pd.DataFrame:
     """Leave one record that speaks for each contact, if several are stored as speaking.
 
     A platform contact on lists of contacts and of leads is created as both in the CRM, and each of
@@ -38,7 +38,7 @@ def keep_one_speaker(links: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def elect(pairs: pd.DataFrame, person: np.ndarray, people: pd.DataFrame) -> pd.Series:
+def choose_primary(pairs: pd.DataFrame, person: np.ndarray, people: pd.DataFrame) -> pd.Series:
     """Return for each pair whether its CRM record speaks for its platform contact.
 
     The order: one that is not deleted, that speaks already, that is active, a contact before a

@@ -6,8 +6,8 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import joined
+from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import plan_fields
-from bothways.syncs.two_way.gather import Gathered
 
 
 def silent_differences(

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, flag
-from bothways.transform.kernels import Array, pc
 from bothways.transform.merged_records import record_ids
 
 _TEXT = pa.string()
@@ -44,7 +44,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LinkEnds:
     """Links that hold, each with what its two ends are now.
 
     Attributes:
@@ -70,7 +70,7 @@ class Held:
     marketing_moved: np.ndarray
 
     @classmethod
-    def of(cls, links: pd.DataFrame, people: Side, contacts: Side) -> Held:
+    def of(cls, links: pd.DataFrame, people: Side, contacts: Side) -> LinkEnds:
         """Look up the ends of each link."""
         case = column(links, "case", _TEXT)
         key = column(links, "email_key", _TEXT)
