@@ -18,7 +18,7 @@ from bothways.engine.open_run import open_run
 from bothways.engine.review import review
 from bothways.syncs import marketing_lists  # noqa: F401 - before the process forks
 from bothways.syncs.options import Options
-from bothways.tables import Side
+from bothways.terms import Side
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 

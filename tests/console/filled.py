@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from bothways.store import jobs, links, list_states, lists, records, retries, runs
 from bothways.store import suppressions as ledger
 from bothways.store.counts import Counts, count_jobs
-from bothways.tables import CONTACTS, LIST_MEMBERS, SUPPRESSIONS
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.people import CONTACTS
 from bothways.terms import RunStatus
 
 SYNCS: Final = ("suppressions", "address_books", "marketing_lists")

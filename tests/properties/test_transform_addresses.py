@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bothways.tables import Status
+from bothways.terms import Status
 from bothways.transform.ignore import Rules, ignore_reasons
 from bothways.transform.normalise import clean_text, email_keys
 from tests.unit.transform.rows import DAY, contacts, records, unhurried

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
-from bothways.tables import SIDES, Side
+from bothways.terms import SIDES, Side
 from bothways.transform.fields import for_creation, shared_types, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects, read_objects
 from tests.unit.transform.rows import unhurried

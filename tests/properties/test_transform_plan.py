@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
-from bothways.tables import OPERATIONS, SIDES, Side
+from bothways.tables.operations import OPERATIONS
+from bothways.terms import SIDES, Side
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
 from bothways.transform.operations import KIND_ORDER, chunks, number, operations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bothways.errors import BothwaysError
-from bothways.tables import SIDES
+from bothways.terms import SIDES
 from tests.soak.death import Killed, Mortal, death_at
 from tests.support.engine import Finished, World
 from tests.support.sandbox import SandboxServer

@@ -1,8 +1,8 @@
 """What a connector can do: one small protocol per capability.
 
 A sync asks for capabilities, never for a vendor. Adding a capability means a new protocol, not a
-method on an old one. Reads give Arrow pages; writes take a frame of operations (tables.OPERATIONS)
-and give back one row of tables.RESULTS per operation, in any order.
+method on an old one. Reads give Arrow pages; writes take a frame of operations (OPERATIONS of
+``tables.operations``) and give back one row of RESULTS per operation, in any order.
 
 Errors raised by every method: ``errors.ConnectorError`` and its subclasses, when the request as a
 whole failed. What the vendor says about a single row is in the results, never an exception.
@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 import pyarrow as pa
 
-from bothways.tables import FieldType, Side
+from bothways.terms import FieldType, Side
 
 Fields = Mapping[str, FieldType]
 """Vendor field name → the type it is read as."""

@@ -25,7 +25,8 @@ from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
 from bothways.syncs import store_view
 from bothways.syncs.base import frame_of
-from bothways.tables import RESULTS, Side
+from bothways.tables.operations import RESULTS
+from bothways.terms import Side
 from bothways.transform.operations import KIND_ORDER
 
 log = logging.getLogger(__name__)

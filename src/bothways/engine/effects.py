@@ -19,8 +19,10 @@ from bothways.store.records import (
     absorb_written,
     load_members,
 )
-from bothways.tables import FIELD_PREFIX, GONE, LIST_MEMBERS, Side, Status, other
-from bothways.terms import BY_HAND, FLAGGED
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.operations import GONE
+from bothways.terms import BY_HAND, FLAGGED, Side, Status, other
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
 

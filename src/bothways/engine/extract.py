@@ -37,8 +37,9 @@ from bothways.store import records, runs, selections, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, KnownList, Request, frame_of, to_pandas
-from bothways.tables import LIST_MEMBERS, Side, contacts_schema
-from bothways.terms import MAILABLE_OR_PENDING
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.people import contacts_schema
+from bothways.terms import MAILABLE_OR_PENDING, Side
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 

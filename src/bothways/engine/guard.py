@@ -9,7 +9,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from bothways.config.account import GuardLimits
-from bothways.tables import Side
+from bothways.terms import Side
 
 Effect = Literal["removals", "suppressions", "overwrites", "creations"]
 

@@ -11,7 +11,7 @@ from bothways.engine.staging import Staging
 from bothways.store.db import Store
 from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
-from bothways.tables import Side
+from bothways.terms import Side
 
 
 class Place(TypedDict):

@@ -31,7 +31,7 @@ from upath import UPath
 
 from bothways.errors import StagingError
 from bothways.syncs.base import to_pandas
-from bothways.tables import Side
+from bothways.terms import Side
 from bothways.transform.arrow import Array, pc
 from bothways.transform.partition import bounds
 

@@ -30,7 +30,9 @@ from bothways.store.members import absorb_members, load_members, sweep_members
 from bothways.store.schema import records, runs
 from bothways.store.sightings import newer
 from bothways.store.values import json_object, sql_type, typed_columns
-from bothways.tables import CONTACTS, FIELD_PREFIX, FieldType, Side, contacts_schema
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.people import CONTACTS, contacts_schema
+from bothways.terms import FieldType, Side
 
 __all__ = [
     "absorb_contacts",

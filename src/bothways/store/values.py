@@ -9,7 +9,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from bothways.tables import ARROW_TYPES, FIELD_PREFIX, FieldType
+from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX
+from bothways.terms import FieldType
 
 _ARGUMENTS: Final = 100  # that a function of PostgreSQL takes
 

@@ -26,7 +26,7 @@ from bothways.syncs.jobs import (
     unchanged,
 )
 from bothways.syncs.values import creation_key, new_values
-from bothways.tables import FieldType, Status
+from bothways.terms import FieldType, Status
 from bothways.transform.ignore import ignore_reasons
 from bothways.transform.merged_records import follow_merges
 

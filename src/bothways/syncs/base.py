@@ -24,7 +24,8 @@ from sqlalchemy import Connection
 from bothways.config.account import Account
 from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
-from bothways.tables import OPERATIONS, FieldType, Side, other
+from bothways.tables.operations import OPERATIONS
+from bothways.terms import FieldType, Side, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules

@@ -21,7 +21,7 @@ from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
 from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
-from bothways.tables import FieldType, Side
+from bothways.terms import FieldType, Side
 from bothways.transform.partition import in_partition
 
 

@@ -19,7 +19,7 @@ from bothways.store import links, records
 from bothways.syncs import store_view
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
-from bothways.tables import SIDES, Side, Status
+from bothways.terms import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
 

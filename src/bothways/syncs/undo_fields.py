@@ -13,7 +13,8 @@ from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.two_way.values import ADDRESS, ADDRESS_COLUMN, with_address
 from bothways.syncs.undo_people import Standing, about, current, mapping_of
-from bothways.tables import FIELD_PREFIX, SIDES, FieldType, Side
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.terms import SIDES, FieldType, Side
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bothways.config.mapping import Direction, Mapping
-from bothways.tables import FIELD_PREFIX, Side, other
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.terms import Side, other
 from bothways.transform.fields import for_creation, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 

@@ -23,7 +23,7 @@ from bothways.store import retries
 from bothways.store.members import load_members
 from bothways.syncs import marketing_lists
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
-from bothways.tables import SIDES, Side
+from bothways.terms import SIDES, Side
 from bothways.transform.normalise import email_keys
 
 _SYNC = "marketing_lists"

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.config.account import IgnoreRules
-from bothways.tables import Status
+from bothways.terms import Status
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import blank, column, flag, frame
 from bothways.transform.domains import is_address, suggestions, valid_domains

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.json
 
-from bothways.tables import FIELD_PREFIX
+from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.arrow import Array, constant, nulls, pc
 from bothways.transform.columns import arrow, one_chunk, series
 

@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.config.mapping import ConflictPolicy, FieldMapping, Mapping
-from bothways.tables import FIELD_PREFIX
+from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.arrow import Array, constant, nulls, pc
 from bothways.transform.columns import arrow, frame
 from bothways.transform.link_ends import truths

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bothways.tables import OPERATIONS, Side
+from bothways.tables.operations import OPERATIONS
+from bothways.terms import Side
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame, typed
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.config.mapping import FieldMapping
-from bothways.tables import ARROW_TYPES, FieldType, Side
+from bothways.tables.fields import ARROW_TYPES
+from bothways.terms import FieldType, Side
 from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import arrow, one_chunk
 from bothways.transform.normalise import clean_text_array

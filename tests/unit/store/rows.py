@@ -10,7 +10,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store import runs
-from bothways.tables import CONTACTS, LIST_MEMBERS, RESULTS, SUPPRESSIONS
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.operations import RESULTS
+from bothways.tables.people import CONTACTS
 
 ACCOUNT = "acme"
 DAY = datetime(2026, 1, 1, tzinfo=UTC)

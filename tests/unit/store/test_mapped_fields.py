@@ -8,7 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from bothways.store import baselines, mapped_fields
-from bothways.tables import FieldType
+from bothways.terms import FieldType
 from tests.unit.store.rows import ACCOUNT, open_run
 
 MINE = {"account": ACCOUNT}

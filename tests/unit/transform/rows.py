@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import settings
 
-from bothways.tables import CONTACTS
+from bothways.tables.people import CONTACTS
 
 # Examples are frames, which take a while to make on a busy machine.
 unhurried = settings(deadline=None, max_examples=60)

@@ -16,7 +16,7 @@ from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.halves import by_halves
 from bothways.connectors.http.limits import parallel_map
 from bothways.errors import ConnectorError, ProtocolError
-from bothways.tables import GONE
+from bothways.tables.operations import GONE
 
 # The vendor takes 50 MB and names no number of rows (facts 1.3): all that one task brings goes
 # into one import, unless the rows are very long.

@@ -18,7 +18,9 @@ from bothways.connectors.dotdigital.tables import (
 )
 from bothways.connectors.http.limits import parallel_map
 from bothways.errors import ProtocolError, Rejected
-from bothways.tables import SUPPRESSIONS, FieldType, contacts_schema
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.people import contacts_schema
+from bothways.terms import FieldType
 
 # Before the vendor's first customer (assumed): "everybody ever".
 _EVER = "1999-01-01T00:00:00.000Z"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bothways.connectors.dotdigital.errors import is_consent
 from bothways.errors import ConnectorError, redact, redact_code
-from bothways.tables import RESULTS
+from bothways.tables.operations import RESULTS
 
 
 @dataclass(frozen=True, slots=True)

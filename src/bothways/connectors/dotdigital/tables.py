@@ -13,15 +13,11 @@ import pyarrow as pa
 from bothways.connectors.base import Fields
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.errors import ProtocolError
-from bothways.tables import (
-    ARROW_TYPES,
-    FIELD_PREFIX,
-    LIST_MEMBERS,
-    SUPPRESSIONS,
-    FieldType,
-    Status,
-    contacts_schema,
-)
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.people import contacts_schema
+from bothways.terms import FieldType, Status
 
 log = logging.getLogger(__name__)
 

@@ -18,14 +18,11 @@ from pyarrow import compute
 
 from bothways.connectors.base import Fields
 from bothways.connectors.dynamics.names import TITLE, Names, PersonTable
-from bothways.tables import (
-    ARROW_TYPES,
-    LIST_MEMBERS,
-    SUPPRESSIONS,
-    FieldType,
-    Status,
-    contacts_schema,
-)
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.fields import ARROW_TYPES
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.people import contacts_schema
+from bothways.terms import FieldType, Status
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from bothways.errors import (
     redact,
     redact_code,
 )
-from bothways.tables import GONE, RESULTS
+from bothways.tables.operations import GONE, RESULTS
 
 # PAD bulk-operations: begin with about 1,000 small rows.
 BULK_ROWS: Final = 1_000

@@ -11,7 +11,7 @@ from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, joined
 from bothways.syncs.two_way.values import Apart, Values, agreed_types, of_pairs
-from bothways.tables import FIELD_PREFIX
+from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
 

@@ -15,7 +15,8 @@ from bothways.config.mapping import FieldMapping, Mapping
 from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.two_way.affected import Gathered
-from bothways.tables import FIELD_PREFIX, FieldType
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.terms import FieldType
 from bothways.transform.arrow import nulls
 from bothways.transform.columns import frame
 from bothways.transform.fields import shared_types, to_shared

@@ -12,7 +12,8 @@ from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.tables import contacts_table, status_of, suppressions_table
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ProtocolError, TemporaryFailure
-from bothways.tables import FieldType, Status, contacts_schema
+from bothways.tables.people import contacts_schema
+from bothways.terms import FieldType, Status
 
 FIELDS = {
     "FIRSTNAME": FieldType.STRING,

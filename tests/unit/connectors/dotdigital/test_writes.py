@@ -12,7 +12,7 @@ import pytest
 from bothways.connectors.dotdigital import imports
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConnectorError, Denied
-from bothways.tables import RESULTS
+from bothways.tables.operations import RESULTS
 
 
 def _contacts(sandbox: Any) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
-from bothways.tables import OPERATIONS
+from bothways.tables.operations import OPERATIONS
 from tests.support.sandbox import SandboxServer
 
 

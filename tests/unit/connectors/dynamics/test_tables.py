@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from bothways.connectors.dynamics import tables
 from bothways.connectors.dynamics.names import CONTACT, Names
-from bothways.tables import ARROW_TYPES, CONTACTS, SUPPRESSIONS, FieldType
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.fields import ARROW_TYPES
+from bothways.tables.people import CONTACTS
+from bothways.terms import FieldType
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -11,7 +11,7 @@ from bothways.connectors.dynamics.client import Dataverse, judged
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.writing import _verdict
 from bothways.errors import FeatureUnavailable, Missing
-from bothways.tables import GONE
+from bothways.tables.operations import GONE
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import (
     add,
