@@ -37,14 +37,15 @@ VENDOR = Vendor(
         # Who must confirm before being mailed: "some" new contacts, those written as verified
         # double opt-ins, or "all" ("Enforce double opt-in for all signups").
         "double_opt_in": "some",
+        "contact_scoring": True,  # whether the account has the feature
     },
     notes=(
         f"Basic authentication: {USER} with the password {PASSWORD}.",
         "Contacts, imports and bulk deletions of v3: /contacts/v3.",
-        "Contacts, suppressions, address books, data fields, preferences, segments and scores of"
-        " v2: /v2/contacts, /v2/address-books and so on.",
+        "Contacts, suppressions, address books, data fields, preferences, segments, scores and"
+        " campaigns of v2: /v2/contacts, /v2/address-books and so on.",
         "Everything else of the API answers 501.",
-        f"Acts, with an email and for some a list: {', '.join(ACTS)}.",
+        f"Acts, with an email, for some a list or a campaign: {', '.join(ACTS)}.",
     ),
     act=act,
     settle=settle,

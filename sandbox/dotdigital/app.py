@@ -11,7 +11,9 @@ from starlette.types import ASGIApp
 
 from sandbox.dotdigital import (
     v2_account,
+    v2_activity,
     v2_audience,
+    v2_campaigns,
     v2_consent,
     v2_contacts,
     v2_imports,
@@ -26,7 +28,7 @@ from sandbox.vendor import VendorContext
 
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 _GUID = re.compile(r"/[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}")
-_DATE = re.compile(r"-since/[^/]+")
+_DATE = re.compile(r"-(since|date)/[^/]+")
 _SINGLE = re.compile(r"^/contacts/v3/(?!import|delete)([^/]+)/.+")
 _ADDRESS = re.compile(r"/[^/]*@[^/]*")
 
@@ -43,6 +45,8 @@ def create(context: VendorContext) -> ASGIApp:
             *v2_lists.routes(context),
             *v2_imports.routes(context),
             *v2_consent.routes(context),
+            *v2_campaigns.routes(context),
+            *v2_activity.routes(context),
             *v2_contacts.routes(context),
         ],
         exception_handlers={ApiError: _refused, 404: _not_emulated, 405: _wrong_verb},
@@ -54,7 +58,7 @@ def create(context: VendorContext) -> ASGIApp:
 def endpoint(method: str, path: str) -> str:
     """Return a request's name for the counters: ids, dates and addresses are left out of it."""
     path = _SINGLE.sub(r"/contacts/v3/\1/{value}", path)
-    for pattern, name in ((_GUID, "/{id}"), (_DATE, "-since/{date}"), (_NUMBER, "/{id}")):
+    for pattern, name in ((_GUID, "/{id}"), (_DATE, r"-\1/{date}"), (_NUMBER, "/{id}")):
         path = pattern.sub(name, path)
     return f"{method} {_ADDRESS.sub('/{email}', path)}"
 
@@ -85,6 +89,8 @@ def _not_emulated(request: Request, _problem: Exception) -> Response:
     return JSONResponse({"message": f"{text} by this sandbox; the page at / says what is."}, 501)
 
 
-def _wrong_verb(request: Request, _problem: Exception) -> Response:
+def _wrong_verb(request: Request, problem: Exception) -> Response:
+    if request.url.path.startswith("/v2/campaigns"):  # the vendor's can be written too
+        return _not_emulated(request, problem)
     text = f"The requested resource does not support http method '{request.method}'."
     return JSONResponse({"message": text}, 405)

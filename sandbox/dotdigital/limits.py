@@ -30,6 +30,8 @@ _TIERS = (
     ("lowCallRate", re.compile(r"\w+ /(contacts/v3|v2/contacts)/(import|delete)\b")),
     ("lowCallRate", re.compile(r"GET /contacts/v3$|GET /v2/(address-books|segments|contacts)$")),
     ("lowCallRate", re.compile(r"GET /v2/.*(-since/|/contacts$|/score$|/(public|private)$)")),
+    ("mediumCallRate", re.compile(r"GET /v2/campaigns/\d+(/summary|/with-details)?$")),
+    ("lowCallRate", re.compile(r"GET /v2/campaigns\b")),
     ("lowCallRate", re.compile(r"POST /v2/.*(/import|/delete|/delete-all|-collection)\b")),
     ("lowCallRate", re.compile(r"PUT /v2/contacts/suppress-contacts$")),
     ("highCallRate", re.compile(r"GET ")),

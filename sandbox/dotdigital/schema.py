@@ -3,7 +3,9 @@
 Times are ISO 8601 text in UTC with milliseconds, so that they sort as they are. A contact's
 `status` is its e-mail channel's status in the spelling of v3; `fields` is a JSON object of the data
 fields that have a value; `consent` a JSON array. A member's status is "subscribed" or
-"unsubscribed" (left that list only).
+"unsubscribed" (left that list only). `scores` has what was scored by hand; other scores are
+computed. A campaign's `tags` and `lists` are JSON arrays; `activity` has what its recipients did:
+its `details` are a JSON object in the vendor's own names.
 """
 
 from __future__ import annotations
@@ -42,6 +44,22 @@ CREATE TABLE IF NOT EXISTS opt_ins (
     PRIMARY KEY (contact_id, preference_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, rule TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS scores (
+    contact_id INTEGER PRIMARY KEY, label TEXT, score INTEGER NOT NULL,
+    engagement INTEGER, suitability INTEGER NOT NULL, modified TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS campaigns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL, subject TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+    tags TEXT NOT NULL, lists TEXT NOT NULL, sent TEXT, scheduled TEXT);
+CREATE TABLE IF NOT EXISTS sends (
+    campaign_id INTEGER NOT NULL, contact_id INTEGER NOT NULL, sent TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, contact_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS activity (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_id INTEGER NOT NULL, contact_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, at TEXT NOT NULL, details TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS activity_contact ON activity (campaign_id, contact_id);
+CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, kind, at);
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, due REAL NOT NULL, waiting INTEGER NOT NULL,
     request TEXT NOT NULL, answer TEXT NOT NULL);

@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.dotdigital.schema import DATA_FIELDS, LISTS, PREFERENCES, RESERVED, SEGMENTS
+from sandbox.dotdigital import campaigns
+from sandbox.dotdigital.contacts import consent
+from sandbox.dotdigital.schema import DATA_FIELDS, LISTED, LISTS, PREFERENCES, RESERVED, SEGMENTS
 from sandbox.dotdigital.values import day, stamp
 from sandbox.population import Person, PlatformSide
 from sandbox.vendor import VendorContext
@@ -34,6 +36,9 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
         )
     for batch in people:
         _insert(context, batch)
+    with context.database.write() as db:
+        if db.execute("SELECT 1 FROM contacts").fetchone() is not None:
+            _campaigns(db, now)
 
 
 def _preference(
@@ -45,6 +50,55 @@ def _preference(
         (name, name.lower(), is_preference, category, now, now),
     )
     return int(cursor.lastrowid or 0)
+
+
+# Name, type, tags, the list it went to, and when, or when it will.
+_CAMPAIGNS: tuple[tuple[str, str, tuple[str, ...], str, str], ...] = (
+    ("Spring newsletter", "Standard", ("newsletter",), "Newsletter", "2023-03-14T08:30:00.000Z"),
+    (
+        "What is new",
+        "Standard",
+        ("product", "spring"),
+        "Product updates",
+        "2024-05-07T09:00:00.000Z",
+    ),
+    ("Autumn newsletter", "Standard", ("newsletter",), "Newsletter", "2024-10-15T08:30:00.000Z"),
+    ("Welcome", "Triggered", (), "Webinar guests", "2025-10-29T10:00:00.000Z"),
+    ("Winter newsletter", "Standard", ("newsletter",), "", "2099-01-13T08:30:00.000Z"),
+)
+# What ended a subscription is an answer to the last mail before it.
+_ANSWERS = {
+    "unsubscribed": "unsubscribe",
+    "hardBounced": "hard_bounce",
+    "ispComplained": "complaint",
+}
+
+
+def _campaigns(db: sqlite3.Connection, now: str) -> None:
+    """Make campaigns, sent to those who were on the list and mailable then, with their answers."""
+    for name, kind, tags, to, at in _CAMPAIGNS:
+        scheduled = None if to else at
+        campaign = campaigns.create(db, name, kind=kind, tags=tags, scheduled=scheduled)
+        if not to:
+            continue
+        book = db.execute("SELECT id FROM lists WHERE name = ?", (to,)).fetchone()["id"]
+        mailable = ", ".join(f"'{status}'" for status in LISTED)
+        db.execute(
+            "INSERT INTO sends SELECT ?1, c.id, ?2 FROM contacts c JOIN members m"
+            " ON m.contact_id = c.id WHERE m.list_id = ?3 AND c.created <= ?2"
+            f" AND (c.status IN ({mailable}) OR c.status_since > ?2)",
+            (campaign, at, book),
+        )
+        campaigns.mark_sent(db, campaign, at, book)
+        campaigns.react(db, campaign, now)
+    for status, kind in _ANSWERS.items():
+        db.execute(
+            "INSERT INTO activity (campaign_id, contact_id, kind, at, details)"
+            " SELECT s.campaign_id, c.id, ?, c.status_since, '{}' FROM contacts c JOIN sends s"
+            " ON s.contact_id = c.id WHERE c.status = ? AND s.sent = (SELECT max(sent) FROM sends"
+            " WHERE contact_id = c.id AND sent <= c.status_since)",
+            (kind, status),
+        )
 
 
 def _insert(context: VendorContext, batch: list[Person]) -> None:
@@ -63,7 +117,7 @@ def _insert(context: VendorContext, batch: list[Person]) -> None:
         db.executemany(
             "INSERT INTO contacts (id, email, email_key, email_type, opt_in, status, status_since,"
             " sms_status, whatsapp_status, fields, consent, created, updated)"
-            " VALUES (?, ?, ?, 'Html', ?, ?, ?, 'noSubscription', 'noSubscription', ?, '[]', ?, ?)",
+            " VALUES (?, ?, ?, 'Html', ?, ?, ?, 'noSubscription', 'noSubscription', ?, ?, ?, ?)",
             contacts,
         )
         db.executemany("INSERT INTO members VALUES (?, ?, ?, ?)", members)
@@ -78,9 +132,18 @@ def _contact(number: int, side: PlatformSide) -> tuple[Any, ...]:
         side.status,
         stamp(side.status_since),
         json.dumps(_fields(side), ensure_ascii=False, separators=(",", ":")),
+        json.dumps(_consent(side)),
         stamp(side.created),
         stamp(side.modified),
     )
+
+
+def _consent(side: PlatformSide) -> list[dict[str, Any]]:
+    """Return the records of a consent; there is one where somebody confirmed it."""
+    if side.opt_in not in {"Double", "VerifiedDouble"}:
+        return []
+    given = stamp(side.created)
+    return [{**consent("Yes, send me your news.", given), "dateTimeCreated": given}]
 
 
 def _fields(side: PlatformSide) -> dict[str, Any]:

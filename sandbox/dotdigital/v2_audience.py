@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.dotdigital import contacts, errors, jobs, v2_contacts, values
+from sandbox.dotdigital import errors, jobs, v2_contacts, v2_lists, values
 from sandbox.dotdigital.call import Call, route
 from sandbox.dotdigital.schema import MAILABLE
 from sandbox.vendor import VendorContext
@@ -82,60 +81,71 @@ def get_refresh(call: Call) -> Any:
 
 
 def _score(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a contact's score, from its visits (engagement) and its rating (suitability)."""
+    """Return a contact's score: as it was set, or from its visits and its rating."""
     fields = json.loads(row["fields"])
-    engagement = min(100, int(fields.get("VISITS") or 0) // 2)
+    engagement = min(100, int(fields["VISITS"]) // 2) if fields.get("VISITS") else None
     suitability = {"Hot": 90, "Warm": 50, "Cold": 10}.get(fields.get("LEADRATING"), 0)
-    score = (engagement + suitability) // 2
+    score = ((engagement or 0) + suitability) // 2
+    label = "Hot" if score >= 60 else "Warm" if score >= 30 else "Cold"
+    if row["score"] is not None:
+        label, score = row["label"], row["score"]
+        engagement, suitability = row["engagement"], row["suitability"]
     return {
         "contactId": row["id"],
         "email": row["email"],
-        "dateModified": _computed(row["updated"]),
-        "scoreLabel": "Hot" if score >= 60 else "Warm" if score >= 30 else "Cold",
+        # DD2R's examples have this form, unlike every other date of the API
+        "dateModified": f"{row['scored'][:10]} {row['scored'][11:23]}000+00:00",
+        "scoreLabel": label,
         "score": score,
-        "engagement": engagement,
+        # absent where nothing is known of it (DD2R does not require it; when, is assumed)
+        **({} if engagement is None else {"engagement": engagement}),
         "suitability": suitability,
     }
 
 
-def _computed(updated: str) -> str:
-    # scores are recomputed once per day (DD2R); assumed: at midnight
-    day = datetime.fromisoformat(updated).replace(hour=0, minute=0, second=0, microsecond=0)
-    return values.stamp(day + timedelta(days=1))
+def _scores(call: Call, where: str, parameters: tuple[Any, ...], page: tuple[int, int]) -> Any:
+    """Return the scores of the mailable contacts that fulfil a condition.
 
-
-def _scores(call: Call, where: str, parameters: tuple[Any, ...]) -> Any:
-    select, skip = call.v2_page()
+    Raises:
+        ApiError: The account has no scoring.
+    """
+    if not call.context.settings["contact_scoring"]:
+        raise errors.v2("ERROR_FEATURENOTACTIVE")
     today = values.stamp(call.context.clock.now().replace(hour=0, minute=0, second=0))
     mailable = ", ".join(f"'{status}'" for status in MAILABLE)
+    # scores are computed once per day (DD2R); assumed: at midnight
+    scored = "coalesce(s.modified, strftime('%Y-%m-%dT00:00:00.000Z', c.updated, '+1 day'))"
     rows = call.context.database.rows(
-        f"SELECT * FROM contacts c WHERE c.status IN ({mailable}) AND c.updated < ? AND {where}"
+        "SELECT c.*, s.label, s.score, s.engagement, s.suitability,"
+        f" {scored} AS scored FROM contacts c LEFT JOIN scores s ON s.contact_id = c.id"
+        f" WHERE c.status IN ({mailable}) AND (c.updated < ? OR s.score IS NOT NULL) AND {where}"
         " ORDER BY c.id LIMIT ? OFFSET ?",
-        (today, *parameters, select, skip),
+        (today, *parameters, *page),
     )
     return [_score(row) for row in rows]
 
 
 def get_scores(call: Call) -> Any:
     """Return a page of all scores."""
-    return _scores(call, "1", ())
+    return _scores(call, "1", (), call.v2_page())
 
 
 def scores_since(call: Call) -> Any:
     """Return a page of the scores computed at or after a date."""
-    moment = datetime.fromisoformat(call.v2_since()) - timedelta(days=1)
-    return _scores(call, "c.updated > ?", (values.stamp(moment),))
+    return _scores(call, "scored >= ?", (call.v2_since(),), call.v2_page())
 
 
 def scores_of_book(call: Call) -> Any:
-    """Return a page of the scores of a list's contacts."""
-    book = call.number("book", errors.v2("ERROR_ADDRESSBOOK_NOT_FOUND"))
-    with call.context.database.read() as db:
-        where = contacts.on_list(db, book)
-    return _scores(call, where, ())
+    """Return a page of the scores of the contacts of a list or a segment."""
+    where, parameters = v2_lists.of_book(call)
+    return _scores(call, where, parameters, call.v2_page())
 
 
 def get_score(call: Call) -> Any:
-    """Return a contact's score."""
+    """Return a contact's score; assumed: one without is not found."""
     with call.context.database.read() as db:
-        return _score(v2_contacts.in_path(call, db))
+        contact = v2_contacts.in_path(call, db)["id"]
+    scores = _scores(call, "c.id = ?", (contact,), (1, 0))
+    if not scores:
+        raise errors.v2("ERROR_CONTACT_NOT_FOUND")
+    return scores[0]

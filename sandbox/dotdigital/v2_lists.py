@@ -61,7 +61,8 @@ def _shape(row: sqlite3.Row) -> dict[str, Any]:
     return {name: row[name] for name in ("id", "name", "visibility", "contacts")}
 
 
-def _page(call: Call, where: str = "1", parameters: tuple[Any, ...] = ()) -> Any:
+def page(call: Call, where: str = "1", parameters: tuple[Any, ...] = ()) -> Any:
+    """Return a page of the lists `l` that fulfil a condition."""
     select, skip = call.v2_page()
     sql = f"{_SHOWN} WHERE {where} ORDER BY l.id LIMIT ? OFFSET ?"
     return [_shape(row) for row in call.context.database.rows(sql, (*parameters, select, skip))]
@@ -69,17 +70,17 @@ def _page(call: Call, where: str = "1", parameters: tuple[Any, ...] = ()) -> Any
 
 def get_page(call: Call) -> Any:
     """Return a page of all lists."""
-    return _page(call)
+    return page(call)
 
 
 def get_private(call: Call) -> Any:
     """Return a page of the private lists."""
-    return _page(call, "l.visibility = 'Private'")
+    return page(call, "l.visibility = 'Private'")
 
 
 def get_public(call: Call) -> Any:
     """Return a page of the public lists."""
-    return _page(call, "l.visibility = 'Public'")
+    return page(call, "l.visibility = 'Public'")
 
 
 def of_contact(call: Call) -> Any:
@@ -90,7 +91,7 @@ def of_contact(call: Call) -> Any:
         "l.id IN (SELECT list_id FROM members WHERE contact_id = ? AND status = 'subscribed')"
         f" AND (SELECT status FROM contacts WHERE id = ?) IN ({_MAILABLE})"
     )
-    return _page(call, where, (contact, contact))
+    return page(call, where, (contact, contact))
 
 
 def _in_path(call: Call, db: sqlite3.Connection) -> int:
@@ -190,7 +191,7 @@ def delete(call: Call) -> Response:
 # ── a list's contacts ──────────────────────────────────────────────────────────────────────────
 
 
-def _of_book(call: Call) -> tuple[str, tuple[Any, ...]]:
+def of_book(call: Call) -> tuple[str, tuple[Any, ...]]:
     """Return the condition on the contacts of the list, or segment, in the path."""
     with call.context.database.read() as db:
         if is_number(call.path["book"]):
@@ -203,12 +204,12 @@ def _of_book(call: Call) -> tuple[str, tuple[Any, ...]]:
 
 def get_members(call: Call) -> Any:
     """Return a page of a list's contacts."""
-    return v2_contacts.page(call, *_of_book(call))
+    return v2_contacts.page(call, *of_book(call))
 
 
 def modified_since(call: Call) -> Any:
     """Return a page of a list's contacts that changed at or after a date."""
-    where, parameters = _of_book(call)
+    where, parameters = of_book(call)
     given = (*parameters, call.v2_since())
     return v2_contacts.page(call, f"{where} AND c.updated >= ?", given, "c.updated, c.id")
 

@@ -536,6 +536,8 @@ def test_segments_and_scores(sandbox: SandboxServer, dotdigital: httpx.Client) -
     v3 = dotdigital.get("/contacts/v3", params={"~segmentId": vips["id"]}).json()["_items"]
     assert len(members) == len(v3) == vips["contacts"] > 0
     assert frequent["contacts"] > 0
+    scored = everything(dotdigital, f"/v2/address-books/{vips['id']}/contacts/score")
+    assert {row["contactId"] for row in scored} <= {row["id"] for row in members}
     refresh = f"/v2/segments/refresh/{vips['id']}"
     assert dotdigital.post(refresh).status_code == 202
     sandbox.advance(1)
@@ -550,9 +552,50 @@ def test_segments_and_scores(sandbox: SandboxServer, dotdigital: httpx.Client) -
     assert since == [row for row in scores if row["dateModified"] >= newest]
 
 
+def test_a_score_is_what_it_was_set_to_and_engagement_may_be_absent(
+    sandbox: SandboxServer, dotdigital: httpx.Client
+) -> None:
+    add(dotdigital)
+    assert refusal(dotdigital.get(f"/v2/contacts/{ADA}/score")) == (404, "ERROR_CONTACT_NOT_FOUND")
+    since = dotdigital.get("/v2/server-time").json()
+    parts = {"score": 30, "engagement": None, "suitability": 60}
+    sandbox.act("dotdigital", "score", email=ADA, label="Red hot", **parts)
+    (row,) = dotdigital.get(f"/v2/contacts/score/modified-since/{since}").json()
+    assert row == dotdigital.get(f"/v2/contacts/{ADA}/score").json()
+    assert (row["scoreLabel"], row["score"], row["suitability"]) == ("Red hot", 30, 60)
+    assert "engagement" not in row
+    example = portal("scoring.yaml", "/v2/contacts/score")[0]
+    assert row.keys() == example.keys() - {"engagement"}
+    form = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00"
+    assert re.fullmatch(form, row["dateModified"])
+    assert re.fullmatch(form, example["dateModified"])
+
+
+def test_scores_of_an_account_without_scoring(
+    sandbox: SandboxServer, dotdigital: httpx.Client
+) -> None:
+    sandbox.settings({"dotdigital": {"contact_scoring": False}})
+    for path in ("/v2/contacts/score", f"/v2/contacts/score/modified-since/{LONG_AGO}"):
+        assert refusal(dotdigital.get(path)) == (400, "ERROR_FEATURENOTACTIVE")
+
+
+def test_an_opt_in_type_with_its_consent(sandbox: SandboxServer, dotdigital: httpx.Client) -> None:
+    contact = add(dotdigital)
+    since = dotdigital.get("/v2/server-time").json()
+    sandbox.act("dotdigital", "opt_in", email=ADA, type="VerifiedDouble", text="Yes, mail me")
+    query = {"include": "channelProperties|consentRecords", "~modified": f"gte::{since}"}
+    (row,) = dotdigital.get("/contacts/v3", params=query).json()["_items"]
+    assert (row["contactId"], row["channelProperties"]["email"]["optInType"]) == (
+        contact,
+        "VerifiedDouble",
+    )
+    assert [record["text"] for record in row["consentRecords"]] == ["Yes, mail me"]
+    assert dotdigital.get(f"/v2/contacts/{contact}").json()["optInType"] == "VerifiedDouble"
+
+
 def test_what_is_not_emulated_says_so(sandbox: SandboxServer) -> None:
     with sandbox.dotdigital() as client:
-        for path in ("/v2/campaigns", "/v2/programs", "/insightData/v3/collections"):
+        for path in ("/v2/surveys", "/v2/programs", "/insightData/v3/collections"):
             answer = client.get(path)
             assert answer.status_code == 501
             assert "not emulated" in answer.json()["message"]

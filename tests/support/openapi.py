@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import jsonschema
 
+_NULL_IN_LISTINGS = ("htmlContent", "plainTextContent")
+
 SPECS = Path(__file__).parents[2].parent / "shared" / "specs"
 
 
@@ -124,7 +126,8 @@ def _closed(node: Any, schemas: dict[str, Any]) -> Any:
 def _strict(node: Any) -> Any:
     """Turn OpenAPI 3.0's `nullable` into JSON Schema, and `oneOf` into `anyOf`.
 
-    In Dotdigital's file an address is two of the kinds of identifier of which it should be one.
+    In Dotdigital's file an address is two of the kinds of identifier of which it should be one, and
+    a campaign must have the content that is null in the portal's examples of listings.
     """
     if isinstance(node, list):
         return [_strict(item) for item in node]
@@ -132,7 +135,11 @@ def _strict(node: Any) -> Any:
         return node
     names = {"oneOf": "anyOf"}
     turned = {
-        names.get(key, key): _strict(value) for key, value in node.items() if key != "nullable"
+        names.get(key, key): _strict(
+            {**value, "nullable": True} if key in _NULL_IN_LISTINGS else value
+        )
+        for key, value in node.items()
+        if key != "nullable"
     }
     return {"anyOf": [turned, {"type": "null"}]} if node.get("nullable") is True else turned
 
