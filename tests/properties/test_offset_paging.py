@@ -9,7 +9,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from bothways.connectors.http.paging import by_offset
+from bothways.connectors.http.paging import Position, by_offset, from_position
 from bothways.errors import ProtocolError, TemporaryFailure
 
 Change = tuple[bool, int, int]
@@ -83,6 +83,41 @@ def test_nothing_that_was_there_throughout_is_missed(
     else:
         assert listing.throughout <= set(told)
     assert listing.calls <= 2 * (size + listing.come) + 30
+
+
+@settings(max_examples=2000, deadline=None)
+@given(
+    size=st.integers(0, 150),
+    page=st.integers(2, 30),
+    overlap=st.integers(1, 12),
+    changes=_between,
+    dies_after=st.integers(1, 8),
+)
+def test_a_read_that_goes_on_after_each_death_misses_nothing(
+    size: int, page: int, overlap: int, changes: list[list[Change]], dies_after: int
+) -> None:
+    listing, told = Listing(list(range(size)), page, changes), set[int]()
+    position: Position | None = None
+    lives = 0
+    while lives < 200:
+        lives, pages = lives + 1, 0
+        try:
+            read = from_position(
+                listing.fetch, lambda row: row, vendor="Acme", overlap=overlap, start=position
+            )
+            for rows, reached in read:
+                told.update(rows)
+                pages, position = pages + 1, reached
+                if pages == dies_after:
+                    break
+            else:
+                break
+        except (TemporaryFailure, ProtocolError):
+            event("given up")
+            assert sum(map(bool, changes)) >= 3
+            return
+    assert lives < 200
+    assert listing.throughout <= told
 
 
 @given(size=st.integers(0, 150), page=st.integers(2, 30), overlap=st.integers(1, 12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from bothways.errors import ProtocolError, TemporaryFailure
@@ -22,6 +23,8 @@ _REMEMBERED_PAGES = 10
 # How many pages may bring nothing new, in addition to one for each page that did.
 _DETOURS = 10
 _SAME_PAGES = 3
+# How many rows of a page are remembered for a read that goes on later.
+_LANDMARKS = 100
 # How many pages of a listing that is followed by links may bring nothing new in a row, and how many
 # pages it may have: 500 million rows at 5,000 each.
 _IDLE_PAGES = 1_000
@@ -86,6 +89,22 @@ class _News:
             raise _endless(self._vendor)
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a listing that is paged by offset has been read.
+
+    Args:
+        offset: Where the next page begins.
+        longest: Rows of the longest page so far.
+        landmarks: What tells rows of the last page from all others: of some that are spread over
+            it, so that one of them is found again even if many rows came or went before.
+    """
+
+    offset: int
+    longest: int
+    landmarks: tuple[Hashable, ...]
+
+
 def by_offset(
     fetch: Callable[[int], Sequence[RowT]],
     identity: Callable[[RowT], Hashable],
@@ -123,9 +142,41 @@ def by_offset(
         ProtocolError: The same page comes whatever the offset, or pages go on without end.
         TemporaryFailure: The listing changes faster than it can be read.
     """
+    for rows, _position in from_position(fetch, identity, vendor=vendor, overlap=overlap):
+        yield rows
+
+
+def from_position(
+    fetch: Callable[[int], Sequence[RowT]],
+    identity: Callable[[RowT], Hashable],
+    *,
+    vendor: str,
+    overlap: int = OVERLAP,
+    start: Position | None = None,
+) -> Iterator[tuple[list[RowT], Position]]:
+    """Yield pages as `by_offset` does, each with the position from which a later read goes on.
+
+    That read keeps the invariant: it accepts a page that contains one of the position's landmarks,
+    and goes back from any other. Some rows of the page before may come again.
+
+    Args:
+        fetch: As for `by_offset`.
+        identity: As for `by_offset`.
+        vendor: Title of the vendor, for the error.
+        overlap: As for `by_offset`.
+        start: Where an earlier read of the same listing stopped.
+
+    Raises:
+        ProtocolError: The same page comes whatever the offset, or pages go on without end.
+        TemporaryFailure: The listing changes faster than it can be read.
+    """
+    start = start or Position(0, 2, ())
     recent: deque[list[Hashable]] = deque(maxlen=_REMEMBERED_PAGES)
-    offset, furthest, back, longest = 0, -1, 0, 2
-    progress, same = _DETOURS, 0
+    if start.landmarks:
+        recent.append(list(start.landmarks))
+    offset, longest = start.offset, start.longest
+    furthest, back = -1, longest
+    progress, same = _DETOURS + offset // longest, 0
     while True:
         rows = fetch(offset)
         keys = [identity(row) for row in rows]
@@ -142,13 +193,17 @@ def by_offset(
         if offset > _MOST_PAGES * longest:
             raise _endless(vendor)
         if accepted:
-            if fresh:
-                yield fresh
             recent.append(keys)
             furthest, back = max(furthest, offset), longest
             offset += len(rows) - min(overlap, max(1, len(rows) // 2))
+            if fresh:
+                yield fresh, Position(offset, longest, _landmarks(keys))
         else:
             offset, back = max(0, offset - back), back * 2
+
+
+def _landmarks(keys: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    return tuple(keys[:: -max(1, len(keys) // _LANDMARKS)])
 
 
 def _endless(vendor: str) -> ProtocolError:
