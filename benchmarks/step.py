@@ -16,7 +16,7 @@ from typing import Any
 
 from bothways.engine.open_run import open_run
 from bothways.engine.review import review
-from bothways.syncs import marketing_lists  # noqa: F401 - before the process forks
+from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
 from bothways.syncs.options import Options
 from bothways.terms import Side
 from tests.support.engine import World

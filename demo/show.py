@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from bothways.syncs.catalog import CATALOG
+from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.command import write_command
 from demo.connections import as_entities, demo_connections
@@ -152,14 +152,14 @@ class Demo:
         return result.stdout
 
     def _dags(self, seconds: float = 300) -> list[str]:
-        """The account's sync DAGs, in the order of the catalog: whom nobody may mail comes first.
+        """The account's sync DAGs, whom nobody may mail first.
 
         Raises:
             DemoError: a DAG file is broken.
             NotInTimeError: one of them was not read in time.
         """
         files = {path.stem for path in (PROJECT / "dags").glob("*.py")}
-        dag_ids = [f"{ACCOUNT}__{name}" for name in CATALOG if name in files]
+        dag_ids = [f"{ACCOUNT}__{name}" for name in sync_types() if name in files]
 
         def present() -> set[str]:
             return set(dag_ids) & set(self.stack.api.dags(tag=ACCOUNT))

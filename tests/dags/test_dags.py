@@ -13,22 +13,13 @@ import pytest
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
 from bothways.connectors.registry import capabilities
+from bothways.discovery import sync_types
 from bothways.orchestration.pools import pools
-from bothways.syncs.catalog import CATALOG
+from bothways.spec import Scope, SyncSpec
 from bothways.terms import SIDES
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 from tests.support.parsing import DAGS, Parsed, parse
 
-STORY = {
-    "open": {"extract_crm", "extract_marketing", "plan"},
-    "extract_crm": {"plan"},
-    "extract_marketing": {"plan"},
-    "plan": {"review"},
-    "review": {"apply_crm", "apply_marketing"},
-    "apply_crm": {"apply_marketing"},
-    "apply_marketing": {"close"},
-    "close": set(),
-}
 OTHER_FILES = {DAGS / f"{name}.py" for name in ("account_problems", "maintenance", "erase")}
 SYNC_FILES = sorted(set(DAGS.glob("*.py")) - OTHER_FILES)
 MAINTENANCE = "bothways_maintenance"
@@ -66,8 +57,8 @@ def test_there_is_one_dag_for_each_account_and_sync_type(
     expected = {
         f"{name}__{sync.name}"
         for name, account in accounts.items()
-        for sync in CATALOG.values()
-        if all(sync.needs[side] <= capabilities(account.side(side).connector) for side in SIDES)
+        for sync in sync_types().values()
+        if sync.is_met_by({side: capabilities(account.side(side).connector) for side in SIDES})
     }
     assert len(expected) >= 4
     assert parsed.errors == {}
@@ -80,15 +71,30 @@ def test_each_dag_lies_in_the_file_of_its_sync_type(parsed: Parsed) -> None:
 
 
 def test_every_dag_tells_the_same_story(parsed: Parsed) -> None:
-    for dag in parsed.dags.values():
+    for dag_id, dag in parsed.dags.items():
+        sync = sync_types()[dag_id.partition("__")[2]]
         graph = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
-        assert graph == STORY
+        assert graph == _story(sync)
         # at most six tasks, plus what is mapped: the chunks of both sides
         single = [name for name, task in dag["tasks"].items() if not task["mapped"]]
         assert len([*single, "plan"]) <= 6
-        assert {name for name, task in dag["tasks"].items() if task["mapped"]} == {
-            "plan", "apply_crm", "apply_marketing",
-        }  # fmt: skip
+        mapped = {name for name, task in dag["tasks"].items() if task["mapped"]}
+        assert mapped == {"plan", *(f"apply_{role}" for role in sync.written_roles)}
+
+
+def _story(sync: SyncSpec) -> dict[str, set[str]]:
+    """Return which tasks follow which: only systems that are read or written have tasks."""
+    extracts = [f"extract_{role}" for role in sync.read_roles]
+    applies = [f"apply_{role}" for role in sync.written_roles]
+    one_after_the_other = zip(applies, [*applies[1:], "close"], strict=True)
+    return {
+        "open": {*extracts, "plan"},
+        **{name: {"plan"} for name in extracts},
+        "plan": {"review"},
+        "review": set(applies),
+        **{name: {following} for name, following in one_after_the_other},
+        "close": set(),
+    }
 
 
 def test_calls_to_a_vendor_run_in_the_pool_of_the_connection(
@@ -126,12 +132,13 @@ def test_one_run_at_a_time_and_none_to_catch_up(parsed: Parsed) -> None:
 
 def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
     for dag_id, dag in parsed.dags.items():
-        sync = CATALOG[dag_id.partition("__")[2]]
-        own = "repair" if sync.compares else "full_resync"
-        lists = {"lists"} if sync.uses_lists else set()
-        assert set(dag["params"]) == {"dry_run", own, "records", "undo_run"} | lists
+        sync = sync_types()[dag_id.partition("__")[2]]
+        own = "repair" if sync.verifies else "full_resync"
+        lists = {"lists"} if sync.scope is Scope.LISTS else set()
+        undo = {"undo_run"} if sync.reverts else set()
+        assert set(dag["params"]) == {"dry_run", own, "records"} | undo | lists
         assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)
-        assert dag["params"]["undo_run"] is None
+        assert dag["params"].get("undo_run") is None
         for name, schema in dag["schemas"].items():
             assert schema["type"], (dag_id, name)
             assert schema["title"], (dag_id, name)
@@ -203,7 +210,7 @@ def test_erasing_has_a_story_of_its_own_and_no_schedule(everything: Parsed, dag_
 
 
 def test_every_sync_type_has_its_file() -> None:
-    assert {path.stem for path in SYNC_FILES} == set(CATALOG)
+    assert {path.stem for path in SYNC_FILES} == set(sync_types())
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bothways.syncs.catalog import CATALOG
+from bothways.discovery import sync_types
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.processes import Processes
@@ -103,13 +103,13 @@ def printed(checkout: Checkout, pristine: set[str]) -> str:
 def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printed: str) -> None:
     story, _, rest = printed.partition("\nRun  ")
     audit, _, end = rest.partition("\nAirflow ")
-    for sync_type in CATALOG:
+    for sync_type in sync_types():
         (line,) = (line for line in story.splitlines() if f"demo__{sync_type} " in line)
         for task in ("open", "extract_crm", "extract_marketing", "plan", "review", "close"):
             assert task in line
         assert "→ success after" in line
         assert f"demo     {sync_type} " in audit
-    assert audit.count("Completed ") >= len(CATALOG)
+    assert audit.count("Completed ") >= len(sync_types())
     assert max(map(len, audit.splitlines())) <= WIDTH, "nothing is cut, nothing is folded"
     assert "…" not in audit
     assert f"http://127.0.0.1:{checkout.port}   log in as admin / admin" in end

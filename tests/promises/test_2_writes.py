@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.syncs.catalog import CATALOG
+from bothways.discovery import sync_types
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.dying import STEPS, Mortals
@@ -82,7 +82,7 @@ def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(
 
 def ready_for(sync_type: str, world: World) -> World:
     """Run what a schedule runs before."""
-    for name in CATALOG[sync_type].after:
+    for name in sync_types()[sync_type].after:
         world.run(name)
     return world
 

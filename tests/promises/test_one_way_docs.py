@@ -6,7 +6,8 @@ import inspect
 import re
 from pathlib import Path
 
-from bothways.syncs import address_books, suppressions
+from bothways.syncs.address_books import sync as address_books
+from bothways.syncs.suppressions import sync as suppressions
 from bothways.transform.ignore import Reason
 
 HERE = Path(__file__).parent

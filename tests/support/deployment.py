@@ -30,7 +30,7 @@ from psycopg.rows import dict_row
 from bothways.config.paths import INCLUDE_VARIABLE
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics.connector import DynamicsConnector
-from bothways.syncs.catalog import CATALOG
+from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
@@ -46,8 +46,8 @@ from tests.support.sandbox import (
 # Every sync type that has a DAG file and writes: a new one is tested without a word here.
 SYNC_TYPES = [
     name
-    for name, sync in CATALOG.items()
-    if not sync.compares and (PROJECT / "dags" / f"{name}.py").exists()
+    for name, sync in sync_types().items()
+    if not sync.verifies and (PROJECT / "dags" / f"{name}.py").exists()
 ]
 # What each account has beside them.
 BY_HAND = ["verify", "erase"]

@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Row
 
+from bothways import discovery
 from bothways.config.load import load_accounts
 from bothways.errors import ConfigurationError, StoreError
 from bothways.labels import COUNTS, people_told
 from bothways.orchestration.connections import join_airflow, open_store
+from bothways.spec import ERASE
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.syncs.catalog import CATALOG, ERASE
 from bothways.terms import RunStatus
 
 _COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
@@ -78,7 +79,7 @@ def _check_names(conn: Connection, accounts: Sequence[str], sync_types: Sequence
     configured = {*(account.name for account in loaded.accounts), *loaded.broken}
     asked = [("account", name, RunFilter(accounts=[name]), configured) for name in accounts]
     asked += [
-        ("sync type", name, RunFilter(sync_types=[name]), {*CATALOG, ERASE.name})
+        ("sync type", name, RunFilter(sync_types=[name]), {*discovery.sync_types(), ERASE.name})
         for name in sync_types
     ]
     for what, name, only, known in asked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bothways import discovery
 from bothways.terms import SIDES, Side
 
 if TYPE_CHECKING:
@@ -29,5 +30,4 @@ def system_titles(account: Account) -> dict[Side, str]:
 
 def sync_types() -> tuple[str, ...]:
     """Return the names of the sync types."""
-    catalog: Any = import_module("bothways.syncs.catalog")
-    return tuple(catalog.CATALOG)
+    return tuple(discovery.sync_types())

@@ -27,7 +27,6 @@ from bothways.store import (
 )
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
-from bothways.syncs.catalog import CONSENT
 from bothways.terms import SIDES, RunStatus
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def overdue_opt_outs(run: Run) -> str:
 
 
 def _overdue_opt_outs(conn: Connection, run: Run) -> str:
-    if run.options.undo_run or run.sync.compares:
+    if run.options.undo_run or run.sync.verifies:
         return ""
     attempts = run.account.settings.retry_attempts
     people, tries = retries.overdue(conn, run_id=run.run_id, attempts=attempts)
@@ -114,12 +113,12 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if run.sync.keeps_fields and not run.options.restricted:
         meanings.put_in_force(conn, run)
     _keep_agreement(conn, run)
-    if run.sync.name == CONSENT:
+    if run.sync.reads_consent:
         suppressions.settle_suppressions(conn, account=run.account.name)
     given_up = 0
-    if not run.options.undo_run and not run.sync.compares:
+    if not run.options.undo_run and not run.sync.verifies:
         given_up = _settle_retries(conn, run)
-    if not run.options.restricted and not run.sync.compares:
+    if not run.options.restricted and not run.sync.verifies:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
     problems = [f"{counts.errors} records in error"] if counts.errors else []
@@ -136,7 +135,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     ]
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
-    return _compared(counts) if run.sync.compares else (RunStatus.COMPLETED, _sentence(counts))
+    return _compared(counts) if run.sync.verifies else (RunStatus.COMPLETED, _sentence(counts))
 
 
 def _settle_retries(conn: Connection, run: Run) -> int:

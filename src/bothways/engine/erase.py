@@ -30,11 +30,11 @@ from bothways.errors import (
     StoreError,
     TemporaryFailure,
 )
+from bothways.spec import ERASE
 from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
-from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, RunStatus, Side
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any, Final, cast
 
 import pandas as pd
@@ -36,7 +35,14 @@ from bothways.errors import ConnectorError, RunStopped, TemporaryFailure, Waterm
 from bothways.store import records, runs, selections, suppressions, watermarks
 from bothways.store.links import load_links
 from bothways.store.members import load_members
-from bothways.syncs.base import Dataset, KnownList, Request, frame_of, to_pandas
+from bothways.syncs.base import (
+    Dataset,
+    KnownList,
+    Request,
+    frame_of,
+    implementation,
+    to_pandas,
+)
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import contacts_schema
 from bothways.terms import MAILABLE_OR_PENDING, Side
@@ -65,7 +71,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     request = Request(run.account, side, connector.entities, dict(known))
     counts, marks = {}, {}
     members_left = False
-    for dataset in import_module(run.sync.module).datasets(request):
+    for dataset in implementation(run.sync).datasets(request):
         reading = Reading(run, side, connector, dataset, request.lists)
         try:
             counts[dataset.name], marks[dataset.name] = reading.read()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from bothways import discovery
 from bothways.config.account import Account
 from bothways.config.load import config_hash, load_account
 from bothways.engine import meanings, undo
@@ -17,12 +18,11 @@ from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
 from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
+from bothways.spec import ERASE, SyncSpec
 from bothways.store import applying, runs, selections, watermarks
 from bothways.store.db import Store
-from bothways.syncs.catalog import CATALOG, ERASE, SyncType
-from bothways.syncs.catalog import sync_type as known_sync
 from bothways.syncs.options import Options
-from bothways.terms import SIDES, RunStatus
+from bothways.terms import RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def open_run(
     Args:
         store: Where it is recorded.
         account: The account's name.
-        sync_type: A name of the catalog.
+        sync_type: Its name.
         options: What the person who triggered it chose.
         staging_for: Gives the run's staging folder.
         dag_id: Airflow's id of the DAG.
@@ -70,13 +70,13 @@ def open_run(
             the audit row is Failed and says so.
         BothwaysError: A vendor could not say how many people its lists have; noted as of any step.
     """
-    configured, sync = load_account(account), CATALOG[sync_type]
+    configured, sync = load_account(account), discovery.sync_type(sync_type)
     with store.begin() as conn:
-        owed = None if sync.compares else _owed(conn, account, sync, options, (dag_id, dag_run_id))
+        owed = None if sync.verifies else _owed(conn, account, sync, options, (dag_id, dag_run_id))
         remapped = meanings.changed(conn, configured)
         afresh = bool(remapped) and sync.keeps_fields and not options.restricted
         due = _whole_read_due(conn, account, sync, options)
-        if sync.compares or owed or afresh or due:
+        if sync.verifies or owed or afresh or due:
             options = replace(options, full_resync=True)
         run_id = runs.open_run(
             conn,
@@ -104,7 +104,7 @@ def open_run(
         raise RunStopped(reason)
     with step(Run(run_id, configured, sync, options, store, staging), "open"):
         meanings.stage(staging, configured, remapped)
-        if sync.compares or sync.keeps_fields:
+        if sync.verifies or sync.keeps_fields:
             _note(store, run_id, meanings.sentences(remapped))
         number = partitions(store, configured, sync, options, lists_offered)
         with store.begin() as conn:
@@ -124,7 +124,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         row = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)
     if row is None:
         raise StagingError("This run was never opened; clear it from `open`.")
-    account, sync = load_account(row.account), known_sync(row.sync_type)
+    account, sync = load_account(row.account), discovery.sync_type(row.sync_type)
     options = _options(row.params)
     with store.begin() as conn:
         records = selections.resolve(conn, account=row.account, chosen=options.records)
@@ -141,7 +141,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
 
 
 def _owed(
-    conn: Connection, account: str, sync: SyncType, options: Options, this: tuple[str, str]
+    conn: Connection, account: str, sync: SyncSpec, options: Options, this: tuple[str, str]
 ) -> int | None:
     """Return the run whose full resync this one has to repeat, as it was stopped or did not finish.
 
@@ -154,7 +154,7 @@ def _owed(
     return None if last is None or last.status in applied else int(last.run_id)
 
 
-def _whole_read_due(conn: Connection, account: str, sync: SyncType, options: Options) -> str | None:
+def _whole_read_due(conn: Connection, account: str, sync: SyncSpec, options: Options) -> str | None:
     """Say why an ordinary run reads everything once more; None if it need not."""
     if sync.whole_every is None or options.restricted or options.dry_run:
         return None
@@ -187,13 +187,13 @@ def _options(params: dict[str, object]) -> Options:
 def _obstacle(
     store: Store,
     account: Account,
-    sync: SyncType,
+    sync: SyncSpec,
     options: Options,
     missing_connections: MissingConnections,
 ) -> str | None:
     if not account.enabled:
         return f"Account {account.name} is disabled; set `enabled: true` in its file to run it."
-    names = [account.side(side).connection for side in SIDES]
+    names = [account.side(role.name).connection for role in sync.roles]
     missing = missing_connections(names)
     if missing:
         return f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."
@@ -213,13 +213,14 @@ def _lost_selection(store: Store, account: Account, options: Options) -> str | N
     return selections.LOST if selections.unresolved(records) else None
 
 
-def _failed_prerequisite(store: Store, account: Account, sync: SyncType) -> str | None:
+def _failed_prerequisite(store: Store, account: Account, sync: SyncSpec) -> str | None:
     with store.begin() as conn:
         for name in sync.after:
             last = runs.last_run(conn, account=account.name, sync_type=name)
             if last is not None and last.status == RunStatus.FAILED:
+                title = discovery.sync_type(name).title
                 return (
-                    f"{sync.title} sync didn't start as {CATALOG[name].title} sync failed; "
+                    f"{sync.title} sync didn't start as {title} sync failed; "
                     f"fix run {last.run_id} and try again."
                 )
     return None

@@ -9,9 +9,9 @@ from typing import Final
 from bothways.config.account import Account
 from bothways.connectors.base import ListInfo
 from bothways.engine import lists
+from bothways.spec import Scope, SyncSpec
 from bothways.store import watermarks
 from bothways.store.db import Store
-from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
 from bothways.terms import SIDES, Side
 from bothways.transform.partition import BUCKETS
@@ -24,7 +24,7 @@ ListsOffered = Callable[[Account], Offered]
 
 
 def partitions(
-    store: Store, account: Account, sync: SyncType, options: Options, offered: ListsOffered
+    store: Store, account: Account, sync: SyncSpec, options: Options, offered: ListsOffered
 ) -> int:
     """Return the number of partitions of a run.
 
@@ -37,7 +37,7 @@ def partitions(
         options: What the person who triggered it chose.
         offered: Asks the vendors for their lists and how long they are; called only if needed.
     """
-    if options.undo_run or not account.lists_of(sync.name):
+    if options.undo_run or sync.scope is not Scope.LISTS or not account.lists_of(sync.compared):
         return 1
     with store.begin() as conn:
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)

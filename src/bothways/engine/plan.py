@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from importlib import import_module
 
 import pandas as pd
 import pyarrow as pa
@@ -16,9 +15,10 @@ from bothways.engine import meanings
 from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
+from bothways.errors import RunStopped
 from bothways.store import jobs as job_store
 from bothways.store import list_states, retries, runs
-from bothways.syncs.base import JOBS, Inputs, KnownList, Plan
+from bothways.syncs.base import JOBS, Inputs, KnownList, Plan, implementation
 from bothways.terms import SIDES, Side
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
@@ -41,7 +41,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     with run.store.begin() as conn:
         inputs = _inputs(run, conn, partition, division["partitions"])
         _note_new_pairs(run, inputs)
-        decided: Plan = import_module(run.planner).plan(inputs)
+        decided = _decide(run, inputs)
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
             runs.note(conn, run_id=run.run_id, sentence=sentence)
@@ -65,6 +65,20 @@ def plan(run: Run, partition: int) -> dict[str, int]:
         numbers["operations"],
     )
     return numbers
+
+
+def _decide(run: Run, inputs: Inputs) -> Plan:
+    """Plan the sync, or the undo of an earlier run of it.
+
+    Raises:
+        RunStopped: Runs of this sync type cannot be undone.
+    """
+    sync = implementation(run.sync)
+    if not run.options.undo_run:
+        return sync.plan(inputs)
+    if sync.revert is None:
+        raise RunStopped(f"Runs of {run.sync.title} cannot be undone.")
+    return sync.revert(inputs)
 
 
 def _note_new_pairs(run: Run, inputs: Inputs) -> None:
@@ -108,7 +122,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
         conn=conn,
         retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),
-        compares=bool(run.sync.compares),
+        compares=bool(run.sync.verifies),
         without_base=meanings.without_base(conn, run),
         partition=partition,
         partitions=partitions,

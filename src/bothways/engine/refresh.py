@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Final
 
 from bothways.connectors.base import Connector
+from bothways.discovery import sync_types_that_read_consent
 from bothways.engine.extract import READ, Reading, last_read
 from bothways.engine.run import Run
 from bothways.errors import RunStopped, WatermarkExpired
 from bothways.store.db import advisory_lock
-from bothways.syncs.base import Dataset, KnownList, Request
-from bothways.syncs.catalog import CATALOG, CONSENT
-from bothways.terms import SIDES, Side
+from bothways.syncs.base import Dataset, KnownList, Request, implementation
+from bothways.terms import Side
 
 FRESH_FOR: Final = timedelta(minutes=5)
 """How old the last read of a side may be when a plan is applied, by our own clock."""
@@ -41,7 +40,7 @@ def refresh(run: Run, open_side: OpenConnector) -> None:
         RunStopped: A vendor no longer knows what has changed since the last read.
         ConnectorError: A vendor refused or failed.
     """
-    for side in SIDES:
+    for side in run.sync.read_roles:
         with run.store.begin() as conn:
             advisory_lock(conn, "refresh", run.run_id, side)
             last = run.staging.read_json(side, READ)
@@ -75,11 +74,12 @@ def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]
 
 def _datasets(run: Run, request: Request) -> Iterator[Dataset]:
     """Yield the datasets of the sync itself, and the suppressions if it does not read them."""
-    for dataset in import_module(run.sync.module).datasets(request):
+    for dataset in implementation(run.sync).datasets(request):
         if not dataset.changes_of:
             yield dataset
-    if run.sync.name == CONSENT:
+    if run.sync.reads_consent:
         return
-    for dataset in import_module(CATALOG[CONSENT].module).datasets(request):
-        if dataset.kind in ("suppressions", "list_suppressions"):
-            yield replace(dataset, changes_of=(CONSENT, dataset.name))
+    for sync in sync_types_that_read_consent():
+        for dataset in implementation(sync).datasets(request):
+            if dataset.kind in ("suppressions", "list_suppressions"):
+                yield replace(dataset, changes_of=(sync.name, dataset.name))

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from bothways.config.account import GuardLimits
 from bothways.engine import guard, lists
 from bothways.engine.run import Run
+from bothways.spec import ERASE
 from bothways.store import records, runs
 from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
-from bothways.syncs.catalog import ERASE
 from bothways.terms import SIDES, RunStatus
 
 log = logging.getLogger(__name__)

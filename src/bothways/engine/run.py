@@ -8,8 +8,8 @@ from typing import TypedDict
 from bothways.config.account import Account
 from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
+from bothways.spec import Scope, SyncSpec
 from bothways.store.db import Store
-from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
 from bothways.terms import Side
 
@@ -37,16 +37,11 @@ class Run:
 
     run_id: int
     account: Account
-    sync: SyncType
+    sync: SyncSpec
     options: Options
     store: Store
     staging: Staging
     reconfigured: bool = False
-
-    @property
-    def planner(self) -> str:
-        """The module whose `plan` decides."""
-        return "bothways.syncs.undo" if self.options.undo_run else self.sync.module
 
     def place(self, side: Side) -> Place:
         """Return the keywords by which the store knows this account's side."""
@@ -59,6 +54,8 @@ class Run:
 
     def list_keys(self) -> tuple[str, ...]:
         """Return the keys of the lists that this run looks at."""
+        if self.sync.scope is not Scope.LISTS:
+            return ()
         chosen = self.options.lists
-        mapped = self.account.lists_of(self.sync.compares or self.sync.name)
+        mapped = self.account.lists_of(self.sync.compared)
         return tuple(key for key in mapped if not chosen or key in chosen)

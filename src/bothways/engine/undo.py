@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import Row
 
 from bothways.config.account import Account
 from bothways.engine.run import Run
+from bothways.spec import SyncSpec
 from bothways.store import runs, undo
 from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
-from bothways.syncs.catalog import SyncType
 from bothways.syncs.options import Options
 from bothways.terms import RunStatus, Side
 
@@ -19,7 +21,7 @@ _FOUND_AT_MOST: Final = 1_000
 _OPEN: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
 
 
-def obstacle(store: Store, account: Account, sync: SyncType, options: Options) -> str | None:
+def obstacle(store: Store, account: Account, sync: SyncSpec, options: Options) -> str | None:
     """Return why a run cannot be undone, None where it can or nothing is to be undone."""
     if not options.undo_run:
         return None
@@ -28,11 +30,25 @@ def obstacle(store: Store, account: Account, sync: SyncType, options: Options) -
         row = runs.get_run(conn, run_id=number)
     if row is None:
         return f"There is no run {number} in the audit; it keeps runs for a time only."
+    return _unlike(row, account, sync) or _without_effect(row)
+
+
+def _unlike(row: Row[Any], account: Account, sync: SyncSpec) -> str | None:
+    """Return why this DAG cannot undo a run, whatever became of that run."""
+    number = row.run_id
+    if not sync.reverts:
+        return f"Runs of {sync.title} cannot be undone."
     if (row.account, row.sync_type) != (account.name, sync.name):
         return (
             f"Run {number} is {row.sync_type} of account {row.account}; undo it by the DAG "
             f"`{row.dag_id}`."
         )
+    return None
+
+
+def _without_effect(row: Row[Any]) -> str | None:
+    """Return why there is nothing to undo, or not yet."""
+    number = row.run_id
     if row.dry_run:
         return f"Run {number} was a dry run and wrote nothing; there is nothing to undo."
     if row.status in _OPEN:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, chain
 
+from bothways import discovery
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
 from bothways.connectors.registry import capabilities
@@ -17,8 +18,8 @@ from bothways.orchestration import tasks
 from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
-from bothways.syncs.catalog import CATALOG, SyncType
-from bothways.terms import SIDES
+from bothways.spec import SyncSpec
+from bothways.terms import Side
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _RETRIES = {
@@ -35,7 +36,7 @@ def accounts_for(sync_type: str) -> list[Account]:
     These are the sound accounts whose vendors have the features that it needs. What is wrong with
     the others is shown by `dags/account_problems.py`.
     """
-    sync = CATALOG[sync_type]
+    sync = discovery.sync_type(sync_type)
     return [account for account in load_accounts().accounts if _supports(account, sync)]
 
 
@@ -49,10 +50,10 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
 
     Args:
         account: The account's configuration.
-        sync_type: A name of the catalog.
+        sync_type: Its name.
         doc: What the person at the trigger form should know, in Markdown.
     """
-    sync = CATALOG[sync_type]
+    sync = discovery.sync_type(sync_type)
     # A disabled account is not scheduled: each of its runs would fail, again and again.
     schedule = account.schedules.get(sync_type) if account.enabled else None
     with DAG(
@@ -64,7 +65,7 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=1,
-        tags={account.name, account.crm.connector, account.marketing.connector, sync_type},
+        tags={account.name, sync_type, *_connectors(account, sync).values()},
         params=sync_params(account, sync),
         default_args={**_RETRIES, "execution_timeout": task_limit(account)},
     ) as dag:
@@ -72,11 +73,11 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
     return dag
 
 
-def _story(account: Account, sync: SyncType) -> None:
+def _story(account: Account, sync: SyncSpec) -> None:
     opened = tasks.open_run(account.name, sync.name)
     extracts = [
         tasks.extract.override(task_id=f"extract_{side}", pool=account.pool(side))(side)
-        for side in SIDES
+        for side in sync.read_roles
     ]
     planned = tasks.plan.expand(partition=opened)
     review = ReviewOperator(task_id="review", params=dict(FORM))
@@ -88,11 +89,18 @@ def _story(account: Account, sync: SyncType) -> None:
         )
         .partial(side=side)
         .expand(chunk=review.output)
-        for side in SIDES
+        for side in sync.written_roles
     ]
     closed = tasks.close.override(trigger_rule="all_done")()
-    opened >> extracts >> planned >> review >> applies[0] >> applies[1] >> closed
+    opened >> extracts >> planned
+    chain(planned, review, *applies, closed)
 
 
-def _supports(account: Account, sync: SyncType) -> bool:
-    return all(sync.needs[side] <= capabilities(account.side(side).connector) for side in SIDES)
+def _supports(account: Account, sync: SyncSpec) -> bool:
+    found = {role: capabilities(name) for role, name in _connectors(account, sync).items()}
+    return sync.is_met_by(found)
+
+
+def _connectors(account: Account, sync: SyncSpec) -> dict[Side, str]:
+    """Return the connectors of the systems that a sync type works on, by role."""
+    return {role.name: account.side(role.name).connector for role in sync.roles}

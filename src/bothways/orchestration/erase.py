@@ -18,7 +18,7 @@ from bothways.orchestration import tasks
 from bothways.orchestration.builder import task_limit
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.review import ReviewOperator
-from bothways.syncs.catalog import ERASE
+from bothways.spec import ERASE
 from bothways.terms import SIDES, Side
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def accounts_to_erase_in() -> list[Account]:
     return [
         account
         for account in load_accounts().accounts
-        if all(ERASE.needs[side] <= capabilities(account.side(side).connector) for side in SIDES)
+        if ERASE.is_met_by({side: capabilities(account.side(side).connector) for side in SIDES})
     ]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from airflow.sdk import Param
 
 from bothways.config.account import NAME_PATTERN, Account
-from bothways.syncs.catalog import SyncType
+from bothways.spec import Scope, SyncSpec
 from bothways.syncs.options import Options
 from bothways.terms import RECORD_PATTERN
 
 
-def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
+def sync_params(account: Account, sync: SyncSpec) -> dict[str, Param]:
     """Return the form's fields; their schema is what explains and checks them."""
     keys = sorted(account.lists)
     params = {
@@ -33,7 +33,7 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             f"Sync Audit console, or to `bothways select {account.name}`. Leave blank for all.",
         ),
     }
-    if sync.compares:
+    if sync.verifies:
         params["repair"] = Param(
             default=False,
             type="boolean",
@@ -47,15 +47,16 @@ def sync_params(account: Account, sync: SyncType) -> dict[str, Param]:
             title="Full resync",
             description="Re-read everything instead of what changed since the last run.",
         )
-    params["undo_run"] = Param(
-        None,
-        type=["integer", "null"],
-        minimum=1,
-        title="Undo this run",
-        description="Number of an earlier run of this sync in the audit: what it wrote is undone, "
-        "unless somebody has changed it since. Leave blank for an ordinary run.",
-    )
-    if sync.uses_lists:
+    if sync.reverts:
+        params["undo_run"] = Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            title="Undo this run",
+            description="Number of an earlier run of this sync in the audit: what it wrote is "
+            "undone, unless somebody has changed it since. Leave blank for an ordinary run.",
+        )
+    if sync.scope is Scope.LISTS:
         params["lists"] = Param(
             [],
             type="array",

@@ -1,20 +1,16 @@
 """What a sync type is made of: datasets to extract, and a plan that turns them into jobs.
 
-A sync type is a module with two functions::
-
-    def datasets(request: Request) -> list[Dataset]
-    def plan(inputs: Inputs) -> Plan
-
-`datasets` names what to read on one side; the engine reads, stages and remembers it in the store.
-`plan` decides, in pandas, what is to be done with each row that entered; it reads nothing but
-staging and the store, and the same inputs give the same plan.
+`SyncType.datasets` names what to read in one system; the engine reads, stages and remembers it in
+the store. `SyncType.plan` decides, in pandas, what is to be done with each row that entered; it
+reads nothing but staging and the store, and the same inputs give the same plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
@@ -22,6 +18,8 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from bothways.config.account import Account
+from bothways.errors import ConfigurationError
+from bothways.spec import SyncSpec
 from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
 from bothways.tables.operations import OPERATIONS
@@ -229,3 +227,55 @@ class Plan:
     split_off: pd.DataFrame = field(default_factory=pd.DataFrame)
     lifted: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: tuple[str, ...] = ()
+
+
+Datasets = Callable[[Request], list[Dataset]]
+Planner = Callable[[Inputs], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How to compare what a sync type keeps in sync, writing nothing unless asked to repair."""
+
+    datasets: Datasets
+    plan: Planner
+
+
+@dataclass(frozen=True, slots=True)
+class SyncType:
+    """The code of a sync type, which its `SyncSpec` names.
+
+    Attributes:
+        datasets: Names what to read in one system.
+        plan: Decides what is to be done with each row that was read.
+        revert: Plans the undo of an earlier run, if the spec says `reverts`.
+        comparison: Compares instead of syncing, if the spec says `verified_as`.
+    """
+
+    datasets: Datasets
+    plan: Planner
+    revert: Planner | None = None
+    comparison: Comparison | None = None
+
+
+def implementation(spec: SyncSpec) -> SyncType:
+    """Return the code of a sync type; of one that verifies another, the other's comparison.
+
+    Raises:
+        ConfigurationError: It is not where the spec says, or lacks an ability that the spec names.
+    """
+    module, _, attribute = spec.implementation.partition(":")
+    found = getattr(import_module(module), attribute, None)
+    if not isinstance(found, SyncType):
+        raise ConfigurationError(
+            f"Sync type `{spec.name}` names `{spec.implementation}`, which is no SyncType."
+        )
+    if spec.reverts and found.revert is None:
+        raise ConfigurationError(f"Sync type `{spec.name}` says that it reverts, but cannot.")
+    if not spec.verifies:
+        return found
+    if found.comparison is None:
+        raise ConfigurationError(
+            f"Sync type `{spec.verifies}` has no comparison to verify it with."
+        )
+    return replace(found, datasets=found.comparison.datasets, plan=found.comparison.plan)

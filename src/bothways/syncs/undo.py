@@ -25,7 +25,7 @@ from bothways.terms import SIDES
 _BY_HAND = ("left_crm", "left_marketing", "undone")
 
 
-def plan(inputs: Inputs) -> Plan:
+def revert(inputs: Inputs) -> Plan:
     """Decide on each row that the run wrote which is to be undone."""
     rows = _written(inputs)
     kind = rows["kind"]

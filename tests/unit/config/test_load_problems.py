@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bothways.config.load import all_problems, load_account, load_accounts
 from bothways.config.problems import FileProblems
-from bothways.syncs.catalog import CATALOG
+from bothways.discovery import sync_types
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
@@ -21,7 +21,7 @@ LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs.
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
-SYNC_TYPES = ", ".join(sorted(CATALOG))
+SYNC_TYPES = ", ".join(sorted(sync_types()))
 LISTS = SMALLEST + "lists:\n"
 
 # text of accounts/x.yaml → the problems, without "accounts/x.yaml:"

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from bothways.store import links, records
-from bothways.syncs import store_view
-from bothways.syncs.base import Dataset, Inputs, Plan, Request
+from bothways.syncs import store_view, undo
+from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
 from bothways.terms import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
@@ -431,3 +431,6 @@ def _of_list(key: str) -> str:
 
 def _people_of(entity: str) -> str:
     return f"{entity}s"
+
+
+SYNC: Final = SyncType(datasets, plan, revert=undo.revert)

@@ -7,14 +7,14 @@ not on the marketing list (it may have been opened again, or may be mailed again
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
-from bothways.syncs import store_view
-from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, frame_of
+from bothways.syncs import store_view, undo
+from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, SyncType, frame_of
 from bothways.syncs.jobs import (
     chosen,
     due,
@@ -317,3 +317,6 @@ def _together(found: list[pd.DataFrame]) -> pd.DataFrame:
     if not kept:
         return frame_of(LINKS)
     return pd.concat(kept, ignore_index=True).drop_duplicates(["entity", "crm_id"])
+
+
+SYNC: Final = SyncType(datasets, plan, revert=undo.revert)

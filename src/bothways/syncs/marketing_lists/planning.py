@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bothways.config.known import system_titles
-from bothways.syncs.address_books import marketing_fields
+from bothways.syncs.address_books.sync import marketing_fields
 from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.two_way.affected import gather

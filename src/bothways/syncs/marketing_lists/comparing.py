@@ -21,27 +21,27 @@ import pandas as pd
 from bothways.store import links as link_store
 from bothways.store import retries
 from bothways.store.members import load_members
-from bothways.syncs import marketing_lists
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
+from bothways.syncs.marketing_lists import SPEC, planning
 from bothways.terms import SIDES, Side
 from bothways.transform.normalise import email_keys
 
-_SYNC = "marketing_lists"
 _CHANGED = "changed_"
 
 
 def datasets(request: Request) -> list[Dataset]:
     """Read what the two-way sync has yet to see, and then everything."""
-    whole = marketing_lists.datasets(request)
+    whole = planning.datasets(request)
     changes = [
-        replace(item, name=_CHANGED + item.name, changes_of=(_SYNC, item.name)) for item in whole
+        replace(item, name=_CHANGED + item.name, changes_of=(SPEC.name, item.name))
+        for item in whole
     ]
     return [*changes, *whole]
 
 
 def plan(inputs: Inputs) -> Plan:
     """Turn what the two-way sync would do into mismatches, but for what is to be repaired."""
-    decided = marketing_lists.plan(inputs)
+    decided = planning.plan(inputs)
     jobs = decided.jobs
     mismatch = jobs["kind"].notna()
     reason = _reasons(inputs, jobs[mismatch]).reindex(jobs.index)
@@ -66,7 +66,7 @@ def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
     reason = reason.mask(by_person | address.isin(keys), "pending")
     conflict = operations["reason"].str.startswith("conflict: ").fillna(value=False)
     reason = reason.mask(conflict, "conflict")
-    waiting = retries.waiting(inputs.conn, account=inputs.account.name, sync_type=_SYNC)
+    waiting = retries.waiting(inputs.conn, account=inputs.account.name, sync_type=SPEC.name)
     for word, rows in (
         ("retry_pending", waiting[~waiting["given_up"]]),
         ("given_up", waiting[waiting["given_up"]]),

@@ -1,0 +1,153 @@
+"""Descriptions that are read while DAG files are parsed; nothing here may import anything heavy.
+
+A `SyncSpec` says what a sync type needs and can do. Its code is imported when a run needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel
+
+from bothways.terms import Side
+
+Need = str | frozenset[str]
+"""The name of a capability (a protocol of `connectors.base`), or names any of which will do."""
+
+
+def any_of(*capabilities: str) -> frozenset[str]:
+    """Return a need that is met by any of these capabilities."""
+    return frozenset(capabilities)
+
+
+class Scope(StrEnum):
+    """What a person may restrict a run of a sync type to, apart from single records."""
+
+    NONE = "none"
+    LISTS = "lists"
+    CAMPAIGNS = "campaigns"
+    PROGRAMS = "programs"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a sync type wants of one of the systems that it works on.
+
+    Attributes:
+        name: The role, as account files and the store name it.
+        needs: Capabilities that the system's connector must have.
+        is_read: Whether the sync type reads the system: it then has an extract.
+        is_written: Whether the sync type writes to it: it then has an apply.
+    """
+
+    name: Side
+    needs: tuple[Need, ...]
+    is_read: bool = True
+    is_written: bool = True
+
+    def is_met_by(self, capabilities: Collection[str]) -> bool:
+        """Return whether a connector with these capabilities can take the role."""
+        return all(
+            need in capabilities if isinstance(need, str) else not need.isdisjoint(capabilities)
+            for need in self.needs
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSpec:
+    """What is known of a sync type without importing it.
+
+    Attributes:
+        name: Its name in configuration, DAG ids and the store.
+        title: What people call it.
+        implementation: Where its `syncs.base.SyncType` stands, as `package.module:NAME`.
+        roles: The systems that it works on, in the order in which they are written.
+        scope: What its runs can be restricted to.
+        after: Sync types of the same account whose last run must not have failed.
+        settings: The model of its settings, which an account gives below `syncs:`.
+        keeps_fields: Whether it keeps fields in sync, by means of baselines.
+        reads_consent: Whether it reads who may not be mailed, which a plan that has waited is
+            checked against before it is applied.
+        whole_every: How old its last full read may be: a platform does not report who was deleted.
+        reverts: Whether a run of it can be undone.
+        verified_as: The name of the DAG that compares what it keeps in sync; "" if none can.
+        verifies: Of such a DAG: the sync type whose work it compares. It always reads everything.
+    """
+
+    name: str
+    title: str
+    implementation: str
+    roles: tuple[Role, ...]
+    scope: Scope = Scope.NONE
+    after: tuple[str, ...] = ()
+    settings: type[BaseModel] | None = None
+    keeps_fields: bool = False
+    reads_consent: bool = False
+    whole_every: timedelta | None = None
+    reverts: bool = False
+    verified_as: str = ""
+    verifies: str = ""
+
+    def role(self, name: Side) -> Role:
+        """Return one of the roles by name.
+
+        Raises:
+            KeyError: The sync type has no such role.
+        """
+        return {role.name: role for role in self.roles}[name]
+
+    def is_met_by(self, capabilities: dict[Side, frozenset[str]]) -> bool:
+        """Return whether an account with these systems, by role, can run it."""
+        return all(
+            role.name in capabilities and role.is_met_by(capabilities[role.name])
+            for role in self.roles
+        )
+
+    @property
+    def read_roles(self) -> tuple[Side, ...]:
+        """The roles that have an extract."""
+        return tuple(role.name for role in self.roles if role.is_read)
+
+    @property
+    def written_roles(self) -> tuple[Side, ...]:
+        """The roles that have an apply, in its order."""
+        return tuple(role.name for role in self.roles if role.is_written)
+
+    @property
+    def compared(self) -> str:
+        """The sync type whose settings and lists apply: its own, or the one that it verifies."""
+        return self.verifies or self.name
+
+    def comparison(self) -> SyncSpec | None:
+        """Return the spec of the DAG that compares what this sync type keeps in sync, if any."""
+        if not self.verified_as:
+            return None
+        return replace(
+            self,
+            name=self.verified_as,
+            title=self.verified_as.replace("_", " ").capitalize(),
+            verifies=self.name,
+            verified_as="",
+            after=(),
+            keeps_fields=False,
+            whole_every=None,
+        )
+
+
+WHOLE_EVERY: Final = timedelta(days=30)
+"""How often sync types that keep people read everything, since deletions may go unreported."""
+
+ERASE: Final = SyncSpec(
+    name="erase",
+    title="Erase",
+    implementation="",
+    roles=(
+        Role("crm", ("ErasesContacts", "FindsContacts")),
+        Role("marketing", ("ErasesContacts", "FindsContacts")),
+    ),
+)
+"""Keeps nothing in sync, and has no schedule and a story of its own; discovery does not list it."""

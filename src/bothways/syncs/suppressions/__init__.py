@@ -1,0 +1,33 @@
+"""Suppressions: who may no longer be mailed, carried over in both directions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.spec import Role, Scope, SyncSpec
+
+SPEC: Final = SyncSpec(
+    name="suppressions",
+    title="Suppressions",
+    implementation="bothways.syncs.suppressions.sync:SYNC",
+    roles=(
+        Role(
+            "crm",
+            (
+                "ReadsContacts",
+                "ReadsListMembers",
+                "ReadsSuppressions",
+                "WritesContacts",
+                "WritesListMembers",
+                "WritesSuppressions",
+            ),
+        ),
+        Role(
+            "marketing",
+            ("ReadsSuppressions", "ReadsListSuppressions", "WritesContacts", "HasLists"),
+        ),
+    ),
+    scope=Scope.LISTS,
+    reads_consent=True,
+    reverts=True,
+)
