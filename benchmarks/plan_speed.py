@@ -290,7 +290,7 @@ def measure(people: int, rounds: int) -> None:
 
 
 def judge(people: int, speed: float, ratio: float) -> None:
-    """Say where an aim is missed; that of the whole plan is set for 100,000 people."""
+    """Return the aims that are missed; the whole plan's is set for 100,000 people."""
     if people == AIM_PEOPLE and speed < AIM_ROWS:
         sys.stdout.write(f"aim missed: plan makes {speed:,.0f} rows/s, not {AIM_ROWS:,}\n")
     if ratio > AIM_POLARS:

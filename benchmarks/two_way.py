@@ -192,7 +192,7 @@ def show(name: str, people: int, cost: Cost, fewest: dict[str, int]) -> None:
 
 
 def judge(name: str, people: int, cost: Cost, fewest: dict[str, int]) -> None:
-    """Say where an aim is missed."""
+    """Return the aims that are missed."""
     total, minimum = sum(cost.calls.values()), sum(fewest.values())
     missed = []
     if name == "first sync" and total > AIM_FIRST * minimum:

@@ -175,7 +175,7 @@ def catalogue_stamp(connection: sqlite3.Connection) -> str:
 
 
 def new_catalogue_stamp(connection: sqlite3.Connection) -> None:
-    """Say that a definition has changed."""
+    """Record that a definition has changed."""
     connection.executemany(
         "INSERT OR REPLACE INTO _state VALUES (?, ?)",
         [("catalogue", str(uuid.uuid4())), ("metadata", next_versions(connection))],

@@ -11,9 +11,9 @@ import pytest
 from bothways.config.paths import INCLUDE_VARIABLE
 from demo.airflow_api import ENDED
 from demo.waiting import wait_for
-from tests.support.deaths import DOOMED
 from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
 from tests.support.engine import World
+from tests.support.killed_tasks import DOOMED
 from tests.support.vendors import state_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
@@ -84,7 +84,7 @@ def test_two_accounts_run_at_the_same_time(deployment: Deployment) -> None:
 def test_a_run_killed_at_each_task_and_between_chunks_ends_as_one_left_alone(
     deployment: Deployment, alone: World, sync_type: str
 ) -> None:
-    """Where and how often it dies is said in tests/support/deaths.py."""
+    """tests/support/killed_tasks.py decides where and how often a task is killed."""
     left_alone, expected = alone.run(sync_type), state_of(deployment.sandbox)
     doomed = f"{DOOMED}_{sync_type}"
     deployment.refill()
@@ -144,7 +144,7 @@ def clear_whatever_dies(deployment: Deployment, dag_id: str, run_id: str) -> Non
         return False
 
     wait_for(
-        f"the end of {dag_id} {run_id}, all of whose tasks die",
+        f"the end of {dag_id} {run_id}, all of whose tasks are killed",
         ended,
         seconds=1_200,
         instead=lambda: deployment.api.task_states(dag_id, run_id),

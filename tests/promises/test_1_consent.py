@@ -10,7 +10,7 @@ from tests.support.erasing import Erasing
 from tests.support.meanwhile import between_pages
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 ANN, BOB = "ann@mail.example", "bob@mail.example"
 BAD_LINE = {
@@ -22,8 +22,8 @@ BAD_LINE = {
 
 
 @pytest.fixture
-def town(world: World, sandbox: SandboxServer) -> Town:
-    return Town(world, sandbox)
+def scenario(world: World, sandbox: SandboxServer) -> Scenario:
+    return Scenario(world, sandbox)
 
 
 @pytest.mark.parametrize("act", ["unsubscribe", "bounce", "complain", "suppress"])
@@ -306,74 +306,81 @@ def test_who_may_not_be_mailed_is_not_put_on_a_list(
     assert run.counts["ignored"] == {"do_not_mail": 1}  # the platform tells of no others
 
 
-def test_who_unsubscribes_is_flagged_whatever_address_the_crm_has_by_now(town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    town.act("unsubscribe", ANN)
-    town.change(ann, emailaddress1="ann@new.example")
-    run = town.sync("suppressions")
-    assert town.record(ann)["donotbulkemail"] == 1
+def test_who_unsubscribes_is_flagged_whatever_address_the_crm_has_by_now(
+    scenario: Scenario,
+) -> None:
+    (ann,) = scenario.on_both(ANN)
+    scenario.act("unsubscribe", ANN)
+    scenario.change(ann, emailaddress1="ann@new.example")
+    run = scenario.sync("suppressions")
+    assert scenario.record(ann)["donotbulkemail"] == 1
     assert set(run.jobs_of(kind="suppress")["record_id"]) == {ann}
 
 
 def test_of_two_who_swapped_their_addresses_the_one_who_unsubscribed_is_flagged(
-    town: Town,
+    scenario: Scenario,
 ) -> None:
-    ann, bob = town.on_both(ANN, BOB)
-    town.act("unsubscribe", ANN)
-    town.change(ann, emailaddress1="between@mail.example")
-    town.change(bob, emailaddress1=ANN)
-    town.change(ann, emailaddress1=BOB)
-    town.sync("suppressions")
-    assert (town.record(ann)["donotbulkemail"], town.record(bob)["donotbulkemail"]) == (1, 0)
+    ann, bob = scenario.on_both(ANN, BOB)
+    scenario.act("unsubscribe", ANN)
+    scenario.change(ann, emailaddress1="between@mail.example")
+    scenario.change(bob, emailaddress1=ANN)
+    scenario.change(ann, emailaddress1=BOB)
+    scenario.sync("suppressions")
+    assert (scenario.record(ann)["donotbulkemail"], scenario.record(bob)["donotbulkemail"]) == (
+        1,
+        0,
+    )
 
 
 @pytest.mark.parametrize("act", ["bounce", "suppress"])
 def test_an_address_that_bounced_or_was_suppressed_is_flagged_whoever_has_it(
-    act: str, town: Town
+    act: str, scenario: Scenario
 ) -> None:
-    ann, bob = town.on_both(ANN, BOB)
-    town.act(act, ANN)
-    town.change(ann, emailaddress1="ann@new.example")
-    town.change(bob, emailaddress1=ANN)
-    town.sync("suppressions")
-    assert town.record(bob)["donotbulkemail"] == 1
+    ann, bob = scenario.on_both(ANN, BOB)
+    scenario.act(act, ANN)
+    scenario.change(ann, emailaddress1="ann@new.example")
+    scenario.change(bob, emailaddress1=ANN)
+    scenario.sync("suppressions")
+    assert scenario.record(bob)["donotbulkemail"] == 1
     # Mail to it bounced: that says nothing of who had the address before.
-    assert town.record(ann)["donotbulkemail"] == (act == "suppress")
+    assert scenario.record(ann)["donotbulkemail"] == (act == "suppress")
 
 
 def test_who_unsubscribes_from_a_list_leaves_it_whatever_address_the_crm_has_by_now(
-    town: Town,
+    scenario: Scenario,
 ) -> None:
-    ann, bob = town.on_both(ANN, BOB)
-    town.act("unsubscribe", ANN, list="Newsletter")
-    town.change(ann, emailaddress1="ann@new.example")
-    town.change(bob, emailaddress1=ANN)
-    town.sync("suppressions")
-    assert town.crm.members("Newsletter") == [ANN]  # who is Bob
-    record = town.crm.suppressions(town.crm.list_id("Newsletter"))[ANN]
+    ann, bob = scenario.on_both(ANN, BOB)
+    scenario.act("unsubscribe", ANN, list="Newsletter")
+    scenario.change(ann, emailaddress1="ann@new.example")
+    scenario.change(bob, emailaddress1=ANN)
+    scenario.sync("suppressions")
+    assert scenario.crm.members("Newsletter") == [ANN]  # who is Bob
+    record = scenario.crm.suppressions(scenario.crm.list_id("Newsletter"))[ANN]
     assert record["bw_contactid"] == ann
-    town.sync("suppressions", full_resync=True)
-    assert len(town.crm.suppressions(town.crm.list_id("Newsletter"))) == 1
-    assert town.record(bob)["donotbulkemail"] == 0
+    scenario.sync("suppressions", full_resync=True)
+    assert len(scenario.crm.suppressions(scenario.crm.list_id("Newsletter"))) == 1
+    assert scenario.record(bob)["donotbulkemail"] == 0
 
 
-def test_who_was_merged_into_another_record_is_flagged_there(town: Town) -> None:
-    ann, kept = town.on_both(ANN, BOB)
-    (other,) = [town.crm.contact("cy@mail.example")]
-    town.act("unsubscribe", ANN)
-    town.merge(other, ann)
-    town.sync("suppressions")
-    assert town.record(other)["donotbulkemail"] == 1
-    assert town.record(kept)["donotbulkemail"] == 0
+def test_who_was_merged_into_another_record_is_flagged_there(scenario: Scenario) -> None:
+    ann, kept = scenario.on_both(ANN, BOB)
+    (other,) = [scenario.crm.contact("cy@mail.example")]
+    scenario.act("unsubscribe", ANN)
+    scenario.merge(other, ann)
+    scenario.sync("suppressions")
+    assert scenario.record(other)["donotbulkemail"] == 1
+    assert scenario.record(kept)["donotbulkemail"] == 0
 
 
-def test_a_person_named_by_the_id_in_the_crm_is_flagged_under_an_old_address(town: Town) -> None:
-    ann, _ = town.on_both(ANN, BOB)
-    town.act("unsubscribe", ANN)
-    town.change(ann, emailaddress1="ann@new.example")
-    town.sync("suppressions", lists=("newsletter",))  # reads, and looks at this list alone
-    town.sync("suppressions", records=(ann,))
-    assert town.record(ann)["donotbulkemail"] == 1
+def test_a_person_named_by_the_id_in_the_crm_is_flagged_under_an_old_address(
+    scenario: Scenario,
+) -> None:
+    ann, _ = scenario.on_both(ANN, BOB)
+    scenario.act("unsubscribe", ANN)
+    scenario.change(ann, emailaddress1="ann@new.example")
+    scenario.sync("suppressions", lists=("newsletter",))  # reads, and looks at this list alone
+    scenario.sync("suppressions", records=(ann,))
+    assert scenario.record(ann)["donotbulkemail"] == 1
 
 
 def test_an_address_that_the_platform_never_accepts_is_told_until_it_is_erased(
@@ -418,22 +425,22 @@ def test_who_may_not_be_mailed_is_never_given_up(
     assert world.query("SELECT * FROM retries") == []
 
 
-def test_a_key_that_stands_for_another_list_takes_no_unsubscribes_along(town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    town.act("unsubscribe", ANN, list="Newsletter")
-    town.sync("suppressions", "marketing_lists")
-    town.crm.list("Offers")
-    town.platform.list("Offers")
-    town.crm.join("Offers", ann)
+def test_a_key_that_stands_for_another_list_takes_no_unsubscribes_along(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN)
+    scenario.act("unsubscribe", ANN, list="Newsletter")
+    scenario.sync("suppressions", "marketing_lists")
+    scenario.crm.list("Offers")
+    scenario.platform.list("Offers")
+    scenario.crm.join("Offers", ann)
     offers = {"crm": "Offers", "marketing": "Offers"}
-    town.world.configure(lists={"newsletter": offers})
-    town.sync("suppressions", "marketing_lists")
-    assert town.members("Offers") == [ANN]
-    town.crm.join("Newsletter", ann)
-    town.world.configure(lists={"renamed": LISTS["newsletter"], "newsletter": offers})
-    town.sync("marketing_lists")
-    assert town.members("Newsletter") == []
-    assert town.members("Offers") == [ANN]
+    scenario.world.configure(lists={"newsletter": offers})
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.members("Offers") == [ANN]
+    scenario.crm.join("Newsletter", ann)
+    scenario.world.configure(lists={"renamed": LISTS["newsletter"], "newsletter": offers})
+    scenario.sync("marketing_lists")
+    assert scenario.members("Newsletter") == []
+    assert scenario.members("Offers") == [ANN]
 
 
 def test_on_a_bad_line_nobody_becomes_mailable(

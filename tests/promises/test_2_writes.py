@@ -1,4 +1,4 @@
-"""No write is lost and none is doubled: whatever breaks, and whenever the process dies."""
+"""No write is lost and none is doubled: whatever breaks, and whenever the process is killed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from bothways.discovery import sync_types
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
-from tests.support.dying import STEPS, Mortals
 from tests.support.engine import Finished, World
+from tests.support.killable_worker import STEPS, KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.vendors import State, state_of
@@ -70,9 +70,9 @@ def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(
     later = state_of(sandbox)
     world = ready_for(sync_type, crowded(make_world, sandbox))
     world.open(sync_type, "killed")
-    with Mortals(world) as mortals:
-        deaths = {step: kill_all_along(mortals, sync_type, step) for step in (*STEPS, "close")}
-    assert deaths["apply_crm"] >= 6, deaths
+    with KillableWorker(world) as worker:
+        kills = {step: kill_all_along(worker, sync_type, step) for step in (*STEPS, "close")}
+    assert kills["apply_crm"] >= 6, kills
     run = world.finished(sync_type, "killed")
     assert (run.status, run.message, run.counts) == (alone.status, alone.message, alone.counts)
     assert state_of(sandbox) == expected
@@ -87,11 +87,11 @@ def ready_for(sync_type: str, world: World) -> World:
     return world
 
 
-def kill_all_along(mortals: Mortals, sync_type: str, step: str) -> int:
-    """Run a step that dies ever later, until it comes to its end; return how often it died."""
-    # Each try goes further than the last: every moment of writing, and some of reading.
+def kill_all_along(worker: KillableWorker, sync_type: str, step: str) -> int:
+    """Kill a step ever later, until it comes to its end; return how often it was killed."""
+    # Each try goes further than the last: every kill point while writing, and some while reading.
     stride = 1 if step.startswith("apply") else 11
-    for turn in at_most(1_000, f"the end of {step}, which dies ever later"):
-        if not mortals.dies(step, sync_type, "killed", moment=1 + (turn - 1) * stride):
+    for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
+        if not worker.killed(step, sync_type, "killed", kill_point=1 + (turn - 1) * stride):
             break
     return turn - 1

@@ -10,7 +10,7 @@ from bothways.terms import SIDES
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 TIGHT = {"suppressions": 2, "free": 0, "suppressions_percent": None}
 MESSAGE = "3 suppressions planned in Dynamics 365, of 3 known people (2 allowed)"
@@ -100,24 +100,24 @@ def test_only_the_approvers_of_an_account_may_approve_and_not_what_they_started(
 
 
 @pytest.fixture
-def readers(world: World, sandbox: SandboxServer) -> Town:
+def readers(world: World, sandbox: SandboxServer) -> Scenario:
     """Two dozen people on the newsletter of both sides, in step, under the default guard."""
-    town = Town(world, sandbox)
-    town.on_both(*(f"p{number:02}@mail.example" for number in range(24)))
+    scenario = Scenario(world, sandbox)
+    scenario.on_both(*(f"p{number:02}@mail.example" for number in range(24)))
     sandbox.advance(600)
     world.configure(guard={})
-    town.sync()
-    return town
+    scenario.sync()
+    return scenario
 
 
-def empty(town: Town) -> None:
-    for row in town.crm.table("contact"):
-        town.crm.leave("Newsletter", row["contactid"])
+def empty(scenario: Scenario) -> None:
+    for row in scenario.crm.table("contact"):
+        scenario.crm.leave("Newsletter", row["contactid"])
 
 
 @pytest.mark.parametrize("limits", [{}, {"removals": None, "free": 1_000_000}])
 def test_a_list_that_would_become_empty_is_beyond_every_limit(
-    limits: dict[str, int | None], readers: Town
+    limits: dict[str, int | None], readers: Scenario
 ) -> None:
     readers.world.configure(guard=limits)
     empty(readers)
@@ -132,7 +132,7 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     assert readers.members() == []
 
 
-def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
+def test_removals_are_counted_by_the_list_they_are_from(readers: Scenario) -> None:
     for number in range(10):  # the side knows more people than the list has
         readers.platform.contact(f"other{number}@mail.example", "Product updates")
     readers.world.run("marketing_lists")
@@ -147,7 +147,7 @@ def test_removals_are_counted_by_the_list_they_are_from(readers: Town) -> None:
 
 
 def test_a_list_whose_counterpart_is_yet_to_be_created_is_counted_by_its_own_members(
-    readers: Town,
+    readers: Scenario,
 ) -> None:
     who = [f"p{number:02}@mail.example" for number in range(5)]
     for number in range(6):  # the side knows more people than the list has
@@ -171,37 +171,39 @@ def test_a_list_whose_counterpart_is_yet_to_be_created_is_counted_by_its_own_mem
 
 
 def test_a_persons_own_word_may_empty_a_list(world: World, sandbox: SandboxServer) -> None:
-    town = Town(world, sandbox)
-    town.on_both("ann@mail.example")
+    scenario = Scenario(world, sandbox)
+    scenario.on_both("ann@mail.example")
     sandbox.advance(600)
     world.configure(guard={})
-    town.sync()
-    town.act("unsubscribe", "ann@mail.example", list="Newsletter")
+    scenario.sync()
+    scenario.act("unsubscribe", "ann@mail.example", list="Newsletter")
     run = world.run("suppressions")
     assert (run.status, run.counts["deleted"]) == ("Completed", 1)
     assert world.run("marketing_lists", full_resync=True).status == "Completed"
-    assert town.on_lists() == ([], [])
+    assert scenario.on_lists() == ([], [])
 
 
-def left_unseen(town: Town) -> None:
+def left_unseen(scenario: Scenario) -> None:
     """Let people leave a platform list in a way that only a full read sees."""
     for number in range(3):
-        town.leave(f"p{number:02}@mail.example")
+        scenario.leave(f"p{number:02}@mail.example")
 
 
 @pytest.mark.parametrize("how", ["stopped", "rejected", "crashed"])
-def test_what_a_full_resync_found_is_not_forgotten_with_the_run(how: str, readers: Town) -> None:
+def test_what_a_full_resync_found_is_not_forgotten_with_the_run(
+    how: str, readers: Scenario
+) -> None:
     world = readers.world
     left_unseen(readers)
     assert world.run("marketing_lists").counts["total"] == 0
     asks = {"on_guard": "ask" if how == "rejected" else "fail"}
     world.configure(guard={"removals": 2}, settings=asks)
     if how == "crashed":
-        world.open("marketing_lists", "dies", full_resync=True)
-        run = world.found("marketing_lists", "dies")
+        world.open("marketing_lists", "killed", full_resync=True)
+        run = world.found("marketing_lists", "killed")
         for side in SIDES:
             world.extract(run, side)
-        world.close_run("marketing_lists", "dies")
+        world.close_run("marketing_lists", "killed")
         run_id = run.run_id
     else:
         failed = world.run("marketing_lists", full_resync=True, approve=False)
@@ -216,7 +218,7 @@ def test_what_a_full_resync_found_is_not_forgotten_with_the_run(how: str, reader
     assert (after.notes, after.counts["total"]) == ([], 0)
 
 
-def test_a_dry_run_of_a_full_resync_is_owed_to_nobody(readers: Town) -> None:
+def test_a_dry_run_of_a_full_resync_is_owed_to_nobody(readers: Scenario) -> None:
     left_unseen(readers)
     assert readers.world.run("marketing_lists", full_resync=True, dry_run=True).status == "Dry Run"
     run = readers.world.run("marketing_lists")

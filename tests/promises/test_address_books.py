@@ -8,19 +8,19 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 ANN, BOB, CLEO = (f"{name}@mail.example" for name in ("ann", "bob", "cleo"))
 NEWS = LISTS["newsletter"]
 
 
 @pytest.fixture
-def town(world: World, sandbox: SandboxServer) -> Town:
+def scenario(world: World, sandbox: SandboxServer) -> Scenario:
     """Both vendors; Ann has been on the platform's newsletter for a while."""
-    town = Town(world, sandbox)
-    town.platform.contact(ANN, "Newsletter")
+    scenario = Scenario(world, sandbox)
+    scenario.platform.contact(ANN, "Newsletter")
     sandbox.advance(600)
-    return town
+    return scenario
 
 
 def test_who_is_left_out_is_counted_by_the_reason(
@@ -55,123 +55,125 @@ def test_who_is_left_out_is_counted_by_the_reason(
     ],
 )
 def test_whose_record_no_longer_stands_against_it_joins_with_the_next_run(
-    before: dict[str, object], after: dict[str, object], reason: str, town: Town
+    before: dict[str, object], after: dict[str, object], reason: str, scenario: Scenario
 ) -> None:
-    record = town.crm.contact(ANN)
-    town.change(record, **before)
-    assert town.sync("address_books").counts["ignored"] == {reason: 1}
-    assert town.sync("address_books").counts["new"] == 0
-    town.change(record, **after)
-    assert town.sync("address_books").counts["new"] == 1
-    assert town.crm.members("Newsletter") == [ANN]
+    record = scenario.crm.contact(ANN)
+    scenario.change(record, **before)
+    assert scenario.sync("address_books").counts["ignored"] == {reason: 1}
+    assert scenario.sync("address_books").counts["new"] == 0
+    scenario.change(record, **after)
+    assert scenario.sync("address_books").counts["new"] == 1
+    assert scenario.crm.members("Newsletter") == [ANN]
 
 
 def test_whose_record_changed_while_no_run_could_tell_joins_too(
-    town: Town, sandbox: SandboxServer
+    scenario: Scenario, sandbox: SandboxServer
 ) -> None:
-    record = town.crm.contact(ANN, donotbulkemail=True)
-    town.sync("address_books")
-    town.change(record, donotbulkemail=False)
+    record = scenario.crm.contact(ANN, donotbulkemail=True)
+    scenario.sync("address_books")
+    scenario.change(record, donotbulkemail=False)
     sandbox.advance(8 * 24 * 3600)  # the CRM no longer knows what changed since
-    run = town.sync("address_books")
+    run = scenario.sync("address_books")
     note = "Dynamics 365 no longer knows how far contacts was read; everything was re-read."
     assert note in run.notes
-    assert town.crm.members("Newsletter") == [ANN]
+    assert scenario.crm.members("Newsletter") == [ANN]
 
 
-def test_a_change_of_somebody_on_the_list_or_on_none_is_no_row(town: Town) -> None:
-    town.sync("address_books", "address_books")
-    for record in (town.crm.person(ANN)["contactid"], town.crm.contact("bob@mail.example")):
-        town.change(record, firstname="Other")
-    assert town.sync("address_books").counts["total"] == 0
+def test_a_change_of_somebody_on_the_list_or_on_none_is_no_row(scenario: Scenario) -> None:
+    scenario.sync("address_books", "address_books")
+    for record in (scenario.crm.person(ANN)["contactid"], scenario.crm.contact("bob@mail.example")):
+        scenario.change(record, firstname="Other")
+    assert scenario.sync("address_books").counts["total"] == 0
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_whom_somebody_deleted_in_the_crm_is_not_created_again(full: bool, town: Town) -> None:
-    town.sync("address_books")
-    town.crm.delete("contacts", town.crm.person(ANN)["contactid"])
-    town.edit(ANN, CITY="York")  # so that an incremental run looks at Ann too
-    run = town.sync("address_books", full_resync=full)
+def test_whom_somebody_deleted_in_the_crm_is_not_created_again(
+    full: bool, scenario: Scenario
+) -> None:
+    scenario.sync("address_books")
+    scenario.crm.delete("contacts", scenario.crm.person(ANN)["contactid"])
+    scenario.edit(ANN, CITY="York")  # so that an incremental run looks at Ann too
+    run = scenario.sync("address_books", full_resync=full)
     assert run.counts["ignored"] == {"removed_in_crm": 1}
-    assert town.crm.table("contact") == []
+    assert scenario.crm.table("contact") == []
 
 
-def test_who_left_the_platforms_list_and_comes_back_is_added_again(town: Town) -> None:
-    town.sync()
-    town.leave(ANN)
-    town.sync(full_resync=True)
-    assert town.crm.members("Newsletter") == []
-    town.join(ANN)
-    run = town.sync("address_books", full_resync=True)
+def test_who_left_the_platforms_list_and_comes_back_is_added_again(scenario: Scenario) -> None:
+    scenario.sync()
+    scenario.leave(ANN)
+    scenario.sync(full_resync=True)
+    assert scenario.crm.members("Newsletter") == []
+    scenario.join(ANN)
+    run = scenario.sync("address_books", full_resync=True)
     assert (run.counts["re_added"], run.counts["new"]) == (1, 0)
-    assert town.crm.members("Newsletter") == [ANN]
+    assert scenario.crm.members("Newsletter") == [ANN]
 
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("how", ["another is mapped", "made again"])
 def test_a_marketing_list_that_takes_anothers_place_is_filled(
-    how: str, full: bool, town: Town, sandbox: SandboxServer
+    how: str, full: bool, scenario: Scenario, sandbox: SandboxServer
 ) -> None:
     everybody = [ANN, BOB, CLEO]
     for email in (BOB, CLEO):
-        town.platform.contact(email, "Newsletter")
+        scenario.platform.contact(email, "Newsletter")
     sandbox.advance(600)
-    town.sync("address_books", "address_books")
-    town.crm.leave("Newsletter", town.crm.person(BOB)["contactid"])
+    scenario.sync("address_books", "address_books")
+    scenario.crm.leave("Newsletter", scenario.crm.person(BOB)["contactid"])
     if how == "made again":
-        town.crm.delete("lists", town.crm.list_id("Newsletter"))
+        scenario.crm.delete("lists", scenario.crm.list_id("Newsletter"))
         name = "Newsletter"
     else:
         name = "News of 2027"
-        town.world.configure(lists=LISTS | {"newsletter": NEWS | {"crm": name}})
-    town.crm.list(name)
-    run = town.sync("address_books", full_resync=full)
+        scenario.world.configure(lists=LISTS | {"newsletter": NEWS | {"crm": name}})
+    scenario.crm.list(name)
+    run = scenario.sync("address_books", full_resync=full)
     assert (run.status, run.counts["ignored"]) == ("Completed", {})
     assert run.counts["new"] == run.counts["total"] == 3
-    assert town.crm.members(name) == town.members() == everybody
+    assert scenario.crm.members(name) == scenario.members() == everybody
     if how == "another is mapped":
-        assert town.crm.members("Newsletter") == [ANN, CLEO]
-    assert len(town.crm.table("contact")) == 3
-    assert town.sync("address_books", full_resync=True).counts["unchanged"] == 3
+        assert scenario.crm.members("Newsletter") == [ANN, CLEO]
+    assert len(scenario.crm.table("contact")) == 3
+    assert scenario.sync("address_books", full_resync=True).counts["unchanged"] == 3
 
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("how", ["another is mapped", "made again"])
 def test_a_platform_list_that_takes_anothers_place_takes_nobody_off(
-    how: str, full: bool, town: Town, sandbox: SandboxServer
+    how: str, full: bool, scenario: Scenario, sandbox: SandboxServer
 ) -> None:
-    town.sync("address_books", "address_books")
+    scenario.sync("address_books", "address_books")
     name = "Newsletter"
     if how == "made again":
-        town.platform.delete_list(name)
+        scenario.platform.delete_list(name)
     else:
         name = "News of 2027"
-        town.world.configure(lists=LISTS | {"newsletter": NEWS | {"marketing": name}})
-    town.platform.list(name)
-    town.platform.contact(BOB, name)
+        scenario.world.configure(lists=LISTS | {"newsletter": NEWS | {"marketing": name}})
+    scenario.platform.list(name)
+    scenario.platform.contact(BOB, name)
     sandbox.advance(600)
-    run = town.sync("address_books", full_resync=full)
+    run = scenario.sync("address_books", full_resync=full)
     assert (run.status, run.counts["ignored"]) == ("Completed", {})
-    assert town.crm.members("Newsletter") == [ANN, BOB]
-    town.join(ANN, name)
+    assert scenario.crm.members("Newsletter") == [ANN, BOB]
+    scenario.join(ANN, name)
     sandbox.advance(600)
-    assert town.sync("address_books", full_resync=True).counts["unchanged"] == 2
+    assert scenario.sync("address_books", full_resync=True).counts["unchanged"] == 2
 
 
-def test_who_was_merged_into_another_record_is_that_record(town: Town) -> None:
-    town.sync("address_books")
-    lost, kept = town.crm.person(ANN)["contactid"], town.crm.contact(ANN)
-    town.merge(kept, lost)
-    assert town.sync("address_books", full_resync=True).counts["ignored"] == {}
-    (link,) = town.world.query("SELECT crm_id FROM links")
+def test_who_was_merged_into_another_record_is_that_record(scenario: Scenario) -> None:
+    scenario.sync("address_books")
+    lost, kept = scenario.crm.person(ANN)["contactid"], scenario.crm.contact(ANN)
+    scenario.merge(kept, lost)
+    assert scenario.sync("address_books", full_resync=True).counts["ignored"] == {}
+    (link,) = scenario.world.query("SELECT crm_id FROM links")
     assert link["crm_id"] == kept
-    assert town.crm.members("Newsletter") == [ANN]
+    assert scenario.crm.members("Newsletter") == [ANN]
 
 
-def test_a_person_may_be_named_by_the_id_that_the_crm_knows(town: Town) -> None:
-    town.sync("address_books")
-    record = town.crm.person(ANN)["contactid"]
-    run = town.sync("address_books", records=(record,))
+def test_a_person_may_be_named_by_the_id_that_the_crm_knows(scenario: Scenario) -> None:
+    scenario.sync("address_books")
+    record = scenario.crm.person(ANN)["contactid"]
+    run = scenario.sync("address_books", records=(record,))
     assert (run.counts["unchanged"], run.counts["total"]) == (1, 1)
     assert set(run.jobs["record_id"]) == {record}
 
@@ -190,11 +192,11 @@ def test_a_marketing_list_that_may_be_created_is_of_the_kind_that_the_account_sa
 
 
 def test_a_marketing_list_that_is_created_doubles_nobody_and_gets_nobody_who_is_flagged(
-    town: Town,
+    scenario: Scenario,
 ) -> None:
-    town.world.configure(lists={"guests": {**NEWS, "crm": "Guests", "create_missing": True}})
-    town.platform.contact(BOB, "Newsletter")
-    known = [town.crm.contact(ANN), town.crm.contact(BOB, donotbulkemail=True)]
-    assert town.sync("address_books").counts["ignored"] == {"do_not_mail": 1}
-    assert town.crm.members("Guests") == [ANN]
-    assert sorted(row["contactid"] for row in town.crm.table("contact")) == sorted(known)
+    scenario.world.configure(lists={"guests": {**NEWS, "crm": "Guests", "create_missing": True}})
+    scenario.platform.contact(BOB, "Newsletter")
+    known = [scenario.crm.contact(ANN), scenario.crm.contact(BOB, donotbulkemail=True)]
+    assert scenario.sync("address_books").counts["ignored"] == {"do_not_mail": 1}
+    assert scenario.crm.members("Guests") == [ANN]
+    assert sorted(row["contactid"] for row in scenario.crm.table("contact")) == sorted(known)

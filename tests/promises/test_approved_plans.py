@@ -18,7 +18,7 @@ from bothways.terms import SIDES
 from tests.support.engine import Finished, World
 from tests.support.erasing import Erasing
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 ANN, BOB = "ann@mail.example", "bob@mail.example"
 NOTHING_UNASKED = {
@@ -33,9 +33,9 @@ NOTHING_UNASKED = {
 class Waiting:
     """Runs that wait for approval, until `approve` is called."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.world = town.world
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.world = scenario.world
         self._names = itertools.count(1)
         self.configure()
 
@@ -67,19 +67,19 @@ class Waiting:
     def sync(self, *sync_types: str) -> Finished:
         """Run syncs that nobody has to approve."""
         self.configure(guard={"free": 1_000_000})
-        run = self.town.sync(*sync_types)
+        run = self.scenario.sync(*sync_types)
         self.configure()
         return run
 
 
 @pytest.fixture
-def town(world: World, sandbox: SandboxServer) -> Town:
-    return Town(world, sandbox)
+def scenario(world: World, sandbox: SandboxServer) -> Scenario:
+    return Scenario(world, sandbox)
 
 
 @pytest.fixture
-def waiting(town: Town) -> Waiting:
-    return Waiting(town)
+def waiting(scenario: Scenario) -> Waiting:
+    return Waiting(scenario)
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ def long_ago(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def in_step(waiting: Waiting) -> list[str]:
     """Ann and Bob, on the newsletter on both sides and read since."""
-    town = waiting.town
-    town.world.configure(lists=LISTS, settings={"retry_minutes": 0})
-    people = town.on_both(ANN, BOB, firstname="X")
-    town.sync()
+    scenario = waiting.scenario
+    scenario.world.configure(lists=LISTS, settings={"retry_minutes": 0})
+    people = scenario.on_both(ANN, BOB, firstname="X")
+    scenario.sync()
     waiting.configure()
     return people
 
@@ -103,40 +103,40 @@ def in_step(waiting: Waiting) -> list[str]:
 @pytest.mark.usefixtures("long_ago")
 @pytest.mark.parametrize("how", ["flag", "record", "other record"])
 def test_who_may_not_be_mailed_any_more_is_not_created(how: str, waiting: Waiting) -> None:
-    town = waiting.town
-    people = {email: town.crm.contact(email) for email in (ANN, BOB)}
+    scenario = waiting.scenario
+    people = {email: scenario.crm.contact(email) for email in (ANN, BOB)}
     for record in people.values():
-        town.crm.join("Newsletter", record)
+        scenario.crm.join("Newsletter", record)
     waiting.sync("suppressions")
-    town.crm.leave("Newsletter", people[BOB])
-    town.crm.join("Newsletter", people[BOB])
+    scenario.crm.leave("Newsletter", people[BOB])
+    scenario.crm.join("Newsletter", people[BOB])
     ids = waiting.plan()
     if how == "flag":
-        town.change(people[ANN], donotbulkemail=True)
+        scenario.change(people[ANN], donotbulkemail=True)
     elif how == "record":
-        town.crm.suppression(ANN)
+        scenario.crm.suppression(ANN)
     else:
-        town.crm.contact(ANN.upper(), donotbulkemail=True)
+        scenario.crm.contact(ANN.upper(), donotbulkemail=True)
     run = waiting.approve(ids)
-    assert town.addresses() == [BOB]
+    assert scenario.addresses() == [BOB]
     assert (run.status, run.counts["ignored"]) == ("Completed", {"do_not_mail": 2})
     assert "next run plans it again" in run.jobs_of(reason="do_not_mail")["error_message"].iloc[0]
     assert waiting.sync("suppressions", "marketing_lists").counts["errors"] == 0
-    assert [email for email, word in town.platform.statuses().items() if word == "subscribed"] == [
-        BOB
-    ]
+    assert [
+        email for email, word in scenario.platform.statuses().items() if word == "subscribed"
+    ] == [BOB]
 
 
 @pytest.mark.usefixtures("long_ago")
 def test_who_unsubscribes_meanwhile_is_not_put_on_a_list_of_the_crm(waiting: Waiting) -> None:
-    town = waiting.town
+    scenario = waiting.scenario
     for email in (ANN, BOB):
-        town.platform.contact(email, "Newsletter")
+        scenario.platform.contact(email, "Newsletter")
     ids = waiting.plan()
-    town.act("unsubscribe", ANN)
+    scenario.act("unsubscribe", ANN)
     run = waiting.approve(ids)
-    assert town.crm.members("Newsletter") == [BOB]
-    assert [row["emailaddress1"] for row in town.crm.table("contact")] == [BOB]
+    assert scenario.crm.members("Newsletter") == [BOB]
+    assert [row["emailaddress1"] for row in scenario.crm.table("contact")] == [BOB]
     assert run.counts["ignored"] == {"do_not_mail": 2}
 
 
@@ -144,38 +144,38 @@ def test_who_unsubscribes_meanwhile_is_not_put_on_a_list_of_the_crm(waiting: Wai
 def test_what_somebody_changed_meanwhile_is_not_overwritten(
     waiting: Waiting, in_step: list[str]
 ) -> None:
-    town = waiting.town
+    scenario = waiting.scenario
     for record in in_step:
-        town.change(record, firstname="Crm")
+        scenario.change(record, firstname="Crm")
     ids = waiting.plan()
-    town.edit(ANN, FIRSTNAME="Platform")
+    scenario.edit(ANN, FIRSTNAME="Platform")
     run = waiting.approve(ids)
     assert (run.counts["updated"], run.counts["ignored"]) == (1, {"changed_since_planned": 1})
-    assert town.fields(ANN)["FIRSTNAME"] == "Platform"
-    assert town.fields(BOB)["FIRSTNAME"] == "Crm"
+    assert scenario.fields(ANN)["FIRSTNAME"] == "Platform"
+    assert scenario.fields(BOB)["FIRSTNAME"] == "Crm"
     run = waiting.sync()
     assert run.jobs["reason"].eq("conflict: first_name").sum() == 1
-    assert town.fields(ANN)["FIRSTNAME"] == town.record(in_step[0])["firstname"]
+    assert scenario.fields(ANN)["FIRSTNAME"] == scenario.record(in_step[0])["firstname"]
 
 
 @pytest.mark.usefixtures("long_ago")
 def test_who_is_put_back_on_a_list_meanwhile_is_not_taken_off_the_other(
     waiting: Waiting, in_step: list[str]
 ) -> None:
-    town = waiting.town
+    scenario = waiting.scenario
     for record in in_step:
-        town.crm.leave("Newsletter", record)
+        scenario.crm.leave("Newsletter", record)
     ids = waiting.plan()
-    town.crm.join("Newsletter", in_step[0])
+    scenario.crm.join("Newsletter", in_step[0])
     run = waiting.approve(ids)
     assert run.counts["ignored"] == {"changed_since_planned": 1}
-    assert town.on_lists() == ([ANN], [ANN])
+    assert scenario.on_lists() == ([ANN], [ANN])
 
 
 def test_a_plan_that_did_not_wait_is_applied_without_a_further_read(
     waiting: Waiting, sandbox: SandboxServer
 ) -> None:
-    waiting.town.crm.join("Newsletter", waiting.town.crm.contact(ANN))
+    waiting.scenario.crm.join("Newsletter", waiting.scenario.crm.contact(ANN))
     ids = waiting.plan()
     sandbox.calls(forget=True)
     run = waiting.approve(ids)
@@ -185,49 +185,49 @@ def test_a_plan_that_did_not_wait_is_applied_without_a_further_read(
 
 def test_what_a_newer_run_of_another_kind_has_heard_counts(waiting: Waiting) -> None:
     """Nothing is read again here: the store knows."""
-    town = waiting.town
-    town.platform.contact(ANN, "Newsletter")
+    scenario = waiting.scenario
+    scenario.platform.contact(ANN, "Newsletter")
     ids = waiting.plan()
-    town.act("complain", ANN)
+    scenario.act("complain", ANN)
     waiting.sync("suppressions")
     run = waiting.approve(ids)
     assert run.counts["ignored"] == {"do_not_mail": 2}
-    assert town.crm.table("contact") == []
+    assert scenario.crm.table("contact") == []
 
 
 def test_a_stuck_run_does_not_undo_what_a_newer_one_wrote(
     waiting: Waiting, in_step: list[str]
 ) -> None:
-    town = waiting.town
-    town.change(in_step[0], firstname="Old")
+    scenario = waiting.scenario
+    scenario.change(in_step[0], firstname="Old")
     ids = waiting.plan()
-    town.change(in_step[0], firstname="New")
+    scenario.change(in_step[0], firstname="New")
     waiting.sync()  # as if the waiting run had been given up, and its task cleared later
-    assert town.fields(ANN)["FIRSTNAME"] == "New"
+    assert scenario.fields(ANN)["FIRSTNAME"] == "New"
     run = waiting.approve(ids)
     assert run.counts["ignored"] == {"changed_since_planned": 1}
-    assert town.fields(ANN)["FIRSTNAME"] == "New"
+    assert scenario.fields(ANN)["FIRSTNAME"] == "New"
     waiting.sync()
-    assert town.record(in_step[0])["firstname"] == town.fields(ANN)["FIRSTNAME"] == "New"
+    assert scenario.record(in_step[0])["firstname"] == scenario.fields(ANN)["FIRSTNAME"] == "New"
 
 
 @pytest.mark.usefixtures("long_ago")
 def test_what_goes_back_to_the_next_run_is_looked_at_whatever_changed(
     waiting: Waiting, in_step: list[str]
 ) -> None:
-    town = waiting.town
-    town.change(in_step[0], firstname="Crm")
+    scenario = waiting.scenario
+    scenario.change(in_step[0], firstname="Crm")
     ids = waiting.plan()
-    town.edit(ANN, FIRSTNAME="Platform")
+    scenario.edit(ANN, FIRSTNAME="Platform")
     run = waiting.approve(ids)
-    (due,) = town.world.query(
+    (due,) = scenario.world.query(
         "SELECT source_id, given_up, attempts, next_at <= now() AS now FROM retries"
     )
     assert due == {"source_id": in_step[0], "given_up": False, "attempts": 0, "now": True}
-    assert town.world.query("SELECT 1 FROM baselines WHERE values::text LIKE '%Crm%'") == []
+    assert scenario.world.query("SELECT 1 FROM baselines WHERE values::text LIKE '%Crm%'") == []
     assert run.status == "Completed"
     waiting.sync()
-    assert town.world.query("SELECT * FROM retries") == []
+    assert scenario.world.query("SELECT * FROM retries") == []
 
 
 # ── erased meanwhile ──────────────────────────────────────────────────────────────────────────
@@ -243,57 +243,57 @@ def erase(waiting: Waiting, email: str) -> Finished:
 def test_an_erased_person_is_not_written_back_by_a_run_that_waited(
     start: str, waiting: Waiting
 ) -> None:
-    town = waiting.town
+    scenario = waiting.scenario
     for email in (ANN, BOB):
         if start == "crm":
-            town.crm.join("Newsletter", town.crm.contact(email))
+            scenario.crm.join("Newsletter", scenario.crm.contact(email))
         else:
-            town.platform.contact(email, "Newsletter")
+            scenario.platform.contact(email, "Newsletter")
     ids = waiting.plan()
     assert erase(waiting, ANN).status == "Completed"
-    staged = town.world.folder / "staging"
+    staged = scenario.world.folder / "staging"
     files = [path.read_bytes() for path in staged.rglob("*") if path.is_file()]
     assert not [data for data in files if b"ann@mail" in data]
     run = waiting.approve(ids)
     assert run.status == "Completed"
     assert run.counts["ignored"] == {"erased": 2}
-    assert town.addresses() == town.crm.members("Newsletter") == [BOB]
-    assert [row["emailaddress1"] for row in town.crm.table("contact")] == [BOB]
+    assert scenario.addresses() == scenario.crm.members("Newsletter") == [BOB]
+    assert [row["emailaddress1"] for row in scenario.crm.table("contact")] == [BOB]
     for table in ("jobs", "links", "baselines", "list_states", "records", "retries"):
         named = f"SELECT 1 FROM {table} t WHERE t::text ILIKE '%ann@mail%'"
-        assert town.world.query(named) == [], table
+        assert scenario.world.query(named) == [], table
 
 
 def test_who_is_barred_while_a_run_is_approved_is_not_written_either(waiting: Waiting) -> None:
     """The approval comes between the two steps of an erasure."""
-    town = waiting.town
+    scenario = waiting.scenario
     for email in (ANN, BOB):
-        town.platform.contact(email, "Newsletter")
+        scenario.platform.contact(email, "Newsletter")
     ids = waiting.plan()
     erasing = Erasing(waiting.world)
     request = erasing.file(ANN)
     erasing.open("race", request, request)
     run = waiting.approve(ids)
     assert run.counts["ignored"] == {"erased": 2}
-    assert [row["emailaddress1"] for row in town.crm.table("contact")] == [BOB]
+    assert [row["emailaddress1"] for row in scenario.crm.table("contact")] == [BOB]
 
 
 def test_who_asks_to_be_erased_is_barred_before_it_is_looked_who_is_at_work(
     waiting: Waiting,
 ) -> None:
     """So that a run which begins to write at that moment asks the ledger afterwards."""
-    town = waiting.town
-    town.platform.contact(ANN, "Newsletter")
+    scenario = waiting.scenario
+    scenario.platform.contact(ANN, "Newsletter")
     ids = waiting.plan()
-    run = town.world.found(*ids)
-    chunks = town.world.answer(run, approved=True)
+    run = scenario.world.found(*ids)
+    chunks = scenario.world.answer(run, approved=True)
     refused = erase(waiting, ANN).message
     assert "is in progress" in refused
     assert "from now on no sync writes this person" in refused
     for side, chunk in itertools.product(SIDES, chunks):
-        town.world.apply(run, side, chunk)
-    town.world.close_run(*ids)
-    assert town.crm.table("contact") == []
+        scenario.world.apply(run, side, chunk)
+    scenario.world.close_run(*ids)
+    assert scenario.crm.table("contact") == []
     assert erase(waiting, ANN).status == "Completed"
 
 
@@ -303,29 +303,29 @@ def test_who_asks_to_be_erased_is_barred_before_it_is_looked_who_is_at_work(
 def test_a_plan_of_another_configuration_is_not_applied(
     waiting: Waiting, in_step: list[str], sandbox: SandboxServer
 ) -> None:
-    town = waiting.town
-    town.change(in_step[0], firstname="Crm")
+    scenario = waiting.scenario
+    scenario.change(in_step[0], firstname="Crm")
     ids = waiting.plan()
-    path = town.world.include / "mappings" / "dynamics_dotdigital" / "contact.yaml"
+    path = scenario.world.include / "mappings" / "dynamics_dotdigital" / "contact.yaml"
     mapping = yaml.safe_load(path.read_text())
     del mapping["fields"]["first_name"]
     path.write_text(yaml.safe_dump(mapping))
     sandbox.calls(forget=True)
     with pytest.raises(RunStopped, match="configuration"):
         waiting.approve(ids)
-    town.world.close_run(*ids)
-    run = town.world.finished(*ids)
+    scenario.world.close_run(*ids)
+    run = scenario.world.finished(*ids)
     assert run.status == "Failed"
     assert run.message.startswith("The account's configuration has changed")
     assert set(sandbox.calls()["rows_written"].values()) <= {0}
-    assert town.fields(ANN)["FIRSTNAME"] == "X"
+    assert scenario.fields(ANN)["FIRSTNAME"] == "X"
 
 
 def test_a_schedule_a_title_or_a_limit_may_change_while_a_run_waits(
     waiting: Waiting, in_step: list[str]
 ) -> None:
-    town = waiting.town
-    town.change(in_step[0], firstname="Crm")
+    scenario = waiting.scenario
+    scenario.change(in_step[0], firstname="Crm")
     ids = waiting.plan()
     waiting.configure(
         title="Acme", schedules={"verify": {"interval": "weekly"}}, guard={"removals": 7}

@@ -13,7 +13,7 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 from tests.support.vendors import state_of
 
 SYNCS = ("suppressions", "address_books")
@@ -107,23 +107,23 @@ def test_what_a_vendor_should_not_even_hold_costs_nobody_else_anything(
 def test_a_value_that_does_not_fit_the_mapping_clears_nothing(
     world: World, sandbox: SandboxServer
 ) -> None:
-    town = Town(world, sandbox)
+    scenario = Scenario(world, sandbox)
     birthday = "{crm: birthdate, marketing: CITY, type: date, conflict: marketing}"
     mapping = f"entity: contact\nfields:\n  birth_date: {birthday}\n"
     (world.include / "mappings" / "own.yaml").write_text(mapping)
     world.configure(lists=LISTS, mappings={"contact": "own.yaml"})
-    (ann,) = town.on_both("ann@mail.example", birthdate="1980-01-02")
-    assert town.fields("ann@mail.example")["CITY"] == "1980-01-02"
-    town.edit("ann@mail.example", CITY="soon")
-    run = town.sync()
-    assert town.record(ann)["birthdate"] == "1980-01-02"
+    (ann,) = scenario.on_both("ann@mail.example", birthdate="1980-01-02")
+    assert scenario.fields("ann@mail.example")["CITY"] == "1980-01-02"
+    scenario.edit("ann@mail.example", CITY="soon")
+    run = scenario.sync()
+    assert scenario.record(ann)["birthdate"] == "1980-01-02"
     assert [note.partition(": ")[0] for note in run.notes] == ["contacts"]
-    town.edit("ann@mail.example", CITY="1981-01-02")
-    town.sync()
-    assert town.record(ann)["birthdate"] == "1981-01-02"
-    town.edit("ann@mail.example", CITY="")
-    town.sync()
-    assert town.record(ann)["birthdate"] is None
+    scenario.edit("ann@mail.example", CITY="1981-01-02")
+    scenario.sync()
+    assert scenario.record(ann)["birthdate"] == "1981-01-02"
+    scenario.edit("ann@mail.example", CITY="")
+    scenario.sync()
+    assert scenario.record(ann)["birthdate"] is None
 
 
 def test_a_token_that_expired_leads_to_a_full_read_that_says_so(

@@ -31,8 +31,8 @@ from tests.support.erasing import Erasing
 from tests.support.people import Crm, Platform
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import ROOT, SandboxServer
+from tests.support.scenario import LISTS
 from tests.support.stores import erasure_keys
-from tests.support.town import LISTS
 
 PAGE = (ROOT / "docs" / "least-privilege.md").read_text()
 TABLES = [table.name for table in metadata.sorted_tables]

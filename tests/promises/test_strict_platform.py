@@ -9,7 +9,7 @@ import pytest
 from tests.support.engine import MovingClock, World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 ANN = "ann@mail.example"
 BASIC_PACKAGE = 35
@@ -17,8 +17,8 @@ BASIC_PACKAGE = 35
 
 
 @pytest.fixture
-def town(world: World, sandbox: SandboxServer) -> Town:
-    return Town(world, sandbox)
+def scenario(world: World, sandbox: SandboxServer) -> Scenario:
+    return Scenario(world, sandbox)
 
 
 @pytest.fixture
@@ -30,76 +30,76 @@ def waiting(world: World, sandbox: SandboxServer) -> MovingClock:
 
 
 @pytest.fixture
-def double_opt_in(sandbox: SandboxServer, town: Town) -> None:
+def double_opt_in(sandbox: SandboxServer, scenario: Scenario) -> None:
     sandbox.settings({"dotdigital": {"double_opt_in": "all"}})
 
 
 @pytest.mark.usefixtures("double_opt_in")
-def test_who_has_yet_to_confirm_is_in_step_and_stays_unconfirmed(town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    assert town.contact(ANN)["status"] == "pendingOptIn"
-    assert town.on_lists() == ([ANN], [ANN])
-    assert town.at_rest()
-    town.change(ann, firstname="Ann")
-    town.edit(ANN, CITY="Oslo")
-    town.sync("suppressions", "marketing_lists")
-    assert town.fields(ANN)["FIRSTNAME"] == "Ann"
-    assert town.record(ann)["address1_city"] == "Oslo"
-    assert town.record(ann)["donotbulkemail"] == 0
-    assert town.contact(ANN)["status"] == "pendingOptIn"
-    assert town.at_rest()
+def test_who_has_yet_to_confirm_is_in_step_and_stays_unconfirmed(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN)
+    assert scenario.contact(ANN)["status"] == "pendingOptIn"
+    assert scenario.on_lists() == ([ANN], [ANN])
+    assert scenario.at_rest()
+    scenario.change(ann, firstname="Ann")
+    scenario.edit(ANN, CITY="Oslo")
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.fields(ANN)["FIRSTNAME"] == "Ann"
+    assert scenario.record(ann)["address1_city"] == "Oslo"
+    assert scenario.record(ann)["donotbulkemail"] == 0
+    assert scenario.contact(ANN)["status"] == "pendingOptIn"
+    assert scenario.at_rest()
 
 
 @pytest.mark.usefixtures("double_opt_in")
 @pytest.mark.parametrize(("act", "flag"), [("resubscribe", 0), ("unsubscribe", 1)])
-def test_the_answer_of_who_had_to_confirm_counts(act: str, flag: int, town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    town.act(act, ANN)
-    status = town.contact(ANN)["status"]
-    town.sync("suppressions", "marketing_lists")
-    assert town.record(ann)["donotbulkemail"] == flag
-    assert town.contact(ANN)["status"] == status
-    assert town.crm.members("Newsletter") == ([] if flag else [ANN])
-    assert town.at_rest()
+def test_the_answer_of_who_had_to_confirm_counts(act: str, flag: int, scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN)
+    scenario.act(act, ANN)
+    status = scenario.contact(ANN)["status"]
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.record(ann)["donotbulkemail"] == flag
+    assert scenario.contact(ANN)["status"] == status
+    assert scenario.crm.members("Newsletter") == ([] if flag else [ANN])
+    assert scenario.at_rest()
 
 
 @pytest.mark.usefixtures("double_opt_in")
 def test_who_has_yet_to_confirm_joins_no_marketing_list(
-    town: Town, world: World, crm: Crm, platform: Platform
+    scenario: Scenario, world: World, crm: Crm, platform: Platform
 ) -> None:
     platform.contact(ANN, "Newsletter")
     for _ in range(2):
         run = world.run("address_books", full_resync=True)
         assert (run.status, crm.members("Newsletter")) == ("Completed", [])
-    town.act("resubscribe", ANN)
+    scenario.act("resubscribe", ANN)
     world.run("address_books")
     assert crm.members("Newsletter") == [ANN]
 
 
 @pytest.mark.usefixtures("double_opt_in")
-def test_a_flag_outranks_a_confirmation_that_is_still_to_come(town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    town.change(ann, donotbulkemail=True)
-    town.sync()
-    town.act("resubscribe", ANN)
-    assert town.members() == []
-    town.sync()
-    assert town.members() == []
-    assert town.record(ann)["donotbulkemail"] == 1
-    assert town.at_rest()
+def test_a_flag_outranks_a_confirmation_that_is_still_to_come(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN)
+    scenario.change(ann, donotbulkemail=True)
+    scenario.sync()
+    scenario.act("resubscribe", ANN)
+    assert scenario.members() == []
+    scenario.sync()
+    assert scenario.members() == []
+    assert scenario.record(ann)["donotbulkemail"] == 1
+    assert scenario.at_rest()
 
 
 @pytest.mark.usefixtures("double_opt_in")
-def test_a_suppression_outranks_a_confirmation_that_is_still_to_come(town: Town) -> None:
-    town.on_both(ANN)
-    town.crm.suppression(ANN)
-    town.sync("suppressions", "marketing_lists")
-    assert town.contact(ANN)["status"] == "suppressed"
-    assert town.at_rest()
+def test_a_suppression_outranks_a_confirmation_that_is_still_to_come(scenario: Scenario) -> None:
+    scenario.on_both(ANN)
+    scenario.crm.suppression(ANN)
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.contact(ANN)["status"] == "suppressed"
+    assert scenario.at_rest()
 
 
 def test_a_list_whose_name_the_platform_does_not_give_stops_no_other(
-    town: Town, world: World, crm: Crm
+    scenario: Scenario, world: World, crm: Crm
 ) -> None:
     world.configure(
         lists={
@@ -113,9 +113,9 @@ def test_a_list_whose_name_the_platform_does_not_give_stops_no_other(
         crm.list(name)
         crm.join(name, ann)
     crm.join("Newsletter", ann)
-    run = town.sync()
+    run = scenario.sync()
     assert run.status == "Completed With Errors"
-    assert town.members() == [ANN]
+    assert scenario.members() == [ANN]
     assert run.lists["test"]["message"] == (
         "`Test` is a list of the vendor's own; map one that can be changed."
     )
@@ -126,17 +126,17 @@ def test_a_list_whose_name_the_platform_does_not_give_stops_no_other(
 
 
 def test_a_list_that_is_in_use_is_waited_for(
-    town: Town, waiting: MovingClock, sandbox: SandboxServer
+    scenario: Scenario, waiting: MovingClock, sandbox: SandboxServer
 ) -> None:
     bob = "bob@mail.example"
-    ann, *_ = town.on_both(ANN, bob, "cid@mail.example")
+    ann, *_ = scenario.on_both(ANN, bob, "cid@mail.example")
     sandbox.settings({"dotdigital": {"import_seconds": 90}})
-    path = f"/v2/address-books/{town.platform.list_id('Newsletter')}/contacts/delete"
+    path = f"/v2/address-books/{scenario.platform.list_id('Newsletter')}/contacts/delete"
     with sandbox.dotdigital() as api:
-        assert api.post(path, json=[town.number(bob)]).status_code == 202
-    town.crm.leave("Newsletter", ann)
-    assert town.sync().status == "Completed"
-    assert ANN not in town.members()
+        assert api.post(path, json=[scenario.number(bob)]).status_code == 202
+    scenario.crm.leave("Newsletter", ann)
+    assert scenario.sync().status == "Completed"
+    assert ANN not in scenario.members()
     assert sum(waiting.slept) > 90
 
 

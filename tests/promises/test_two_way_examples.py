@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.promises.conftest import MakeWorld
-from tests.soak.life import Life, Step
+from tests.soak.history import History, Step
 from tests.soak.setting import ACCOUNT
 from tests.support.sandbox import SandboxServer
 
@@ -462,6 +462,6 @@ EXAMPLES: dict[str, list[Step]] = {
 def test_this_history_comes_to_rest(
     name: str, make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
-    life = Life(make_world(**ACCOUNT), sandbox)
-    life.play(EXAMPLES[name])
-    life.settle()
+    history = History(make_world(**ACCOUNT), sandbox)
+    history.play(EXAMPLES[name])
+    history.settle()

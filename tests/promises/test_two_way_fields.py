@@ -6,188 +6,191 @@ import pytest
 
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
-from tests.support.town import LISTS, Town
+from tests.support.scenario import LISTS, Scenario
 
 ANN = "ann@mail.example"
 
 
 @pytest.fixture
-def town(world: World, sandbox: SandboxServer) -> Town:
-    return Town(world, sandbox)
+def scenario(world: World, sandbox: SandboxServer) -> Scenario:
+    return Scenario(world, sandbox)
 
 
-def test_a_field_changed_on_one_side_moves_to_the_other(town: Town) -> None:
-    (ann,) = town.on_both(ANN, firstname="Ann", jobtitle="Cook")
-    town.change(ann, firstname="Anna", gendercode=2)
-    town.edit(ANN, JOBTITLE="Chef", CITY="Oslo")
-    run = town.sync()
+def test_a_field_changed_on_one_side_moves_to_the_other(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="Cook")
+    scenario.change(ann, firstname="Anna", gendercode=2)
+    scenario.edit(ANN, JOBTITLE="Chef", CITY="Oslo")
+    run = scenario.sync()
     assert run.counts["updated"] == 2
-    fields, record = town.fields(ANN), town.record(ann)
+    fields, record = scenario.fields(ANN), scenario.record(ann)
     assert (fields["FIRSTNAME"], fields["GENDER"]) == ("Anna", "Female")
     assert (record["jobtitle"], record["address1_city"]) == ("Chef", "Oslo")
-    assert town.at_rest()
+    assert scenario.at_rest()
 
 
-def test_a_change_of_somebody_who_left_every_list_is_not_taken_back(town: Town) -> None:
+def test_a_change_of_somebody_who_left_every_list_is_not_taken_back(scenario: Scenario) -> None:
     """The platform reads the members of lists only, and never shows what was written to others."""
-    (ann,) = town.on_both(ANN, firstname="Ann")
-    town.leave(ANN)
-    town.sync(full_resync=True)
-    town.change(ann, firstname="Anna")
-    town.sync()
-    town.sync()
-    town.sync(full_resync=True)
-    assert town.record(ann)["firstname"] == town.fields(ANN)["FIRSTNAME"] == "Anna"
+    (ann,) = scenario.on_both(ANN, firstname="Ann")
+    scenario.leave(ANN)
+    scenario.sync(full_resync=True)
+    scenario.change(ann, firstname="Anna")
+    scenario.sync()
+    scenario.sync()
+    scenario.sync(full_resync=True)
+    assert scenario.record(ann)["firstname"] == scenario.fields(ANN)["FIRSTNAME"] == "Anna"
 
 
-def test_a_field_cleared_on_one_side_is_cleared_on_the_other(town: Town) -> None:
-    (ann,) = town.on_both(ANN, firstname="Ann", jobtitle="Cook")
-    town.change(ann, firstname=None)
-    town.edit(ANN, JOBTITLE=None)
-    town.sync()
-    assert not town.fields(ANN).get("FIRSTNAME")
-    assert not town.record(ann)["jobtitle"]
-    assert town.at_rest()
+def test_a_field_cleared_on_one_side_is_cleared_on_the_other(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="Cook")
+    scenario.change(ann, firstname=None)
+    scenario.edit(ANN, JOBTITLE=None)
+    scenario.sync()
+    assert not scenario.fields(ANN).get("FIRSTNAME")
+    assert not scenario.record(ann)["jobtitle"]
+    assert scenario.at_rest()
 
 
-def test_empty_text_is_no_value_on_either_side(town: Town) -> None:
+def test_empty_text_is_no_value_on_either_side(scenario: Scenario) -> None:
     """The CRM keeps no empty text, a platform may: neither is taken for a change of the other."""
-    (ann,) = town.on_both(ANN, firstname="Ann", jobtitle="")
-    town.edit(ANN, JOBTITLE="")
-    assert town.at_rest()
-    town.edit(ANN, FIRSTNAME="")
-    town.sync()
-    assert town.record(ann)["firstname"] is None
-    assert town.at_rest()
-    town.change(ann, firstname="", jobtitle="Cook")
-    town.sync()
-    assert town.fields(ANN)["JOBTITLE"] == "Cook"
-    assert town.at_rest()
+    (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="")
+    scenario.edit(ANN, JOBTITLE="")
+    assert scenario.at_rest()
+    scenario.edit(ANN, FIRSTNAME="")
+    scenario.sync()
+    assert scenario.record(ann)["firstname"] is None
+    assert scenario.at_rest()
+    scenario.change(ann, firstname="", jobtitle="Cook")
+    scenario.sync()
+    assert scenario.fields(ANN)["JOBTITLE"] == "Cook"
+    assert scenario.at_rest()
 
 
 def test_an_address_that_is_cleared_is_not_carried_and_nothing_travels_without_one(
-    town: Town,
+    scenario: Scenario,
 ) -> None:
-    (ann,) = town.on_both(ANN)
-    lead = town.crm.lead(ANN)
-    town.crm.join("Product updates", lead)
-    town.sync()
-    number = town.number(ANN)
-    town.change(ann, emailaddress1=None, firstname="Anna")
-    run = town.sync()
+    (ann,) = scenario.on_both(ANN)
+    lead = scenario.crm.lead(ANN)
+    scenario.crm.join("Product updates", lead)
+    scenario.sync()
+    number = scenario.number(ANN)
+    scenario.change(ann, emailaddress1=None, firstname="Anna")
+    run = scenario.sync()
     assert run.counts["updated"] == run.counts["deleted"] == 0
     assert run.counts["ignored"] == {"empty": 1}
-    assert town.crm.person(ANN, "lead")["leadid"] == lead
-    assert town.number(ANN) == number
-    assert town.at_rest()
-    town.change(ann, emailaddress1="anna@mail.example")
-    town.sync()
-    assert town.number("anna@mail.example") == number
-    assert town.fields("anna@mail.example")["FIRSTNAME"] == "Anna"
-    assert town.crm.person("anna@mail.example", "lead")["leadid"] == lead
-    assert town.at_rest()
+    assert scenario.crm.person(ANN, "lead")["leadid"] == lead
+    assert scenario.number(ANN) == number
+    assert scenario.at_rest()
+    scenario.change(ann, emailaddress1="anna@mail.example")
+    scenario.sync()
+    assert scenario.number("anna@mail.example") == number
+    assert scenario.fields("anna@mail.example")["FIRSTNAME"] == "Anna"
+    assert scenario.crm.person("anna@mail.example", "lead")["leadid"] == lead
+    assert scenario.at_rest()
 
 
 def test_a_conflict_is_decided_by_the_mapping_and_recorded(
-    town: Town, sandbox: SandboxServer
+    scenario: Scenario, sandbox: SandboxServer
 ) -> None:
-    (ann,) = town.on_both(ANN, firstname="Ann", address1_city="Oslo")
-    town.change(ann, firstname="Anna", address1_city="Rome")
+    (ann,) = scenario.on_both(ANN, firstname="Ann", address1_city="Oslo")
+    scenario.change(ann, firstname="Anna", address1_city="Rome")
     sandbox.advance(60)
-    town.edit(ANN, FIRSTNAME="Annie", CITY="Bonn")
-    run = town.sync()
+    scenario.edit(ANN, FIRSTNAME="Annie", CITY="Bonn")
+    run = scenario.sync()
     # first_name: the CRM wins; city: the newest.
-    assert (town.fields(ANN)["FIRSTNAME"], town.fields(ANN)["CITY"]) == ("Anna", "Bonn")
-    assert (town.record(ann)["firstname"], town.record(ann)["address1_city"]) == ("Anna", "Bonn")
+    assert (scenario.fields(ANN)["FIRSTNAME"], scenario.fields(ANN)["CITY"]) == ("Anna", "Bonn")
+    assert (scenario.record(ann)["firstname"], scenario.record(ann)["address1_city"]) == (
+        "Anna",
+        "Bonn",
+    )
     told = run.jobs_of(kind="update").set_index("target")
     assert set(told["reason"]) == {"conflict: first_name, city"}
     assert told.loc["marketing", "before"] == {"first_name": "Annie"}
     assert told.loc["crm", "before"] == {"city": "Rome"}
-    assert town.at_rest()
+    assert scenario.at_rest()
 
 
-def test_what_a_side_writes_differently_is_no_change(town: Town) -> None:
-    (ann,) = town.on_both(ANN, firstname="Ann", birthdate="1980-02-01")
-    town.edit(ANN, FIRSTNAME=" Ann ", BIRTHDATE="1980-02-01T00:00:00Z")
-    town.change(ann, emailaddress1="ANN@mail.example ")
-    run = town.sync()
+def test_what_a_side_writes_differently_is_no_change(scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN, firstname="Ann", birthdate="1980-02-01")
+    scenario.edit(ANN, FIRSTNAME=" Ann ", BIRTHDATE="1980-02-01T00:00:00Z")
+    scenario.change(ann, emailaddress1="ANN@mail.example ")
+    run = scenario.sync()
     assert run.counts["updated"] == 0
-    assert town.at_rest()
+    assert scenario.at_rest()
 
 
-def test_what_was_written_comes_back_unread(town: Town, sandbox: SandboxServer) -> None:
-    (ann,) = town.on_both(ANN, firstname="Ann")
-    town.platform.contact("bob@mail.example", "Newsletter")
-    town.edit(ANN, FIRSTNAME="Anna")
-    town.sync()
+def test_what_was_written_comes_back_unread(scenario: Scenario, sandbox: SandboxServer) -> None:
+    (ann,) = scenario.on_both(ANN, firstname="Ann")
+    scenario.platform.contact("bob@mail.example", "Newsletter")
+    scenario.edit(ANN, FIRSTNAME="Anna")
+    scenario.sync()
     sandbox.calls(forget=True)
-    assert not town.sync().jobs["kind"].notna().any()
-    assert not town.sync().jobs["kind"].notna().any()
+    assert not scenario.sync().jobs["kind"].notna().any()
+    assert not scenario.sync().jobs["kind"].notna().any()
     assert set(sandbox.calls()["rows_written"].values()) == {0}
-    assert town.record(ann)["firstname"] == "Anna"
+    assert scenario.record(ann)["firstname"] == "Anna"
 
 
-def test_who_joins_on_one_side_joins_on_the_other(town: Town) -> None:
-    town.on_both(ANN)
-    bob = town.crm.contact("bob@mail.example", firstname="Bob")
-    town.crm.join("Newsletter", bob)
-    town.platform.contact("cleo@mail.example", "Newsletter", FIRSTNAME="Cleo")
-    run = town.sync()
+def test_who_joins_on_one_side_joins_on_the_other(scenario: Scenario) -> None:
+    scenario.on_both(ANN)
+    bob = scenario.crm.contact("bob@mail.example", firstname="Bob")
+    scenario.crm.join("Newsletter", bob)
+    scenario.platform.contact("cleo@mail.example", "Newsletter", FIRSTNAME="Cleo")
+    run = scenario.sync()
     assert run.counts["new"] == 4  # a record and a membership on each side
     everybody = [ANN, "bob@mail.example", "cleo@mail.example"]
-    assert town.on_lists() == (everybody, everybody)
-    assert town.fields("bob@mail.example")["FIRSTNAME"] == "Bob"
-    assert town.crm.person("cleo@mail.example")["firstname"] == "Cleo"
-    assert town.at_rest()
+    assert scenario.on_lists() == (everybody, everybody)
+    assert scenario.fields("bob@mail.example")["FIRSTNAME"] == "Bob"
+    assert scenario.crm.person("cleo@mail.example")["firstname"] == "Cleo"
+    assert scenario.at_rest()
 
 
-def test_a_list_may_refuse_people_whom_the_crm_does_not_know(town: Town) -> None:
+def test_a_list_may_refuse_people_whom_the_crm_does_not_know(scenario: Scenario) -> None:
     closed = {**LISTS["newsletter"], "accept_new": False}
-    town.world.configure(lists={"newsletter": closed})
-    known = town.crm.contact(ANN)
-    town.platform.contact(ANN, "Newsletter")
-    town.platform.contact("bob@mail.example", "Newsletter")
-    run = town.sync()
+    scenario.world.configure(lists={"newsletter": closed})
+    known = scenario.crm.contact(ANN)
+    scenario.platform.contact(ANN, "Newsletter")
+    scenario.platform.contact("bob@mail.example", "Newsletter")
+    run = scenario.sync()
     assert run.counts["ignored"] == {"not_in_crm": 1}
-    assert [row["contactid"] for row in town.crm.table("contact")] == [known]
-    assert town.crm.members("Newsletter") == [ANN]
-    assert town.at_rest()
+    assert [row["contactid"] for row in scenario.crm.table("contact")] == [known]
+    assert scenario.crm.members("Newsletter") == [ANN]
+    assert scenario.at_rest()
 
 
 @pytest.mark.parametrize("side", ["crm", "platform", "both"])
-def test_who_leaves_on_one_side_leaves_on_the_other(side: str, town: Town) -> None:
-    ann, _ = town.on_both(ANN, "bob@mail.example")
+def test_who_leaves_on_one_side_leaves_on_the_other(side: str, scenario: Scenario) -> None:
+    ann, _ = scenario.on_both(ANN, "bob@mail.example")
     if side != "platform":
-        town.crm.leave("Newsletter", ann)
+        scenario.crm.leave("Newsletter", ann)
     if side != "crm":
-        town.leave(ANN)
-    run = town.sync(full_resync=True)
+        scenario.leave(ANN)
+    run = scenario.sync(full_resync=True)
     assert run.counts["deleted"] == (0 if side == "both" else 1)
-    assert town.on_lists() == (["bob@mail.example"],) * 2
-    assert town.addresses() == [ANN, "bob@mail.example"]
-    assert town.at_rest()
+    assert scenario.on_lists() == (["bob@mail.example"],) * 2
+    assert scenario.addresses() == [ANN, "bob@mail.example"]
+    assert scenario.at_rest()
 
 
 @pytest.mark.parametrize("side", ["crm", "platform"])
-def test_who_left_and_joins_again_is_added_again(side: str, town: Town) -> None:
-    (ann,) = town.on_both(ANN)
-    town.crm.leave("Newsletter", ann)
-    town.sync()
+def test_who_left_and_joins_again_is_added_again(side: str, scenario: Scenario) -> None:
+    (ann,) = scenario.on_both(ANN)
+    scenario.crm.leave("Newsletter", ann)
+    scenario.sync()
     if side == "crm":
-        town.crm.join("Newsletter", ann)
+        scenario.crm.join("Newsletter", ann)
     else:
-        town.join(ANN)
-    run = town.sync(full_resync=True)
+        scenario.join(ANN)
+    run = scenario.sync(full_resync=True)
     assert run.counts["re_added"] == 1
-    assert town.on_lists() == ([ANN], [ANN])
-    assert town.at_rest()
+    assert scenario.on_lists() == ([ANN], [ANN])
+    assert scenario.at_rest()
 
 
-def test_an_inactive_record_joins_nothing(town: Town) -> None:
-    idle = town.crm.contact(ANN)
-    town.crm.join("Newsletter", idle)
-    town.change(idle, statecode=1, statuscode=2)
-    run = town.sync()
+def test_an_inactive_record_joins_nothing(scenario: Scenario) -> None:
+    idle = scenario.crm.contact(ANN)
+    scenario.crm.join("Newsletter", idle)
+    scenario.change(idle, statecode=1, statuscode=2)
+    run = scenario.sync()
     assert run.counts["ignored"] == {"inactive": 1}
-    assert town.addresses() == []
-    assert town.at_rest()
+    assert scenario.addresses() == []
+    assert scenario.at_rest()

@@ -1,4 +1,4 @@
-"""Random histories on both sides, with syncs, bad lines and deaths: both come to rest and agree."""
+"""Random histories of both sides, with syncs, network faults and kills, come to rest and agree."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def ann(world: World, crm: Crm, marketer: Marketer) -> str:
 
 
 def at_rest(world: World) -> bool:
-    """Say whether the next sync writes nothing, with what changed and with everything."""
+    """Return whether the next incremental and the next full sync write nothing."""
     runs = [world.run(SYNC), world.run(SYNC, full_resync=True)]
     return {written(run) for run in runs} == {0}
 

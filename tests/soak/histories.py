@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
-from tests.soak.life import Life, Step
+from tests.soak.history import History, Step
 from tests.soak.runs import STAGES
 from tests.soak.setting import ACCOUNT
 from tests.support.engine import World
@@ -135,9 +135,9 @@ def live(
         note(f"The history, to be pasted into test_two_way_examples.py: {steps!r}")
         world = make_world(**ACCOUNT)
         try:
-            life = Life(world, sandbox)
-            life.play(steps)
-            life.settle()
+            history = History(world, sandbox)
+            history.play(steps)
+            history.settle()
         finally:
             world.close()
 

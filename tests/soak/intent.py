@@ -153,7 +153,7 @@ class Intent:
     # ── what should come of it ────────────────────────────────────────────────────────────────
 
     def touched_since(self, person: Person, tick: int) -> bool:
-        """Say whether somebody changed a record of a person after a tick."""
+        """Return whether somebody changed a record of a person after a tick."""
         everybody = (*person.records, person.contact)
         return any(self._touched.get(record, 0) > tick for record in everybody)
 
@@ -163,11 +163,11 @@ class Intent:
         return {value for (_, value), (until, _) in pairwise(held) if until > tick}
 
     def cleared(self, record: str, matter: str, tick: int = 0) -> bool:
-        """Say whether somebody took away a value of a record after a tick."""
+        """Return whether somebody cleared a value of a record after a tick."""
         return self.said(record, matter, None, tick)
 
     def said(self, record: str, matter: str, value: Value, tick: int) -> bool:
-        """Say whether somebody gave a record this value after a tick."""
+        """Return whether somebody gave a record this value after a tick."""
         return any(word.value == value and word.tick > tick for word in self._words[record, matter])
 
     def last_sure(self, person: Person, matter: str) -> int:
@@ -244,7 +244,7 @@ class Intent:
         return ["crm"] if ours[-1].at > theirs[-1].at else ["marketing"]
 
     def _written_by_others(self, record: str, since: int, run: str | None) -> bool:
-        """Say whether a sync made a record look newer than what people last did to it."""
+        """Return whether a sync made a record look newer than the last edit by a person."""
         return any(tick > since and by != run for tick, by in self._written[record])
 
 

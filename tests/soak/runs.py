@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bothways.errors import BothwaysError
 from bothways.terms import SIDES
-from tests.soak.death import Killed, Mortal, death_at
+from tests.soak.kill_points import Killed, KillPoints, killed_at
 from tests.support.engine import Finished, World
 from tests.support.sandbox import SandboxServer
 
@@ -37,7 +37,7 @@ class Running:
         since: When it began, as the history counts.
         flagged: Addresses that have been flagged in the CRM ever since.
         stages: Executes a stage at each step and gives its name.
-        again: What dies or fails is tried again.
+        again: What is killed or fails is tried again.
         waits: It waits for a person's answer.
         waited: It did so once.
         approved: The answer.
@@ -57,7 +57,7 @@ class Running:
 
     def tried(self, attempt: Callable[[bool], object]) -> None:
         """Run a step as Airflow would."""
-        Mortal.reviving(self.again)(attempt)
+        KillPoints.retrying(self.again)(attempt)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Runs:
             run.flagged &= flagged
 
     def at_work(self) -> bool:
-        """Say whether a run is in progress, or was left as if it were; one that waits is not."""
+        """Return whether a run is in progress, or was left as if it were; one that waits is not."""
         query = "SELECT 1 FROM runs WHERE status = 'In Progress' LIMIT 1"
         return bool(self._world.query(query))
 
@@ -109,7 +109,7 @@ class Runs:
         until: str = "close",
         *,
         faults: int | None = None,
-        death: int | None = None,
+        kill_point: int | None = None,
         then: str = "again",
     ) -> Ended | None:
         """Let a run go on until a stage is done, or it waits for an answer; return it if it ended.
@@ -118,16 +118,16 @@ class Runs:
             run: Which.
             until: One of `STAGES`.
             faults: The line is bad meanwhile; the number chooses where.
-            death: The process ends at this moment (see `death_at`); a run that is shorter lives.
+            kill_point: The run is killed there (see `killed_at`), unless it ends before.
             then: What is done after that: the dead step is run "again", the run is "closed" as it
                 is, or it is "left" and nobody looks at it any more.
         """
         run.again = then == "again"
-        run.troubled |= faults is not None or death is not None
+        run.troubled |= faults is not None or kill_point is not None
         if faults is not None:
             self._sandbox.faults({"*": {**BAD_LINE, "seed": faults}})
         try:
-            over = self._advance(run, until, death, then)
+            over = self._advance(run, until, kill_point, then)
         finally:
             if faults is not None:
                 self._sandbox.faults()
@@ -139,10 +139,10 @@ class Runs:
             self.finished.append(audit)
         return Ended(run, audit)
 
-    def _advance(self, run: Running, until: str, death: int | None, then: str) -> bool:
+    def _advance(self, run: Running, until: str, kill_point: int | None, then: str) -> bool:
         """Execute stages; return whether the run is over."""
         try:
-            with death_at(death):
+            with killed_at(kill_point):
                 for stage in run.stages:
                     if stage == _WAITS or STAGES.index(stage) >= STAGES.index(until):
                         return stage == "close"

@@ -543,7 +543,7 @@ class Watch:
             self._right(own, matter, *values)
 
     def _left_alone(self, person: Person, matter: str, new: Facts, view: View) -> bool:
-        """Say where both sides of a person need not agree on a matter."""
+        """Return where both sides of a person need not agree on a matter."""
         keys = self._known_as[person.contact].union(
             *(self._known_as[record] for record in person.records)
         )

@@ -57,7 +57,7 @@ def named_paths(text: str) -> set[str]:
 
 
 def exists(name: str) -> bool:
-    """Say whether a file is there; a page that speaks of a package names its modules alone."""
+    """Return whether a file exists; a page about a package names its modules alone."""
     if (ROOT / name).exists():
         return True
     return name.split("/", maxsplit=1)[0] not in TOP and any(

@@ -34,7 +34,7 @@ from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
-from tests.support import deaths
+from tests.support import killed_tasks
 from tests.support.airflow import RealAirflow
 from tests.support.sandbox import (
     DYNAMICS_CLIENT_ID,
@@ -112,7 +112,7 @@ class Deployment:
         self.sandbox = SandboxServer()
         ours = {
             INCLUDE_VARIABLE: str(self.include),
-            "PYTHONPATH": str(PROJECT),  # for the plugin that lets tasks die
+            "PYTHONPATH": str(PROJECT),  # for the plugin that kills tasks
             # Each look at the DAG files costs a core for a moment, and there are few.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         }
@@ -215,8 +215,8 @@ class Deployment:
         return found
 
     def _plugins(self) -> Path:
-        """The project's plugins, and one that lets tasks die."""
+        """The project's plugins, and one that kills tasks."""
         folder = self.folder / "plugins"
         shutil.copytree(PROJECT / "plugins", folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(deaths.__file__, folder / "bothways_deaths.py")
+        shutil.copy(killed_tasks.__file__, folder / "bothways_killed_tasks.py")
         return folder

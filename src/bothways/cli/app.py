@@ -175,7 +175,7 @@ def erasure_key(
         bool, typer.Option("--new", help="Print a new key, to replace the one.")
     ] = False,
 ) -> None:
-    """Say which keys the hashes of erased addresses need; print one where none is set."""
+    """Print which keys the hashes of erased addresses need, and a new one where none is set."""
     from bothways.cli.erasure_key import erasure_key as run
 
     run(rotate=new)

@@ -163,12 +163,12 @@ def _beside_counts(row: Row[Any]) -> str:
 
 
 def _told(row: Row[Any]) -> tuple[str, str, str]:
-    """Say what a run did to people, what became of its jobs, and what else there is to say."""
+    """Return what a run did to people, the results of its jobs, and its message."""
     return people_told(row.counts), _counted(row.counts), _beside_counts(row)
 
 
 def _counted(counts: Mapping[str, Any]) -> str:
-    """Say counts in words: "16 jobs: 13 new, 3 ignored (role 3)"; "" where there are none."""
+    """Return counts in words: "16 jobs: 13 new, 3 ignored (role 3)"; "" where there are none."""
     numbers = _numbers(counts)
     total = numbers.pop("total", 0)
     parts = {name: f"{number} {_in_words(name)}" for name, number in numbers.items() if number}

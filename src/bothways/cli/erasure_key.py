@@ -13,7 +13,7 @@ from bothways.store.erasure_keys import CONNECTION
 
 
 def erasure_key(*, rotate: bool) -> None:
-    """Say how many erased addresses were hashed under which key; print a key where one is needed.
+    """Print how many erased addresses were hashed with each key, and a new key if one is needed.
 
     Args:
         rotate: Print a new key though there is one.

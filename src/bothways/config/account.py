@@ -167,7 +167,7 @@ class Account(_Model):
         return {key: item for key, item in self.lists.items() if sync_type in item.syncs}
 
     def may_approve(self, user: str, *, started_by: str) -> bool:
-        """Say whether a user may approve what somebody started, both by their Airflow usernames."""
+        """Return whether a user may approve what another started; both are Airflow usernames."""
         return not self.approvers or (user in self.approvers and user != started_by)
 
     def approval_rule(self, started_by: str) -> str:

@@ -104,7 +104,7 @@ class FieldMapping(BaseModel):
         return json.dumps(self.model_dump(mode="json", include=_MEANING), sort_keys=True)
 
     def travels_to(self, side: Side) -> bool:
-        """Say whether a change may be written to ``side``."""
+        """Return whether a change may be written to ``side``."""
         return self.direction in (
             Direction.BOTH,
             Direction.TO_CRM if side == "crm" else Direction.TO_MARKETING,
@@ -216,7 +216,7 @@ def _is_iso(value: Any) -> bool:
 
 
 def _example(item: FieldMapping) -> str:
-    """Say what a default of the field's type looks like in YAML."""
+    """Return what a default of the field's type looks like in YAML."""
     if item.type is FieldType.OPTION:
         return "one of its labels: " + ", ".join(item.options.values())
     return {

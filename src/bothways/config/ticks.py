@@ -56,7 +56,7 @@ def earliest_start(schedule: Schedule, now: datetime) -> datetime:
 
 
 def in_words(schedule: Schedule) -> str:
-    """Say the schedule as a person would: "every 4 hours, Monday to Friday 18:00–08:00 (UTC)"."""
+    """Return the schedule in words: "every 4 hours, Monday to Friday 18:00–08:00 (UTC)"."""
     window = _window_words(schedule)
     if schedule.interval is Interval.ONCE and not window:
         return _interval_words(schedule)

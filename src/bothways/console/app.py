@@ -137,7 +137,7 @@ async def _store_down(request: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, _error: Exception) -> Response:
-    """Say that it is the console's own fault; Starlette logs the error and where it was."""
+    """Return the page for an error of the console itself; Starlette logs it with its traceback."""
     sentence = "The console failed; see the API server's log, and report it."
     answer = _problem(request, 500, sentence)
     answer.headers.update({**_HEADERS, "Cache-Control": "no-store"})  # nothing else adds them

@@ -67,17 +67,17 @@ def triggerable(user: Any, dag_ids: Iterable[str]) -> frozenset[str]:
 
 
 def may_see_problems(user: Any) -> bool:
-    """Say whether Airflow would show this user the errors of any DAG file."""
+    """Return whether Airflow would show this user the errors of any DAG file."""
     return get_auth_manager().is_authorized_view(access_view=AccessView.IMPORT_ERRORS, user=user)
 
 
 def may_see_people(user: Any) -> bool:
-    """Say whether this user may see addresses and field values, and take them out."""
+    """Return whether this user may see addresses and field values, and download them."""
     return _has_right(user, PEOPLE)
 
 
 def may_see_access_log(user: Any) -> bool:
-    """Say whether this user may see who looked at people."""
+    """Return whether this user may see who looked at people."""
     return _has_right(user, ACCESS_LOG)
 
 

@@ -38,7 +38,7 @@ class Tokens:
         return self._fernet.encrypt(b"form:" + user.encode()).decode()
 
     def is_form_token(self, token: str, user: str) -> bool:
-        """Say whether a form with this token was shown to this user within the last 12 hours."""
+        """Return whether a form with this token was shown to this user within the last 12 hours."""
         found = _after(b"form:", self._read(token, FORM_SECONDS))
         return found is not None and hmac.compare_digest(found.encode(), user.encode())
 

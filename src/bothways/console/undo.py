@@ -35,7 +35,7 @@ KEPT: Final = {
 
 
 def can_undo(run: sa.Row[Any]) -> bool:
-    """Say whether a run has ended and was let through by the guard, or by a person.
+    """Return whether a run has ended and was passed by the guard or approved by a user.
 
     An erasure is for good.
     """
@@ -47,12 +47,12 @@ def can_undo(run: sa.Row[Any]) -> bool:
 
 
 def has_writes(run: sa.Row[Any]) -> bool:
-    """Say whether a run that has ended wrote anything, or a dry run would have."""
+    """Return whether a run that has ended wrote anything, or a dry run would have."""
     return any(run.counts.get(name) for name in WRITTEN)
 
 
 def is_undone(undone_by: Sequence[sa.Row[Any]]) -> bool:
-    """Say whether one of the runs that undo a run has undone all that can be."""
+    """Return whether one of the runs that undo a run has undone all that can be."""
     return any(later.status == RunStatus.COMPLETED and not later.dry_run for later in undone_by)
 
 

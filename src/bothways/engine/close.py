@@ -65,7 +65,7 @@ def close(run: Run) -> tuple[str, str]:
 
 
 def overdue_opt_outs(run: Run) -> str:
-    """Say how many people's opt-outs have been waiting for too long; "" if there are none.
+    """Return a message with how many opt-outs have waited too long; "" if there are none.
 
     The run's message has the sentence too; this one is for the alert.
     """
@@ -89,7 +89,7 @@ def _overdue_opt_outs(conn: Connection, run: Run) -> str:
 
 
 def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, str] | None:
-    """Say how a run ended that was not applied; None for one that was."""
+    """Return how a run ended that was not applied; None for one that was."""
     guard = row.guard
     if not planned and row.status == RunStatus.FAILED:  # `open` said why
         return RunStatus.FAILED, row.message or ""
@@ -153,7 +153,7 @@ def _settle_retries(conn: Connection, run: Run) -> int:
 
 
 def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
-    """Say of each list that was synced how it went; the others have their refusal."""
+    """Record how each synced list went; the others keep the reason why they were not synced."""
     applied = status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
     ids = {side: lists.ids(conn, run, side) for side in SIDES}
     for key in _synced(run):
@@ -175,7 +175,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
 
 
 def _sentence(counts: Counts) -> str:
-    """Say whom a run changed, and how many records it left out."""
+    """Return a sentence on whom a run changed and how many records it left out."""
     ignored = sum(counts.ignored.values())
     parts = [people_told(counts.as_json())]
     if ignored:
@@ -184,7 +184,7 @@ def _sentence(counts: Counts) -> str:
 
 
 def _compared(counts: Counts) -> tuple[RunStatus, str]:
-    """Say what a comparison found, apart from what is left out on purpose, and what was repaired.
+    """Return what a comparison found, without what is left out on purpose, and what was repaired.
 
     A difference that no sync will resolve is an error until somebody acts.
     """

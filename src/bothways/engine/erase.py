@@ -167,7 +167,7 @@ def review_erasure(run: Run) -> Verdict:
 
 
 def _concern(people: int, limit: int | None) -> str:
-    """Say why a person has to look at an erasure."""
+    """Return why a person has to review an erasure."""
     records = "1 record" if people == 1 else f"{people} records"
     if limit is None:
         return f"{records} would be deleted, which one of the account's approvers has to approve"
@@ -265,7 +265,7 @@ def _obstacle(store: Store, account: str, request: str | None, confirm: str | No
 
 
 def _over(row: Row[Any]) -> str:
-    """Say why nobody knows any more whom a request was about."""
+    """Return the error for a request whose subject is no longer known."""
     if row.erased_at is not None:
         return f"The request was carried out by run {row.run_id}; nothing is left to do."
     return (
@@ -275,7 +275,7 @@ def _over(row: Row[Any]) -> str:
 
 
 def _stopped(store: Store, run_id: int, error: BothwaysError) -> BothwaysError:
-    """Say in the audit why nothing was erased."""
+    """Record in the audit why nothing was erased."""
     with store.begin() as conn:
         runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=str(error))
     return error

@@ -272,7 +272,7 @@ class Reading:
         return rows.num_rows
 
     def _many_displaced(self) -> bool:
-        """Say whether a read of everybody is cheaper than looking up each of them."""
+        """Return whether reading everybody is cheaper than looking up each of them."""
         return self.dataset.everybody and sum(map(len, self.displaced)) > LOOK_UPS
 
     def _look_up_displaced(self) -> int:

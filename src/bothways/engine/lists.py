@@ -58,7 +58,7 @@ def vanished(connector: Connector, known: Sequence[KnownList]) -> list[KnownList
 
 
 def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
-    """Say in the audit why a list is not synced; the run's other lists go on."""
+    """Record in the audit why a list is not synced; the run's other lists go on."""
     runs.set_list(
         conn,
         run_id=run.run_id,

@@ -155,7 +155,7 @@ def _owed(
 
 
 def _whole_read_due(conn: Connection, account: str, sync: SyncSpec, options: Options) -> str | None:
-    """Say why an ordinary run reads everything once more; None if it need not."""
+    """Return why an ordinary run has to read everything again; None if it does not."""
     if sync.whole_every is None or options.restricted or options.dry_run:
         return None
     if not watermarks.has_read(conn, account=account, sync_type=sync.name):

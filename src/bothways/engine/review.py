@@ -83,7 +83,7 @@ def _list_breaches(
 
 
 def may_approve(run: Run, by: str) -> bool:
-    """Say whether the account lets this user approve the run; if not, the audit notes the try."""
+    """Return whether the account lets this user approve the run; a refusal goes into the audit."""
     with run.store.begin() as conn:
         row = runs.get_run(conn, run_id=run.run_id)
         if row is None or run.account.may_approve(by, started_by=row.submitted_by):

@@ -168,7 +168,7 @@ def _deleted_by_id(new: Any) -> dict[str, Any]:
 
 
 def _settle(conn: sa.Connection, account: str, side: str, rows: pa.Table) -> None:
-    """Say of each membership that the page may have touched whether it lasts.
+    """Return whether each membership that the page may have touched still stands.
 
     Whoever is looked at in vain, on another list of the same person, stays as it was.
     """

@@ -138,7 +138,7 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
 
 
 def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
-    """Say of a run's jobs in error which are not tried any more; return how many.
+    """Mark those of a run's jobs in error that are not tried any more; return how many.
 
     Their reason becomes GIVEN_UP. Call it once the run's retries are settled.
     """

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 
 def newer(new: Any, old: sa.Table, *, time: str, run: str) -> sa.ColumnElement[bool]:
-    """Say whether a sighting is at least as new as the kept one: by the vendor's time, then run.
+    """Return whether a sighting is at least as new as the kept one: by the vendor's time, then run.
 
     Args:
         new: The columns of the new row.

@@ -50,7 +50,7 @@ def whole_read_due(
 
 
 def has_read(conn: sa.Connection, *, account: str, sync_type: str) -> bool:
-    """Say whether a sync type has read anything of an account yet."""
+    """Return whether a sync type has read anything of an account yet."""
     known = sa.exists().where(watermarks.c.account == account, watermarks.c.sync_type == sync_type)
     return bool(conn.execute(sa.select(known)).scalar_one())
 

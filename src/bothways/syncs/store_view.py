@@ -84,7 +84,7 @@ def _list_ids(inputs: Inputs, list_key: str) -> Mapping[Side, str]:
 
 
 def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
-    """Say of each address whether its owner asked to be forgotten."""
+    """Return a mask of the addresses whose owner asked to be erased."""
     return erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=email_keys)
 
 

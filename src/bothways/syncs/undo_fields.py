@@ -154,7 +154,7 @@ def _apart(left: pd.DataFrame, right: pd.DataFrame, mapping: Mapping) -> pd.Data
 
 
 def _reasons(changed: pd.DataFrame) -> pd.Series:
-    """Say of each write which of the fields stay, since somebody has changed them."""
+    """Return, for each write, the fields that are kept because somebody has since changed them."""
     reason = pd.Series("", index=changed.index)
     for name in changed.columns:
         label = ", " + name.removeprefix(FIELD_PREFIX)

@@ -50,7 +50,7 @@ _NEIGHBOURS = frozenset(
 
 
 def valid_domains(domains: Array) -> Array:
-    """Say of each distinct domain whether mail can be addressed to it.
+    """Return whether mail can be addressed to each distinct domain.
 
     Plain names are judged by their form, as `email-validator` would; encoded international ones
     are given to it. Names that are no public ones (``.local``, ``.test``) are not valid.
@@ -70,7 +70,7 @@ def valid_domains(domains: Array) -> Array:
 
 
 def is_address(address: str) -> bool:
-    """Say whether `email-validator` accepts one address; for the odd ones only."""
+    """Return whether `email-validator` accepts an address; used for unusual ones only."""
     try:
         email_validator.validate_email(address, check_deliverability=False)
     except email_validator.EmailNotValidError:
@@ -137,7 +137,7 @@ def _slips(words: Array, known: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_plausible(word: str, meant: str) -> bool:
-    """Say of two words one edit apart whether a hand slips so."""
+    """Return whether two words one edit apart differ by a plausible typing error."""
     different = [a + b for a, b in zip(word, meant, strict=False) if a != b]
     return len(word) != len(meant) or len(different) == 2 or different[0] in _NEIGHBOURS
 

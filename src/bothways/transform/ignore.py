@@ -105,7 +105,7 @@ class _Verdicts:
         self._detail = blank(len(live))
 
     def fit(self) -> Array:
-        """Say which rows no rule has matched so far."""
+        """Return a mask of the rows that no rule has matched so far."""
         return pc.and_(self._live, self._reason.is_null())
 
     def add(self, reason: Reason, matches: Array, detail: Array | None = None) -> None:
@@ -154,7 +154,7 @@ def _judge_spelling(verdicts: _Verdicts, keys: Array, rules: Rules) -> None:
 
 
 def _valid_locals(keys: Array, local: Array) -> Array:
-    """Say which names before the @ are allowed; the international ones are given a closer look."""
+    """Return a mask of the allowed local parts; international ones are checked one by one."""
     plain = pc.match_substring_regex(local, _LOCAL)
     short = pc.less_equal(pc.utf8_length(local), _MAX_LOCAL)
     foreign = pc.and_(short, pc.invert(pc.string_is_ascii(local)))
@@ -178,7 +178,7 @@ def _judge_status(verdicts: _Verdicts, keys: Array, status: Array, live: Array) 
 
 
 def _shared(status: Array, words: Iterable[Status], keys: Array) -> Array:
-    """Say whose address has one of these statuses on any of its rows."""
+    """Return a mask of the rows whose address has one of these statuses on any row."""
     matches = pc.is_in(status, value_set=pa.array([word.value for word in words], pa.string()))
     if not pc.any(matches).as_py():
         return matches
@@ -187,7 +187,7 @@ def _shared(status: Array, words: Iterable[Status], keys: Array) -> Array:
 
 
 def _duplicates(contacts: pd.DataFrame, keys: Array, fit: Array) -> tuple[Array, Array]:
-    """Say which fit rows repeat an address, and the id of the row that stays for it."""
+    """Return a mask of rows that repeat an address, and the id of the row kept instead."""
     codes = pc.if_else(fit, keys, pa.scalar(None, pa.string())).dictionary_encode().indices
     groups = pc.fill_null(codes, -1).to_numpy()
     counts = np.bincount(groups + 1, minlength=1)

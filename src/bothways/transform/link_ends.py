@@ -106,7 +106,7 @@ class LinkEnds:
 
     @property
     def idle(self) -> np.ndarray:
-        """Say which links are left alone since their record was merged into a linked one."""
+        """Return a mask of the links that are idle: their record was merged into a linked one."""
         return truths(pc.equal(self.column("case"), "merged_away"))
 
     def persons(self) -> np.ndarray:

@@ -124,7 +124,7 @@ def _let_go(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.
 
 
 def _unlinked(side: Side, linked_rows: np.ndarray) -> np.ndarray:
-    """Say which live rows no link leads to."""
+    """Return a mask of the live rows that have no link."""
     free = side.live.copy()
     free[linked_rows[linked_rows >= 0]] = False
     return free

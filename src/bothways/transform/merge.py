@@ -96,7 +96,7 @@ def merge(
 
 
 def differences(left: pd.DataFrame, right: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Say where two frames of shared values differ by more than what one side cannot hold.
+    """Return a mask of where shared values differ by more than one side's precision.
 
     Args:
         left: ``field:<name>`` columns.
@@ -121,7 +121,7 @@ def _aligned(base: pd.DataFrame | None, index: pd.Index) -> pd.DataFrame:
 
 
 def _unread(unfit: Sequence[pd.DataFrame], label: str, index: pd.Index) -> np.ndarray:
-    """Say on which rows either side's value of a field could not be read."""
+    """Return a mask of the rows on which either side's value of a field could not be read."""
     unread = np.zeros(len(index), dtype=bool)
     for side in unfit:
         if label in side.columns:
@@ -130,7 +130,7 @@ def _unread(unfit: Sequence[pd.DataFrame], label: str, index: pd.Index) -> np.nd
 
 
 def _newer(crm: pd.Series, marketing: pd.Series) -> np.ndarray:
-    """Say on which rows the platform was modified later; the CRM wins what is not known."""
+    """Return a mask of the rows modified later on the platform, as far as its time is known."""
     ours, theirs = arrow(crm, _TIME), arrow(marketing, _TIME)
     only_theirs = pc.and_(theirs.is_valid(), ours.is_null())
     newer: np.ndarray = truths(pc.greater(theirs, ours)) | truths(only_theirs)
@@ -213,7 +213,7 @@ def _take(field: _Field, rows: np.ndarray) -> _Field:
 
 
 def _decide(field: _Field, newer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Say of rows that differ whether the CRM wins, the platform wins, and both had changed."""
+    """Return masks of rows that differ: the CRM wins, the platform wins, both had changed."""
     item = field.item
     crm_changed = ~_same(field.crm, field.base, item)
     marketing_changed = ~_same(field.marketing, field.base, item)
@@ -230,14 +230,14 @@ def _decide(field: _Field, newer: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _policy(item: FieldMapping, newer: np.ndarray) -> np.ndarray:
-    """Say on which rows the platform wins a conflict."""
+    """Return a mask of the rows on which the platform wins a conflict."""
     if item.conflict is ConflictPolicy.NEWEST:
         return newer
     return np.full(len(newer), item.conflict is ConflictPolicy.MARKETING)
 
 
 def _same(left: Array, right: Array, item: FieldMapping) -> np.ndarray:
-    """Say where two values are the same as far as both sides can hold them."""
+    """Return a mask of values that are equal as far as both sides can store them."""
     same = _equal(left, right)
     rows = np.flatnonzero(~same)
     if len(rows) and (item.max_length or item.decimals is not None or item.date_format):

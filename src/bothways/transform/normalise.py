@@ -44,7 +44,7 @@ def email_key_array(addresses: Array) -> Array:
 
 
 def _is_odd(keys: Array) -> Array:
-    """Say which need more than trimming and ASCII lower case."""
+    """Return a mask of the addresses that need more than trimming and ASCII lower case."""
     plain = pc.and_(pc.string_is_ascii(keys), pc.ascii_is_printable(keys))
     wrapped = pc.or_(
         pc.or_(pc.starts_with(keys, "<"), pc.ends_with(keys, ">")),

@@ -30,7 +30,7 @@ def bounds(partition: int, partitions: int) -> tuple[int, int]:
 
 
 def in_partition(identities: pd.Series, partition: int, partitions: int) -> pd.Series:
-    """Say of each identity whether it falls to a partition, over the same index."""
+    """Return a mask of the identities that belong to a partition, over the same index."""
     low, high = bounds(partition, partitions)
     found = buckets(identities)
     return pd.Series((found >= low) & (found < high), index=identities.index)

@@ -56,7 +56,7 @@ def read_values(values: Array, item: FieldMapping, side: Side) -> Array:
 
 
 def has_value(values: Array) -> Array:
-    """Say which values are neither null nor empty text."""
+    """Return a mask of the values that are neither null nor empty text."""
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return clean_text_array(values.cast(pa.string())).is_valid()
     return values.is_valid()

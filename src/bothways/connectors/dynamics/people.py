@@ -132,7 +132,7 @@ class People:
         return {**verdicts, **written}
 
     def _require(self, table: PersonTable, column: str) -> None:
-        """Say so where all was refused because nobody has prepared the environment."""
+        """Raise a clear error if everything was refused because the environment is not prepared."""
         if not (self._environment or self._ask()).has(table.name, column):
             missing = errors.not_prepared(f"column {column} of {table.name}")
             raise FeatureUnavailable(missing, vendor=TITLE)

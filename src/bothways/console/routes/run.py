@@ -188,7 +188,7 @@ def account_of(run: sa.Row[Any]) -> Account | None:
 
 
 def _may_approve(run: sa.Row[Any], user: Any) -> tuple[bool, str]:
-    """Say whether a person may approve a run that waits, and what the rule is."""
+    """Return whether a user may approve a run that waits, and the rule."""
     account = account_of(run) if run.status == RunStatus.AWAITING_APPROVAL else None
     if account is None:
         return True, ""

@@ -30,7 +30,7 @@ class Judged:
     lifted: pd.DataFrame
 
     def notes(self, systems: Mapping[Side, str]) -> tuple[str, ...]:
-        """Say how many are mailable again: a flag in the CRM is a person's to clear."""
+        """Return a note on how many are mailable again: only a user clears a flag in the CRM."""
         number = self.lifted["email_key"].nunique()
         if not number:
             return ()
@@ -96,7 +96,7 @@ def judged(
 
 
 def _without_address(rows: pd.DataFrame) -> pd.Series:
-    """Say where a record of either side has no address: it names nobody, and is never carried."""
+    """Return a mask of the pairs with a record without an address, which are never synced."""
     found = pd.Series(data=False, index=rows.index)
     for side in SIDES:
         there = rows[f"{side}_id"].notna() & ~rows[f"{side}_deleted"].fillna(value=False)

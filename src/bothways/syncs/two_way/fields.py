@@ -167,7 +167,7 @@ def _decide(part: Values, proposals: pd.DataFrame) -> Merge:
 
 
 def _owners(parts: list[Values]) -> list[pd.DataFrame]:
-    """Say of each pair which fields it decides for its person: one pair per person and field.
+    """Return which fields each pair decides for its person: one pair per person and field.
 
     Who speaks decides all fields of its entity's mapping; another entity's own fields are decided
     by the first record of that entity.
@@ -225,7 +225,7 @@ def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFra
 
 
 def _readable(part: Values) -> pd.DataFrame:
-    """Say which fields of a pair could be read on both sides."""
+    """Return which fields of a pair could be read on both sides."""
     readable = pd.DataFrame(data=True, index=part.rows.index, columns=part.crm.columns)
     for unfit in part.unfit:
         for name in unfit.columns.intersection(readable.columns):

@@ -173,7 +173,7 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Series:
-    """Say what is to be done: a kind and side, `unchanged`, `gone`, or a reason to leave out.
+    """Return what is to be done: a kind and side, `unchanged`, `gone`, or a reason to ignore.
 
     Who is on both lists and is left out is in step nevertheless, where both sides are compared.
     """

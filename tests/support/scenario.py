@@ -1,4 +1,4 @@
-"""A few people known to both vendors, and what they and the marketing team do there, by address."""
+"""A test scenario: a few people at both vendors, and what they and the marketing team do there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTS = {
 }
 
 
-class Town:
+class Scenario:
     """Both vendors, and the sync between them."""
 
     def __init__(self, world: World, sandbox: SandboxServer) -> None:

@@ -1,13 +1,13 @@
-"""Lives of a few people at two vendors, with syncs, bad lines and deaths in between.
+"""Histories of a few people at two vendors, with syncs, network faults and kills in between.
 
-A history is a list of steps; each step is the name of a method of `Life` and its arguments, so that
-a failing history can be copied from a report into a test as it stands. People are named by
+A history is a list of steps; each step is the name of a method of `History` and its arguments, so
+that a failing history can be copied from a report into a test as it stands. People are named by
 position: the n-th living record of the CRM, the n-th contact of the platform, the n-th address,
 each counted around. What a vendor would refuse does not happen.
 
-    life = Life(world, sandbox)
-    life.play([("crm_new", "contact", 0, True), ("sync", "marketing_lists")])
-    life.settle()
+    history = History(world, sandbox)
+    history.play([("crm_new", "contact", 0, True), ("sync", "marketing_lists")])
+    history.settle()
 
 Between the steps of a run people act too:
 
@@ -38,7 +38,7 @@ _ROUNDS = 8
 _NO_ACTS = ("wait", "clock", "sync", "begin", "go", "answer", "settle", "meanwhile", "refuses")
 
 
-class Life:
+class History:
     """Plays a history, and watches what no sync may ever do."""
 
     def __init__(self, world: World, sandbox: SandboxServer) -> None:
@@ -54,7 +54,7 @@ class Life:
         world.people_per_partition = 1  # even of these few a full read is planned in parts
 
     def play(self, steps: Sequence[Step]) -> None:
-        """Live these steps, one after another."""
+        """Play these steps, one after another."""
         for name, *arguments in steps:
             if name in _NO_ACTS:
                 getattr(self, name)(*arguments)
@@ -303,7 +303,7 @@ class Life:
         sync_type: str,
         full: bool = False,
         faults: int | None = None,
-        death: int | None = None,
+        kill_point: int | None = None,
         then: str = "again",
     ) -> None:
         """Run a sync from its beginning to its end, or until it waits for an answer.
@@ -315,13 +315,13 @@ class Life:
             sync_type: Which.
             full: Read everything.
             faults: As in `Runs.go`.
-            death: As in `Runs.go`.
+            kill_point: As in `Runs.go`.
             then: As in `Runs.go`.
         """
         self.go(sync_type)
         if sync_type not in self._runs.under_way:
             self.begin(sync_type, full)
-            self.go(sync_type, "close", faults, death, then)
+            self.go(sync_type, "close", faults, kill_point, then)
 
     def begin(self, sync_type: str, full: bool = False) -> None:
         """Make a run of a sync, unless there is one already."""
@@ -335,7 +335,7 @@ class Life:
         sync_type: str,
         until: str = "close",
         faults: int | None = None,
-        death: int | None = None,
+        kill_point: int | None = None,
         then: str = "again",
     ) -> None:
         """Let the run that is under way go on until a stage is done, if there is one."""
@@ -343,8 +343,8 @@ class Life:
         if run is None or run.waits:
             return
         links = self._links()
-        with self._interrupted(faults is None and death is None):
-            ended = self._runs.go(run, until, faults=faults, death=death, then=then)
+        with self._interrupted(faults is None and kill_point is None):
+            ended = self._runs.go(run, until, faults=faults, kill_point=kill_point, then=then)
         before, self._seen = self._seen, View.of(self._sandbox)
         self._watch.sync(run, before, self._seen, links | self._links())
         if ended:

@@ -1,8 +1,7 @@
-"""A process that ends at a chosen moment, played inside the test's own process.
+"""A worker that is killed at a chosen point, simulated inside the test's own process.
 
-A moment is anything that others could see: a request about to be sent, an answer that came, a
-transaction about to be committed, one that is. What `SIGKILL` really does is tested with real
-processes elsewhere; this one is quick enough for thousands.
+The kill points are those of `tests/support/kill_points.py`. What `SIGKILL` really does is tested
+there with real processes; an exception is quick enough for thousands of runs.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ _TRIES = 6
 
 
 class Killed(BaseException):
-    """Nothing catches it, as nothing catches a signal 9."""
+    """The simulated SIGKILL, which no code of a run catches."""
 
 
-class Mortal:
-    """Counts the moments of a process that is to die."""
+class KillPoints:
+    """Counts the kill points that a run passes, and kills it at the chosen one."""
 
-    def __init__(self, moment: int | None) -> None:
-        self._left = moment
+    def __init__(self, kill_point: int | None) -> None:
+        self._left = kill_point
         self._lock = Lock()
 
-    def tick(self) -> None:
-        """Let a moment pass.
+    def passed(self) -> None:
+        """Count one kill point.
 
         Raises:
-            Killed: It was the last.
+            Killed: It was the chosen one.
         """
         with self._lock:
             if self._left is None:
@@ -47,8 +46,8 @@ class Mortal:
         raise Killed
 
     @staticmethod
-    def reviving(again: bool) -> Callable[[Callable[[bool], object]], None]:
-        """Run a task as Airflow does: several tries, and once more where the process died."""
+    def retrying(again: bool) -> Callable[[Callable[[bool], object]], None]:
+        """Run a task as Airflow does: several tries, and once more where the process was killed."""
 
         def run(attempt: Callable[[bool], object]) -> None:
             for number in range(1, _TRIES + 1):
@@ -68,27 +67,27 @@ class Mortal:
 
 
 @contextmanager
-def death_at(moment: int | None) -> Iterator[Mortal]:
-    """Let the process die once, at the n-th moment from now; never where that is None."""
-    mortal = Mortal(moment)
+def killed_at(kill_point: int | None) -> Iterator[KillPoints]:
+    """Kill the run once, at the n-th kill point from now; never where that is None."""
+    points = KillPoints(kill_point)
     send, begin = requests.Session.send, Store.begin
 
     def sent(self: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
-        mortal.tick()
+        points.passed()
         answer = send(self, request, **kwargs)
-        mortal.tick()
+        points.passed()
         return answer
 
     @contextmanager
     def begun(self: Store) -> Iterator[Any]:
         with begin(self) as conn:
             yield conn
-            mortal.tick()
-        mortal.tick()
+            points.passed()
+        points.passed()
 
     requests.Session.send = sent  # type: ignore[method-assign]
     Store.begin = begun  # type: ignore[method-assign, assignment]
     try:
-        yield mortal
+        yield points
     finally:
         requests.Session.send, Store.begin = send, begin  # type: ignore[method-assign]

@@ -1,7 +1,8 @@
-"""How a process is made to die where it hurts: at the n-th of what others could see of it.
+"""Kills a process at its n-th kill point.
 
-A moment is a request about to be sent, an answer that came, a transaction before and after its
-commit. Death is SIGKILL, which a process gets no chance to clean up after.
+A kill point is every step that others could notice: before a request is sent, after its answer has
+come, before and after a transaction is committed. The process gets SIGKILL, so that it cannot clean
+up.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from bothways.store.db import Store
 READS = {"GET", "HEAD"}
 
 
-def die() -> None:
+def kill() -> None:
     """End this process as a power cut would."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_at(moment: int) -> None:
-    """Count the moments from here on; the process does not survive the n-th."""
-    left = moment
+def kill_at(kill_point: int) -> None:
+    """Count the kill points from here on, and kill the process at the n-th."""
+    left = kill_point
 
     def tick() -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            die()
+            kill()
 
     send, begin = requests.Session.send, Store.begin
 
@@ -53,15 +54,15 @@ def die_at(moment: int) -> None:
     Store.begin = begun  # type: ignore[method-assign, assignment]
 
 
-def die_after_a_write() -> None:
-    """Let a vendor take one write; the process does not live to note that it did."""
+def kill_after_a_write() -> None:
+    """Kill the process once a vendor has taken a write, before the process has recorded it."""
     send = requests.Session.send
 
     def sent(self: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
         answer = send(self, request, **kwargs)
         # signing in is the one call without credentials in its headers
         if request.method not in READS and "Authorization" in request.headers:
-            die()
+            kill()
         return answer
 
     requests.Session.send = sent  # type: ignore[method-assign]

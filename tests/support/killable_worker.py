@@ -1,9 +1,9 @@
-"""Steps of a run in a process that ends without warning, as SIGKILL or a power cut ends it.
+"""Runs steps of a sync in processes that are killed without warning, as by SIGKILL or a power cut.
 
-What a moment is, `tests/support/moments.py` says. The n-th of them is the process's last.
+`tests/support/kill_points.py` defines the kill points; a process is killed at the n-th of them.
 
-    with Mortals(world) as mortals:
-        assert mortals.dies("apply_crm", "address_books", "manual__1", moment=3)
+    with KillableWorker(world) as worker:
+        assert worker.killed("apply_crm", "address_books", "manual__1", kill_point=3)
 
 The processes are forked from one that has loaded everything and does nothing else.
 """
@@ -25,19 +25,19 @@ from bothways.syncs import (  # noqa: F401 - before the process forks
     suppressions,
 )
 from tests.support.engine import World
-from tests.support.moments import die_at
+from tests.support.kill_points import kill_at
 from tests.support.pipes import next_line
 from tests.support.sandbox import ROOT, SandboxServer
 
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
 
 
-class Mortals:
-    """Starts processes that die."""
+class KillableWorker:
+    """Executes steps in processes that can be killed at a chosen point."""
 
     def __init__(self, world: World) -> None:
         self._world = (world.sandbox.url, world.store_url, str(world.folder))
-        command = [sys.executable, "-m", "tests.support.dying"]
+        command = [sys.executable, "-m", "tests.support.killable_worker"]
         self._parent = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -48,15 +48,17 @@ class Mortals:
     def __exit__(self, *_problem: object) -> None:
         self._parent.communicate(timeout=20)
 
-    def dies(self, step: str, sync_type: str, name: str, *, moment: int) -> bool:
-        """Execute a step in a process that dies at its n-th moment; tell whether it did.
+    def killed(self, step: str, sync_type: str, name: str, *, kill_point: int) -> bool:
+        """Execute a step in a process that is killed at its n-th kill point; return whether it was.
 
         Raises:
             AssertionError: The step failed by itself.
         """
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        self._parent.stdin.write(json.dumps([self._world, step, sync_type, name, moment]) + "\n")
+        self._parent.stdin.write(
+            json.dumps([self._world, step, sync_type, name, kill_point]) + "\n"
+        )
         self._parent.stdin.flush()
         status = int(next_line(self._parent.stdout, f"the end of {step}", seconds=300))
         assert status in (0, -signal.SIGKILL), f"{step} ended with {status}"
@@ -73,7 +75,9 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _act(where: tuple[str, str, str], step: str, sync_type: str, name: str, moment: int) -> None:
+def _act(
+    where: tuple[str, str, str], step: str, sync_type: str, name: str, kill_point: int
+) -> None:
     url, store_url, folder = where
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
@@ -88,7 +92,7 @@ def _act(where: tuple[str, str, str], step: str, sync_type: str, name: str, mome
         "apply_marketing": lambda: world.apply(run, "marketing", 0),
         "close": lambda: world.close_run(sync_type, name),
     }
-    die_at(moment)
+    kill_at(kill_point)
     acts[step]()
 
 
