@@ -18,7 +18,7 @@ from bothways.engine.open_run import open_run
 from bothways.engine.review import review
 from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
 from bothways.syncs.options import Options
-from bothways.terms import Side
+from bothways.vocabulary import Side
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 

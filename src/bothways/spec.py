@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 Need = str | frozenset[str]
 """The name of a capability (a protocol of `connectors.base`), or names any of which will do."""

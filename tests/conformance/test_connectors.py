@@ -16,7 +16,7 @@ from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.operations import RESULTS
 from bothways.tables.people import contacts_schema
-from bothways.terms import FieldType, Status
+from bothways.vocabulary import FieldType, Status
 
 BAD_LINE = {"share": {"429": 0.05, "500": 0.05, "502": 0.05, "cut": 0.05}, "seed": 11}
 

@@ -16,7 +16,7 @@ from bothways.store.counts import Counts, count_jobs
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import CONTACTS
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 SYNCS: Final = ("suppressions", "address_books", "marketing_lists")
 DAGS: Final = tuple(f"{account}__{sync}" for account in ("north", "south") for sync in SYNCS)

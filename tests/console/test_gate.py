@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from bothways.console.gate import REFUSED
 from bothways.store.db import Store
-from bothways.terms import RECORD_PATTERN
+from bothways.vocabulary import RECORD_PATTERN
 from tests.console.conftest import PREFIX, Client
 from tests.console.filled import Filled
 from tests.console.test_actions import RecordedAirflow, airflow, form

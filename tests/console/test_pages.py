@@ -21,7 +21,7 @@ from bothways.console import queries, undo
 from bothways.store import erasures
 from bothways.store.db import Store
 from bothways.store.schema import jobs, runs
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
 from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled, ended, job

@@ -16,7 +16,7 @@ from bothways.connectors.registry import capabilities
 from bothways.discovery import sync_types
 from bothways.orchestration.pools import pools
 from bothways.spec import Scope, SyncSpec
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 from tests.support.parsing import DAGS, Parsed, parse
 

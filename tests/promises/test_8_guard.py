@@ -6,7 +6,7 @@ import pytest
 
 from bothways.engine.review import may_approve
 from bothways.engine.step import step
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer

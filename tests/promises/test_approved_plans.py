@@ -14,7 +14,7 @@ from bothways.engine import refresh
 from bothways.engine.review import review
 from bothways.engine.step import step
 from bothways.errors import RunStopped
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.engine import Finished, World
 from tests.support.erasing import Erasing
 from tests.support.sandbox import SandboxServer

@@ -16,7 +16,7 @@ from bothways.engine.review import may_approve
 from bothways.errors import BothwaysError, RunStopped, StoreError
 from bothways.store.db import Store
 from bothways.store.erasure_keys import Key
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
 from tests.support.erasing import Erasing

@@ -23,7 +23,7 @@ from bothways.engine.maintenance import prune_audit
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store.db import VERSION_TABLE, Store
 from bothways.store.schema import metadata
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from sandbox.dotdigital import app as dotdigital
 from sandbox.dynamics import app as dynamics
 from tests.support.engine import World

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bothways.engine import lists
-from bothways.terms import Side
+from bothways.vocabulary import Side
 from tests.promises.conftest import MakeWorld
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario

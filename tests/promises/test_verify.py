@@ -9,7 +9,7 @@ import pytest
 
 from bothways.connectors.base import since_text
 from bothways.labels import DIFFERENCES
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
 from tests.support.people import Crm

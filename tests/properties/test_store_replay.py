@@ -16,7 +16,7 @@ from bothways.store.db import Store
 from bothways.store.schema import member_tombstones, members
 from bothways.store.schema import records as people
 from bothways.store.schema import suppressions as ledger
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.support.postgres import TestPostgres
 from tests.unit.store.rows import contacts, memberships, minute, open_run
 from tests.unit.store.rows import suppressions as suppression_rows

@@ -5,9 +5,9 @@ import pandas as pd
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bothways.terms import Status
 from bothways.transform.ignore import Rules, ignore_reasons
 from bothways.transform.normalise import clean_text, email_keys
+from bothways.vocabulary import Status
 from tests.unit.transform.rows import DAY, contacts, records, unhurried
 
 RULES = Rules(role_names=("info",), known_domains=("gmail.com", "yahoo.com"), only_active=True)

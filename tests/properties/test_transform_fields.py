@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
-from bothways.terms import SIDES, Side
 from bothways.transform.fields import for_creation, shared_types, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects, read_objects
+from bothways.vocabulary import SIDES, Side
 from tests.unit.transform.rows import unhurried
 
 MAPPING = Mapping.model_validate(

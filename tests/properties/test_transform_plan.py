@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
 from bothways.tables.operations import OPERATIONS
-from bothways.terms import SIDES, Side
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
 from bothways.transform.operations import KIND_ORDER, chunks, number, operations
+from bothways.vocabulary import SIDES, Side
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
 KEYS = st.sampled_from([None, "a@x", "b@x", "c@x"])

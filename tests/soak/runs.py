@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bothways.errors import BothwaysError
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.soak.kill_points import Killed, KillPoints, killed_at
 from tests.support.engine import Finished, World
 from tests.support.sandbox import SandboxServer

@@ -14,7 +14,7 @@ CHOSEN = (
     "tests/unit/store/test_retention.py",
     "tests/unit/engine/test_maintenance.py",
     "tests/unit/connectors/dotdigital/test_reads.py",
-    "tests/console/test_words.py",
+    "tests/console/test_labels.py",
     "tests/promises/test_3_and_4_peace.py",
 )
 

@@ -44,8 +44,8 @@ from bothways.errors import BothwaysError
 from bothways.store.db import Store
 from bothways.store.selections import file_selection
 from bothways.syncs.options import Options
-from bothways.terms import SIDES, Side
 from bothways.transform.normalise import email_keys
+from bothways.vocabulary import SIDES, Side
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,
     DOTDIGITAL_USER,

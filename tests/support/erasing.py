@@ -25,7 +25,7 @@ from bothways.engine.staging import Staging, run_folders
 from bothways.engine.step import step
 from bothways.errors import BothwaysError
 from bothways.store import erasures
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 from tests.support.engine import Finished, World
 
 _DAG = "test__erase"

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from bothways.errors import BothwaysError
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 
 class _Commands(TyperGroup):

@@ -22,7 +22,7 @@ from bothways.spec import ERASE
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 _COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
 _WORDS = {name: word.lower() for name, word in COUNTS} | {"error": "error"}

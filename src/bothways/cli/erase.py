@@ -15,7 +15,7 @@ from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import erased_hashes, erasures
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 
 if TYPE_CHECKING:
     import pandas as pd

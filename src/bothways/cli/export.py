@@ -14,7 +14,7 @@ from bothways.cli.vendors import open_side
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 
 
 def export(account: str, person: str, out: Path | None) -> None:

@@ -16,7 +16,7 @@ from bothways.config.problems import Problem
 from bothways.connectors.base import Connector, FieldInfo, HasFields, HasLists, Prepares
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
-from bothways.terms import SIDES, FieldType, Side, other
+from bothways.vocabulary import SIDES, FieldType, Side, other
 
 # Which of a vendor's types hold a field of a mapping's type, beside the same. What a platform keeps
 # in text is read as the mapping says.

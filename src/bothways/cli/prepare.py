@@ -8,7 +8,7 @@ from bothways.cli.vendors import opened
 from bothways.config.load import load_account
 from bothways.connectors.base import Prepares
 from bothways.orchestration.connections import join_airflow
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 
 
 def prepare(name: str) -> None:

@@ -10,7 +10,7 @@ from bothways.connectors.base import Connector
 from bothways.connectors.registry import open_connector
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import missing_connections
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 
 @contextmanager

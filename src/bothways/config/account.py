@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]

@@ -17,7 +17,7 @@ from bothways.config.document import Document, Key
 from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
-from bothways.terms import SIDES, other
+from bothways.vocabulary import SIDES, other
 
 
 def account_problems(document: Document, stem: str) -> Iterator[Problem]:

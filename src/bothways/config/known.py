@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bothways import discovery
-from bothways.terms import SIDES, Side
+from bothways.vocabulary import SIDES, Side
 
 if TYPE_CHECKING:
     from bothways.config.account import Account

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from bothways.terms import FieldType, Side
+from bothways.vocabulary import FieldType, Side
 
 ENTITIES = ("contact", "lead")
 # What decides whether two values of a field are the same. The conflict policy and defaults do not;

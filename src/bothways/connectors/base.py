@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 import pyarrow as pa
 
-from bothways.terms import FieldType, Side
+from bothways.vocabulary import FieldType, Side
 
 Fields = Mapping[str, FieldType]
 """Vendor field name → the type it is read as."""

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bothways.errors import ConfigurationError
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 if TYPE_CHECKING:
     from bothways.connectors.base import ConnectionSettings, Connector, Limits

@@ -20,7 +20,7 @@ from bothways.store.schema import (
     runs,
     suppressions,
 )
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 Rows = Sequence[sa.Row[Any]]
 JobPlace = tuple[int, int]

@@ -14,7 +14,7 @@ from bothways.store.db import Store
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter, find_run_ids
 from bothways.store.schema import jobs, runs
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 _ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)

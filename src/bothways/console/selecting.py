@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request
 from bothways.console.people import address_key
 from bothways.console.service import store
 from bothways.store.selections import file_selection
-from bothways.terms import RECORD_PATTERN
+from bothways.vocabulary import RECORD_PATTERN
 
 MOST = 1_000
 LONGEST = 320

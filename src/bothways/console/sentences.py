@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bothways.console import words
+from bothways.console import labels
+from bothways.console.labels import Systems
 from bothways.console.people import Person
-from bothways.console.words import Systems
-from bothways.terms import Status
+from bothways.vocabulary import Status
 
 
 def why_ignored(person: Person, systems: Systems, days: int | None = None) -> str:
@@ -23,10 +23,10 @@ def why_ignored(person: Person, systems: Systems, days: int | None = None) -> st
     job = person.left_out
     if job is None:
         return "Never skipped in the audit." if days is None else _never(days)
-    run = f"{words.title(job.sync_type)} run {job.run_id} of {words.day_words(job.started_at)}"
+    run = f"{labels.title(job.sync_type)} run {job.run_id} of {labels.day_words(job.started_at)}"
     where = f" on list {job.list_key}" if job.list_key else ""
     since = "" if person.jobs[0].run_id == job.run_id else " Later runs did not."
-    return f"{run} skipped this person{where}: {words.reason(job.reason, systems)}.{since}"
+    return f"{run} skipped this person{where}: {labels.reason(job.reason, systems)}.{since}"
 
 
 def why_not_mailed(person: Person, systems: Systems) -> str:
@@ -39,8 +39,8 @@ def why_not_mailed(person: Person, systems: Systems) -> str:
     if whole:
         return f"No: {_told(whole[0], systems)}."
     if record := _gravest(person):
-        title = words.system(record.side, systems)
-        return f"No: {words.standing(record.status)} ({title})."
+        title = labels.system(record.side, systems)
+        return f"No: {labels.standing(record.status)} ({title})."
     if in_force:
         row = in_force[0]
         return f"Not on list {row.list_key or row.list_id}: {_told(row, systems)}."
@@ -59,6 +59,6 @@ def _gravest(person: Person) -> sa.Row[Any] | None:
 
 
 def _told(row: sa.Row[Any], systems: Systems) -> str:
-    since = f", {words.day_words(row.suppressed_at)}" if row.suppressed_at else ""
+    since = f", {labels.day_words(row.suppressed_at)}" if row.suppressed_at else ""
     vendor = f": “{row.vendor_reason}”" if row.vendor_reason else ""
-    return f"{words.standing(row.reason)} ({words.system(row.side, systems)}{since}{vendor})"
+    return f"{labels.standing(row.reason)} ({labels.system(row.side, systems)}{since}{vendor})"

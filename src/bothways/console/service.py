@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bothways.console import words, zones
+from bothways.console import labels, zones
 from bothways.console.auth import may_see_access_log, may_see_people
 from bothways.labels import COUNTS
 from bothways.store.counts import WRITTEN
@@ -77,11 +77,11 @@ def _environment() -> Environment:
         "moment", "minute", "short_day", "duration", "distance", "number", "numbers", "people",
         "marks", "choices", "changes", "standing", "direction", "conflict", "membership",
     ):  # fmt: skip
-        made.filters[name] = getattr(words, name)
+        made.filters[name] = getattr(labels, name)
     made.filters["pairs"] = lambda values: [(value, value) for value in values]
-    made.filters["titled_pairs"] = lambda values: [(value, words.title(value)) for value in values]
+    made.filters["titled_pairs"] = lambda values: [(value, labels.title(value)) for value in values]
     made.filters["list_pairs"] = lambda rows: [(row.list_key, row.name) for row in rows]
-    made.globals["RESULT_WORDS"] = words.RESULT_WORDS
+    made.globals["RESULT_LABELS"] = labels.RESULT_LABELS
     made.globals["zone"] = lambda: zones.current().key
     made.globals["COUNTS"] = COUNTS
     made.globals["WRITTEN"] = WRITTEN

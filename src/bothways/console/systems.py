@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bothways.config.known import system_titles
 from bothways.config.load import load_accounts
-from bothways.console.words import SOME_SYSTEMS, Systems
+from bothways.console.labels import SOME_SYSTEMS, Systems
 
 
 def systems_of(account: str) -> Systems:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bothways.console.dags import ERASE
 from bothways.store.counts import WRITTEN
 from bothways.store.schema import jobs
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 # Who left a list because of somebody's hand, and not for the person's own word (syncs/undo.py).
 _BY_HAND: Final = ("left_crm", "left_marketing", "undone")

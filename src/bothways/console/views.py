@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from bothways.console import zones
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import SORTABLE, RunFilter
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 PAGE_SIZE: Final = 50
 RESULTS: Final = (

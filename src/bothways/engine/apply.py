@@ -26,8 +26,8 @@ from bothways.store import applying, jobs
 from bothways.syncs import store_view
 from bothways.syncs.base import frame_of
 from bothways.tables.operations import RESULTS
-from bothways.terms import Side
 from bothways.transform.operations import KIND_ORDER
+from bothways.vocabulary import Side
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from bothways.store import (
 )
 from bothways.store.counts import Counts, count_jobs
 from bothways.syncs.base import to_pandas
-from bothways.terms import SIDES, RunStatus
+from bothways.vocabulary import SIDES, RunStatus
 
 log = logging.getLogger(__name__)
 

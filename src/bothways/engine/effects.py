@@ -22,9 +22,9 @@ from bothways.store.records import (
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.operations import GONE
-from bothways.terms import BY_HAND, FLAGGED, Side, Status, other
 from bothways.transform.json_rows import read_objects
 from bothways.transform.normalise import email_keys
+from bothways.vocabulary import BY_HAND, FLAGGED, Side, Status, other
 
 
 def keep(

@@ -35,7 +35,7 @@ from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
-from bothways.terms import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, RunStatus, Side
 
 log = logging.getLogger(__name__)
 

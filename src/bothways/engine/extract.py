@@ -45,9 +45,9 @@ from bothways.syncs.base import (
 )
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import contacts_schema
-from bothways.terms import MAILABLE_OR_PENDING, Side
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
+from bothways.vocabulary import MAILABLE_OR_PENDING, Side
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from bothways.config.account import GuardLimits
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 Effect = Literal["removals", "suppressions", "overwrites", "creations"]
 

@@ -16,7 +16,7 @@ from bothways.store import runs
 from bothways.store.db import advisory_lock
 from bothways.store.list_states import ListPair
 from bothways.syncs.base import KnownList
-from bothways.terms import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, RunStatus, Side
 
 _PEOPLE = ("contact", "lead")
 

@@ -22,7 +22,7 @@ from bothways.spec import ERASE, SyncSpec
 from bothways.store import applying, runs, selections, watermarks
 from bothways.store.db import Store
 from bothways.syncs.options import Options
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from bothways.spec import Scope, SyncSpec
 from bothways.store import watermarks
 from bothways.store.db import Store
 from bothways.syncs.options import Options
-from bothways.terms import SIDES, Side
 from bothways.transform.partition import BUCKETS
+from bothways.vocabulary import SIDES, Side
 
 # About 300 MiB of a plan task's memory, as benchmarks/two_way.py measures it.
 PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))

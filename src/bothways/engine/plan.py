@@ -19,10 +19,10 @@ from bothways.errors import RunStopped
 from bothways.store import jobs as job_store
 from bothways.store import list_states, retries, runs
 from bothways.syncs.base import JOBS, Inputs, KnownList, Plan, implementation
-from bothways.terms import SIDES, Side
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
+from bothways.vocabulary import SIDES, Side
 
 log = logging.getLogger(__name__)
 

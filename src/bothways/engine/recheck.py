@@ -15,7 +15,7 @@ from bothways.store import applying, erase, records
 from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.syncs.base import frame_of
 from bothways.tables.operations import RESULTS
-from bothways.terms import SIDES, Side
+from bothways.vocabulary import SIDES, Side
 
 CHANGED: Final = "changed_since_planned"
 DO_NOT_MAIL: Final = "do_not_mail"

@@ -19,7 +19,7 @@ from bothways.engine.run import Run
 from bothways.errors import RunStopped, WatermarkExpired
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 FRESH_FOR: Final = timedelta(minutes=5)
 """How old the last read of a side may be when a plan is applied, by our own clock."""

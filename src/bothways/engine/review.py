@@ -14,7 +14,7 @@ from bothways.spec import ERASE
 from bothways.store import records, runs
 from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
-from bothways.terms import SIDES, RunStatus
+from bothways.vocabulary import SIDES, RunStatus
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from bothways.engine.staging import Staging
 from bothways.spec import Scope, SyncSpec
 from bothways.store.db import Store
 from bothways.syncs.options import Options
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 
 class Place(TypedDict):

@@ -31,9 +31,9 @@ from upath import UPath
 
 from bothways.errors import StagingError
 from bothways.syncs.base import to_pandas
-from bothways.terms import Side
 from bothways.transform.arrow import Array, pc
 from bothways.transform.partition import bounds
+from bothways.vocabulary import Side
 
 PARTITIONS = "partitions.json"
 _IDS = ("id", "record_id", "source_id", "member_id", "merged_into", "crm_id", "marketing_id")

@@ -11,7 +11,7 @@ from typing import Final
 from bothways.engine.run import Run
 from bothways.errors import BothwaysError, FeatureUnavailable, RunStopped
 from bothways.store import runs
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
 

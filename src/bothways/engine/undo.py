@@ -13,7 +13,7 @@ from bothways.store import runs, undo
 from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
 from bothways.syncs.options import Options
-from bothways.terms import RunStatus, Side
+from bothways.vocabulary import RunStatus, Side
 
 # A platform may take a call for each of them. Beyond, what changed since the last run is read, as
 # every run does, and the store has the rest.

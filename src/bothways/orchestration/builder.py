@@ -19,7 +19,7 @@ from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
 from bothways.spec import SyncSpec
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _RETRIES = {

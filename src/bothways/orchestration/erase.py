@@ -19,7 +19,7 @@ from bothways.orchestration.builder import task_limit
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.review import ReviewOperator
 from bothways.spec import ERASE
-from bothways.terms import SIDES, Side
+from bothways.vocabulary import SIDES, Side
 
 if TYPE_CHECKING:
     from bothways.engine.review import Verdict

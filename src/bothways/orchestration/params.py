@@ -10,7 +10,7 @@ from airflow.sdk import Param
 from bothways.config.account import NAME_PATTERN, Account
 from bothways.spec import Scope, SyncSpec
 from bothways.syncs.options import Options
-from bothways.terms import RECORD_PATTERN
+from bothways.vocabulary import RECORD_PATTERN
 
 
 def sync_params(account: Account, sync: SyncSpec) -> dict[str, Param]:

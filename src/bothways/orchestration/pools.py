@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bothways.config.account import Account
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 
 
 def pools(accounts: Iterable[Account]) -> dict[str, dict[str, Any]]:

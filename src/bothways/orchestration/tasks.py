@@ -24,7 +24,7 @@ from bothways.errors import (
 )
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
-from bothways.terms import SIDES, Side
+from bothways.vocabulary import SIDES, Side
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

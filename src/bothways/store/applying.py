@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bothways.store.frames import columns_of, read_frame, staged
 from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, pending
 from bothways.store.schema import jobs
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 NOT_WRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."

@@ -17,7 +17,7 @@ from bothways.store import mapped_fields
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import baselines
 from bothways.store.values import typed_columns, typed_schema
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 APART_PREFIX: Final = "apart:"
 _NOTHING: Final = sa.text("'{}'::jsonb")

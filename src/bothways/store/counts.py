@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
 from bothways.store.schema import jobs
-from bothways.terms import BY_HAND
+from bothways.vocabulary import BY_HAND
 
 WRITTEN: Final = ("new", "updated", "re_added", "deleted")
 """The results of jobs that changed a side."""

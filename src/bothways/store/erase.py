@@ -33,7 +33,7 @@ from bothways.store.schema import (
     selections,
     suppressions,
 )
-from bothways.terms import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, RunStatus, Side
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (

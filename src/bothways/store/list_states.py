@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_states as states
 from bothways.store.schema import records
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 State = Literal[
     "joined",

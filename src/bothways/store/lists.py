@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from bothways.store.schema import list_ids
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 
 def resolved(conn: sa.Connection, *, account: str, side: Side) -> dict[str, sa.Row[Any]]:

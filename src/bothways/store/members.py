@@ -17,7 +17,7 @@ from bothways.store.frames import Changes, columns_of, matching, read_frame, sta
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
 from bothways.tables.members import LIST_MEMBERS
-from bothways.terms import MAILABLE_OR_PENDING, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, Side
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
 _STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))

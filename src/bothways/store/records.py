@@ -32,7 +32,7 @@ from bothways.store.sightings import newer
 from bothways.store.values import json_object, sql_type, typed_columns
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.people import CONTACTS, contacts_schema
-from bothways.terms import FieldType, Side
+from bothways.vocabulary import FieldType, Side
 
 __all__ = [
     "absorb_contacts",

@@ -21,7 +21,7 @@ from bothways.store.schema import (
     runs,
     watermarks,
 )
-from bothways.terms import MAILABLE_OR_PENDING, SIDES, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 
 # From the moment in which a full read comes upon a contact until the run has ended; a run may wait
 # for an approval.

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK
 from bothways.store.schema import jobs, retries, runs
-from bothways.terms import BY_HAND
+from bothways.vocabulary import BY_HAND
 
 GIVEN_UP: Final = "given_up"
 _DOUBLINGS: Final = 10

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from bothways.errors import StoreError
 from bothways.store.schema import run_lists, runs
-from bothways.terms import RunStatus, Side
+from bothways.vocabulary import RunStatus, Side
 
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
 

@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bothways.store.schema import selections
-from bothways.terms import SELECTION
+from bothways.vocabulary import SELECTION
 
 LOST: Final = (
     "The selection of records is not kept any more, or its people have been erased; "

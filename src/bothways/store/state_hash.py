@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bothways.store.frames import matching, read_frame
 from bothways.store.schema import members, records, suppressions
-from bothways.terms import MAILABLE_OR_PENDING, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, Side
 
 COLUMN: Final = "state_hash"
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_ids, records
 from bothways.store.schema import suppressions as ledger
-from bothways.terms import MAILABLE_OR_PENDING, Side, Status
+from bothways.vocabulary import MAILABLE_OR_PENDING, Side, Status
 
 ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
 

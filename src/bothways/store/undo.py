@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bothways.store.frames import read_frame
 from bothways.store.schema import jobs, links, run_lists
 from bothways.store.values import typed_columns, typed_schema
-from bothways.terms import FieldType, Side
+from bothways.vocabulary import FieldType, Side
 
 WROTE_PREFIX: Final = "wrote:"
 _WRITTEN: Final = ("new", "updated", "re_added", "deleted")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 _ARGUMENTS: Final = 100  # that a function of PostgreSQL takes
 

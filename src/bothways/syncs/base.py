@@ -23,7 +23,7 @@ from bothways.spec import SyncSpec
 from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
 from bothways.tables.operations import OPERATIONS
-from bothways.terms import FieldType, Side, other
+from bothways.vocabulary import FieldType, Side, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules

@@ -9,7 +9,7 @@ import pandas as pd
 from bothways.store import erase, records, suppressions
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
-from bothways.terms import SIDES, FieldType, Side
+from bothways.vocabulary import SIDES, FieldType, Side
 
 
 def people(

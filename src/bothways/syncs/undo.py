@@ -19,7 +19,7 @@ from bothways.syncs.jobs import chosen, ignored, joined
 from bothways.syncs.undo_fields import Undoing, baselines, write_back
 from bothways.syncs.undo_lists import membership_jobs
 from bothways.syncs.undo_people import about
-from bothways.terms import SIDES
+from bothways.vocabulary import SIDES
 
 # Who left a list because of somebody's hand, and not for the person's own word.
 _BY_HAND = ("left_crm", "left_marketing", "undone")

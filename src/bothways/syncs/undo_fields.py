@@ -14,10 +14,10 @@ from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.two_way.values import ADDRESS, ADDRESS_COLUMN, with_address
 from bothways.syncs.undo_people import Standing, about, current, mapping_of
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.terms import SIDES, FieldType, Side
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
+from bothways.vocabulary import SIDES, FieldType, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, unchanged
 from bothways.syncs.undo_people import Standing, about
-from bothways.terms import Side, Status
+from bothways.vocabulary import Side, Status
 
 
 def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.DataFrame]:

@@ -11,7 +11,7 @@ from bothways.config.mapping import Mapping
 from bothways.store import erase, links, list_states
 from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
-from bothways.terms import MAILABLE_OR_PENDING, FieldType, Side, Status, other
+from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status, other
 
 
 def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from bothways.config.mapping import Direction, Mapping
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.terms import Side, other
 from bothways.transform.fields import for_creation, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
+from bothways.vocabulary import Side, other
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 FIELD_PREFIX: Final = "field:"
 

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX, TIME, schema_of
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 # `id` and `entity` are never null. `external_key` is the alternate key that Bothways owns in a CRM.
 # `deleted` rows carry id and entity only.

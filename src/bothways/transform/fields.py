@@ -12,10 +12,10 @@ import pyarrow as pa
 from bothways.config.mapping import FieldMapping, Mapping
 from bothways.errors import ConfigurationError
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.terms import Side
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import arrow, series
 from bothways.transform.values import accepted, has_value, read_values, shared_type, write_values
+from bothways.vocabulary import Side
 
 Kernel = Callable[[Array, FieldMapping, Side], Array]
 

@@ -16,11 +16,11 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.config.account import IgnoreRules
-from bothways.terms import Status
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import blank, column, flag, frame
 from bothways.transform.domains import is_address, suggestions, valid_domains
 from bothways.transform.normalise import email_key_array
+from bothways.vocabulary import Status
 
 _MAX_ADDRESS = 254
 _MAX_LOCAL = 64

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.tables.operations import OPERATIONS
-from bothways.terms import Side
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame, typed
+from bothways.vocabulary import Side
 
 Kind = Literal["suppress", "leave", "update", "create", "join"]
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from bothways.config.mapping import FieldMapping
 from bothways.tables.fields import ARROW_TYPES
-from bothways.terms import FieldType, Side
 from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import arrow, one_chunk
 from bothways.transform.normalise import clean_text_array
+from bothways.vocabulary import FieldType, Side
 
 _UTC = ARROW_TYPES[FieldType.DATETIME]
 _TRUE = ("true", "yes", "1")

@@ -19,7 +19,7 @@ from bothways.cli.app import app
 from bothways.store import jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 Audit = Callable[..., Result]
 

@@ -13,7 +13,7 @@ from bothways.config.load import load_account
 from bothways.connectors.base import ConnectionSettings, Connector, FieldInfo
 from bothways.connectors.registry import make_connector
 from bothways.errors import ConfigurationError
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.support.configuration import DEMO, IncludeFolder
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from bothways.cli import select
 from bothways.cli.app import app
 from bothways.store.db import Store
-from bothways.terms import RECORD_PATTERN
+from bothways.vocabulary import RECORD_PATTERN
 from tests.support.configuration import SMALLEST, IncludeFolder
 
 Select = Callable[..., Result]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bothways.config.mapping import FieldMapping, Mapping
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 CITY = FieldMapping(crm="address1_city", marketing="CITY")
 

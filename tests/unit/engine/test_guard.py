@@ -17,7 +17,7 @@ from bothways.engine.guard import (
     effects,
     list_breaches,
 )
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 TITLES: Final[dict[Side, str]] = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
 DEFAULT = GuardLimits()

@@ -10,7 +10,7 @@ from bothways.engine.maintenance import prune_audit, remove_staging
 from bothways.engine.staging import Staging
 from bothways.store import runs
 from bothways.store.db import Store
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 from tests.support.postgres import TestPostgres
 
 NOW = datetime.now(UTC)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bothways.store import baselines, links, list_states, lists
 from bothways.store.list_states import ListPair
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.unit.store.rows import ACCOUNT, open_run
 
 MINE = {"account": ACCOUNT}

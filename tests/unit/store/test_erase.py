@@ -29,7 +29,7 @@ from bothways.store import (
 from bothways.store import jobs as store_jobs
 from bothways.store.counts import count_jobs
 from bothways.store.schema import erased, metadata
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 from tests.support.stores import ERASURE_KEYS
 from tests.unit.store.rows import (
     ACCOUNT,

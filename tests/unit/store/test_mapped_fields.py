@@ -8,7 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from bothways.store import baselines, mapped_fields
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.unit.store.rows import ACCOUNT, open_run
 
 MINE = {"account": ACCOUNT}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store import members, records
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.unit.store.rows import ACCOUNT, contacts, memberships, minute, open_run
 
 CRM = {"account": ACCOUNT, "side": "crm"}

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bothways.errors import StoreError
 from bothways.store import runs
 from bothways.store.runs import RunFilter
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 from tests.unit.store.rows import ACCOUNT, open_run
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bothways.store import records
 from bothways.store import suppressions as ledger
 from bothways.store.state_hash import COLUMN, state_hashes
-from bothways.terms import Side
+from bothways.vocabulary import Side
 from tests.unit.store.rows import (
     ACCOUNT,
     DAY,

@@ -19,7 +19,7 @@ from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 
 class DotdigitalConnector:

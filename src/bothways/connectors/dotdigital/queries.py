@@ -20,7 +20,7 @@ from bothways.connectors.http.limits import parallel_map
 from bothways.errors import ProtocolError, Rejected
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.people import contacts_schema
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 # Before the vendor's first customer (assumed): "everybody ever".
 _EVER = "1999-01-01T00:00:00.000Z"

@@ -17,7 +17,7 @@ from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import contacts_schema
-from bothways.terms import FieldType, Status
+from bothways.vocabulary import FieldType, Status
 
 log = logging.getLogger(__name__)
 

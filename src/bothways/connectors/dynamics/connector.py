@@ -39,7 +39,7 @@ from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
-from bothways.terms import Side
+from bothways.vocabulary import Side
 
 _LIST_COLUMNS = (
     "listid",

@@ -12,7 +12,7 @@ from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.names import Names
 from bothways.connectors.dynamics.queries import query, text
 from bothways.errors import Denied, Missing, Rejected
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 CREATE_MULTIPLE: Final = "CreateMultiple"
 UPDATE_MULTIPLE: Final = "UpdateMultiple"

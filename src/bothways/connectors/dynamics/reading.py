@@ -20,7 +20,7 @@ from bothways.connectors.dynamics.names import GUID, TITLE
 from bothways.connectors.dynamics.queries import query
 from bothways.connectors.dynamics.tables import Row, column
 from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 # The largest page there is (PAD page-results).
 PAGE_ROWS = 5_000

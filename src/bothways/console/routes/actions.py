@@ -16,7 +16,7 @@ from bothways.console.dags import ERASE
 from bothways.console.routes.run import RunId, account_of, found
 from bothways.console.selecting import filed, typed
 from bothways.console.service import store, url
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 

@@ -37,7 +37,7 @@ from bothways.console.systems import audit_days, systems_of
 from bothways.store import runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 router = APIRouter(prefix="/api", dependencies=[SignedIn])
 

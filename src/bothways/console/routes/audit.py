@@ -14,14 +14,14 @@ from bothways.console import queries
 from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
 from bothways.console.dags import ERASE, known_sync
 from bothways.console.downloads import Download
+from bothways.console.labels import numbers
 from bothways.console.service import page, store
 from bothways.console.views import PAGE_SIZE, AuditView, BadView
-from bothways.console.words import numbers
 from bothways.labels import COUNTS, PEOPLE, people
 from bothways.store import access_log, erasures, runs
 from bothways.store.runs import RunFilter
 from bothways.store.schema import runs as runs_table
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 

@@ -17,7 +17,7 @@ from bothways.config.account import Account
 from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.config.ticks import in_words
-from bothways.console import charts, queries, words, zones
+from bothways.console import charts, labels, queries, zones
 from bothways.console.airflow_state import DagState, dag_states
 from bothways.console.auth import (
     GetUserDep,
@@ -30,13 +30,13 @@ from bothways.console.auth import (
 from bothways.console.dags import dag_id
 from bothways.console.service import page, store
 from bothways.labels import PEOPLE
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
 _DAYS: Final = 30
 _OUTCOMES: Final = tuple(
-    (str(status), str(status), words.colour(status))
+    (str(status), str(status), labels.colour(status))
     for status in (
         RunStatus.COMPLETED,
         RunStatus.COMPLETED_WITH_ERRORS,

@@ -12,12 +12,12 @@ from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.console.auth import GetUserDep, Readable, SeesPeople, SignedIn, tokens
 from bothways.console.dags import dag_id
+from bothways.console.labels import Systems
 from bothways.console.people import JobPlace, Person, address_key, find_person
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store, url
 from bothways.console.systems import audit_days, systems_of
 from bothways.console.views import BadView, PersonView
-from bothways.console.words import Systems
 from bothways.store import access_log
 
 router = APIRouter(dependencies=[SignedIn, SeesPeople], include_in_schema=False)

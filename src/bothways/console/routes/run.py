@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
-from bothways.console import charts, queries, undo, words
+from bothways.console import charts, labels, queries, undo
 from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
 from bothways.console.auth import (
@@ -34,7 +34,7 @@ from bothways.labels import COUNTS
 from bothways.store import access_log, jobs, runs
 from bothways.store.counts import WRITTEN
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
-from bothways.terms import RunStatus
+from bothways.vocabulary import RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -82,7 +82,7 @@ def show_progress(request: Request, dag_id: str, run_id: RunId) -> HTMLResponse:
     """Show the progress bar alone, which a page replaces while a run is at work."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
-        counts = words.counted(queries.results(conn, run_id=run_id))
+        counts = labels.counted(queries.results(conn, run_id=run_id))
     return page(
         request, "_progress.html", run=run, counts=counts, written_total=_planned_total(run)
     )
@@ -141,7 +141,7 @@ def preview(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> H
         run=run,
         summary=numbers,
         summed=sum(row.number for row in numbers),
-        written=sum(words.numbers(run.counts)[name] for name in WRITTEN),
+        written=sum(labels.numbers(run.counts)[name] for name in WRITTEN),
         operations=operations[:PAGE_SIZE],
         more=len(operations) > PAGE_SIZE,
         later_page=view.after is not None,
@@ -215,9 +215,9 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
     at_work = run.status in AT_WORK
     may_approve, approval_rule = _may_approve(run, user)
     done = queries.undone_by(conn, dag_id=run.dag_id, run_id=run.run_id)
-    counts = words.numbers(run.counts)
+    counts = labels.numbers(run.counts)
     if at_work:
-        counts = words.counted(queries.results(conn, run_id=run.run_id))
+        counts = labels.counted(queries.results(conn, run_id=run.run_id))
     return page(
         request,
         "run.html",
@@ -232,7 +232,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         ignored=_ignored(run.counts),
         bar=charts.shares(
             [(word, name, counts[name]) for name, word in COUNTS],
-            label=f"All jobs: {words.counts_told(counts)}",
+            label=f"All jobs: {labels.counts_told(counts)}",
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
         jobs=jobs_for(conn, run, user, shown),
@@ -243,7 +243,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         at_most=COUNTED_AT_MOST,
         entities=queries.entities(conn, run_id=run.run_id),
         reasons=[
-            (name, words.sentence(words.reason(name, systems)))
+            (name, labels.sentence(labels.reason(name, systems)))
             for name in queries.reasons(conn, run_id=run.run_id)
         ],
         at_work=at_work,

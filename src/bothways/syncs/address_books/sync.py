@@ -26,9 +26,9 @@ from bothways.syncs.jobs import (
     unchanged,
 )
 from bothways.syncs.values import creation_key, new_values
-from bothways.terms import FieldType, Status
 from bothways.transform.ignore import ignore_reasons
 from bothways.transform.merged_records import follow_merges
+from bothways.vocabulary import FieldType, Status
 
 # The state of somebody who left the platform's list: on it again is to be added again.
 _LEFT_THE_PLATFORMS = "left_marketing"

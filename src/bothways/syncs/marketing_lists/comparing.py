@@ -23,8 +23,8 @@ from bothways.store import retries
 from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.marketing_lists import SPEC, planning
-from bothways.terms import SIDES, Side
 from bothways.transform.normalise import email_keys
+from bothways.vocabulary import SIDES, Side
 
 _CHANGED = "changed_"
 

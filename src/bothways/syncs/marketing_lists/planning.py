@@ -21,8 +21,8 @@ from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
 from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
-from bothways.terms import FieldType, Side
 from bothways.transform.partition import in_partition
+from bothways.vocabulary import FieldType, Side
 
 
 def datasets(request: Request) -> list[Dataset]:

@@ -19,9 +19,9 @@ from bothways.store import links, records
 from bothways.syncs import store_view, undo
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
-from bothways.terms import SIDES, Side, Status
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
+from bothways.vocabulary import SIDES, Side, Status
 
 # A platform is asked for changes by date. What it backdates, or shows late, is found by reading all
 # suppressions now and then. A CRM tracks its changes, and reports deletions only among these.

@@ -16,8 +16,8 @@ from bothways.store import links as link_store
 from bothways.store import list_states, records
 from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
-from bothways.terms import MAILABLE_OR_PENDING, FieldType, Side, Status
 from bothways.transform.partition import in_partition
+from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status
 
 ENTITIES = ("contact", "lead")
 

@@ -10,8 +10,8 @@ import pandas as pd
 from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
-from bothways.terms import MAILABLE_OR_PENDING, SIDES, Side, Status
 from bothways.transform.ignore import ignore_reasons
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from bothways.syncs.two_way.affected import ENTITIES, Gathered
 from bothways.syncs.two_way.divergence import leave_apart, told_apart
 from bothways.syncs.two_way.values import ADDRESS_COLUMN, Values, values_of
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.terms import SIDES, Side
 from bothways.transform.fields import to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import Merge, differences
+from bothways.vocabulary import SIDES, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
 from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import Agreed
 from bothways.syncs.values import creation_key, new_values
-from bothways.terms import MAILABLE_OR_PENDING, SIDES, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 
 JOINED = "joined"
 UNSUBSCRIBED = "unsubscribed"

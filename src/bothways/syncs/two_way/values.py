@@ -16,11 +16,11 @@ from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.two_way.affected import Gathered
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.terms import FieldType
 from bothways.transform.arrow import nulls
 from bothways.transform.columns import frame
 from bothways.transform.fields import shared_types, to_shared
 from bothways.transform.merge import Merge, merge
+from bothways.vocabulary import FieldType
 
 ADDRESS: Final = "@email"
 ADDRESS_COLUMN: Final = FIELD_PREFIX + ADDRESS

@@ -13,7 +13,7 @@ from bothways.connectors.dotdigital.tables import contacts_table, status_of, sup
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ProtocolError, TemporaryFailure
 from bothways.tables.people import contacts_schema
-from bothways.terms import FieldType, Status
+from bothways.vocabulary import FieldType, Status
 
 FIELDS = {
     "FIRSTNAME": FieldType.STRING,

@@ -10,7 +10,7 @@ from bothways.connectors.dynamics import reading
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.errors import ProtocolError, Rejected, WatermarkExpired
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import add, fill, list_named, rows
 

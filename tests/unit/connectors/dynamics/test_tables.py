@@ -13,7 +13,7 @@ from bothways.connectors.dynamics.names import CONTACT, Names
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.fields import ARROW_TYPES
 from bothways.tables.people import CONTACTS
-from bothways.terms import FieldType
+from bothways.vocabulary import FieldType
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,4 +1,4 @@
-"""The pages speak a person's language: no word of the code is left without one."""
+"""Pages show labels: no code of the store is left without one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import bothways.syncs
-from bothways.console import words
-from bothways.terms import RunStatus, Status
+from bothways.console import labels
 from bothways.transform.ignore import Reason
+from bothways.vocabulary import RunStatus, Status
 
 SYNCS = Path(str(bothways.syncs.__file__)).parent
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -39,18 +39,18 @@ def test_the_search_for_reasons_finds_them() -> None:
 
 @pytest.mark.parametrize("name", sorted({*map(str, Reason), *reasons()} - {"conflict"}))
 def test_every_reason_of_a_sync_is_told_in_words(name: str) -> None:
-    assert words.reason(name) != name
+    assert labels.reason(name) != name
 
 
 def test_a_reason_about_fields_names_them() -> None:
-    assert words.reason("conflict: city, phone").endswith("conflict rule: city, phone")
-    assert words.reason("undone; changed since: city").endswith("changed since: city")
-    assert words.reason("the vendor: said so") == "the vendor: said so"
+    assert labels.reason("conflict: city, phone").endswith("conflict rule: city, phone")
+    assert labels.reason("undone; changed since: city").endswith("changed since: city")
+    assert labels.reason("the vendor: said so") == "the vendor: said so"
 
 
 def test_every_status_has_a_colour_and_every_ban_an_end_of_a_sentence() -> None:
-    assert len({words.colour(status) for status in RunStatus}) == len(RunStatus)
-    told = {words.standing(status) for status in Status if status != Status.MAILABLE}
+    assert len({labels.colour(status) for status in RunStatus}) == len(RunStatus)
+    told = {labels.standing(status) for status in Status if status != Status.MAILABLE}
     assert len(told) == len(Status) - 1
 
 
@@ -65,4 +65,4 @@ def test_every_status_has_a_colour_and_every_ban_an_end_of_a_sentence() -> None:
     ],
 )
 def test_how_far_a_time_is_away(away: timedelta, told: str) -> None:
-    assert words.distance(NOW + away, NOW) == told
+    assert labels.distance(NOW + away, NOW) == told

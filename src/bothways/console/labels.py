@@ -9,9 +9,11 @@ from typing import Any, Final
 from bothways.console import zones
 from bothways.labels import COUNTS, PEOPLE
 from bothways.labels import people as people_of
-from bothways.terms import RunStatus, Side, Status
+from bothways.vocabulary import RunStatus, Side, Status
 
-RESULT_WORDS: Final = {name: word for name, word in COUNTS if name != "errors"} | {"error": "Error"}
+RESULT_LABELS: Final = {name: word for name, word in COUNTS if name != "errors"} | {
+    "error": "Error"
+}
 _COLOURS: Final = {
     "None": "none",
     "Queued": "queued",

@@ -1,4 +1,4 @@
-"""The words that configuration and tables share, free of heavy imports: DAG parsing reads this."""
+"""The enumerations that everything shares, free of heavy imports: DAG parsing reads this."""
 
 from __future__ import annotations
 
