@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import Connection, Row
 
-from bothways.engine import lists, meanings
+from bothways.engine import keeping, lists, meanings
 from bothways.engine.run import Run
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
 from bothways.labels import DIFFERENCES, UNRESOLVED, people_told
-from bothways.store import (
-    applying,
-    baselines,
-    links,
-    list_states,
-    retries,
-    runs,
-    suppressions,
-    watermarks,
-)
+from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.syncs.base import to_pandas
 from bothways.vocabulary import SIDES, RunStatus
 
 log = logging.getLogger(__name__)
@@ -112,7 +100,7 @@ def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, st
 def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tuple[RunStatus, str]:
     if run.sync.keeps_fields and not run.options.restricted:
         meanings.put_in_force(conn, run)
-    _keep_agreement(conn, run)
+    keeping.keep_agreed(conn, run)
     if run.sync.reads_consent:
         suppressions.settle_suppressions(conn, account=run.account.name)
     given_up = 0
@@ -203,64 +191,6 @@ def _compared(counts: Counts) -> tuple[RunStatus, str]:
     unresolved = any(name in found for name in UNRESOLVED)
     status = RunStatus.COMPLETED_WITH_ERRORS if unresolved else RunStatus.COMPLETED
     return status, "; ".join(parts)
-
-
-def _keep_agreement(conn: Connection, run: Run) -> None:
-    """Store links, baselines, list states and lifted suppressions.
-
-    Nothing is stored for people whose operations were held back, and no baseline or list state for
-    those with a job in error.
-    """
-    account, run_id = run.account.name, run.run_id
-    held_back = applying.held_back(conn, run_id=run_id)
-    ids = pd.concat([held_back["record_id"], held_back["source_id"]])
-    for rows in _staged(run, "dropped"):
-        links.remove_links(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
-    for rows in _staged(run, "split_off"):
-        list_states.forget_joined(conn, account=account, frame=rows[~rows["crm_id"].isin(ids)])
-    for staged in _staged(run, "links"):
-        rows = _sound(staged, ids)
-        links.upsert_links(conn, account=account, run_id=run_id, frame=_resolved(conn, run, rows))
-    for rows in _staged(run, "lifted"):
-        for side in SIDES:
-            told = rows[(rows["side"] == side) & ~rows["email_key"].isin(held_back["email_key"])]
-            suppressions.lift(
-                conn,
-                account=account,
-                side=side,
-                run_id=run_id,
-                frame=told,
-                reason=f"Mailable again in {run.systems['marketing']}.",
-            )
-    failed = applying.failed_ids(conn, run_id=run_id)
-    outdated = meanings.outdated(conn, run)
-    for rows in _staged(run, "baselines"):
-        sound = _sound(_resolved(conn, run, rows), failed)
-        baselines.upsert_baselines(
-            conn, account=account, run_id=run_id, frame=sound, outdated=outdated
-        )
-    for rows in _staged(run, "states"):
-        list_states.upsert_states(conn, account=account, run_id=run_id, frame=_sound(rows, failed))
-
-
-def _staged(run: Run, name: str) -> Iterator[pd.DataFrame]:
-    for table in run.staging.tables(name):
-        if table.num_rows:
-            yield to_pandas(table)
-
-
-def _resolved(conn: Connection, run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """Fill in the contacts that this run created, by the key of their creation."""
-    if "key" not in rows or rows["marketing_id"].notna().all():
-        return rows
-    ids = applying.created_ids(conn, run_id=run.run_id, target="marketing", keys=rows["key"])
-    found = pd.Series(ids.reindex(pd.Index(rows["key"])).array, index=rows.index)
-    rows = rows.assign(marketing_id=rows["marketing_id"].fillna(found))
-    return rows[rows["marketing_id"].notna()]
-
-
-def _sound(rows: pd.DataFrame, failed: pd.Series) -> pd.DataFrame:
-    return rows[~rows["crm_id"].isin(failed) & ~rows["marketing_id"].isin(failed)]
 
 
 def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:

@@ -6,12 +6,11 @@ import logging
 from datetime import UTC, datetime
 
 import pandas as pd
-import pyarrow as pa
 from sqlalchemy import Connection
 
 from bothways.config.load import load_rule_files
 from bothways.connectors.registry import limits
-from bothways.engine import meanings
+from bothways.engine import keeping, meanings
 from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
@@ -26,8 +25,6 @@ from bothways.vocabulary import SIDES, Side
 
 log = logging.getLogger(__name__)
 
-# What a plan lets the last step keep, once its jobs have their verdicts.
-AFTERWARDS = ("dropped", "split_off", "links", "baselines", "states", "lifted")
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -53,9 +50,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
             rows=jobs,
             part=part,
         )
-    for name in AFTERWARDS:
-        rows = pa.Table.from_pandas(getattr(decided, name), preserve_index=False)
-        run.staging.write_table(rows, name, partition)
+    keeping.stage(run.staging, decided.keep, partition)
     told = {**numbers, "skipped": decided.skipped}
     run.staging.write_json(told, "plan", f"{partition:04d}.json")
     log.info(

@@ -137,21 +137,19 @@ def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -
 
 def held_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     """Return whose operations were held back: record_id, source_id, email_key."""
+    return _people(conn, run_id, HELD_BACK)
+
+
+def failed(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
+    """Return who has a job in error or held back: record_id, source_id, email_key."""
+    return _people(conn, run_id, sa.or_(jobs.c.result == "error", HELD_BACK))
+
+
+def _people(conn: sa.Connection, run_id: int, which: sa.ColumnElement[bool]) -> pd.DataFrame:
     names = ("record_id", "source_id", "email_key")
-    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, HELD_BACK)
-    return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
-
-
-def failed_ids(conn: sa.Connection, *, run_id: int) -> pd.Series:
-    """Return the ids, on either side, of the people with a job in error or held back."""
-    errors = (jobs.c.run_id == run_id, sa.or_(jobs.c.result == "error", HELD_BACK))
-    ids = sa.union(
-        *(
-            sa.select(column.label("id")).where(*errors, column.is_not(None))
-            for column in (jobs.c.record_id, jobs.c.source_id)
-        )
-    ).subquery()
-    return read_frame(conn, sa.select(ids.c.id), pa.schema([pa.field("id", pa.string())]))["id"]
+    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, which)
+    schema = pa.schema([pa.field(name, pa.string()) for name in names])
+    return read_frame(conn, query.distinct(), schema)
 
 
 def keep_written(conn: sa.Connection, *, run_id: int) -> int:

@@ -182,11 +182,6 @@ _LINK: list[pa.Field[Any]] = [
 LINKS = pa.schema(_LINK)
 
 
-def empty_links() -> pd.DataFrame:
-    """Return a frame of LINKS without rows."""
-    return frame_of(LINKS)
-
-
 def frame_of(schema: pa.Schema) -> pd.DataFrame:
     """Return an empty frame with the dtypes that this library uses for ``schema``."""
     return to_pandas(schema.empty_table())
@@ -203,30 +198,16 @@ class Plan:
 
     Attributes:
         jobs: In the schema JOBS; `seq` is given later.
-        links: Pairs found to be the same person: entity, crm_id, marketing_id, email_key, speaks.
         notes: Sentences for the run's notes.
-        baselines: What both sides have once the jobs are written: entity, crm_id, marketing_id,
-            values (a JSON object by the mapping's names); `key` where the contact is yet to be
-            created.
-        states: Memberships that both sides agree on without a write: crm_list_id,
-            marketing_list_id, entity, crm_id, marketing_id, state.
-        dropped: Links that hold no longer: entity, crm_id.
-        split_off: CRM records that have turned out to be another person than the contact they
-            followed: entity, crm_id, marketing_id. Their joined list states no longer count.
-        lifted: Account-wide suppressions that ended because the person came back by the platform's
-            own means: side, email_key, and, to tell which suppression, record_id and told_at.
         skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
+        keep: What the ledgers keep once the jobs have their verdicts: frames by the name of the
+            entry that a ledger declares (`Ledger.entries`), in that entry's schema.
     """
 
     jobs: pd.DataFrame
-    links: pd.DataFrame = field(default_factory=empty_links)
     notes: tuple[str, ...] = ()
-    baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
-    states: pd.DataFrame = field(default_factory=pd.DataFrame)
-    dropped: pd.DataFrame = field(default_factory=pd.DataFrame)
-    split_off: pd.DataFrame = field(default_factory=pd.DataFrame)
-    lifted: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: tuple[str, ...] = ()
+    keep: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 Datasets = Callable[[Request], list[Dataset]]

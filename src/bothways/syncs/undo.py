@@ -47,7 +47,7 @@ def revert(inputs: Inputs) -> Plan:
         undoing += write_back(inputs, target, mine[mine["kind"] == "update"])
         frames += membership_jobs(inputs, target, mine[mine["kind"].isin(["join", "leave"])])
     frames += [part.jobs for part in undoing]
-    return Plan(joined(frames), baselines=baselines(inputs, undoing))
+    return Plan(joined(frames), keep={"baselines": baselines(inputs, undoing)})
 
 
 def _kept(rows: pd.DataFrame, reason: str) -> pd.DataFrame:

@@ -166,7 +166,7 @@ def _reasons(changed: pd.DataFrame) -> pd.Series:
 
 
 def baselines(inputs: Inputs, undoing: list[Undoing]) -> pd.DataFrame:
-    """Return what the two sides have once the fields are written back, as Plan.baselines.
+    """Return what the two sides have once the fields are written back: `baselines` of Plan.keep.
 
     Where they then differ, `values` has what the CRM has and `apart` what the platform has.
     """

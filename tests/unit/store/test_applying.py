@@ -115,6 +115,7 @@ def test_what_failed_or_is_left_to_the_next_run_is_told_by_the_ids_of_both_sides
     run_id = planned(conn, "mixed", *(UPDATE | person for person in people))
     told = results(*({"seq": seq} | verdict for seq, verdict in enumerate(verdicts)))
     store_jobs.settle_jobs(conn, run_id=run_id, seqs=told["seq"], results=told)
-    assert set(applying.failed_ids(conn, run_id=run_id)) == {"c1", "m1", "c2", "m2"}
+    failed = applying.failed(conn, run_id=run_id)
+    assert {*failed["record_id"], *failed["source_id"]} == {"c1", "m1", "c2", "m2"}
     (left,) = applying.held_back(conn, run_id=run_id).to_dict("records")
     assert left == people[2]

@@ -77,9 +77,11 @@ def plan(inputs: Inputs) -> Plan:
         created = pd.concat([created, decided.created()])
     return Plan(
         joined(frames),
-        links=_together([decided.links() for decided in lists]),
-        dropped=_together([decided.merged[["entity", "crm_id"]] for decided in lists]),
         notes=tuple(note for decided in lists for note in decided.notes),
+        keep={
+            "unlinked": _together([decided.merged[["entity", "crm_id"]] for decided in lists]),
+            "links": _together([decided.links() for decided in lists]),
+        },
     )
 
 

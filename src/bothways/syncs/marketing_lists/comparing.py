@@ -121,7 +121,10 @@ def _ids(jobs: pd.DataFrame) -> pd.Series:
 
 
 def _of_repaired(decided: Plan, unresolved: pd.Series) -> Plan:
-    """Keep what both sides agree on once drift is repaired, and nothing about other mismatches."""
+    """Keep what both sides agree on once drift is repaired, and nothing about other mismatches.
+
+    No suppression is lifted: that is the two-way sync's to do.
+    """
 
     def sound(rows: pd.DataFrame) -> pd.DataFrame:
         if rows.empty:
@@ -131,12 +134,5 @@ def _of_repaired(decided: Plan, unresolved: pd.Series) -> Plan:
             keep &= ~rows["marketing_id"].isin(unresolved)
         return rows[keep]
 
-    return Plan(
-        decided.jobs,
-        notes=decided.notes,
-        links=sound(decided.links),
-        baselines=sound(decided.baselines),
-        states=sound(decided.states),
-        dropped=sound(decided.dropped),
-        split_off=sound(decided.split_off),
-    )
+    kept = {name: sound(rows) for name, rows in decided.keep.items() if name != "lifted"}
+    return replace(decided, keep=kept)

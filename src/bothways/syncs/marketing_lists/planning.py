@@ -81,7 +81,7 @@ def plan(inputs: Inputs) -> Plan:
     heard = judged(inputs, named, gathered.silent, gathered.last_statuses)
     people = heard.rows
     if people.empty:
-        return Plan(joined([]), dropped=found.dropped, split_off=found.split_off)
+        return Plan(joined([]), keep={"unlinked": found.dropped, "split_off": found.split_off})
     in_step = _in_step(people)
     field_plan = plan_fields(inputs, gathered, in_step)
     created: set[str] = set()
@@ -157,17 +157,19 @@ def _together(
     links = [_new_links(heard.rows), *(item.links for item in lists)]
     return Plan(
         jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
-        links=pd.concat([frame for frame in links if not frame.empty] or [frame_of(LINKS)]),
         notes=(
             *heard.notes(system_titles(inputs.account)),
             *fields.notes,
             *(note for item in lists for note in item.notes),
         ),
-        baselines=fields.baselines,
-        states=pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
-        dropped=found.dropped[["entity", "crm_id"]],
-        split_off=found.split_off,
-        lifted=heard.lifted,
+        keep={
+            "unlinked": found.dropped,
+            "links": pd.concat([frame for frame in links if not frame.empty] or [frame_of(LINKS)]),
+            "split_off": found.split_off,
+            "baselines": fields.baselines,
+            "states": pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
+            "lifted": heard.lifted,
+        },
     )
 
 

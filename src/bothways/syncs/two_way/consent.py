@@ -23,7 +23,7 @@ class Judged:
             joins nothing (with `hint`, what would mend it), both null if there is no reason.
             `flagged`: one of the person's CRM records is flagged. `opted_out`: the platform or the
             ledger says that they may not be mailed, not only a flag, which somebody may clear.
-        lifted: As Plan.lifted.
+        lifted: As `lifted` of Plan.keep.
     """
 
     rows: pd.DataFrame

@@ -52,7 +52,7 @@ class FieldPlan:
 
     Attributes:
         jobs: Updates of either side, with the column `person`.
-        baselines: As Plan.baselines, with the column `person`.
+        baselines: As `baselines` of Plan.keep, with the column `person`.
         agreed: What each person gets.
         notes: Values that did not fit, and conflicts, in numbers.
     """

@@ -31,8 +31,8 @@ class ListPlan:
 
     Attributes:
         jobs: One job per person, and one more for each record that is created.
-        states: As Plan.states.
-        links: As Plan.links; `key` where the contact is yet to be created.
+        states: As `states` of Plan.keep.
+        links: As `links` of Plan.keep; `key` where the contact is yet to be created.
         created: The persons whom the platform gets.
         notes: Values that did not fit.
     """

@@ -1,0 +1,78 @@
+"""What a ledger is: something that is remembered from run to run, complete in itself.
+
+A ledger owns tables of the store, and is the one place that knows what is kept in them. The engine
+goes through all ledgers (`bothways.ledgers.registry`) and knows none by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.mapped_fields import Names
+from bothways.vocabulary import Side
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The run that a ledger keeps something of.
+
+    Attributes:
+        conn: An open transaction.
+        account: The account's name.
+        run_id: The run.
+        systems: The titles of the account's systems.
+        outdated: Returns the mapped fields whose values are not stored, as their meaning has
+            changed.
+    """
+
+    conn: sa.Connection
+    account: str
+    run_id: int
+    systems: Mapping[Side, str]
+    outdated: Callable[[], Names]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of thing that both sides agree on, for a plan to fill in and `close` to keep.
+
+    Attributes:
+        schema: The columns of its frame. Where they include `key`, a row may be about a contact
+            that the run is yet to create; its `marketing_id` is filled in by that key.
+        about: The columns that say whom a row is about: ids on either side, or `email_key`.
+            Nothing is kept of somebody whose operations were held back.
+        keep: Stores the rows.
+        despite_errors: Whether a row is kept of somebody with a job in error, too.
+    """
+
+    schema: pa.Schema
+    about: tuple[str, ...]
+    keep: Callable[[RunContext, pd.DataFrame], object]
+    despite_errors: bool = False
+
+
+class Ledger:
+    """What is remembered of one kind; a ledger overrides what concerns it.
+
+    Attributes:
+        name: How messages and receipts call it.
+        tables: The tables of the store that it owns.
+        entries: What a plan may let it keep once the jobs have their verdicts, by the name in
+            `Plan.keep`; kept in this order.
+    """
+
+    name: ClassVar[str]
+    tables: ClassVar[tuple[sa.Table, ...]]
+    entries: ClassVar[Mapping[str, Entry]] = {}
+
+
+def columns(*texts: str, **others: pa.DataType) -> pa.Schema:
+    """Return the schema of an entry: columns of text, and others by name and type."""
+    fields = [*((name, pa.string()) for name in texts), *others.items()]
+    return pa.schema([pa.field(name, kind) for name, kind in fields])

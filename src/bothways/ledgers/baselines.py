@@ -1,0 +1,34 @@
+"""Baselines: the field values that a pair of records had when both sides last agreed."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import pandas as pd
+
+from bothways.ledgers.base import Entry, Ledger, RunContext, columns
+from bothways.store import baselines
+from bothways.store.schema import baselines as table
+
+
+def _agree(run: RunContext, rows: pd.DataFrame) -> None:
+    baselines.upsert_baselines(
+        run.conn, account=run.account, run_id=run.run_id, frame=rows, outdated=run.outdated()
+    )
+
+
+_BASELINES: Final = columns("entity", "crm_id", "marketing_id", "key", "values", "apart")
+
+
+class Baselines(Ledger):
+    """What pairs of records agreed on.
+
+    Entries: `baselines`, what both sides have once the jobs are written: `values`, a JSON object by
+    the mapping's names; where an undo leaves the sides apart, `apart` has what the platform has.
+    """
+
+    name = "baselines"
+    tables = (table,)
+    entries: ClassVar = {
+        "baselines": Entry(_BASELINES, about=("crm_id", "marketing_id"), keep=_agree),
+    }

@@ -1,0 +1,43 @@
+"""Consent: who may not be mailed, since when and why, and who asked to be forgotten."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.ledgers.base import Entry, Ledger, RunContext, columns
+from bothways.store import suppressions
+from bothways.store.schema import erased
+from bothways.store.schema import suppressions as table
+from bothways.vocabulary import SIDES
+
+
+def _lift(run: RunContext, rows: pd.DataFrame) -> None:
+    for side in SIDES:
+        suppressions.lift(
+            run.conn,
+            account=run.account,
+            side=side,
+            run_id=run.run_id,
+            frame=rows[rows["side"] == side],
+            reason=f"Mailable again in {run.systems['marketing']}.",
+        )
+
+
+_LIFTED: Final = columns("side", "email_key", "record_id", told_at=pa.timestamp("us", tz="UTC"))
+
+
+class Consent(Ledger):
+    """Suppressions, and the keyed hashes of erased addresses.
+
+    Entries: `lifted`, account-wide suppressions that ended because the person came back by the
+    platform's own means; `record_id` and `told_at` tell which suppression.
+    """
+
+    name = "consent"
+    tables = (table, erased)
+    entries: ClassVar = {
+        "lifted": Entry(_LIFTED, about=("email_key",), keep=_lift, despite_errors=True)
+    }

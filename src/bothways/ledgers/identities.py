@@ -1,0 +1,39 @@
+"""Identities: people's records in both systems, and which of them are the same person."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.ledgers.base import Entry, Ledger, RunContext, columns
+from bothways.store import links
+from bothways.store.schema import links as link_table
+from bothways.store.schema import records
+
+
+def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
+    links.remove_links(run.conn, account=run.account, frame=rows)
+
+
+def _link(run: RunContext, rows: pd.DataFrame) -> None:
+    links.upsert_links(run.conn, account=run.account, run_id=run.run_id, frame=rows)
+
+
+_UNLINKED: Final = columns("entity", "crm_id")
+_LINKS: Final = columns("entity", "crm_id", "marketing_id", "email_key", "key", speaks=pa.bool_())
+
+
+class Identities(Ledger):
+    """Records as last seen, and links.
+
+    Entries: `unlinked`, links that hold no longer; then `links`, pairs found to be one person.
+    """
+
+    name = "identities"
+    tables = (records, link_table)
+    entries: ClassVar = {
+        "unlinked": Entry(_UNLINKED, about=("crm_id",), keep=_unlink, despite_errors=True),
+        "links": Entry(_LINKS, about=("crm_id", "marketing_id"), keep=_link, despite_errors=True),
+    }
