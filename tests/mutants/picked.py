@@ -143,8 +143,8 @@ PICKED = [
     Mutant(
         "what the ledger says of the platform's address is not asked",
         "syncs/two_way/consent.py",
-        'reason = store_view.looked_up(rows["marketing_email_key"], of_address)',
-        'reason = store_view.looked_up(rows["crm_email_key"], of_address)',
+        'reason = looked_up(rows["marketing_email_key"], of_address)',
+        'reason = looked_up(rows["crm_email_key"], of_address)',
         f"{_CONSENT}::test_a_word_on_the_platforms_address_counts_under_the_crms_new_one",
     ),
     Mutant(

@@ -23,9 +23,9 @@ from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
-from bothways.syncs import store_view
 from bothways.syncs.base import frame_of
 from bothways.tables.operations import RESULTS
+from bothways.transform.columns import looked_up
 from bothways.transform.operations import KIND_ORDER
 from bothways.vocabulary import Side
 
@@ -104,7 +104,7 @@ class _Chunk:
         """Create people who join their lists in the same write; its verdict is the joins' too."""
         joins = self._on_lists(joins)
         lists_of = joins.groupby("key")["list_id"].agg(list)
-        people = part.assign(list_ids=store_view.looked_up(part["key"], lists_of))
+        people = part.assign(list_ids=looked_up(part["key"], lists_of))
         writer = cast(WritesContacts, self.connector)
         results = self._tried(part, lambda: writer.write_contacts(people))
         creates = part[["seq", "key"]].merge(

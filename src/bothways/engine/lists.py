@@ -14,8 +14,8 @@ from bothways.errors import Rejected
 from bothways.store import lists as list_store
 from bothways.store import runs
 from bothways.store.db import advisory_lock
-from bothways.store.list_states import ListPair
 from bothways.syncs.base import KnownList
+from bothways.tables.ledgers import ListPair
 from bothways.vocabulary import SIDES, RunStatus, Side
 
 _PEOPLE = ("contact", "lead")

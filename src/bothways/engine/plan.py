@@ -17,6 +17,7 @@ from bothways.engine.staging import PARTITIONS, StagedPartition
 from bothways.errors import RunStopped
 from bothways.store import jobs as job_store
 from bothways.store import list_states, retries, runs
+from bothways.store.view import PostgresView
 from bothways.syncs.base import JOBS, Inputs, KnownList, Plan, implementation
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
@@ -37,7 +38,7 @@ def plan(run: Run, partition: int) -> dict[str, int]:
     part = division["first_part"] + partition
     with run.store.begin() as conn:
         inputs = _inputs(run, conn, partition, division["partitions"])
-        _note_new_pairs(run, inputs)
+        _note_new_pairs(run, conn, inputs)
         decided = _decide(run, inputs)
         jobs = _numbered(decided.jobs, part)
         for sentence in decided.notes:
@@ -76,16 +77,16 @@ def _decide(run: Run, inputs: Inputs) -> Plan:
     return sync.revert(inputs)
 
 
-def _note_new_pairs(run: Run, inputs: Inputs) -> None:
+def _note_new_pairs(run: Run, conn: Connection, inputs: Inputs) -> None:
     """Note which pairs of lists replace others: list states of those do not apply to these."""
     account = run.account.name
     for key in inputs.lists["crm"]:
         pair = inputs.pair(key)
-        if all(pair) and list_states.is_replacement(inputs.conn, account=account, pair=pair):
+        if all(pair) and list_states.is_replacement(conn, account=account, pair=pair):
             sentence = (
                 f"list {key}: these two lists are synced for the first time; nobody is removed."
             )
-            runs.note(inputs.conn, run_id=run.run_id, sentence=sentence)
+            runs.note(conn, run_id=run.run_id, sentence=sentence)
 
 
 def _numbered(jobs: pd.DataFrame, part: int) -> pd.DataFrame:
@@ -114,7 +115,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
             side: {key: item for key, item in known[side].items() if key in both} for side in SIDES
         },
         staged=StagedPartition(run.staging, partition, partitions),
-        conn=conn,
+        view=PostgresView(conn, run.account.name),
         retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),
         compares=bool(run.sync.verifies),

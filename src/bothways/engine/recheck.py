@@ -15,6 +15,7 @@ from bothways.store import applying, erase, records
 from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.syncs.base import frame_of
 from bothways.tables.operations import RESULTS
+from bothways.transform.columns import looked_up
 from bothways.vocabulary import SIDES, Side
 
 CHANGED: Final = "changed_since_planned"
@@ -91,7 +92,7 @@ def _with_their_joins(operations: pd.DataFrame, reason: pd.Series) -> pd.Series:
     why = pd.Series(reason[created].array, index=pd.Index(operations.loc[created, "key"])).dropna()
     why = why[~why.index.duplicated()]
     waiting = (operations["kind"] == "join") & operations["record_id"].isna() & reason.isna()
-    theirs = pd.Series(why.reindex(pd.Index(operations["key"])).array, index=operations.index)
+    theirs = looked_up(operations["key"], why)
     return reason.mask(waiting & theirs.notna(), theirs)
 
 

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store import mapped_fields
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import baselines
-from bothways.store.values import typed_columns, typed_schema
+from bothways.store.values import typed_columns
+from bothways.tables.ledgers import APART_PREFIX, baselines_schema, divergence_schema
 from bothways.vocabulary import FieldType
 
-APART_PREFIX: Final = "apart:"
 _NOTHING: Final = sa.text("'{}'::jsonb")
 _GIVEN: Final = ("entity", "crm_id", "marketing_id", "values", "apart")
 
@@ -90,18 +89,9 @@ def load_baselines(
     ).where(*place)
     if entity is not None:
         query = query.where(baselines.c.entity == entity)
-    schema = pa.schema(
-        [
-            pa.field("entity", pa.string()),
-            pa.field("crm_id", pa.string()),
-            pa.field("marketing_id", pa.string()),
-            *typed_schema(fields),
-            pa.field("agreed_at", pa.timestamp("us", tz="UTC")),
-        ]
-    )
     query = query.where(*matching(baselines, {"crm_id": crm_ids}))
     query = query.order_by(baselines.c.entity, baselines.c.crm_id)
-    return read_frame(conn, query, schema)
+    return read_frame(conn, query, baselines_schema(fields))
 
 
 def load_apart(
@@ -133,16 +123,8 @@ def load_apart(
         *flags,
     )
     query = query.where(*place, baselines.c.apart != _NOTHING)
-    schema = pa.schema(
-        [
-            pa.field("crm_id", pa.string()),
-            pa.field("marketing_id", pa.string()),
-            *typed_schema(fields),
-            *(pa.field(APART_PREFIX + name, pa.bool_()) for name in fields),
-        ]
-    )
     query = query.where(*matching(baselines, {"crm_id": crm_ids})).order_by(baselines.c.crm_id)
-    return read_frame(conn, query, schema)
+    return read_frame(conn, query, divergence_schema(fields))
 
 
 def _merged(new: Any) -> dict[str, Any]:

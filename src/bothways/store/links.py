@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import links
+from bothways.tables.ledgers import LINKS
 
 _GIVEN: Final = ("entity", "crm_id", "marketing_id", "email_key", "speaks")
-_SCHEMA: Final = pa.schema(
-    [pa.field(name, pa.bool_() if name == "speaks" else pa.string()) for name in _GIVEN]
-)
 
 
 def upsert_links(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
@@ -62,7 +59,7 @@ def load_links(
         query = query.where(links.c.entity == entity)
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids, "email_key": email_keys}
     query = query.where(*matching(links, asked)).order_by(links.c.entity, links.c.crm_id)
-    return read_frame(conn, query, _SCHEMA)
+    return read_frame(conn, query, LINKS)
 
 
 def remove_links(conn: sa.Connection, *, account: str, frame: Rows) -> int:

@@ -8,15 +8,15 @@ states, so that its first sync removes nobody. Renaming a key changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_states as states
 from bothways.store.schema import records
+from bothways.tables.ledgers import LIST_STATES, UNSEEN, ListPair
 from bothways.vocabulary import Side
 
 State = Literal[
@@ -30,16 +30,6 @@ State = Literal[
 
 _PAIR: Final = ("crm_list_id", "marketing_list_id")
 _GIVEN: Final = (*_PAIR, "entity", "crm_id", "marketing_id", "state")
-_SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN]).append(
-    pa.field("changed_at", pa.timestamp("us", tz="UTC"))
-)
-
-
-class ListPair(NamedTuple):
-    """The ids of two lists that are kept in sync."""
-
-    crm: str
-    marketing: str
 
 
 def upsert_states(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
@@ -81,12 +71,12 @@ def load_states(
         marketing_ids: … or, as well, of these contacts; all where neither is given.
     """
     place = [states.c.account == account]
-    query = sa.select(*(states.c[name] for name in _SCHEMA.names)).where(*place)
+    query = sa.select(*(states.c[name] for name in LIST_STATES.names)).where(*place)
     if pair is not None:
         query = query.where(*_of(pair))
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
-    return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), _SCHEMA)
+    return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), LIST_STATES)
 
 
 def forget_joined(conn: sa.Connection, *, account: str, frame: Rows) -> int:
@@ -139,8 +129,7 @@ def load_unseen(
         )
         .distinct()
     )
-    names = ("crm_id", "marketing_id", "email_key")
-    return read_frame(conn, query, pa.schema([pa.field(name, pa.string()) for name in names]))
+    return read_frame(conn, query, UNSEEN)
 
 
 def is_replacement(conn: sa.Connection, *, account: str, pair: ListPair) -> bool:

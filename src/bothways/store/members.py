@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
-from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.ledgers import MEMBERS
 from bothways.vocabulary import MAILABLE_OR_PENDING, Side
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
@@ -120,9 +120,8 @@ def load_members(
     if not with_deleted:
         query = query.where(sa.not_(gone))
     query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
-    schema = LIST_MEMBERS.append(LIST_MEMBERS.field("changed_at").with_name("deleted_at"))
     asked = {"member_id": member_ids, "membership_id": membership_ids}
-    return read_frame(conn, query.where(*matching(members, asked)), schema)
+    return read_frame(conn, query.where(*matching(members, asked)), MEMBERS)
 
 
 def count_members(conn: sa.Connection, *, account: str, side: Side, list_id: str) -> int:

@@ -31,7 +31,8 @@ from bothways.store.schema import records, runs
 from bothways.store.sightings import newer
 from bothways.store.values import json_object, sql_type, typed_columns
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.tables.people import CONTACTS, contacts_schema
+from bothways.tables.ledgers import people_schema
+from bothways.tables.people import CONTACTS
 from bothways.vocabulary import FieldType, Side
 
 __all__ = [
@@ -202,11 +203,9 @@ def load_records(
         query = query.where(records.c.entity == entity)
     if not with_deleted:
         query = query.where(sa.not_(gone))
-    schema = contacts_schema(wanted).append(pa.field("email_key", pa.string()))
-    schema = schema.append(CONTACTS.field("modified_at").with_name("deleted_at"))
     query = query.order_by(records.c.entity, records.c.id)
     asked = {"id": ids, "email_key": email_keys, "external_key": external_keys}
-    return read_frame(conn, query.where(*matching(records, asked)), schema)
+    return read_frame(conn, query.where(*matching(records, asked)), people_schema(wanted))
 
 
 def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Series:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK
 from bothways.store.schema import jobs, retries, runs
+from bothways.tables.ledgers import RETRIES
 from bothways.vocabulary import BY_HAND
 
 GIVEN_UP: Final = "given_up"
@@ -132,9 +133,7 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
     query = sa.select(*columns).where(
         retries.c.account == account, retries.c.sync_type == sync_type
     )
-    texts = pa.schema([pa.field(column.name, pa.string()) for column in columns[:-1]])
-    schema = texts.append(pa.field("given_up", pa.bool_()))
-    return read_frame(conn, query.order_by(*columns[:-1]), schema)
+    return read_frame(conn, query.order_by(*columns), RETRIES)
 
 
 def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:

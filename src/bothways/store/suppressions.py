@@ -19,9 +19,8 @@ import sqlalchemy as sa
 from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_ids, records
 from bothways.store.schema import suppressions as ledger
+from bothways.tables.ledgers import SUPPRESSIONS_IN_FORCE
 from bothways.vocabulary import MAILABLE_OR_PENDING, Side, Status
-
-ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
 
 _SHARED: Final = ("email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id")
 _STAGED: Final = (
@@ -30,23 +29,6 @@ _STAGED: Final = (
     sa.Column("list_id", sa.Text),
     sa.Column("deleted", sa.Boolean),
 )
-_TIME: Final = pa.timestamp("us", tz="UTC")
-_FIELDS: Final[list[pa.Field[Any]]] = [
-    pa.field("side", pa.string()),
-    pa.field("email_key", pa.string()),
-    pa.field("list_id", pa.string()),
-    pa.field("member_id", pa.string()),
-    pa.field("email", pa.string()),
-    pa.field("reason", pa.string()),
-    pa.field("personal", pa.bool_()),
-    pa.field("vendor_reason", pa.string()),
-    pa.field("suppressed_at", _TIME),
-    pa.field("told_at", _TIME),
-    pa.field("record_id", pa.string()),
-    pa.field("deleted_at", _TIME),
-    pa.field("settled_at", _TIME),
-]
-_KNOWN: Final = pa.schema(_FIELDS)
 
 
 def absorb_suppressions(
@@ -144,7 +126,7 @@ def load_suppressions(
     place = [ledger.c.account == account]
     if side is not None:
         place.append(ledger.c.side == side)
-    query = sa.select(*(ledger.c[name] for name in _KNOWN.names))
+    query = sa.select(*(ledger.c[name] for name in SUPPRESSIONS_IN_FORCE.names))
     query = query.where(*place, ledger.c.lifted_at.is_(None))
     if list_ids is not None:
         lists = [
@@ -156,7 +138,7 @@ def load_suppressions(
         query = query.where(ledger.c.settled_at.is_not(None) == sa.literal(settled))
     query = query.order_by(ledger.c.email_key, ledger.c.side, ledger.c.list_id, ledger.c.member_id)
     asked = {"email_key": email_keys, "record_id": record_ids}
-    return read_frame(conn, query.where(*matching(ledger, asked)), _KNOWN)
+    return read_frame(conn, query.where(*matching(ledger, asked)), SUPPRESSIONS_IN_FORCE)
 
 
 def settle_suppressions(conn: sa.Connection, *, account: str) -> int:

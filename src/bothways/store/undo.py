@@ -11,15 +11,11 @@ import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
 from bothways.store.schema import jobs, links, run_lists
-from bothways.store.values import typed_columns, typed_schema
+from bothways.store.values import typed_columns
+from bothways.tables.ledgers import WRITTEN_JOBS, WROTE_PREFIX, field_columns, written_values_schema
 from bothways.vocabulary import FieldType, Side
 
-WROTE_PREFIX: Final = "wrote:"
 _WRITTEN: Final = ("new", "updated", "re_added", "deleted")
-_JOB: Final = (
-    "target", "kind", "entity", "record_id", "source_id", "key", "email", "email_key", "list_key",
-    "reason", "source", "source_entity",
-)  # fmt: skip
 
 
 def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -28,10 +24,8 @@ def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     Columns: seq, target, kind, entity, record_id, source_id, key, email, email_key, list_key,
     reason, source, source_entity.
     """
-    query = sa.select(jobs.c.seq, *(jobs.c[name] for name in _JOB)).where(*_written(run_id))
-    texts = pa.schema([pa.field(name, pa.string()) for name in _JOB])
-    schema = texts.insert(0, pa.field("seq", pa.int64()))
-    return read_frame(conn, query.order_by(jobs.c.seq), schema)
+    query = sa.select(*(jobs.c[name] for name in WRITTEN_JOBS.names)).where(*_written(run_id))
+    return read_frame(conn, query.order_by(jobs.c.seq), WRITTEN_JOBS)
 
 
 def list_ids(conn: sa.Connection, *, run_id: int, side: Side) -> dict[str, str]:
@@ -64,12 +58,11 @@ def written_values(
         *_written(run_id), jobs.c.kind == "update", jobs.c.target == target, mapped == entity,
     )  # fmt: skip
     wrote = [jobs.c.after.has_key(name).label(WROTE_PREFIX + name) for name in fields]
-    flags = [pa.field(WROTE_PREFIX + name, pa.bool_()) for name in fields]
-    seq = pa.field("seq", pa.int64())
     old = sa.select(jobs.c.seq, *typed_columns(jobs.c.before, fields)).where(*updates)
     new = sa.select(jobs.c.seq, *typed_columns(jobs.c.after, fields), *wrote).where(*updates)
-    before = read_frame(conn, old, pa.schema([seq, *typed_schema(fields)]))
-    after = read_frame(conn, new, pa.schema([seq, *typed_schema(fields), *flags]))
+    seq = pa.field("seq", pa.int64())
+    before = read_frame(conn, old, pa.schema([seq, *field_columns(fields)]))
+    after = read_frame(conn, new, written_values_schema(fields))
     return before.set_index("seq").sort_index(), after.set_index("seq").sort_index()
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX
+from bothways.tables.fields import FIELD_PREFIX
 from bothways.vocabulary import FieldType
 
 _ARGUMENTS: Final = 100  # that a function of PostgreSQL takes
@@ -49,11 +49,6 @@ def typed_columns(
 ) -> list[sa.ColumnElement[Any]]:
     """Return the values of a JSON column as text that is sure to be of its type, else null."""
     return [_typed(column, name, kind).label(FIELD_PREFIX + name) for name, kind in fields.items()]
-
-
-def typed_schema(fields: Mapping[str, FieldType]) -> list[pa.Field[Any]]:
-    """Return the Arrow fields that `typed_columns` is read as."""
-    return [pa.field(FIELD_PREFIX + name, ARROW_TYPES[kind]) for name, kind in fields.items()]
 
 
 def sql_type(kind: pa.DataType) -> sa.types.TypeEngine[Any]:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Connection
 
 from bothways.config.account import Account
 from bothways.errors import ConfigurationError
 from bothways.spec import SyncSpec
-from bothways.store.list_states import ListPair
 from bothways.syncs.options import Options
+from bothways.syncs.store_view import StoreView
+from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.tables.operations import OPERATIONS
-from bothways.vocabulary import FieldType, Side, other
+from bothways.vocabulary import SIDES, FieldType, Side, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules
@@ -143,7 +143,7 @@ class Inputs:
         lists: The mapped lists that both sides have, by side and key; a list that one side lacks
             and that may be created stands with an empty id.
         staged: This partition of the extracts.
-        conn: An open transaction on the store.
+        view: What the store remembers of the account.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
         compares: Nothing is to be kept in step: tell what differs, whoever it is about.
@@ -159,7 +159,7 @@ class Inputs:
     rules: Rules
     lists: Mapping[Side, Mapping[str, KnownList]]
     staged: Staged
-    conn: Connection
+    view: StoreView
     retries: pd.DataFrame
     whole: bool = False
     compares: bool = False
@@ -171,15 +171,16 @@ class Inputs:
         """Return a mapped list's ids on both sides, by which its states are stored."""
         return ListPair(self.lists["crm"][list_key].id, self.lists["marketing"][list_key].id)
 
+    def list_ids(self, list_key: str) -> Mapping[Side, str]:
+        """Return a list's id on each side, by which its suppressions are stored.
 
-_LINK: list[pa.Field[Any]] = [
-    pa.field("entity", pa.string(), nullable=False),
-    pa.field("crm_id", pa.string(), nullable=False),
-    pa.field("marketing_id", pa.string(), nullable=False),
-    pa.field("email_key", pa.string()),
-    pa.field("speaks", pa.bool_()),
-]
-LINKS = pa.schema(_LINK)
+        A side on which the list is yet to be created is left out. Without a key it is about the
+        whole account.
+        """
+        if not list_key:
+            return ACCOUNT_WIDE
+        ids = {side: self.lists[side][list_key].id for side in SIDES}
+        return {side: list_id for side, list_id in ids.items() if list_id}
 
 
 def frame_of(schema: pa.Schema) -> pd.DataFrame:

@@ -1,130 +1,250 @@
-"""What the store knows, as a plan asks for it: living people, memberships and words of consent."""
+"""What the store remembers of an account, as a plan asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import pandas as pd
 
-from bothways.store import erase, records, suppressions
-from bothways.store.members import load_members
-from bothways.syncs.base import Inputs
-from bothways.vocabulary import SIDES, FieldType, Side
+from bothways.tables.ledgers import ListPair
+from bothways.vocabulary import FieldType, Side
 
 
-def people(
-    inputs: Inputs,
-    side: Side,
-    *,
-    entity: str | None = None,
-    ids: pd.Series | None = None,
-    email_keys: pd.Series | None = None,
-    fields: dict[str, FieldType] | None = None,
-) -> pd.DataFrame:
-    """Return people of one side who live, by id or by address (CONTACTS and `email_key`)."""
-    return records.load_records(
-        inputs.conn,
-        account=inputs.account.name,
-        side=side,
-        entity=entity,
-        ids=_distinct(ids),
-        email_keys=_distinct(email_keys),
-        fields=fields,
-        with_deleted=False,
-    )
+class StoreView(Protocol):
+    """Reads what earlier runs, and the extracts of this one, have told the store of one account.
 
-
-def members(
-    inputs: Inputs, side: Side, list_id: str, member_ids: pd.Series | None = None
-) -> pd.DataFrame:
-    """Return which of these people, or of all, are on a list (LIST_MEMBERS)."""
-    return load_members(
-        inputs.conn,
-        account=inputs.account.name,
-        side=side,
-        list_ids=[list_id],
-        member_ids=_distinct(member_ids),
-        with_deleted=False,
-    )
-
-
-def ledger(
-    inputs: Inputs,
-    side: Side | None,
-    email_keys: pd.Series,
-    list_key: str | None = None,
-    *,
-    record_ids: pd.Series | None = None,
-) -> pd.DataFrame:
-    """Return the suppressions of these addresses or records.
-
-    Args:
-        inputs: The plan's inputs.
-        side: Only those that this side reported; None for both.
-        email_keys: The addresses.
-        list_key: Only those of this list, or account-wide ones (""); None for all.
-        record_ids: Also those with one of these records.
+    Nothing is written. Where ids, addresses or keys are asked for, nulls and repetitions among them
+    do not matter. Several of them widen what is asked (``ids`` or ``email_keys``), and an empty one
+    matches nothing; where none is given, everything is returned. Frames have the schemas of
+    `bothways.tables.ledgers` in a stable order, over 0, 1, 2 ….
     """
-    return suppressions.load_suppressions(
-        inputs.conn,
-        account=inputs.account.name,
-        side=side,
-        email_keys=_distinct(email_keys),
-        record_ids=_distinct(record_ids),
-        list_ids=None if list_key is None else _list_ids(inputs, list_key),
-    )
 
+    def people(
+        self,
+        side: Side,
+        *,
+        entity: str | None = None,
+        ids: pd.Series | None = None,
+        email_keys: pd.Series | None = None,
+        external_keys: pd.Series | None = None,
+        fields: Mapping[str, FieldType] | None = None,
+        with_deleted: bool = False,
+    ) -> pd.DataFrame:
+        """Return the people of one side, as last seen.
 
-def _list_ids(inputs: Inputs, list_key: str) -> Mapping[Side, str]:
-    """Return a list's id on each side; a list that is yet to be created has none."""
-    if not list_key:
-        return suppressions.ACCOUNT_WIDE
-    ids = {side: inputs.lists[side][list_key].id for side in SIDES}
-    return {side: list_id for side, list_id in ids.items() if list_id}
+        Args:
+            side: Whose people.
+            entity: Only of this entity; None for all.
+            ids: Those with one of these ids.
+            email_keys: Those with one of these normalised addresses.
+            external_keys: Those with one of these alternate keys.
+            fields: Vendor fields to return, and the types to read them as. A value that does not
+                fit its type is null.
+            with_deleted: Return deleted people too.
 
+        Returns:
+            `people_schema(fields)`: CONTACTS, ``field:<vendor name>``, email_key and deleted_at;
+            by entity and id.
+        """
+        ...
 
-def erased(inputs: Inputs, email_keys: pd.Series) -> pd.Series:
-    """Return a mask of the addresses whose owner asked to be erased."""
-    return erase.erased_keys(inputs.conn, account=inputs.account.name, email_keys=email_keys)
+    def merged(self, ids: pd.Series) -> pd.Series:
+        """Return the CRM records that these were merged into, and that were merged into these.
 
+        Chains of merges are followed. The given records may be among them.
 
-def free_creation_keys(
-    inputs: Inputs, entity: str, keys: pd.Series, email_keys: pd.Series
-) -> pd.Series:
-    """Return the keys to create CRM records with: a different one if a key is already taken.
+        Returns:
+            Their ids.
+        """
+        ...
 
-    A record keeps the key it was created with, even after it has become another person with its
-    own address. A create with that key would find this record and overwrite it.
+    def members(
+        self,
+        side: Side,
+        *,
+        list_ids: Sequence[str] | None = None,
+        member_ids: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return who is on the lists of one side.
 
-    Args:
-        inputs: The plan's inputs.
-        entity: The entity to be created.
-        keys: The creation keys, the same each time the creation is tried.
-        email_keys: The addresses of the people to be created, over the same index.
-    """
-    found = records.load_records(
-        inputs.conn,
-        account=inputs.account.name,
-        side="crm",
-        entity=entity,
-        external_keys=_distinct(keys),
-        with_deleted=False,
-    )
-    holders = found.dropna(subset="external_key").drop_duplicates("external_key")
-    holders = holders.set_index("external_key")
-    taken = looked_up(keys, holders["email_key"]).ne(email_keys).fillna(value=False)
-    return keys.mask(taken, keys + "-" + looked_up(keys, holders["id"]))
+        Args:
+            side: Whose lists.
+            list_ids: Only of these lists; None for all.
+            member_ids: Only these people; None for all.
 
+        Returns:
+            MEMBERS: list_id, entity, member_id, membership_id, status, changed_at, deleted (false)
+            and deleted_at; by list, entity and member.
+        """
+        ...
 
-def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
-    """Return for each key its value, null where there is none; the values keep their type.
+    def former_members(self, side: Side, membership_ids: pd.Series) -> pd.Series:
+        """Return whose memberships these are or were: the ids of the members."""
+        ...
 
-    Args:
-        keys: What is looked up.
-        values: Over a unique index of keys.
-    """
-    return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)
+    def links(
+        self,
+        *,
+        entity: str | None = None,
+        crm_ids: pd.Series | None = None,
+        marketing_ids: pd.Series | None = None,
+        email_keys: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return which CRM record and which platform contact are the same person.
 
+        Args:
+            entity: Only of this CRM entity; None for all.
+            crm_ids: Those of one of these records.
+            marketing_ids: Those of one of these contacts.
+            email_keys: Those that were made by one of these addresses.
 
-def _distinct(values: pd.Series | None) -> pd.Series | None:
-    return None if values is None else values.dropna().drop_duplicates()
+        Returns:
+            LINKS: entity, crm_id, marketing_id, email_key and speaks; by entity and CRM record.
+        """
+        ...
+
+    def list_states(
+        self,
+        *,
+        pair: ListPair | None = None,
+        crm_ids: pd.Series | None = None,
+        marketing_ids: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return how memberships stood when both sides last agreed.
+
+        Args:
+            pair: Only of these two lists; None for all.
+            crm_ids: Those of one of these CRM records.
+            marketing_ids: Those of one of these contacts.
+
+        Returns:
+            LIST_STATES: crm_list_id, marketing_list_id, entity, crm_id, marketing_id, state and
+            changed_at; by lists and person.
+        """
+        ...
+
+    def unseen(self, pairs: Sequence[ListPair], run_id: int) -> pd.DataFrame:
+        """Return whose membership is known and whom a run has not seen alive on both sides.
+
+        Args:
+            pairs: Of these pairs of lists.
+            run_id: The run.
+
+        Returns:
+            UNSEEN: crm_id, marketing_id and email_key, each combination once, in no order.
+        """
+        ...
+
+    def baselines(
+        self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
+    ) -> pd.DataFrame:
+        """Return the field values that pairs of records had when they last agreed.
+
+        Args:
+            entity: The CRM entity.
+            crm_ids: The CRM records of the pairs.
+            fields: The mapping's names and types; a value of another type is null.
+
+        Returns:
+            `baselines_schema(fields)`: entity, crm_id, marketing_id, ``field:<name>`` and
+            agreed_at; by CRM record.
+        """
+        ...
+
+    def divergence(
+        self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
+    ) -> pd.DataFrame:
+        """Return the pairs whose sides an undo left apart.
+
+        Args:
+            entity: The CRM entity.
+            crm_ids: The CRM records of the pairs.
+            fields: The mapping's names and types; a value of another type is null.
+
+        Returns:
+            `divergence_schema(fields)`: crm_id, marketing_id, ``field:<name>`` (what the platform
+            had; what the CRM had is in the baseline) and ``apart:<name>`` (whether they were left
+            apart in this field); by CRM record.
+        """
+        ...
+
+    def suppressions(
+        self,
+        side: Side | None = None,
+        *,
+        email_keys: pd.Series | None = None,
+        record_ids: pd.Series | None = None,
+        list_ids: Mapping[Side, str] | None = None,
+    ) -> pd.DataFrame:
+        """Return the suppressions in force.
+
+        Args:
+            side: Only those that this side reported; None for both.
+            email_keys: Those of one of these normalised addresses.
+            record_ids: Those with one of these records.
+            list_ids: Only those of the list with this id on each side, or account-wide ones
+                (ACCOUNT_WIDE); nothing of a side that is left out. None for all lists.
+
+        Returns:
+            SUPPRESSIONS_IN_FORCE: side, email_key, list_id, member_id, email, reason, personal,
+            vendor_reason, suppressed_at, told_at, record_id, deleted_at and settled_at; by address,
+            side, list and member.
+        """
+        ...
+
+    def erased(self, email_keys: pd.Series) -> pd.Series:
+        """Return a mask of the addresses whose owners asked to be forgotten, over the same index.
+
+        Raises:
+            ConfigurationError: A key that such addresses were hashed with is missing.
+        """
+        ...
+
+    def retries(self, sync_type: str) -> pd.DataFrame:
+        """Return a sync type's records in error, whether they are due or not.
+
+        Returns:
+            RETRIES: source, source_id, email_key and given_up; in this order.
+        """
+        ...
+
+    def written_jobs(self, run_id: int) -> pd.DataFrame:
+        """Return what a run wrote, but for single fields.
+
+        Returns:
+            WRITTEN_JOBS: seq, target, kind, entity, record_id, source_id, key, email, email_key,
+            list_key, reason, source and source_entity; by seq.
+        """
+        ...
+
+    def written_values(
+        self, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the values that a run's updates wrote over, and those that they wrote.
+
+        Args:
+            run_id: The run.
+            target: Where they were written.
+            entity: The CRM entity whose mapping the fields are of.
+            fields: The mapping's names and types; a value of another type is null.
+
+        Returns:
+            Two frames of ``field:<name>`` columns over the jobs' seq: before and after. The second
+            has ``wrote:<name>`` too: whether the job wrote the field.
+        """
+        ...
+
+    def created_ids(self, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+        """Return the ids of the people whom a run created, over the keys of their creation.
+
+        Args:
+            run_id: The run.
+            target: Where they were created.
+            keys: The keys that are asked for; those that created nobody are left out.
+        """
+        ...
+
+    def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
+        """Return the ids that a run's lists had on a side, by list key, where they are known."""
+        ...

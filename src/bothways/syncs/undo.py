@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bothways.store import applying, undo
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.jobs import chosen, ignored, joined
 from bothways.syncs.undo_fields import Undoing, baselines, write_back
 from bothways.syncs.undo_lists import membership_jobs
 from bothways.syncs.undo_people import about
+from bothways.transform.columns import looked_up
 from bothways.vocabulary import SIDES
 
 # Who left a list because of somebody's hand, and not for the person's own word.
@@ -57,10 +57,9 @@ def _kept(rows: pd.DataFrame, reason: str) -> pd.DataFrame:
 def _written(inputs: Inputs) -> pd.DataFrame:
     """Return what the run wrote, with the ids of people whom it created filled in."""
     run_id = int(inputs.options.undo_run or 0)
-    rows = undo.written_jobs(inputs.conn, run_id=run_id)
+    rows = inputs.view.written_jobs(run_id)
     for target in SIDES:
-        ids = applying.created_ids(inputs.conn, run_id=run_id, target=target, keys=rows["key"])
-        made = pd.Series(ids.reindex(pd.Index(rows["key"])).array, index=rows.index)
+        made = looked_up(rows["key"], inputs.view.created_ids(run_id, target, rows["key"]))
         own = (rows["target"] == target) & rows["record_id"].isna()
         rows = rows.assign(record_id=rows["record_id"].mask(own, made))
     if inputs.options.lists:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from bothways.config.mapping import Mapping
-from bothways.store import links, undo
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.two_way.values import ADDRESS, ADDRESS_COLUMN, with_address
 from bothways.syncs.undo_people import Standing, about, current, mapping_of
 from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.ledgers import WROTE_PREFIX
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
@@ -106,13 +106,8 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
 def _written(
     inputs: Inputs, side: Side, mapping: Mapping, rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    frames = undo.written_values(
-        inputs.conn,
-        run_id=int(inputs.options.undo_run or 0),
-        target=side,
-        entity=mapping.entity,
-        fields=_types(mapping),
-    )
+    run_id = int(inputs.options.undo_run or 0)
+    frames = inputs.view.written_values(run_id, side, mapping.entity, _types(mapping))
     before, after = (
         frame.reindex(pd.Index(rows["seq"])).set_axis(rows.index, axis=0) for frame in frames
     )
@@ -144,7 +139,7 @@ def _shared(
 
 def _wrote(rows: pd.DataFrame, columns: pd.Index) -> pd.DataFrame:
     """Return which of the fields a job wrote."""
-    names = {name: undo.WROTE_PREFIX + name.removeprefix(FIELD_PREFIX) for name in columns}
+    names = {name: WROTE_PREFIX + name.removeprefix(FIELD_PREFIX) for name in columns}
     flags = rows.reindex(columns=list(names.values())).set_axis(columns, axis=1)
     return flags.fillna(value=False).astype(bool)
 
@@ -176,9 +171,7 @@ def baselines(inputs: Inputs, undoing: list[Undoing]) -> pd.DataFrame:
     }
     if not any(ids.values()):
         return pd.DataFrame()
-    pairs = links.load_links(
-        inputs.conn,
-        account=inputs.account.name,
+    pairs = inputs.view.links(
         **{  # type: ignore[arg-type]
             f"{side}_ids": pd.Series([item for index in found for item in index], dtype="string")
             for side, found in ids.items()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bothways.store import undo
-from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, unchanged
 from bothways.syncs.undo_people import Standing, about
+from bothways.transform.columns import looked_up
 from bothways.vocabulary import Side, Status
 
 
@@ -24,7 +23,7 @@ def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.D
     """
     frames = []
     run_id = int(inputs.options.undo_run or 0)
-    lists_then = undo.list_ids(inputs.conn, run_id=run_id, side=side)
+    lists_then = inputs.view.list_ids(run_id, side)
     for key, same in rows.groupby("list_key", sort=True):
         known_list = inputs.lists[side].get(str(key))
         if known_list is None or not known_list.id:
@@ -33,7 +32,7 @@ def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.D
         if lists_then.get(str(key)) != known_list.id:
             frames.append(ignored(same, "list_replaced", **about(same)))
             continue
-        members = store_view.members(inputs, side, known_list.id, same["record_id"])
+        members = inputs.view.members(side, list_ids=[known_list.id], member_ids=same["record_id"])
         members = members.drop_duplicates("member_id").set_index("member_id")
         joins = same["kind"] == "join"
         frames += _leave(side, same[joins], members)
@@ -44,7 +43,7 @@ def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.D
 def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.DataFrame]:
     """Take off the list whom the run put on it; a word of theirs about the list stays there."""
     on_list = rows["record_id"].isin(members.index)
-    status = store_view.looked_up(rows["record_id"], members["status"])
+    status = looked_up(rows["record_id"], members["status"])
     word = on_list & status.isin(
         [Status.UNSUBSCRIBED.value, Status.BOUNCED.value, Status.COMPLAINED.value]
     )
@@ -57,7 +56,7 @@ def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.Dat
             kind="leave",
             result="deleted",
             reason="undone",
-            membership_id=store_view.looked_up(leaving["record_id"], members["membership_id"])
+            membership_id=looked_up(leaving["record_id"], members["membership_id"])
             if side == "crm"
             else None,
             **about(leaving),

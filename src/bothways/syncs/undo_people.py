@@ -8,9 +8,8 @@ from functools import cached_property
 import pandas as pd
 
 from bothways.config.mapping import Mapping
-from bothways.store import erase, links, list_states
-from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
+from bothways.transform.columns import looked_up
 from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status, other
 
 
@@ -19,7 +18,7 @@ def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
     fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
         fields |= mapping.vendor_fields(side)
-    found = store_view.people(inputs, side, ids=ids, fields=fields)
+    found = inputs.view.people(side, ids=ids, fields=fields)
     return found.drop_duplicates("id").set_index("id")
 
 
@@ -64,10 +63,7 @@ class Standing:
         """
         pairs = self._pairs()
         gone = ~self.ids.isin(self.people.index)
-        keys = store_view.looked_up(self.ids, self.people["email_key"])
-        erased = erase.erased_keys(
-            self.inputs.conn, account=self.inputs.account.name, email_keys=keys
-        )
+        erased = self.inputs.view.erased(looked_up(self.ids, self.people["email_key"]))
         silent = self._silent(pairs, list_key)
         reason = pd.Series(None, index=self.ids.index, dtype="string[pyarrow]")
         reason = reason.mask(self.ids.isin(silent), "do_not_mail")
@@ -77,11 +73,7 @@ class Standing:
         """Return who is linked with these people: own, other."""
         own, theirs = (f"{side}_id" for side in (self.side, other(self.side)))
         asked = {f"{own}s": self.ids}
-        found = links.load_links(
-            self.inputs.conn,
-            account=self.inputs.account.name,
-            **asked,  # type: ignore[arg-type]
-        )
+        found = self.inputs.view.links(**asked)  # type: ignore[arg-type]
         return found[[own, theirs]].rename(columns={own: "own", theirs: "other"})
 
     def _silent(self, pairs: pd.DataFrame, list_key: str | None) -> pd.Series:
@@ -90,7 +82,7 @@ class Standing:
         own = self.people.assign(own=self.people.index)
         theirs = pairs.merge(partners, left_on="other", right_index=True)
         told = pd.concat([own, theirs], ignore_index=True)
-        ledger = store_view.ledger(self.inputs, None, told["email_key"])
+        ledger = self.inputs.view.suppressions(email_keys=told["email_key"])
         list_ids = ["", *(self.inputs.pair(list_key) if list_key else ())]
         ledger = ledger[ledger["list_id"].isin(list_ids)]
         mailable = told["status"].isin(MAILABLE_OR_PENDING)
@@ -103,13 +95,11 @@ class Standing:
         if list_key is None:
             return self.ids.iloc[:0]
         column = f"{self.side}_id"
-        states = list_states.load_states(
-            self.inputs.conn, account=self.inputs.account.name, pair=self.inputs.pair(list_key)
-        )
+        states = self.inputs.view.list_states(pair=self.inputs.pair(list_key))
         words = states.loc[states["state"] == Status.UNSUBSCRIBED.value, column]
         platform = self.inputs.lists["marketing"][list_key].id
         contacts = self.ids if self.side == "marketing" else pairs["other"]
-        members = store_view.members(self.inputs, "marketing", platform, contacts)
+        members = self.inputs.view.members("marketing", list_ids=[platform], member_ids=contacts)
         no = members.loc[members["status"].ne(Status.MAILABLE.value), "member_id"]
         said = no if self.side == "marketing" else pairs.loc[pairs["other"].isin(no), "own"]
         found: pd.Series = pd.concat([words, said])

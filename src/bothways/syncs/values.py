@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bothways.config.mapping import Direction, Mapping
+from bothways.syncs.store_view import StoreView
 from bothways.tables.fields import FIELD_PREFIX
+from bothways.transform.columns import looked_up
 from bothways.transform.fields import for_creation, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.vocabulary import Side, other
@@ -35,6 +37,27 @@ def creation_key(account: str, entity: str, marketing_ids: pd.Series) -> pd.Seri
     It is the same whichever sync type creates the record, so that a person is made once.
     """
     return account + "-" + entity + "-" + marketing_ids
+
+
+def free_creation_keys(
+    view: StoreView, entity: str, keys: pd.Series, email_keys: pd.Series
+) -> pd.Series:
+    """Return the keys to create CRM records with: a different one if a key is already taken.
+
+    A record keeps the key it was created with, even after it has become another person with its
+    own address. A create with that key would find this record and overwrite it.
+
+    Args:
+        view: What the store remembers.
+        entity: The entity to be created.
+        keys: The creation keys, the same each time the creation is tried.
+        email_keys: The addresses of the people to be created, over the same index.
+    """
+    found = view.people("crm", entity=entity, external_keys=keys)
+    holders = found.dropna(subset="external_key").drop_duplicates("external_key")
+    holders = holders.set_index("external_key")
+    taken = looked_up(keys, holders["email_key"]).ne(email_keys).fillna(value=False)
+    return keys.mask(taken, keys + "-" + looked_up(keys, holders["id"]))
 
 
 Overlay = Callable[[pd.DataFrame], pd.DataFrame]

@@ -66,3 +66,13 @@ def typed(rows: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
 def blank(count: int) -> Array:
     """Return ``count`` null strings."""
     return nulls(count, pa.string())
+
+
+def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """Return for each key its value, null where there is none; the values keep their type.
+
+    Args:
+        keys: What is looked up.
+        values: Over a unique index of keys.
+    """
+    return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)

@@ -8,7 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from bothways.store import baselines, links, list_states, lists
-from bothways.store.list_states import ListPair
+from bothways.tables.ledgers import ListPair
 from bothways.vocabulary import FieldType
 from tests.unit.store.rows import ACCOUNT, open_run
 

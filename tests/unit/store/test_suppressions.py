@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bothways.store import lists, records
 from bothways.store import suppressions as store
+from bothways.tables.ledgers import ACCOUNT_WIDE
 from tests.unit.store.rows import ACCOUNT, contacts, minute, open_run, suppressions
 
 PLATFORM = {"account": ACCOUNT, "side": "marketing"}
@@ -165,7 +166,7 @@ def test_a_list_s_suppressions_stand_apart(conn: sa.Connection) -> None:
     assert len(_known(conn, list_ids={"marketing": "L1"})) == 1
     assert len(_known(conn, list_ids={"crm": "L1"})) == 0
     assert len(_known(conn, list_ids={})) == 0
-    assert len(_known(conn, list_ids=store.ACCOUNT_WIDE)) == 1
+    assert len(_known(conn, list_ids=ACCOUNT_WIDE)) == 1
     # In a CRM two people with one address each have a record of their own.
     for member in ("c1", "c2"):
         on_list = ANN | {"id": f"s{member}", "list_id": "L1", "member_id": member}

@@ -12,9 +12,8 @@ from typing import Any, Final
 import pandas as pd
 
 from bothways.config.mapping import Mapping
-from bothways.store import erase, links, list_states
-from bothways.syncs import store_view, undo
-from bothways.syncs.base import LINKS, Dataset, Inputs, KnownList, Plan, Request, SyncType, frame_of
+from bothways.syncs import undo
+from bothways.syncs.base import Dataset, Inputs, KnownList, Plan, Request, SyncType, frame_of
 from bothways.syncs.jobs import (
     chosen,
     due,
@@ -25,7 +24,9 @@ from bothways.syncs.jobs import (
     sentences,
     unchanged,
 )
-from bothways.syncs.values import creation_key, new_values
+from bothways.syncs.values import creation_key, free_creation_keys, new_values
+from bothways.tables.ledgers import LINKS
+from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
 from bothways.transform.merged_records import follow_merges
 from bothways.vocabulary import FieldType, Status
@@ -155,8 +156,10 @@ class _ListPlan:
             ids = pd.concat([staged.loc[here, "member_id"], ids])
         ids = pd.concat([ids, self._changed_in_crm(platform_list)])
         fields = marketing_fields(inputs.account.mappings)
-        people = store_view.people(inputs, "marketing", ids=ids, fields=fields)
-        members = store_view.members(inputs, "marketing", platform_list.id, people["id"])
+        people = inputs.view.people("marketing", ids=ids, fields=fields)
+        members = inputs.view.members(
+            "marketing", list_ids=[platform_list.id], member_ids=people["id"]
+        )
         return people.merge(
             members[["member_id", "status"]].rename(columns={"status": "list_status"}),
             left_on="id",
@@ -169,37 +172,36 @@ class _ListPlan:
 
         Where a side was read whole, these are all members; a run in several partitions has them.
         """
-        inputs, account = self._inputs, self._inputs.account.name
+        inputs = self._inputs
         staged = inputs.staged.read("crm", f"{self._entity}s")
         if staged.empty or inputs.partitions > 1:
             return pd.Series(dtype="string")
         if inputs.whole:
-            return store_view.members(inputs, "marketing", platform_list.id)["member_id"]
+            return inputs.view.members("marketing", list_ids=[platform_list.id])["member_id"]
         changed = staged[~staged["deleted"].astype(bool)]
         if not inputs.options.records:
             changed = changed[~self._on_list(changed["id"])]
-        pairs = links.load_links(
-            inputs.conn, account=account, entity=self._entity, crm_ids=changed["id"]
+        pairs = inputs.view.links(entity=self._entity, crm_ids=changed["id"])
+        found = inputs.view.people(
+            "marketing", ids=pairs["marketing_id"], email_keys=changed["email_key"]
         )
-        found = store_view.people(
-            inputs, "marketing", ids=pairs["marketing_id"], email_keys=changed["email_key"]
+        members = inputs.view.members(
+            "marketing", list_ids=[platform_list.id], member_ids=found["id"]
         )
-        return store_view.members(inputs, "marketing", platform_list.id, found["id"])["member_id"]
+        return members["member_id"]
 
     def _matched(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add the CRM record that each person is: by link, otherwise by address."""
         linked = self._linked(people["id"])
-        everybody = store_view.people(
-            self._inputs, "crm", email_keys=people["email_key"], ids=linked
-        )
+        everybody = self._inputs.view.people("crm", email_keys=people["email_key"], ids=linked)
         crm = self._likeliest(everybody[everybody["entity"] == self._entity])
         by_id = crm.set_index("id")
         by_address = (
             crm.dropna(subset="email_key").drop_duplicates("email_key").set_index("email_key")["id"]
         )
-        link = store_view.looked_up(people["id"], linked)
+        link = looked_up(people["id"], linked)
         through_link = link.where(link.isin(crm["id"]))
-        crm_id = through_link.fillna(store_view.looked_up(people["email_key"], by_address))
+        crm_id = through_link.fillna(looked_up(people["email_key"], by_address))
         silent = everybody[
             everybody["status"].ne(Status.MAILABLE.value) & everybody["merged_into"].isna()
         ]
@@ -208,12 +210,12 @@ class _ListPlan:
             linked=through_link.notna(),
             # Every read since a link was made would have told of its record's end.
             crm_deleted=link.notna() & crm_id.isna(),
-            crm_active=store_view.looked_up(crm_id, by_id["active"]).fillna(value=True),
+            crm_active=looked_up(crm_id, by_id["active"]).fillna(value=True),
             crm_silent=people["email_key"].isin(silent["email_key"].dropna())
             | crm_id.isin(silent["id"]),
             state=self._states(crm_id),
-            key=store_view.free_creation_keys(
-                self._inputs,
+            key=free_creation_keys(
+                self._inputs.view,
                 self._entity,
                 creation_key(self._inputs.account.name, self._entity, people["id"]),
                 people["email_key"],
@@ -222,13 +224,9 @@ class _ListPlan:
 
     def _linked(self, ids: pd.Series) -> pd.Series:
         """Return the CRM records that contacts are linked with, or that these were merged into."""
-        pairs = links.load_links(
-            self._inputs.conn,
-            account=self._inputs.account.name,
-            entity=self._entity,
-            marketing_ids=ids,
-        )
-        crm = store_view.people(self._inputs, "crm", entity=self._entity, ids=pairs["crm_id"])
+        view = self._inputs.view
+        pairs = view.links(entity=self._entity, marketing_ids=ids)
+        crm = view.people("crm", entity=self._entity, ids=pairs["crm_id"])
         pairs, self.merged = follow_merges(pairs, crm)
         self._survivors = pairs.loc[pairs["case"] == "merged", "crm_id"]
         pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
@@ -249,16 +247,15 @@ class _ListPlan:
         """Add why a person is left out, and whether the record is on the list already."""
         inputs = self._inputs
         people = chosen(inputs, people, "id", "crm_id").reset_index(drop=True)
-        erased = erase.erased_keys(
-            inputs.conn, account=inputs.account.name, email_keys=people["email_key"]
-        )
+        erased = inputs.view.erased(people["email_key"])
         verdicts = ignore_reasons(people, inputs.rules, erased=erased)
         reason = verdicts["reason"]
         reason = reason.mask(people["list_status"].isna(), "not_on_list")
         keys = people["email_key"]
         do_not_mail = people["crm_silent"]
         for key in ("", self._list.key):
-            do_not_mail |= keys.isin(store_view.ledger(inputs, None, keys, key)["email_key"])
+            told = inputs.view.suppressions(email_keys=keys, list_ids=inputs.list_ids(key))
+            do_not_mail |= keys.isin(told["email_key"])
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
         reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
         if inputs.account.settings.only_open_leads_and_active_contacts:
@@ -272,20 +269,16 @@ class _ListPlan:
         return people.assign(reason=reason, hint=hints(verdicts), member=member)
 
     def _on_list(self, crm_ids: pd.Series) -> pd.Series:
-        members = store_view.members(self._inputs, "crm", self._list.id, crm_ids)
+        members = self._inputs.view.members("crm", list_ids=[self._list.id], member_ids=crm_ids)
         return crm_ids.isin(members["member_id"])
 
     def _states(self, crm_ids: pd.Series) -> pd.Series:
         """Return how the memberships stood when both sides last agreed; null where never."""
-        found = list_states.load_states(
-            self._inputs.conn,
-            account=self._inputs.account.name,
-            pair=self._inputs.pair(self._list.key),
-            crm_ids=crm_ids.dropna(),
-        )
+        pair = self._inputs.pair(self._list.key)
+        found = self._inputs.view.list_states(pair=pair, crm_ids=crm_ids)
         found = found.sort_values("changed_at", kind="stable")
         states = found.drop_duplicates("crm_id", keep="last").set_index("crm_id")["state"]
-        return store_view.looked_up(crm_ids, states)
+        return looked_up(crm_ids, states)
 
     def _create(self, rows: pd.DataFrame) -> pd.DataFrame:
         new = new_values(rows, self._mapping, "crm")

@@ -18,9 +18,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bothways.store import links as link_store
-from bothways.store import retries
-from bothways.store.members import load_members
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.marketing_lists import SPEC, planning
 from bothways.transform.normalise import email_keys
@@ -66,7 +63,7 @@ def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
     reason = reason.mask(by_person | address.isin(keys), "pending")
     conflict = operations["reason"].str.startswith("conflict: ").fillna(value=False)
     reason = reason.mask(conflict, "conflict")
-    waiting = retries.waiting(inputs.conn, account=inputs.account.name, sync_type=SPEC.name)
+    waiting = inputs.view.retries(SPEC.name)
     for word, rows in (
         ("retry_pending", waiting[~waiting["given_up"]]),
         ("given_up", waiting[waiting["given_up"]]),
@@ -79,18 +76,9 @@ def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
 def _changed(inputs: Inputs) -> tuple[pd.Series, pd.Series]:
     """Return who changed since the two-way sync last read: ids, of linked people too; addresses."""
     found = {side: _changed_on(inputs, side) for side in SIDES}
-    pairs = link_store.load_links(
-        inputs.conn,
-        account=inputs.account.name,
-        crm_ids=found["crm"][0],
-        marketing_ids=found["marketing"][0],
-    )
-    more = link_store.load_links(
-        inputs.conn,
-        account=inputs.account.name,
-        crm_ids=pairs["crm_id"],
-        marketing_ids=pairs["marketing_id"],
-    )
+    links = inputs.view.links
+    pairs = links(crm_ids=found["crm"][0], marketing_ids=found["marketing"][0])
+    more = links(crm_ids=pairs["crm_id"], marketing_ids=pairs["marketing_id"])
     ids = [found[side][0] for side in found]
     return (
         pd.concat([*ids, more["crm_id"], more["marketing_id"]]).dropna().drop_duplicates(),
@@ -107,11 +95,8 @@ def _changed_on(inputs: Inputs, side: Side) -> tuple[pd.Series, pd.Series]:
     ids = [rows["id"] for rows in people if not rows.empty]
     keys = [rows["email_key"] for rows in people if not rows.empty]
     if not members.empty:
-        unnamed = members.loc[members["member_id"].isna(), "membership_id"].dropna()
-        ended = load_members(
-            inputs.conn, account=inputs.account.name, side=side, membership_ids=unnamed
-        )
-        ids += [members["member_id"].dropna(), ended["member_id"]]
+        unnamed = members.loc[members["member_id"].isna(), "membership_id"]
+        ids += [members["member_id"].dropna(), inputs.view.former_members(side, unnamed)]
     return pd.concat([none, *ids]), pd.concat([none, *keys])
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bothways.config.known import system_titles
 from bothways.syncs.address_books.sync import marketing_fields
-from bothways.syncs.base import LINKS, Dataset, Inputs, Plan, Request, frame_of
+from bothways.syncs.base import Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.two_way.affected import gather
 from bothways.syncs.two_way.consent import Judged, judged
@@ -21,6 +21,7 @@ from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
 from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
+from bothways.tables.ledgers import LINKS
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import FieldType, Side
 

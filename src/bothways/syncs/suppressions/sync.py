@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bothways.store import links, records
-from bothways.syncs import store_view, undo
+from bothways.syncs import undo
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
+from bothways.tables.ledgers import ACCOUNT_WIDE
+from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
 from bothways.vocabulary import SIDES, Side, Status
@@ -96,7 +97,9 @@ def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
     named = _named(inputs)
     keys = pd.concat([staged["email_key"], again["email_key"], named["email_key"]]).dropna()
     ids = pd.concat([again["source_id"], named["id"]])
-    rows = store_view.ledger(inputs, side, keys, list_key, record_ids=ids)
+    rows = inputs.view.suppressions(
+        side, email_keys=keys, record_ids=ids, list_ids=inputs.list_ids(list_key)
+    )
     reason = pd.Series("empty", index=staged.index).where(staged["email_key"].isna())
     reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), "duplicate")
     reason = reason.mask(reason.isna() & ~staged["email_key"].isin(rows["email_key"]), "lifted")
@@ -122,8 +125,8 @@ def _named(inputs: Inputs) -> pd.DataFrame:
     ids = pd.Series([item for item in inputs.options.records if "@" not in item], dtype="string")
     if ids.empty:
         return named.assign(id=pd.Series(dtype="string"))
-    found = [store_view.people(inputs, side, ids=ids)[["email_key"]] for side in SIDES]
-    pairs = links.load_links(inputs.conn, account=inputs.account.name, crm_ids=ids)
+    found = [inputs.view.people(side, ids=ids)[["email_key"]] for side in SIDES]
+    pairs = inputs.view.links(crm_ids=ids)
     contacts = pd.DataFrame({"id": pd.concat([ids, pairs["marketing_id"]])})
     return pd.concat([named, *found, contacts], ignore_index=True)
 
@@ -151,8 +154,13 @@ def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
     """
     changed = pd.concat([_changed(inputs, entity) for entity in ("contact", "lead")])
     keys = pd.concat([told["email_key"], changed["email_key"]]).dropna()
-    pairs = links.load_links(inputs.conn, account=inputs.account.name, crm_ids=changed["id"])
-    ledger = store_view.ledger(inputs, "marketing", keys, "", record_ids=pairs["marketing_id"])
+    pairs = inputs.view.links(crm_ids=changed["id"])
+    ledger = inputs.view.suppressions(
+        "marketing",
+        email_keys=keys,
+        record_ids=pairs["marketing_id"],
+        list_ids=ACCOUNT_WIDE,
+    )
     people = _suppressed_people(inputs, ledger)
     mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
     return _gravest(people[mine])
@@ -168,7 +176,7 @@ def _suppressed_people(
 
     Args:
         inputs: The plan's inputs.
-        ledger: The suppressions, as `store_view.ledger` returns them.
+        ledger: The suppressions, as `StoreView.suppressions` returns them.
         entity: Only people of this entity.
 
     Returns:
@@ -176,7 +184,7 @@ def _suppressed_people(
         `suppressed_at`, and its record as `source_id`.
     """
     told = ledger[_SUPPRESSION].rename(columns={"record_id": "source_id"})
-    sharing = store_view.people(inputs, "crm", entity=entity, email_keys=told["email_key"])
+    sharing = inputs.view.people("crm", entity=entity, email_keys=told["email_key"])
     sharing = sharing.drop(columns="email").merge(told, on="email_key")
     by_address = sharing[~_somebody_else(inputs, sharing)]
     by_link = _linked(inputs, told[told["personal"].astype(bool)], entity)
@@ -186,15 +194,10 @@ def _suppressed_people(
 
 def _linked(inputs: Inputs, told: pd.DataFrame, entity: str | None) -> pd.DataFrame:
     """Return the CRM records linked with the contacts of these suppressions, with their columns."""
-    pairs = links.load_links(
-        inputs.conn,
-        account=inputs.account.name,
-        entity=entity,
-        marketing_ids=told["source_id"].dropna(),
-    )
-    ends = store_view.people(inputs, "crm", entity=entity, ids=pairs["crm_id"])
+    pairs = inputs.view.links(entity=entity, marketing_ids=told["source_id"])
+    ends = inputs.view.people("crm", entity=entity, ids=pairs["crm_id"])
     pairs, _ = follow_merges(pairs, ends)
-    people = store_view.people(inputs, "crm", entity=entity, ids=pairs["crm_id"])
+    people = inputs.view.people("crm", entity=entity, ids=pairs["crm_id"])
     people = people.drop(columns=["email", "email_key"]).merge(
         pairs[["entity", "crm_id", "marketing_id"]],
         left_on=["entity", "id"],
@@ -208,14 +211,12 @@ def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
 
     An address that bounced, or was suppressed by hand, counts for whoever has it.
     """
-    account = inputs.account.name
-    pairs = links.load_links(inputs.conn, account=account, crm_ids=people["id"])
-    contacts = records.load_records(
-        inputs.conn, account=account, side="marketing", ids=pairs["marketing_id"]
-    ).set_index("id")
+    pairs = inputs.view.links(crm_ids=people["id"])
+    contacts = inputs.view.people("marketing", ids=pairs["marketing_id"], with_deleted=True)
+    contacts = contacts.set_index("id")
     gone = pairs["marketing_id"].isin(contacts.index[contacts["deleted"].astype(bool)])
     # A contact that has not been read yet has the address that it was linked by.
-    own_key = store_view.looked_up(pairs["marketing_id"], contacts["email_key"])
+    own_key = looked_up(pairs["marketing_id"], contacts["email_key"])
     pairs = pairs.assign(own_key=own_key.fillna(pairs["email_key"]))
     pairs = pairs.loc[~gone, ["entity", "crm_id", "marketing_id", "own_key"]]
     beside = people.merge(
@@ -283,9 +284,9 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     }
     if not inputs.account.settings.add_global_unsubscribers_to_crm_suppression_list:
         return ignored(told[~told["email_key"].isin(people["email_key"])], "switched_off", **about)
-    kept = store_view.ledger(inputs, "crm", told["email_key"], "")
+    kept = inputs.view.suppressions("crm", email_keys=told["email_key"], list_ids=ACCOUNT_WIDE)
     there = told["email_key"].isin(kept["email_key"])
-    erased = ~there & store_view.erased(inputs, told["email_key"])
+    erased = ~there & inputs.view.erased(told["email_key"])
     new = told[~there & ~erased]
     values = _record_values(new, _ACCOUNT_RECORD)
     return joined(
@@ -308,18 +309,20 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
 
 def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     """Suppress on the platform what a person added to the CRM's suppression records."""
-    kept = store_view.ledger(inputs, "marketing", added["email_key"], "")
+    kept = inputs.view.suppressions(
+        "marketing", email_keys=added["email_key"], list_ids=ACCOUNT_WIDE
+    )
     there = added["email_key"].isin(kept["email_key"])
-    contacts = store_view.people(inputs, "marketing", email_keys=added["email_key"])
+    contacts = inputs.view.people("marketing", email_keys=added["email_key"])
     spelt = contacts.drop_duplicates("email_key").set_index("email_key")["email"]
     absent = ~added["email_key"].isin(contacts["email_key"])
-    erased = ~there & absent & store_view.erased(inputs, added["email_key"])
+    erased = ~there & absent & inputs.view.erased(added["email_key"])
     about: dict[str, Any] = {
         "target": "marketing",
         "entity": "contact",
         "source_id": added["record_id"],
         # People copy "mailto:" and the like along, which a platform would take for the address.
-        "email": store_view.looked_up(added["email_key"], spelt).fillna(added["email_key"]),
+        "email": looked_up(added["email_key"], spelt).fillna(added["email_key"]),
         **_FROM_CRM,
     }
     return joined(
@@ -383,7 +386,7 @@ def _list_people(inputs: Inputs, key: str, told: pd.DataFrame) -> pd.DataFrame:
     """Return the people of the list's kind who unsubscribed, and whether they are on it."""
     crm_list = inputs.lists["crm"][key]
     people = _gravest(_suppressed_people(inputs, told, crm_list.entity))
-    members = store_view.members(inputs, "crm", crm_list.id, people["id"])
+    members = inputs.view.members("crm", list_ids=[crm_list.id], member_ids=people["id"])
     people = people.merge(
         members[["member_id", "membership_id"]], left_on="id", right_on="member_id", how="left"
     )
@@ -395,9 +398,11 @@ def _list_people(inputs: Inputs, key: str, told: pd.DataFrame) -> pd.DataFrame:
 def _list_records(
     inputs: Inputs, key: str, people: pd.DataFrame, about: dict[str, Any]
 ) -> pd.DataFrame:
-    kept = store_view.ledger(inputs, "crm", people["email_key"], key)
+    kept = inputs.view.suppressions(
+        "crm", email_keys=people["email_key"], list_ids=inputs.list_ids(key)
+    )
     there = people["id"].isin(kept["member_id"])
-    erased = ~there & store_view.erased(inputs, people["email_key"])
+    erased = ~there & inputs.view.erased(people["email_key"])
     new = people[~there & ~erased]
     values = _record_values(new, _LIST_RECORD)
     return joined(

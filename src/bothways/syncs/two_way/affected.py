@@ -12,9 +12,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bothways.store import links as link_store
-from bothways.store import list_states, records
-from bothways.store.members import load_members
 from bothways.syncs.base import Inputs
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status
@@ -60,9 +57,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
     crm_ids, marketing_ids = _named_by_crm(inputs), _named_by_platform(inputs)
     crm_ids, marketing_ids = _with_known(inputs, crm_ids, marketing_ids)
     for _ in range(2):  # to those who are linked, then to those who are linked with these
-        links = link_store.load_links(
-            inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids
-        )
+        links = inputs.view.links(crm_ids=crm_ids, marketing_ids=marketing_ids)
         crm_ids = _union(crm_ids, links["crm_id"])
         marketing_ids = _union(marketing_ids, links["marketing_id"])
     crm_ids, marketing_ids = _concerned(inputs, crm_ids, marketing_ids, links)
@@ -73,9 +68,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
         fields,
     )
     crm = _with_merged(inputs, fields["crm"], crm)
-    links = link_store.load_links(
-        inputs.conn,
-        account=inputs.account.name,
+    links = inputs.view.links(
         crm_ids=crm["id"],
         marketing_ids=marketing["id"],
         email_keys=_union(crm["email_key"], marketing["email_key"]),
@@ -106,9 +99,7 @@ def _silent(crm: pd.DataFrame) -> pd.Series:
 
 
 def _last_statuses(inputs: Inputs, keys: pd.Series) -> pd.Series:
-    found = records.load_records(
-        inputs.conn, account=inputs.account.name, side="marketing", email_keys=keys
-    )
+    found = inputs.view.people("marketing", email_keys=keys, with_deleted=True)
     in_use = found.loc[~found["deleted"].astype(bool), "email_key"]
     unmailable = found["status"].notna() & ~found["status"].isin(MAILABLE_OR_PENDING)
     gone = found[unmailable & ~found["email_key"].isin(in_use)]
@@ -123,10 +114,7 @@ def _named_by_crm(inputs: Inputs) -> pd.Series:
     if not told.empty and inputs.partitions == 1:  # else everybody is read, by address
         ids.append(told["member_id"])
         unnamed = told.loc[told["member_id"].isna(), "membership_id"]
-        ended = load_members(
-            inputs.conn, account=inputs.account.name, side="crm", membership_ids=unnamed.dropna()
-        )
-        ids.append(ended["member_id"])
+        ids.append(inputs.view.former_members("crm", unnamed))
     due = inputs.retries
     return _union(*ids, due.loc[due["source"] == "crm", "source_id"])
 
@@ -149,12 +137,8 @@ def _with_known(
     """
     if not inputs.whole:
         return crm_ids, marketing_ids
-    gone = list_states.load_unseen(
-        inputs.conn,
-        account=inputs.account.name,
-        pairs=[inputs.pair(key) for key in inputs.lists["crm"]],
-        run_id=inputs.run_id,
-    )
+    pairs = [inputs.pair(key) for key in inputs.lists["crm"]]
+    gone = inputs.view.unseen(pairs, inputs.run_id)
     gone = gone[in_partition(gone["email_key"], inputs.partition, inputs.partitions)]
     return _union(crm_ids, gone["crm_id"]), _union(marketing_ids, gone["marketing_id"])
 
@@ -185,15 +169,7 @@ def _sharing(
     """Add the records of either side that have one of these people's addresses."""
     keys = _union(crm["email_key"], marketing["email_key"])
     alike = {
-        side: records.load_records(
-            inputs.conn,
-            account=inputs.account.name,
-            side=side,
-            email_keys=keys,
-            fields=fields[side],
-            with_deleted=False,
-        )
-        for side in fields
+        side: inputs.view.people(side, email_keys=keys, fields=fields[side]) for side in fields
     }
     alike["marketing"] = _latest_of_each_address(alike["marketing"])
     return (
@@ -220,7 +196,7 @@ def _with_merged(inputs: Inputs, fields: dict[str, FieldType], rows: pd.DataFram
     They may have other addresses, and so belong to other partitions; each partition must see the
     same merges.
     """
-    merged = records.load_merges(inputs.conn, account=inputs.account.name, ids=rows["id"])
+    merged = inputs.view.merged(rows["id"])
     missing = merged[~merged.isin(rows["id"])]
     if missing.empty:
         return rows
@@ -251,22 +227,14 @@ def _with_ends(
 def _load(
     inputs: Inputs, side: Side, fields: dict[str, FieldType], *, ids: pd.Series
 ) -> pd.DataFrame:
-    return records.load_records(
-        inputs.conn, account=inputs.account.name, side=side, ids=ids, fields=fields
-    )
+    return inputs.view.people(side, ids=ids, fields=fields, with_deleted=True)
 
 
 def _members(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
     known = inputs.lists[side]
     keys = pd.Series({item.id: key for key, item in known.items()}, dtype="string")
-    found = load_members(
-        inputs.conn,
-        account=inputs.account.name,
-        side=side,
-        list_ids=[item.id for item in known.values() if item.id],
-        member_ids=ids,
-        with_deleted=False,
-    )
+    there = [item.id for item in known.values() if item.id]
+    found = inputs.view.members(side, list_ids=there, member_ids=ids)
     return found.assign(list_key=found["list_id"].map(keys).astype(found["list_id"].dtype))
 
 
@@ -275,9 +243,7 @@ def _states(inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series) -> pd.
 
     States of lists that a key stood for earlier are left out.
     """
-    found = list_states.load_states(
-        inputs.conn, account=inputs.account.name, crm_ids=crm_ids, marketing_ids=marketing_ids
-    )
+    found = inputs.view.list_states(crm_ids=crm_ids, marketing_ids=marketing_ids)
     pairs = [(key, *inputs.pair(key)) for key in inputs.lists["crm"]]
     names = ["list_key", "crm_list_id", "marketing_list_id"]
     mapped = pd.DataFrame(pairs, columns=names, dtype=found["crm_list_id"].dtype)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bothways.syncs import store_view
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
+from bothways.tables.ledgers import ACCOUNT_WIDE
+from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
 from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side, Status
 
@@ -59,17 +60,13 @@ def judged(
     keys = by_crm["email_key"]
     # A contact that has been given an erased address, and whose CRM record has another one yet,
     # would carry it over.
-    erased = store_view.erased(inputs, keys) | store_view.erased(
-        inputs, rows["marketing_email_key"]
-    )
+    erased = inputs.view.erased(keys) | inputs.view.erased(rows["marketing_email_key"])
     verdicts = ignore_reasons(by_crm, rules, erased=erased)
     left_out = verdicts["reason"].mask(_without_address(rows), "empty")
-    told = store_view.ledger(
-        inputs,
-        None,
-        pd.concat([keys, rows["marketing_email_key"]]),
-        "",
+    told = inputs.view.suppressions(
+        email_keys=pd.concat([keys, rows["marketing_email_key"]]),
         record_ids=rows["marketing_id"],
+        list_ids=ACCOUNT_WIDE,
     )
     over = _over(told, rows)
     platform = rows["marketing_status"].where(~rows["marketing_status"].isin(MAILABLE_OR_PENDING))
@@ -77,7 +74,7 @@ def judged(
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
     )
     crm = crm.mask(crm.isna() & keys.isin(silent), Status.UNSUBSCRIBED.value)
-    platform = platform.fillna(store_view.looked_up(keys, last_statuses))
+    platform = platform.fillna(looked_up(keys, last_statuses))
     opted_out = platform.fillna(_ledger_reasons(told[~over], rows, keys))
     # What one of a person's records says holds for all of them.
     reason = opted_out.fillna(crm).groupby(rows["person"]).transform("first")
@@ -119,9 +116,9 @@ def _ledger_reasons(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> 
     personal = told["personal"].astype(bool) & (told["side"] == "marketing")
     theirs = told[personal & told["record_id"].notna() & ~_came_back(told, rows)]
     of_contact = theirs.drop_duplicates("record_id").set_index("record_id")["reason"]
-    reason = store_view.looked_up(rows["marketing_email_key"], of_address)
-    reason = reason.fillna(store_view.looked_up(keys, of_address))
-    return reason.fillna(store_view.looked_up(rows["marketing_id"], of_contact))
+    reason = looked_up(rows["marketing_email_key"], of_address)
+    reason = reason.fillna(looked_up(keys, of_address))
+    return reason.fillna(looked_up(rows["marketing_id"], of_contact))
 
 
 def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
@@ -130,7 +127,7 @@ def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     A suppression record of the CRM ends too, if somebody has deleted it.
     """
     addresses = _mailable(rows)["marketing_email_key"]
-    same = store_view.looked_up(told["record_id"], addresses) == told["email_key"]
+    same = looked_up(told["record_id"], addresses) == told["email_key"]
     back = _came_back(told, rows) & same.fillna(value=False)
     keys = told.loc[back, "email_key"]
     dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
@@ -143,7 +140,7 @@ def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     Whatever makes a contact mailable again counts as the person's own act, as no sync does it. Both
     times are by the platform's clock; a suppression whose time is not known yet has not ended.
     """
-    modified = store_view.looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
+    modified = looked_up(told["record_id"], _mailable(rows)["marketing_modified_at"])
     later = (modified > told["told_at"]).fillna(value=False)
     return ((told["side"] == "marketing") & later).astype(bool)
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, joined
 from bothways.syncs.two_way.values import Apart, Values, agreed_types, of_pairs
 from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.ledgers import APART_PREFIX
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
 
@@ -56,13 +56,8 @@ def told_apart(part: Values) -> pd.DataFrame:
 
 
 def _left_apart(inputs: Inputs, part: Values) -> pd.DataFrame:
-    return baselines.load_apart(
-        inputs.conn,
-        account=inputs.account.name,
-        fields=agreed_types(inputs, part.mapping),
-        entity=part.mapping.entity,
-        crm_ids=part.rows["crm_id"],
-    )
+    types = agreed_types(inputs, part.mapping)
+    return inputs.view.divergence(part.mapping.entity, part.rows["crm_id"], types)
 
 
 def _marked(part: Values, rows: pd.DataFrame) -> tuple[Values, pd.DataFrame, pd.DataFrame]:
@@ -70,7 +65,7 @@ def _marked(part: Values, rows: pd.DataFrame) -> tuple[Values, pd.DataFrame, pd.
     beside = of_pairs(rows, part.rows)
     names = [name for name in part.crm.columns if name in beside.columns]
     flags = pd.DataFrame(
-        {name: beside[baselines.APART_PREFIX + name.removeprefix(FIELD_PREFIX)] for name in names},
+        {name: beside[APART_PREFIX + name.removeprefix(FIELD_PREFIX)] for name in names},
         index=part.rows.index,
     )
     known = flags.reindex(columns=part.crm.columns).fillna(value=False).astype(bool)

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from bothways.config.mapping import Mapping
-from bothways.syncs import store_view
 from bothways.syncs.base import Inputs, KnownList
 from bothways.syncs.jobs import ignored, job_frame, joined, sentences, unchanged
 from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import Agreed
-from bothways.syncs.values import creation_key, new_values
+from bothways.syncs.values import creation_key, free_creation_keys, new_values
+from bothways.transform.columns import looked_up
 from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 
 JOINED = "joined"
@@ -98,8 +98,8 @@ def _beside_memberships(
     rows = pd.concat([rows, _without_record(people, rows)], ignore_index=True)
     rows = rows.assign(
         crm_on=rows["crm_id"].isin(crm.index),
-        crm_membership=_looked_up(rows["crm_id"], crm["membership_id"]),
-        list_status=_looked_up(rows["marketing_id"], platform["status"]),
+        crm_membership=looked_up(rows["crm_id"], crm["membership_id"]),
+        list_status=looked_up(rows["marketing_id"], platform["status"]),
         **_states(gathered, rows, crm_list.key),
     )
     there = rows["list_status"].isin(MAILABLE_OR_PENDING)
@@ -117,9 +117,11 @@ def _beside_memberships(
 def _suppressed_on_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
     """Return why each person is suppressed on a list, whatever the list itself still tells."""
     ours, theirs = rows["crm_email_key"], rows["marketing_email_key"]
-    told = store_view.ledger(inputs, None, pd.concat([ours, theirs]), key)
+    told = inputs.view.suppressions(
+        email_keys=pd.concat([ours, theirs]), list_ids=inputs.list_ids(key)
+    )
     reasons = told.drop_duplicates("email_key").set_index("email_key")["reason"]
-    return _looked_up(theirs, reasons).fillna(_looked_up(ours, reasons))
+    return looked_up(theirs, reasons).fillna(looked_up(ours, reasons))
 
 
 def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -135,10 +137,6 @@ def _members(gathered: Gathered, side: Side, key: str) -> pd.DataFrame:
     return rows[rows["list_key"] == key].drop_duplicates("member_id").set_index("member_id")
 
 
-def _looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:
-    return pd.Series(values.reindex(pd.Index(keys)).array, index=keys.index)
-
-
 def _states(gathered: Gathered, rows: pd.DataFrame, key: str) -> dict[str, pd.Series]:
     """Return how the memberships stood.
 
@@ -148,8 +146,8 @@ def _states(gathered: Gathered, rows: pd.DataFrame, key: str) -> dict[str, pd.Se
     states = gathered.states[gathered.states["list_key"] == key]
     by_record = states[states["crm_id"] != ""].drop_duplicates("crm_id", keep="last")
     by_contact = states[states["marketing_id"] != ""].drop_duplicates("marketing_id", keep="last")
-    own = _looked_up(rows["crm_id"], by_record.set_index("crm_id")["state"])
-    contacts = _looked_up(rows["marketing_id"], by_contact.set_index("marketing_id")["state"])
+    own = looked_up(rows["crm_id"], by_record.set_index("crm_id")["state"])
+    contacts = looked_up(rows["marketing_id"], by_contact.set_index("marketing_id")["state"])
     return {"own_state": own, "state": own.fillna(contacts)}
 
 
@@ -349,8 +347,8 @@ class _Work:
         """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
         if side == "crm":
             key = creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
-            return store_view.free_creation_keys(
-                self._inputs, self._entity, key, rows["marketing_email_key"]
+            return free_creation_keys(
+                self._inputs.view, self._entity, key, rows["marketing_email_key"]
             )
         return rows["crm_email_key"]
 

@@ -8,6 +8,7 @@ from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import joined
 from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import plan_fields
+from bothways.transform.columns import looked_up
 
 
 def silent_differences(
@@ -33,6 +34,6 @@ def silent_differences(
         return jobs
     by_person = pd.Series(why.array, index=pd.Index(rows["person"]))
     by_person = by_person[~by_person.index.duplicated()]
-    reason = pd.Series(by_person.reindex(pd.Index(jobs["person"])).array, index=jobs.index)
+    reason = looked_up(jobs["person"], by_person)
     told = jobs.drop(columns="person")
     return told.assign(kind=None, result="ignored", reason=reason.astype(told["reason"].dtype))

@@ -12,7 +12,6 @@ from typing import Final
 import pandas as pd
 
 from bothways.config.mapping import FieldMapping, Mapping
-from bothways.store import baselines
 from bothways.syncs.base import Inputs
 from bothways.syncs.two_way.affected import Gathered
 from bothways.tables.fields import FIELD_PREFIX
@@ -132,13 +131,7 @@ def _fields(rows: pd.DataFrame) -> pd.DataFrame:
 def _base(inputs: Inputs, rows: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     """Return what each pair last agreed on; nulls in fields whose baselines do not count."""
     types = agreed_types(inputs, mapping)
-    found = baselines.load_baselines(
-        inputs.conn,
-        account=inputs.account.name,
-        fields=types,
-        entity=mapping.entity,
-        crm_ids=rows["crm_id"],
-    )
+    found = inputs.view.baselines(mapping.entity, rows["crm_id"], types)
     beside = of_pairs(found.assign(known=True), rows)
     address = beside[ADDRESS_COLUMN].fillna(rows["link_key"])
     empty = {

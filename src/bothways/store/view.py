@@ -1,0 +1,181 @@
+"""The store as plans see it: what `bothways.syncs.store_view` asks for, read from PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import sqlalchemy as sa
+
+from bothways.store import applying, baselines, erase, list_states, records, retries, undo
+from bothways.store.links import load_links
+from bothways.store.members import load_members
+from bothways.store.suppressions import load_suppressions
+from bothways.tables.ledgers import ListPair
+from bothways.vocabulary import FieldType, Side
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresView:
+    """A StoreView over an open transaction.
+
+    Attributes:
+        conn: The transaction.
+        account: The account's name.
+    """
+
+    conn: sa.Connection
+    account: str
+
+    def people(
+        self,
+        side: Side,
+        *,
+        entity: str | None = None,
+        ids: pd.Series | None = None,
+        email_keys: pd.Series | None = None,
+        external_keys: pd.Series | None = None,
+        fields: Mapping[str, FieldType] | None = None,
+        with_deleted: bool = False,
+    ) -> pd.DataFrame:
+        """Return the people of one side, as last seen."""
+        return records.load_records(
+            self.conn,
+            account=self.account,
+            side=side,
+            entity=entity,
+            ids=ids,
+            email_keys=email_keys,
+            external_keys=external_keys,
+            fields=fields,
+            with_deleted=with_deleted,
+        )
+
+    def merged(self, ids: pd.Series) -> pd.Series:
+        """Return the CRM records that these were merged into, and that were merged into these."""
+        return records.load_merges(self.conn, account=self.account, ids=ids)
+
+    def members(
+        self,
+        side: Side,
+        *,
+        list_ids: Sequence[str] | None = None,
+        member_ids: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return who is on the lists of one side."""
+        return load_members(
+            self.conn,
+            account=self.account,
+            side=side,
+            list_ids=list_ids,
+            member_ids=member_ids,
+            with_deleted=False,
+        )
+
+    def former_members(self, side: Side, membership_ids: pd.Series) -> pd.Series:
+        """Return whose memberships these are or were."""
+        found = load_members(
+            self.conn, account=self.account, side=side, membership_ids=membership_ids
+        )
+        return found["member_id"]
+
+    def links(
+        self,
+        *,
+        entity: str | None = None,
+        crm_ids: pd.Series | None = None,
+        marketing_ids: pd.Series | None = None,
+        email_keys: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return which CRM record and which platform contact are the same person."""
+        return load_links(
+            self.conn,
+            account=self.account,
+            entity=entity,
+            crm_ids=crm_ids,
+            marketing_ids=marketing_ids,
+            email_keys=email_keys,
+        )
+
+    def list_states(
+        self,
+        *,
+        pair: ListPair | None = None,
+        crm_ids: pd.Series | None = None,
+        marketing_ids: pd.Series | None = None,
+    ) -> pd.DataFrame:
+        """Return how memberships stood when both sides last agreed."""
+        return list_states.load_states(
+            self.conn,
+            account=self.account,
+            pair=pair,
+            crm_ids=crm_ids,
+            marketing_ids=marketing_ids,
+        )
+
+    def unseen(self, pairs: Sequence[ListPair], run_id: int) -> pd.DataFrame:
+        """Return whose membership is known and whom a run has not seen alive on both sides."""
+        return list_states.load_unseen(self.conn, account=self.account, pairs=pairs, run_id=run_id)
+
+    def baselines(
+        self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
+    ) -> pd.DataFrame:
+        """Return the field values that pairs of records had when they last agreed."""
+        return baselines.load_baselines(
+            self.conn, account=self.account, entity=entity, crm_ids=crm_ids, fields=fields
+        )
+
+    def divergence(
+        self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
+    ) -> pd.DataFrame:
+        """Return the pairs whose sides an undo left apart."""
+        return baselines.load_apart(
+            self.conn, account=self.account, entity=entity, crm_ids=crm_ids, fields=fields
+        )
+
+    def suppressions(
+        self,
+        side: Side | None = None,
+        *,
+        email_keys: pd.Series | None = None,
+        record_ids: pd.Series | None = None,
+        list_ids: Mapping[Side, str] | None = None,
+    ) -> pd.DataFrame:
+        """Return the suppressions in force."""
+        return load_suppressions(
+            self.conn,
+            account=self.account,
+            side=side,
+            email_keys=email_keys,
+            record_ids=record_ids,
+            list_ids=list_ids,
+        )
+
+    def erased(self, email_keys: pd.Series) -> pd.Series:
+        """Return a mask of the addresses whose owners asked to be forgotten."""
+        return erase.erased_keys(self.conn, account=self.account, email_keys=email_keys)
+
+    def retries(self, sync_type: str) -> pd.DataFrame:
+        """Return a sync type's records in error, whether they are due or not."""
+        return retries.waiting(self.conn, account=self.account, sync_type=sync_type)
+
+    def written_jobs(self, run_id: int) -> pd.DataFrame:
+        """Return what a run wrote, but for single fields."""
+        return undo.written_jobs(self.conn, run_id=run_id)
+
+    def written_values(
+        self, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the values that a run's updates wrote over, and those that they wrote."""
+        return undo.written_values(
+            self.conn, run_id=run_id, target=target, entity=entity, fields=fields
+        )
+
+    def created_ids(self, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+        """Return the ids of the people whom a run created, over the keys of their creation."""
+        return applying.created_ids(self.conn, run_id=run_id, target=target, keys=keys)
+
+    def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
+        """Return the ids that a run's lists had on a side, by list key, where they are known."""
+        return undo.list_ids(self.conn, run_id=run_id, side=side)
