@@ -115,6 +115,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
             side: {key: item for key, item in known[side].items() if key in both} for side in SIDES
         },
         staged=StagedPartition(run.staging, partition, partitions),
+        systems=run.systems,
         view=PostgresView(conn, run.account.name),
         retries=_due(run, conn, partitions),
         whole=any(_read_whole(run, side) for side in SIDES),

@@ -143,6 +143,7 @@ class Inputs:
         lists: The mapped lists that both sides have, by side and key; a list that one side lacks
             and that may be created stands with an empty id.
         staged: This partition of the extracts.
+        systems: What people call the account's systems.
         view: What the store remembers of the account.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
@@ -159,6 +160,7 @@ class Inputs:
     rules: Rules
     lists: Mapping[Side, Mapping[str, KnownList]]
     staged: Staged
+    systems: Mapping[Side, str]
     view: StoreView
     retries: pd.DataFrame
     whole: bool = False

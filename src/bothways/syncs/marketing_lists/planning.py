@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bothways.config.known import system_titles
 from bothways.syncs.address_books.sync import marketing_fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, frame_of
 from bothways.syncs.jobs import joined, named_keys
@@ -159,7 +158,7 @@ def _together(
     return Plan(
         jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
         notes=(
-            *heard.notes(system_titles(inputs.account)),
+            *heard.notes(inputs.systems),
             *fields.notes,
             *(note for item in lists for note in item.notes),
         ),
