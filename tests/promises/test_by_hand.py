@@ -8,6 +8,7 @@ import pytest
 
 from bothways.engine.maintenance import prune_selections
 from bothways.errors import RunStopped, TemporaryFailure
+from bothways.ledgers.registry import erase_person
 from bothways.store import erase
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
@@ -64,7 +65,7 @@ def test_chosen_records_only_and_nothing_is_read_past(
 def _erase(world: World, address: str) -> None:
     with world.store.begin() as conn:
         person = erase.find_person(conn, account="test", email_key=address)
-        erase.erase_person(conn, person)
+        erase_person(conn, person)
 
 
 def test_who_is_erased_leaves_a_selection_and_none_left_is_not_everybody(

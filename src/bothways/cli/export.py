@@ -46,8 +46,8 @@ def _known(account: str, person: str) -> dict[str, Any]:
 
     from bothways.connectors import registry
     from bothways.engine.whereabouts import address, whereabouts
+    from bothways.ledgers.registry import rows_about
     from bothways.store import erase
-    from bothways.store.export import rows_about
 
     configured = load_account(account)
     join_airflow()

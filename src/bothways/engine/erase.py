@@ -30,6 +30,7 @@ from bothways.errors import (
     StoreError,
     TemporaryFailure,
 )
+from bothways.ledgers.registry import erase_person
 from bothways.spec import ERASE
 from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
@@ -358,7 +359,7 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     """Erase the person from the store; return what the audit says, without a name."""
     person = _person(conn, run)
     erasures.carried_out(conn, request=_request(run, conn), run_id=run.run_id)
-    receipt = erase.erase_person(conn, person)
+    receipt = erase_person(conn, person)
     texts = ("hashes", "jobs", "runs", "run_lists")
     rows = sum(number for name, number in receipt.items() if name not in texts)
     return (

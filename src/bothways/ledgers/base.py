@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.store import export
+from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.vocabulary import Side
 
@@ -70,6 +72,32 @@ class Ledger:
     name: ClassVar[str]
     tables: ClassVar[tuple[sa.Table, ...]]
     entries: ClassVar[Mapping[str, Entry]] = {}
+
+    def whose(self, person: Person) -> Mapping[sa.Table, sa.ColumnElement[bool]]:
+        """Return which rows of their account are the person's.
+
+        The tables stand in an order in which the rows of each can be found while those of the
+        earlier ones are being deleted.
+        """
+        raise NotImplementedError
+
+    def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
+        """Remove a person; return how many rows of each table were touched."""
+        return {
+            table.name: conn.execute(
+                table.delete().where(table.c.account == person.account, theirs)
+            ).rowcount
+            for table, theirs in self.whose(person).items()
+        }
+
+    def export(self, conn: sa.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows about a person, by table, for them to read."""
+        return {
+            table.name: export.rows(
+                conn, sa.select(table).where(table.c.account == person.account, theirs)
+            )
+            for table, theirs in self.whose(person).items()
+        }
 
 
 def columns(*texts: str, **others: pa.DataType) -> pa.Schema:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 import pandas as pd
+import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
 from bothways.store import baselines
+from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 
 
@@ -32,3 +34,7 @@ class Baselines(Ledger):
     entries: ClassVar = {
         "baselines": Entry(_BASELINES, about=("crm_id", "marketing_id"), keep=_agree),
     }
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return the baselines of the person's records."""
+        return {table: paired(table, person.crm, person.marketing)}

@@ -6,9 +6,11 @@ from typing import ClassVar, Final
 
 import pandas as pd
 import pyarrow as pa
+import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
 from bothways.store import suppressions
+from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.vocabulary import SIDES
@@ -41,3 +43,18 @@ class Consent(Ledger):
     entries: ClassVar = {
         "lifted": Entry(_LIFTED, about=("email_key",), keep=_lift, despite_errors=True)
     }
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return the suppressions of the person's addresses and records."""
+        ends = (person.crm, person.marketing)
+        return {
+            table: sa.or_(
+                table.c.email_key.in_(person.keys),
+                sided(table, "member_id", *ends),
+                sided(table, "record_id", *ends),
+            )
+        }
+
+    def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
+        """Remove the suppressions; hashes of the addresses keep every later sync away."""
+        return {"hashes": remember(conn, person)} | super().erase(conn, person)

@@ -6,9 +6,11 @@ from typing import ClassVar, Final
 
 import pandas as pd
 import pyarrow as pa
+import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
 from bothways.store import links
+from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 
@@ -37,3 +39,11 @@ class Identities(Ledger):
         "unlinked": Entry(_UNLINKED, about=("crm_id",), keep=_unlink, despite_errors=True),
         "links": Entry(_LINKS, about=("crm_id", "marketing_id"), keep=_link, despite_errors=True),
     }
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return the person's links, and the records that have their ids or addresses."""
+        ends = (person.crm, person.marketing)
+        return {
+            link_table: sa.or_(link_table.c.email_key.in_(person.keys), paired(link_table, *ends)),
+            records: sa.or_(records.c.email_key.in_(person.keys), sided(records, "id", *ends)),
+        }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import pandas as pd
+import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import list_states
+from bothways.store import export, list_states
+from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
 
@@ -39,3 +41,22 @@ class Memberships(Ledger):
         "split_off": Entry(_SPLIT_OFF, about=("crm_id",), keep=_forget_joined, despite_errors=True),
         "states": Entry(_STATES, about=("crm_id", "marketing_id"), keep=_agree),
     }
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return the memberships and list states of the person's records."""
+        ends = (person.crm, person.marketing)
+        theirs = sided(members, "member_id", *ends)
+        memberships = sa.select(members.c.side, members.c.membership_id).where(
+            members.c.account == person.account, theirs
+        )
+        ended = sa.tuple_(member_tombstones.c.side, member_tombstones.c.membership_id)
+        return {
+            member_tombstones: ended.in_(memberships),
+            members: theirs,
+            state_table: paired(state_table, *ends),
+        }
+
+    def export(self, conn: sa.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
+        """Return the person's memberships, and under `lists` what the lists are called."""
+        lists = export.lists_of(person.account, self.whose(person)[members])
+        return super().export(conn, person) | {"lists": export.rows(conn, lists)}

@@ -1,19 +1,45 @@
-"""All ledgers, in the order in which they keep what was agreed."""
+"""All ledgers, in the order in which they keep what was agreed, and what goes through them all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+import sqlalchemy as sa
+
+from bothways.ledgers.audit import Audit
 from bothways.ledgers.base import Entry, Ledger
 from bothways.ledgers.baselines import Baselines
 from bothways.ledgers.consent import Consent
 from bothways.ledgers.identities import Identities
 from bothways.ledgers.memberships import Memberships
+from bothways.ledgers.requests import Requests
+from bothways.store.erase import Person
 
-LEDGERS: Final[list[Ledger]] = [Identities(), Baselines(), Memberships(), Consent()]
+LEDGERS: Final[list[Ledger]] = [
+    Identities(), Baselines(), Memberships(), Consent(), Audit(), Requests(),
+]  # fmt: skip
 
 
 def entries() -> Mapping[str, Entry]:
     """Return what plans may let the ledgers keep, by the name in `Plan.keep`, in order."""
     return {name: entry for ledger in LEDGERS for name, entry in ledger.entries.items()}
+
+
+def erase_person(conn: sa.Connection, person: Person) -> dict[str, int]:
+    """Remove a person from the store; return how many rows of each table were touched.
+
+    The hashes that remain keep later syncs from bringing any of their addresses back.
+    """
+    receipt: dict[str, int] = {}
+    for ledger in LEDGERS:
+        receipt |= ledger.erase(conn, person)
+    return receipt
+
+
+def rows_about(conn: sa.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that are about a person, by table, as an erasure would find them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for ledger in LEDGERS:
+        found |= ledger.export(conn, person)
+    return found

@@ -1,4 +1,7 @@
-"""Erasure: a person who asked for it leaves the store, but for a keyed hash of the addresses."""
+"""Erasure: whom it is about, what is blanked in the audit, and the keyed hashes that remain.
+
+The ledgers remove what they hold of the person (`bothways.ledgers.registry.erase_person`).
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from bothways.store import access_log, erasure_keys
+from bothways.store import erasure_keys
 from bothways.store.frames import read_frame, staged
 from bothways.store.jobs import PLANNED
-from bothways.store.schema import (
-    baselines,
-    erased,
-    erasures,
-    jobs,
-    links,
-    list_states,
-    member_tombstones,
-    members,
-    records,
-    retries,
-    run_lists,
-    runs,
-    selections,
-    suppressions,
-)
+from bothways.store.schema import erased, jobs, links, records, runs
 from bothways.vocabulary import SIDES, RunStatus, Side
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
@@ -103,11 +91,11 @@ def find_person(
         side: {row.id for row in own if row.side == side} | set(known["id"][known["side"] == side])
         for side in SIDES
     }
-    linked = sa.or_(links.c.email_key == email_key, _paired(links, *ids.values()))
+    linked = sa.or_(links.c.email_key == email_key, paired(links, *ids.values()))
     pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
     crm = ids["crm"] | {row.crm_id for row in pairs}
     marketing = ids["marketing"] | {row.marketing_id for row in pairs}
-    theirs = sa.and_(records.c.account == account, _sided(records, "id", crm, marketing))
+    theirs = sa.and_(records.c.account == account, sided(records, "id", crm, marketing))
     rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
     keys = {row.email_key for row in [*rows, *pairs] if row.email_key}
     keys |= {email_key} | set(known["email_key"].dropna())
@@ -142,30 +130,6 @@ def try_again(conn: sa.Connection, *, run_id: int, side: Side) -> None:
     conn.execute(jobs.update().where(*failed).values({"result": PLANNED, **again}))
 
 
-def erase_person(conn: sa.Connection, person: Person) -> dict[str, int]:
-    """Remove a person from the store; return how many rows of each table were touched.
-
-    Their jobs stay, so that counts still add up, without anything that tells who it was. The
-    hashes that remain keep later syncs from bringing any of their addresses back.
-    """
-    own = sa.select(runs.c.run_id).where(runs.c.account == person.account)
-    _withdraw_jobs(conn, person)
-    receipt = {
-        "hashes": _remember(conn, person),
-        "jobs": _blank_jobs(conn, person),
-        "runs": _blank_runs(conn, person),
-        "run_lists": _blank_texts(conn, person, run_lists.c.message, run_lists.c.run_id.in_(own)),
-    }
-    for table, whose in rows_of(person).items():
-        mine = table.delete().where(table.c.account == person.account, whose)
-        receipt[table.name] = conn.execute(mine).rowcount
-    receipt["access_log"] = access_log.forget(
-        conn, account=person.account, record_ids=person.crm | person.marketing
-    )
-    _blank_texts(conn, person, retries.c.error_message, retries.c.account == person.account)
-    return receipt
-
-
 def bar(conn: sa.Connection, person: Person, *, request: str | None = None) -> None:
     """Keep the hashes of a person's addresses, so that no sync brings them back from now on.
 
@@ -174,7 +138,7 @@ def bar(conn: sa.Connection, person: Person, *, request: str | None = None) -> N
         person: The person.
         request: The request that is yet to be carried out; `unbar` takes its hashes back.
     """
-    _remember(conn, person, request)
+    remember(conn, person, request)
 
 
 def unbar(conn: sa.Connection, *, request: str) -> None:
@@ -211,7 +175,8 @@ def erased_keys(conn: sa.Connection, *, account: str, email_keys: pd.Series) -> 
         return email_keys.isin(read_frame(conn, sa.select(known.c.email_key), schema)["email_key"])
 
 
-def _remember(conn: sa.Connection, person: Person, request: str | None = None) -> int:
+def remember(conn: sa.Connection, person: Person, request: str | None = None) -> int:
+    """Keep the hashes of a person's addresses; return how many."""
     key = erasure_keys.newest_key(conn)
     hashes = [
         hmac.new(key.secret, word.encode(), hashlib.sha256).hexdigest() for word in person.keys
@@ -232,7 +197,7 @@ def _remember(conn: sa.Connection, person: Person, request: str | None = None) -
     return len(hashes)
 
 
-def _withdraw_jobs(conn: sa.Connection, person: Person) -> None:
+def withdraw_jobs(conn: sa.Connection, person: Person) -> None:
     """Remove the person from plans that are yet to be applied."""
     waiting = sa.select(runs.c.run_id).where(
         runs.c.account == person.account,
@@ -255,14 +220,16 @@ def jobs_of(person: Person) -> sa.ColumnElement[bool]:
     )
 
 
-def _blank_jobs(conn: sa.Connection, person: Person) -> int:
+def blank_jobs(conn: sa.Connection, person: Person) -> int:
+    """Remove from jobs what tells that they are about the person; return how many there were."""
     blank: dict[str, Any] = dict.fromkeys(_PERSONAL, sa.null())
     blank["reason"] = sa.case((person.named(jobs.c.reason), _BLANK), else_=jobs.c.reason)
     mine = jobs.update().where(jobs.c.account == person.account, jobs_of(person))
     return conn.execute(mine.values(blank)).rowcount
 
 
-def _blank_runs(conn: sa.Connection, person: Person) -> int:
+def blank_runs(conn: sa.Connection, person: Person) -> int:
+    """Blank the addresses in what is said of whole runs; return of how many."""
     json = (runs.c.params, runs.c.notes, runs.c.guard)
     theirs = sa.or_(*(person.named(text) for text in (*json, runs.c.message)))
     values: dict[str, Any] = {
@@ -273,10 +240,10 @@ def _blank_runs(conn: sa.Connection, person: Person) -> int:
     return conn.execute(mine.values(values)).rowcount
 
 
-def _blank_texts(
+def blank_texts(
     conn: sa.Connection, person: Person, column: sa.Column[Any], mine: sa.ColumnElement[bool]
 ) -> int:
-    """Blank the addresses in what was said about somebody or something else."""
+    """Blank the addresses in what was said about somebody or something else; return how often."""
     named = sa.update(column.table).where(mine, person.named(column))
     return conn.execute(named.values({column.name: _blank(column, person)})).rowcount
 
@@ -285,47 +252,18 @@ def _blank(column: sa.Column[Any], person: Person) -> sa.ColumnElement[Any]:
     return sa.func.regexp_replace(sa.cast(column, sa.Text), person.pattern, _BLANK, "gi")
 
 
-def rows_of(person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
-    """Return which rows of their account are the person's, in an order in which each can be found.
-
-    A table with people has its place here, or among the texts that `erase_person` blanks.
-    """
-    crm, marketing, keys = person.crm, person.marketing, person.keys
-    ids = [*crm, *marketing, *person.spellings]
-    memberships = sa.select(members.c.side, members.c.membership_id).where(
-        members.c.account == person.account, _sided(members, "member_id", crm, marketing)
-    )
-    ended = sa.tuple_(member_tombstones.c.side, member_tombstones.c.membership_id)
-    return {
-        member_tombstones: ended.in_(memberships),
-        members: _sided(members, "member_id", crm, marketing),
-        links: sa.or_(links.c.email_key.in_(keys), _paired(links, crm, marketing)),
-        baselines: _paired(baselines, crm, marketing),
-        list_states: _paired(list_states, crm, marketing),
-        suppressions: sa.or_(
-            suppressions.c.email_key.in_(keys),
-            _sided(suppressions, "member_id", crm, marketing),
-            _sided(suppressions, "record_id", crm, marketing),
-        ),
-        retries: sa.or_(retries.c.email_key.in_(keys), retries.c.source_id.in_(ids)),
-        selections: sa.or_(selections.c.email_key.in_(keys), selections.c.record.in_(ids)),
-        erasures: sa.or_(erasures.c.person.in_(ids), sa.func.lower(erasures.c.person).in_(keys)),
-        records: sa.or_(records.c.email_key.in_(keys), _sided(records, "id", crm, marketing)),
-    }
-
-
-def _sided(
+def sided(
     table: sa.Table, column: str, crm: Iterable[str], marketing: Iterable[str]
 ) -> sa.ColumnElement[bool]:
+    """Return the condition that a column has one of these ids of the row's own `side`."""
     return sa.or_(
         sa.and_(table.c.side == "crm", table.c[column].in_(crm)),
         sa.and_(table.c.side == "marketing", table.c[column].in_(marketing)),
     )
 
 
-def _paired(
-    table: sa.Table, crm: Iterable[str], marketing: Iterable[str]
-) -> sa.ColumnElement[bool]:
+def paired(table: sa.Table, crm: Iterable[str], marketing: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a row's `crm_id` or `marketing_id` is one of these."""
     return sa.or_(table.c.crm_id.in_(crm), table.c.marketing_id.in_(marketing))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+# Set in a table's `info` to what it holds instead of people. All other tables belong to a ledger.
+IMPERSONAL: Final = "impersonal"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -261,6 +265,7 @@ mapped_fields = sa.Table(
     _text("meaning", null=False, comment="vendors' fields, type, direction, options and formats"),
     _run("run_id", comment="the run that changed the meaning; null if none has"),
     comment="the meaning of each mapped field's baselines",
+    info={IMPERSONAL: "fields of the configuration"},
 )
 
 list_states = sa.Table(
@@ -320,6 +325,7 @@ list_ids = sa.Table(
     _text("entity"),
     _time("resolved_at", null=False),
     comment="the ids that the names in the configuration stand for",
+    info={IMPERSONAL: "lists, not who is on them"},
 )
 
 watermarks = sa.Table(
@@ -334,6 +340,7 @@ watermarks = sa.Table(
     _run("run_id"),
     _time("whole_at", comment="when all of it was last read; null if unknown"),
     comment="how far a side has been read",
+    info={IMPERSONAL: "places in listings"},
 )
 
 retries = sa.Table(
@@ -420,4 +427,5 @@ secrets = sa.Table(
     *_key("name"),
     sa.Column("value", sa.LargeBinary, nullable=False),
     comment="the key of hashes in erased, until it is moved to the connection",
+    info={IMPERSONAL: "keys"},
 )

@@ -1,0 +1,57 @@
+"""The audit: what runs did with people, what is tried again, and who looked at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from bothways.ledgers.base import Ledger
+from bothways.store import access_log, erase, export
+from bothways.store.erase import Person
+from bothways.store.schema import access_log as looks
+from bothways.store.schema import jobs, retries, run_lists, runs
+
+
+class Audit(Ledger):
+    """Runs, jobs, retries and the access log.
+
+    Jobs stay when a person is erased, so that the counts of runs still add up, without anything
+    that tells who it was.
+    """
+
+    name = "audit"
+    tables = (runs, run_lists, jobs, retries, looks)
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return the retries of the person's records and addresses."""
+        ids = [*person.crm, *person.marketing, *person.spellings]
+        return {retries: sa.or_(retries.c.email_key.in_(person.keys), retries.c.source_id.in_(ids))}
+
+    def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
+        """Remove the person from plans yet to be applied, then from all that runs say."""
+        own = sa.select(runs.c.run_id).where(runs.c.account == person.account)
+        told = run_lists.c.message
+        erase.withdraw_jobs(conn, person)
+        receipt = {
+            "jobs": erase.blank_jobs(conn, person),
+            "runs": erase.blank_runs(conn, person),
+            "run_lists": erase.blank_texts(conn, person, told, run_lists.c.run_id.in_(own)),
+            **super().erase(conn, person),
+            "access_log": access_log.forget(
+                conn, account=person.account, record_ids=person.crm | person.marketing
+            ),
+        }
+        message = retries.c.error_message
+        erase.blank_texts(conn, person, message, retries.c.account == person.account)
+        return receipt
+
+    def export(self, conn: sa.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
+        """Return the person's jobs and retries, the runs that name them, and who looked when."""
+        mine = (jobs.c.account == person.account, erase.jobs_of(person))
+        return {
+            "jobs": export.rows(conn, sa.select(jobs).where(*mine)),
+            **super().export(conn, person),
+            "runs": export.rows(conn, export.runs_that_name(person)),
+            "access_log": export.rows(conn, export.looks_at(person)),
+        }

@@ -1,0 +1,28 @@
+"""Requests: whom people at the console and the command have named."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from bothways.ledgers.base import Ledger
+from bothways.store.erase import Person
+from bothways.store.schema import erasures, selections
+
+
+class Requests(Ledger):
+    """Selections of records to sync, and requests to be forgotten."""
+
+    name = "requests"
+    tables = (selections, erasures)
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return what names the person by an id or an address."""
+        ids = [*person.crm, *person.marketing, *person.spellings]
+        return {
+            selections: sa.or_(
+                selections.c.email_key.in_(person.keys), selections.c.record.in_(ids)
+            ),
+            erasures: sa.or_(
+                erasures.c.person.in_(ids), sa.func.lower(erasures.c.person).in_(person.keys)
+            ),
+        }

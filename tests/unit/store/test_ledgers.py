@@ -1,0 +1,72 @@
+"""Ledgers: each table with people belongs to one, and whatever is done with people reaches all."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from bothways.ledgers import registry
+from bothways.ledgers.base import Ledger
+from bothways.store import erase
+from bothways.store.erase import Person
+from bothways.store.schema import IMPERSONAL, metadata
+from tests.unit.store.rows import ACCOUNT
+
+visits = sa.Table(
+    "visits",
+    sa.MetaData(),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("email_key", sa.Text, primary_key=True),
+    sa.Column("page", sa.Text, primary_key=True),
+)
+
+
+class Visits(Ledger):
+    """A ledger of somebody else's: which pages people have visited."""
+
+    name = "visits"
+    tables = (visits,)
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        return {visits: visits.c.email_key.in_(person.keys)}
+
+
+@pytest.fixture
+def visited(conn: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> sa.Connection:
+    monkeypatch.setattr(registry, "LEDGERS", [*registry.LEDGERS, Visits()])
+    visits.create(conn)
+    rows = [
+        {"account": account, "email_key": key, "page": f"/{key}"}
+        for account, key in ((ACCOUNT, "ann@x.org"), (ACCOUNT, "bob@x.org"), ("b", "ann@x.org"))
+    ]
+    conn.execute(visits.insert().values(rows))
+    return conn
+
+
+def _ann(conn: sa.Connection) -> Person:
+    return erase.find_person(conn, account=ACCOUNT, email_key="ann@x.org")
+
+
+def test_every_table_belongs_to_one_ledger_or_says_what_it_holds_instead_of_people() -> None:
+    owned = Counter(table.name for ledger in registry.LEDGERS for table in ledger.tables)
+    impersonal = {name for name, table in metadata.tables.items() if table.info.get(IMPERSONAL)}
+    assert set(owned) | impersonal == set(metadata.tables)
+    assert not set(owned) & impersonal
+    assert set(owned.values()) == {1}
+
+
+def test_every_table_of_a_ledger_is_erased_and_exported(conn: sa.Connection) -> None:
+    tables = {table.name for ledger in registry.LEDGERS for table in ledger.tables}
+    hashes, of_runs = {"erased"}, {"run_lists"}  # nobody reads a hash; the run is told
+    assert set(registry.erase_person(conn, _ann(conn))) >= tables - hashes
+    assert set(registry.rows_about(conn, _ann(conn))) >= tables - hashes - of_runs
+
+
+def test_another_ledger_is_erased_and_exported_without_further_ado(visited: sa.Connection) -> None:
+    told = registry.rows_about(visited, _ann(visited))["visits"]
+    assert told == [{"account": ACCOUNT, "email_key": "ann@x.org", "page": "/ann@x.org"}]
+    assert registry.erase_person(visited, _ann(visited))["visits"] == 1
+    left = visited.execute(sa.select(visits.c.account, visits.c.email_key)).all()
+    assert {tuple(row) for row in left} == {(ACCOUNT, "bob@x.org"), ("b", "ann@x.org")}
