@@ -13,4 +13,4 @@ from bothways.config.problems import FileProblems
 
 if problems := all_problems():
     without = ", ".join(load_accounts().broken) or "none"
-    raise FileProblems(f"Accounts without DAGs: {without}. Fix these files:", problems)
+    raise FileProblems(f"Accounts without DAGs: {without}. Fix these:", problems)

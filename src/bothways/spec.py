@@ -1,19 +1,78 @@
 """Descriptions that are read while DAG files are parsed; nothing here may import anything heavy.
 
-A `SyncSpec` says what a sync type needs and can do. Its code is imported when a run needs it.
+A `Declaration` says what a connector is and can do, a `SyncSpec` what a sync type needs and can do.
+Their code is imported when a run needs it. An installed package brings both by entry point
+(`bothways.discovery`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from bothways.vocabulary import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a connector wants at a time.
+
+    Args:
+        chunk_rows: Operations for one apply task (several of the vendor's batches).
+        parallel: Calls in flight from one process.
+    """
+
+    chunk_rows: int
+    parallel: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionForm:
+    """What Airflow's form for a connection shows beside its own fields and words.
+
+    Args:
+        labels: The vendor's words for Airflow's fields: host, login, password, port.
+        placeholders: Examples in these fields while they are empty.
+        fields: Further fields, kept in the connection's extra: name → JSON schema, as Airflow's
+            `conn-fields`.
+        hidden: Fields of Airflow that the vendor has no use for.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ("schema",)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A connector: what it is and what it can do.
+
+    Args:
+        name: Its name in account files; also the Airflow connection type, and the entry point's.
+        title: What people call the vendor.
+        side: Which side of an account it can be.
+        connector: Module and class of the connector.
+        hook: Module and class of the Airflow hook.
+        capabilities: Names of the protocols in `connectors.base` that the connector has.
+        limits: How much it wants at a time.
+        form: What the form for its connections shows.
+    """
+
+    name: str
+    title: str
+    side: Side
+    connector: str
+    hook: str
+    capabilities: frozenset[str]
+    limits: Limits
+    form: ConnectionForm = field(default_factory=ConnectionForm)
+
 
 Need = str | frozenset[str]
 """The name of a capability (a protocol of `connectors.base`), or names any of which will do."""

@@ -1,4 +1,4 @@
-"""Every connector of the registry, one after the other, against an emulated vendor."""
+"""Every connector of this repository, one after the other, against an emulated vendor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bothways.connectors import registry
+from bothways import discovery
 from bothways.connectors.base import Connector, Prepares
 from bothways.connectors.http.clock import SystemClock
+from bothways.connectors.opening import make_connector
 from tests.conformance.benches import BENCHES, Bench
 from tests.support.sandbox import SandboxServer
 
@@ -29,14 +30,13 @@ def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
     return sandbox_process
 
 
-@pytest.fixture(params=registry.names())
+@pytest.fixture(params=BENCHES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def bench(name: str) -> Bench:
-    assert name in BENCHES, f"add a row for `{name}` to tests/conformance/benches.py"
     return BENCHES[name]
 
 
@@ -50,7 +50,7 @@ def connect(name: str, bench: Bench, sandbox: SandboxServer) -> Iterator[Callabl
     opened: list[Connector] = []
 
     def connector(password: str | None = None) -> Connector:
-        opened.append(registry.make_connector(name, bench.settings(sandbox, password)))
+        opened.append(make_connector(name, bench.settings(sandbox, password)))
         return opened[-1]
 
     yield connector
@@ -68,11 +68,11 @@ def connector(connect: Callable[..., Connector]) -> Any:
 
 @pytest.fixture
 def needs(name: str) -> Callable[..., None]:
-    """Skip where the registry says that a connector lacks a capability."""
+    """Skip where a connector does not declare a capability."""
 
     def check(*capabilities: str) -> None:
         for capability in capabilities:
-            if capability not in registry.capabilities(name):
+            if capability not in discovery.declaration(name).capabilities:
                 pytest.skip(f"{name} has no {capability}")
 
     return check

@@ -10,13 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from bothways.connectors import base, registry
+from bothways import discovery
+from bothways.connectors import base
 from bothways.errors import ConnectorError, Denied, ProtocolError
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.operations import RESULTS
 from bothways.tables.people import contacts_schema
 from bothways.vocabulary import FieldType, Status
+from tests.conformance.benches import BENCHES
 
 BAD_LINE = {"share": {"429": 0.05, "500": 0.05, "502": 0.05, "cut": 0.05}, "seed": 11}
 
@@ -45,19 +47,21 @@ def _found(connector: Any, bench: Any, emails: list[str]) -> list[dict[str, Any]
     return [row for page in pages for row in page.rows.to_pylist()]
 
 
-def test_the_registry_says_what_the_code_can_do(name: str, connect: Any) -> None:
+def test_every_connector_of_ours_is_held_to_this() -> None:
+    assert set(BENCHES) == set(discovery.connectors())
+
+
+def test_the_declaration_says_what_the_code_can_do(name: str, connect: Any) -> None:
     connector = connect()
     assert isinstance(connector, base.Connector)
     has = {title for title, protocol in _protocols().items() if isinstance(connector, protocol)}
-    assert registry.capabilities(name) == has
-    assert (connector.name, connector.title) == (name, registry.title(name))
-    assert connector.side == registry.registration(name).side
-    assert connector.limits == registry.limits(name)
+    assert connector.declaration is discovery.declaration(name)
+    assert connector.declaration.capabilities == has
     assert connector.entities
 
 
 def test_a_check_names_the_account_and_wrong_credentials_are_denied(connect: Any) -> None:
-    assert connect().title in connect().check()
+    assert connect().declaration.title in connect().check()
     with pytest.raises(Denied) as caught:
         connect("wrong-secret").check()
     assert "wrong-secret" not in str(caught.value)
@@ -239,7 +243,7 @@ def test_a_created_person_joins_lists_in_the_same_write(
 ) -> None:
     needs("WritesContacts", "HasLists")
     if not connector.joins_on_create:
-        pytest.skip(f"{connector.name} joins after creating")
+        pytest.skip(f"{connector.declaration.name} joins after creating")
     list_id = next(item.id for item in connector.lists() if item.name == bench.list_name)
     before = {item.id: item.size or 0 for item in connector.lists()}[list_id]
     connector.write_contacts(operations({**bench.person(1), "list_ids": [list_id]}))

@@ -12,8 +12,7 @@ import pytest
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
-from bothways.connectors.registry import capabilities
-from bothways.discovery import sync_types
+from bothways.discovery import declaration, sync_types
 from bothways.orchestration.pools import pools
 from bothways.spec import Scope, SyncSpec
 from bothways.vocabulary import SIDES
@@ -58,7 +57,9 @@ def test_there_is_one_dag_for_each_account_and_sync_type(
         f"{name}__{sync.name}"
         for name, account in accounts.items()
         for sync in sync_types().values()
-        if sync.is_met_by({side: capabilities(account.side(side).connector) for side in SIDES})
+        if sync.is_met_by(
+            {side: declaration(account.side(side).connector).capabilities for side in SIDES}
+        )
     }
     assert len(expected) >= 4
     assert parsed.errors == {}

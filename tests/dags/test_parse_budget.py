@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,10 @@ OURS_HEAVY = (
     "console",
     "tables",
     "connectors.base",
-    "connectors.d",
 )
+# Of a connector or a sync type only what describes it.
+DESCRIPTIONS = re.compile(r"bothways\.(connectors\.\w+(\.declaration)?|syncs\.\w+)")
+CODE = ("bothways.connectors.", "bothways.syncs.")
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,5 @@ def test_parsing_imports_nothing_heavy(
     assert [name for name in added if name.partition(".")[0] in HEAVY] == []
     prefixes = tuple(f"bothways.{name}" for name in OURS_HEAVY)
     assert [name for name in added if name.startswith(prefixes)] == []
+    ours = [name for name in added if name.startswith(CODE)]
+    assert [name for name in ours if not DESCRIPTIONS.fullmatch(name)] == []

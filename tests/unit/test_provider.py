@@ -12,7 +12,7 @@ from airflow.providers_manager import ProvidersManager
 from fastapi import HTTPException
 
 import airflow
-from bothways.connectors import registry
+from bothways import discovery
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.provider import get_provider_info
@@ -21,9 +21,9 @@ TYPES = {entry["connection-type"]: entry for entry in get_provider_info()["conne
 
 
 def test_every_connector_has_a_connection_type_of_its_name_and_title() -> None:
-    assert set(TYPES) == set(registry.names())
+    assert set(TYPES) == set(discovery.connectors())
     for name, entry in TYPES.items():
-        known = registry.registration(name)
+        known = discovery.declaration(name)
         assert (entry["hook-name"], entry["hook-class-name"]) == (known.title, known.hook)
         module, _, hook = known.hook.rpartition(".")
         found = getattr(import_module(module), hook)

@@ -149,11 +149,11 @@ def pending(account: str) -> None:
 
 def _show(account: Account, found: pd.DataFrame) -> None:
     """Print what would be deleted, vendor by vendor."""
-    from bothways.connectors import registry
+    from bothways.discovery import declaration
 
     for side in SIDES:
         mine = found[found["side"] == side]
-        title = registry.title(account.side(side).connector)
+        title = declaration(account.side(side).connector).title
         typer.echo(f"{title}: {len(mine)} would be deleted")
         for entity, record_id, email, fields in zip(
             mine["entity"],

@@ -44,7 +44,7 @@ def export(account: str, person: str, out: Path | None) -> None:
 def _known(account: str, person: str) -> dict[str, Any]:
     import pandas as pd
 
-    from bothways.connectors import registry
+    from bothways.discovery import declaration
     from bothways.engine.whereabouts import address, whereabouts
     from bothways.ledgers.registry import rows_about
     from bothways.store import erase
@@ -69,7 +69,9 @@ def _known(account: str, person: str) -> dict[str, Any]:
         "addresses": sorted(who.spellings),
         "erased_before": erased,
         "systems": {
-            registry.title(configured.side(side).connector): _records(found[found["side"] == side])
+            declaration(configured.side(side).connector).title: _records(
+                found[found["side"] == side]
+            )
             for side in SIDES
         },
         "store": rows,

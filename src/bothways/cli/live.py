@@ -103,7 +103,7 @@ class _Asking:
         for entity, mapping in self._account.mappings.items():
             known = connector.fields(entity if self._side == "crm" else connector.entities[0])
             for name, item in mapping.fields.items():
-                complaint = self._complaint(connector.title, item, known)
+                complaint = self._complaint(connector.declaration.title, item, known)
                 if complaint:
                     key = ("fields", name, self._side)
                     yield documents[entity].problem(key, *complaint)

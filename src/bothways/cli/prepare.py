@@ -22,10 +22,10 @@ def prepare(name: str) -> None:
     for side in SIDES:
         with opened(account.side(side)) as connector:
             if not isinstance(connector, Prepares):
-                typer.echo(f"{connector.title}: nothing to prepare.")
+                typer.echo(f"{connector.declaration.title}: nothing to prepare.")
                 continue
             created = connector.prepare()
             for sentence in created:
-                typer.echo(f"{connector.title}, created: {sentence}")
+                typer.echo(f"{connector.declaration.title}, created: {sentence}")
             if not created:
-                typer.echo(f"{connector.title}: already prepared.")
+                typer.echo(f"{connector.declaration.title}: already prepared.")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from bothways.config.account import Account, SideConfig
 from bothways.connectors.base import Connector
-from bothways.connectors.registry import open_connector
+from bothways.connectors.opening import open_connector
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import missing_connections
 from bothways.vocabulary import Side

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bothways.config import known
 from bothways.config.account import NAME_PATTERN
 from bothways.config.document import Document, Key
 from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
+from bothways.discovery import connector_names, sync_types
 from bothways.vocabulary import SIDES, other
 
 
@@ -25,8 +25,8 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _name(document, stem)
     yield from _connectors(document)
     yield from _one_connection(document)
-    yield from _unknown(document, ("schedules",), known.sync_types())
-    yield from _unknown(document, ("guard", "sync_types"), known.sync_types())
+    yield from _unknown(document, ("schedules",), sync_types())
+    yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
 
 
@@ -80,13 +80,13 @@ def _name(document: Document, stem: str) -> Iterator[Problem]:
 def _connectors(document: Document) -> Iterator[Problem]:
     for side in SIDES:
         written = _at(document, (side,)).get("connector")
-        if not isinstance(written, str) or written in known.connectors(side):
+        if not isinstance(written, str) or written in connector_names(side):
             continue
         key = (side, "connector")
         message = f"there is no connector `{written}`"
-        if written in known.connectors(other(side)):
+        if written in connector_names(other(side)):
             message = f"`{written}` is not a connector for `{side}`"
-        yield document.problem(key, message, choice(written, known.connectors(side)))
+        yield document.problem(key, message, choice(written, connector_names(side)))
 
 
 def _one_connection(document: Document) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bothways import discovery
 from bothways.config import checks
 from bothways.config.account import Account
 from bothways.config.document import Document, read_document
@@ -89,8 +90,11 @@ def load_account(name: str) -> Account:
 
 
 def all_problems() -> tuple[Problem, ...]:
-    """Return what is wrong with any file: accounts, mappings used or not, and rule files."""
-    problems = [*load_accounts().problems, *rule_problems()]
+    """Return what is wrong with any file: accounts, mappings used or not, and rule files.
+
+    Packages that bring connectors or sync types that cannot be used are among it.
+    """
+    problems = [*load_accounts().problems, *rule_problems(), *_package_problems()]
     for path in sorted(mappings_folder().rglob("[!.]*.yaml")):
         problems += _read_mapping(path)[1]
     return _in_order(problems)
@@ -139,6 +143,12 @@ def _misplaced(folder: Path, read: Container[Path]) -> Iterator[Problem]:
         if path.suffix.lower() in {".yaml", ".yml"} and path not in read and not hidden:
             remedy = f"move it to accounts/{path.stem.lower()}.yaml"
             yield Problem(shown(path), 1, "", "is not read", remedy)
+
+
+def _package_problems() -> Iterator[Problem]:
+    for entry in discovery.broken():
+        place, key = f"package {entry.package}", f"{entry.group}.{entry.name}"
+        yield Problem(place, 0, key, entry.reason, "repair, upgrade or uninstall the package")
 
 
 def _read_account(path: Path) -> tuple[Account | None, list[Problem]]:

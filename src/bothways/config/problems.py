@@ -14,8 +14,8 @@ class Problem:
     """One thing that a person must change in a file.
 
     Attributes:
-        file: The file, relative to `include/`.
-        line: Where the key, or what it should stand in, begins; counted from 1.
+        file: The file, relative to `include/`, or `package <name>` for an installed package.
+        line: Where the key, or what it should stand in, begins; counted from 1, 0 for a package.
         key: The path of the key, as `lists.newsletter.entity`; "" for the file as a whole.
         message: What is wrong.
         remedy: What to do.
@@ -28,8 +28,13 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" + (f" {self.key}" if self.key else "")
-        return f"{place}: {self.message}; {self.remedy}"
+        return f"{self.place}: {self.message}; {self.remedy}"
+
+    @property
+    def place(self) -> str:
+        """File, line and key."""
+        line = f":{self.line}" if self.line else ""
+        return f"{self.file}{line}" + (f" {self.key}" if self.key else "")
 
 
 class FileProblems(ConfigurationError):

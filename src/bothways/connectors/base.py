@@ -18,7 +18,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 import pyarrow as pa
 
-from bothways.vocabulary import FieldType, Side
+from bothways.spec import Declaration
+from bothways.vocabulary import FieldType
 
 Fields = Mapping[str, FieldType]
 """Vendor field name → the type it is read as."""
@@ -84,28 +85,12 @@ class FieldInfo:
     options: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a connector wants at a time.
-
-    Args:
-        chunk_rows: Operations for one apply task (several of the vendor's batches).
-        parallel: Calls in flight from one process.
-    """
-
-    chunk_rows: int
-    parallel: int
-
-
 @runtime_checkable
 class Connector(Protocol):
     """Speaks one vendor's API and nothing else."""
 
-    name: str
-    title: str
-    side: Side
+    declaration: Declaration
     entities: tuple[str, ...]
-    limits: Limits
 
     def check(self) -> str:
         """Make the cheapest authenticated read; return a sentence that names the account."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fastapi import HTTPException
 
-from bothways.config.known import sync_types
+from bothways.discovery import sync_types
 
 ERASE: Final = "erase"
 # The tasks of a sync's DAG in their order, and whether they are mapped (orchestration/builder.py).

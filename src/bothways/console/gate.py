@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bothways.config.known import sync_types
 from bothways.console.dags import ERASE
+from bothways.discovery import sync_types
 
 REFUSED: Final = (
     "Requests to Airflow must not contain an email address, since Airflow would keep it in its "

@@ -64,7 +64,12 @@ def apply(
         work.totals["ignored"] = len(held)
     work.execute(operations)
     told = ", ".join(f"{number} {outcome}" for outcome, number in work.totals.items())
-    log.info("Wrote to %s, chunk %d: %s", connector.title, chunk + 1, told or "nothing was left")
+    log.info(
+        "Wrote to %s, chunk %d: %s",
+        connector.declaration.title,
+        chunk + 1,
+        told or "nothing was left",
+    )
     return work.totals
 
 
@@ -175,7 +180,8 @@ def _joins_of_created(operations: pd.DataFrame) -> pd.DataFrame:
 
 def _not_created(connector: Connector) -> ConnectorError:
     return TemporaryFailure(
-        "the person was not created; the next run tries it again", vendor=connector.title
+        "the person was not created; the next run tries it again",
+        vendor=connector.declaration.title,
     )
 
 

@@ -196,7 +196,8 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     if unseen.any():
         raise RunStopped(
             f"{unseen.sum()} more records of the person have turned up since the review, so none "
-            f"was deleted in {connector.title}; trigger the DAG with the same request again."
+            f"was deleted in {connector.declaration.title}; trigger the DAG with the same request "
+            "again."
         )
     with run.store.begin() as conn:
         erase.bar(conn, person)  # for good: what is deleted now must not come back
@@ -205,11 +206,11 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     if failed:
         raise TemporaryFailure(
             f"{failed} records could not be deleted; clear the task to try again",
-            vendor=connector.title,
+            vendor=connector.declaration.title,
         )
     with run.store.begin() as conn:
         runs.note(conn, run_id=run.run_id, sentence=_done(run, side))
-    log.info("Erased from %s: %d records", connector.title, len(mine))
+    log.info("Erased from %s: %d records", connector.declaration.title, len(mine))
     return {"erased": len(mine)}
 
 

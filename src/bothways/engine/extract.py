@@ -91,7 +91,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     reached = {name: mark["value"] for name, mark in marks.items() if mark["value"] is not None}
     run.staging.write_json(last_read(begun, reached), side, READ)
     told = ", ".join(f"{number} {name}" for name, number in counts.items())
-    log.info("Read from %s: %s", connector.title, told or "nothing")
+    log.info("Read from %s: %s", connector.declaration.title, told or "nothing")
     return counts
 
 
@@ -155,8 +155,8 @@ class Reading:
             rows, watermark = self._pages(None)
         if since is not None and self._many_displaced():
             self._note(
-                f"{self.connector.title}: {self.dataset.name} read in full, since more than"
-                f" {LOOK_UPS} contacts have been replaced by others with the same address."
+                f"{self.connector.declaration.title}: {self.dataset.name} read in full, since more"
+                f" than {LOOK_UPS} contacts have been replaced by others with the same address."
             )
             since = None
             rows, watermark = self._pages(None)
@@ -186,7 +186,7 @@ class Reading:
             if not watermarks.whole_read_due(conn, **place, **asked, every=every):
                 return since
         self._note(
-            f"{self.connector.title}: {name} read in full, as every {every.days} days, "
+            f"{self.connector.declaration.title}: {name} read in full, as every {every.days} days, "
             "in case one was reported late."
         )
         return None

@@ -87,7 +87,7 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
         info = find(mapped.name(side), offered)
         problem = obstacle(side, mapped, info, offered)
         if problem:
-            raise Rejected(problem, vendor=connector.title)
+            raise Rejected(problem, vendor=connector.declaration.title)
         info = info or _create(connector, mapped)
         _remember(conn, run.account, side, _known(key, mapped, side, info))
         return info.id
@@ -113,8 +113,8 @@ def ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
 
 
 def _create(connector: Connector, mapped: ListMapping) -> ListInfo:
-    entity = mapped.entity if connector.side == "crm" else None
-    return cast(HasLists, connector).create_list(mapped.name(connector.side), entity)
+    entity = mapped.entity if connector.declaration.side == "crm" else None
+    return cast(HasLists, connector).create_list(mapped.name(connector.declaration.side), entity)
 
 
 def _remember(conn: Connection, account: Account, side: Side, known: KnownList) -> None:

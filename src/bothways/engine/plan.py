@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from bothways.config.load import load_rule_files
-from bothways.connectors.registry import limits
+from bothways.discovery import declaration
 from bothways.engine import keeping, meanings
 from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
@@ -152,7 +152,7 @@ def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> 
     operations = with_state_hashes(run, conn, jobs[jobs["kind"].notna()])
     for side in SIDES:
         own = operations[operations["target"] == side]
-        size = limits(run.account.side(side).connector).chunk_rows
+        size = declaration(run.account.side(side).connector).limits.chunk_rows
         for position, chunk in enumerate(chunks(own, size)):
             run.staging.write_chunk(side, partition, position, chunk)
     return {"jobs": len(jobs), "operations": len(operations)}

@@ -13,7 +13,6 @@ from airflow.sdk import DAG, chain
 from bothways import discovery
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
-from bothways.connectors.registry import capabilities
 from bothways.orchestration import tasks
 from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
@@ -97,7 +96,10 @@ def _story(account: Account, sync: SyncSpec) -> None:
 
 
 def _supports(account: Account, sync: SyncSpec) -> bool:
-    found = {role: capabilities(name) for role, name in _connectors(account, sync).items()}
+    found = {
+        role: discovery.declaration(name).capabilities
+        for role, name in _connectors(account, sync).items()
+    }
     return sync.is_met_by(found)
 
 

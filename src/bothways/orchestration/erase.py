@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
-from bothways.connectors.registry import capabilities
+from bothways.discovery import declaration
 from bothways.orchestration import tasks
 from bothways.orchestration.builder import task_limit
 from bothways.orchestration.connections import missing_connections
@@ -36,7 +36,9 @@ def accounts_to_erase_in() -> list[Account]:
     return [
         account
         for account in load_accounts().accounts
-        if ERASE.is_met_by({side: capabilities(account.side(side).connector) for side in SIDES})
+        if ERASE.is_met_by(
+            {side: declaration(account.side(side).connector).capabilities for side in SIDES}
+        )
     ]
 
 

@@ -137,7 +137,7 @@ def found_run(context: Context) -> Iterator[Run]:
 @contextmanager
 def open_side(run: Run, side: Side) -> Iterator[Connector]:
     """Open the connector of one side of a run's account, and close it."""
-    from bothways.connectors.registry import open_connector
+    from bothways.connectors.opening import open_connector
 
     config = run.account.side(side)
     connector = open_connector(config.connector, config.connection)
@@ -160,7 +160,7 @@ def final_errors() -> Iterator[None]:
 
 
 def _lists_offered(account: Account) -> dict[Side, list[ListInfo]]:
-    from bothways.connectors.registry import open_connector
+    from bothways.connectors.opening import open_connector
 
     found = {}
     for side in SIDES:

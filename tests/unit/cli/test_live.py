@@ -11,7 +11,7 @@ from bothways.cli import live, vendors
 from bothways.cli.live import live_problems
 from bothways.config.load import load_account
 from bothways.connectors.base import ConnectionSettings, Connector, FieldInfo
-from bothways.connectors.registry import make_connector
+from bothways.connectors.opening import make_connector
 from bothways.errors import ConfigurationError
 from bothways.vocabulary import FieldType
 from tests.support.configuration import DEMO, IncludeFolder

@@ -10,16 +10,14 @@ from bothways.connectors.base import (
     ConnectionSettings,
     FieldInfo,
     Fields,
-    Limits,
     ListInfo,
     Page,
 )
 from bothways.connectors.dotdigital import queries, writes
 from bothways.connectors.dotdigital.client import DotdigitalClient
-from bothways.connectors.dotdigital.errors import TITLE
+from bothways.connectors.dotdigital.declaration import DECLARATION
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
-from bothways.vocabulary import Side
 
 
 class DotdigitalConnector:
@@ -33,9 +31,7 @@ class DotdigitalConnector:
         clock: Tells the time and waits.
     """
 
-    name: str = "dotdigital"
-    title: str = TITLE
-    side: Side = "marketing"
+    declaration = DECLARATION
     entities: tuple[str, ...] = ("contact",)
     joins_on_create = True
 
@@ -43,12 +39,10 @@ class DotdigitalConnector:
         self,
         settings: ConnectionSettings,
         *,
-        parallel: int = 4,
+        parallel: int = DECLARATION.limits.parallel,
         policy: RetryPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
-        # One import for one task.
-        self.limits = Limits(chunk_rows=25_000, parallel=parallel)
         self._client = DotdigitalClient(settings, parallel=parallel, policy=policy, clock=clock)
 
     def check(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from bothways.connectors.dotdigital.declaration import DECLARATION
 from bothways.connectors.http.client import Answer, Dialect, Problem
 from bothways.connectors.http.limits import Budget
 from bothways.connectors.http.reading import parsed
@@ -14,7 +15,7 @@ from bothways.connectors.http.retry import server_time
 from bothways.connectors.http.verdicts import Action, Key, Verdict, VerdictTable
 from bothways.errors import Denied, FeatureUnavailable, Missing, TemporaryFailure
 
-TITLE = "Dotdigital"
+TITLE: Final = DECLARATION.title
 
 _V2_CODE = re.compile(r"ERROR_[A-Z_]+")
 _CONSENT = re.compile(r"suppress|unsubscri|complain|resubscription|optout", re.IGNORECASE)

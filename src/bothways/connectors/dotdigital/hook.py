@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bothways.connectors.dotdigital.client import HOSTS
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
+from bothways.connectors.dotdigital.declaration import DECLARATION
 from bothways.connectors.http.hook import ConnectorHook
 
 
@@ -11,8 +12,8 @@ class DotdigitalHook(ConnectorHook):
     """Login and password are those of an API user; any regional host will do."""
 
     default_conn_name = "dotdigital_default"
-    conn_type = "dotdigital"
-    hook_name = "Dotdigital"
+    conn_type = DECLARATION.name
+    hook_name = DECLARATION.title
     default_host = "https://r1-api.dotdigital.com"
     hosts = HOSTS
 

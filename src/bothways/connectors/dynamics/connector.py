@@ -15,12 +15,12 @@ from bothways.connectors.base import (
     ConnectionSettings,
     FieldInfo,
     Fields,
-    Limits,
     ListInfo,
     Page,
 )
 from bothways.connectors.dynamics import tables
 from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
 from bothways.connectors.dynamics.names import (
@@ -39,7 +39,6 @@ from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
-from bothways.vocabulary import Side
 
 _LIST_COLUMNS = (
     "listid",
@@ -66,12 +65,8 @@ class DynamicsConnector:
         ConfigurationError: A setting is missing or wrong.
     """
 
-    name = "dynamics"
-    title = TITLE
-    side: Side = "crm"
+    declaration = DECLARATION
     entities: tuple[str, ...] = tuple(PEOPLE)
-    # Ten bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
-    limits = Limits(chunk_rows=10_000, parallel=4)
     joins_on_create: ClassVar[bool] = False
 
     def __init__(
@@ -84,7 +79,7 @@ class DynamicsConnector:
         self._names = Names(str(settings.extra.get("publisher_prefix") or "bw"))
         self._solution = str(settings.extra.get("solution") or "")
         self._client = Dataverse(
-            settings, parallel=self.limits.parallel, policy=policy, clock=clock
+            settings, parallel=DECLARATION.limits.parallel, policy=policy, clock=clock
         )
 
     def check(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.connectors.dynamics.client import HOSTS, Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
-from bothways.connectors.dynamics.names import TITLE
+from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.http.auth import HeaderAuth
 from bothways.connectors.http.hook import ConnectorHook
 
@@ -21,8 +21,8 @@ class DynamicsHook(ConnectorHook):
     fields stand in the connection's extra.
     """
 
-    conn_type = "dynamics"
-    hook_name = TITLE
+    conn_type = DECLARATION.name
+    hook_name = DECLARATION.title
     default_conn_name = "dynamics_default"
     hosts = HOSTS
 

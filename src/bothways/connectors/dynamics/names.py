@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.errors import ConfigurationError
 
-TITLE: Final = "Dynamics 365"
+TITLE: Final = DECLARATION.title
 API: Final = "/api/data/v9.2"
 NAMESPACE: Final = "Microsoft.Dynamics.CRM"
 

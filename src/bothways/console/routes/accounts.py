@@ -9,7 +9,6 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from bothways.config.account import Account
-from bothways.config.known import sync_types
 from bothways.config.load import (
     Loaded,
     account_document,
@@ -26,6 +25,7 @@ from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_proble
 from bothways.console.dags import dag_id
 from bothways.console.service import page
 from bothways.console.systems import systems_of
+from bothways.discovery import sync_types
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 

@@ -14,7 +14,6 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from bothways.config.account import Account
-from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.config.ticks import in_words
 from bothways.console import charts, labels, queries, zones
@@ -29,6 +28,7 @@ from bothways.console.auth import (
 )
 from bothways.console.dags import dag_id
 from bothways.console.service import page, store
+from bothways.discovery import sync_types
 from bothways.labels import PEOPLE
 from bothways.vocabulary import RunStatus
 

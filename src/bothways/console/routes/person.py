@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from bothways.config.known import sync_types
 from bothways.config.load import load_accounts
 from bothways.console.auth import GetUserDep, Readable, SeesPeople, SignedIn, tokens
 from bothways.console.dags import dag_id
@@ -18,6 +17,7 @@ from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store, url
 from bothways.console.systems import audit_days, systems_of
 from bothways.console.views import BadView, PersonView
+from bothways.discovery import sync_types
 from bothways.store import access_log
 
 router = APIRouter(dependencies=[SignedIn, SeesPeople], include_in_schema=False)

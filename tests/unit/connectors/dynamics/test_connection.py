@@ -11,7 +11,7 @@ from bothways.connectors.dynamics import errors
 from bothways.connectors.dynamics.client import Concurrency
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.hook import DynamicsHook
-from bothways.connectors.registry import open_connector
+from bothways.connectors.opening import open_connector
 from bothways.errors import ConfigurationError, Denied
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.conftest import QuickClock

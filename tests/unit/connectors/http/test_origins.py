@@ -15,7 +15,7 @@ from bothways.connectors.dynamics.client import AUTHORITIES
 from bothways.connectors.dynamics.client import HOSTS as DYNAMICS_HOSTS
 from bothways.connectors.http.client import Dialect, HttpClient
 from bothways.connectors.http.origins import TRUSTED_VARIABLE, credentials_go_to
-from bothways.connectors.registry import open_connector
+from bothways.connectors.opening import open_connector
 from bothways.errors import ConfigurationError
 
 SECRET = "k3pt-at-home"

@@ -1,0 +1,41 @@
+"""What is known of this connector before it is imported."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.spec import ConnectionForm, Declaration, Limits
+
+DECLARATION: Final = Declaration(
+    name="dotdigital",
+    title="Dotdigital",
+    side="marketing",
+    connector="bothways.connectors.dotdigital.connector.DotdigitalConnector",
+    hook="bothways.connectors.dotdigital.hook.DotdigitalHook",
+    capabilities=frozenset(
+        {
+            "ErasesContacts",
+            "FindsContacts",
+            "HasFields",
+            "HasLists",
+            "ReadsContacts",
+            "ReadsListSuppressions",
+            "ReadsSuppressions",
+            "WritesContacts",
+            "WritesListMembers",
+        }
+    ),
+    # One import for one task.
+    limits=Limits(chunk_rows=25_000, parallel=4),
+    form=ConnectionForm(
+        labels={
+            "host": "API host",
+            "login": "API user",
+            "password": "API password",
+        },
+        placeholders={
+            "host": "https://r1-api.dotdigital.com",
+            "login": "apiuser-xxxxxxxxxxxx@apiconnector.com",
+        },
+    ),
+)

@@ -1,0 +1,75 @@
+"""What is known of this connector before it is imported."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.spec import ConnectionForm, Declaration, Limits
+
+DECLARATION: Final = Declaration(
+    name="dynamics",
+    title="Dynamics 365",
+    side="crm",
+    connector="bothways.connectors.dynamics.connector.DynamicsConnector",
+    hook="bothways.connectors.dynamics.hook.DynamicsHook",
+    capabilities=frozenset(
+        {
+            "ErasesContacts",
+            "ErasesSuppressions",
+            "FindsContacts",
+            "FindsOtherAddresses",
+            "HasFields",
+            "HasLists",
+            "Prepares",
+            "ReadsContacts",
+            "ReadsListMembers",
+            "ReadsListSuppressions",
+            "ReadsSuppressions",
+            "WritesContacts",
+            "WritesListMembers",
+            "WritesSuppressions",
+        }
+    ),
+    # Ten bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
+    limits=Limits(chunk_rows=10_000, parallel=4),
+    form=ConnectionForm(
+        labels={
+            "host": "Environment URL",
+            "login": "Client id",
+            "password": "Client secret",
+        },
+        placeholders={
+            "host": "https://yourorg.crm4.dynamics.com",
+            "login": "Application (client) id of the app registration",
+        },
+        fields={
+            "tenant": {
+                "label": "Tenant",
+                "description": "Directory (tenant) id or domain of the Microsoft Entra tenant.",
+                "schema": {"type": "string", "minLength": 1},
+            },
+            "authority": {
+                "label": "Authority URL",
+                "description": "Where tokens come from: one of Microsoft's sign-in hosts; other"
+                " than the default in national clouds only.",
+                "schema": {
+                    "type": ["string", "null"],
+                    "format": "url",
+                    "default": "https://login.microsoftonline.com",
+                },
+            },
+            "publisher_prefix": {
+                "label": "Publisher prefix",
+                "description": "Begins the names of the columns and the table that Bothways"
+                " creates.",
+                "schema": {"type": ["string", "null"], "default": "bw"},
+            },
+            "solution": {
+                "label": "Solution",
+                "description": "Unique name of the unmanaged solution that they become part of;"
+                " may be empty.",
+                "schema": {"type": ["string", "null"]},
+            },
+        },
+    ),
+)
