@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from pyarrow import csv
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.types import NullType
 
 from bothways.errors import StoreError
+from bothways.store.distinct import distinct_on
 
 Rows = pd.DataFrame | pa.Table
 Changes = Callable[[Any], Mapping[str, Any]]
@@ -167,7 +168,7 @@ def upsert(
     } | {name: _constant(value, table.c[name]) for name, value in constants.items()}
     distinct = [brought[name] for name in keys if name not in constants]
     query = sa.select(*(value.label(name) for name, value in brought.items()))
-    query = query.ext(distinct_on(*distinct)).order_by(*distinct)
+    query = distinct_on(query, *distinct).order_by(*distinct)
     if prefer is not None:
         query = query.order_by(prefer)
     statement = insert(table).from_select(list(brought), query)

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from bothways.errors import StoreError
+from bothways.store.distinct import distinct_on
 from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
 from bothways.store.schema import jobs
 
@@ -147,9 +147,7 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
         staged(conn, _VERDICT, results) as given,
     ):
         worst = sa.case({"written": 2, "ignored": 1}, value=given.c.outcome, else_=0)
-        single = (
-            sa.select(given).ext(distinct_on(given.c.seq)).order_by(given.c.seq, worst).subquery()
-        )
+        single = distinct_on(sa.select(given), given.c.seq).order_by(given.c.seq, worst).subquery()
         joined = asked.outerjoin(single, asked.c.seq == single.c.seq)
         verdict = sa.select(asked.c.seq.label("asked_seq"), single).select_from(joined).subquery()
         open_jobs = sa.and_(

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 
+from bothways.store.distinct import distinct_on
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK
 from bothways.store.schema import jobs, retries, runs
@@ -50,7 +51,7 @@ def settle_retries(
     place = {"account": run.account, "sync_type": run.sync_type}
     _forget(conn, run_id, place)
     failed = _failed(run_id)
-    source = sa.select(
+    every = sa.select(
         *(sa.literal(value).label(name) for name, value in place.items()),
         *failed.c,
         sa.literal(1),
@@ -59,7 +60,8 @@ def settle_retries(
         sa.and_(sa.literal(attempts <= 1), sa.not_(failed.c.consent)),
         sa.literal(run_id, sa.BigInteger),
         sa.literal(run_id, sa.BigInteger),
-    ).ext(distinct_on(*[failed.c[name] for name in _DUE[:-1]]))
+    )
+    source = distinct_on(every, *[failed.c[name] for name in _DUE[:-1]])
     names = [
         *place, *failed.c.keys(), "attempts", "next_at", "given_up", "first_run", "last_run",
     ]  # fmt: skip
@@ -94,13 +96,10 @@ def requeue(conn: sa.Connection, *, run_id: int, now: datetime) -> int:
     mine = runs.join(rows, runs.c.run_id == run_id)
     due_at = sa.literal(now, sa.DateTime(timezone=True))
     run = sa.literal(run_id, sa.BigInteger)
-    source = (
-        sa.select(
-            runs.c.account, runs.c.sync_type, *rows.c, sa.literal(0), due_at, sa.false(), run, run
-        )
-        .select_from(mine)
-        .ext(distinct_on(*[rows.c[name] for name in _DUE[:-1]]))
-    )
+    every = sa.select(
+        runs.c.account, runs.c.sync_type, *rows.c, sa.literal(0), due_at, sa.false(), run, run
+    ).select_from(mine)
+    source = distinct_on(every, *[rows.c[name] for name in _DUE[:-1]])
     names = [
         "account", "sync_type", *rows.c.keys(),
         "attempts", "next_at", "given_up", "first_run", "last_run",

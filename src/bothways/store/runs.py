@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.errors import StoreError
+from bothways.store.distinct import distinct_on
 from bothways.store.schema import run_lists, runs
 from bothways.vocabulary import RunStatus, Side
 
@@ -224,7 +225,7 @@ def last_full_resync(
 def last_runs(conn: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Return the newest run of every account and sync type, dry runs included."""
     keys = (runs.c.account, runs.c.sync_type)
-    query = sa.select(runs).ext(distinct_on(*keys)).order_by(*keys, runs.c.run_id.desc())
+    query = distinct_on(sa.select(runs), *keys).order_by(*keys, runs.c.run_id.desc())
     return conn.execute(query).all()
 
 
