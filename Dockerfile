@@ -7,15 +7,14 @@ WORKDIR /opt/bothways
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 
-COPY pyproject.toml requirements.in README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 COPY include ./include
 COPY sandbox ./sandbox
 COPY demo ./demo
 COPY dags ./dags
-COPY plugins ./plugins
-RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
-    && mkdir .bothways .bothways/sandbox && chown bothways .bothways .bothways/sandbox
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . --editable sandbox \
+    && mkdir -p .bothways/sandbox && chown bothways .bothways .bothways/sandbox
 
 USER bothways
 ENV AIRFLOW_HOME=/opt/bothways/.bothways/airflow PYTHONUNBUFFERED=1

@@ -61,10 +61,11 @@ format: tools ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-lock: tools ## update the pinned, hashed requirements from requirements*.in
+lock: tools ## update the pinned, hashed requirements from pyproject.toml, sandbox/pyproject.toml and requirements*.in
 	@for name in requirements requirements-dev; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	        --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
+	        --custom-compile-command "make lock" pyproject.toml sandbox/pyproject.toml $$name.in \
+	        --output-file $$name.txt || exit 1; \
 	done
 
 audit: tools ## look up the locked packages in PyPI's database of known vulnerabilities (needs the internet)

@@ -60,7 +60,6 @@ def airflow_environment(
     database_url: str,
     *,
     dags: Path = PROJECT / "dags",
-    plugins: Path = PROJECT / "plugins",
 ) -> dict[str, str]:
     """Everything that an Airflow process or a `bothways` command needs in its environment.
 
@@ -69,7 +68,6 @@ def airflow_environment(
         port: of the API server on 127.0.0.1.
         database_url: of Airflow's own database, `postgresql://…`.
         dags: folder of the DAG files.
-        plugins: folder of the plugins.
     """
     made = Secrets.of(home)
     database = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -82,7 +80,6 @@ def airflow_environment(
         **shared(),
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": made.fernet_key,

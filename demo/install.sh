@@ -11,7 +11,7 @@ log=.bothways/logs/install.log
 
 fail() { echo "$1" >&2; exit 1; }
 
-fingerprint() { cat "$1" pyproject.toml | cksum; }
+fingerprint() { cat "$1" pyproject.toml sandbox/pyproject.toml | cksum; }
 
 is_done() { [ -f "$venv/.made-$1" ] && [ "$(cat "$venv/.made-$1")" = "$(fingerprint "$1")" ]; }
 
@@ -44,7 +44,7 @@ pip="$venv/bin/python -m pip --disable-pip-version-check --no-input"
 {
     # The file is complete: nothing is resolved, and nothing comes in without its hash.
     $pip install --require-hashes --no-deps -r "$requirements" &&
-        $pip install --no-deps --no-build-isolation --editable .
+        $pip install --no-deps --no-build-isolation --editable . --editable sandbox
 } >"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "The installation failed: read $log, see to the cause (often the network) and run make again."

@@ -40,7 +40,6 @@ class Stack:
         home: where everything that they write lies.
         port: of Airflow's API server.
         dags: folder of the DAG files.
-        plugins: folder of the plugins.
         extra: more environment for Airflow's processes.
     """
 
@@ -50,7 +49,6 @@ class Stack:
         port: int,
         *,
         dags: Path = PROJECT / "dags",
-        plugins: Path = PROJECT / "plugins",
         extra: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home
@@ -63,9 +61,7 @@ class Stack:
             password=Secrets.of(home).database_password,
         )
         self.env = {
-            **airflow_environment(
-                home, port, self.postgres.url("airflow"), dags=dags, plugins=plugins
-            ),
+            **airflow_environment(home, port, self.postgres.url("airflow"), dags=dags),
             "AIRFLOW_CONN_BOTHWAYS_STORE": self.store_url,
             "AIRFLOW_CONN_BOTHWAYS_ERASURE": json.dumps(
                 {"conn_type": "generic", "password": Secrets.of(home).erasure_key}

@@ -108,5 +108,10 @@ def main(  # noqa: PLR0917 (typer reads the parameters as options)
     asyncio.run(_serve(servers, ready))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Read the command line: `bothways-sandbox` and `python -m sandbox`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -21,9 +21,9 @@ from sandbox.clock import Clock
 from sandbox.connections import Connections, disconnected
 from sandbox.control import control_app
 from sandbox.database import Database
+from sandbox.emulation import Emulation
 from sandbox.faults import Faults
 from sandbox.page import page
-from sandbox.population import people
 from sandbox.vendor import Vendor, VendorContext
 
 
@@ -40,31 +40,6 @@ class Settings:
     data: Path
     people: int = 5_000
     seed: int = 1
-
-
-class Emulation:
-    """A vendor that is running."""
-
-    def __init__(self, vendor: Vendor, context: VendorContext) -> None:
-        self.vendor = vendor
-        self.context = context
-        self.app = vendor.create(context)
-
-    def reset(self, size: int, seed: int) -> None:
-        """Empty the vendor, fill it again, put clock and switches back, and start its app anew."""
-        self.context.clock.reset()
-        self.context.faults.reset()
-        self.context.settings.clear()
-        self.context.settings.update(self.vendor.settings)
-        self.context.database.reset()
-        self.fill(size, seed)
-        self.context.calls.reset()
-        self.app = self.vendor.create(self.context)
-
-    def fill(self, size: int, seed: int) -> None:
-        """Fill the empty tables from the population."""
-        self.vendor.seed(self.context, people(size, seed))
-        self.context.database.seeded = True
 
 
 def find_vendors() -> list[Vendor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.emulation import Emulation
 from sandbox.faults import Switches, misfits
 from sandbox.vendor import ActRefused
-
-if TYPE_CHECKING:
-    from sandbox.app import Emulation
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

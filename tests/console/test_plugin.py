@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "plugins" / "bothways_console.py"
+from bothways.plugins import BothwaysConsole
 
 
 def plugin(monkeypatch: pytest.MonkeyPatch, base_url: str) -> Any:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
-    spec = importlib.util.spec_from_file_location("bothways_console_of_a_test", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.BothwaysConsole()
+    return BothwaysConsole()
 
 
 def test_it_is_in_the_navigation_and_a_tab_of_dags_and_dag_runs(

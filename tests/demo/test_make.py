@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
+DISTRIBUTIONS = ("pyproject.toml", "sandbox/pyproject.toml")
 # Answers for an interpreter: it is new enough, and what it "makes" notes how it is called.
 INTERPRETER = """#!/bin/sh
 case "$1 $2" in
@@ -19,13 +20,17 @@ case "$1 $2" in
     "-m pip") echo "$@" >> calls ;;
 esac
 """
+COPIED = (
+    "demo/install.sh", "requirements.txt", "requirements-dev.txt", *DISTRIBUTIONS,
+)  # fmt: skip
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A project with no environment, and an interpreter that installs nothing."""
     (tmp_path / "demo").mkdir()
-    for name in ("demo/install.sh", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+    (tmp_path / "sandbox").mkdir()
+    for name in COPIED:
         shutil.copy(PROJECT / name, tmp_path / name)
     (tmp_path / "python").write_text(INTERPRETER)
     (tmp_path / "python").chmod(0o755)
@@ -79,10 +84,11 @@ def test_what_serves_the_tests_serves_the_demo(checkout: Path) -> None:
     assert calls(checkout) == first
 
 
-def test_changed_requirements_are_installed(checkout: Path) -> None:
+@pytest.mark.parametrize("changed", ["requirements.txt", *DISTRIBUTIONS])
+def test_changed_requirements_are_installed(checkout: Path, changed: str) -> None:
     install(checkout, str(checkout / "python"))
     first = calls(checkout)
-    with (checkout / "requirements.txt").open("a") as file:
+    with (checkout / changed).open("a") as file:
         file.write("# another\n")
     assert install(checkout, None)[0] == 0
     assert calls(checkout) == 2 * first

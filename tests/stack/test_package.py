@@ -19,8 +19,8 @@ def test_the_package_is_under_the_apache_license_and_brings_its_text() -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_the_image_is_given_what_the_build_of_the_package_reads() -> None:
-    needed = {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "requirements.in"}
+def test_the_image_is_given_what_the_builds_of_both_packages_read() -> None:
+    needed = {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "src", "sandbox"}
     copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
     assert needed <= {name for names in copied for name in names.split()}
     let_in = (ROOT / ".dockerignore").read_text("utf-8").split()

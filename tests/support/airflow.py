@@ -26,12 +26,11 @@ from demo.waiting import wait_for
 
 
 class RealAirflow:
-    """A running Airflow with a DAG folder, plugins and environment of the test's choice."""
+    """A running Airflow with a DAG folder and environment of the test's choice."""
 
     def __init__(
         self,
         dags: Path = PROJECT / "dags",
-        plugins: Path = PROJECT / "plugins",
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="bothways-airflow-"))
@@ -42,9 +41,7 @@ class RealAirflow:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         }
-        self.stack = Stack(
-            self.home, free_port(), dags=dags, plugins=plugins, extra={**quick, **(env or {})}
-        )
+        self.stack = Stack(self.home, free_port(), dags=dags, extra={**quick, **(env or {})})
 
     @property
     def api(self) -> AirflowApi:

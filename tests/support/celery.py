@@ -35,10 +35,9 @@ class CeleryAirflow(RealAirflow):
     def __init__(
         self,
         dags: Path = PROJECT / "dags",
-        plugins: Path = PROJECT / "plugins",
         env: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(dags, plugins, env)
+        super().__init__(dags, env)
         self.broker_port = free_port()
         self.stack.databases.append("celery")
         results = self.stack.postgres.url("celery").replace("postgresql", "postgresql+psycopg", 1)

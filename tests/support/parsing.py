@@ -77,7 +77,6 @@ def run(code: str, include: Path, *arguments: str) -> str:
     """Run code in a fresh interpreter under the project's configuration; return its stdout."""
     environment = os.environ | {
         "BOTHWAYS_INCLUDE": str(include),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
     done = subprocess.run(

@@ -66,6 +66,20 @@ PersonArgument = Annotated[
 
 
 @app.command()
+def init(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Where to write; by default Airflow's home."),
+    ] = None,
+    account: Annotated[str, typer.Option(help="Name of the first account.")] = "example",
+) -> None:
+    """Write dags/ and include/ for an Airflow in which Bothways is installed; safe to repeat."""
+    from bothways.cli.init import init as run
+
+    run(folder, account)
+
+
+@app.command()
 def check(
     accounts: Annotated[
         list[str] | None, typer.Argument(metavar="[ACCOUNT]...", help="Only these accounts.")

@@ -29,8 +29,8 @@ class IntervalWindowTimetable(Timetable):
     This holds whatever `catchup` the DAG has; only a backfill, which a person asks for, lists
     every tick.
 
-    Airflow finds the class by its module and name, so it is registered by
-    `plugins/bothways_schedule.py` and must not move without a migration of stored DAGs.
+    Airflow finds the class by its module and name, so it is registered in `bothways.plugins` and
+    must not move without a migration of stored DAGs.
 
     Args:
         schedule: The schedule, with its time zone filled in.
