@@ -34,10 +34,11 @@ PERSON = "p4242@mail.example"
 
 RUNS = """
 INSERT INTO runs (account, sync_type, dag_id, dag_run_id, status, submitted_by, started_at,
-                  finished_at, dry_run, counts, message, guard)
+                  started_on, finished_at, dry_run, counts, message, guard)
 SELECT 'demo', sync, 'demo__' || sync, 'manual__' || n,
        (ARRAY['Completed', 'Completed', 'Completed', 'Completed With Errors', 'Failed'])[1 + n % 5],
        'schedule', now() - ({runs} - n) * interval '30 days' / {runs},
+       (now() AT TIME ZONE 'UTC' - ({runs} - n) * interval '30 days' / {runs})::date,
        now() - ({runs} - n) * interval '30 days' / {runs} + interval '90 s', false,
        '{{"total": 500, "new": 20, "updated": 30, "unchanged": 400, "duplicate": 5, "errors": 5,
           "ignored": {{"role": 30, "invalid": 10}}, "deleted": 0, "re_added": 0, "planned": 0}}',
@@ -46,26 +47,34 @@ FROM (SELECT n, (ARRAY['suppressions', 'address_books', 'marketing_lists'])[1 + 
       FROM generate_series(1, {runs}) AS n) AS numbered
 """
 JOBS = """
-INSERT INTO jobs (run_id, seq, account, entity, kind, target, source, source_entity, source_id,
-                  record_id, email, email_key, list_key, result, reason, error_message, before,
-                  after, submitted_at, processed_at)
-SELECT run_id, seq, 'demo', CASE WHEN n % 7 = 0 THEN 'lead' ELSE 'contact' END,
+INSERT INTO jobs (run_id, seq, started_on, account, entity, kind, target, source, source_entity,
+                  source_id, record_id, email, email_key, list_key, result, planned_result, reason,
+                  error_message, transient, before, after, submitted_at, processed_at)
+SELECT run_id, seq, started_on, 'demo', CASE WHEN n % 7 = 0 THEN 'lead' ELSE 'contact' END,
        CASE WHEN n % 20 < 2 THEN 'update' END, 'crm', 'marketing', 'contact',
        'm-' || person, 'c-' || person, 'p' || person || '@mail.example',
        'p' || person || '@mail.example', 'list_' || n % 5,
        CASE WHEN n % 100 = 99 THEN 'error' WHEN n % 20 < 2 THEN 'updated'
             WHEN n % 20 < 4 THEN 'ignored' ELSE 'unchanged' END,
+       CASE WHEN n % 20 < 2 THEN 'updated' WHEN n % 100 = 99 THEN 'error'
+            WHEN n % 20 < 4 THEN 'ignored' ELSE 'unchanged' END,
        CASE WHEN n % 20 IN (2, 3) THEN (ARRAY['role', 'invalid', 'inactive'])[1 + n % 3] END,
        CASE WHEN n % 100 = 99 THEN 'The vendor refused the record.' END,
+       CASE WHEN n % 100 = 99 THEN false END,
        CASE WHEN n % 20 < 2 THEN '{{"city": "Bonn"}}'::jsonb END,
        CASE WHEN n % 20 < 2 THEN '{{"city": "Berlin"}}'::jsonb END, now(), now()
 FROM (SELECT n, hashint8(n)::bigint & 262143 AS person,
              CASE WHEN n <= {jobs} / {part} THEN {runs} ELSE 1 + n % ({runs} - 1) END AS run_id,
              CASE WHEN n <= {jobs} / {part} THEN n ELSE n / ({runs} - 1) END AS seq
       FROM generate_series(1, {jobs}) AS n) AS numbered
+JOIN runs USING (run_id)
 """
+WEEKS = (
+    "SELECT add_partition('jobs', started_on) FROM (SELECT DISTINCT started_on FROM runs) AS days"
+)
 INDEXES = """
-SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'jobs' AND indexname <> 'jobs_pkey'
+SELECT indexname, replace(indexdef, ' ON ONLY ', ' ON ') FROM pg_indexes
+WHERE tablename = 'jobs' AND indexname <> 'jobs_pkey'
 """
 PEOPLE = """
 INSERT INTO records (account, side, entity, id, email, email_key, status, active)
@@ -89,6 +98,7 @@ def fill(url: str, runs: int, jobs: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '1GB'")
         connection.execute(RUNS.format(**sizes))
+        connection.execute(WEEKS)
         indexes = connection.execute(INDEXES).fetchall()
         for name, _ in indexes:  # built at the end, which takes a fraction of the time
             connection.execute(f"DROP INDEX {name}")

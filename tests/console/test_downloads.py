@@ -24,10 +24,11 @@ from tests.console.filled import Filled
 JOBS = 1_500
 # More than the buffers on the way take, so that a download stands still if nobody reads it.
 FILL = """
-INSERT INTO jobs (run_id, seq, account, entity, result, submitted_at, after)
-SELECT {run}, 1000 + n, 'south', 'contact', 'unchanged', now(),
+INSERT INTO jobs (run_id, seq, started_on, account, entity, result, planned_result, submitted_at,
+                  after)
+SELECT run_id, 1000 + n, started_on, 'south', 'contact', 'unchanged', 'unchanged', now(),
        jsonb_build_object('note', repeat(md5(n::text), 600))
-FROM generate_series(1, {number}) AS n
+FROM runs, generate_series(1, {number}) AS n WHERE run_id = {run}
 """
 HELD = """
 SELECT count(*) FROM pg_stat_activity

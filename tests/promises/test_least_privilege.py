@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
-from bothways.engine.maintenance import prune_audit
+from bothways.engine.maintenance import keep_partitions, prune_audit
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store.db import VERSION_TABLE, Store
 from bothways.store.schema import metadata
@@ -142,6 +142,7 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
     for email in ("ann@mail.example", "bob@mail.example"):
         request = erasing.file(email)
         assert erasing.run(request, confirm=request).status == "Completed"
+    keep_partitions(world.store, keep_days={"test": 1}, now=datetime.now(UTC))
     prune_audit(world.store, account="test", keep_days=1, now=datetime.now(UTC))
     for side in SIDES:
         connector = world.connector(side)
@@ -169,6 +170,23 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
 def test_neither_role_changes_tables(role: str, statement: str, roles: Roles) -> None:
     with opened(getattr(roles, role)) as store:
         refused(store, statement)
+
+
+def test_the_running_role_makes_and_drops_old_partitions_and_nothing_else(roles: Roles) -> None:
+    with opened(roles.runs) as store:
+        with store.begin() as conn:
+            conn.execute(sa.text("SELECT add_partition('jobs', '2020-01-15')"))
+            conn.execute(sa.text("SELECT drop_partition('jobs', '2020-01-13')"))
+        for statement, told in (
+            ("add_partition('runs', '2020-01-15')", "does not partition runs"),
+            ("drop_partition('runs', '2020-01-13')", "has no partition"),
+            ("drop_partition('jobs', date_trunc('week', now())::date)", "is in use"),
+        ):
+            with store.engine.begin() as conn, pytest.raises(sa.exc.DBAPIError, match=told):
+                conn.execute(sa.text(f"SELECT {statement}"))
+    with opened(roles.reads) as store:
+        refused(store, "SELECT add_partition('jobs', '2020-01-15')")
+        refused(store, "SELECT drop_partition('jobs', '2020-01-13')")
 
 
 @pytest.mark.parametrize("table", [*TABLES, VERSION_TABLE])

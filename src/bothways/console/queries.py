@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from bothways.labels import PEOPLE
 from bothways.store.db import Store
-from bothways.store.jobs import JobFilter
+from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
 from bothways.store.schema import jobs, runs
 from bothways.vocabulary import RunStatus
@@ -90,7 +90,7 @@ def jobs_page(
         after: The first ones beyond this seq.
         before: The last ones ahead of this seq.
     """
-    query = sa.select(jobs).where(jobs.c.run_id == run_id, *only.clauses()).limit(limit)
+    query = sa.select(jobs).where(*only.clauses(conn, run_id)).limit(limit)
     if before is not None:
         found = conn.execute(query.where(jobs.c.seq < before).order_by(jobs.c.seq.desc())).all()
         return list(reversed(found))
@@ -146,7 +146,7 @@ def reasons(conn: sa.Connection, *, run_id: int, limit: int = 200) -> list[str]:
 
 def results(conn: sa.Connection, *, run_id: int) -> dict[str, int]:
     """Return how many jobs of a run have each result; those without a verdict are planned."""
-    query = sa.select(jobs.c.result, sa.func.count()).where(jobs.c.run_id == run_id)
+    query = sa.select(jobs.c.result, sa.func.count()).where(of_run(conn, run_id))
     return {row.result: int(row[1]) for row in conn.execute(query.group_by(jobs.c.result))}
 
 
@@ -201,7 +201,7 @@ def _distinct(
     conn: sa.Connection, column: sa.Column[Any], run_id: int, limit: int = 100
 ) -> list[str]:
     """Return a column's values of one run, one probe of its index for each."""
-    mine = jobs.c.run_id == run_id
+    mine = of_run(conn, run_id)
     first = sa.select(sa.func.min(column).label("value")).where(mine, column.is_not(None))
     step = first.cte("step", recursive=True)
     following = sa.select(sa.func.min(column)).where(mine, column > step.c.value)

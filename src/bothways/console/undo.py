@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from bothways.console.dags import ERASE
 from bothways.store.counts import WRITTEN
+from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
 from bothways.vocabulary import RunStatus
 
@@ -71,7 +72,7 @@ def summary(
     """
     verdict = _verdict(run_id, undone_by).label("verdict")
     about = (jobs.c.target, jobs.c.entity, jobs.c.kind, verdict)
-    some = sa.select(*about).where(*_written(run_id)).limit(SUMMED_AT_MOST).subquery()
+    some = sa.select(*about).where(*_written(conn, run_id)).limit(SUMMED_AT_MOST).subquery()
     query = sa.select(some, sa.func.count().label("number")).group_by(*some.c)
     return conn.execute(query.order_by(sa.text("1, 2, 3, 4"))).all()
 
@@ -96,7 +97,7 @@ def operations(
         undone_by: The runs that undo it.
     """
     verdict = _verdict(run_id, undone_by)
-    query = sa.select(jobs, verdict.label("verdict")).where(*_written(run_id))
+    query = sa.select(jobs, verdict.label("verdict")).where(*_written(conn, run_id))
     if only_back:
         query = query.where(verdict == "back")
     if after is not None:
@@ -131,8 +132,8 @@ def _verdict(run_id: int, undone_by: Sequence[int]) -> sa.ColumnElement[str]:
     )
 
 
-def _written(run_id: int) -> list[sa.ColumnElement[bool]]:
-    return [jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result.in_(WRITTEN)]
+def _written(conn: sa.Connection, run_id: int) -> list[sa.ColumnElement[bool]]:
+    return [of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result.in_(WRITTEN)]
 
 
 def _kept() -> sa.ColumnElement[str]:

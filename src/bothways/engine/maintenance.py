@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from upath import UPath
 
 from bothways.engine.staging import Staging, run_folders
-from bothways.store import access_log, erasures, retention, runs, selections
+from bothways.store import access_log, erasures, events, partitions, retention, runs, selections
 from bothways.store.db import Store
 from bothways.store.retention import Pruned
 
@@ -51,6 +52,27 @@ def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) ->
         )
     log.info("Pruned %d jobs and %d runs of account %s", total.jobs, total.runs, account)
     return asdict(total)
+
+
+def keep_partitions(store: Store, *, keep_days: Mapping[str, int], now: datetime) -> int:
+    """Make the partitions that are needed next, and drop those that every account has done with.
+
+    Args:
+        store: The store.
+        keep_days: By account, its setting `audit_retention_days`.
+        now: The time, UTC.
+
+    Returns:
+        How many were dropped.
+    """
+    with store.begin() as conn:
+        partitions.ensure_ahead(conn, now.date())
+    before = {account: now - timedelta(days=days) for account, days in keep_days.items()}
+    with store.begin() as conn:
+        dropped = retention.drop_partitions(conn, before=before)
+        dropped += events.drop_events(conn, today=now.date())
+    log.info("Dropped %d partitions", dropped)
+    return dropped
 
 
 def prune_selections(store: Store, *, now: datetime) -> int:

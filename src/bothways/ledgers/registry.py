@@ -11,13 +11,14 @@ from bothways.ledgers.audit import Audit
 from bothways.ledgers.base import Entry, Ledger
 from bothways.ledgers.baselines import Baselines
 from bothways.ledgers.consent import Consent
+from bothways.ledgers.events import Events
 from bothways.ledgers.identities import Identities
 from bothways.ledgers.memberships import Memberships
 from bothways.ledgers.requests import Requests
 from bothways.store.erase import Person
 
 LEDGERS: Final[list[Ledger]] = [
-    Identities(), Baselines(), Memberships(), Consent(), Audit(), Requests(),
+    Identities(), Baselines(), Memberships(), Consent(), Events(), Audit(), Requests(),
 ]  # fmt: skip
 
 

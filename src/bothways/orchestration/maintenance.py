@@ -41,22 +41,20 @@ def build_maintenance(doc: str) -> DAG:
 @task
 def prune_audit() -> dict[str, dict[str, int]]:
     """Prune the audit of each sound account; return the numbers of rows by account and kind."""
-    from bothways.engine.maintenance import prune_access_log, prune_selections
+    from bothways.engine.maintenance import keep_partitions, prune_access_log, prune_selections
     from bothways.engine.maintenance import prune_audit as prune
     from bothways.orchestration.runtime import open_store
 
     now = datetime.now(UTC)
+    accounts = load_accounts().accounts
+    keep_days = {account.name: account.settings.audit_retention_days for account in accounts}
     with open_store() as store:
+        keep_partitions(store, keep_days=keep_days, now=now)
         prune_selections(store, now=now)
         prune_access_log(store, now=now)
         return {
-            account.name: prune(
-                store,
-                account=account.name,
-                keep_days=account.settings.audit_retention_days,
-                now=now,
-            )
-            for account in load_accounts().accounts
+            account: prune(store, account=account, keep_days=days, now=now)
+            for account, days in keep_days.items()
         }
 
 

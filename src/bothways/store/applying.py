@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, pending
+from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, of_run, pending
 from bothways.store.schema import jobs
 from bothways.vocabulary import Side
 
@@ -26,7 +26,7 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
     """
     with staged(conn, columns_of(jobs, "seq"), operations[["seq"]]) as asked:
         given_up = (
-            jobs.c.run_id == run_id,
+            of_run(conn, run_id),
             jobs.c.seq == asked.c.seq,
             jobs.c.error_code == NOT_WRITTEN,
         )
@@ -48,7 +48,7 @@ def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Seri
     asked_keys = pd.DataFrame({"key": keys.dropna().drop_duplicates()})
     with staged(conn, columns_of(jobs, "key"), asked_keys) as asked:
         query = sa.select(jobs.c.key, jobs.c.record_id).where(
-            jobs.c.run_id == run_id,
+            of_run(conn, run_id),
             jobs.c.kind == "create",
             jobs.c.target == target,
             jobs.c.record_id.is_not(None),
@@ -67,7 +67,7 @@ def give_up(conn: sa.Connection, *, run_id: int) -> int:
         "transient": True,
         "processed_at": sa.func.clock_timestamp(),
     }
-    open_jobs = (jobs.c.run_id == run_id, jobs.c.result == PLANNED)
+    open_jobs = (of_run(conn, run_id), jobs.c.result == PLANNED)
     return conn.execute(jobs.update().where(*open_jobs).values(values)).rowcount
 
 
@@ -127,7 +127,7 @@ def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -
     wanted = pd.DataFrame({column: values.drop_duplicates()})
     with staged(conn, columns_of(jobs, column), wanted) as asked:
         query = sa.select(jobs.c[column]).where(
-            jobs.c.run_id == run_id,
+            of_run(conn, run_id),
             jobs.c.result.in_(_WRITTEN),
             jobs.c[column].in_(sa.select(asked.c[column])),
         )
@@ -147,7 +147,11 @@ def failed(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
 
 def _people(conn: sa.Connection, run_id: int, which: sa.ColumnElement[bool]) -> pd.DataFrame:
     names = ("record_id", "source_id", "email_key")
-    query = sa.select(*(jobs.c[name] for name in names)).where(jobs.c.run_id == run_id, which)
+    query = sa.select(*(jobs.c[name] for name in names)).where(
+        of_run(conn, run_id),
+        jobs.c.transient.is_not(None),  # whose index finds them
+        which,
+    )
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
     return read_frame(conn, query.distinct(), schema)
 
@@ -158,7 +162,7 @@ def keep_written(conn: sa.Connection, *, run_id: int) -> int:
     What the run has written already stays in the audit; everything else enters it once more.
     """
     written = sa.and_(jobs.c.kind.is_not(None), jobs.c.result.not_in((PLANNED, "error", "ignored")))
-    conn.execute(jobs.delete().where(jobs.c.run_id == run_id, sa.not_(written)))
-    last = sa.select(sa.func.max(jobs.c.seq)).where(jobs.c.run_id == run_id)
+    conn.execute(jobs.delete().where(of_run(conn, run_id), sa.not_(written)))
+    last = sa.select(sa.func.max(jobs.c.seq)).where(of_run(conn, run_id))
     seq: int | None = conn.execute(last).scalar_one()
     return 0 if seq is None else seq // PART_SEQS + 1

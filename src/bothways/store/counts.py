@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
+from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
 from bothways.vocabulary import BY_HAND
 
@@ -111,7 +112,7 @@ def count_jobs(
         list_key: Only the jobs of this list.
         as_planned: Count planned jobs as what they would become, as a dry run shows them.
     """
-    mine = [jobs.c.run_id == run_id]
+    mine = [of_run(conn, run_id)]
     if list_key is not None:
         mine.append(jobs.c.list_key == list_key)
     result: sa.ColumnElement[str] = jobs.c.result
@@ -146,9 +147,7 @@ def _people(
 def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     """Count what a run intends or intended to write: target, kind, entity, number."""
     group = (jobs.c.target, jobs.c.kind, jobs.c.entity)
-    query = sa.select(*group, sa.func.count()).where(
-        jobs.c.run_id == run_id, jobs.c.kind.is_not(None)
-    )
+    query = sa.select(*group, sa.func.count()).where(of_run(conn, run_id), jobs.c.kind.is_not(None))
     return read_frame(conn, query.group_by(*group).order_by(*group), _EFFECTS)
 
 
@@ -167,9 +166,7 @@ def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[A
         number.filter(jobs.c.kind == "join").label("joins"),
         number.filter(leave).label("leaves"),
         number.filter(leave, jobs.c.reason.in_(BY_HAND)).label("inferred"),
-    ).where(
-        jobs.c.run_id == run_id, jobs.c.kind.in_(["join", "leave"]), jobs.c.list_key.is_not(None)
-    )
+    ).where(of_run(conn, run_id), jobs.c.kind.in_(["join", "leave"]), jobs.c.list_key.is_not(None))
     return conn.execute(query.group_by(*place).order_by(*place)).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import pandas as pd
@@ -11,9 +12,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.errors import StoreError
+from bothways.store import partitions
 from bothways.store.distinct import distinct_on
 from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
-from bothways.store.schema import jobs
+from bothways.store.schema import jobs, runs
 
 PART_SEQS: Final = 100_000_000
 """How many seqs a partition of a plan has for itself."""
@@ -30,7 +32,7 @@ _WRITTEN: Final = ("new", "updated", "re_added", "unchanged", "deleted", "ignore
 _GIVEN: Final = (
     "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "key",
     "email", "email_key", "list_key", "result", "reason", "error_code", "error_message",
-    "transient", "before", "after", "chunk",
+    "transient", "before", "after",
 )  # fmt: skip
 _VERDICT: Final[tuple[sa.Column[Any], ...]] = (
     sa.Column("seq", sa.BigInteger),
@@ -60,16 +62,39 @@ class JobFilter:
     list_key: str | None = None
     address: str | None = None
 
-    def clauses(self) -> list[sa.ColumnElement[bool]]:
-        """Return the conditions on the table jobs."""
+    def clauses(self, conn: sa.Connection, run_id: int) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions on the table jobs, of this run."""
         chosen = {"result": self.results, "entity": self.entities, "reason": self.reasons}
-        found: list[sa.ColumnElement[bool]]
-        found = [jobs.c[name].in_(values) for name, values in chosen.items() if values is not None]
+        found = [of_run(conn, run_id)]
+        found += [jobs.c[name].in_(values) for name, values in chosen.items() if values is not None]
+        found += _indexed(self.results or ())
         if self.list_key is not None:
             found.append(jobs.c.list_key == self.list_key)
         if self.address:
+            account = sa.select(runs.c.account).where(runs.c.run_id == run_id)
+            found.append(jobs.c.account == account.scalar_subquery())  # which an index begins with
             found.append(jobs.c.email_key.startswith(self.address, autoescape=True))
         return found
+
+
+def _indexed(results: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """Return what follows from having one of these results, in terms that an index knows."""
+    if not results or PLANNED in results:
+        return []
+    planned = [result for result in results if result != "error"]
+    ways = [jobs.c.planned_result.in_(planned)] if planned else []
+    if not {"error", "ignored"}.isdisjoint(results):
+        ways.append(jobs.c.transient.is_not(None))
+    return [sa.or_(*ways)]
+
+
+def of_run(conn: sa.Connection, run_id: int) -> sa.ColumnElement[bool]:
+    """Return the condition that jobs are a run's.
+
+    It names the day of their partition, so that PostgreSQL plans for that partition alone.
+    """
+    day = sa.literal(partitions.day_of(conn, run_id=run_id), sa.Date)
+    return sa.and_(jobs.c.run_id == run_id, jobs.c.started_on == day)
 
 
 def first_seq(part: int) -> int:
@@ -92,19 +117,27 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
         part: The partition; seqs lie in first_seq(part) up to, but without, first_seq(part + 1).
 
     Raises:
-        StoreError: A seq is of another partition or stands twice, or a result is unknown.
+        StoreError: There is no such run, a seq is of another partition or stands twice, or a result
+            is unknown.
     """
-    conn.execute(jobs.delete().where(jobs.c.run_id == run_id, _in_part(part)))
+    conn.execute(jobs.delete().where(of_run(conn, run_id), _in_part(part)))
     if not len(rows):
         return 0
+    day = _day(conn, run_id)
+    partitions.ensure(conn, jobs, [day])
     with staged(conn, columns_of(jobs, *_GIVEN), rows) as given:
         _check(conn, given, part)
         operation = given.c.kind.is_not(None)
         values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
             "run_id": sa.literal(run_id, sa.BigInteger),
+            "started_on": sa.literal(day, sa.Date),
             "account": sa.literal(account, sa.Text),
             "result": sa.case((operation, PLANNED), else_=given.c.result),
-            "planned_result": sa.case((operation, given.c.result)),
+            "planned_result": given.c.result,
+            "transient": sa.case(
+                (given.c.result == "error", sa.func.coalesce(given.c.transient, sa.false())),
+                else_=given.c.transient,
+            ),
             "submitted_at": sa.func.clock_timestamp(),
             "processed_at": sa.case((sa.not_(operation), sa.func.clock_timestamp())),
         }
@@ -115,7 +148,7 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
 def count_settled(conn: sa.Connection, *, run_id: int) -> int:
     """Return how many of a run's operations have a verdict: above 0, the run began to write."""
     query = sa.select(sa.func.count()).where(
-        jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result != PLANNED
+        of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result != PLANNED
     )
     return int(conn.execute(query).scalar_one())
 
@@ -124,7 +157,7 @@ def pending(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
     """Return those of ``seqs`` that have no verdict yet, in order."""
     with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:
         query = sa.select(jobs.c.seq).where(
-            jobs.c.run_id == run_id, jobs.c.result == PLANNED, jobs.c.seq == asked.c.seq
+            of_run(conn, run_id), jobs.c.result == PLANNED, jobs.c.seq == asked.c.seq
         )
         schema = pa.schema([pa.field("seq", pa.int64())])
         return read_frame(conn, query.order_by(jobs.c.seq), schema)["seq"]
@@ -151,7 +184,7 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
         joined = asked.outerjoin(single, asked.c.seq == single.c.seq)
         verdict = sa.select(asked.c.seq.label("asked_seq"), single).select_from(joined).subquery()
         open_jobs = sa.and_(
-            jobs.c.run_id == run_id,
+            of_run(conn, run_id),
             jobs.c.seq == verdict.c.asked_seq,
             jobs.c.result == PLANNED,
         )
@@ -177,7 +210,7 @@ def find_jobs(
         offset: How many to pass over.
         after: Only seqs beyond this one: the cheap way to the next page.
     """
-    query = sa.select(jobs).where(jobs.c.run_id == run_id, *(only or JobFilter()).clauses())
+    query = sa.select(jobs).where(*(only or JobFilter()).clauses(conn, run_id))
     if after is not None:
         query = query.where(jobs.c.seq > after)
     return conn.execute(query.order_by(jobs.c.seq).limit(limit).offset(offset)).all()
@@ -185,9 +218,7 @@ def find_jobs(
 
 def count_found(conn: sa.Connection, *, run_id: int, only: JobFilter | None = None) -> int:
     """Return how many jobs the filter finds, counted no further than COUNTED_AT_MOST + 1."""
-    query = sa.select(sa.literal(1)).where(
-        jobs.c.run_id == run_id, *(only or JobFilter()).clauses()
-    )
+    query = sa.select(sa.literal(1)).where(*(only or JobFilter()).clauses(conn, run_id))
     some = query.limit(COUNTED_AT_MOST + 1).subquery()
     return int(conn.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
@@ -226,6 +257,13 @@ def person_jobs(
     same = sa.and_(jobs.c.run_id == found.c.run_id, jobs.c.seq == found.c.seq)
     query = sa.select(jobs).join(found, same).order_by(*newest)
     return conn.execute(query.limit(limit).offset(offset)).all()
+
+
+def _day(conn: sa.Connection, run_id: int) -> date:
+    day = partitions.day_of(conn, run_id=run_id)
+    if day is None:
+        raise StoreError(f"Run {run_id} is not in the store; clear the DAG run from `open`.")
+    return day
 
 
 def _seqs(seqs: pd.Series) -> pd.DataFrame:
@@ -272,6 +310,10 @@ def _settled(verdict: sa.Subquery) -> dict[str, Any]:
             (written, None),
             else_=sa.func.coalesce(sa.func.nullif(verdict.c.message, ""), verdict.c.code),
         ),
-        "transient": sa.case((missing, sa.true()), (written, None), else_=verdict.c.transient),
+        "transient": sa.case(
+            (missing, sa.true()),
+            (written, None),
+            else_=sa.func.coalesce(verdict.c.transient, sa.false()),
+        ),
         "processed_at": sa.func.clock_timestamp(),
     }

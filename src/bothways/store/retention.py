@@ -1,7 +1,12 @@
-"""Retention: what is older than an account keeps its audit goes, in batches."""
+"""Retention: what is older than an account keeps its audit goes.
+
+Weeks of jobs that are old for every account are dropped whole; the rest goes row by row, in
+batches.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,6 +14,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from bothways.store import partitions
+from bothways.store.partitions import Partition
 from bothways.store.schema import (
     baselines,
     jobs,
@@ -43,6 +50,45 @@ class Pruned:
         return not (self.jobs or self.runs or self.tombstones or self.traces)
 
 
+def drop_partitions(conn: sa.Connection, *, before: Mapping[str, datetime]) -> int:
+    """Drop the partitions of jobs that hold nothing but old runs; return how many.
+
+    One that somebody works with just now stays until the next time, and loses its old rows to
+    `prune`.
+
+    Args:
+        conn: An open transaction.
+        before: By account, the time before which its runs are old, UTC.
+    """
+    if not before:
+        return 0
+    weeks = partitions.ended(conn, jobs, before=max(before.values()).date())
+    old = [week for week in weeks if _all_old(conn, week, before)]
+    return sum(partitions.drop(conn, week) for week in old)
+
+
+def _all_old(conn: sa.Connection, week: Partition, before: Mapping[str, datetime]) -> bool:
+    """Say whether no run that has jobs in a partition keeps them."""
+    found = sa.select(_run_ids(week).c.run_id)
+    kept = [
+        sa.and_(runs.c.account == account, sa.not_(_told(account, time)))
+        for account, time in before.items()
+    ]
+    kept.append(runs.c.account.not_in(list(before)))
+    query = sa.select(sa.exists().where(runs.c.run_id.in_(found), sa.or_(*kept)))
+    return not conn.execute(query).scalar_one()
+
+
+def _run_ids(week: Partition) -> sa.CTE:
+    """Select the runs that have jobs in a partition, one probe of its index for each."""
+    first = sa.select(sa.func.min(jobs.c.run_id).label("run_id")).where(week.holds())
+    step = first.cte("step", recursive=True)
+    following = sa.select(sa.func.min(jobs.c.run_id)).where(
+        week.holds(), jobs.c.run_id > step.c.run_id
+    )
+    return step.union_all(sa.select(following.scalar_subquery()).where(step.c.run_id.is_not(None)))
+
+
 def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 10_000) -> Pruned:
     """Remove at most a batch of each kind; call it again, in a new transaction, until it is done.
 
@@ -58,14 +104,9 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
         before: The time, UTC.
         batch: How many rows of a kind at most.
     """
-    newest = (
-        sa.select(sa.func.max(runs.c.run_id))
-        .where(runs.c.account == account)
-        .group_by(runs.c.sync_type)
-    )
-    old = sa.select(runs.c.run_id).where(runs.c.account == account, runs.c.started_at < before)
-    dropped = old.where(runs.c.run_id.not_in(newest))
-    told = old.where(sa.or_(runs.c.run_id.not_in(newest), runs.c.finished_at.is_not(None)))
+    old = sa.select(runs.c.run_id).where(runs.c.account == account)
+    told = old.where(_told(account, before))
+    dropped = old.where(runs.c.started_at < before, runs.c.run_id.not_in(_newest(account)))
     emptied = dropped.where(~sa.exists().where(jobs.c.run_id == runs.c.run_id))
     mine = records.c.account == account
     return Pruned(
@@ -93,6 +134,18 @@ def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 1
             for table, gone in _traces(before).items()
         ),
     )
+
+
+def _newest(account: str) -> sa.Select[Any]:
+    """Select the newest run of each sync type, whose row stays."""
+    newest = sa.select(sa.func.max(runs.c.run_id)).where(runs.c.account == account)
+    return newest.group_by(runs.c.sync_type)
+
+
+def _told(account: str, before: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that the jobs of one of the account's runs are needed no longer."""
+    ended = sa.or_(runs.c.run_id.not_in(_newest(account)), runs.c.finished_at.is_not(None))
+    return sa.and_(runs.c.started_at < before, ended)
 
 
 def _traces(before: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bothways.store.distinct import distinct_on
 from bothways.store.frames import insert_counted, read_frame
-from bothways.store.jobs import HELD_BACK
+from bothways.store.jobs import HELD_BACK, of_run
 from bothways.store.schema import jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
 from bothways.vocabulary import BY_HAND
@@ -50,7 +50,7 @@ def settle_retries(
     ).one()
     place = {"account": run.account, "sync_type": run.sync_type}
     _forget(conn, run_id, place)
-    failed = _failed(run_id)
+    failed = _failed(conn, run_id)
     every = sa.select(
         *(sa.literal(value).label(name) for name, value in place.items()),
         *failed.c,
@@ -92,7 +92,7 @@ def requeue(conn: sa.Connection, *, run_id: int, now: datetime) -> int:
         run_id: The run, whose retries are settled.
         now: The time, UTC.
     """
-    rows = _rows(run_id).where(HELD_BACK).subquery()
+    rows = _rows(conn, run_id).where(HELD_BACK).subquery()
     mine = runs.join(rows, runs.c.run_id == run_id)
     due_at = sa.literal(now, sa.DateTime(timezone=True))
     run = sa.literal(run_id, sa.BigInteger)
@@ -140,10 +140,10 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
 
     Their reason becomes GIVEN_UP. Call it once the run's retries are settled.
     """
-    failed = _rows(run_id).add_columns(jobs.c.seq).where(jobs.c.result == "error").subquery()
+    failed = _rows(conn, run_id).add_columns(jobs.c.seq).where(jobs.c.result == "error").subquery()
     same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
     over = sa.select(failed.c.seq).where(*same, retries.c.last_run == run_id, retries.c.given_up)
-    mine = jobs.update().where(jobs.c.run_id == run_id, jobs.c.seq.in_(over))
+    mine = jobs.update().where(of_run(conn, run_id), jobs.c.seq.in_(over))
     return conn.execute(mine.values(reason=GIVEN_UP)).rowcount
 
 
@@ -179,14 +179,14 @@ def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, in
     return number, tries
 
 
-def _failed(run_id: int) -> sa.Subquery:
+def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
     """Select a run's source rows in error, each with `consent`: whether it is about an opt-out."""
     consent = sa.or_(
         jobs.c.kind == "suppress",
         jobs.c.entity == "suppression",
         sa.and_(jobs.c.kind == "leave", sa.func.coalesce(jobs.c.reason, "").not_in(BY_HAND)),
     )
-    rows = _rows(run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
+    rows = _rows(conn, run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
     found = rows.where(jobs.c.result == "error").subquery()
     keys = [found.c[name] for name in _DUE[:-1]]
     any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
@@ -194,7 +194,7 @@ def _failed(run_id: int) -> sa.Subquery:
     return sa.select(*others, any_job.label("consent")).subquery()
 
 
-def _rows(run_id: int) -> sa.Select[Any]:
+def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
     """Select the source rows of a run's jobs, under the names that retries has for them."""
     identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
     return sa.select(
@@ -205,13 +205,13 @@ def _rows(run_id: int) -> sa.Select[Any]:
         jobs.c.email_key,
         jobs.c.error_code,
         jobs.c.error_message,
-    ).where(jobs.c.run_id == run_id)
+    ).where(of_run(conn, run_id))
 
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
     """Remove what this run brought through: its rows none of whose jobs is in error or waits."""
     waits = sa.or_(jobs.c.result.in_(("error", "planned")), sa.func.coalesce(HELD_BACK, sa.false()))
-    rows = _rows(run_id).add_columns(waits.label("waits")).subquery()
+    rows = _rows(conn, run_id).add_columns(waits.label("waits")).subquery()
     keys = [rows.c[name] for name in _DUE[:-1]]
     bad = sa.func.bool_or(rows.c.waits)
     through = sa.select(*keys).group_by(*keys).having(sa.not_(bad)).subquery()

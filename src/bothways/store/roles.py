@@ -14,6 +14,9 @@ from bothways.store.schema import metadata
 _WITHHELD = frozenset({"secrets"})
 """Tables that nobody reads for a report."""
 
+_FUNCTIONS = "add_partition, drop_partition"
+"""What makes and drops partitions with the owner's rights."""
+
 _PAGE = "docs/least-privilege.md"
 
 
@@ -36,6 +39,7 @@ def grant(conn: sa.Connection, *, version_table: str, running: str, reading: str
     place = f"SCHEMA {quoted(schema)}"
     _run(conn, f"REVOKE ALL ON DATABASE {quoted(database)} FROM PUBLIC")
     for role in filter(None, (running, reading)):
+        _run(conn, f"REVOKE ALL ON FUNCTION {_FUNCTIONS} FROM {quoted(role)}")
         _run(conn, f"REVOKE ALL ON ALL TABLES IN {place} FROM {quoted(role)}")
         _run(conn, f"REVOKE ALL ON ALL SEQUENCES IN {place} FROM {quoted(role)}")
         _run(conn, f"GRANT CONNECT ON DATABASE {quoted(database)} TO {quoted(role)}")
@@ -47,6 +51,7 @@ def grant(conn: sa.Connection, *, version_table: str, running: str, reading: str
     _run(conn, f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {quoted(running)}")
     _run(conn, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {rows} TO {quoted(running)}")
     _run(conn, f"GRANT USAGE ON ALL SEQUENCES IN {place} TO {quoted(running)}")
+    _run(conn, f"GRANT EXECUTE ON FUNCTION {_FUNCTIONS} TO {quoted(running)}")
     if reading:
         open_ = ", ".join(quoted(name) for name in tables if name not in _WITHHELD)
         _run(conn, f"GRANT SELECT ON {open_} TO {quoted(reading)}")

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.errors import StoreError
+from bothways.store import partitions
 from bothways.store.distinct import distinct_on
-from bothways.store.schema import run_lists, runs
+from bothways.store.schema import jobs, run_lists, runs
 from bothways.vocabulary import RunStatus, Side
 
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
@@ -97,6 +98,7 @@ def open_run(
         "undo_of": undo_of,
         "status": RunStatus.IN_PROGRESS,
         "started_at": sa.func.clock_timestamp(),
+        "started_on": sa.cast(sa.func.timezone("UTC", sa.func.clock_timestamp()), sa.Date),
     }
     again = {
         "status": RunStatus.IN_PROGRESS,
@@ -112,8 +114,9 @@ def open_run(
     }
     statement = insert(runs).values(row)
     statement = statement.on_conflict_do_update(index_elements=["dag_id", "dag_run_id"], set_=again)
-    run_id: int = conn.execute(statement.returning(runs.c.run_id)).scalar_one()
-    return run_id
+    run_id, day = conn.execute(statement.returning(runs.c.run_id, runs.c.started_on)).one()
+    partitions.ensure(conn, jobs, [day])
+    return int(run_id)
 
 
 def note(conn: sa.Connection, *, run_id: int, sentence: str) -> None:

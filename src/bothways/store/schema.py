@@ -62,6 +62,13 @@ runs = sa.Table(
     _text("config_hash", null=False, default=""),
     sa.Column("guard", JSONB, comment="the guard's verdict, and who approved"),
     _run("undo_of", comment="the run whose writes this one takes back"),
+    sa.Column(
+        "started_on",
+        sa.Date,
+        nullable=False,
+        server_default=sa.text("(now() AT TIME ZONE 'UTC')::date"),
+        comment="the day of started_at in UTC; its jobs are in the partition of that day",
+    ),
     sa.UniqueConstraint("dag_id", "dag_run_id"),
     sa.Index("runs_by_start", sa.text("started_at DESC"), sa.text("run_id DESC")),
     sa.Index("runs_of_sync", "account", "sync_type", sa.text("run_id DESC")),
@@ -84,12 +91,19 @@ run_lists = sa.Table(
     comment="what a run did to each list that it touched",
 )
 
-# No foreign key to runs: a check per row would double the time of a bulk load.
+# No foreign key to runs: a check per row would double the time of a bulk load. No index has
+# `result` or what else a write's success changes, so that most verdicts stay on their page (HOT).
 jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("run_id", sa.BigInteger, primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column(
+        "started_on",
+        sa.Date,
+        primary_key=True,
+        comment="runs.started_on: the key of the partitions",
+    ),
     _text("account", null=False),
     _text("entity"),
     _text("kind", comment="null where nothing is written"),
@@ -103,18 +117,30 @@ jobs = sa.Table(
     _text("email_key"),
     _text("list_key"),
     _text("result", null=False),
-    _text("planned_result", comment="what result becomes once the write succeeded"),
+    _text(
+        "planned_result",
+        null=False,
+        comment="what result becomes once the write succeeded; result, if no write",
+    ),
     _text("reason"),
     _text("error_code"),
     _text("error_message"),
-    sa.Column("transient", sa.Boolean),
+    sa.Column(
+        "transient",
+        sa.Boolean,
+        comment="not null if it was refused, failed or held back: whether it may succeed",
+    ),
     sa.Column("before", JSONB),
     sa.Column("after", JSONB),
     _time("submitted_at", null=False),
     _time("processed_at"),
-    sa.Column("chunk", sa.Integer),
-    sa.Index("jobs_by_result", "run_id", "result", "seq"),
-    sa.Index("jobs_by_entity", "run_id", "entity", "seq"),
+    sa.CheckConstraint(
+        "transient IS NOT NULL OR (result IN ('planned', planned_result) AND result <> 'error')",
+        name="jobs_refused_check",
+    ),
+    sa.Index("jobs_by_result", "run_id", "planned_result", "seq"),
+    sa.Index("jobs_refused", "run_id", "seq", postgresql_where=sa.text("transient IS NOT NULL")),
+    sa.Index("jobs_by_entity", "run_id", "entity"),
     sa.Index(
         "jobs_by_reason", "run_id", "reason", "seq", postgresql_where=sa.text("reason IS NOT NULL")
     ),
@@ -125,11 +151,15 @@ jobs = sa.Table(
         "seq",
         postgresql_where=sa.text("list_key IS NOT NULL"),
     ),
-    sa.Index(
-        "jobs_by_address", "run_id", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}
-    ),
     sa.Index("jobs_created", "run_id", "key", postgresql_where=sa.text("kind = 'create'")),
-    sa.Index("jobs_of_address", "account", "email_key", sa.text("run_id DESC"), "seq"),
+    sa.Index(
+        "jobs_of_address",
+        "account",
+        "email_key",
+        sa.text("run_id DESC"),
+        "seq",
+        postgresql_ops={"email_key": "text_pattern_ops"},
+    ),
     sa.Index(
         "jobs_of_record",
         "account",
@@ -146,7 +176,59 @@ jobs = sa.Table(
         "seq",
         postgresql_where=sa.text("source_id IS NOT NULL"),
     ),
+    postgresql_partition_by="RANGE (started_on)",
     comment="sync jobs: every row that entered a run, and what became of it",
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column(
+        "key",
+        sa.Uuid(as_uuid=False),
+        primary_key=True,
+        comment="a hash of what tells it from all others",
+    ),
+    sa.Column(
+        "occurred_at",
+        sa.DateTime(timezone=True),
+        primary_key=True,
+        comment="told by the system: the key of the partitions",
+    ),
+    _text("account", null=False),
+    _text("role", null=False, comment="the role of the system that told it"),
+    _text("kind", null=False, comment="send, open, click, …"),
+    _text("scope_id", null=False, default="", comment="what it belongs to: a campaign, say"),
+    _text("record_id", comment="the person's id on that system"),
+    _text("email_key"),
+    sa.Column("details", JSONB, nullable=False, server_default="{}"),
+    _run("run_id", comment="the run that read it"),
+    _text("crm_state", comment="pending, written, refused, given_up; null if not to be written"),
+    sa.Column("crm_attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Index("events_by_scope", "account", "role", "scope_id", "kind"),
+    sa.Index(
+        "events_of_record",
+        "account",
+        "record_id",
+        postgresql_where=sa.text("record_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "events_of_address",
+        "account",
+        "email_key",
+        postgresql_where=sa.text("email_key IS NOT NULL"),
+    ),
+    sa.Index(
+        "events_pending",
+        "account",
+        "role",
+        "kind",
+        "occurred_at",
+        "key",
+        postgresql_where=sa.text("crm_state = 'pending'"),
+    ),
+    postgresql_partition_by="RANGE (occurred_at)",
+    comment="what a system told that happened, once each; events never change",
 )
 
 records = sa.Table(

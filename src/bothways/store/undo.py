@@ -10,6 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import read_frame
+from bothways.store.jobs import of_run
 from bothways.store.schema import jobs, links, run_lists
 from bothways.store.values import typed_columns
 from bothways.tables.ledgers import WRITTEN_JOBS, WROTE_PREFIX, field_columns, written_values_schema
@@ -24,7 +25,8 @@ def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     Columns: seq, target, kind, entity, record_id, source_id, key, email, email_key, list_key,
     reason, source, source_entity.
     """
-    query = sa.select(*(jobs.c[name] for name in WRITTEN_JOBS.names)).where(*_written(run_id))
+    query = sa.select(*(jobs.c[name] for name in WRITTEN_JOBS.names))
+    query = query.where(*_written(conn, run_id))
     return read_frame(conn, query.order_by(jobs.c.seq), WRITTEN_JOBS)
 
 
@@ -55,7 +57,7 @@ def written_values(
     """
     mapped = jobs.c.entity if target == "crm" else jobs.c.source_entity
     updates = (
-        *_written(run_id), jobs.c.kind == "update", jobs.c.target == target, mapped == entity,
+        *_written(conn, run_id), jobs.c.kind == "update", jobs.c.target == target, mapped == entity,
     )  # fmt: skip
     wrote = [jobs.c.after.has_key(name).label(WROTE_PREFIX + name) for name in fields]
     old = sa.select(jobs.c.seq, *typed_columns(jobs.c.before, fields)).where(*updates)
@@ -73,7 +75,7 @@ def people_written(
 
     By entity; on a platform there is one, `contact`.
     """
-    wrote = sa.select(jobs.c.entity, jobs.c.record_id).where(*_written(run_id))
+    wrote = sa.select(jobs.c.entity, jobs.c.record_id).where(*_written(conn, run_id))
     ids = {
         target: wrote.where(jobs.c.target == target).with_only_columns(jobs.c.record_id)
         for target in ("crm", "marketing")
@@ -92,5 +94,5 @@ def people_written(
     return {entity: tuple(sorted(some)) for entity, some in sorted(found.items())}
 
 
-def _written(run_id: int) -> tuple[sa.ColumnElement[Any], ...]:
-    return (jobs.c.run_id == run_id, jobs.c.kind.is_not(None), jobs.c.result.in_(_WRITTEN))
+def _written(conn: sa.Connection, run_id: int) -> tuple[sa.ColumnElement[Any], ...]:
+    return (of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result.in_(_WRITTEN))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from bothways.store import (
     baselines,
     erase,
     erasures,
+    events,
     links,
     list_states,
     records,
@@ -107,6 +109,19 @@ def _fill(conn: sa.Connection) -> int:
         | {"after": '{"name": "Jo"}'},
     )
     store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=rows)
+    clicks = pd.DataFrame(
+        {
+            "key": ["1", "2", "3"],
+            "kind": "click",
+            "scope_id": "7",
+            "record_id": ["ann-m", None, "jo-m"],
+            "email_key": [None, "ann+x@x.org", "joann+x@x.org"],
+            "occurred_at": datetime.now(UTC),
+            "details": '{"link": "https://x.org"}',
+        }
+    )
+    told = {"role": "marketing", "run_id": run_id, "now": datetime.now(UTC)}
+    events.absorb_events(conn, **MINE, **told, rows=clicks)
     for name in ("Ann", "Joann"):
         erasures.file_request(conn, **MINE, person=f"{name}+x@X.org")
     retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)

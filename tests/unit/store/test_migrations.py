@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from bothways.store import erase
+from bothways.store import erase, retention
+from bothways.store.counts import count_jobs
 from bothways.store.db import Store, alembic_config
 from bothways.store.erasure_keys import Key
+from bothways.store.jobs import JobFilter, find_jobs
 from tests.support.postgres import TestPostgres
 
 Row = dict[str, Any]
@@ -321,3 +324,46 @@ def test_a_key_without_hashes_is_not_kept(old: Store) -> None:
     _execute(old, "INSERT INTO secrets VALUES ('erasure', 'x')")
     old.migrate()
     assert _ask(old, "SELECT 1 FROM secrets") == []
+
+
+def test_jobs_go_to_the_weeks_of_their_runs_and_come_back(old: Store) -> None:
+    _move(old, "0015")
+    _execute(
+        old,
+        "INSERT INTO runs (account, sync_type, dag_id, dag_run_id, status, submitted_by,"
+        " started_at, dry_run) SELECT 'acme', 'marketing_lists', 'dag', day, 'Completed', 'x',"
+        " day::timestamptz, false FROM unnest(ARRAY['2026-01-04T23:59Z', '2026-01-05T00:00Z']) day",
+    )
+    written = {"kind": "update", "planned_result": "updated", "before": '{"a": 1}'}
+    _fill(
+        old,
+        "jobs",
+        {"seq": 1, "result": "updated", **written},
+        {"seq": 2, "result": "error", **written, "error_code": "x"},
+        {"seq": 3, "result": "planned", **written},
+        {"seq": 4, "result": "unchanged"},
+        {"seq": 5, "result": "ignored", "reason": "later", "transient": True, "run_id": 2},
+        {"seq": 6, "result": "error", "run_id": 3, "submitted_at": "2026-02-01"},
+    )
+    everything = "SELECT to_jsonb(jobs) - 'transient' FROM jobs ORDER BY seq"
+    before = _ask(old, everything)
+    _move(old, "head")
+    query = "SELECT seq, planned_result, transient, tableoid::regclass::text FROM jobs ORDER BY 1"
+    assert _ask(old, query) == [
+        (1, "updated", None, "jobs_20251229"),
+        (2, "updated", False, "jobs_20251229"),
+        (3, "updated", None, "jobs_20251229"),
+        (4, "unchanged", None, "jobs_20251229"),
+        (5, "ignored", True, "jobs_20260105"),
+        (6, "error", False, "jobs_20260126"),
+    ]
+    with old.begin() as conn:
+        assert count_jobs(conn, run_id=1).as_json()["total"] == 4
+        errors = find_jobs(conn, run_id=1, only=JobFilter(results=["error"]))
+        assert [(row.seq, row.before) for row in errors] == [(2, {"a": 1})]
+    _move(old, "0015", back=True)
+    assert _ask(old, everything) == before
+    _move(old, "head")
+    with old.begin() as conn:
+        retention.drop_partitions(conn, before={"acme": datetime(2026, 1, 12, tzinfo=UTC)})
+    assert [row[0] for row in _ask(old, query)] == [5, 6]  # the newest run has not ended

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bothways.store import baselines, links, list_states, records, retention, runs, watermarks
 from bothways.store import jobs as store_jobs
+from bothways.store.db import Store
 from bothways.store.schema import jobs as jobs_table
 from bothways.store.schema import members
 from bothways.store.schema import runs as runs_table
@@ -49,6 +50,62 @@ def test_what_is_old_goes_in_batches_and_the_newer_stays(conn: sa.Connection) ->
     kept = conn.execute(sa.select(jobs_table.c.run_id, sa.func.count()).group_by("run_id")).all()
     assert {tuple(row) for row in kept} == {(run_id, 7) for run_id in left}
     assert runs.get_lists(conn, run_id=old[0]) == []
+
+
+def _weeks(conn: sa.Connection) -> set[str]:
+    query = "SELECT DISTINCT tableoid::regclass::text FROM jobs"
+    return set(conn.scalars(sa.text(query)))
+
+
+def _run_of(conn: sa.Connection, name: str, started: datetime, **more: object) -> int:
+    """A run with jobs in the partition of its day."""
+    run_id = open_run(conn, name, **more)
+    moved = {"started_at": started, "started_on": started.date(), "finished_at": started}
+    conn.execute(runs_table.update().where(runs_table.c.run_id == run_id).values(moved))
+    account = str(more.get("account", ACCOUNT))
+    store_jobs.write_jobs(conn, run_id=run_id, account=account, rows=jobs({"result": "unchanged"}))
+    return run_id
+
+
+def test_a_week_goes_whole_once_it_is_old_for_every_account(conn: sa.Connection) -> None:
+    before = {ACCOUNT: NOW - timedelta(days=30), "other": NOW - timedelta(days=60)}
+    ended = [_run_of(conn, "old", LONG_AGO), _run_of(conn, "x", LONG_AGO, account="other")]
+    kept = [
+        _run_of(conn, "of one", NOW - timedelta(days=45)),
+        _run_of(conn, "of the other", NOW - timedelta(days=45), account="other"),
+        _run_of(conn, "new", NOW),
+        _run_of(conn, "new of the other", NOW, account="other"),
+    ]
+    assert len(_weeks(conn)) == 3
+    assert retention.drop_partitions(conn, before={ACCOUNT: before[ACCOUNT]}) == 0
+    assert retention.drop_partitions(conn, before=before) == 1
+    assert len(_weeks(conn)) == 2
+    left = conn.scalars(sa.select(jobs_table.c.run_id).distinct().order_by("run_id")).all()
+    assert left == kept
+    # A task of a run whose week is gone finds its partition made again.
+    rows = jobs({"result": "unchanged"})
+    store_jobs.write_jobs(conn, run_id=ended[0], account=ACCOUNT, rows=rows)
+    assert retention.drop_partitions(conn, before=before) == 1
+
+
+def test_a_run_at_work_keeps_its_jobs_however_old_it_is(conn: sa.Connection) -> None:
+    run_id = _run_of(conn, "old", LONG_AGO)
+    at_work = runs_table.update().where(runs_table.c.run_id == run_id)
+    conn.execute(at_work.values(finished_at=None))
+    assert retention.drop_partitions(conn, before={ACCOUNT: NOW}) == 0
+
+
+def test_a_week_that_somebody_reads_stays_until_the_next_time(
+    store: Store, conn: sa.Connection
+) -> None:
+    _run_of(conn, "old", LONG_AGO)
+    conn.commit()
+    with store.begin() as reader:
+        assert reader.execute(sa.select(jobs_table)).all()
+        with store.begin() as other:
+            assert retention.drop_partitions(other, before={ACCOUNT: NOW}) == 0
+    with store.begin() as other:
+        assert retention.drop_partitions(other, before={ACCOUNT: NOW}) == 1
 
 
 def test_old_tombstones_go_and_the_living_stay(conn: sa.Connection) -> None:

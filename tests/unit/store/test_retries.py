@@ -29,7 +29,9 @@ def _failed(conn: sa.Connection, name: str, *rows: dict[str, object]) -> int:
     run_id = open_run(conn, name)
     planned = [row | {"result": "updated"} if "kind" in row else row for row in rows]
     store_jobs.write_jobs(conn, run_id=run_id, account=ACCOUNT, rows=jobs(*planned))
-    conn.execute(sa.update(table).where(table.c.kind.is_not(None)).values(result="error"))
+    conn.execute(
+        sa.update(table).where(table.c.kind.is_not(None)).values(result="error", transient=False)
+    )
     return run_id
 
 
@@ -169,7 +171,7 @@ def test_retries_belong_to_their_account_and_sync_type(conn: sa.Connection) -> N
         row = SILENT | {"source_id": str(number), "email_key": f"{number}@x.org"}
         planned = jobs(row | {"result": "updated"})
         store_jobs.write_jobs(conn, run_id=run_id, account=account, rows=planned)
-        conn.execute(sa.update(table).values(result="error"))
+        conn.execute(sa.update(table).values(result="error", transient=False))
         retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=1, minutes=15)
         assert retries.overdue(conn, run_id=run_id, attempts=1) == (1, 1)
     assert _due(conn, 15) == [("0", 1)]

@@ -10,16 +10,22 @@ from bothways.store.db import Store, alembic_config
 from bothways.store.schema import metadata, secrets
 from tests.support.postgres import TestPostgres
 
+# Partitions aside: they have the shape of their table, and come and go with time.
 SHAPE = """
+WITH tables AS (
+    SELECT oid, relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+)
 SELECT 'column', table_name, column_name, data_type, is_nullable, column_default, is_identity,
        col_description(table_name::regclass, ordinal_position::int)
 FROM information_schema.columns WHERE table_schema = 'public'
+    AND table_name IN (SELECT relname FROM tables)
 UNION ALL SELECT 'index', tablename, indexname, indexdef, '', '', '', ''
-FROM pg_indexes WHERE schemaname = 'public'
+FROM pg_indexes WHERE schemaname = 'public' AND tablename IN (SELECT relname FROM tables)
 UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '',
-       '', '' FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'table', relname, obj_description(oid), '', '', '', '', ''
-FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+       '', '' FROM pg_constraint WHERE conrelid IN (SELECT oid FROM tables)
+UNION ALL SELECT 'table', relname, obj_description(oid), pg_get_partkeydef(oid), '', '', '', ''
+FROM tables
 """
 
 

@@ -1,0 +1,249 @@
+"""Events: what a system told that happened (sends, opens, clicks, …), once each, in any number.
+
+An event never changes. It is known by a key that its stream gives, so that whatever is read twice
+is kept once. What is to be written to a CRM waits here until it was written, across runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from bothways.store import partitions
+from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
+from bothways.store.schema import events
+from bothways.tables.fields import TIME
+
+KEPT_FOR: Final = timedelta(days=730)
+"""How long events are kept, and how late one may come."""
+
+PENDING: Final = "pending"
+WRITTEN: Final = "written"
+REFUSED: Final = "refused"
+GIVEN_UP: Final = "given_up"
+
+_AHEAD: Final = timedelta(days=1)  # clocks differ, and days begin earlier in the east
+_GIVEN: Final = ("kind", "scope_id", "record_id", "email_key", "occurred_at", "details")
+_TEXTS: Final = ("scope_id", "record_id", "email_key", "details")
+_PENDING: Final = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("occurred_at", TIME),
+        *(pa.field(name, pa.string()) for name in _TEXTS),
+        pa.field("attempts", pa.int64()),
+    ]
+)
+_COUNTS: Final = pa.schema([pa.field(name, pa.string()) for name in ("scope_id", "kind")]).append(
+    pa.field("number", pa.int64())
+)
+_KEY: Final = sa.Column("key", sa.Text)
+_VERDICT: Final[tuple[sa.Column[Any], ...]] = (
+    _KEY,
+    sa.Column("occurred_at", sa.DateTime(timezone=True)),
+    sa.Column("outcome", sa.Text),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What became of events that were read; their sum is the number of rows.
+
+    Attributes:
+        new: Kept now.
+        repeated: Known already.
+        outside: Too old to be kept, or of the future.
+    """
+
+    new: int
+    repeated: int
+    outside: int
+
+
+def absorb_events(
+    conn: sa.Connection,
+    *,
+    account: str,
+    role: str,
+    run_id: int,
+    rows: Rows,
+    now: datetime,
+    for_crm: bool = False,
+) -> Absorbed:
+    """Keep the events that are not known yet.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        role: The role of the system that told them.
+        run_id: The run that read them.
+        rows: key (text; one per event within role, kind and scope, the same whenever it is read),
+            kind, scope_id, record_id, email_key, occurred_at (the same whenever it is read) and
+            details (a JSON object as text).
+        now: The time, UTC; events older than KEPT_FOR or more than a day ahead are left out.
+        for_crm: Whether new ones wait to be written to the CRM.
+    """
+    oldest, latest = now - KEPT_FOR, now + _AHEAD
+    with staged(conn, [_KEY, *columns_of(events, *_GIVEN)], rows) as given:
+        inside = given.c.occurred_at.between(oldest, latest)
+        month = sa.cast(sa.func.date_trunc("month", given.c.occurred_at, "UTC"), sa.Date)
+        months = conn.scalars(sa.select(month).where(inside).distinct()).all()
+        partitions.ensure(conn, events, months)
+        values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
+            "key": _key(account, role, given),
+            "scope_id": sa.func.coalesce(given.c.scope_id, ""),
+            "details": sa.func.coalesce(given.c.details, sa.text("'{}'")),
+            "account": sa.literal(account, sa.Text),
+            "role": sa.literal(role, sa.Text),
+            "run_id": sa.literal(run_id, sa.BigInteger),
+            "crm_state": sa.literal(PENDING if for_crm else None, sa.Text),
+        }
+        query = sa.select(*(value.label(name) for name, value in values.items())).where(inside)
+        kept = insert(events).from_select(list(values), query).on_conflict_do_nothing()
+        number = sa.select(sa.func.count(), sa.func.count().filter(inside)).select_from(given)
+        total, within = conn.execute(number).one()
+        new = insert_counted(conn, kept)
+    return Absorbed(new=new, repeated=within - new, outside=total - within)
+
+
+def pending(
+    conn: sa.Connection,
+    *,
+    account: str,
+    role: str,
+    kind: str,
+    limit: int,
+    after: tuple[datetime, str] | None = None,
+) -> pd.DataFrame:
+    """Return events that wait to be written to the CRM, the oldest first.
+
+    Columns: key, occurred_at, scope_id, record_id, email_key, details, attempts. Keys are the
+    store's own, and the same whenever an event is read.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        role: The role of the system that told them.
+        kind: Of this kind.
+        limit: How many at most.
+        after: Only those beyond this occurred_at and key: the way to the next chunk.
+    """
+    columns = [
+        sa.cast(events.c.key, sa.Text) if name == "key"
+        else events.c.crm_attempts if name == "attempts"
+        else events.c[name]
+        for name in _PENDING.names
+    ]  # fmt: skip
+    query = sa.select(*columns).where(
+        events.c.account == account,
+        events.c.role == role,
+        events.c.kind == kind,
+        events.c.crm_state == PENDING,
+    )
+    place = (events.c.occurred_at, events.c.key)
+    if after is not None:
+        query = query.where(
+            sa.tuple_(*place) > sa.tuple_(after[0], sa.cast(after[1], sa.Uuid(as_uuid=False)))
+        )
+    return read_frame(conn, query.order_by(*place).limit(limit), _PENDING)
+
+
+def settle_events(
+    conn: sa.Connection, *, account: str, verdicts: Rows, attempts: int
+) -> dict[str, int]:
+    """Record what became of the writes of events; return how many are in each state now.
+
+    A written event is never written again, and one that the CRM refuses for good neither. One in
+    error waits for the next run, until it was tried often enough.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        verdicts: key and occurred_at as `pending` gave them, and outcome: written, ignored, error.
+        attempts: Tries after which an event is given up.
+    """
+    with staged(conn, _VERDICT, verdicts) as given:
+        outcome = given.c.outcome
+        tries = events.c.crm_attempts + 1
+        state = sa.case(
+            (outcome == "written", WRITTEN),
+            (outcome == "ignored", REFUSED),
+            (tries >= attempts, GIVEN_UP),
+            else_=PENDING,
+        )
+        same = (
+            events.c.account == account,
+            events.c.key == sa.cast(given.c.key, sa.Uuid(as_uuid=False)),
+            events.c.occurred_at == given.c.occurred_at,
+            events.c.crm_state == PENDING,
+        )
+        changed = events.update().where(*same).values(crm_state=state, crm_attempts=tries)
+        settled = changed.returning(events.c.crm_state).cte("settled")
+        query = sa.select(settled.c.crm_state, sa.func.count()).group_by(settled.c.crm_state)
+        return {row[0]: int(row[1]) for row in conn.execute(query)}
+
+
+def count_events(
+    conn: sa.Connection, *, account: str, role: str, scope_ids: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Count events by scope (a campaign, say) and kind: scope_id, kind, number."""
+    group = (events.c.scope_id, events.c.kind)
+    query = sa.select(*group, sa.func.count()).where(
+        events.c.account == account, events.c.role == role
+    )
+    if scope_ids is not None:
+        query = query.where(events.c.scope_id.in_(scope_ids))
+    return read_frame(conn, query.group_by(*group).order_by(*group), _COUNTS)
+
+
+def events_of(
+    conn: sa.Connection,
+    *,
+    account: str,
+    record_ids: Collection[str],
+    email_keys: Collection[str],
+    limit: int | None = None,
+    before: datetime | None = None,
+) -> Sequence[sa.Row[Any]]:
+    """Return the events of a person, newest first.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        record_ids: The person's ids on any system.
+        email_keys: The person's normalised addresses.
+        limit: How many at most; None for all.
+        before: Only those that occurred before then.
+    """
+    query = sa.select(events).where(
+        events.c.account == account, events_whose(record_ids, email_keys)
+    )
+    if before is not None:
+        query = query.where(events.c.occurred_at < before)
+    newest = (events.c.occurred_at.desc(), events.c.key)
+    return conn.execute(query.order_by(*newest).limit(limit)).all()
+
+
+def events_whose(
+    record_ids: Collection[str], email_keys: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that events are of a person with one of these ids or addresses."""
+    return sa.or_(events.c.record_id.in_(record_ids), events.c.email_key.in_(email_keys))
+
+
+def drop_events(conn: sa.Connection, *, today: date) -> int:
+    """Drop the months of events that are older than KEPT_FOR; return how many."""
+    old = partitions.ended(conn, events, before=today - KEPT_FOR)
+    return sum(partitions.drop(conn, month) for month in old)
+
+
+def _key(account: str, role: str, given: sa.Table) -> sa.ColumnElement[Any]:
+    """Return 128 bits of what tells an event from all others."""
+    parts = (sa.literal(account), sa.literal(role), given.c.kind, given.c.scope_id, given.c.key)
+    return sa.cast(sa.func.md5(sa.func.concat_ws("\x1f", *parts)), sa.Uuid(as_uuid=False))
