@@ -18,9 +18,13 @@ from fastapi import FastAPI
 
 from bothways.config.load import all_problems
 from bothways.console import queries, undo
+from bothways.ledgers import registry
+from bothways.ledgers.base import Ledger
 from bothways.store import erasures
 from bothways.store.db import Store
+from bothways.store.erase import Person
 from bothways.store.schema import jobs, runs
+from bothways.store.showing import Rows
 from bothways.vocabulary import RunStatus
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
@@ -627,6 +631,28 @@ def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Fi
     numbers = [int(job["Run"].split()[0]) for job in jobs]
     assert numbers == sorted(numbers, reverse=True)
     assert filled.completed in numbers
+
+
+class _Visits(Ledger):
+    """A ledger that the page has no place for."""
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        seen = sa.literal(datetime(2026, 5, 3, tzinfo=UTC)).label("seen_at")
+        who = sa.literal(" ".join(sorted(person.crm))).label("record")
+        return {"page_visits": conn.execute(sa.select(who, seen)).all()}
+
+
+def test_what_another_ledger_keeps_of_a_person_is_a_table_of_its_own(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "LEDGERS", [*registry.LEDGERS, _Visits()])
+    browser = client()
+    found = browser.post(f"{PREFIX}/person", data={"address": ANNA}).headers["location"]
+    (row,) = table(soup(browser.get(found)), "Page visits")
+    assert row["Record"] == "c-1"
+    assert row["Seen at"].startswith("2026-05-03")
+    (told,) = browser.post(f"{PREFIX}/api/person", json={"address": ANNA}).json()
+    assert told["more"]["page_visits"][0]["record"] == "c-1"
 
 
 def test_a_suppression_says_whether_both_systems_have_it(client: Client) -> None:

@@ -15,7 +15,7 @@ from bothways.console.sentences import why_ignored, why_not_mailed
 
 DAY = datetime(2026, 5, 3, tzinfo=UTC)
 TITLES: Systems = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
-NOBODY = Person("north", [], [], [], [], [], [], [], None, None)
+NOBODY = Person("north", {}, [], None, None)
 
 
 def row(**more: Any) -> Any:
@@ -79,7 +79,10 @@ def left_out(reason: str, list_key: str | None = None) -> Any:
     ],
 )
 def test_may_this_person_be_mailed(records: list[Any], words: list[Any], sentence: str) -> None:
-    assert why_not_mailed(replace(NOBODY, records=records, suppressions=words), TITLES) == sentence
+    assert (
+        why_not_mailed(replace(NOBODY, shown={"records": records, "suppressions": words}), TITLES)
+        == sentence
+    )
 
 
 @pytest.mark.parametrize(

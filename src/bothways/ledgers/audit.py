@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from bothways.ledgers.base import Ledger
-from bothways.store import access_log, erase, export
+from bothways.store import access_log, erase, export, showing
 from bothways.store.erase import Person
 from bothways.store.schema import access_log as looks
 from bothways.store.schema import jobs, retries, run_lists, runs
+from bothways.store.showing import Rows
 
 
 class Audit(Ledger):
@@ -55,3 +56,7 @@ class Audit(Ledger):
             "runs": export.rows(conn, export.runs_that_name(person)),
             "access_log": export.rows(conn, export.looks_at(person)),
         }
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return what is tried again; jobs are shown page by page, to who may read their DAG."""
+        return {"retries": showing.retries_of(conn, person)}

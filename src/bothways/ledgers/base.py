@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from bothways.store import export
 from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
+from bothways.store.showing import Rows
 from bothways.vocabulary import Side
 
 
@@ -96,6 +97,20 @@ class Ledger:
             table.name: export.rows(
                 conn, sa.select(table).where(table.c.account == person.account, theirs)
             )
+            for table, theirs in self.whose(person).items()
+        }
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return what the person's page shows, by name.
+
+        A name that the page has no place for becomes the heading of a table.
+        """
+        return {
+            table.name: conn.execute(
+                sa.select(*(column for column in table.c if column.name != "account")).where(
+                    table.c.account == person.account, theirs
+                )
+            ).all()
             for table, theirs in self.whose(person).items()
         }
 

@@ -11,6 +11,7 @@ from bothways.ledgers.base import Entry, Ledger, RunContext, columns
 from bothways.store import baselines
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
+from bothways.store.showing import Rows
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -38,3 +39,8 @@ class Baselines(Ledger):
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the baselines of the person's records."""
         return {table: paired(table, person.crm, person.marketing)}
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return nothing: the page shows the values as the jobs changed them."""
+        del conn, person
+        return {}

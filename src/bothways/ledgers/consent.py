@@ -9,10 +9,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import suppressions
+from bothways.store import showing, suppressions
 from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
+from bothways.store.showing import Rows
 from bothways.vocabulary import SIDES
 
 
@@ -58,3 +59,7 @@ class Consent(Ledger):
     def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
         """Remove the suppressions; hashes of the addresses keep every later sync away."""
         return {"hashes": remember(conn, person)} | super().erase(conn, person)
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return the person's suppressions, in force or ended."""
+        return {"suppressions": showing.suppressions_of(conn, person)}

@@ -9,10 +9,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import links
+from bothways.store import links, showing
 from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
+from bothways.store.showing import Rows
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -46,4 +47,11 @@ class Identities(Ledger):
         return {
             link_table: sa.or_(link_table.c.email_key.in_(person.keys), paired(link_table, *ends)),
             records: sa.or_(records.c.email_key.in_(person.keys), sided(records, "id", *ends)),
+        }
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return the person's records and links."""
+        return {
+            "records": showing.records_of(conn, person),
+            "links": showing.links_of(conn, person),
         }

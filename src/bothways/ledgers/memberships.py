@@ -8,10 +8,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import export, list_states
+from bothways.store import export, list_states, showing
 from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
+from bothways.store.showing import Rows
 
 
 def _forget_joined(run: RunContext, rows: pd.DataFrame) -> None:
@@ -60,3 +61,10 @@ class Memberships(Ledger):
         """Return the person's memberships, and under `lists` what the lists are called."""
         lists = export.lists_of(person.account, self.whose(person)[members])
         return super().export(conn, person) | {"lists": export.rows(conn, lists)}
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return the person's lists, and how the memberships stood when both sides last agreed."""
+        return {
+            "lists": showing.lists_of(conn, person),
+            "agreed": showing.agreed_of(conn, person),
+        }

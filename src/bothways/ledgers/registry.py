@@ -16,6 +16,7 @@ from bothways.ledgers.identities import Identities
 from bothways.ledgers.memberships import Memberships
 from bothways.ledgers.requests import Requests
 from bothways.store.erase import Person
+from bothways.store.showing import Rows
 
 LEDGERS: Final[list[Ledger]] = [
     Identities(), Baselines(), Memberships(), Consent(), Events(), Audit(), Requests(),
@@ -43,4 +44,12 @@ def rows_about(conn: sa.Connection, person: Person) -> dict[str, list[dict[str, 
     found: dict[str, list[dict[str, Any]]] = {}
     for ledger in LEDGERS:
         found |= ledger.export(conn, person)
+    return found
+
+
+def show_person(conn: sa.Connection, person: Person) -> dict[str, Rows]:
+    """Return what the person's page shows of them, by name."""
+    found: dict[str, Rows] = {}
+    for ledger in LEDGERS:
+        found |= ledger.show(conn, person)
     return found

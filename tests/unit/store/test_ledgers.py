@@ -64,7 +64,11 @@ def test_every_table_of_a_ledger_is_erased_and_exported(conn: sa.Connection) -> 
     assert set(registry.rows_about(conn, _ann(conn))) >= tables - hashes - of_runs
 
 
-def test_another_ledger_is_erased_and_exported_without_further_ado(visited: sa.Connection) -> None:
+def test_another_ledger_is_shown_exported_and_erased_without_further_ado(
+    visited: sa.Connection,
+) -> None:
+    (shown,) = registry.show_person(visited, _ann(visited))["visits"]
+    assert shown._asdict() == {"email_key": "ann@x.org", "page": "/ann@x.org"}
     told = registry.rows_about(visited, _ann(visited))["visits"]
     assert told == [{"account": ACCOUNT, "email_key": "ann@x.org", "page": "/ann@x.org"}]
     assert registry.erase_person(visited, _ann(visited))["visits"] == 1

@@ -175,7 +175,10 @@ class PersonJob(JobOut):
 
 
 class PersonOut(_Answer):
-    """What one account has of an address; `next` is what to give as `after` for older jobs."""
+    """What one account has of an address.
+
+    `more` has what ledgers of other packages keep, `next` what to give as `after` for older jobs.
+    """
 
     account: str
     why_ignored: str
@@ -186,6 +189,7 @@ class PersonOut(_Answer):
     agreed: list[dict[str, Any]]
     suppressions: list[dict[str, Any]]
     retries: list[dict[str, Any]]
+    more: dict[str, list[dict[str, Any]]]
     jobs: list[PersonJob]
     next: JobPlace | None
 
@@ -429,6 +433,7 @@ def _person(person: Person) -> PersonOut:
         agreed=_dicts(person.agreed),
         suppressions=_dicts(person.suppressions),
         retries=_dicts(person.retries),
+        more={name: _dicts(rows) for name, rows in person.more.items()},
         jobs=[PersonJob(**_picked(row, tuple(PersonJob.model_fields))) for row in person.jobs],
         next=JobPlace(run_id=person.older[0], seq=person.older[1]) if person.older else None,
     )
