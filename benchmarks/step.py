@@ -16,8 +16,8 @@ from typing import Any
 
 from bothways.engine.open_run import open_run
 from bothways.engine.review import review
+from bothways.spec import Options
 from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
-from bothways.syncs.options import Options
 from bothways.vocabulary import Side
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer

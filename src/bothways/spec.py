@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.vocabulary import Side
 
@@ -90,6 +90,55 @@ class Scope(StrEnum):
     LISTS = "lists"
     CAMPAIGNS = "campaigns"
     PROGRAMS = "programs"
+
+
+class Options(BaseModel):
+    """What a person may ask of a run; the defaults are those of a scheduled one.
+
+    The one description of each: Airflow's trigger form, the console's API and the engine read it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dry_run: bool = Field(
+        default=False,
+        title="Dry run",
+        description="Plans and writes nothing; the audit shows what would be written.",
+    )
+    full_resync: bool = Field(
+        default=False,
+        title="Full resync",
+        description="Re-read everything instead of what changed since the last run.",
+    )
+    repair: bool = Field(
+        default=False,
+        title="Repair",
+        description="Resolve the differences that no sync resolves, within the safety limits.",
+    )
+    lists: tuple[str, ...] = Field(
+        default=(),
+        title="Only these lists",
+        description="Keys of the account's lists, one per line. Leave blank for all.",
+    )
+    records: tuple[str, ...] = Field(
+        default=(),
+        title="Only these records",
+        description="Ids of records, one per line, or a selection. An email address is refused, "
+        "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
+        "console, or to `bothways select`. Leave blank for all.",
+    )
+    undo_run: int | None = Field(
+        default=None,
+        ge=1,
+        title="Undo this run",
+        description="Number of an earlier run of this sync in the audit: what it wrote is undone, "
+        "unless somebody has changed it since. Leave blank for an ordinary run.",
+    )
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the run looks at a part only, so that it may not move a watermark."""
+        return bool(self.lists or self.records or self.undo_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +224,14 @@ class SyncSpec:
     def written_roles(self) -> tuple[Side, ...]:
         """The roles that have an apply, in its order."""
         return tuple(role.name for role in self.roles if role.is_written)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The fields of `Options` that a run of it takes."""
+        names = ["dry_run", "records", "repair" if self.verifies else "full_resync"]
+        names += ["undo_run"] if self.reverts else []
+        names += ["lists"] if self.scope is Scope.LISTS else []
+        return tuple(names)
 
     @property
     def compared(self) -> str:

@@ -41,9 +41,9 @@ from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.engine.step import step
 from bothways.errors import BothwaysError
+from bothways.spec import Options
 from bothways.store.db import Store
 from bothways.store.selections import file_selection
-from bothways.syncs.options import Options
 from bothways.transform.normalise import email_keys
 from bothways.vocabulary import SIDES, Side
 from tests.support.sandbox import (

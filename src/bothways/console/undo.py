@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bothways.console.dags import ERASE
+from bothways import discovery
 from bothways.store.counts import WRITTEN
 from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
@@ -36,11 +36,12 @@ KEPT: Final = {
 
 
 def can_undo(run: sa.Row[Any]) -> bool:
-    """Return whether a run has ended and was passed by the guard or approved by a user.
+    """Return whether a run has ended, was let through by the guard or a person, and can be undone.
 
-    An erasure is for good.
+    Some sync types cannot undo anything, and an erasure is for good.
     """
-    if run.sync_type == ERASE:
+    sync = discovery.sync_types().get(run.sync_type)
+    if sync is None or not sync.reverts:
         return False
     guard = run.guard or {}
     let_through = guard.get("passed") or guard.get("approved")

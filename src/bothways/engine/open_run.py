@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -18,10 +18,9 @@ from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, Staging
 from bothways.engine.step import step
 from bothways.errors import RunStopped, StagingError
-from bothways.spec import ERASE, SyncSpec
+from bothways.spec import ERASE, Options, SyncSpec
 from bothways.store import applying, runs, selections, watermarks
 from bothways.store.db import Store
-from bothways.syncs.options import Options
 from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
@@ -77,7 +76,7 @@ def open_run(
         afresh = bool(remapped) and sync.keeps_fields and not options.restricted
         due = _whole_read_due(conn, account, sync, options)
         if sync.verifies or owed or afresh or due:
-            options = replace(options, full_resync=True)
+            options = options.model_copy(update={"full_resync": True})
         run_id = runs.open_run(
             conn,
             account=account,
@@ -85,7 +84,7 @@ def open_run(
             dag_id=dag_id,
             dag_run_id=dag_run_id,
             submitted_by=submitted_by,
-            params=asdict(options),
+            params=options.model_dump(mode="json"),
             dry_run=options.dry_run,
             config_hash=config_hash(configured),
             undo_of=options.undo_run,
@@ -132,7 +131,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         run_id=row.run_id,
         account=account,
         sync=sync,
-        options=replace(options, records=records),
+        options=options.model_copy(update={"records": records}),
         store=store,
         staging=staging_for(row.account, row.run_id),
         # An erasure does not depend on what the account keeps in step.
@@ -176,12 +175,8 @@ def _note(store: Store, run_id: int, sentences: list[str]) -> None:
 
 
 def _options(params: dict[str, object]) -> Options:
-    values = {
-        item.name: tuple(value) if isinstance(value := params[item.name], list) else value
-        for item in fields(Options)
-        if item.name in params
-    }
-    return Options(**values)  # type: ignore[arg-type]
+    known = {name: params[name] for name in Options.model_fields if name in params}
+    return Options.model_validate(known)
 
 
 def _obstacle(

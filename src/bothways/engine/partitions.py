@@ -9,10 +9,9 @@ from typing import Final
 from bothways.config.account import Account
 from bothways.connectors.base import ListInfo
 from bothways.engine import lists
-from bothways.spec import Scope, SyncSpec
+from bothways.spec import Options, Scope, SyncSpec
 from bothways.store import watermarks
 from bothways.store.db import Store
-from bothways.syncs.options import Options
 from bothways.transform.partition import BUCKETS
 from bothways.vocabulary import SIDES, Side
 

@@ -8,9 +8,8 @@ from typing import TypedDict
 from bothways.config.account import Account
 from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
-from bothways.spec import Scope, SyncSpec
+from bothways.spec import Options, Scope, SyncSpec
 from bothways.store.db import Store
-from bothways.syncs.options import Options
 from bothways.vocabulary import Side
 
 

@@ -8,11 +8,10 @@ from sqlalchemy import Row
 
 from bothways.config.account import Account
 from bothways.engine.run import Run
-from bothways.spec import SyncSpec
+from bothways.spec import Options, SyncSpec
 from bothways.store import runs, undo
 from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
-from bothways.syncs.options import Options
 from bothways.vocabulary import RunStatus, Side
 
 # A platform may take a call for each of them. Beyond, what changed since the last run is read, as

@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from bothways.config.account import Account
 from bothways.errors import ConfigurationError
-from bothways.spec import SyncSpec
-from bothways.syncs.options import Options
+from bothways.spec import Options, SyncSpec
 from bothways.syncs.store_view import StoreView
 from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.tables.operations import OPERATIONS

@@ -34,6 +34,8 @@ from bothways.console.selecting import filed
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
 from bothways.console.systems import audit_days, systems_of
+from bothways.discovery import sync_type
+from bothways.spec import Options, SyncSpec
 from bothways.store import runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
@@ -194,13 +196,15 @@ class PersonOut(_Answer):
     next: JobPlace | None
 
 
-class SyncBody(_Answer):
+class SyncBody(Options):
     """What to run."""
 
-    dry_run: bool = False
-    full_resync: bool = False
-    lists: list[Text] = Field(default_factory=list, max_length=1_000)
-    records: list[Text] = Field(default_factory=list, max_length=1_000)
+    lists: tuple[Text, ...] = Field(
+        default=(), max_length=1_000, description="Keys of the account's lists; none for all."
+    )
+    records: tuple[Text, ...] = Field(
+        default=(), max_length=1_000, description="Ids or addresses of records; none for all."
+    )
 
 
 class UndoBody(_Answer):
@@ -369,10 +373,19 @@ def find_person(
     return [_person(person) for person in people]
 
 
+def _sync_type(dag_id: str) -> SyncSpec:
+    try:
+        return sync_type(dag_id.rpartition("__")[2])
+    except KeyError:
+        raise HTTPException(404, f"{dag_id} is no sync DAG.") from None
+
+
 @router.post("/dags/{dag_id}/sync", dependencies=_ACT, status_code=202, summary="Sync now")
 async def sync_now(request: Request, dag_id: str, body: SyncBody, user: GetUserDep) -> Started:
     """Start a run, as Airflow's trigger form would; `records` may be addresses too."""
-    conf = body.model_dump(exclude_defaults=True)
+    conf = body.model_dump(mode="json", exclude_defaults=True)
+    if unknown := set(conf) - set(_sync_type(dag_id).options):
+        raise HTTPException(422, f"{dag_id} has no option `{sorted(unknown)[0]}`.")
     if body.records:
         conf["records"] = await run_in_threadpool(
             filed, request, dag_id, body.records, str(user.get_name())
