@@ -651,7 +651,8 @@ def test_what_another_ledger_keeps_of_a_person_is_a_table_of_its_own(
     (row,) = table(soup(browser.get(found)), "Page visits")
     assert row["Record"] == "c-1"
     assert row["Seen at"].startswith("2026-05-03")
-    (told,) = browser.post(f"{PREFIX}/api/person", json={"address": ANNA}).json()
+    asked = {"address": ANNA, "account": "north"}
+    (told,) = browser.post(f"{PREFIX}/api/person", json=asked).json()
     assert told["more"]["page_visits"][0]["record"] == "c-1"
 
 
