@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bothways.connectors.dotdigital import client
+from bothways.connectors.dynamics import reading
 from bothways.discovery import sync_types
+from bothways.vocabulary import SIDES, Side
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
@@ -23,6 +26,8 @@ LISTS = {
     },
 }
 SYNCS = ("suppressions", "address_books", "marketing_lists")
+PAGE_ROWS = 5
+LISTINGS = ("GET contacts", "GET leads", "GET listmembers", "GET /contacts/v3")
 LOST_ANSWERS = {"after_write": 0.4, "share": {"timeout": 0.1}, "timeout_s": 0.05}
 BAD_LINE = {"share": {"429": 0.1, "500": 0.1, "502": 0.05, "cut": 0.1}, "after_write": 0.1}
 
@@ -95,3 +100,56 @@ def kill_all_along(worker: KillableWorker, sync_type: str, step: str) -> int:
         if not worker.killed(step, sync_type, "killed", kill_point=1 + (turn - 1) * stride):
             break
     return turn - 1
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_read_goes_on_at_the_page_where_its_worker_was_killed(
+    side: Side, make_world: MakeWorld, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither are pages read again that were kept, nor is anybody staged twice or lost."""
+    for module, name in ((client, "V3_PAGE"), (reading, "PAGE_ROWS")):
+        monkeypatch.setattr(module, name, PAGE_ROWS)
+    sync_type, step = "marketing_lists", f"extract_{side}"
+    alone = make_world(people=120, lists=LISTS)
+    alone.open(sync_type, "alone")
+    sandbox.calls(forget=True)
+    alone.extract(alone.found(sync_type, "alone"), side)
+    pages, staged = pages_of(sandbox), people_staged(alone, "alone", side)
+    assert pages > 20
+
+    world = make_world(people=120, lists=LISTS)
+    world.open(sync_type, "killed")
+    sandbox.calls(forget=True)
+    with KillableWorker(world, page_rows=PAGE_ROWS) as worker:
+        kills = 0
+        for _ in at_most(20, f"the end of {step}, which is killed again and again"):
+            if not worker.killed(step, sync_type, "killed", kill_point=30):
+                break
+            kills += 1
+    assert kills >= 3
+    # Each time the page in flight is lost.
+    assert pages_of(sandbox) <= pages + kills
+    assert people_staged(world, "killed", side) == staged
+    world.extract(world.found(sync_type, "killed"), side)
+    assert pages_of(sandbox) >= 2 * pages, "what is cleared is read anew"
+
+
+def pages_of(sandbox: SandboxServer) -> int:
+    """Return how many pages of people and members have been asked for."""
+    return sum(
+        number
+        for vendor in ("dynamics", "dotdigital")
+        for endpoint, number in sandbox.calls()[vendor].items()
+        if endpoint in LISTINGS
+    )
+
+
+def people_staged(world: World, name: str, side: Side) -> list[tuple[str, str]]:
+    """Return what was staged of a side's people: dataset and address."""
+    run = world.found("marketing_lists", name)
+    return sorted(
+        (dataset, email or "")
+        for dataset in ("contacts", "leads")
+        for page in run.staging.pages(side, dataset)
+        for email in page["email"].to_pylist()
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.engine import extract
+from bothways.streams import people as people_stream
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import Scenario
@@ -200,7 +200,7 @@ def test_merged_records_hand_their_contacts_over_in_any_partition(scenario: Scen
 def test_who_is_deleted_on_the_platform_and_signs_up_again_at_once_is_not_doubled(
     full_resync: bool, look_ups: int, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extract, "LOOK_UPS", look_ups)
+    monkeypatch.setattr(people_stream, "LOOK_UPS", look_ups)
     (ann,) = scenario.on_both("ann@mail.example", firstname="Ann")
     scenario.sync(full_resync=True)
     scenario.act("delete", "ann@mail.example")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways.connectors.base import since_text
+from bothways.engine.progress import marks_of
 from bothways.labels import DIFFERENCES
 from bothways.vocabulary import SIDES
 from tests.support.edits import Marketer
@@ -166,7 +167,7 @@ def drifted(world: World, crm: Crm, record_id: str) -> None:
     run = world.found(SYNC, "lost")
     for side in SIDES:
         world.extract(run, side)
-        for name, mark in run.staging.read_json(side, "watermarks.json").items():
+        for name, mark in marks_of(run.staging, side).items():
             world.execute(
                 "UPDATE watermarks SET value = :value WHERE side = :side AND dataset = :name",
                 value=mark["value"] if side == "crm" else since_text(datetime.now(UTC)),

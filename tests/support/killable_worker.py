@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from bothways.connectors.dotdigital import client
+from bothways.connectors.dynamics import reading
 from bothways.syncs import (  # noqa: F401 - before the process forks
     address_books,
     marketing_lists,
@@ -29,14 +31,17 @@ from tests.support.kill_points import kill_at
 from tests.support.pipes import next_line
 from tests.support.sandbox import ROOT, SandboxServer
 
+Where = tuple[str, str, str, int | None]
+"""Address of the sandbox, of the store, the world's folder, and the rows of a page."""
+
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
 
 
 class KillableWorker:
     """Executes steps in processes that can be killed at a chosen point."""
 
-    def __init__(self, world: World) -> None:
-        self._world = (world.sandbox.url, world.store_url, str(world.folder))
+    def __init__(self, world: World, *, page_rows: int | None = None) -> None:
+        self._world = (world.sandbox.url, world.store_url, str(world.folder), page_rows)
         command = [sys.executable, "-m", "tests.support.killable_worker"]
         self._parent = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -75,10 +80,17 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
+def short_pages(rows: int) -> None:
+    """Let both connectors read so few people at a time, so that a listing has many pages."""
+    client.V3_PAGE = reading.PAGE_ROWS = rows  # type: ignore[misc]
+
+
 def _act(
-    where: tuple[str, str, str], step: str, sync_type: str, name: str, kill_point: int
+    where: tuple[str, str, str, int | None], step: str, sync_type: str, name: str, kill_point: int
 ) -> None:
-    url, store_url, folder = where
+    url, store_url, folder, page_rows = where
+    if page_rows:
+        short_pages(page_rows)
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
     world = World(sandbox, store_url, Path(folder), prepare=False)

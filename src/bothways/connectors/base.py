@@ -50,11 +50,14 @@ class Page:
         rows: In the read's canonical schema.
         members: Rows of LIST_MEMBERS that the vendor told in the same answer.
         watermark: How far the side has been read; on the last page only.
+        cursor: From where a later read of the same goes on after this page, in another process;
+            None where it cannot. It carries what the watermark needs to be that of the whole read.
     """
 
     rows: pa.Table
     members: pa.Table | None = None
     watermark: str | None = None
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class ReadsContacts(Protocol):
         since: str | None,
         lists: Sequence[str] = (),
         everybody: bool = False,
+        cursor: str | None = None,
     ) -> Iterator[Page]:
         """Yield pages of CONTACTS with ``fields``.
 
@@ -123,9 +127,10 @@ class ReadsContacts(Protocol):
             lists: Ids; where given, a full read may restrict itself to members of these lists,
                 and pages tell memberships where the vendor gives them in the same answer.
             everybody: A full read must not be restricted to members of ``lists``.
+            cursor: A page's, of an earlier read of the same: go on after that page.
 
         Raises:
-            WatermarkExpired: The vendor no longer knows ``since``.
+            WatermarkExpired: The vendor no longer knows ``since`` or ``cursor``.
         """
         ...
 
@@ -156,11 +161,18 @@ class FindsOtherAddresses(Protocol):
 class ReadsListMembers(Protocol):
     """Reads who is on which list, apart from the people themselves."""
 
-    def read_list_members(self, lists: Sequence[str], *, since: str | None) -> Iterator[Page]:
+    def read_list_members(
+        self, lists: Sequence[str], *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
         """Yield pages of LIST_MEMBERS of these lists; rows of other lists may be among changes.
 
+        Args:
+            lists: Ids.
+            since: A watermark that an earlier read gave; None reads everything.
+            cursor: A page's, of an earlier read of the same: go on after that page.
+
         Raises:
-            WatermarkExpired: The vendor no longer knows ``since``.
+            WatermarkExpired: The vendor no longer knows ``since`` or ``cursor``.
         """
         ...
 

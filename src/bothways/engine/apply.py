@@ -23,7 +23,7 @@ from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
-from bothways.syncs.base import frame_of
+from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
 from bothways.transform.operations import KIND_ORDER

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from bothways.engine import keeping, lists, meanings
+from bothways.engine.progress import marks_of
 from bothways.engine.run import Run
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
@@ -197,7 +198,7 @@ def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
     """Move what was planned whole; a list that was refused must be read whole once mended."""
     planned = _synced(run) - skipped
     for side in SIDES:
-        for dataset, mark in (run.staging.read_json(side, "watermarks.json") or {}).items():
+        for dataset, mark in marks_of(run.staging, side).items():
             if mark["value"] is not None and planned.issuperset(mark["lists"]):
                 watermarks.move(
                     conn,

@@ -17,7 +17,7 @@ from bothways.engine.staging import Staging
 from bothways.ledgers.base import Entry, RunContext
 from bothways.ledgers.registry import entries
 from bothways.store import applying
-from bothways.syncs.base import to_pandas
+from bothways.tables.frames import to_pandas
 from bothways.transform.columns import column
 
 _FOLDER = "keep"

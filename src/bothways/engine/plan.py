@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from bothways.config.load import load_rule_files
 from bothways.discovery import declaration
 from bothways.engine import keeping, meanings
+from bothways.engine.progress import marks_of
 from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
 from bothways.engine.staging import PARTITIONS, StagedPartition
@@ -127,8 +128,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
 
 
 def _read_whole(run: Run, side: Side) -> bool:
-    marks = run.staging.read_json(side, "watermarks.json") or {}
-    return any(mark["whole"] for mark in marks.values())
+    return any(mark["whole"] for mark in marks_of(run.staging, side).values())
 
 
 def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:

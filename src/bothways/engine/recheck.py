@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from bothways.engine.run import Run
 from bothways.store import applying, erase, records
 from bothways.store.state_hash import COLUMN, state_hashes
-from bothways.syncs.base import frame_of
+from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
 from bothways.vocabulary import SIDES, Side

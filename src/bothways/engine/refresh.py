@@ -81,5 +81,5 @@ def _datasets(run: Run, request: Request) -> Iterator[Dataset]:
         return
     for sync in sync_types_that_read_consent():
         for dataset in implementation(sync).datasets(request):
-            if dataset.kind in ("suppressions", "list_suppressions"):
+            if dataset.stream.tells_consent:
                 yield replace(dataset, changes_of=(sync.name, dataset.name))

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 from bothways.config.account import Account
 from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
 from bothways.spec import Options, Scope, SyncSpec
 from bothways.store.db import Store
+from bothways.streams.base import Place
 from bothways.vocabulary import Side
-
-
-class Place(TypedDict):
-    """The keywords by which the store knows one side of an account."""
-
-    account: str
-    side: Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Layout below the run's folder::
 
     partitions.json                      how many partitions the run is planned in
     <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
-    <side>/watermarks.json               how far each dataset has been read
+    <side>/watermarks/<step>.json        how far each dataset has been read
+    <side>/progress/<step>/              how far a step has come, until it is done
     <side>/lists.json                    the lists that could be read
     <side>/read.json                     when the side was last read, and how far
     plan/<partition>.json                what a partition intends, in numbers
@@ -30,7 +31,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from bothways.errors import StagingError
-from bothways.syncs.base import to_pandas
+from bothways.tables.frames import to_pandas
 from bothways.transform.arrow import Array, pc
 from bothways.transform.partition import bounds
 from bothways.vocabulary import Side
@@ -54,6 +55,12 @@ class Staging:
     def write_page(self, side: Side, dataset: str, number: int, rows: pa.Table) -> None:
         """Stage one page of a dataset; ``rows`` has a column `bucket`."""
         self._write_table(self.root / side / dataset / f"{number:06d}.parquet", rows)
+
+    def drop_pages(self, side: Side, dataset: str, *, after: int) -> None:
+        """Remove the pages of a dataset beyond a number, which an earlier try left."""
+        for path in _files(self.root / side / dataset):
+            if int(path.stem) > after:
+                path.unlink()
 
     def pages(self, side: Side, dataset: str) -> Iterator[pa.Table]:
         """Yield the pages of a dataset, in the order in which they were read."""

@@ -21,7 +21,7 @@ from bothways.connectors.base import (
 from bothways.store import erase, erasures
 from bothways.store.db import Store
 from bothways.store.erase import FOUND, Person
-from bothways.syncs.base import frame_of, to_pandas
+from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.normalise import email_keys
 from bothways.vocabulary import SIDES, Side

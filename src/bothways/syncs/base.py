@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -19,15 +19,14 @@ import pyarrow as pa
 from bothways.config.account import Account
 from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
+from bothways.streams.base import Stream
 from bothways.syncs.store_view import StoreView
 from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.tables.operations import OPERATIONS
-from bothways.vocabulary import SIDES, FieldType, Side, other
+from bothways.vocabulary import SIDES, Side, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules
-
-DatasetKind = Literal["contacts", "members", "suppressions", "list_suppressions"]
 
 # A plan's jobs are operations and rows that need none. `kind` is null where nothing is written;
 # `result` is then final: unchanged, duplicate or ignored. `source` is the side that the row came
@@ -49,14 +48,8 @@ class Dataset:
 
     Attributes:
         name: Unique on its side; watermark and staging folder are named after it.
-        kind: Which canonical table it gives.
-        entity: Whose people, for contacts.
-        list_key: Whose list, for list_suppressions.
-        fields: Vendor fields to read, for contacts.
-        lists: Ids of the lists that the read is about.
-        everybody: A full read is not restricted to the members of `lists`. Everybody goes into the
-            store, so that people can be found there by address; only those who are on one of the
-            lists or linked are staged.
+        stream: What is read.
+        list_key: The only list that it is about: that list fails alone if it cannot be read.
         whole_every: How old the last full read may be before the next run reads in full again.
         rules: Settings that decide who is left out. After a change to one of them, the next run
             reads everything, since people who were left out may now be included.
@@ -65,12 +58,8 @@ class Dataset:
     """
 
     name: str
-    kind: DatasetKind
-    entity: str = ""
+    stream: Stream
     list_key: str = ""
-    fields: Mapping[str, FieldType] = field(default_factory=dict)
-    lists: tuple[str, ...] = ()
-    everybody: bool = False
     whole_every: timedelta | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
     changes_of: tuple[str, str] | None = None
@@ -182,16 +171,6 @@ class Inputs:
             return ACCOUNT_WIDE
         ids = {side: self.lists[side][list_key].id for side in SIDES}
         return {side: list_id for side, list_id in ids.items() if list_id}
-
-
-def frame_of(schema: pa.Schema) -> pd.DataFrame:
-    """Return an empty frame with the dtypes that this library uses for ``schema``."""
-    return to_pandas(schema.empty_table())
-
-
-def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Return ``table`` as a frame whose columns keep their Arrow types."""
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 @dataclass(frozen=True, slots=True)

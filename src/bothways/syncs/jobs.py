@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bothways.syncs.base import JOBS, Inputs, frame_of
+from bothways.syncs.base import JOBS, Inputs
+from bothways.tables.frames import frame_of
 from bothways.transform.ignore import Reason
 from bothways.transform.normalise import email_keys
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,17 +135,24 @@ class DotdigitalClient:
             raise ProtocolError("server-time is no time; check the host", vendor=TITLE)
         return float(moment.timestamp())
 
-    def contact_pages(self, params: Mapping[str, Any]) -> Iterator[list[Row]]:
-        """Yield pages of v3 contacts, following markers (facts 1.2)."""
+    def contact_pages(
+        self, params: Mapping[str, Any], start: str | None = None
+    ) -> Iterator[tuple[list[Row], str | None]]:
+        """Yield pages of v3 contacts, following markers (facts 1.2), each with the next marker.
 
-        def fetch(marker: str | None) -> tuple[list[Row], str | None]:
+        Args:
+            params: What is asked for.
+            start: The marker to begin at.
+        """
+
+        def fetch(marker: str | None) -> tuple[tuple[list[Row], str | None], str | None]:
             query = {"limit": V3_PAGE, **params, **({"marker": marker} if marker else {})}
             body = self.request("GET", "/contacts/v3", retry="read", params=query).json()
             rows = rows_of(body.get("_items") if isinstance(body, dict) else None)
-            following = (body.get("_links") or {}).get("next") or {}
-            return rows, following.get("marker") or None
+            following = ((body.get("_links") or {}).get("next") or {}).get("marker") or None
+            return (rows, following), following
 
-        return follow(fetch, list, vendor=TITLE)
+        return follow(fetch, itemgetter(0), vendor=TITLE, start=start)
 
     def pages(self, path: str, identity: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
         """Yield pages of a v2 listing (facts 1.2), whose rows `identity` tells apart.

@@ -63,9 +63,12 @@ class DotdigitalConnector:
         since: str | None,
         lists: Sequence[str] = (),
         everybody: bool = False,
+        cursor: str | None = None,
     ) -> Iterator[Page]:
         """Yield pages of CONTACTS, with the memberships of ``lists``."""
-        return queries.read_contacts(self._client, fields, since, lists, everybody=everybody)
+        return queries.read_contacts(
+            self._client, fields, since, lists, everybody=everybody, cursor=cursor
+        )
 
     def find_contacts(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -17,10 +19,12 @@ from bothways.connectors.dotdigital.tables import (
     suppressions_table,
 )
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import ProtocolError, Rejected
+from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.people import contacts_schema
 from bothways.vocabulary import FieldType
+
+RowsT = TypeVar("RowsT")
 
 # Before the vendor's first customer (assumed): "everybody ever".
 _EVER = "1999-01-01T00:00:00.000Z"
@@ -47,6 +51,7 @@ def read_contacts(
     lists: Sequence[str],
     *,
     everybody: bool,
+    cursor: str | None = None,
 ) -> Iterator[Page]:
     """Yield contacts that changed since a watermark, or all on these lists, or everybody.
 
@@ -54,22 +59,59 @@ def read_contacts(
     of them; whether leaving a list counts as a change of the contact is not documented. It is
     assumed that a listing without a filter leaves out nobody whom a listing by list includes.
     """
-    begun = client.clock.monotonic()
     query = _contact_query(fields, with_lists=bool(lists))
     if since is not None:
         query["~modified"] = f"gte::{since}"
-    by_list = bool(lists) and since is None and not everybody
-    pages = _by_list(client, query, lists) if by_list else client.contact_pages(query)
     wanted = frozenset(lists)
-    yield from _closed_with(
-        client,
-        (
-            Page(contacts_table(rows, fields), members_table(rows, wanted) if lists else None)
-            for rows in pages
-        ),
-        begun,
-        contacts_schema(fields),
-    )
+
+    def page(rows: list[Row]) -> Page:
+        return Page(contacts_table(rows, fields), members_table(rows, wanted) if lists else None)
+
+    if lists and since is None and not everybody:
+        begun = client.clock.monotonic()
+        pages = (page(rows) for rows in _by_list(client, query, lists))
+        yield from _closed_with(client, pages, begun, contacts_schema(fields))
+    else:
+        yield from _in_one_listing(client, query, cursor, page)
+
+
+def _in_one_listing(
+    client: DotdigitalClient,
+    query: Row,
+    cursor: str | None,
+    page: Callable[[list[Row]], Page],
+) -> Iterator[Page]:
+    """Yield contacts page by page, each with a cursor: the next marker and the watermark.
+
+    The watermark is that of the first page, which may have been read by another process. That a
+    marker holds for another session is assumed; one that is refused is not used again.
+    """
+    begun = client.clock.monotonic()
+    known = _cursor(cursor)
+    pages = client.contact_pages(query, known.get("marker"))
+    for rows, following in pages if cursor is None else _continued(pages):
+        watermark = known.get("watermark") or since_text(client.read_from(begun))
+        if following is None:
+            yield replace(page(rows), watermark=watermark)
+        else:
+            told = json.dumps({"marker": following, "watermark": watermark})
+            yield replace(page(rows), cursor=told)
+
+
+def _cursor(text: str | None) -> dict[str, str]:
+    return {} if text is None else json.loads(text)
+
+
+def _continued(pages: Iterator[RowsT]) -> Iterator[RowsT]:
+    """Yield pages from a marker on; ask to begin anew where it is refused."""
+    try:
+        first = next(pages)
+    except (Rejected, Missing) as error:
+        raise WatermarkExpired(
+            error.message, vendor=TITLE, status=error.status, code=error.code
+        ) from error
+    yield first
+    yield from pages
 
 
 def _by_list(client: DotdigitalClient, query: Row, lists: Sequence[str]) -> Iterator[list[Row]]:
@@ -79,7 +121,7 @@ def _by_list(client: DotdigitalClient, query: Row, lists: Sequence[str]) -> Iter
     """
     wanted, seen = frozenset(lists), set[Any]()
     for list_id in lists:
-        for rows in client.contact_pages({**query, "~listId": list_id}):
+        for rows, _marker in client.contact_pages({**query, "~listId": list_id}):
             yield [row for row in rows if row.get("contactId") not in seen]
             seen.update(
                 row.get("contactId")

@@ -178,12 +178,23 @@ class Dataverse:
         return _object(answer.json())
 
     def pages(
-        self, path: str, *, prefer: str = "", headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        prefer: str = "",
+        headers: Mapping[str, str] | None = None,
+        start: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the bodies of a query's pages.
 
         Links to further pages are opaque and followed as they are, except that only their part
         below the API's root is taken, so that credentials stay with the connection's host.
+
+        Args:
+            path: The query.
+            prefer: The header `Prefer` of each page.
+            headers: Further headers of each page.
+            start: The link to a further page, below the API's root, to begin there.
         """
         sent = {"Prefer": prefer, **(headers or {})} if prefer else headers
 
@@ -191,7 +202,7 @@ class Dataverse:
             body = self.get(link or path, headers=sent)
             return body, below_root(body.get("@odata.nextLink"))
 
-        return follow(fetch, _page_rows, vendor=TITLE)
+        return follow(fetch, _page_rows, vendor=TITLE, start=start)
 
     def queries(
         self, paths: Sequence[str], *, headers: Mapping[str, str] | None = None

@@ -101,15 +101,18 @@ class DynamicsConnector:
         since: str | None,
         lists: Sequence[str] = (),  # noqa: ARG002 - change tracking takes no filter
         everybody: bool = False,  # noqa: ARG002
+        cursor: str | None = None,
     ) -> Iterator[Page]:
         """Yield people of ``entity``, whole or what changed; memberships come separately.
 
-        Without change tracking on the table, changes are found by modification time and deletions
-        are not seen.
+        Without change tracking on the table, changes are found by modification time, deletions are
+        not seen, and a read does not go on from a cursor.
         """
         table = _table(entity)
-        read = read_changes if table.name in self._environment.tracked else read_since
-        return read(self._client, self._people_source(table, fields), since)
+        source = self._people_source(table, fields)
+        if table.name not in self._environment.tracked:
+            return read_since(self._client, source, since)
+        return read_changes(self._client, source, since, cursor)
 
     def find_contacts(
         self, entity: str, fields: Fields, *, ids: Sequence[str] = (), emails: Sequence[str] = ()
@@ -194,7 +197,9 @@ class DynamicsConnector:
         self._client.send("PATCH", f"lists({list_id})", body, retry="keyed")
         return ListInfo(list_id, name, table.name, size=0)
 
-    def read_list_members(self, lists: Sequence[str], *, since: str | None) -> Iterator[Page]:
+    def read_list_members(
+        self, lists: Sequence[str], *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
         """Yield memberships of these lists.
 
         By change tracking where it is on for `listmember`, where a removal names its membership
@@ -208,7 +213,7 @@ class DynamicsConnector:
         )
         if "listmember" not in self._environment.tracked:
             return self._read_lists_whole(lists, source, since)
-        pages = read_changes(self._client, source, since)
+        pages = read_changes(self._client, source, since, cursor)
         return (_of_lists(page, lists) for page in pages)
 
     def _read_lists_whole(
@@ -318,4 +323,4 @@ def _of_lists(page: Page, lists: Sequence[str]) -> Page:
     """Keep removals, which name no list, and the memberships of these lists."""
     wanted = pc.is_in(page.rows["list_id"], value_set=pa.array(list(lists), pa.string()))
     rows = page.rows.filter(pc.or_(page.rows["deleted"], wanted))
-    return Page(rows, watermark=page.watermark)
+    return Page(rows, watermark=page.watermark, cursor=page.cursor)

@@ -54,27 +54,34 @@ class Source:
     deleted: Callable[[Sequence[str]], pa.Table]
 
 
-def read_changes(client: Dataverse, source: Source, since: str | None) -> Iterator[Page]:
+def read_changes(
+    client: Dataverse, source: Source, since: str | None, cursor: str | None = None
+) -> Iterator[Page]:
     """Yield a table by change tracking: everything, or what changed since a watermark.
 
+    A cursor is the link to the next page, whose last page gives the token for the read as a whole.
+    That a link holds for another session is assumed; one that is refused is not used again.
+
     Raises:
-        WatermarkExpired: The vendor or we cannot continue from ``since``.
+        WatermarkExpired: The vendor or we cannot continue from ``since`` or ``cursor``.
     """
     path = query(source.entity_set, select=source.select)
     if since is not None:
         path += f"&$deltatoken={_token(since, _DELTA)}"
-    bodies = client.pages(path, prefer=f"odata.track-changes,{page_size()}")
-    for body in bodies if since is None else _continued(bodies):
+    prefer = f"odata.track-changes,{page_size()}"
+    bodies = client.pages(path, prefer=prefer, start=cursor)
+    for body in bodies if since is None and cursor is None else _continued(bodies):
         rows = rows_of(body)
         gone = [_deleted_id(row) for row in rows if _is_deletion(row)]
         table = source.rows([row for row in rows if not _is_deletion(row)])
         if gone:
             table = pa.concat_tables([table, source.deleted(gone)])
-        yield Page(table, watermark=_next_watermark(body))
+        following = below_root(body.get("@odata.nextLink"))
+        yield Page(table, watermark=_next_watermark(body), cursor=following)
 
 
 def _continued(bodies: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield pages; ask for a full read where the token is refused, in whatever words.
+    """Yield pages; ask for a full read where token or link are refused, in whatever words.
 
     Only one of them is documented; a refusal that is not about the token meets the full read too.
     """

@@ -12,8 +12,10 @@ from typing import Any, Final
 import pandas as pd
 
 from bothways.config.mapping import Mapping
+from bothways.streams.members import Members
+from bothways.streams.people import People
 from bothways.syncs import undo
-from bothways.syncs.base import Dataset, Inputs, KnownList, Plan, Request, SyncType, frame_of
+from bothways.syncs.base import Dataset, Inputs, KnownList, Plan, Request, SyncType
 from bothways.syncs.jobs import (
     chosen,
     due,
@@ -25,6 +27,7 @@ from bothways.syncs.jobs import (
     unchanged,
 )
 from bothways.syncs.values import creation_key, free_creation_keys, new_values
+from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
 from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
@@ -44,17 +47,16 @@ def datasets(request: Request) -> list[Dataset]:
     lists, rules = request.list_ids(), request.joining_rules()
     if request.side == "crm":
         people = [
-            Dataset(f"{entity}s", "contacts", entity=entity, rules=rules)
+            Dataset(f"{entity}s", People(entity=entity), rules=rules)
             for entity in request.entities
             if request.lists
         ]
-        return people + ([Dataset("members", "members", lists=lists, rules=rules)] if lists else [])
+        return people + ([Dataset("members", Members(lists=lists), rules=rules)] if lists else [])
     if not lists:
         return []
     fields = marketing_fields(request.account.mappings)
-    return [
-        Dataset("contacts", "contacts", entity="contact", fields=fields, lists=lists, rules=rules)
-    ]
+    contacts = People(entity="contact", fields=fields, lists=lists)
+    return [Dataset("contacts", contacts, rules=rules)]
 
 
 def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:

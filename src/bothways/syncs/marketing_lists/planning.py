@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from bothways.streams.members import Members
+from bothways.streams.people import People
 from bothways.syncs.address_books.sync import marketing_fields
-from bothways.syncs.base import Dataset, Inputs, Plan, Request, frame_of
+from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.two_way.affected import gather
 from bothways.syncs.two_way.consent import Judged, judged
@@ -20,6 +22,7 @@ from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
 from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
+from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import FieldType, Side
@@ -40,27 +43,19 @@ def datasets(request: Request) -> list[Dataset]:
         return [
             Dataset(
                 "contacts",
-                "contacts",
-                entity="contact",
-                fields=fields,
-                lists=lists,
-                everybody=True,
+                People(entity="contact", fields=fields, lists=lists, everybody=True),
                 rules=rules,
             )
         ]
     held = {item.entity for item in request.lists.values()}
     people = [
         Dataset(
-            f"{entity}s",
-            "contacts",
-            entity=entity,
-            fields=_crm_fields(request, entity),
-            rules=rules,
+            f"{entity}s", People(entity=entity, fields=_crm_fields(request, entity)), rules=rules
         )
         for entity in request.entities
         if entity in held
     ]
-    members = [Dataset("members", "members", lists=lists, rules=rules)] if lists else []
+    members = [Dataset("members", Members(lists=lists), rules=rules)] if lists else []
     return [*people, *members]
 
 

@@ -15,6 +15,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from bothways.streams.consent import ListSuppressions, Suppressions
+from bothways.streams.members import Members
+from bothways.streams.people import People
 from bothways.syncs import undo
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
@@ -47,15 +50,15 @@ def datasets(request: Request) -> list[Dataset]:
     lists = [item for item in request.lists.values() if item.id]
     if request.side == "marketing":
         by_list = [
-            Dataset(_of_list(item.key), "list_suppressions", list_key=item.key, lists=(item.id,))
+            Dataset(_of_list(item.key), ListSuppressions(lists=(item.id,)), list_key=item.key)
             for item in lists
         ]
-        found = [Dataset("suppressions", "suppressions"), *by_list]
+        found = [Dataset("suppressions", Suppressions()), *by_list]
         return [replace(dataset, whole_every=_WHOLE_EVERY) for dataset in found]
-    found = [Dataset("suppressions", "suppressions")]
-    found += [Dataset(_people_of(entity), "contacts", entity=entity) for entity in request.entities]
+    found = [Dataset("suppressions", Suppressions())]
+    found += [Dataset(_people_of(entity), People(entity=entity)) for entity in request.entities]
     if lists:
-        found.append(Dataset("members", "members", lists=request.list_ids()))
+        found.append(Dataset("members", Members(lists=request.list_ids())))
     return found
 
 
