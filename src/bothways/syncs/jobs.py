@@ -35,10 +35,9 @@ def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
 
 
 def ignored(rows: pd.DataFrame, reason: Any, **columns: Any) -> pd.DataFrame:
-    """Return jobs that are ignored for a reason."""
-    result = pd.Series("ignored", index=rows.index)
-    if isinstance(reason, pd.Series):
-        result = result.mask(reason == "duplicate", "duplicate")
+    """Return jobs that are ignored for a reason; those of duplicates are counted as such."""
+    reasons = reason if isinstance(reason, pd.Series) else pd.Series(reason, index=rows.index)
+    result = pd.Series("ignored", index=rows.index).mask(reasons == "duplicate", "duplicate")
     return job_frame(rows, result=result, reason=reason, **columns)
 
 
