@@ -84,7 +84,7 @@ class _Asking:
 
     def _unmapped(self, place: Key, mapped: ListMapping, entity: str) -> Iterator[Problem]:
         """Yield a list that takes new people of whom nothing but the address would be written."""
-        if mapped.accept_new and mapped.syncs and entity not in self._account.mappings:
+        if mapped.accept_new and mapped.syncs != () and entity not in self._account.mappings:
             message = f"`{mapped.crm}` holds {entity}s, and the account names no mapping of them"
             remedy = f"name one under `mappings`, or new {entity}s get an address only"
             yield self._document.problem(place, message, remedy)

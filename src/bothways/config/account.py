@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
+from bothways.spec import Scope, SyncSpec
 from bothways.vocabulary import Side
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 # A name at the vendor's or in Airflow: blanks around it are never meant.
 _Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-LIST_SYNCS = ("address_books", "marketing_lists")
 
 
 class _Model(BaseModel):
@@ -117,7 +117,7 @@ class ListMapping(_Model):
         marketing: Name or id of the platform list.
         entity: What a marketing list holds that `create_missing` creates: contact or lead.
         create_missing: Create the list on the side that has none.
-        syncs: Which sync types care for it.
+        syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
     """
 
@@ -125,7 +125,7 @@ class ListMapping(_Model):
     marketing: _Given
     entity: Literal["contact", "lead"] = "contact"
     create_missing: bool = False
-    syncs: tuple[Literal["address_books", "marketing_lists"], ...] = LIST_SYNCS  # type: ignore[assignment]
+    syncs: tuple[str, ...] | None = None
     accept_new: bool = True
 
     def name(self, side: Side) -> str:
@@ -139,6 +139,7 @@ class Account(_Model):
     Attributes:
         approvers: Airflow usernames; if any are given, only they may approve, and none of them what
             they started themselves.
+        syncs: Settings of single sync types; each is checked by the sync type's own model.
     """
 
     name: Name
@@ -155,16 +156,27 @@ class Account(_Model):
     lists: dict[Name, ListMapping] = Field(default_factory=dict)
     mappings: dict[str, Mapping] = Field(default_factory=dict)
     schedules: dict[str, Schedule] = Field(default_factory=dict)
+    syncs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def settings_of(self, sync: SyncSpec) -> BaseModel | None:
+        """Return the settings of a sync type, in its own model; None if it has none."""
+        if sync.settings is None:
+            return None
+        return sync.settings.model_validate(self.syncs.get(sync.compared, {}))
 
     def side(self, side: Side) -> SideConfig:
         """Return the configuration of one side."""
         return self.crm if side == "crm" else self.marketing
 
-    def lists_of(self, sync_type: str) -> dict[str, ListMapping]:
-        """Return the lists that a sync type cares for, by key; suppressions care for all."""
-        if sync_type not in LIST_SYNCS:
-            return dict(self.lists)
-        return {key: item for key, item in self.lists.items() if sync_type in item.syncs}
+    def lists_of(self, sync: SyncSpec) -> dict[str, ListMapping]:
+        """Return the lists that a sync type works on, by key; who opted out matters on all."""
+        if sync.scope is not Scope.LISTS:
+            return {}
+        return {
+            key: item
+            for key, item in self.lists.items()
+            if sync.reads_consent or item.syncs is None or sync.compared in item.syncs
+        }
 
     def may_approve(self, user: str, *, started_by: str) -> bool:
         """Return whether a user may approve what another started; both are Airflow usernames."""

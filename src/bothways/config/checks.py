@@ -11,12 +11,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from bothways.config.account import NAME_PATTERN
 from bothways.config.document import Document, Key
+from bothways.config.explain import explain
 from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
 from bothways.discovery import connector_names, sync_types
+from bothways.spec import Scope
 from bothways.vocabulary import SIDES, other
 
 
@@ -26,8 +30,10 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _connectors(document)
     yield from _one_connection(document)
     yield from _unknown(document, ("schedules",), sync_types())
+    yield from _sync_settings(document)
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
+    yield from _syncs_of_lists(document)
 
 
 def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
@@ -114,6 +120,36 @@ def _lists_named_twice(document: Document) -> Iterator[Problem]:
             if first != key:
                 message = f"`{name}` is already mapped by `{first}`"
                 yield document.problem(("lists", key, side), message, "map each list once")
+
+
+def _sync_settings(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of single sync types."""
+    with_settings = {sync.name: sync.settings for sync in sync_types().values() if sync.settings}
+    for name, values in _pairs(document, ("syncs",)):
+        key, model = ("syncs", name), with_settings.get(name)
+        if model is None:
+            message = "has no settings" if name in sync_types() else "unknown sync type"
+            yield document.problem(key, message, choice(name, with_settings))
+            continue
+        try:
+            model.model_validate(values)
+        except ValidationError as error:
+            yield from explain(error, model, document, (), place=key)
+
+
+def _syncs_of_lists(document: Document) -> Iterator[Problem]:
+    """Yield what a list names under `syncs` that is no sync type with a choice of lists."""
+    allowed = [
+        sync.name
+        for sync in sync_types().values()
+        if sync.scope is Scope.LISTS and not (sync.reads_consent or sync.verifies)
+    ]
+    for key, item in _pairs(document, ("lists",)):
+        named = item.get("syncs") if isinstance(item, dict) else None
+        for position, name in enumerate(named if isinstance(named, list) else []):
+            if isinstance(name, str) and name not in allowed:
+                place = ("lists", key, "syncs", str(position))
+                yield document.problem(place, f"`{name}` is not allowed", choice(name, allowed))
 
 
 def _pairs(document: Document, key: Key) -> list[tuple[str, Any]]:

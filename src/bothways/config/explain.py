@@ -37,21 +37,27 @@ _BOUNDS = {
 
 
 def explain(
-    error: ValidationError, model: type[BaseModel], document: Document, told: Iterable[Problem]
+    error: ValidationError,
+    model: type[BaseModel],
+    document: Document,
+    told: Iterable[Problem],
+    *,
+    place: Key = (),
 ) -> Iterator[Problem]:
     """Yield a problem for each of pydantic's errors.
 
     Args:
         error: What validation raised.
-        model: The model that the whole file is validated by.
+        model: The model that the file, or the part of it at ``place``, is validated by.
         document: The file.
         told: What has been said of the file before; nothing more is said of the same keys.
+        place: The key of the part that is validated.
     """
     before = {problem.key for problem in told}
     for item in error.errors(include_url=False):
         key = tuple(str(part) for part in item["loc"] if part != "[key]")
         message, remedy = _words(dict(item), model, key)
-        problem = document.problem(key, message, remedy)
+        problem = document.problem((*place, *key), message, remedy)
         if problem.key not in before:
             yield problem
 

@@ -9,7 +9,7 @@ from typing import Final
 from bothways.config.account import Account
 from bothways.connectors.base import ListInfo
 from bothways.engine import lists
-from bothways.spec import Options, Scope, SyncSpec
+from bothways.spec import Options, SyncSpec
 from bothways.store import watermarks
 from bothways.store.db import Store
 from bothways.transform.partition import BUCKETS
@@ -36,7 +36,7 @@ def partitions(
         options: What the person who triggered it chose.
         offered: Asks the vendors for their lists and how long they are; called only if needed.
     """
-    if options.undo_run or sync.scope is not Scope.LISTS or not account.lists_of(sync.compared):
+    if options.undo_run or not account.lists_of(sync):
         return 1
     with store.begin() as conn:
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)

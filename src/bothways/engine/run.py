@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bothways.config.account import Account
 from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
-from bothways.spec import Options, Scope, SyncSpec
+from bothways.spec import Options, SyncSpec
 from bothways.store.db import Store
 from bothways.streams.base import Place
 from bothways.vocabulary import Side
@@ -46,8 +46,6 @@ class Run:
 
     def list_keys(self) -> tuple[str, ...]:
         """Return the keys of the lists that this run looks at."""
-        if self.sync.scope is not Scope.LISTS:
-            return ()
         chosen = self.options.lists
-        mapped = self.account.lists_of(self.sync.compared)
+        mapped = self.account.lists_of(self.sync)
         return tuple(key for key in mapped if not chosen or key in chosen)

@@ -15,7 +15,7 @@ from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
     "Allowed: approvers, crm, description, enabled, guard, ignore, lists, mappings, marketing, "
-    "name, schedules, settings, timezone, title."
+    "name, schedules, settings, syncs, timezone, title."
 )
 LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"

@@ -35,6 +35,7 @@ from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
 from bothways.console.systems import audit_days, systems_of
 from bothways.discovery import sync_type
+from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
 from bothways.store import runs
 from bothways.store.jobs import JobFilter
@@ -376,7 +377,7 @@ def find_person(
 def _sync_type(dag_id: str) -> SyncSpec:
     try:
         return sync_type(dag_id.rpartition("__")[2])
-    except KeyError:
+    except ConfigurationError:
         raise HTTPException(404, f"{dag_id} is no sync DAG.") from None
 
 
