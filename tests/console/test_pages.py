@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from bothways.config.load import all_problems
 from bothways.console import queries, undo
 from bothways.ledgers import registry
-from bothways.ledgers.base import Ledger
+from bothways.ledgers.base import Ledger, Old
 from bothways.store import erasures
 from bothways.store.db import Store
 from bothways.store.erase import Person
@@ -635,6 +635,12 @@ def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Fi
 
 class _Visits(Ledger):
     """A ledger that the page has no place for."""
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        return {}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        return {}
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         seen = sa.literal(datetime(2026, 5, 3, tzinfo=UTC)).label("seen_at")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from upath import UPath
 
 from bothways.engine.staging import Staging, run_folders
+from bothways.ledgers import registry
 from bothways.store import access_log, erasures, events, partitions, retention, runs, selections
 from bothways.store.db import Store
-from bothways.store.retention import Pruned
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _ACCESS_KEPT_FOR = timedelta(days=365)
 
 
 def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:
-    """Remove what is older than an account keeps its audit; return the numbers of rows by kind.
+    """Remove what is older than an account keeps its audit; return how many rows of each table.
 
     Requests to be forgotten that nobody carried out in time are forgotten too.
 
@@ -38,20 +38,15 @@ def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) ->
     with store.begin() as conn:
         erasures.expire(conn, account=account, now=now)
     before = now - timedelta(days=keep_days)
-    total = Pruned(jobs=0, runs=0, tombstones=0)
+    total: Counter[str] = Counter()
     while True:
         with store.begin() as conn:
-            batch = retention.prune(conn, account=account, before=before)
-        if batch.done:
+            batch = registry.prune(conn, account=account, before=before)
+        if not any(batch.values()):
             break
-        total = Pruned(
-            jobs=total.jobs + batch.jobs,
-            runs=total.runs + batch.runs,
-            tombstones=total.tombstones + batch.tombstones,
-            traces=total.traces + batch.traces,
-        )
-    log.info("Pruned %d jobs and %d runs of account %s", total.jobs, total.runs, account)
-    return asdict(total)
+        total.update(batch)
+    log.info("Pruned %d jobs and %d runs of account %s", total["jobs"], total["runs"], account)
+    return {table: total[table] for table in batch}
 
 
 def keep_partitions(store: Store, *, keep_days: Mapping[str, int], now: datetime) -> int:

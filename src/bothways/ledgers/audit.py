@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Ledger
-from bothways.store import access_log, erase, export, showing
+from bothways.ledgers.base import Ledger, Old
+from bothways.store import access_log, erase, export, retention, showing
 from bothways.store.erase import Person
 from bothways.store.schema import access_log as looks
 from bothways.store.schema import jobs, retries, run_lists, runs
@@ -60,3 +60,14 @@ class Audit(Ledger):
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return what is tried again; jobs are shown page by page, to who may read their DAG."""
         return {"retries": showing.retries_of(conn, person)}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove runs with their jobs, and retries of people who are gone on both sides.
+
+        The access log is kept for a time of its own.
+        """
+        gone = retention.gone_retries(old.before)
+        return {
+            **retention.prune_runs(conn, account=old.account, before=old.before, batch=old.batch),
+            "retries": retention.remove(conn, retries, old.batch, old.of(retries), gone),
+        }

@@ -6,9 +6,11 @@ goes through all ledgers (`bothways.ledgers.registry`) and knows none by name.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +21,9 @@ from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.store.showing import Rows
 from bothways.vocabulary import Side
+
+SHOWN: Final = 100
+"""How many rows of a table the person's page shows at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,27 @@ class Entry:
     despite_errors: bool = False
 
 
-class Ledger:
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What retention removes.
+
+    Attributes:
+        account: The account's name.
+        before: The time before which what an account keeps in its audit is old, UTC.
+        batch: How many rows of a table to remove in one transaction, at most.
+    """
+
+    account: str
+    before: datetime
+    batch: int
+
+    def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Return the condition that a row is of the account."""
+        mine: sa.ColumnElement[bool] = table.c.account == self.account
+        return mine
+
+
+class Ledger(ABC):
     """What is remembered of one kind; a ledger overrides what concerns it.
 
     Attributes:
@@ -74,13 +99,20 @@ class Ledger:
     tables: ClassVar[tuple[sa.Table, ...]]
     entries: ClassVar[Mapping[str, Entry]] = {}
 
+    @abstractmethod
     def whose(self, person: Person) -> Mapping[sa.Table, sa.ColumnElement[bool]]:
         """Return which rows of their account are the person's.
 
         The tables stand in an order in which the rows of each can be found while those of the
         earlier ones are being deleted.
         """
-        raise NotImplementedError
+
+    @abstractmethod
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove what is no longer of use; return how many rows of each table.
+
+        It is called again, in a new transaction, until nothing is left to remove.
+        """
 
     def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
         """Remove a person; return how many rows of each table were touched."""
@@ -103,13 +135,13 @@ class Ledger:
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return what the person's page shows, by name.
 
-        A name that the page has no place for becomes the heading of a table.
+        A name that the page has no place for becomes the heading of a table, of SHOWN rows at most.
         """
         return {
             table.name: conn.execute(
-                sa.select(*(column for column in table.c if column.name != "account")).where(
-                    table.c.account == person.account, theirs
-                )
+                sa.select(*(column for column in table.c if column.name != "account"))
+                .where(table.c.account == person.account, theirs)
+                .limit(SHOWN)
             ).all()
             for table, theirs in self.whose(person).items()
         }

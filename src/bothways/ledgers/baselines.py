@@ -7,8 +7,8 @@ from typing import ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import baselines
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
@@ -44,3 +44,8 @@ class Baselines(Ledger):
         """Return nothing: the page shows the values as the jobs changed them."""
         del conn, person
         return {}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove the baselines of people who are gone on both sides."""
+        gone = retention.gone_pairs(table, time="agreed_at", before=old.before)
+        return {"baselines": retention.remove(conn, table, old.batch, old.of(table), gone)}

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, RunContext, columns
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
 from bothways.store import showing, suppressions
 from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
@@ -63,3 +63,8 @@ class Consent(Ledger):
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return the person's suppressions, in force or ended."""
         return {"suppressions": showing.suppressions_of(conn, person)}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove nothing: an opt-out outlives its record, and so does an erasure."""
+        del conn, old
+        return {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Ledger
+from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store.erase import Person
 from bothways.store.events import events_whose
 from bothways.store.schema import events
+from bothways.store.showing import Rows
 
 
 class Events(Ledger):
@@ -19,3 +22,17 @@ class Events(Ledger):
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the events of the person's records and addresses."""
         return {events: events_whose(person.crm | person.marketing, person.keys)}
+
+    def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
+        """Return the person's newest events."""
+        columns = (events.c.occurred_at, events.c.kind, events.c.scope_id, events.c.details)
+        query: sa.Select[Any] = sa.select(*columns).where(
+            events.c.account == person.account, self.whose(person)[events]
+        )
+        newest = query.order_by(events.c.occurred_at.desc(), events.c.key).limit(SHOWN)
+        return {"events": conn.execute(newest).all()}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove nothing row by row: whole months are dropped once they are old."""
+        del conn, old
+        return {}

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import links, showing
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.store import links, retention, showing
 from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
@@ -54,4 +54,14 @@ class Identities(Ledger):
         return {
             "records": showing.records_of(conn, person),
             "links": showing.links_of(conn, person),
+        }
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove people who are gone, and the links of those who are gone on both sides."""
+        gone = retention.gone_pairs(link_table, time="linked_at", before=old.before)
+        return {
+            "records": retention.prune_records(
+                conn, account=old.account, before=old.before, batch=old.batch
+            ),
+            "links": retention.remove(conn, link_table, old.batch, old.of(link_table), gone),
         }

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, RunContext, columns
-from bothways.store import export, list_states, showing
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.store import export, list_states, retention, showing
 from bothways.store.erase import Person, paired, sided
 from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
@@ -68,3 +68,17 @@ class Memberships(Ledger):
             "lists": showing.lists_of(conn, person),
             "agreed": showing.agreed_of(conn, person),
         }
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove memberships that ended, and states of people who are gone on both sides."""
+        removed = {
+            table.name: retention.remove(
+                conn, table, old.batch, old.of(table), table.c.deleted_at < old.before
+            )
+            for table in (members, member_tombstones)
+        }
+        gone = retention.gone_pairs(state_table, time="changed_at", before=old.before)
+        removed[state_table.name] = retention.remove(
+            conn, state_table, old.batch, old.of(state_table), gone
+        )
+        return removed

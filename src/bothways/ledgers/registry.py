@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from bothways.ledgers.audit import Audit
-from bothways.ledgers.base import Entry, Ledger
+from bothways.ledgers.base import Entry, Ledger, Old
 from bothways.ledgers.baselines import Baselines
 from bothways.ledgers.consent import Consent
 from bothways.ledgers.events import Events
@@ -53,3 +54,24 @@ def show_person(conn: sa.Connection, person: Person) -> dict[str, Rows]:
     for ledger in LEDGERS:
         found |= ledger.show(conn, person)
     return found
+
+
+def prune(
+    conn: sa.Connection, *, account: str, before: datetime, batch: int = 10_000
+) -> dict[str, int]:
+    """Remove at most a batch of each table; return how many rows of each.
+
+    Call it again, in a new transaction, until nothing was removed. Suppressions stay: an opt-out
+    outlives its record. So does the address of a person who could not be mailed when last seen.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        before: The time before which things are old, UTC.
+        batch: How many rows of a table at most.
+    """
+    old = Old(account, before, batch)
+    removed: dict[str, int] = {}
+    for ledger in LEDGERS:
+        removed |= ledger.prune(conn, old)
+    return removed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Ledger
+from bothways.ledgers.base import Ledger, Old
 from bothways.store.erase import Person
 from bothways.store.schema import erasures, selections
 from bothways.store.showing import Rows
@@ -31,4 +31,9 @@ class Requests(Ledger):
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return nothing: whoever knows the id of a request may carry it out."""
         del conn, person
+        return {}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove nothing: selections and requests are kept for times of their own."""
+        del conn, old
         return {}

@@ -1,13 +1,12 @@
 """Retention: what is older than an account keeps its audit goes.
 
 Weeks of jobs that are old for every account are dropped whole; the rest goes row by row, in
-batches.
+batches, as the ledgers say (`bothways.ledgers.registry.prune`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,18 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from bothways.store import partitions
 from bothways.store.partitions import Partition
-from bothways.store.schema import (
-    baselines,
-    jobs,
-    links,
-    list_states,
-    member_tombstones,
-    members,
-    records,
-    retries,
-    runs,
-    watermarks,
-)
+from bothways.store.schema import jobs, records, retries, runs, watermarks
 from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 
 # From the moment in which a full read comes upon a contact until the run has ended; a run may wait
@@ -35,26 +23,11 @@ from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 _READ_TAKES_AT_MOST: Final = timedelta(days=14)
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How many rows one batch removed."""
-
-    jobs: int
-    runs: int
-    tombstones: int
-    traces: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing was left to remove."""
-        return not (self.jobs or self.runs or self.tombstones or self.traces)
-
-
 def drop_partitions(conn: sa.Connection, *, before: Mapping[str, datetime]) -> int:
     """Drop the partitions of jobs that hold nothing but old runs; return how many.
 
     One that somebody works with just now stays until the next time, and loses its old rows to
-    `prune`.
+    `prune_runs`.
 
     Args:
         conn: An open transaction.
@@ -89,51 +62,21 @@ def _run_ids(week: Partition) -> sa.CTE:
     return step.union_all(sa.select(following.scalar_subquery()).where(step.c.run_id.is_not(None)))
 
 
-def prune(conn: sa.Connection, *, account: str, before: datetime, batch: int = 10_000) -> Pruned:
-    """Remove at most a batch of each kind; call it again, in a new transaction, until it is done.
+def prune_runs(
+    conn: sa.Connection, *, account: str, before: datetime, batch: int
+) -> dict[str, int]:
+    """Remove runs that started before a time, with their jobs; return how many of each.
 
-    Runs that started before then go with their jobs, and tombstones of people and memberships that
-    ended before then. Of the newest run of a sync type only the jobs go. With people who have been
-    gone on both sides since before then go their links, baselines, list states and retries.
-    Suppressions stay: an opt-out outlives its record. So does the address of a person who could not
-    be mailed when last seen, without any fields.
-
-    Args:
-        conn: An open transaction.
-        account: The account's name.
-        before: The time, UTC.
-        batch: How many rows of a kind at most.
+    Of the newest run of a sync type only the jobs go.
     """
     old = sa.select(runs.c.run_id).where(runs.c.account == account)
     told = old.where(_told(account, before))
     dropped = old.where(runs.c.started_at < before, runs.c.run_id.not_in(_newest(account)))
     emptied = dropped.where(~sa.exists().where(jobs.c.run_id == runs.c.run_id))
-    mine = records.c.account == account
-    return Pruned(
-        jobs=_remove(conn, jobs, batch, jobs.c.run_id.in_(told)),
-        runs=_remove(conn, runs, batch, runs.c.run_id.in_(emptied)),
-        tombstones=sum(
-            _remove(
-                conn,
-                table,
-                batch,
-                table.c.account == account,
-                table.c.deleted_at < before,
-                *further,
-            )
-            for table, further in (
-                (records, [_holds_no_opt_out()]),
-                (members, []),
-                (member_tombstones, []),
-            )
-        )
-        + _remove(conn, records, batch, mine, _out_of_sight(before), _holds_no_opt_out()),
-        traces=_forget_fields(conn, batch, mine, records.c.deleted_at < before)
-        + sum(
-            _remove(conn, table, batch, table.c.account == account, gone)
-            for table, gone in _traces(before).items()
-        ),
-    )
+    return {
+        "jobs": remove(conn, jobs, batch, jobs.c.run_id.in_(told)),
+        "runs": remove(conn, runs, batch, runs.c.run_id.in_(emptied)),
+    }
 
 
 def _newest(account: str) -> sa.Select[Any]:
@@ -148,19 +91,41 @@ def _told(account: str, before: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(runs.c.started_at < before, ended)
 
 
-def _traces(before: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
-    """Return which rows are about people who are gone on both sides."""
-    pairs = {links: "linked_at", baselines: "agreed_at", list_states: "changed_at"}
-    found = {
-        table: sa.and_(
-            table.c[time] < before,
-            _gone(before, table.c.account, "crm", table.c.crm_id),
-            _gone(before, table.c.account, "marketing", table.c.marketing_id),
-        )
-        for table, time in pairs.items()
-    }
-    # An opt-out is tried again until it is written.
-    found[retries] = sa.and_(
+def prune_records(conn: sa.Connection, *, account: str, before: datetime, batch: int) -> int:
+    """Remove records that ended before a time, or that no full read comes upon; return how many.
+
+    The address of a person who could not be mailed when last seen stays, without any fields.
+    """
+    mine = records.c.account == account
+    gone = records.c.deleted_at < before
+    return (
+        remove(conn, records, batch, mine, gone, _holds_no_opt_out())
+        + remove(conn, records, batch, mine, _out_of_sight(before), _holds_no_opt_out())
+        + _forget_fields(conn, batch, mine, gone)
+    )
+
+
+def gone_pairs(table: sa.Table, *, time: str, before: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is about a pair of records that are gone on both sides.
+
+    Args:
+        table: Its rows have `account`, `crm_id` and `marketing_id`.
+        time: The column that tells when a row was last of use.
+        before: The time since before which that is, UTC.
+    """
+    return sa.and_(
+        table.c[time] < before,
+        _gone(before, table.c.account, "crm", table.c.crm_id),
+        _gone(before, table.c.account, "marketing", table.c.marketing_id),
+    )
+
+
+def gone_retries(before: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a retry is about somebody who is gone on both sides.
+
+    An opt-out is tried again until it is written.
+    """
+    return sa.and_(
         retries.c.next_at < before,
         sa.not_(retries.c.consent),
         *(_gone(before, retries.c.account, side, retries.c.source_id) for side in SIDES),
@@ -170,7 +135,6 @@ def _traces(before: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
             _there(before),
         ),
     )
-    return found
 
 
 def _there(before: datetime) -> sa.ColumnElement[bool]:
@@ -224,9 +188,10 @@ def _holds_no_opt_out() -> sa.ColumnElement[bool]:
     return sa.or_(records.c.status.is_(None), records.c.email_key.is_(None), mailable)
 
 
-def _remove(
+def remove(
     conn: sa.Connection, table: sa.Table, batch: int, *conditions: sa.ColumnElement[bool]
 ) -> int:
+    """Remove at most a batch of the rows that meet all conditions; return how many."""
     keys = sa.tuple_(*table.primary_key.columns)
     some = sa.select(*table.primary_key.columns).where(*conditions).limit(batch)
     return conn.execute(table.delete().where(keys.in_(some))).rowcount

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from bothways.ledgers import registry
-from bothways.ledgers.base import Ledger
-from bothways.store import erase
+from bothways.ledgers.base import Ledger, Old
+from bothways.store import erase, retention
 from bothways.store.erase import Person
 from bothways.store.schema import IMPERSONAL, metadata
 from tests.unit.store.rows import ACCOUNT
+
+NOW = datetime.now(UTC)
+LAST_YEAR = NOW - timedelta(days=365)
 
 visits = sa.Table(
     "visits",
@@ -20,6 +24,7 @@ visits = sa.Table(
     sa.Column("account", sa.Text, primary_key=True),
     sa.Column("email_key", sa.Text, primary_key=True),
     sa.Column("page", sa.Text, primary_key=True),
+    sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
 )
 
 
@@ -32,13 +37,17 @@ class Visits(Ledger):
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         return {visits: visits.c.email_key.in_(person.keys)}
 
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        gone = visits.c.seen_at < old.before
+        return {"visits": retention.remove(conn, visits, old.batch, old.of(visits), gone)}
+
 
 @pytest.fixture
 def visited(conn: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> sa.Connection:
     monkeypatch.setattr(registry, "LEDGERS", [*registry.LEDGERS, Visits()])
     visits.create(conn)
     rows = [
-        {"account": account, "email_key": key, "page": f"/{key}"}
+        {"account": account, "email_key": key, "page": f"/{key}", "seen_at": LAST_YEAR}
         for account, key in ((ACCOUNT, "ann@x.org"), (ACCOUNT, "bob@x.org"), ("b", "ann@x.org"))
     ]
     conn.execute(visits.insert().values(rows))
@@ -68,9 +77,19 @@ def test_another_ledger_is_shown_exported_and_erased_without_further_ado(
     visited: sa.Connection,
 ) -> None:
     (shown,) = registry.show_person(visited, _ann(visited))["visits"]
-    assert shown._asdict() == {"email_key": "ann@x.org", "page": "/ann@x.org"}
+    seen = {"email_key": "ann@x.org", "page": "/ann@x.org", "seen_at": LAST_YEAR}
+    assert shown._asdict() == seen
     told = registry.rows_about(visited, _ann(visited))["visits"]
-    assert told == [{"account": ACCOUNT, "email_key": "ann@x.org", "page": "/ann@x.org"}]
+    assert told == [{"account": ACCOUNT} | seen]
     assert registry.erase_person(visited, _ann(visited))["visits"] == 1
     left = visited.execute(sa.select(visits.c.account, visits.c.email_key)).all()
     assert {tuple(row) for row in left} == {(ACCOUNT, "bob@x.org"), ("b", "ann@x.org")}
+
+
+def test_another_ledger_takes_part_in_retention(visited: sa.Connection) -> None:
+    removed = [
+        registry.prune(visited, account=ACCOUNT, before=before, batch=1)["visits"]
+        for before in (LAST_YEAR, NOW, NOW, NOW)
+    ]
+    assert removed == [0, 1, 1, 0]
+    assert visited.execute(sa.select(visits.c.account)).scalars().all() == ["b"]
