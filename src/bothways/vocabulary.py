@@ -52,6 +52,25 @@ MAILABLE_OR_PENDING: Final = (Status.MAILABLE.value, Status.PENDING.value)
 """The statuses of people who have not opted out, bounced or been suppressed."""
 
 
+class OptInType(StrEnum):
+    """How somebody opted in. Ordered: the later one is the stronger evidence."""
+
+    UNKNOWN = "unknown"
+    SINGLE = "single"
+    DOUBLE = "double"
+    VERIFIED_DOUBLE = "verified_double"
+
+
+class EventSet(StrEnum):
+    """What a platform can tell of a campaign's recipients, each in a listing of its own."""
+
+    SEND_SUMMARIES = "send_summaries"
+    CLICKS = "clicks"
+    BOOKMARKS = "bookmarks"
+    ROI_DETAILS = "roi_details"
+    PAGE_VIEWS = "page_views"
+
+
 class RunStatus(StrEnum):
     """What the audit says of a run."""
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.spec import Declaration
-from bothways.vocabulary import FieldType
+from bothways.vocabulary import EventSet, FieldType
 
 Fields = Mapping[str, FieldType]
 """Vendor field name → the type it is read as."""
@@ -52,12 +52,14 @@ class Page:
         watermark: How far the side has been read; on the last page only.
         cursor: From where a later read of the same goes on after this page, in another process;
             None where it cannot. It carries what the watermark needs to be that of the whole read.
+        consents: Rows of CONSENTS that the vendor told in the same answer.
     """
 
     rows: pa.Table
     members: pa.Table | None = None
     watermark: str | None = None
     cursor: str | None = None
+    consents: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,82 @@ class ReadsListSuppressions(Protocol):
 
     def read_list_suppressions(self, list_id: str, *, since: str | None) -> Iterator[Page]:
         """Yield pages of SUPPRESSIONS of this list."""
+        ...
+
+
+@runtime_checkable
+class ReadsOptIns(Protocol):
+    """Reads how people opted in, and what they consented to."""
+
+    def read_opt_ins(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of OPT_INS, and beside them the CONSENTS of the same people.
+
+        Of people who changed since a watermark, whatever it was that changed; None reads everybody.
+        ``cursor`` is a page's of an earlier try, which goes on after that page.
+
+        Raises:
+            WatermarkExpired: The vendor no longer knows ``cursor``.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsScores(Protocol):
+    """Reads how the platform scores its members."""
+
+    def read_scores(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of SCORES: those worked out since a watermark, or all.
+
+        Raises:
+            FeatureUnavailable: Scoring is not switched on in the account.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsCampaigns(Protocol):
+    """Reads campaigns that have been sent, with their figures."""
+
+    def read_campaigns(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS: those sent, or with activity, since a watermark; or all.
+
+        What the vendor tells late is caught by reading some hours more than was asked for, so that
+        a campaign may come again unchanged.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsCampaignEvents(Protocol):
+    """Reads what the recipients of a campaign did, in sets that may fail one by one."""
+
+    event_sets: tuple[EventSet, ...]
+
+    def read_events(
+        self,
+        event_set: EventSet,
+        campaign_id: str,
+        *,
+        since: str | None,
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield pages of EVENTS of one set and one campaign.
+
+        A full read of SEND_SUMMARIES gives every recipient; one since a watermark only those who
+        did something since then. Some hours more than was asked for are read, since vendors tell
+        some events late: rows come again, under the same key. BOOKMARKS are read whole each time.
+
+        Args:
+            event_set: One of ``event_sets``.
+            campaign_id: The campaign.
+            since: A watermark that an earlier read of this set and this campaign gave, or that
+                `read_campaigns` gave before it; None reads everything.
+            cursor: A page's, of an earlier try with the same arguments: goes on after that page.
+
+        Raises:
+            Missing: The campaign no longer exists.
+            WatermarkExpired: ``cursor`` is not understood: read without it.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Addresses that may not be mailed: in the whole account or on one list."""
+"""Addresses that may not be mailed, and how people opted in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from bothways.tables.fields import TIME, schema_of
 
-# `list_id` is null for the whole account. `reason` is a Status, `vendor_reason` the vendor's word
-# for it.
+# Addresses that may not be mailed: in the whole account (`list_id` null) or on one list.
+# `reason` is a Status, `vendor_reason` the vendor's word for it.
 SUPPRESSIONS: Final = schema_of(
     pa.field("id", pa.string()),
     pa.field("email", pa.string()),
@@ -19,4 +19,24 @@ SUPPRESSIONS: Final = schema_of(
     pa.field("list_id", pa.string()),
     pa.field("member_id", pa.string()),
     pa.field("deleted", pa.bool_(), nullable=False),
+)
+
+# How the members of a platform opted in: `opt_in_type` is an OptInType. `changed_at` is when the
+# member last changed, in whatever way.
+OPT_INS: Final = schema_of(
+    pa.field("member_id", pa.string(), nullable=False),
+    pa.field("email", pa.string()),
+    pa.field("opt_in_type", pa.string(), nullable=False),
+    pa.field("changed_at", TIME),
+)
+
+# What members consented to: the words that they saw, where and when. A member may have several;
+# they have no id, and are never changed.
+CONSENTS: Final = schema_of(
+    pa.field("member_id", pa.string(), nullable=False),
+    pa.field("text", pa.string()),
+    pa.field("consented_at", TIME),
+    pa.field("url", pa.string()),
+    pa.field("ip_address", pa.string()),
+    pa.field("user_agent", pa.string()),
 )

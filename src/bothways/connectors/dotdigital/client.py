@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
 from bothways.connectors.http.clock import Clock, SystemClock
 from bothways.connectors.http.origins import Address, credentials_go_to
-from bothways.connectors.http.paging import by_offset, follow
+from bothways.connectors.http.paging import Position, by_offset, follow, from_position
 from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
 from bothways.errors import ConfigurationError, Missing, ProtocolError, TemporaryFailure
 
@@ -26,6 +27,8 @@ V2_PAGE = 1000
 # A read begins a little before the moment that the one before began at: what was being written
 # just then may become visible late (assumed). Rows that are read twice do no harm.
 OVERLAP = timedelta(minutes=2)
+# Before the vendor's first customer (assumed): "everybody ever".
+EVER = "1999-01-01T00:00:00.000Z"
 
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 30.0
@@ -154,18 +157,31 @@ class DotdigitalClient:
 
         return follow(fetch, itemgetter(0), vendor=TITLE, start=start)
 
-    def pages(self, path: str, identity: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
+    def pages(
+        self,
+        path: str,
+        identity: Callable[[Row], Hashable],
+        params: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Iterator[list[Row]]:
         """Yield pages of a v2 listing (facts 1.2), whose rows `identity` tells apart.
 
         Their order is not documented; it is assumed that rows which stay keep it.
         """
+        return by_offset(self._page_of(path, params), identity, vendor=TITLE)
 
+    def pages_from(
+        self, path: str, identity: Callable[[Row], Hashable], start: Position | None
+    ) -> Iterator[tuple[list[Row], Position]]:
+        """Yield pages of a v2 listing, each with the position from which a later read goes on."""
+        return from_position(self._page_of(path, {}), identity, vendor=TITLE, start=start)
+
+    def _page_of(self, path: str, params: Mapping[str, Any]) -> Callable[[int], list[Row]]:
         def fetch(skip: int) -> list[Row]:
             # The vendor's files do not agree on whether `skip` may be 0.
-            query = {"select": V2_PAGE, **({"skip": skip} if skip else {})}
+            query = {"select": V2_PAGE, **params, **({"skip": skip} if skip else {})}
             return rows_of(self.request("GET", path, retry="read", params=query).json())
 
-        return by_offset(fetch, identity, vendor=TITLE)
+        return fetch
 
     def finished(self, path: str, is_done: Callable[[Row], bool], rows: int) -> Row:
         """Poll a job of so many rows until it is done; return its last answer.

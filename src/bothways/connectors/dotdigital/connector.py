@@ -13,11 +13,18 @@ from bothways.connectors.base import (
     ListInfo,
     Page,
 )
-from bothways.connectors.dotdigital import queries, writes
+from bothways.connectors.dotdigital import (
+    attributes,
+    campaign_events,
+    campaigns,
+    queries,
+    writes,
+)
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.declaration import DECLARATION
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.vocabulary import EventSet
 
 
 class DotdigitalConnector:
@@ -34,6 +41,7 @@ class DotdigitalConnector:
     declaration = DECLARATION
     entities: tuple[str, ...] = ("contact",)
     joins_on_create = True
+    event_sets: tuple[EventSet, ...] = tuple(EventSet)
 
     def __init__(
         self,
@@ -88,6 +96,29 @@ class DotdigitalConnector:
     def read_list_suppressions(self, list_id: str, *, since: str | None) -> Iterator[Page]:
         """Yield pages of one list's SUPPRESSIONS."""
         return queries.read_list_suppressions(self._client, list_id, since)
+
+    def read_opt_ins(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of OPT_INS, with the CONSENTS of the same contacts."""
+        return attributes.read_opt_ins(self._client, since, cursor)
+
+    def read_scores(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of SCORES."""
+        return attributes.read_scores(self._client, since)
+
+    def read_campaigns(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS that were sent or active since a watermark."""
+        return campaigns.read_campaigns(self._client, since)
+
+    def read_events(
+        self,
+        event_set: EventSet,
+        campaign_id: str,
+        *,
+        since: str | None,
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield pages of EVENTS of one set and one campaign."""
+        return campaign_events.read_events(self._client, event_set, campaign_id, since, cursor)
 
     def lists(self) -> list[ListInfo]:
         """Return every address book."""

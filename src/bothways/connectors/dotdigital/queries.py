@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from bothways.connectors.base import FieldInfo, Fields, ListInfo, Page, since_text
-from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row, rows_of
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.tables import (
     contacts_table,
@@ -26,8 +26,6 @@ from bothways.vocabulary import FieldType
 
 RowsT = TypeVar("RowsT")
 
-# Before the vendor's first customer (assumed): "everybody ever".
-_EVER = "1999-01-01T00:00:00.000Z"
 _FOUND_PAGE = 500
 _ID_DIGITS = 18  # which fit into 64 bits; ids have far fewer (assumed)
 _VALUE_LENGTH = 256  # in the path of a contact (the vendor's own file)
@@ -70,12 +68,12 @@ def read_contacts(
     if lists and since is None and not everybody:
         begun = client.clock.monotonic()
         pages = (page(rows) for rows in _by_list(client, query, lists))
-        yield from _closed_with(client, pages, begun, contacts_schema(fields))
+        yield from closed_with(client, pages, begun, contacts_schema(fields))
     else:
-        yield from _in_one_listing(client, query, cursor, page)
+        yield from in_one_listing(client, query, cursor, page)
 
 
-def _in_one_listing(
+def in_one_listing(
     client: DotdigitalClient,
     query: Row,
     cursor: str | None,
@@ -186,14 +184,14 @@ def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[P
 
     def pages() -> Iterator[Page]:
         given: set[tuple[str, ...]] = set()
-        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or _EVER}", _identity):
+        for rows in client.pages(f"/v2/contacts/unsubscribed-since/{since or EVER}", _identity):
             given.update(map(_identity, rows))
             yield Page(suppressions_table(rows))
-        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or _EVER}", _identity):
+        for rows in client.pages(f"/v2/contacts/suppressed-since/{since or EVER}", _identity):
             fresh = [row for row in rows if _identity(row) not in given]
             yield Page(suppressions_table(fresh))
 
-    yield from _closed_with(client, pages(), begun, SUPPRESSIONS)
+    yield from closed_with(client, pages(), begun, SUPPRESSIONS)
 
 
 def _identity(row: Row) -> tuple[str, ...]:
@@ -208,10 +206,10 @@ def read_list_suppressions(
     """Yield who unsubscribed from one list."""
     begun = client.clock.monotonic()
     path = (
-        f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or _EVER}"
+        f"/v2/address-books/{quote(list_id, safe='')}/contacts/unsubscribed-since/{since or EVER}"
     )
     pages = (Page(suppressions_table(rows, list_id)) for rows in client.pages(path, _identity))
-    yield from _closed_with(client, pages, begun, SUPPRESSIONS)
+    yield from closed_with(client, pages, begun, SUPPRESSIONS)
 
 
 def lists(client: DotdigitalClient) -> list[ListInfo]:
@@ -265,14 +263,21 @@ def _contact_query(fields: Fields, *, with_lists: bool) -> Row:
     return query
 
 
-def _closed_with(
+def closed_with(
     client: DotdigitalClient, pages: Iterator[Page], begun: float, schema: pa.Schema
 ) -> Iterator[Page]:
-    """Put the watermark on the last page, and make one where there is none."""
+    """Put the watermark on the last page, and make one where there is none.
+
+    Args:
+        client: Tells the time by the server's clock.
+        pages: Of the read.
+        begun: When the read began, by ``client.clock.monotonic()``.
+        schema: Of an empty page.
+    """
     last = None
     for page in pages:
         if last is not None:
             yield last
         last = page
     last = last or Page(schema.empty_table())
-    yield Page(last.rows, last.members, since_text(client.read_from(begun)))
+    yield replace(last, watermark=since_text(client.read_from(begun)))

@@ -45,6 +45,9 @@ _LIST_STATUSES: Mapping[str, Status] = {
     "pending": Status.PENDING,
     "suppressed": Status.UNSUBSCRIBED,
 }
+# `dateFirstOpened` and the like are not nullable: nobody's is the first moment of the year 1 (facts
+# 2, inferred).
+_NO_TIME = "0001-01-01"
 _TRUE = {"true", "1", "yes", "y"}
 _FALSE = {"false", "0", "no", "n"}
 
@@ -59,11 +62,11 @@ def contacts_table(rows: Sequence[Row], fields: Fields) -> pa.Table:
     size = len(rows)
     columns: dict[str, pa.Array[Any]] = {
         "entity": pa.array([ENTITY] * size, pa.string()),
-        "id": _ids(rows, "contactId"),
-        "email": _texts(_inner(rows, "identifiers", "email")),
+        "id": ids(rows, "contactId"),
+        "email": texts(inner(rows, "identifiers", "email")),
         "status": pa.array([_mailability(row) for row in rows], pa.string()),
         "active": pa.array([True] * size, pa.bool_()),
-        "modified_at": _times([row.get("updated") for row in rows]),
+        "modified_at": times([row.get("updated") for row in rows]),
         "external_key": pa.nulls(size, pa.string()),
         "merged_into": pa.nulls(size, pa.string()),
         "deleted": pa.array([False] * size, pa.bool_()),
@@ -102,15 +105,15 @@ def suppressions_table(rows: Sequence[Row], list_id: str | None = None) -> pa.Ta
     size = len(rows)
     people = [row.get("suppressedContact") or {} for row in rows]
     words = [str(row.get("reason") or "") for row in rows]
-    ids = _ids(people, "id")
+    members = ids(people, "id")
     columns: dict[str, pa.Array[Any]] = {
-        "id": ids,
-        "email": _texts([person.get("email") for person in people]),
+        "id": members,
+        "email": texts([person.get("email") for person in people]),
         "reason": pa.array([_reason(word) for word in words], pa.string()),
         "vendor_reason": pa.array(words, pa.string()),
-        "suppressed_at": _times([row.get("dateRemoved") for row in rows]),
+        "suppressed_at": times([row.get("dateRemoved") for row in rows]),
         "list_id": pa.array([list_id] * size, pa.string()),
-        "member_id": ids,
+        "member_id": members,
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     return pa.table(columns, schema=SUPPRESSIONS)
@@ -146,14 +149,20 @@ def _reason(word: str) -> str:
     return Status.SUPPRESSED if status in {Status.MAILABLE, Status.PENDING} else status
 
 
-def _ids(rows: Iterable[Row], key: str) -> pa.Array[Any]:
-    ids = [row.get(key) for row in rows]
-    if any(item is None for item in ids):
+def ids(rows: Iterable[Row], key: str) -> pa.Array[Any]:
+    """Return the ids under a key, as text.
+
+    Raises:
+        ProtocolError: A row has none.
+    """
+    found = [row.get(key) for row in rows]
+    if any(item is None for item in found):
         raise ProtocolError(f"a record came without `{key}`; run the read again", vendor=TITLE)
-    return pa.array([str(item) for item in ids], pa.string())
+    return pa.array([str(item) for item in found], pa.string())
 
 
-def _inner(rows: Sequence[Row], outer: str, key: str) -> list[Any]:
+def inner(rows: Sequence[Row], outer: str, key: str) -> list[Any]:
+    """Return what rows have under a key of an object that they have, or may have."""
     return [(row.get(outer) or {}).get(key) for row in rows]
 
 
@@ -161,21 +170,30 @@ def _folded(fields: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name.casefold(): value for name, value in (fields or {}).items()}
 
 
-def _text(value: Any) -> str | None:
+def text(value: Any) -> str | None:
+    """Return a value as text: JSON where it is none."""
     if value is None:
         return None
-    text = value if isinstance(value, str) else json.dumps(value)
+    written = value if isinstance(value, str) else json.dumps(value)
     # JSON may carry half a surrogate pair, which no UTF-8 column can hold.
-    return text.encode("utf-8", "replace").decode()
+    return written.encode("utf-8", "replace").decode()
 
 
-def _texts(values: Sequence[Any]) -> pa.Array[Any]:
-    return pa.array([_text(value) for value in values], pa.string())
+def texts(values: Sequence[Any]) -> pa.Array[Any]:
+    """Return values as text."""
+    return pa.array([text(value) for value in values], pa.string())
 
 
-def _times(values: Sequence[Any]) -> pa.Array[Any]:
-    texts = pd.Series([value if isinstance(value, str) else None for value in values], dtype="str")
-    moments = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
+def moment(value: Any) -> str | None:
+    """Return a time as it was told; None where the vendor has none, but must tell one."""
+    told = isinstance(value, str) and not value.startswith(_NO_TIME)
+    return value if told else None
+
+
+def times(values: Sequence[Any]) -> pa.Array[Any]:
+    """Return times; the unreadable are null."""
+    told = pd.Series([moment(value) for value in values], dtype="str")
+    moments = pd.to_datetime(told, utc=True, format="ISO8601", errors="coerce")
     return pa.array(moments.dt.as_unit("us"), pa.timestamp("us", tz="UTC"))
 
 
@@ -188,7 +206,8 @@ def _numbers(values: Sequence[Any]) -> pa.Array[Any]:
     return pa.array(_floats(values), pa.float64(), from_pandas=True)
 
 
-def _integers(values: Sequence[Any]) -> pa.Array[Any]:
+def integers(values: Sequence[Any]) -> pa.Array[Any]:
+    """Return whole numbers; all else is null."""
     numbers = _floats(values)
     # Beyond 2^53 a JSON number is no longer exact.
     whole = (numbers.round() == numbers) & (numbers.abs() < 2.0**53)
@@ -203,11 +222,11 @@ def _booleans(values: Sequence[Any]) -> pa.Array[Any]:
 
 
 _READERS: Mapping[FieldType, Callable[[Sequence[Any]], pa.Array[Any]]] = {
-    FieldType.STRING: _texts,
-    FieldType.INTEGER: _integers,
-    FieldType.OPTION: _integers,
+    FieldType.STRING: texts,
+    FieldType.INTEGER: integers,
+    FieldType.OPTION: integers,
     FieldType.NUMBER: _numbers,
     FieldType.BOOLEAN: _booleans,
-    FieldType.DATE: _times,
-    FieldType.DATETIME: _times,
+    FieldType.DATE: times,
+    FieldType.DATETIME: times,
 }
