@@ -217,11 +217,14 @@ class ReadsOptIns(Protocol):
 class ReadsScores(Protocol):
     """Reads how the platform scores its members."""
 
-    def read_scores(self, *, since: str | None) -> Iterator[Page]:
+    def read_scores(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
         """Yield pages of SCORES: those worked out since a watermark, or all.
+
+        ``cursor`` is a page's of an earlier try, which goes on after that page.
 
         Raises:
             FeatureUnavailable: Scoring is not switched on in the account.
+            WatermarkExpired: The vendor no longer knows ``cursor``.
         """
         ...
 

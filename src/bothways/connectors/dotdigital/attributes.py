@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row
-from bothways.connectors.dotdigital.queries import closed_with, in_one_listing
+from bothways.connectors.dotdigital.queries import in_offset_listing, in_one_listing
 from bothways.connectors.dotdigital.tables import ids, inner, integers, texts, times
 from bothways.tables.attributes import SCORES
 from bothways.tables.consent import CONSENTS, OPT_INS
@@ -22,17 +22,15 @@ _OPT_IN_TYPES: Mapping[str, OptInType] = {
 }
 
 
-def read_scores(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
+def read_scores(client: DotdigitalClient, since: str | None, cursor: str | None) -> Iterator[Page]:
     """Yield the scores that were worked out since a watermark, or all; they are once a day."""
-    begun = client.clock.monotonic()
     path = "/v2/contacts/score" + (f"/modified-since/{since}" if since else "")
-    pages = (Page(_scores(rows)) for rows in client.pages(path, _scored))
-    return closed_with(client, pages, begun, SCORES)
+    return in_offset_listing(client, path, _scored, cursor, lambda rows: Page(_scores(rows)))
 
 
-def _scored(row: Row) -> tuple[str, ...]:
+def _scored(row: Row) -> str:
     """Return whom a score is of and when it was worked out."""
-    return str(row.get("contactId")), str(row.get("dateModified"))
+    return f"{row.get('contactId')} {row.get('dateModified')}"
 
 
 def _scores(rows: Sequence[Row]) -> pa.Table:

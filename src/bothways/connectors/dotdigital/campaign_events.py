@@ -11,13 +11,11 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from bothways.connectors.base import Page, since_text
+from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.campaigns import late_since
 from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row
-from bothways.connectors.dotdigital.errors import TITLE
+from bothways.connectors.dotdigital.queries import in_offset_listing
 from bothways.connectors.dotdigital.tables import ids, moment, text, texts, times
-from bothways.connectors.http.paging import Position
-from bothways.errors import WatermarkExpired
 from bothways.tables.campaigns import EVENTS
 from bothways.vocabulary import EventSet
 
@@ -125,35 +123,13 @@ def read_events(
         Missing: The campaign no longer exists.
         WatermarkExpired: The cursor is not understood.
     """
-    listing, begun = _LISTINGS[event_set], client.clock.monotonic()
-    began, start = _parsed(cursor) if cursor else (None, None)
-    last = None
-    for rows, position in client.pages_from(
-        listing.below(campaign, since),
+    return in_offset_listing(
+        client,
+        _LISTINGS[event_set].below(campaign, since),
         lambda row: _key(event_set, campaign, row)[:_LANDMARK],
-        start,
-    ):
-        if last is not None:
-            yield last
-        began = began or since_text(client.read_from(begun))
-        table = _table(event_set, campaign, rows)
-        last = Page(table, cursor=_cursor(began, position))
-    began = began or since_text(client.read_from(begun))
-    yield Page(last.rows if last else EVENTS.empty_table(), watermark=began)
-
-
-def _cursor(began: str, position: Position) -> str:
-    told = (began, position.offset, position.longest, position.landmarks)
-    return json.dumps(told, separators=(",", ":"))
-
-
-def _parsed(cursor: str) -> tuple[str, Position]:
-    try:
-        began, offset, longest, landmarks = json.loads(cursor)
-        return str(began), Position(int(offset), max(2, int(longest)), tuple(map(str, landmarks)))
-    except (TypeError, ValueError):
-        message = "where a read stopped is not understood; it begins anew"
-        raise WatermarkExpired(message, vendor=TITLE) from None
+        cursor,
+        lambda rows: Page(_table(event_set, campaign, rows)),
+    )
 
 
 def _key(event_set: EventSet, campaign: str, row: Row) -> str:

@@ -101,9 +101,9 @@ class DotdigitalConnector:
         """Yield pages of OPT_INS, with the CONSENTS of the same contacts."""
         return attributes.read_opt_ins(self._client, since, cursor)
 
-    def read_scores(self, *, since: str | None) -> Iterator[Page]:
+    def read_scores(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
         """Yield pages of SCORES."""
-        return attributes.read_scores(self._client, since)
+        return attributes.read_scores(self._client, since, cursor)
 
     def read_campaigns(self, *, since: str | None) -> Iterator[Page]:
         """Yield pages of CAMPAIGNS that were sent or active since a watermark."""

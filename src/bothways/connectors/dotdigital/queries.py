@@ -19,6 +19,7 @@ from bothways.connectors.dotdigital.tables import (
     suppressions_table,
 )
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.paging import Position
 from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.people import contacts_schema
@@ -94,6 +95,43 @@ def in_one_listing(
         else:
             told = json.dumps({"marker": following, "watermark": watermark})
             yield replace(page(rows), cursor=told)
+
+
+def in_offset_listing(
+    client: DotdigitalClient,
+    path: str,
+    identity: Callable[[Row], str],
+    cursor: str | None,
+    page: Callable[[list[Row]], Page],
+) -> Iterator[Page]:
+    """Yield a v2 listing page by page, each with a cursor; on the last one is the watermark.
+
+    The watermark is that of the first page, which may have been read by another process.
+
+    Raises:
+        WatermarkExpired: The cursor is not understood.
+    """
+    begun = client.clock.monotonic()
+    watermark, start = _position(cursor) if cursor else (None, None)
+    last = None
+    for rows, position in client.pages_from(path, identity, start):
+        if last is not None:
+            yield last
+        watermark = watermark or since_text(client.read_from(begun))
+        told = (watermark, position.offset, position.longest, position.landmarks)
+        last = replace(page(rows), cursor=json.dumps(told, separators=(",", ":")))
+    watermark = watermark or since_text(client.read_from(begun))
+    yield replace(last or page([]), watermark=watermark, cursor=None)
+
+
+def _position(cursor: str) -> tuple[str, Position]:
+    try:
+        watermark, offset, longest, landmarks = json.loads(cursor)
+        place = Position(int(offset), max(2, int(longest)), tuple(map(str, landmarks)))
+    except (TypeError, ValueError):
+        message = "where a read stopped is not understood; it begins anew"
+        raise WatermarkExpired(message, vendor=TITLE) from None
+    return str(watermark), place
 
 
 def _cursor(text: str | None) -> dict[str, str]:

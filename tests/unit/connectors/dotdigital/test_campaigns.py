@@ -330,9 +330,12 @@ def test_scores_are_read_whole_and_then_what_was_worked_out_since(
     assert pages[0].rows.schema == SCORES
     assert len({row["member_id"] for row in rows}) == len(rows) > 30
     assert None not in {row["scored_at"] for row in rows}
+    again = dotdigital.read_scores(since=None, cursor=pages[2].cursor)
+    assert _rows([*pages[:3], *again]) == rows, "another worker went on"
     somebody = rows[7]
     parts = {"score": 77, "engagement": None, "suitability": 88}
     sandbox.act("dotdigital", "score", email=somebody["email"], label="Red hot", **parts)
+    assert pages[-1].cursor is None
     (row,) = _rows(dotdigital.read_scores(since=pages[-1].watermark))
     assert row == {
         "member_id": somebody["member_id"],
