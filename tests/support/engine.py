@@ -38,6 +38,7 @@ from bothways.engine.plan import plan
 from bothways.engine.refresh import refresh
 from bothways.engine.review import answered, review
 from bothways.engine.run import Run
+from bothways.engine.slices import extract_slices, plan_slices
 from bothways.engine.staging import Staging
 from bothways.engine.step import step
 from bothways.errors import BothwaysError
@@ -268,7 +269,11 @@ class World:
 
     def extract(self, run: Run, side: Side) -> dict[str, int]:
         with step(run, f"extract_{side}"), self._opened(side) as connector:
-            return extract(run, side, connector)
+            rows = extract(run, side, connector)
+            for group in plan_slices(run, side, connector):
+                for name, number in extract_slices(run, side, connector, group).items():
+                    rows[name] = rows.get(name, 0) + number
+            return rows
 
     def plan(self, run: Run, partition: int = 0) -> dict[str, int]:
         with step(run, "plan"):

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from bothways.engine import keeping, lists, meanings
 from bothways.engine.progress import marks_of
 from bothways.engine.run import Run
+from bothways.engine.slices import failures_of
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
 from bothways.labels import DIFFERENCES, UNRESOLVED, people_told
@@ -21,6 +22,8 @@ from bothways.vocabulary import SIDES, RunStatus
 log = logging.getLogger(__name__)
 
 NOTHING = "No new objects to sync"
+# How many slices that failed a message names; the notes have all of them.
+_TOLD = 10
 _UNFINISHED = "A step did not finish; see its log."
 
 
@@ -110,6 +113,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if not run.options.restricted and not run.sync.verifies:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
+    failed = [item["sentence"] for side in SIDES for item in failures_of(run.staging, side)]
     problems = [f"{counts.errors} records in error"] if counts.errors else []
     if given_up:
         problems.append(
@@ -117,6 +121,9 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
         )
     if overdue := _overdue_opt_outs(conn, run):
         problems.append(overdue)
+    problems += failed[:_TOLD]
+    if len(failed) > _TOLD:
+        problems.append(f"{len(failed) - _TOLD} more like these, see the notes")
     problems += [
         f"list {item.list_key}: {item.message}"
         for item in runs.get_lists(conn, run_id=run.run_id)
@@ -198,8 +205,11 @@ def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
     """Move what was planned whole; a list that was refused must be read whole once mended."""
     planned = _synced(run) - skipped
     for side in SIDES:
+        again = {item["dataset"] for item in failures_of(run.staging, side)}
         for dataset, mark in marks_of(run.staging, side).items():
-            if mark["value"] is not None and planned.issuperset(mark["lists"]):
+            if dataset in again or mark["value"] is None:
+                continue
+            if planned.issuperset(mark["lists"]):
                 watermarks.move(
                     conn,
                     **run.place(side),

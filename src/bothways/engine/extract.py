@@ -55,7 +55,7 @@ def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     counts, marks = {}, {}
     members_left = False
     for dataset in implementation(run.sync).datasets(request):
-        if dataset.stream.sliced:
+        if dataset.stream.sliced_by:
             continue
         reading = Reading(run, side, connector, dataset, request.lists)
         try:
@@ -278,7 +278,7 @@ class Reading:
 
     def _fingerprint(self) -> str:
         stream = self.dataset.stream
-        query = json.dumps([stream.name, asdict(stream), self.dataset.rules], sort_keys=True)
+        query = json.dumps([stream.name, stream.query(), self.dataset.rules], sort_keys=True)
         return hashlib.sha256(query.encode()).hexdigest()[:16]
 
     def _note(self, sentence: str) -> None:

@@ -6,6 +6,8 @@ Layout below the run's folder::
     <side>/<dataset>/<page>.parquet      canonical rows, with `bucket` (and `email_key`)
     <side>/watermarks/<step>.json        how far each dataset has been read
     <side>/progress/<step>/              how far a step has come, until it is done
+    <side>/slices/<group>.json           which slices a task reads
+    <side>/failures/<group>.json         which of them could not be read
     <side>/lists.json                    the lists that could be read
     <side>/read.json                     when the side was last read, and how far
     plan/<partition>.json                what a partition intends, in numbers

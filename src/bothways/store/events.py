@@ -14,7 +14,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from bothways.store import partitions
 from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
@@ -75,6 +75,7 @@ def absorb_events(
     rows: Rows,
     now: datetime,
     for_crm: bool = False,
+    counters: bool = False,
 ) -> Absorbed:
     """Keep the events that are not known yet.
 
@@ -88,6 +89,8 @@ def absorb_events(
             details (a JSON object as text).
         now: The time, UTC; events older than KEPT_FOR or more than a day ahead are left out.
         for_crm: Whether new ones wait to be written to the CRM.
+        counters: The rows count what happens, and grow: of the same key the last reading is kept,
+            and one that differs is as good as new.
     """
     oldest, latest = now - KEPT_FOR, now + _AHEAD
     with staged(conn, [_KEY, *columns_of(events, *_GIVEN)], rows) as given:
@@ -105,11 +108,23 @@ def absorb_events(
             "crm_state": sa.literal(PENDING if for_crm else None, sa.Text),
         }
         query = sa.select(*(value.label(name) for name, value in values.items())).where(inside)
-        kept = insert(events).from_select(list(values), query).on_conflict_do_nothing()
+        added = insert(events).from_select(list(values), query)
+        kept = _replacing(added) if counters else added.on_conflict_do_nothing()
         number = sa.select(sa.func.count(), sa.func.count().filter(inside)).select_from(given)
         total, within = conn.execute(number).one()
         new = insert_counted(conn, kept)
     return Absorbed(new=new, repeated=within - new, outside=total - within)
+
+
+def _replacing(added: Insert) -> Insert:
+    """Let a reading that differs replace the one before, and wait for the CRM anew."""
+    new = added.excluded
+    setting = {name: new[name] for name in ("details", "run_id", "crm_state")}
+    return added.on_conflict_do_update(
+        index_elements=["key", "occurred_at"],
+        set_=setting | {"crm_attempts": 0},
+        where=events.c.details != new.details,
+    )
 
 
 def pending(

@@ -36,6 +36,7 @@ from bothways.tables.people import CONTACTS
 from bothways.vocabulary import FieldType, Side
 
 __all__ = [
+    "absorb_attributes",
     "absorb_contacts",
     "absorb_members",
     "absorb_written",
@@ -138,6 +139,30 @@ def absorb_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows
                 email=sa.func.coalesce(address, records.c.email),
                 email_key=sa.func.coalesce(address, records.c.email_key),
             )
+        ).rowcount
+
+
+def absorb_attributes(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
+    """Put what a system works out about its people beside their fields; return how many had it.
+
+    Later reads of the fields leave it alone. People who are not known are left out.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose people they are.
+        frame: entity, id and values: a JSON object by the attributes' names.
+    """
+    columns = [*columns_of(records, "entity", "id"), sa.Column("values", JSONB)]
+    with staged(conn, columns, frame) as given:
+        known = records.update().where(
+            records.c.account == account,
+            records.c.side == side,
+            records.c.entity == given.c.entity,
+            records.c.id == given.c.id,
+        )
+        return conn.execute(
+            known.values(fields=records.c.fields.concat(given.c["values"]))
         ).rowcount
 
 

@@ -231,6 +231,19 @@ events = sa.Table(
     comment="what a system told that happened, once each; events never change",
 )
 
+definitions = sa.Table(
+    "definitions",
+    metadata,
+    *_key("account", "side", "kind", "id"),
+    _text("name"),
+    sa.Column("details", JSONB, nullable=False, server_default="{}"),
+    _run("seen_run", comment="the last run that saw it"),
+    _time("seen_at"),
+    _time("deleted_at", comment="null while it is there"),
+    comment="named things of a system as last seen: campaigns, fields, tags, programs",
+    info={IMPERSONAL: "named things of the marketing team"},
+)
+
 records = sa.Table(
     "records",
     metadata,

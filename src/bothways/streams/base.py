@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, TypedDict
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import pandas as pd
 import pyarrow as pa
@@ -66,6 +66,21 @@ class Absorbed:
     doubtful: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a stream that is read on its own.
+
+    Attributes:
+        key: Tells it from the others, from run to run; it has a watermark of its own.
+        stream: What is read of it.
+        failure: What is said if it cannot be read; the other slices go on.
+    """
+
+    key: str
+    stream: Stream
+    failure: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream(ABC):
     """A shape of data, and what is read of it.
@@ -75,17 +90,30 @@ class Stream(ABC):
     Attributes:
         name: What the shape is called.
         parts: What is staged: suffixes of the dataset's name.
-        sliced: Whether it is read in slices, each on its own and on any worker.
         tells_consent: Whether it tells who may not be mailed. Such a stream is read again before a
             plan that has waited is applied.
         lists: Ids of the lists that the read is about.
+        sliced_by: The dataset whose rows it is read in slices of, each on its own and on any
+            worker; "" where it is read at once.
     """
 
     name: ClassVar[str]
     parts: ClassVar[tuple[str, ...]] = ("",)
-    sliced: ClassVar[bool] = False
     tells_consent: ClassVar[bool] = False
     lists: tuple[str, ...] = ()
+    sliced_by: str = ""
+
+    def query(self) -> Mapping[str, Any]:
+        """Return what is asked for, as JSON takes it; if it changes, everything is read."""
+        return asdict(self)
+
+    def slices(self, _staged: pd.DataFrame) -> list[Slice]:
+        """Return the slices in which it is read.
+
+        Args:
+            _staged: What this run has staged of `sliced_by`.
+        """
+        return []
 
     @abstractmethod
     def pages(

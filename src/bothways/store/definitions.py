@@ -1,0 +1,78 @@
+"""Definitions: named things of a system, as last seen: campaigns, fields, tags, programs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.schema import definitions, runs
+from bothways.vocabulary import Side
+
+_GIVEN: Final = ("id", "name", "details")
+_KNOWN: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN])
+
+
+def absorb_definitions(
+    conn: sa.Connection, *, account: str, side: Side, kind: str, run_id: int, rows: Rows
+) -> int:
+    """Keep named things as they are now; return how many rows were touched.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose they are.
+        kind: What they are: campaign, field, tag, program.
+        run_id: The run that read them.
+        rows: id, name and details (a JSON object as text).
+    """
+    place = {"account": account, "side": side, "kind": kind}
+    seen = place | {"seen_run": run_id, "seen_at": sa.func.clock_timestamp(), "deleted_at": None}
+    with staged(conn, columns_of(definitions, *_GIVEN), rows) as given:
+        told = sa.select(*(given.c[name] for name in _GIVEN)).subquery()
+        return upsert(conn, definitions, told, seen)
+
+
+def sweep_definitions(
+    conn: sa.Connection, *, account: str, side: Side, kind: str, run_id: int
+) -> int:
+    """After a full read: mark as deleted what this run has not seen; return how many.
+
+    What another run saw since this one started is left alone.
+    """
+    began = sa.select(runs.c.started_at).where(runs.c.run_id == run_id).scalar_subquery()
+    unseen = definitions.update().where(
+        definitions.c.account == account,
+        definitions.c.side == side,
+        definitions.c.kind == kind,
+        definitions.c.deleted_at.is_(None),
+        definitions.c.seen_run != run_id,
+        definitions.c.seen_at < began,
+    )
+    return conn.execute(unseen.values(deleted_at=sa.func.clock_timestamp())).rowcount
+
+
+def load_definitions(
+    conn: sa.Connection, *, account: str, side: Side, kind: str, ids: pd.Series | None = None
+) -> pd.DataFrame:
+    """Return the things that are not deleted: id, name and details (a JSON object as text).
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose they are.
+        kind: What they are.
+        ids: Only these; all where none are given.
+    """
+    columns = [definitions.c[name] for name in _GIVEN]
+    query = sa.select(*columns).where(
+        definitions.c.account == account,
+        definitions.c.side == side,
+        definitions.c.kind == kind,
+        definitions.c.deleted_at.is_(None),
+        *matching(definitions, {"id": ids}),
+    )
+    return read_frame(conn, query.order_by(definitions.c.id), _KNOWN)

@@ -1,0 +1,65 @@
+"""Named things of a system: campaigns, fields, tags, programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
+
+import pandas as pd
+
+from bothways.connectors.base import Connector, Page, ReadsCampaigns
+from bothways.streams.base import Absorbed, Sighting, Stream, by_id
+from bothways.tables.frames import to_pandas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions(Stream):
+    """Things with an `id` and a `name`; what else a row tells is kept as their details.
+
+    Attributes:
+        kind: What they are, in the store.
+    """
+
+    kind: ClassVar[str]
+
+    def keyed(self, page: Page) -> Page:
+        """Partition by id."""
+        return replace(page, rows=by_id(page.rows, "id"))
+
+    def absorb(self, seen: Sighting, page: Page) -> Absorbed:
+        """Keep them as they are now."""
+        from bothways.store.definitions import absorb_definitions
+
+        rows = to_pandas(page.rows)
+        told = rows[["id", "name"]].assign(details=details_of(rows))
+        absorb_definitions(seen.conn, **seen.place, kind=self.kind, run_id=seen.run_id, rows=told)
+        return Absorbed()
+
+    def sweep(self, seen: Sighting) -> bool:
+        """Mark as deleted what a full read has not seen."""
+        from bothways.store.definitions import sweep_definitions
+
+        sweep_definitions(seen.conn, **seen.place, kind=self.kind, run_id=seen.run_id)
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaigns(Definitions):
+    """Campaigns that were sent, with their figures; incremental: those with recent activity."""
+
+    name: ClassVar[str] = "campaigns"
+    kind: ClassVar[str] = "campaign"
+
+    def pages(
+        self, connector: Connector, since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield campaigns."""
+        return cast(ReadsCampaigns, connector).read_campaigns(since=since)
+
+
+def details_of(rows: pd.DataFrame) -> pd.Series:
+    """Return all but id, name and bucket of each row as a JSON object, over the same index."""
+    rest = rows.drop(columns=["id", "name", "bucket"])
+    lines = rest.to_json(orient="records", lines=True, date_format="iso").splitlines()
+    return pd.Series([line for line in lines if line], index=rows.index, dtype="string[pyarrow]")

@@ -1,0 +1,214 @@
+"""What each stream makes of a page, and of the end of a full read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from bothways.connectors.base import Page
+from bothways.store.definitions import load_definitions
+from bothways.store.members import load_members
+from bothways.store.records import load_records
+from bothways.store.suppressions import load_suppressions
+from bothways.streams.attributes import CONSENTS, OptIns, Scores
+from bothways.streams.base import Sighting, Stream
+from bothways.streams.consent import ListSuppressions
+from bothways.streams.definitions import Campaigns
+from bothways.streams.events import CampaignEvents
+from bothways.streams.members import Members
+from bothways.streams.people import MEMBERS, People
+from bothways.tables import consent
+from bothways.tables.attributes import SCORES
+from bothways.tables.campaigns import CAMPAIGNS, EVENTS
+from bothways.tables.frames import to_pandas
+from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.people import CONTACTS, contacts_schema
+from bothways.vocabulary import EventSet, FieldType
+from tests.unit.store.rows import ACCOUNT, memberships, minute, open_run
+
+SENT = datetime.now(UTC).replace(microsecond=0)
+
+
+def seen(conn: sa.Connection, run_id: int, side: Any = "marketing") -> Sighting:
+    return Sighting(conn, {"account": ACCOUNT, "side": side}, run_id)
+
+
+def people(*names: str, **more: Any) -> pa.Table:
+    rows = [
+        {"entity": "contact", "id": name, "email": f"{name}@mail.example", "deleted": False} | more
+        for name in names
+    ]
+    return pa.Table.from_pylist(rows, CONTACTS)
+
+
+def absorb(stream: Stream, at: Sighting, page: Page) -> Any:
+    return stream.absorb(at, stream.keyed(page))
+
+
+def known(conn: sa.Connection, **more: Any) -> pd.DataFrame:
+    return load_records(conn, account=ACCOUNT, side="marketing", with_deleted=False, **more)
+
+
+def test_people_who_leave_a_list_or_lose_their_address_come_to_light(conn: sa.Connection) -> None:
+    stream = People(entity="contact", lists=("list",), everybody=True)
+    at = seen(conn, open_run(conn))
+    on_list = memberships({"member_id": "ann"}, {"member_id": "bob"})
+    assert not absorb(stream, at, Page(people("ann", "bob"), on_list)).left
+    same = people("new", email="ann@mail.example")
+
+    found = absorb(stream, at, Page(people("bob"), LIST_MEMBERS.empty_table()))
+    assert found.left
+    found = absorb(stream, at, Page(same, LIST_MEMBERS.empty_table()))
+
+    assert found.doubtful["id"].tolist() == ["ann"]
+    assert stream.unresolved(at, found.doubtful)["id"].tolist() == ["ann"]
+    (page,) = stream.look_up(Nobody(), found.doubtful.assign(entity="contact", email="x"))
+    assert page.rows["id"].to_pylist() == ["ann"]
+    assert page.rows["deleted"].to_pylist() == [True]
+    many = pd.concat([found.doubtful] * 501)
+    assert stream.reads_whole_for(many)
+    assert not stream.reads_whole_for(found.doubtful)
+
+
+class Nobody:
+    """A connector that finds none of the people whom it is asked for."""
+
+    def find_contacts(self, _entity: str, _fields: Any, **_named: Any) -> list[Page]:
+        return []
+
+
+def test_of_everybody_only_those_on_a_list_or_linked_are_staged(conn: sa.Connection) -> None:
+    stream = People(entity="contact", lists=("list",), everybody=True)
+    at = seen(conn, open_run(conn))
+    told = memberships(
+        {"member_id": "ann", "status": "mailable"}, {"member_id": "bob", "status": "unsubscribed"}
+    )
+    page = stream.keyed(Page(people("ann", "bob", "eve"), told))
+    whole, changes = stream.staged(at, page, whole=True), stream.staged(at, page, whole=False)
+    assert whole[""]["id"].to_pylist() == whole[MEMBERS]["member_id"].to_pylist() == ["ann"]
+    assert changes[""]["id"].to_pylist() == ["ann", "bob", "eve"]
+
+
+def test_who_is_not_seen_by_a_full_read_is_gone(conn: sa.Connection) -> None:
+    stream, lists = People(entity="contact", everybody=True), Members(lists=("list",))
+    first = seen(conn, open_run(conn))
+    absorb(stream, first, Page(people("ann", "bob")))
+    absorb(lists, first, Page(memberships({"member_id": "ann"}, {"member_id": "bob"})))
+    conn.execute(sa.text("UPDATE records SET seen_at = now() - interval '1 hour'"))
+    conn.execute(sa.text("UPDATE members SET seen_at = now() - interval '1 hour'"))
+    second = seen(conn, open_run(conn, "second"))
+    absorb(stream, second, Page(people("bob")))
+    absorb(lists, second, Page(memberships({"member_id": "bob"})))
+    assert not stream.sweep(second)
+    assert lists.sweep(second)
+    assert known(conn)["id"].tolist() == ["bob"]
+    left = load_members(conn, **second.place, list_ids=["list"], with_deleted=False)
+    assert left["member_id"].tolist() == ["bob"]
+
+
+def test_an_unsubscribe_from_a_list_is_kept_as_consent_and_as_a_silent_member(
+    conn: sa.Connection,
+) -> None:
+    stream, at = ListSuppressions(lists=("list",)), seen(conn, open_run(conn))
+    row = {"email": "Ann@mail.example", "reason": "unsubscribed", "list_id": "list"}
+    rows = pa.Table.from_pylist(
+        [row | {"member_id": "ann", "deleted": False}], consent.SUPPRESSIONS
+    )
+    absorb(stream, at, Page(rows))
+    assert load_suppressions(conn, account=ACCOUNT)["email_key"].tolist() == ["ann@mail.example"]
+    members = load_members(conn, **at.place, list_ids=["list"], with_deleted=False)
+    assert members["status"].tolist() == ["unsubscribed"]
+    assert stream.tells_consent
+
+
+def test_the_latest_attribute_is_kept_beside_the_fields_of_its_member(conn: sa.Connection) -> None:
+    at = seen(conn, open_run(conn))
+    fields = {"city": FieldType.STRING}
+    reader = People(entity="contact", fields=fields)
+
+    def read(city: str) -> None:
+        row = {"entity": "contact", "id": "ann", "email": "ann@mail.example", "deleted": False}
+        rows = pa.Table.from_pylist([row | {"field:city": city}], contacts_schema(fields))
+        absorb(reader, at, Page(rows))
+
+    def score(value: int) -> None:
+        told = {"member_id": "ann", "email": "ann@mail.example", "score": value, "scored_at": SENT}
+        stranger = told | {"member_id": "eve", "email": "eve@mail.example"}
+        absorb(Scores(), at, Page(pa.Table.from_pylist([told, stranger], SCORES)))
+
+    read("Oslo")
+    score(10)
+    score(20)
+    read("Rome")
+    asked = {"city": FieldType.STRING, "attribute:score": FieldType.INTEGER}
+    found = known(conn, fields=asked)
+    assert found[["id", "field:city", "field:attribute:score"]].to_numpy().tolist() == [
+        ["ann", "Rome", 20]
+    ]
+
+
+def test_consents_are_staged_beside_the_types_of_opt_in(conn: sa.Connection) -> None:
+    stream, at = OptIns(), seen(conn, open_run(conn))
+    told = {"member_id": "ann", "email": "ann@mail.example", "opt_in_type": "double"}
+    page = Page(
+        pa.Table.from_pylist([told], consent.OPT_INS),
+        consents=pa.Table.from_pylist([{"member_id": "ann", "text": "Yes"}], consent.CONSENTS),
+    )
+    staged = stream.staged(at, stream.keyed(page), whole=False)
+    assert staged[CONSENTS]["text"].to_pylist() == ["Yes"]
+    assert "bucket" in staged[""].column_names
+
+
+def campaigns(*ids: str, **more: Any) -> pa.Table:
+    rows = [{"id": item, "name": f"Campaign {item}", "sent_at": SENT} | more for item in ids]
+    return pa.Table.from_pylist(rows, CAMPAIGNS)
+
+
+def test_definitions_are_kept_as_they_are_now(conn: sa.Connection) -> None:
+    stream, at = Campaigns(), seen(conn, open_run(conn))
+    absorb(stream, at, Page(campaigns("1", "2", tags=["a", "b"], opens=3)))
+    absorb(stream, at, Page(campaigns("2", opens=4)))
+    conn.execute(sa.text("UPDATE definitions SET seen_at = now() - interval '1 hour'"))
+    later = seen(conn, open_run(conn, "second"))
+    absorb(stream, later, Page(campaigns("2", opens=5)))
+    found = load_definitions(conn, **at.place, kind="campaign")
+    details = json.loads(found.set_index("id")["details"]["1"])
+    assert (details["opens"], details["tags"]) == (3, ["a", "b"])
+    stream.sweep(later)
+    left = load_definitions(conn, **at.place, kind="campaign")
+    assert left["id"].tolist() == ["2"]
+    assert json.loads(left["details"][0])["opens"] == 5
+
+
+def events(kind: EventSet, opens: int, occurred_at: datetime | None) -> Page:
+    row = {
+        "key": "k1", "campaign_id": "7", "member_id": "ann", "email": "Ann@mail.example",
+        "kind": kind, "occurred_at": occurred_at, "details": json.dumps({"opens": opens}),
+    }  # fmt: skip
+    return Page(pa.Table.from_pylist([row], EVENTS))
+
+
+def test_each_campaign_that_was_read_is_a_slice_whose_events_are_kept_once(
+    conn: sa.Connection,
+) -> None:
+    at = seen(conn, open_run(conn))
+    whole = CampaignEvents(
+        sliced_by="campaigns", event_set=EventSet.BOOKMARKS, title="SocialNetworkBookmarks"
+    )
+    one, other = whole.slices(to_pandas(campaigns("7", "8")))
+    assert (one.key, other.key) == ("7", "8")
+    assert one.failure == (
+        "SocialNetworkBookmarks have failed to sync for this Email Campaign (Campaign 7)"
+    )
+    again = whole.slices(to_pandas(campaigns("7", sent_at=minute(0))))[0]
+    assert again.stream.query() == one.stream.query() != other.stream.query()
+
+    for opens in (1, 2, 2):
+        absorb(one.stream, at, events(EventSet.BOOKMARKS, opens, None))
+    rows = conn.execute(sa.text("SELECT details, occurred_at, email_key FROM events")).all()
+    assert [tuple(row) for row in rows] == [({"opens": 2}, SENT, "ann@mail.example")]
