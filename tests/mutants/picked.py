@@ -112,10 +112,10 @@ PICKED = [
     ),
     Mutant(
         "both sides agree on what one of them refused",
-        "engine/close.py",
-        'rows[~rows["crm_id"].isin(failed) & ~rows["marketing_id"].isin(failed)]',
-        'rows[~rows["crm_id"].isin(failed)]',
-        "tests/unit/engine/test_close.py",
+        "ledgers/baselines.py",
+        'Entry(_BASELINES, about=("crm_id", "marketing_id")',
+        'Entry(_BASELINES, about=("crm_id",)',
+        "tests/unit/engine/test_keeping.py",
     ),
     # ── consent ──
     Mutant(

@@ -18,7 +18,7 @@ from bothways.connectors.base import (
     WritesListMembers,
     WritesSuppressions,
 )
-from bothways.engine import effects, lists
+from bothways.engine import keeping, lists
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.errors import ConnectorError, TemporaryFailure
@@ -166,7 +166,7 @@ class _Chunk:
         """Keep the verdicts and what follows from them, all or nothing."""
         with self.run.store.begin() as conn:
             jobs.settle_jobs(conn, run_id=self.run.run_id, seqs=part["seq"], results=results)
-            effects.keep(conn, self.run, self.side, part, results)
+            keeping.keep_written(conn, self.run, self.side, part, results)
         for outcome, count in results["outcome"].value_counts().items():
             self.totals[str(outcome)] = self.totals.get(str(outcome), 0) + int(count)
 

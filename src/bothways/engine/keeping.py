@@ -1,6 +1,7 @@
-"""What is remembered of a run: the ledgers keep what a plan says that both sides agree on.
+"""What is remembered of a run: the ledgers keep what was written, and what both sides agree on.
 
-It is staged beside the plan, and kept once the jobs have their verdicts.
+What was written is kept with the verdicts. What a plan says that both sides agree on is staged
+beside it, and kept once all jobs have their verdicts.
 """
 
 from __future__ import annotations
@@ -11,16 +12,56 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from bothways.engine import meanings
+from bothways.engine import lists, meanings
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.ledgers.base import Entry, RunContext
-from bothways.ledgers.registry import entries
+from bothways.ledgers.registry import LEDGERS, entries
 from bothways.store import applying
 from bothways.tables.frames import to_pandas
+from bothways.tables.operations import GONE
 from bothways.transform.columns import column
+from bothways.transform.normalise import email_keys
+from bothways.vocabulary import Side
 
 _FOLDER = "keep"
+
+
+def keep_written(
+    conn: Connection, run: Run, side: Side, operations: pd.DataFrame, results: pd.DataFrame
+) -> None:
+    """Let the ledgers keep what operations have done.
+
+    Args:
+        conn: The transaction in which the verdicts are kept too.
+        run: The run.
+        side: Where the operations were written.
+        operations: OPERATIONS that one call executed.
+        results: The verdicts on them.
+    """
+    context = _context(conn, run)
+    rows = _written(operations, results)
+    missing = results.loc[(results["outcome"] == "error") & (results["code"] == GONE), "seq"]
+    gone = operations[operations["seq"].isin(missing) & operations["record_id"].notna()]
+    gone = gone.drop_duplicates(["entity", "record_id"])
+    for ledger in LEDGERS:
+        for kind, keep in ledger.written.items():
+            part = rows[rows["kind"] == kind]
+            if not part.empty:
+                keep(context, side, part)
+        if not gone.empty:
+            ledger.keep_gone(context, side, gone)
+
+
+def _written(operations: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Return the operations that were written, as ledgers take them."""
+    written = results[results["outcome"] == "written"].rename(
+        columns={"record_id": "written_id", "membership_id": "written_membership"}
+    )
+    rows = operations.merge(written[["seq", "written_id", "written_membership"]], on="seq")
+    return rows.assign(
+        record_id=rows["written_id"].fillna(rows["record_id"]), email_key=email_keys(rows["email"])
+    )
 
 
 def stage(staging: Staging, keep: Mapping[str, pd.DataFrame], partition: int) -> None:
@@ -67,7 +108,9 @@ def _context(conn: Connection, run: Run) -> RunContext:
         account=run.account.name,
         run_id=run.run_id,
         systems=run.systems,
+        undoes=bool(run.options.undo_run),
         outdated=lambda: meanings.outdated(conn, run),
+        list_pairs=lambda: lists.pairs(conn, run),
     )
 
 

@@ -20,7 +20,11 @@ from bothways.store import export
 from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.store.showing import Rows
+from bothways.tables.ledgers import ListPair
 from bothways.vocabulary import Side
+
+SUPPRESSION: Final = "suppression"
+"""The entity of suppression records of a CRM, which are about no record of a person."""
 
 SHOWN: Final = 100
 """How many rows of a table the person's page shows at most."""
@@ -35,15 +39,19 @@ class RunContext:
         account: The account's name.
         run_id: The run.
         systems: The titles of the account's systems.
+        undoes: Whether it takes an earlier run back.
         outdated: Returns the mapped fields whose values are not stored, as their meaning has
             changed.
+        list_pairs: Returns the ids of the run's lists that both sides have, by key.
     """
 
     conn: sa.Connection
     account: str
     run_id: int
     systems: Mapping[Side, str]
+    undoes: bool
     outdated: Callable[[], Names]
+    list_pairs: Callable[[], Mapping[str, ListPair]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,14 @@ class Old:
         return mine
 
 
+KeepWritten = Callable[[RunContext, Side, pd.DataFrame], object]
+"""Keeps what operations of one kind have done on a side.
+
+The frame has the columns of OPERATIONS, with `record_id` as it is after the write, `email_key`, and
+`written_membership`, the membership's id where the vendor has one.
+"""
+
+
 class Ledger(ABC):
     """What is remembered of one kind; a ledger overrides what concerns it.
 
@@ -93,11 +109,17 @@ class Ledger(ABC):
         tables: The tables of the store that it owns.
         entries: What a plan may let it keep once the jobs have their verdicts, by the name in
             `Plan.keep`; kept in this order.
+        written: What it keeps of operations that were written, by their kind.
     """
 
     name: ClassVar[str]
     tables: ClassVar[tuple[sa.Table, ...]]
     entries: ClassVar[Mapping[str, Entry]] = {}
+    written: ClassVar[Mapping[str, KeepWritten]] = {}
+
+    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+        """Keep that a side no longer has these records: `entity` and `record_id`."""
+        del run, side, rows
 
     @abstractmethod
     def whose(self, person: Person) -> Mapping[sa.Table, sa.ColumnElement[bool]]:
@@ -151,3 +173,18 @@ def columns(*texts: str, **others: pa.DataType) -> pa.Schema:
     """Return the schema of an entry: columns of text, and others by name and type."""
     fields = [*((name, pa.string()) for name in texts), *others.items()]
     return pa.schema([pa.field(name, kind) for name, kind in fields])
+
+
+def pairs(side: Side, rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return `entity`, `crm_id` and `marketing_id` of the pair that each operation is about.
+
+    Args:
+        side: Where the operations were written.
+        rows: The operations, as for KeepWritten.
+    """
+    own, other = ("crm_id", "marketing_id") if side == "crm" else ("marketing_id", "crm_id")
+    return {
+        "entity": rows["entity"] if side == "crm" else rows["source_entity"],
+        own: rows["record_id"],
+        other: rows["source_id"],
+    }

@@ -7,11 +7,12 @@ from typing import ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
+from bothways.vocabulary import Side
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -21,6 +22,11 @@ def _agree(run: RunContext, rows: pd.DataFrame) -> None:
 
 
 _BASELINES: Final = columns("entity", "crm_id", "marketing_id", "key", "values", "apart")
+
+
+def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    people = rows[rows["entity"] != SUPPRESSION]
+    _agree(run, pd.DataFrame({**pairs(side, people), "values": people["after"]}))
 
 
 class Baselines(Ledger):
@@ -35,6 +41,8 @@ class Baselines(Ledger):
     entries: ClassVar = {
         "baselines": Entry(_BASELINES, about=("crm_id", "marketing_id"), keep=_agree),
     }
+
+    written: ClassVar = {"create": _created}
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the baselines of the person's records."""

@@ -8,13 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns
 from bothways.store import showing, suppressions
 from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SIDES
+from bothways.vocabulary import SIDES, Side
 
 
 def _lift(run: RunContext, rows: pd.DataFrame) -> None:
@@ -32,6 +32,23 @@ def _lift(run: RunContext, rows: pd.DataFrame) -> None:
 _LIFTED: Final = columns("side", "email_key", "record_id", told_at=pa.timestamp("us", tz="UTC"))
 
 
+def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    _remember(run, side, rows[rows["entity"] == SUPPRESSION])
+
+
+def _suppressed(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    """Only what a platform was told: a flag in the CRM is a person's to clear."""
+    if side == "marketing":
+        _remember(run, side, rows)
+
+
+def _remember(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    """Keep written suppressions; the side has yet to report their times."""
+    names = ["email_key", "email", "reason", "record_id", "values"]
+    frame = rows[names].dropna(subset="email_key")
+    suppressions.remember(run.conn, account=run.account, side=side, run_id=run.run_id, frame=frame)
+
+
 class Consent(Ledger):
     """Suppressions, and the keyed hashes of erased addresses.
 
@@ -44,6 +61,8 @@ class Consent(Ledger):
     entries: ClassVar = {
         "lifted": Entry(_LIFTED, about=("email_key",), keep=_lift, despite_errors=True)
     }
+
+    written: ClassVar = {"create": _created, "suppress": _suppressed}
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the suppressions of the person's addresses and records."""

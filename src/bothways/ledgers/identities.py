@@ -8,12 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import links, retention, showing
 from bothways.store.erase import Person, paired, sided
+from bothways.store.records import absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
+from bothways.vocabulary import Side
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -28,6 +30,18 @@ _UNLINKED: Final = columns("entity", "crm_id")
 _LINKS: Final = columns("entity", "crm_id", "marketing_id", "email_key", "key", speaks=pa.bool_())
 
 
+def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    people = rows[rows["entity"] != SUPPRESSION]
+    found = pd.DataFrame({**pairs(side, people), "email_key": people["email_key"], "speaks": True})
+    _link(run, found)
+
+
+def _updated(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    """Put the values into the last seen state: people on no list may never be read again."""
+    frame = rows[["entity", "record_id", "values"]].rename(columns={"record_id": "id"})
+    absorb_written(run.conn, account=run.account, side=side, frame=frame)
+
+
 class Identities(Ledger):
     """Records as last seen, and links.
 
@@ -40,6 +54,14 @@ class Identities(Ledger):
         "unlinked": Entry(_UNLINKED, about=("crm_id",), keep=_unlink, despite_errors=True),
         "links": Entry(_LINKS, about=("crm_id", "marketing_id"), keep=_link, despite_errors=True),
     }
+
+    written: ClassVar = {"create": _created, "update": _updated}
+
+    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+        """Mark the records as deleted."""
+        gone = pd.DataFrame({"entity": rows["entity"], "id": rows["record_id"], "deleted": True})
+        people = pa.Table.from_pandas(gone, preserve_index=False)
+        absorb_contacts(run.conn, account=run.account, side=side, run_id=run.run_id, rows=people)
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the person's links, and the records that have their ids or addresses."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import export, list_states, retention, showing
 from bothways.store.erase import Person, paired, sided
+from bothways.store.members import absorb_members, load_members
 from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
 from bothways.store.showing import Rows
+from bothways.tables.members import LIST_MEMBERS
+from bothways.vocabulary import BY_HAND, FLAGGED, Side, Status, other
 
 
 def _forget_joined(run: RunContext, rows: pd.DataFrame) -> None:
@@ -26,6 +30,57 @@ def _agree(run: RunContext, rows: pd.DataFrame) -> None:
 _PAIR: Final = ("entity", "crm_id", "marketing_id")
 _SPLIT_OFF: Final = columns(*_PAIR)
 _STATES: Final = columns("crm_list_id", "marketing_list_id", *_PAIR, "state")
+
+
+def _joined(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    _state(run, side, rows, f"only_{side}" if run.undoes else "joined")
+    _membership(run, side, rows, deleted=False)
+
+
+def _left(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    """The reason says whether a user took somebody off a list, or they opted out themselves.
+
+    A flag in the CRM is neither: once it is cleared, the member joins again.
+    """
+    by_hand = rows["reason"].isin(BY_HAND)
+    state = rows["reason"].where(by_hand, "unsubscribed")
+    state = state.mask(rows["reason"] == FLAGGED, f"left_{side}")
+    _state(run, side, rows, f"only_{other(side)}" if run.undoes else state)
+    _membership(run, side, rows, deleted=True)
+
+
+def _state(run: RunContext, side: Side, rows: pd.DataFrame, state: str | pd.Series) -> None:
+    both = run.list_pairs()
+    keys = rows["list_key"]
+    frame = pd.DataFrame(
+        {
+            "crm_list_id": keys.map({key: pair.crm for key, pair in both.items()}),
+            "marketing_list_id": keys.map({key: pair.marketing for key, pair in both.items()}),
+            **pairs(side, rows),
+            "state": state,
+        }
+    )
+    # A list whose counterpart is yet to be created is in step with none.
+    _agree(run, frame[keys.isin(both)])
+
+
+def _membership(run: RunContext, side: Side, rows: pd.DataFrame, *, deleted: bool) -> None:
+    """Put the membership into the last seen state: a vendor need not tell it as a change."""
+    told = pd.DataFrame(
+        {
+            "list_id": rows["list_id"],
+            "entity": rows["entity"],
+            "member_id": rows["record_id"],
+            "membership_id": None if deleted else rows["written_membership"],
+            "status": Status.MAILABLE.value,
+            "changed_at": None,
+            "deleted": deleted,
+        }
+    )
+    page = pa.Table.from_pandas(told, LIST_MEMBERS, preserve_index=False)
+    absorb_members(
+        run.conn, account=run.account, side=side, run_id=run.run_id, rows=page, written=True
+    )
 
 
 class Memberships(Ledger):
@@ -42,6 +97,21 @@ class Memberships(Ledger):
         "split_off": Entry(_SPLIT_OFF, about=("crm_id",), keep=_forget_joined, despite_errors=True),
         "states": Entry(_STATES, about=("crm_id", "marketing_id"), keep=_agree),
     }
+
+    written: ClassVar = {"join": _joined, "leave": _left}
+
+    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+        """End the memberships of the records."""
+        ended = load_members(
+            run.conn,
+            account=run.account,
+            side=side,
+            member_ids=rows["record_id"],
+            with_deleted=False,
+        )
+        ended = ended[LIST_MEMBERS.names].assign(deleted=True, membership_id=None)
+        members = pa.Table.from_pandas(ended, LIST_MEMBERS, preserve_index=False)
+        absorb_members(run.conn, account=run.account, side=side, run_id=run.run_id, rows=members)
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the memberships and list states of the person's records."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import list_ids, records
@@ -29,6 +30,11 @@ _STAGED: Final = (
     sa.Column("list_id", sa.Text),
     sa.Column("deleted", sa.Boolean),
 )
+
+
+_IN_VALUES: Final = ("list_id", "member_id")
+_TOLD: Final = ("list_id", "record_id", *(name for name in _SHARED if name != "suppressed_at"))
+_WRITTEN: Final = (*columns_of(ledger, *_TOLD), sa.Column("values", JSONB))
 
 
 def absorb_suppressions(
@@ -79,19 +85,24 @@ def remember(conn: sa.Connection, *, account: str, side: Side, run_id: int, fram
         side: Where they were written.
         run_id: The run that wrote them.
         frame: email_key and, if known, list_id, member_id, email, reason, vendor_reason and
-            record_id.
+            record_id; the first two also as keys of `values`, a JSON object.
     """
-    names = ("list_id", "record_id", *(name for name in _SHARED if name != "suppressed_at"))
-    with staged(conn, columns_of(ledger, *names), frame) as given:
+    with staged(conn, _WRITTEN, frame) as given:
         reason = sa.func.coalesce(given.c.reason, Status.SUPPRESSED.value)
+        ids = [
+            sa.func.coalesce(given.c[name], given.c["values"][name].astext).label(name)
+            for name in _IN_VALUES
+        ]
+        others = [given.c[name] for name in _TOLD if name not in {*_IN_VALUES, "reason"}]
+        one = sa.select(*others, *ids, reason.label("reason")).subquery()
         told = sa.select(
-            *_identity(side, given),
-            reason.label("reason"),
-            given.c.record_id,
+            *_identity(side, one),
+            one.c.reason,
+            one.c.record_id,
             sa.null().cast(ledger.c.suppressed_at.type).label("suppressed_at"),
             sa.null().cast(ledger.c.told_at.type).label("told_at"),
-            (reason != Status.BOUNCED.value).label("personal"),
-        ).where(given.c.email_key.is_not(None))
+            (one.c.reason != Status.BOUNCED.value).label("personal"),
+        ).where(one.c.email_key.is_not(None))
         place = {"account": account, "side": side, "seen_run": run_id}
         return _keep(conn, place, told.subquery(), _written)
 
@@ -243,7 +254,7 @@ def lift(
         return conn.execute(in_force.values(values)).rowcount
 
 
-def _identity(side: Side, given: sa.Table) -> list[sa.ColumnElement[Any]]:
+def _identity(side: Side, given: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     """Return the columns that say whom and which list a suppression is about."""
     list_id = sa.func.coalesce(given.c.list_id, "")
     return [
@@ -254,7 +265,7 @@ def _identity(side: Side, given: sa.Table) -> list[sa.ColumnElement[Any]]:
 
 
 def _member(
-    side: Side, list_id: sa.ColumnElement[Any], member_id: sa.Column[Any]
+    side: Side, list_id: sa.ColumnElement[Any], member_id: sa.ColumnElement[Any]
 ) -> sa.ColumnElement[Any]:
     """On a list a CRM keeps one record per person; everything else is about the address."""
     if side == "marketing":

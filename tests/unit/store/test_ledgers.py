@@ -93,3 +93,8 @@ def test_another_ledger_takes_part_in_retention(visited: sa.Connection) -> None:
     ]
     assert removed == [0, 1, 1, 0]
     assert visited.execute(sa.select(visits.c.account)).scalars().all() == ["b"]
+
+
+def test_what_each_kind_of_operation_writes_is_kept_by_a_ledger() -> None:
+    kept = {kind for ledger in registry.LEDGERS for kind in ledger.written}
+    assert kept == {"create", "update", "suppress", "join", "leave"}
