@@ -226,7 +226,9 @@ def events_of(
     limit: int | None = None,
     before: datetime | None = None,
 ) -> Sequence[sa.Row[Any]]:
-    """Return the events of a person, newest first.
+    """Return the events of a person, newest first; by an address only those without an id.
+
+    So each has its index, however many events there are.
 
     Args:
         conn: An open transaction.
@@ -236,9 +238,9 @@ def events_of(
         limit: How many at most; None for all.
         before: Only those that occurred before then.
     """
-    query = sa.select(events).where(
-        events.c.account == account, events_whose(record_ids, email_keys)
-    )
+    nameless = sa.and_(events.c.record_id.is_(None), events.c.email_key.in_(email_keys))
+    theirs = sa.or_(events.c.record_id.in_(record_ids), nameless)
+    query = sa.select(events).where(events.c.account == account, theirs)
     if before is not None:
         query = query.where(events.c.occurred_at < before)
     newest = (events.c.occurred_at.desc(), events.c.key)
@@ -248,7 +250,10 @@ def events_of(
 def events_whose(
     record_ids: Collection[str], email_keys: Collection[str]
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that events are of a person with one of these ids or addresses."""
+    """Return the condition that events are of a person with one of these ids or addresses.
+
+    It looks at every event, to find those too whose record is no longer known as the person's.
+    """
     return sa.or_(events.c.record_id.in_(record_ids), events.c.email_key.in_(email_keys))
 
 

@@ -216,7 +216,7 @@ events = sa.Table(
         "events_of_address",
         "account",
         "email_key",
-        postgresql_where=sa.text("email_key IS NOT NULL"),
+        postgresql_where=sa.text("record_id IS NULL"),
     ),
     sa.Index(
         "events_pending",
@@ -224,7 +224,6 @@ events = sa.Table(
         "role",
         "kind",
         "occurred_at",
-        "key",
         postgresql_where=sa.text("crm_state = 'pending'"),
     ),
     postgresql_partition_by="RANGE (occurred_at)",

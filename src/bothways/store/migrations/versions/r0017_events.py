@@ -46,13 +46,22 @@ def upgrade() -> None:
         comment="what a system told that happened, once each; events never change",
     )
     op.create_index("events_by_scope", "events", ["account", "role", "scope_id", "kind"])
-    for name, column in (("events_of_record", "record_id"), ("events_of_address", "email_key")):
-        known = sa.text(f"{column} IS NOT NULL")
-        op.create_index(name, "events", ["account", column], postgresql_where=known)
+    op.create_index(
+        "events_of_record",
+        "events",
+        ["account", "record_id"],
+        postgresql_where=sa.text("record_id IS NOT NULL"),
+    )
+    op.create_index(
+        "events_of_address",
+        "events",
+        ["account", "email_key"],
+        postgresql_where=sa.text("record_id IS NULL"),
+    )
     op.create_index(
         "events_pending",
         "events",
-        ["account", "role", "kind", "occurred_at", "key"],
+        ["account", "role", "kind", "occurred_at"],
         postgresql_where=sa.text("crm_state = 'pending'"),
     )
     for day in ("now()", "now() + interval '1 month'"):
