@@ -14,6 +14,7 @@ from bothways.store.db import Store
 from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
 from bothways.store.schema import jobs, runs
+from bothways.store.unchanged import count_unchanged
 from bothways.vocabulary import RunStatus
 
 _ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -147,7 +148,9 @@ def reasons(conn: sa.Connection, *, run_id: int, limit: int = 200) -> list[str]:
 def results(conn: sa.Connection, *, run_id: int) -> dict[str, int]:
     """Return how many jobs of a run have each result; those without a verdict are planned."""
     query = sa.select(jobs.c.result, sa.func.count()).where(of_run(conn, run_id))
-    return {row.result: int(row[1]) for row in conn.execute(query.group_by(jobs.c.result))}
+    found = {row.result: int(row[1]) for row in conn.execute(query.group_by(jobs.c.result))}
+    kept = count_unchanged(conn, run_id=run_id)
+    return found | ({"unchanged": found.get("unchanged", 0) + kept} if kept else {})
 
 
 def undone_by(conn: sa.Connection, *, dag_id: str, run_id: int) -> Sequence[sa.Row[Any]]:

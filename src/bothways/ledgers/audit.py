@@ -6,12 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Ledger, Old
+from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store import access_log, erase, export, retention, showing
 from bothways.store.erase import Person
 from bothways.store.schema import access_log as looks
-from bothways.store.schema import jobs, retries, run_lists, runs
+from bothways.store.schema import jobs, retries, run_lists, runs, unchanged
 from bothways.store.showing import Rows
+from bothways.store.unchanged import erase_unchanged, unchanged_of
 
 
 class Audit(Ledger):
@@ -22,7 +23,7 @@ class Audit(Ledger):
     """
 
     name = "audit"
-    tables = (runs, run_lists, jobs, retries, looks)
+    tables = (runs, run_lists, jobs, unchanged, retries, looks)
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the retries of the person's records and addresses."""
@@ -36,6 +37,7 @@ class Audit(Ledger):
         erase.withdraw_jobs(conn, person)
         receipt = {
             "jobs": erase.blank_jobs(conn, person),
+            "unchanged": erase_unchanged(conn, account=person.account, ids=_ids(person)),
             "runs": erase.blank_runs(conn, person),
             "run_lists": erase.blank_texts(conn, person, told, run_lists.c.run_id.in_(own)),
             **super().erase(conn, person),
@@ -52,6 +54,10 @@ class Audit(Ledger):
         mine = (jobs.c.account == person.account, erase.jobs_of(person))
         return {
             "jobs": export.rows(conn, sa.select(jobs).where(*mine)),
+            "unchanged": [
+                dict(row._mapping)  # noqa: SLF001 - public, but for its name
+                for row in unchanged_of(conn, account=person.account, ids=_ids(person))
+            ],
             **super().export(conn, person),
             "runs": export.rows(conn, export.runs_that_name(person)),
             "access_log": export.rows(conn, export.looks_at(person)),
@@ -59,7 +65,8 @@ class Audit(Ledger):
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return what is tried again; jobs are shown page by page, to who may read their DAG."""
-        return {"retries": showing.retries_of(conn, person)}
+        found = unchanged_of(conn, account=person.account, ids=_ids(person), limit=SHOWN)
+        return {"retries": showing.retries_of(conn, person), "unchanged": found}
 
     def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
         """Remove runs with their jobs, and retries of people who are gone on both sides.
@@ -71,3 +78,7 @@ class Audit(Ledger):
             **retention.prune_runs(conn, account=old.account, before=old.before, batch=old.batch),
             "retries": retention.remove(conn, retries, old.batch, old.of(retries), gone),
         }
+
+
+def _ids(person: Person) -> frozenset[str]:
+    return person.crm | person.marketing | person.keys

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store.erase import Person
-from bothways.store.events import events_whose
+from bothways.store.events import events_at_hand, events_whose
 from bothways.store.schema import events
 from bothways.store.showing import Rows
 
@@ -25,9 +25,10 @@ class Events(Ledger):
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return the person's newest events."""
+        ids = person.crm | person.marketing
         columns = (events.c.occurred_at, events.c.kind, events.c.scope_id, events.c.details)
         query: sa.Select[Any] = sa.select(*columns).where(
-            events.c.account == person.account, self.whose(person)[events]
+            events.c.account == person.account, events_at_hand(ids, person.keys)
         )
         newest = query.order_by(events.c.occurred_at.desc(), events.c.key).limit(SHOWN)
         return {"events": conn.execute(newest).all()}

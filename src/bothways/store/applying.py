@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bothways.store.frames import columns_of, read_frame, staged
 from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, of_run, pending
 from bothways.store.schema import jobs
+from bothways.store.unchanged import drop_unchanged
 from bothways.vocabulary import Side
 
 NOT_WRITTEN: Final = "not_written"
@@ -163,6 +164,7 @@ def keep_written(conn: sa.Connection, *, run_id: int) -> int:
     """
     written = sa.and_(jobs.c.kind.is_not(None), jobs.c.result.not_in((PLANNED, "error", "ignored")))
     conn.execute(jobs.delete().where(of_run(conn, run_id), sa.not_(written)))
+    drop_unchanged(conn, run_id=run_id)
     last = sa.select(sa.func.max(jobs.c.seq)).where(of_run(conn, run_id))
     seq: int | None = conn.execute(last).scalar_one()
     return 0 if seq is None else seq // PART_SEQS + 1

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bothways.store.frames import read_frame
 from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
+from bothways.store.unchanged import count_unchanged
 from bothways.vocabulary import BY_HAND
 
 WRITTEN: Final = ("new", "updated", "re_added", "deleted")
@@ -124,6 +125,9 @@ def count_jobs(
     found = conn.execute(query.group_by(sa.text("1, 2")).order_by(sa.text("1, 2"))).all()
     single = {_NAMES.get(name, name): number for name, why, number in found if name != "ignored"}
     ignored = {why: number for name, why, number in found if name == "ignored"}
+    single["unchanged"] = single.get("unchanged", 0) + count_unchanged(
+        conn, run_id=run_id, list_key=list_key
+    )
     return Counts(**single, ignored=ignored, people=_people(conn, mine, result))
 
 

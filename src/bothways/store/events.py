@@ -226,9 +226,7 @@ def events_of(
     limit: int | None = None,
     before: datetime | None = None,
 ) -> Sequence[sa.Row[Any]]:
-    """Return the events of a person, newest first; by an address only those without an id.
-
-    So each has its index, however many events there are.
+    """Return the events of a person, newest first.
 
     Args:
         conn: An open transaction.
@@ -238,13 +236,23 @@ def events_of(
         limit: How many at most; None for all.
         before: Only those that occurred before then.
     """
-    nameless = sa.and_(events.c.record_id.is_(None), events.c.email_key.in_(email_keys))
-    theirs = sa.or_(events.c.record_id.in_(record_ids), nameless)
+    theirs = events_at_hand(record_ids, email_keys)
     query = sa.select(events).where(events.c.account == account, theirs)
     if before is not None:
         query = query.where(events.c.occurred_at < before)
     newest = (events.c.occurred_at.desc(), events.c.key)
     return conn.execute(query.order_by(*newest).limit(limit)).all()
+
+
+def events_at_hand(
+    record_ids: Collection[str], email_keys: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that events are a person's: by an id, or by an address without one.
+
+    Each way has its index, however many events there are.
+    """
+    nameless = sa.and_(events.c.record_id.is_(None), events.c.email_key.in_(email_keys))
+    return sa.or_(events.c.record_id.in_(record_ids), nameless)
 
 
 def events_whose(

@@ -12,10 +12,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.errors import StoreError
-from bothways.store import partitions
+from bothways.store import partitions, runs
 from bothways.store.distinct import distinct_on
 from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
-from bothways.store.schema import jobs, runs
+from bothways.store.schema import jobs
+from bothways.store.schema import runs as run_table
+from bothways.store.unchanged import NOTE, drop_unchanged, keep_unchanged
 
 PART_SEQS: Final = 100_000_000
 """How many seqs a partition of a plan has for itself."""
@@ -71,7 +73,7 @@ class JobFilter:
         if self.list_key is not None:
             found.append(jobs.c.list_key == self.list_key)
         if self.address:
-            account = sa.select(runs.c.account).where(runs.c.run_id == run_id)
+            account = sa.select(run_table.c.account).where(run_table.c.run_id == run_id)
             found.append(jobs.c.account == account.scalar_subquery())  # which an index begins with
             found.append(jobs.c.email_key.startswith(self.address, autoescape=True))
         return found
@@ -106,7 +108,8 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
     """Write the jobs of one partition of a run's plan, in place of what it had; return how many.
 
     Rows with a `kind` are operations: they are `planned` until the vendor's verdict, and `result`
-    says what they become then. Rows without a `kind` are final.
+    says what they become then. Rows without a `kind` are final. Where many are unchanged, these are
+    kept in compact form (`bothways.store.unchanged`).
 
     Args:
         conn: An open transaction.
@@ -121,12 +124,16 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
             is unknown.
     """
     conn.execute(jobs.delete().where(of_run(conn, run_id), _in_part(part)))
+    drop_unchanged(conn, run_id=run_id, part=part)
     if not len(rows):
         return 0
     day = _day(conn, run_id)
     partitions.ensure(conn, jobs, [day])
     with staged(conn, columns_of(jobs, *_GIVEN), rows) as given:
         _check(conn, given, part)
+        kept = keep_unchanged(conn, given, run_id=run_id, account=account, part=part)
+        if kept:
+            runs.note(conn, run_id=run_id, sentence=NOTE)
         operation = given.c.kind.is_not(None)
         values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
             "run_id": sa.literal(run_id, sa.BigInteger),
@@ -142,7 +149,7 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
             "processed_at": sa.case((sa.not_(operation), sa.func.clock_timestamp())),
         }
         query = sa.select(*(value.label(name) for name, value in values.items()))
-        return insert_counted(conn, jobs.insert().from_select(list(values), query))
+        return kept + insert_counted(conn, jobs.insert().from_select(list(values), query))
 
 
 def count_settled(conn: sa.Connection, *, run_id: int) -> int:

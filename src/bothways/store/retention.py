@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from bothways.store import partitions
 from bothways.store.partitions import Partition
-from bothways.store.schema import jobs, records, retries, runs, watermarks
+from bothways.store.schema import jobs, records, retries, runs, unchanged, watermarks
 from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
 
 # From the moment in which a full read comes upon a contact until the run has ended; a run may wait
@@ -75,6 +75,7 @@ def prune_runs(
     emptied = dropped.where(~sa.exists().where(jobs.c.run_id == runs.c.run_id))
     return {
         "jobs": remove(conn, jobs, batch, jobs.c.run_id.in_(told)),
+        "unchanged": remove(conn, unchanged, batch, unchanged.c.run_id.in_(told)),
         "runs": remove(conn, runs, batch, runs.c.run_id.in_(emptied)),
     }
 

@@ -180,6 +180,23 @@ jobs = sa.Table(
     comment="sync jobs: every row that entered a run, and what became of it",
 )
 
+unchanged = sa.Table(
+    "unchanged",
+    metadata,
+    sa.Column(
+        "run_id", sa.BigInteger, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, comment="numbers list, entity and source"),
+    sa.Column("bucket", sa.Integer, primary_key=True, comment="the last bits of the ids' hash"),
+    sa.Column("bits", sa.SmallInteger, nullable=False),
+    *(_text(name, null=False) for name in ("account", "list_key", "entity", "source")),
+    sa.Column("number", sa.Integer, nullable=False, comment="of records, erased ones included"),
+    _text("ids", null=False, comment="each between two line breaks"),
+    sa.Index("unchanged_by_bucket", "account", "bits", "bucket"),
+    comment="unchanged records of a run, where they are too many to be jobs",
+)
+
 events = sa.Table(
     "events",
     metadata,

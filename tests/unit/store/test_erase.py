@@ -30,7 +30,7 @@ from bothways.store import (
 )  # fmt: skip
 from bothways.store import jobs as store_jobs
 from bothways.store.counts import count_jobs
-from bothways.store.schema import erased, metadata
+from bothways.store.schema import erased, metadata, unchanged
 from bothways.vocabulary import RunStatus
 from tests.support.stores import ERASURE_KEYS
 from tests.unit.store.rows import (
@@ -109,6 +109,9 @@ def _fill(conn: sa.Connection) -> int:
         | {"after": '{"name": "Jo"}'},
     )
     store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=rows)
+    row = {"run_id": run_id, "part": 9, "place": 1, "bucket": 0, "bits": 0, **MINE}
+    row |= {"list_key": "news", "entity": "contact", "source": "crm", "number": 2}
+    conn.execute(unchanged.insert().values(row | {"ids": "\nann-crm\njo-crm\n"}))
     clicks = pd.DataFrame(
         {
             "key": ["1", "2", "3"],
