@@ -10,6 +10,8 @@ import pytest
 from bothways.connectors.base import since_text
 from bothways.engine.progress import marks_of
 from bothways.labels import DIFFERENCES
+from bothways.ledgers import registry
+from bothways.store import erase, unchanged
 from bothways.vocabulary import SIDES
 from tests.support.edits import Marketer
 from tests.support.engine import World
@@ -54,6 +56,25 @@ def test_two_sides_in_step_have_no_mismatch(
     assert run.counts["unchanged"] == run.counts["total"] == len(run.jobs) == 3
     assert state_of(sandbox) == before
     assert world.query("SELECT * FROM watermarks ORDER BY 1, 2, 3, 4") == marks
+
+
+@pytest.mark.parametrize("sync", ["verify", SYNC])
+def test_many_that_agree_are_counted_and_found_without_a_job_each(
+    sync: str, world: World, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = world.run(sync, full_resync=True)
+    monkeypatch.setattr(unchanged, "LISTED_AT_MOST", 2)
+    run = world.run(sync, full_resync=True)
+    assert (run.status, run.counts) == (listed.status, listed.counts)
+    assert run.counts["unchanged"] == 3
+    assert {key: item["counts"] for key, item in run.lists.items()} == {
+        key: item["counts"] for key, item in listed.lists.items()
+    }
+    assert (len(listed.jobs), len(run.jobs)) == (3, 0)
+    with world.store.begin() as conn:
+        ann = erase.find_person(conn, account="test", email_key=address("ann"))
+        (found,) = registry.show_person(conn, ann)["unchanged"]
+    assert (found.run_id, found.list_key, found.sync_type) == (run.run_id, "newsletter", sync)
 
 
 def test_each_mismatch_has_its_reason(

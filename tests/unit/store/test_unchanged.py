@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from bothways.ledgers import registry
-from bothways.store import applying, retention, retries, runs, unchanged
+from bothways.store import applying, retries, runs, unchanged
 from bothways.store import jobs as store_jobs
 from bothways.store.counts import count_jobs
 from bothways.store.erase import Person
@@ -134,7 +134,7 @@ def test_they_go_with_their_run(conn: sa.Connection) -> None:
         write(conn, open_run(conn, name), records())
     conn.execute(sa.text("UPDATE runs SET started_at = '2020-01-01', finished_at = '2020-01-01'"))
     before = datetime(2020, 2, 1, tzinfo=UTC)
-    while not retention.prune(conn, account=ACCOUNT, before=before).done:
+    while any(registry.prune(conn, account=ACCOUNT, before=before).values()):
         pass
     assert conn.execute(sa.text("SELECT count(*) FROM unchanged")).scalar_one() == 0
     assert conn.execute(sa.text("SELECT count(*) FROM runs")).scalar_one() == 1
