@@ -238,10 +238,17 @@ PICKED = [
     Mutant(
         "a list that was refused is read past",
         "engine/close.py",
-        ' and planned.issuperset(mark["lists"])',
-        "",
+        'planned.issuperset(mark["lists"])',
+        "True",
         "tests/promises/test_1_consent.py"
         "::test_an_unsubscribe_from_a_list_that_is_locked_is_not_read_past",
+    ),
+    Mutant(
+        "a campaign whose events could not be read is read past",
+        "engine/close.py",
+        "dataset in again or ",
+        "",
+        "tests/unit/engine/test_slices.py",
     ),
     Mutant(
         "a full read ends memberships that others made while it read",

@@ -73,10 +73,10 @@ class Scores(Attributes):
     )  # fmt: skip
 
     def pages(
-        self, connector: Connector, since: str | None, _cursor: str | None = None
+        self, connector: Connector, since: str | None, cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield scores that were worked out since a watermark, or all."""
-        return cast(ReadsScores, connector).read_scores(since=since)
+        return cast(ReadsScores, connector).read_scores(since=since, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +88,10 @@ class OptIns(Attributes):
     values: ClassVar[tuple[str, ...]] = ("opt_in_type",)
 
     def pages(
-        self, connector: Connector, since: str | None, _cursor: str | None = None
+        self, connector: Connector, since: str | None, cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield how people opted in who have changed since a watermark, or everybody."""
-        return cast(ReadsOptIns, connector).read_opt_ins(since=since)
+        return cast(ReadsOptIns, connector).read_opt_ins(since=since, cursor=cursor)
 
     def staged(self, _seen: Sighting, page: Page, *, whole: bool) -> Mapping[str, pa.Table]:
         """Return types and consents."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from upath import UPath
 
 from bothways.connectors.base import Page
 from bothways.engine import slices
-from bothways.engine.progress import marks_of
+from bothways.engine.close import _move_watermarks
+from bothways.engine.progress import marks_of, progress_of
 from bothways.engine.slices import extract_slices, failures_of, plan_slices
 from bothways.engine.staging import Staging
 from bothways.errors import Rejected
@@ -121,3 +123,15 @@ def test_another_try_goes_on_at_the_page_where_the_worker_died(
     pages = [(campaign, page) for campaign, _since, page in platform.calls]
     assert pages == [(campaign, page) for campaign in "13" for page in "012"]
     assert marks_of(run.staging, "marketing").keys() == {"clicks/1", "clicks/3"}
+
+
+def test_what_a_refused_slice_is_a_slice_of_is_read_again_by_the_next_run(run: Any) -> None:
+    platform: Any = Platform()
+    mark = {"value": "w", "fingerprint": "f", "lists": [], "whole": True}
+    progress_of(run.staging, "marketing", "whole").end({"campaigns": mark, "tags": mark})
+    for group in plan_slices(run, "marketing", platform):
+        extract_slices(run, "marketing", platform, group)
+    with run.store.begin() as conn:
+        _move_watermarks(conn, run, set())
+        moved = conn.scalars(sa.text("SELECT dataset FROM watermarks ORDER BY dataset")).all()
+    assert moved == ["clicks/1", "clicks/3", "tags"]
