@@ -67,6 +67,9 @@ lock: tools ## update the pinned, hashed requirements from pyproject.toml, sandb
 	        --custom-compile-command "make lock" pyproject.toml sandbox/pyproject.toml $$name.in \
 	        --output-file $$name.txt || exit 1; \
 	done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --exclude-newer 2026-05-01 \
+	    --custom-compile-command "make lock" pyproject.toml tests/packages/lowest.in \
+	    --output-file tests/packages/lowest.txt
 
 audit: tools ## look up the locked packages in PyPI's database of known vulnerabilities (needs the internet)
 	@for name in requirements requirements-dev; do \
