@@ -160,7 +160,8 @@ def test_each_dag_has_its_page_tags_and_title(parsed: Parsed) -> None:
         assert set(dag["tags"]) == {account, "dynamics", "dotdigital", sync}
         assert dag["doc_md"].lstrip().startswith("### ")
         own = "**Repair**" if sync == "verify" else "**Full"
-        for named in ("**Dry run**", own, "**Only these records**", "**Undo this run**"):
+        undo = ("**Undo this run**",) if sync_types()[sync].reverts else ()
+        for named in ("**Dry run**", own, "**Only these records**", *undo):
             assert named in dag["doc_md"], dag_id
     assert parsed.dags["demo__suppressions"]["title"] == "Demo: Suppressions"
     assert parsed.dags["acme__suppressions"]["title"] == "acme: Suppressions"

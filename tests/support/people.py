@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.sandbox.dynamics_api import DynamicsApi
+from tests.sandbox.dynamics_api import DynamicsApi, add_column
 from tests.support.sandbox import SandboxServer
 
 Row = dict[str, Any]
@@ -21,6 +21,10 @@ class Crm:
     def sign_in(self) -> None:
         """Sign in anew, as after the time for which a token is good."""
         self._api.sign_in()
+
+    def column(self, table: str, schema: str, kind: str = "String", **more: Any) -> str:
+        """Add a column of the customer's own; return its name."""
+        return add_column(self._api, table, schema, kind, **more)
 
     def contact(self, email: str | None, **columns: Any) -> str:
         return self._api.create("contacts", emailaddress1=email, lastname="Doe", **columns)

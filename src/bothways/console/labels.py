@@ -54,6 +54,7 @@ _REASONS: Final = {
     "inactive": "inactive or closed in {crm}",
     "duplicate": "duplicate address; another record is used instead",
     "not_in_crm": "not in {crm}, and the list does not accept new people from {marketing}",
+    "no_crm_record": "no contact or lead in {crm}",
     "left_crm": "removed from the list in {crm}",
     "left_marketing": "removed from the list in {marketing}",
     "undone": "undone, and not changed since",

@@ -124,7 +124,13 @@ class Planning:
     def read_suppressions(self, side: Side, dataset: str, *rows: Mapping[str, Any]) -> None:
         """Stage suppressions: SUPPRESSIONS, with the normalised address."""
         usual = {"reason": "unsubscribed", "deleted": False}
-        self._stage(side, dataset, [usual | dict(row) for row in rows], SUPPRESSIONS)
+        self.read_rows(side, dataset, SUPPRESSIONS, *(usual | dict(row) for row in rows))
+
+    def read_rows(
+        self, side: Side, dataset: str, schema: pa.Schema, *rows: Mapping[str, Any]
+    ) -> None:
+        """Stage rows of a table that has an address, with the normalised address."""
+        self._stage(side, dataset, [dict(row) for row in rows], schema)
         frame = self._staged[side, dataset]
         self._staged[side, dataset] = frame.assign(email_key=email_keys(frame["email"]))
 

@@ -97,6 +97,19 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "5 guard.removals_percent: `120` is too large; write 100.0 or less",
         ],
     ),
+    "settings of a sync type that are wrong": (
+        SMALLEST + "syncs:\n  opt_in:\n    contact: new_optin\n    overwrite: sometimes\n"
+        "    leed: new_optin\n  verify: {}\n  scoring: {}\n",
+        [
+            "6 syncs.opt_in.overwrite: must be true or false, not text; write true or false "
+            "without quotes",
+            "7 syncs.opt_in.leed: unknown key; did you mean `lead`? "
+            "Allowed: contact, lead, overwrite, values.",
+            "8 syncs.verify: has no settings; Allowed: contact_scoring, opt_in.",
+            "9 syncs.scoring: unknown sync type; did you mean `contact_scoring`? "
+            "Allowed: contact_scoring, opt_in.",
+        ],
+    ),
     "a connector that there is not": (
         SMALLEST.replace("dynamics", "dynamic"),
         [

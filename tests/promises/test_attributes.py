@@ -1,0 +1,133 @@
+"""Scores and opt-in types of the platform reach the CRM's contacts and leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.support.engine import World
+from tests.support.people import Crm, Platform
+from tests.support.sandbox import SandboxServer
+
+ANN, BOB = "ann@mail.example", "bob@mail.example"
+SCORING = {"score": "new_score", "label": "new_label", "scored_at": "new_scoredat"}
+SYNCS = {
+    "contact_scoring": {"contact": SCORING, "lead": {"score": "new_score"}},
+    "opt_in": {"contact": "new_optin", "lead": "new_optin"},
+}
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    return make_world(syncs=SYNCS)
+
+
+@pytest.fixture
+def crm(world: World, sandbox: SandboxServer) -> Crm:
+    """A CRM with the customer's own columns."""
+    crm = Crm(sandbox)
+    for table in ("contact", "lead"):
+        crm.column(table, "new_Score", "Integer")
+        crm.column(table, "new_OptIn", MaxLength=40)
+    crm.column("contact", "new_Label", MaxLength=40)
+    crm.column("contact", "new_ScoredAt", "DateTime", Format="DateAndTime")
+    return crm
+
+
+@pytest.fixture
+def platform(world: World, sandbox: SandboxServer) -> Platform:
+    return Platform(sandbox)
+
+
+def _score(sandbox: SandboxServer, email: str, engagement: int | None, suitability: int) -> None:
+    wish: dict[str, Any] = {"engagement": engagement, "suitability": suitability, "label": "Hot"}
+    score = suitability if engagement is None else (engagement + suitability) // 2
+    sandbox.act("dotdigital", "score", email=email, score=score, **wish)
+
+
+def test_scores_reach_every_record_of_the_person_once(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    contact, lead = crm.contact(ANN), crm.lead(ANN)
+    platform.contact(ANN)
+    _score(sandbox, ANN, 60, 80)
+    run = world.run("contact_scoring")
+    assert (run.status, run.counts["updated"]) == ("Completed", 2)
+    row = crm.person(ANN)
+    assert (row["new_score"], row["new_label"]) == (70, "Hot")
+    assert row["new_scoredat"]
+    assert crm.person(ANN, "lead")["new_score"] == 70
+    assert {*run.jobs["record_id"].dropna()} == {contact, lead}
+
+    again = world.run("contact_scoring")
+    assert (again.status, again.message) == ("Completed", "No new objects to sync")
+
+    _score(sandbox, ANN, 100, 80)
+    changed = world.run("contact_scoring")
+    assert (changed.counts["updated"], crm.person(ANN)["new_score"]) == (2, 90)
+
+
+def test_a_member_whom_the_crm_does_not_know_is_ignored(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    platform.contact(BOB)
+    _score(sandbox, BOB, 10, 10)
+    run = world.run("contact_scoring")
+    assert (run.status, run.counts["ignored"]) == ("Completed", {"no_crm_record": 1})
+    assert crm.table("contact") == []
+
+
+def test_a_record_that_comes_later_gets_the_score_that_is_known(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    platform.contact(ANN)
+    _score(sandbox, ANN, 60, 80)
+    world.run("contact_scoring")
+    crm.contact(ANN)
+    assert world.run("contact_scoring").counts["updated"] == 1
+    assert crm.person(ANN)["new_score"] == 70
+
+
+def test_a_feature_that_is_switched_off_is_named(
+    world: World, crm: Crm, sandbox: SandboxServer
+) -> None:
+    sandbox.settings({"dotdigital": {"contact_scoring": False}})
+    run = world.run("contact_scoring")
+    assert run.status == "Failed"
+    assert run.message.startswith("Feature is not activated in Dotdigital")
+
+
+def test_more_scores_than_the_guard_allows_are_not_written(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=SYNCS, guard={"overwrites": 1, "free": 0})
+    crm, platform = Crm(sandbox), Platform(sandbox)
+    for table in ("contact", "lead"):
+        crm.column(table, "new_Score", "Integer")
+    crm.column("contact", "new_Label", MaxLength=40)
+    crm.column("contact", "new_ScoredAt", "DateTime", Format="DateAndTime")
+    for email in (ANN, BOB):
+        crm.contact(email)
+        platform.contact(email)
+        _score(sandbox, email, 60, 80)
+    run = world.run("contact_scoring")
+    assert run.status == "Failed"
+    assert "2 overwrites planned" in run.message
+    assert crm.person(ANN)["new_score"] is None
+
+
+def test_an_opt_in_type_is_raised_and_never_lowered(
+    world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
+) -> None:
+    crm.contact(ANN)
+    crm.lead(ANN, new_optin="Double")
+    platform.contact(ANN)
+    assert world.run("opt_in").counts["updated"] == 1
+    assert crm.person(ANN)["new_optin"] == "Single"
+    assert crm.person(ANN, "lead")["new_optin"] == "Double"
+    sandbox.act("dotdigital", "opt_in", email=ANN, type="VerifiedDouble")
+    assert world.run("opt_in").counts["updated"] == 2
+    assert crm.person(ANN, "lead")["new_optin"] == "VerifiedDouble"
+    assert world.run("opt_in").message == "No new objects to sync"
