@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bothways.connectors.http.paging import Position, by_offset, from_position
 from bothways.errors import ProtocolError, TemporaryFailure
+from demo.waiting import at_most
 
 Change = tuple[bool, int, int]
 """Whether rows come or go, at which thousandth of the listing, and how many."""
@@ -98,7 +99,7 @@ def test_a_read_that_goes_on_after_each_death_misses_nothing(
 ) -> None:
     listing, told = Listing(list(range(size)), page, changes), set[int]()
     position: Position | None = None
-    while True:
+    for _ in at_most(5_000, "the end of the listing"):
         pages = 0
         try:
             read = from_position(

@@ -16,6 +16,7 @@ from bothways.tables.attributes import SCORES
 from bothways.tables.campaigns import CAMPAIGNS, EVENT_DETAILS, EVENTS
 from bothways.tables.consent import CONSENTS, OPT_INS
 from bothways.vocabulary import EventSet
+from demo.waiting import at_most
 
 PEOPLE = [f"p{number:02}@mail.example" for number in range(23)]
 BAD_LINES = {
@@ -252,7 +253,7 @@ def test_a_read_goes_on_at_the_page_where_it_died_whatever_the_line_does(
     whole = _rows(dotdigital.read_events(EventSet.SEND_SUMMARIES, campaign, since=None))
     sandbox.faults({"dotdigital": faults})
     cursor, told, reads, began = None, dict[str, Any](), 0, set[str]()
-    while True:
+    for _ in at_most(20, "the page that ends the read"):
         read = dotdigital.read_events(EventSet.SEND_SUMMARIES, campaign, since=None, cursor=cursor)
         page = next(read)
         told.update({row["key"]: row for row in page.rows.to_pylist()})
