@@ -135,7 +135,12 @@ def _position(cursor: str) -> tuple[str, Position]:
 
 
 def _cursor(text: str | None) -> dict[str, str]:
-    return {} if text is None else json.loads(text)
+    try:
+        found: dict[str, str] = {} if text is None else json.loads(text)
+    except ValueError:
+        message = "where a read stopped is not understood; it begins anew"
+        raise WatermarkExpired(message, vendor=TITLE) from None
+    return found
 
 
 def _continued(pages: Iterator[RowsT]) -> Iterator[RowsT]:

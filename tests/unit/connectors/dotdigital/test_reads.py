@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.tables import contacts_table, status_of, suppressions_table
 from bothways.connectors.http.retry import RetryPolicy
-from bothways.errors import ProtocolError, TemporaryFailure
+from bothways.errors import ProtocolError, TemporaryFailure, WatermarkExpired
 from bothways.tables.people import contacts_schema
 from bothways.vocabulary import FieldType, Status
 
@@ -66,6 +67,32 @@ def test_only_the_last_page_tells_how_far_the_read_came(sandbox: Any, dotdigital
         assert [page.watermark for page in pages[:-1]] == [None] * (len(pages) - 1)
         assert pages[-1].watermark is not None
         assert pages[-1].watermark.endswith("Z")
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_read_goes_on_after_a_page_and_ends_with_the_watermark_of_the_whole(
+    sandbox: Any, dotdigital: Any
+) -> None:
+    sandbox.reset(people=200)
+    asked: dict[str, Any] = {"since": None, "lists": ["1"], "everybody": True}
+    pages = list(dotdigital.read_contacts("contact", FIELDS, **asked))
+    assert all(page.cursor for page in pages[:-1])
+    assert pages[-1].cursor is None
+    cursor = pages[2].cursor
+    sandbox.advance(3600)
+    sandbox.calls(forget=True)
+    rest = list(dotdigital.read_contacts("contact", FIELDS, cursor=cursor, **asked))
+    assert _rows(rest) == _rows(pages[3:])
+    assert rest[-1].watermark == json.loads(cursor)["watermark"]
+    assert sandbox.calls()["dotdigital"] == {"GET /contacts/v3": len(pages) - 3}
+
+
+@pytest.mark.parametrize("cursor", ["", "torn{", '{"marker": "?", "watermark": "x"}'])
+def test_a_cursor_that_is_not_understood_asks_for_a_read_from_the_beginning(
+    dotdigital: Any, cursor: str
+) -> None:
+    with pytest.raises(WatermarkExpired):
+        list(dotdigital.read_contacts("contact", {}, since=None, cursor=cursor))
 
 
 def test_a_full_read_takes_one_call_for_each_page(sandbox: Any, dotdigital: Any) -> None:

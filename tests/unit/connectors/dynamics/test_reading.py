@@ -47,6 +47,29 @@ def test_changes_are_told_once_and_nothing_else_is(
     assert _read(connector, second)[0] == []
 
 
+def test_a_read_goes_on_after_a_page_and_then_tells_what_changed_since_it_began(
+    connector: DynamicsConnector,
+    person: Dataverse,
+    sandbox: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill(connector, sandbox, 60)
+    monkeypatch.setattr(reading, "PAGE_ROWS", 7)
+    pages = list(connector.read_contacts("contact", FIELDS, since=None))
+    assert all(page.cursor for page in pages[:-1])
+    assert pages[-1].cursor is None
+    assert sandbox.url not in pages[1].cursor
+    sandbox.calls(forget=True)
+    rest = list(connector.read_contacts("contact", FIELDS, since=None, cursor=pages[1].cursor))
+    assert rows(rest) == rows(pages[2:])
+    assert sandbox.calls()["dynamics"]["GET contacts"] == len(pages) - 2
+    added = add(person, "contacts", firstname="new", emailaddress1="new@example.com")
+    changed = connector.read_contacts("contact", FIELDS, since=rest[-1].watermark)
+    assert added in {row["id"] for row in rows(changed)}
+    with pytest.raises(WatermarkExpired):
+        list(connector.read_contacts("contact", FIELDS, since=None, cursor="contacts?$skiptoken=x"))
+
+
 def test_pages_are_as_large_as_they_may_be(
     connector: DynamicsConnector, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
