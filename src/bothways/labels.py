@@ -1,43 +1,57 @@
-"""What people read in place of the store's own words: on pages, on a terminal, in messages."""
+"""What people read in place of the store's codes: on pages, on a terminal, in messages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-PEOPLE: Final = (
-    ("created", "created"),
-    ("updated", "updated"),
-    ("added", "added to a list"),
-    ("removed", "removed from a list"),
-    ("suppressed", "suppressed"),
+from bothways.vocabulary import (
+    ABOUT_FIELDS,
+    SOME_SYSTEMS,
+    OperationKind,
+    PersonChange,
+    Reason,
+    Result,
+    Side,
+    Systems,
 )
-"""What can happen to a person in a run, in the order in which it is told."""
 
-COUNTS: Final = (
-    ("new", "New"),
-    ("updated", "Updated"),
-    ("re_added", "Added again"),
-    ("deleted", "Removed"),
-    ("unchanged", "Unchanged"),
-    ("duplicate", "Duplicate"),
-    ("ignored", "Ignored"),
-    ("errors", "Errors"),
-    ("planned", "Planned"),
+PEOPLE: Final = tuple((change.value, change.label) for change in PersonChange)
+"""What can happen to a person in a run, and its label, in the order in which it is shown."""
+
+COUNTS: Final = tuple(
+    (result.counted_as, "Errors" if result is Result.ERROR else result.label) for result in Result
 )
-"""The results of jobs, as the counts of a run name them."""
+"""The results of jobs, as the counts of a run name them, and their labels."""
 
-DIFFERENCES: Final = {
-    "drift": "that no sync will resolve",
-    "given_up": "given up after too many errors",
-    "retry_pending": "waiting to be tried again",
-    "conflict": "changed in both systems",
-    "pending": "changed since the last sync",
-}
-"""What `verify` finds to differ that should not, by reason; all else is left out on purpose."""
+RESULTS: Final = {result.value: result.label for result in Result}
+"""The results of jobs, and their labels."""
 
-UNRESOLVED: Final = ("drift", "given_up")
-"""The differences that stay until somebody acts."""
+
+def system(role: Side | str | None, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return the title of the system in a role."""
+    return next((title for known, title in systems.items() if known == role), role or "")
+
+
+def kind(name: str | None) -> str:
+    """Return the label of an operation's kind."""
+    if name in list(OperationKind):
+        return OperationKind(name).label
+    return (name or "").replace("_", " ").capitalize()
+
+
+def reason(name: str | None, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return the label of a reason; a vendor's own text as it is."""
+    about_fields, _, fields = (name or "").partition(": ")
+    if fields and about_fields in ABOUT_FIELDS:
+        return ABOUT_FIELDS[about_fields] + fields
+    return Reason(name).told(systems) if name in list(Reason) else name or ""
+
+
+def reason_in_short(name: str, systems: Systems = SOME_SYSTEMS) -> str:
+    """Return the label of a reason up to its first comma or semicolon."""
+    return re.split("[,;]", reason(name, systems), maxsplit=1)[0]
 
 
 def people(counts: Mapping[str, Any]) -> dict[str, int]:
@@ -50,9 +64,9 @@ def people(counts: Mapping[str, Any]) -> dict[str, int]:
 
 
 def people_told(counts: Mapping[str, Any]) -> str:
-    """Return the same in words: “582 people created, 1 added to a list”; "" where nobody was."""
-    found, words = people(counts), dict(PEOPLE)
-    parts = [f"{number:,} {words[name]}" for name, number in found.items()]
+    """Return the same as text: “582 people created, 1 added to a list”; "" where nobody was."""
+    found, labels = people(counts), dict(PEOPLE)
+    parts = [f"{number:,} {labels[name]}" for name, number in found.items()]
     if parts:
         number, rest = parts[0].split(" ", 1)
         parts[0] = f"{number} {'person' if number == '1' else 'people'} {rest}"

@@ -1,18 +1,24 @@
-"""The enumerations that everything shares, free of heavy imports: DAG parsing reads this."""
+"""The enumerations that everything shares, free of heavy imports: DAG parsing reads this.
+
+The values are what the store, the API and configuration hold; they never change. People read the
+labels, and find the meanings in the documentation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
 Side = Literal["crm", "marketing"]
 SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
 
+Systems = Mapping[Side, str]
+"""The titles of an account's systems, by their role."""
 
-# Why somebody is removed from a list on one side: they were taken off it by hand on the other side,
-# or one of their records is flagged in the CRM. Any other reason is the person's own opt-out.
-BY_HAND: Final = ("left_crm", "left_marketing")
-FLAGGED: Final = "do_not_mail"
+SOME_SYSTEMS: Final[Systems] = {"crm": "CRM", "marketing": "Marketing platform"}
+"""Titles for where it is not known which systems they are."""
 
 # How the token of a selection begins, and what may name a record to a DAG: an id or such a token,
 # never an address, which Airflow would keep in its event log.
@@ -37,18 +43,36 @@ class FieldType(StrEnum):
     OPTION = "option"
 
 
-class Status(StrEnum):
-    """May this person be mailed? Ordered from yes to never; the later one outranks the earlier."""
+class Labelled(StrEnum):
+    """A value with the label that people read in its place, and what it means."""
 
-    MAILABLE = "mailable"
-    PENDING = "pending"
-    UNSUBSCRIBED = "unsubscribed"
-    BOUNCED = "bounced"
-    COMPLAINED = "complained"
-    SUPPRESSED = "suppressed"
+    label: str
+    meaning: str
+
+    def __new__(cls, value: str, label: str = "", meaning: str = "") -> Labelled:
+        """Make a member from its value, label (the value, where none is given) and meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label or value
+        member.meaning = meaning
+        return member
 
 
-MAILABLE_OR_PENDING: Final = (Status.MAILABLE.value, Status.PENDING.value)
+class Status(Labelled):
+    """May this person be mailed? Ordered from yes to never; the later one outranks the earlier.
+
+    A label completes "No: …".
+    """
+
+    MAILABLE = "mailable", "mailable", "May be mailed."
+    PENDING = "pending", "subscription not confirmed", "Has yet to confirm the subscription."
+    UNSUBSCRIBED = "unsubscribed", "unsubscribed", "Unsubscribed from all mail, or from one list."
+    BOUNCED = "bounced", "bounced", "Mail to the address was returned."
+    COMPLAINED = "complained", "reported spam", "Reported a mail as spam."
+    SUPPRESSED = "suppressed", "suppressed", "Was put on a suppression list."
+
+
+MAILABLE_OR_PENDING: Final = (Status.MAILABLE, Status.PENDING)
 """The statuses of people who have not opted out, bounced or been suppressed."""
 
 
@@ -71,12 +95,362 @@ class EventSet(StrEnum):
     PAGE_VIEWS = "page_views"
 
 
-class RunStatus(StrEnum):
+class RunStatus(Labelled):
     """What the audit says of a run."""
 
-    IN_PROGRESS = "In Progress"
-    AWAITING_APPROVAL = "Awaiting Approval"
-    COMPLETED = "Completed"
-    COMPLETED_WITH_ERRORS = "Completed With Errors"
-    FAILED = "Failed"
-    DRY_RUN = "Dry Run"
+    IN_PROGRESS = "In Progress", "", "The run has begun and not ended."
+    AWAITING_APPROVAL = "Awaiting Approval", "", "The plan exceeds the guard; somebody must decide."
+    COMPLETED = "Completed", "", "Everything was read, planned and written."
+    COMPLETED_WITH_ERRORS = "Completed With Errors", "", "Some records were refused."
+    FAILED = "Failed", "", "The run stopped, for the reason in its message."
+    DRY_RUN = "Dry Run", "", "The run was planned and nothing was written, as it was asked to."
+
+
+class Result(Labelled):
+    """What became of a job, in the order in which counts are shown."""
+
+    NEW = "new", "New", "Created, or added to a list for the first time."
+    UPDATED = "updated", "Updated", "Values were changed."
+    RE_ADDED = "re_added", "Added again", "Put back on a list or in a system that had it before."
+    DELETED = "deleted", "Removed", "Taken off a list, or deleted."
+    UNCHANGED = "unchanged", "Unchanged", "Already as it should be; nothing was written."
+    DUPLICATE = "duplicate", "Duplicate", "Another row of the same read has the same address."
+    IGNORED = "ignored", "Ignored", "Not synced, for the reason given."
+    ERROR = "error", "Error", "Refused, or without a verdict; the next run tries it again."
+    PLANNED = "planned", "Planned", "Not written yet, or planned by a dry run."
+
+    @property
+    def counted_as(self) -> str:
+        """The key of this result in the counts of a run."""
+        return "errors" if self is Result.ERROR else self.value
+
+
+WRITTEN: Final = (Result.NEW, Result.UPDATED, Result.RE_ADDED, Result.DELETED)
+"""The results of jobs that changed a system."""
+
+
+class Reason(Labelled):
+    """Why a row was ignored, or written. {crm} and {marketing} stand for the systems' titles."""
+
+    ERASED = (
+        "erased",
+        "erased at the person's request",
+        "The person has asked to be erased, and is never written back.",
+    )
+    EMPTY = "empty", "no email address", "The record has no email address."
+    INVALID = (
+        "invalid",
+        "invalid address, or a typo in a well-known domain",
+        "No mail can reach the address. The job suggests the domain that is probably meant.",
+    )
+    ROLE = "role", "shared mailbox", "The address belongs to a department and not to a person."
+    DO_NOT_MAIL = (
+        "do_not_mail",
+        "opted out",
+        "The person has unsubscribed, complained or been suppressed, or is flagged in {crm}.",
+    )
+    BOUNCED = "bounced", "mail to the address bounced", "Mail to the address was returned."
+    INACTIVE = (
+        "inactive",
+        "inactive or closed in {crm}",
+        "The contact is inactive, or the lead is closed.",
+    )
+    DUPLICATE = (
+        "duplicate",
+        "duplicate address; another record is used instead",
+        "Several records have the address; one of them is synced.",
+    )
+    UNSUBSCRIBED = "unsubscribed", "unsubscribed", "The person has unsubscribed."
+    COMPLAINED = "complained", "reported spam", "The person has reported a mail as spam."
+    SUPPRESSED = (
+        "suppressed",
+        "on the suppression list",
+        "The address is on a suppression list.",
+    )
+    NOT_IN_CRM = (
+        "not_in_crm",
+        "not in {crm}, and the list does not accept new people from {marketing}",
+        "The person is unknown to {crm}, and `accept_new` of the list is off.",
+    )
+    NO_CRM_RECORD = (
+        "no_crm_record",
+        "no contact or lead in {crm}",
+        "The person has no record in {crm} that the value could be written to.",
+    )
+    LEFT_CRM = (
+        "left_crm",
+        "removed from the list in {crm}",
+        "Somebody took the person off the list in {crm}.",
+    )
+    LEFT_MARKETING = (
+        "left_marketing",
+        "removed from the list in {marketing}",
+        "Somebody took the person off the list in {marketing}.",
+    )
+    REMOVED_IN_CRM = (
+        "removed_in_crm",
+        "removed from the marketing list in {crm}",
+        "Somebody took the person off the list in {crm}; a one-way sync does not put them back.",
+    )
+    NOT_ON_LIST = (
+        "not_on_list",
+        "no longer on the list",
+        "The person has left the list in {marketing}.",
+    )
+    UNDONE = (
+        "undone",
+        "undone, and not changed since",
+        "A run undid the change, and it stays undone until somebody changes it again.",
+    )
+    CHANGED_SINCE = (
+        "changed_since",
+        "changed since that run, so not undone",
+        "Somebody, or a later run, has changed the same thing since the run that is undone.",
+    )
+    CANNOT_UNDO_UNSUBSCRIBE = (
+        "cannot_undo_unsubscribe",
+        "opt-outs are never reversed",
+        "An undo does not make anybody mailable again.",
+    )
+    CREATED_RECORD_KEPT = (
+        "created_record_kept",
+        "people are never deleted",
+        "An undo does not delete records that the run created.",
+    )
+    LIST_NOT_SYNCED = (
+        "list_not_synced",
+        "the list is no longer mapped, or cannot be synced",
+        "The membership cannot be undone, since its list is not synced any more.",
+    )
+    LIST_REPLACED = (
+        "list_replaced",
+        "the list has been replaced since that run",
+        "The membership cannot be undone, since another list stands in for the list.",
+    )
+    PENDING = (
+        "pending",
+        "changed since the last sync; the next one will update it",
+        "Verify: the difference is a change that the sync has yet to read.",
+    )
+    CONFLICT = (
+        "conflict",
+        "changed to different values in both systems; the next sync will resolve it",
+        "Verify: both systems have changed the value since the last sync.",
+    )
+    RETRY_PENDING = (
+        "retry_pending",
+        "failed in the last sync; will be tried again",
+        "Verify: the last write failed, and is due again.",
+    )
+    GIVEN_UP = (
+        "given_up",
+        "failed too often; no longer tried",
+        "The record failed as often as `retry_attempts` allows.",
+    )
+    DRIFT = (
+        "drift",
+        "differs, and no sync will resolve it",
+        "Verify: the systems differ for a reason that no sync will find; a repair writes it.",
+    )
+    CHANGED_SINCE_PLANNED = (
+        "changed_since_planned",
+        "changed after the plan was made; the next sync will plan it again",
+        "What the plan was based on changed before it was written.",
+    )
+    GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
+    LIFTED = (
+        "lifted",
+        "mailable again in {marketing}, so the suppression no longer applies",
+        "The person has subscribed again since the suppression.",
+    )
+    SWITCHED_OFF = (
+        "switched_off",
+        "switched off in the account's settings",
+        "The account's settings turn this off.",
+    )
+
+    def told(self, systems: Systems = SOME_SYSTEMS) -> str:
+        """Return the label with the systems' titles."""
+        return self.label.format(crm=systems["crm"], marketing=systems["marketing"])
+
+
+ABOUT_FIELDS: Final = {
+    "conflict": "changed in both systems; resolved by your conflict rule: ",
+    "undone; changed since": "undone, except for fields changed since: ",
+}
+"""The labels of reasons that are followed by a colon and the names of fields."""
+
+IGNORE_RULES: Final = (
+    Reason.ERASED, Reason.EMPTY, Reason.INVALID, Reason.ROLE, Reason.DO_NOT_MAIL, Reason.BOUNCED,
+    Reason.INACTIVE, Reason.DUPLICATE,
+)  # fmt: skip
+"""The reasons that `transform.ignore` gives, in the order in which the rules are tried."""
+
+BY_HAND: Final = (Reason.LEFT_CRM, Reason.LEFT_MARKETING)
+"""Why somebody is removed from a list whom a user took off the other system's list.
+
+Of any other reason, DO_NOT_MAIL is a flag in the CRM, and the rest are the person's own opt-out.
+"""
+
+
+BY_HAND_OR_UNDONE: Final = (*BY_HAND, Reason.UNDONE)
+"""Why somebody is removed from a list other than by an opt-out; an undo may put them back."""
+
+
+class Difference(Labelled):
+    """What `verify` reports as a difference; whatever else differs is ignored on purpose."""
+
+    DRIFT = Reason.DRIFT.value, "that no sync will resolve"
+    GIVEN_UP = Reason.GIVEN_UP.value, "given up after too many errors"
+    RETRY_PENDING = Reason.RETRY_PENDING.value, "waiting to be tried again"
+    CONFLICT = Reason.CONFLICT.value, "changed in both systems"
+    PENDING = Reason.PENDING.value, "changed since the last sync"
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether the difference stays until somebody acts."""
+        return self in (Difference.DRIFT, Difference.GIVEN_UP)
+
+
+class MembershipState(Labelled):
+    """How a membership stood when both systems last agreed on it."""
+
+    JOINED = "joined", "on list", "On the list in both systems."
+    LEFT_CRM = "left_crm", "not on list", "Removed in the CRM, and then on the platform."
+    LEFT_MARKETING = (
+        "left_marketing",
+        "not on list",
+        "Removed on the platform, and then in the CRM.",
+    )
+    UNSUBSCRIBED = "unsubscribed", "not on list", "Removed because the person opted out."
+    ONLY_CRM = "only_crm", "after an undo, in {crm} only, list", "An undo left it in the CRM only."
+    ONLY_MARKETING = (
+        "only_marketing",
+        "after an undo, in {marketing} only, list",
+        "An undo left it on the platform only.",
+    )
+
+    @classmethod
+    def left(cls, side: Side) -> MembershipState:
+        """Return the state of somebody who was removed on a side first."""
+        return cls.LEFT_CRM if side == "crm" else cls.LEFT_MARKETING
+
+    @classmethod
+    def only(cls, side: Side) -> MembershipState:
+        """Return the state of somebody whom an undo left on one side's list only."""
+        return cls.ONLY_CRM if side == "crm" else cls.ONLY_MARKETING
+
+    def told(self, systems: Systems = SOME_SYSTEMS) -> str:
+        """Return the label with the systems' titles."""
+        return self.label.format(crm=systems["crm"], marketing=systems["marketing"])
+
+
+class PersonChange(Labelled):
+    """What can happen to a person in a run, in the order in which it is shown."""
+
+    CREATED = "created", "created", "Given a record in a system that had none of them."
+    UPDATED = "updated", "updated", "Given other values."
+    ADDED = "added", "added to a list", "Added to one or more lists."
+    REMOVED = "removed", "removed from a list", "Removed from one or more lists."
+    SUPPRESSED = "suppressed", "suppressed", "Flagged, or given a suppression record."
+
+
+class OperationKind(Labelled):
+    """What a write does."""
+
+    SUPPRESS = "suppress", "Suppress", "Makes a person unmailable."
+    LEAVE = "leave", "Remove from list", "Takes a person off a list."
+    UPDATE = "update", "Update", "Writes values to a record."
+    CREATE = "create", "Create", "Creates a record."
+    JOIN = "join", "Add to list", "Puts a person on a list."
+    ERASE = "erase", "Erase", "Deletes a person's record for good."
+
+
+LIST_MOVES: Final = (OperationKind.JOIN, OperationKind.LEAVE)
+"""The operations on memberships, which are executed list by list."""
+
+Effect = Literal["removals", "suppressions", "overwrites", "creations"]
+"""What the guard limits, as its settings name it."""
+
+SUPPRESSION_RECORD: Final = "suppression"
+"""The entity of a CRM's own suppression records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How operations of one kind are executed and counted.
+
+    Attributes:
+        kind: The kind.
+        capability: The protocol of `connectors.base` that executes it.
+        method: The protocol's method.
+        effect: What the guard counts it as; None where it is counted as nothing, for a reason that
+            is given where it is declared.
+        change: What it is for the person, in the counts of a run; None where it concerns nobody.
+        entity: The only entity that this applies to; "" for all that have no entry of their own.
+    """
+
+    kind: OperationKind
+    capability: str
+    method: str
+    effect: Effect | None
+    change: PersonChange | None
+    entity: str = ""
+
+
+OPERATIONS: Final = (
+    Operation(
+        OperationKind.SUPPRESS, "WritesContacts", "write_contacts",
+        "suppressions", PersonChange.SUPPRESSED,
+    ),
+    Operation(
+        OperationKind.LEAVE, "WritesListMembers", "write_list_members",
+        "removals", PersonChange.REMOVED,
+    ),
+    Operation(
+        OperationKind.UPDATE, "WritesContacts", "write_contacts",
+        "overwrites", PersonChange.UPDATED,
+    ),
+    Operation(
+        OperationKind.CREATE, "WritesContacts", "write_contacts",
+        "creations", PersonChange.CREATED,
+    ),
+    # It notes in one system what holds in the other already, and takes nothing away.
+    Operation(
+        OperationKind.CREATE, "WritesSuppressions", "write_suppressions",
+        None, PersonChange.SUPPRESSED, entity=SUPPRESSION_RECORD,
+    ),
+    # It takes nothing away, and whoever is created for it is counted as a creation.
+    Operation(
+        OperationKind.JOIN, "WritesListMembers", "write_list_members",
+        None, PersonChange.ADDED,
+    ),
+)  # fmt: skip
+"""Every operation that a plan may hold, in the order of execution.
+
+Consent comes first; people are created before they join lists, and updated before others are
+created, who may get an address that an update sets free. An erasure has an execution and a limit
+of its own.
+"""
+
+EXECUTION_ORDER: Final = tuple(dict.fromkeys(item.kind for item in OPERATIONS))
+"""The kinds of OPERATIONS, in the order in which a plan's operations are executed."""
+
+_DECLARED: Final[Mapping[tuple[str, str], Operation]] = {
+    (item.kind, item.entity): item for item in OPERATIONS
+}
+
+
+def operation(kind: str, entity: str) -> Operation:
+    """Return how an operation is executed and counted.
+
+    Raises:
+        LookupError: The kind is not declared in OPERATIONS: nothing may be written uncounted.
+    """
+    found = _DECLARED.get((kind, entity)) or _DECLARED.get((kind, ""))
+    if found is None:
+        raise LookupError(
+            f"A plan holds operations of the kind `{kind}` on `{entity}`, which "
+            "bothways.vocabulary.OPERATIONS does not declare; declare it there."
+        )
+    return found

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bothways.console.labels import Systems
 from bothways.console.people import Person
 from bothways.console.sentences import why_ignored, why_not_mailed
+from bothways.vocabulary import Systems
 
 DAY = datetime(2026, 5, 3, tzinfo=UTC)
 TITLES: Systems = {"crm": "Dynamics 365", "marketing": "Dotdigital"}

@@ -53,9 +53,9 @@ PICKED = [
     ),
     Mutant(
         "nobody who leaves a list is counted",
-        "engine/guard.py",
-        '    ("leave", "contact"): "removals",\n',
-        "",
+        "vocabulary.py",
+        '"removals", PersonChange.REMOVED,',
+        "None, PersonChange.REMOVED,",
         _GUARD,
     ),
     Mutant(
@@ -192,8 +192,8 @@ PICKED = [
     Mutant(
         "an erased person is written back by a plan that waited",
         "engine/recheck.py",
-        "reason = reason.mask(_erased(run, conn, side, operations), ERASED)",
-        "reason = reason.mask(reason.isna() & False, ERASED)",
+        "reason = reason.mask(_erased(run, conn, side, operations), Reason.ERASED)",
+        "reason = reason.mask(reason.isna() & False, Reason.ERASED)",
         "tests/promises/test_approved_plans.py"
         "::test_who_is_barred_while_a_run_is_approved_is_not_written_either",
     ),

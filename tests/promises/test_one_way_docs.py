@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bothways.syncs.address_books import sync as address_books
 from bothways.syncs.suppressions import sync as suppressions
-from bothways.transform.ignore import Reason
+from bothways.vocabulary import IGNORE_RULES, Reason
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "suppressions-and-address-books.md").read_text("utf-8")
@@ -32,6 +32,9 @@ def test_each_test_that_the_page_names_exists_and_each_case_has_a_row() -> None:
 def test_each_reason_is_explained_and_no_other() -> None:
     explained = set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE, re.MULTILINE))
     source = "".join(map(inspect.getsource, (address_books, suppressions)))
-    own = {"not_on_list", "not_in_crm", "removed_in_crm", "switched_off", "lifted"}
-    assert all(f'"{reason}"' in source for reason in own)
-    assert explained == {reason.value for reason in Reason} | own
+    own = {
+        Reason.NOT_ON_LIST, Reason.NOT_IN_CRM, Reason.REMOVED_IN_CRM, Reason.SWITCHED_OFF,
+        Reason.LIFTED,
+    }  # fmt: skip
+    assert all(f"Reason.{reason.name}" in source for reason in own)
+    assert explained == {*IGNORE_RULES, *own}

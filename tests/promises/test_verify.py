@@ -9,10 +9,9 @@ import pytest
 
 from bothways.connectors.base import since_text
 from bothways.engine.progress import marks_of
-from bothways.labels import DIFFERENCES
 from bothways.ledgers import registry
 from bothways.store import erase, unchanged
-from bothways.vocabulary import SIDES
+from bothways.vocabulary import SIDES, Difference
 from tests.support.edits import Marketer
 from tests.support.engine import World
 from tests.support.people import Crm
@@ -101,7 +100,7 @@ def test_each_mismatch_has_its_reason(
     assert "drift" not in reasons["flagged"]
     ignored = run.counts["ignored"]
     assert ignored["drift"] == 1
-    left_out = sum(ignored.values()) - sum(ignored[name] for name in DIFFERENCES if name in ignored)
+    left_out = sum(ignored.values()) - sum(ignored[name] for name in Difference if name in ignored)
     assert run.status == "Completed With Errors"  # somebody has to act on drift
     assert run.message == (
         "7 differences: 1 that no sync will resolve, 2 changed in both systems, 4 changed since "

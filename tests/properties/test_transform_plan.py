@@ -14,8 +14,8 @@ from bothways.config.mapping import Mapping
 from bothways.tables.operations import OPERATIONS
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
-from bothways.transform.operations import KIND_ORDER, chunks, number, operations
-from bothways.vocabulary import SIDES, Side
+from bothways.transform.operations import chunks, number, operations
+from bothways.vocabulary import EXECUTION_ORDER, SIDES, Side
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
 KEYS = st.sampled_from([None, "a@x", "b@x", "c@x"])
@@ -352,7 +352,7 @@ def test_values_that_could_not_be_read_on_either_side_are_left_alone() -> None:
 
 OPERATION = st.tuples(
     st.sampled_from(["crm", "marketing"]),
-    st.sampled_from(KIND_ORDER),
+    st.sampled_from(EXECUTION_ORDER),
     st.sampled_from(["contact", "lead"]),
     st.sampled_from([None, "1", "2", "3"]),
     st.sampled_from([None, "k1", "k2"]),

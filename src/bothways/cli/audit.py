@@ -15,17 +15,20 @@ from sqlalchemy import Connection, Row
 
 from bothways import discovery
 from bothways.config.load import load_accounts
+from bothways.config.systems import systems_of
 from bothways.errors import ConfigurationError, StoreError
-from bothways.labels import COUNTS, people_told
+from bothways.labels import COUNTS, RESULTS, kind, people_told, reason, reason_in_short, system
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.spec import ERASE
 from bothways.store import jobs, runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import Reason, Result, RunStatus, Systems
 
-_COUNTS = ("total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors")  # fmt: skip  # noqa: E501
-_WORDS = {name: word.lower() for name, word in COUNTS} | {"error": "error"}
+_COUNTS = (
+    "total", "new", "updated", "re_added", "unchanged", "duplicate", "ignored", "deleted", "errors",
+)  # fmt: skip
+_LABELS = {name: label.lower() for name, label in (*COUNTS, *RESULTS.items())}
 _STORED = {"removed": "deleted"}
 _RUN_FACTS = ("Run", "Account", "Sync type", "Status", "Started (UTC)", "Duration")
 _RUN_KEYS = (
@@ -115,12 +118,12 @@ def show_run(
         about["jobs"] = [_as_json(row, _JOB_KEYS) for row in found]
         _print_json(about)
         return
-    console = Console()
-    console.print(_about(run))
+    console, systems = Console(), systems_of(run.account)
+    console.print(_about(run, systems))
     if lists:
-        console.print(_list_table(lists))
+        console.print(_list_table(lists, systems))
     if found:
-        console.print(_job_table(found))
+        console.print(_job_table(found, systems))
     if number > len(found):
         most = "more than " if number > jobs.COUNTED_AT_MOST else ""
         shown = min(number, jobs.COUNTED_AT_MOST)
@@ -142,10 +145,11 @@ def _print_runs(console: Console, found: Sequence[Row[Any]]) -> None:
     widths = [max(map(len, cells)) for cells in zip(_RUN_FACTS, *rows, strict=True)]
     form = "  ".join(f"{{:<{width}}}" for width in widths)
     indent = " " * (widths[0] + 2)
+    systems = {account: systems_of(account) for account in {row.account for row in found}}
     console.print(form.format(*_RUN_FACTS).rstrip(), style="bold", highlight=False)
     for row, facts in zip(found, rows, strict=True):
         console.print(_plain(form.format(*facts).rstrip()))
-        for sentence in filter(None, _told(row)):
+        for sentence in filter(None, _told(row, systems[row.account])):
             for line in wrap(sentence, max(console.width - len(indent), 40)):
                 console.print(_plain(indent + line))
 
@@ -162,27 +166,27 @@ def _beside_counts(row: Row[Any]) -> str:
     return "" if told else row.message or ""
 
 
-def _told(row: Row[Any]) -> tuple[str, str, str]:
+def _told(row: Row[Any], systems: Systems) -> tuple[str, str, str]:
     """Return what a run did to people, the results of its jobs, and its message."""
-    return people_told(row.counts), _counted(row.counts), _beside_counts(row)
+    return people_told(row.counts), _counted(row.counts, systems), _beside_counts(row)
 
 
-def _counted(counts: Mapping[str, Any]) -> str:
-    """Return counts in words: "16 jobs: 13 new, 3 ignored (role 3)"; "" where there are none."""
+def _counted(counts: Mapping[str, Any], systems: Systems) -> str:
+    """Return "16 jobs: 13 new, 3 ignored (3 shared mailbox)"; "" where there are none."""
     numbers = _numbers(counts)
     total = numbers.pop("total", 0)
-    parts = {name: f"{number} {_in_words(name)}" for name, number in numbers.items() if number}
+    parts = {name: f"{number} {_label(name)}" for name, number in numbers.items() if number}
     if "ignored" in parts:
-        parts["ignored"] += f" ({_listed(counts['ignored'])})"
+        parts["ignored"] += f" ({_reasons(counts['ignored'], systems)})"
     jobs_told = "1 job" if total == 1 else f"{total} jobs"
     return f"{jobs_told}: {', '.join(parts.values())}" if total else ""
 
 
-def _in_words(name: str) -> str:
-    return _WORDS.get(name, name)
+def _label(name: str) -> str:
+    return _LABELS.get(name, name)
 
 
-def _about(run: Row[Any]) -> Table:
+def _about(run: Row[Any], systems: Systems) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -195,8 +199,8 @@ def _about(run: Row[Any]) -> Table:
         "Duration": _took(run.started_at, run.finished_at),
         "Message": run.message or "",
         "People": people_told(run.counts),
-        "Jobs": ", ".join(f"{_in_words(name)} {number}" for name, number in counts.items()),
-        "Ignored": _listed(run.counts.get("ignored") or {}),
+        "Jobs": ", ".join(f"{_label(name)} {number}" for name, number in counts.items()),
+        "Ignored": _reasons(run.counts.get("ignored") or {}, systems),
         "Notes": "\n".join(run.notes),
         "Chosen": _listed({key: value for key, value in run.params.items() if value}),
     }
@@ -206,28 +210,28 @@ def _about(run: Row[Any]) -> Table:
     return table
 
 
-def _list_table(lists: Sequence[Row[Any]]) -> Table:
+def _list_table(lists: Sequence[Row[Any]], systems: Systems) -> Table:
     table = _table("List", "Name", "Status")
     table.add_column("Result", overflow="fold")
     for row in lists:
-        outcome = "\n".join(filter(None, _told(row)))
+        outcome = "\n".join(filter(None, _told(row, systems)))
         table.add_row(row.list_key, _plain(row.name), row.status, _plain(outcome))
     return table
 
 
-def _job_table(found: Sequence[Row[Any]]) -> Table:
-    table = _table("Job", "Entity", "Action", "Side", "Result")
+def _job_table(found: Sequence[Row[Any]], systems: Systems) -> Table:
+    table = _table("Job", "Entity", "Action", "System", "Result")
     for name in ("List", "Record", "Address", "Why"):
         table.add_column(name, overflow="fold")
     for row in found:
-        ours = row.reason == "given_up" or not (row.error_code or row.result == "error")
-        words = (row.reason if ours else None, row.error_message)
-        why = " – ".join(dict.fromkeys(word for word in words if word))
-        result = _in_words(row.result)
-        if row.result == jobs.PLANNED:
-            result += f" ({_in_words(row.planned_result)})"
+        ours = row.reason == Reason.GIVEN_UP or not (row.error_code or row.result == Result.ERROR)
+        causes = (reason(row.reason, systems) if ours else None, row.error_message)
+        why = " – ".join(dict.fromkeys(cause for cause in causes if cause))
+        result = _label(row.result)
+        if row.result == Result.PLANNED:
+            result += f" ({_label(row.planned_result)})"
         table.add_row(
-            *(str(row.seq), row.entity or "", row.kind or "", row.target or "", result),
+            *(str(row.seq), row.entity or "", kind(row.kind), system(row.target, systems), result),
             *(row.list_key or "", _plain(row.record_id or row.source_id or "")),
             *(_plain(row.email or ""), _plain(why)),
         )
@@ -255,6 +259,13 @@ def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
         for name in (*_COUNTS, "planned")
         if (number := counts.get(name)) is not None and (name != "planned" or number)
     }
+
+
+def _reasons(ignored: Mapping[str, int], systems: Systems) -> str:
+    """Return ignored rows by reason, the most frequent first: "58 opted out, 3 shared mailbox"."""
+    found = [(number, reason_in_short(name, systems)) for name, number in ignored.items()]
+    found.sort(key=lambda item: (-item[0], item[1]))
+    return ", ".join(f"{number} {label}" for number, label in found)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""How the pages say things: statuses, counts, times and reasons in a person's words."""
+"""How pages format statuses, counts and times; the labels themselves are shared by everything."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from bothways.console import zones
-from bothways.labels import COUNTS, PEOPLE
+from bothways.labels import COUNTS, PEOPLE, system
 from bothways.labels import people as people_of
-from bothways.vocabulary import RunStatus, Side, Status
+from bothways.vocabulary import (
+    SOME_SYSTEMS,
+    MembershipState,
+    Result,
+    RunStatus,
+    Status,
+    Systems,
+)
 
-RESULT_LABELS: Final = {name: word for name, word in COUNTS if name != "errors"} | {
-    "error": "Error"
-}
 _COLOURS: Final = {
     "None": "none",
     "Queued": "queued",
@@ -24,69 +28,8 @@ _COLOURS: Final = {
     RunStatus.FAILED: "failed",
     RunStatus.DRY_RUN: "planned",
 }
-Systems = Mapping[Side, str]
-"""What people call the systems of an account, by their role."""
-
-SOME_SYSTEMS: Final[Systems] = {"crm": "CRM", "marketing": "Marketing platform"}
-"""What they are called where nobody knows any more which they are."""
-
-_KINDS: Final = {
-    "create": "Create",
-    "update": "Update",
-    "join": "Add to list",
-    "leave": "Remove from list",
-    "suppress": "Suppress",
-    "erase": "Erase",
-}
 # The fields of the trigger form that are not called by their own name there.
 _CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "repair": "Repair"}
-# {crm} and {marketing} stand for the systems' titles.
-_REASONS: Final = {
-    "erased": "erased at the person's request",
-    "empty": "no email address",
-    "invalid": "invalid address, or a typo in a well-known domain",
-    "role": "shared mailbox",
-    "do_not_mail": "opted out",
-    "unsubscribed": "unsubscribed",
-    "bounced": "mail to the address bounced",
-    "complained": "reported spam",
-    "suppressed": "on the suppression list",
-    "inactive": "inactive or closed in {crm}",
-    "duplicate": "duplicate address; another record is used instead",
-    "not_in_crm": "not in {crm}, and the list does not accept new people from {marketing}",
-    "no_crm_record": "no contact or lead in {crm}",
-    "left_crm": "removed from the list in {crm}",
-    "left_marketing": "removed from the list in {marketing}",
-    "undone": "undone, and not changed since",
-    "changed_since": "changed since that run, so not undone",
-    "cannot_undo_unsubscribe": "opt-outs are never reversed",
-    "created_record_kept": "people are never deleted",
-    "list_not_synced": "the list is no longer mapped, or cannot be synced",
-    "list_replaced": "the list has been replaced since that run",
-    "pending": "changed since the last sync; the next one will update it",
-    "conflict": "changed to different values in both systems; the next sync will resolve it",
-    "retry_pending": "failed in the last sync; will be tried again",
-    "given_up": "failed too often; no longer tried",
-    "drift": "differs, and no sync will resolve it",
-    "changed_since_planned": "changed after the plan was made; the next sync will plan it again",
-    "gone": "the record no longer exists",
-    "removed_in_crm": "removed from the marketing list in {crm}",
-    "not_on_list": "no longer on the list",
-    "lifted": "mailable again in {marketing}, so the suppression no longer applies",
-    "switched_off": "switched off in the account's settings",
-}
-# Reasons that go on with the names of fields.
-_ABOUT_FIELDS: Final = {
-    "conflict": "changed in both systems; resolved by your conflict rule: ",
-    "undone; changed since": "undone, except for fields changed since: ",
-}
-_STANDING: Final = {
-    Status.PENDING: "subscription not confirmed",
-    Status.UNSUBSCRIBED: "unsubscribed",
-    Status.BOUNCED: "bounced",
-    Status.COMPLAINED: "reported spam",
-    Status.SUPPRESSED: "suppressed",
-}
 
 
 def title(name: str | None) -> str:
@@ -100,37 +43,17 @@ def colour(status: str) -> str:
 
 
 def verdict(result: str) -> str:
-    """Return what became of a job in three words that hold for all: Success, Ignored, Error."""
-    if result in ("ignored", "duplicate"):
+    """Return what became of a job: Success, Ignored, Error or Planned."""
+    if result in (Result.IGNORED, Result.DUPLICATE):
         return "Ignored"
-    if result == "planned":
+    if result == Result.PLANNED:
         return "Planned"
-    return "Error" if result == "error" else "Success"
+    return "Error" if result == Result.ERROR else "Success"
 
 
 def verdict_colour(result: str) -> str:
     """Return the colour class of what became of a job."""
     return {"Success": "success", "Error": "failed"}.get(verdict(result), verdict(result).lower())
-
-
-def system(role: Side | str | None, systems: Systems = SOME_SYSTEMS) -> str:
-    """Return what people call the system in a role."""
-    return next((title for known, title in systems.items() if known == role), role or "")
-
-
-def kind(name: str | None) -> str:
-    """Return what an operation does."""
-    return _KINDS.get(name or "", title(name))
-
-
-def reason(name: str | None, systems: Systems = SOME_SYSTEMS) -> str:
-    """Return why a row was left out or written, in words; the vendor's own words as they are."""
-    kind_of, _, fields = (name or "").partition(": ")
-    if fields and kind_of in _ABOUT_FIELDS:
-        return _ABOUT_FIELDS[kind_of] + fields
-    if name in _REASONS:
-        return _REASONS[name].format(crm=systems["crm"], marketing=systems["marketing"])
-    return name or ""
 
 
 def sentence(text: str) -> str:
@@ -152,16 +75,12 @@ def conflict(policy: str, systems: Systems = SOME_SYSTEMS) -> str:
 
 def membership(state: str, systems: Systems = SOME_SYSTEMS) -> str:
     """Return how a membership stood when both systems last agreed: “on list”."""
-    if state == "joined":
-        return "on list"
-    if state.startswith("only_"):
-        return f"after an undo, in {system(state.removeprefix('only_'), systems)} only, list"
-    return "not on list"
+    return MembershipState(state).told(systems)
 
 
 def standing(status: str) -> str:
     """Return why somebody may not be mailed, as the end of a sentence."""
-    return _STANDING.get(status, status)  # type: ignore[call-overload,no-any-return]
+    return Status(status).label if status in list(Status) else status
 
 
 def moment(at: datetime | None) -> str:
@@ -236,7 +155,7 @@ def people(counts: Mapping[str, Any]) -> list[tuple[str, str, int]]:
 
 def counted(results: Mapping[str, int]) -> dict[str, int]:
     """Return the counts of a run that is at work, from its jobs by result."""
-    return numbers({"errors" if name == "error" else name: n for name, n in results.items()})
+    return numbers({Result(name).counted_as: number for name, number in results.items()})
 
 
 def counts_told(counts: Mapping[str, int]) -> str:

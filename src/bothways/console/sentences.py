@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from bothways.console import labels
-from bothways.console.labels import Systems
 from bothways.console.people import Person
-from bothways.vocabulary import Status
+from bothways.labels import reason, system
+from bothways.vocabulary import Status, Systems
 
 
 def why_ignored(person: Person, systems: Systems, days: int | None = None) -> str:
@@ -26,7 +26,7 @@ def why_ignored(person: Person, systems: Systems, days: int | None = None) -> st
     run = f"{labels.title(job.sync_type)} run {job.run_id} of {labels.day_words(job.started_at)}"
     where = f" on list {job.list_key}" if job.list_key else ""
     since = "" if person.jobs[0].run_id == job.run_id else " Later runs did not."
-    return f"{run} skipped this person{where}: {labels.reason(job.reason, systems)}.{since}"
+    return f"{run} skipped this person{where}: {reason(job.reason, systems)}.{since}"
 
 
 def why_not_mailed(person: Person, systems: Systems) -> str:
@@ -39,7 +39,7 @@ def why_not_mailed(person: Person, systems: Systems) -> str:
     if whole:
         return f"No: {_told(whole[0], systems)}."
     if record := _gravest(person):
-        title = labels.system(record.side, systems)
+        title = system(record.side, systems)
         return f"No: {labels.standing(record.status)} ({title})."
     if in_force:
         row = in_force[0]
@@ -61,4 +61,4 @@ def _gravest(person: Person) -> sa.Row[Any] | None:
 def _told(row: sa.Row[Any], systems: Systems) -> str:
     since = f", {labels.day_words(row.suppressed_at)}" if row.suppressed_at else ""
     vendor = f": “{row.vendor_reason}”" if row.vendor_reason else ""
-    return f"{labels.standing(row.reason)} ({labels.system(row.side, systems)}{since}{vendor})"
+    return f"{labels.standing(row.reason)} ({system(row.side, systems)}{since}{vendor})"

@@ -12,18 +12,21 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from bothways import discovery
-from bothways.store.counts import WRITTEN
 from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import (
+    BY_HAND_OR_UNDONE,
+    LIST_MOVES,
+    WRITTEN,
+    OperationKind,
+    RunStatus,
+)
 
-# Who left a list because of somebody's hand, and not for the person's own word (syncs/undo.py).
-_BY_HAND: Final = ("left_crm", "left_marketing", "undone")
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED)
 
 SUMMED_AT_MOST: Final = 50_000
 
-BACK: Final = ("update", "join", "leave")
+BACK: Final = (OperationKind.UPDATE, *LIST_MOVES)
 """The operations that can be taken back: fields are written back, memberships are reversed."""
 
 KEPT: Final = {
@@ -109,11 +112,10 @@ def operations(
 def _verdict(run_id: int, undone_by: Sequence[int]) -> sa.ColumnElement[str]:
     """Return "back" for jobs that undo would write back, or a key of KEPT."""
     later = jobs.alias("later")
-    moves = ("join", "leave")
     same_place = sa.case(
         (
-            jobs.c.kind.in_(moves),
-            sa.and_(later.c.kind.in_(moves), later.c.list_key == jobs.c.list_key),
+            jobs.c.kind.in_(LIST_MOVES),
+            sa.and_(later.c.kind.in_(LIST_MOVES), later.c.list_key == jobs.c.list_key),
         ),
         else_=later.c.kind == jobs.c.kind,
     )
@@ -138,11 +140,11 @@ def _written(conn: sa.Connection, run_id: int) -> list[sa.ColumnElement[bool]]:
 
 
 def _kept() -> sa.ColumnElement[str]:
-    by_hand = sa.func.coalesce(jobs.c.reason.in_(_BY_HAND), sa.false())
+    by_hand = sa.func.coalesce(jobs.c.reason.in_(BY_HAND_OR_UNDONE), sa.false())
     about_consent = sa.or_(
-        jobs.c.kind == "suppress",
+        jobs.c.kind == OperationKind.SUPPRESS,
         jobs.c.entity == "suppression",
-        sa.and_(jobs.c.kind == "leave", sa.not_(by_hand)),
+        sa.and_(jobs.c.kind == OperationKind.LEAVE, sa.not_(by_hand)),
     )
     return sa.case(
         (about_consent, "consent"),

@@ -13,13 +13,10 @@ from starlette.datastructures import QueryParams
 from bothways.console import zones
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import SORTABLE, RunFilter
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import Result, RunStatus
 
 PAGE_SIZE: Final = 50
-RESULTS: Final = (
-    "new", "updated", "re_added", "deleted", "unchanged", "duplicate", "ignored", "error",
-    "planned",
-)  # fmt: skip
+RESULTS: Final = tuple(result.value for result in Result)
 _MOST_PAGES: Final = 10_000_000
 _LONGEST: Final = 320
 _LARGEST_SEQ: Final = 2**63 - 1

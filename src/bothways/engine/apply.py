@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import cast
 
 import pandas as pd
 
-from bothways.connectors.base import (
-    Connector,
-    WritesContacts,
-    WritesListMembers,
-    WritesSuppressions,
-)
+from bothways.connectors.base import Connector
 from bothways.engine import keeping, lists
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
@@ -26,8 +20,14 @@ from bothways.store import applying, jobs
 from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
-from bothways.transform.operations import KIND_ORDER
-from bothways.vocabulary import Side
+from bothways.vocabulary import (
+    EXECUTION_ORDER,
+    LIST_MOVES,
+    OperationKind,
+    PersonChange,
+    Side,
+    operation,
+)
 
 log = logging.getLogger(__name__)
 
@@ -89,39 +89,37 @@ class _Chunk:
         if getattr(self.connector, "joins_on_create", False):
             at_once = _joins_of_created(operations)
         single = operations.drop(at_once.index)
-        for kind in KIND_ORDER:
+        for kind in EXECUTION_ORDER:
             for entity, part in single[single["kind"] == kind].groupby("entity", sort=True):
-                if kind in ("join", "leave"):
-                    self._by_list(part)
-                elif entity == "suppression":
-                    self._write(part, cast(WritesSuppressions, self.connector).write_suppressions)
-                elif kind == "create":
-                    self._create(part, at_once[at_once["entity"] == entity])
+                declared = operation(kind, str(entity))
+                write: Write = getattr(self.connector, declared.method)
+                if kind in LIST_MOVES:
+                    self._by_list(part, write)
+                elif declared.change is PersonChange.CREATED:
+                    self._create(part, at_once[at_once["entity"] == entity], write)
                 else:
-                    self._write(part, cast(WritesContacts, self.connector).write_contacts)
+                    self._write(part, write)
 
     def _write(self, part: pd.DataFrame, write: Write) -> None:
         """Have a part written, and keep its verdicts."""
         results = self._tried(part, lambda: write(part))
         self._keep(part, results)
 
-    def _create(self, part: pd.DataFrame, joins: pd.DataFrame) -> None:
+    def _create(self, part: pd.DataFrame, joins: pd.DataFrame, write: Write) -> None:
         """Create people who join their lists in the same write; its verdict is the joins' too."""
         joins = self._on_lists(joins)
         lists_of = joins.groupby("key")["list_id"].agg(list)
         people = part.assign(list_ids=looked_up(part["key"], lists_of))
-        writer = cast(WritesContacts, self.connector)
-        results = self._tried(part, lambda: writer.write_contacts(people))
+        results = self._tried(part, lambda: write(people))
         creates = part[["seq", "key"]].merge(
             joins[["seq", "key"]], on="key", suffixes=("", "_join")
         )
         joined = results.merge(creates, on="seq").assign(seq=lambda rows: rows["seq_join"])
         self._keep(pd.concat([part, joins]), pd.concat([results, joined[results.columns]]))
 
-    def _by_list(self, part: pd.DataFrame) -> None:
-        writer = cast(WritesListMembers, self.connector)
+    def _by_list(self, part: pd.DataFrame, write: Write) -> None:
         for _, same in self._on_lists(self._with_ids(part)).groupby("list_id", sort=True):
-            self._write(same, writer.write_list_members)
+            self._write(same, write)
 
     def _on_lists(self, part: pd.DataFrame) -> pd.DataFrame:
         """Add the lists' ids; what is about a list that cannot be had gets its verdict here."""
@@ -173,8 +171,8 @@ class _Chunk:
 
 def _joins_of_created(operations: pd.DataFrame) -> pd.DataFrame:
     """Return the joins of people whom the same operations create."""
-    created = operations[operations["kind"] == "create"]
-    joins = operations[(operations["kind"] == "join") & operations["record_id"].isna()]
+    created = operations[operations["kind"] == OperationKind.CREATE]
+    joins = operations[(operations["kind"] == OperationKind.JOIN) & operations["record_id"].isna()]
     return joins[joins["key"].isin(created["key"])]
 
 

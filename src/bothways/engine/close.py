@@ -14,10 +14,10 @@ from bothways.engine.run import Run
 from bothways.engine.slices import failures_of
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
-from bothways.labels import DIFFERENCES, UNRESOLVED, people_told
+from bothways.labels import people_told
 from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.vocabulary import SIDES, RunStatus
+from bothways.vocabulary import SIDES, Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -184,9 +184,9 @@ def _compared(counts: Counts) -> tuple[RunStatus, str]:
 
     A difference that no sync will resolve is an error until somebody acts.
     """
-    found = {name: counts.ignored[name] for name in DIFFERENCES if name in counts.ignored}
+    found = {one: counts.ignored[one] for one in Difference if one in counts.ignored}
     total, left_out = sum(found.values()), sum(counts.ignored.values()) - sum(found.values())
-    reasons = ", ".join(f"{number:,} {DIFFERENCES[name]}" for name, number in found.items())
+    reasons = ", ".join(f"{number:,} {one.label}" for one, number in found.items())
     parts = [
         f"{'1 difference' if total == 1 else f'{total:,} differences'}: {reasons}"
         if total
@@ -196,7 +196,7 @@ def _compared(counts: Counts) -> tuple[RunStatus, str]:
         parts.append(f"repaired: {repaired}")
     if left_out:
         parts.append(f"{left_out:,} {'record' if left_out == 1 else 'records'} left out on purpose")
-    unresolved = any(name in found for name in UNRESOLVED)
+    unresolved = any(one.needs_action for one in found)
     status = RunStatus.COMPLETED_WITH_ERRORS if unresolved else RunStatus.COMPLETED
     return status, "; ".join(parts)
 

@@ -36,7 +36,7 @@ from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
-from bothways.vocabulary import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, OperationKind, Result, RunStatus, Side
 
 log = logging.getLogger(__name__)
 
@@ -126,13 +126,13 @@ def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
         {
             "seq": pd.Series(range(len(found)), dtype="int64") + jobs.first_seq(_PARTS[side]),
             "entity": found["entity"],
-            "kind": "erase",
+            "kind": OperationKind.ERASE,
             "target": side,
             "record_id": found["id"],
             "email": found["email"],
             "email_key": found["email_key"],
             "before": found["fields"],
-            "result": "deleted",
+            "result": Result.DELETED,
         }
     )
     with run.store.begin() as conn:
@@ -202,7 +202,7 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     with run.store.begin() as conn:
         erase.bar(conn, person)  # for good: what is deleted now must not come back
         erase.try_again(conn, run_id=run.run_id, side=side)
-    failed = _delete(run, connector, mine[mine["result"] != "deleted"])
+    failed = _delete(run, connector, mine[mine["result"] != Result.DELETED])
     if failed:
         raise TemporaryFailure(
             f"{failed} records could not be deleted; clear the task to try again",

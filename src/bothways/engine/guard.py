@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import pandas as pd
 
 from bothways.config.account import GuardLimits
-from bothways.vocabulary import Side
-
-Effect = Literal["removals", "suppressions", "overwrites", "creations"]
-
-EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
-    ("leave", "contact"): "removals",
-    ("leave", "lead"): "removals",
-    ("suppress", "contact"): "suppressions",
-    ("suppress", "lead"): "suppressions",
-    ("update", "contact"): "overwrites",
-    ("update", "lead"): "overwrites",
-    ("create", "contact"): "creations",
-    ("create", "lead"): "creations",
-}
+from bothways.vocabulary import Effect, Side, operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +121,14 @@ def list_breaches(changes: Iterable[ListChange], limits: GuardLimits) -> list[Br
 
 
 def effects(kinds: pd.DataFrame) -> dict[tuple[Side, Effect], int]:
-    """Sum counts of operations (columns target, kind, entity, number) by side and effect."""
+    """Sum counts of operations (columns target, kind, entity, number) by side and effect.
+
+    Raises:
+        LookupError: There is an operation that is not declared, so that it cannot be limited.
+    """
     totals: dict[tuple[Side, Effect], int] = {}
     for target, kind, entity, number in kinds.itertuples(index=False):
-        effect = EFFECTS.get((kind, entity))
+        effect = operation(kind, entity).effect
         if effect is not None:
             totals[(target, effect)] = totals.get((target, effect), 0) + int(number)
     return totals

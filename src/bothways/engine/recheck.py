@@ -16,13 +16,11 @@ from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, OperationKind, Reason, Side
 
-CHANGED: Final = "changed_since_planned"
-DO_NOT_MAIL: Final = "do_not_mail"
-ERASED: Final = "erased"
 _LATER: Final = "This changed after the plan was made; the next run plans it again."
-_MAILING: Final = ("create", "join")
+_MAILING: Final = (OperationKind.CREATE, OperationKind.JOIN)
+_REMOVING: Final = (OperationKind.SUPPRESS, OperationKind.LEAVE)
 
 
 def with_state_hashes(run: Run, conn: Connection, operations: pd.DataFrame) -> pd.DataFrame:
@@ -54,13 +52,13 @@ def held_back(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) 
     )
     reason = pd.Series(None, index=operations.index, dtype="string[pyarrow]")
     ours = applying.written_already(conn, run_id=run.run_id, operations=operations)
-    reason = reason.mask((changed & ~ours) | overtaken, CHANGED)
+    reason = reason.mask((changed & ~ours) | overtaken, Reason.CHANGED_SINCE_PLANNED)
     unmailable = changed & now["unmailable"] & operations["kind"].isin(_MAILING)
-    reason = reason.mask(unmailable, DO_NOT_MAIL)
-    reason = reason.mask(_erased(run, conn, side, operations), ERASED)
+    reason = reason.mask(unmailable, Reason.DO_NOT_MAIL)
+    reason = reason.mask(_erased(run, conn, side, operations), Reason.ERASED)
     reason = _with_their_joins(operations, reason)
     held = reason.dropna()
-    again = (held != ERASED).to_numpy()
+    again = (held != Reason.ERASED).to_numpy()
     results = frame_of(RESULTS).reindex(range(len(held)))
     return results.assign(
         seq=operations.loc[held.index, "seq"].to_numpy(),
@@ -79,7 +77,7 @@ def _erased(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) ->
     """
     keys = operations["email_key"]
     erased = erase.erased_keys(conn, account=run.account.name, email_keys=keys)
-    removing = operations["kind"].isin(["suppress", "leave"])
+    removing = operations["kind"].isin(_REMOVING)
     asked = keys[erased & removing & operations["record_id"].isna()]
     known = records.load_records(conn, **run.place(side), email_keys=asked, with_deleted=False)
     there = operations["record_id"].notna() | keys.isin(known["email_key"])
@@ -88,10 +86,12 @@ def _erased(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) ->
 
 def _with_their_joins(operations: pd.DataFrame, reason: pd.Series) -> pd.Series:
     """Hold back the joins of people whose creation is held back."""
-    created = operations["kind"] == "create"
+    created = operations["kind"] == OperationKind.CREATE
     why = pd.Series(reason[created].array, index=pd.Index(operations.loc[created, "key"])).dropna()
     why = why[~why.index.duplicated()]
-    waiting = (operations["kind"] == "join") & operations["record_id"].isna() & reason.isna()
+    waiting = (
+        (operations["kind"] == OperationKind.JOIN) & operations["record_id"].isna() & reason.isna()
+    )
     theirs = looked_up(operations["key"], why)
     return reason.mask(waiting & theirs.notna(), theirs)
 

@@ -10,9 +10,8 @@ from bothways.config.account import Account
 from bothways.engine.run import Run
 from bothways.spec import Options, SyncSpec
 from bothways.store import runs, undo
-from bothways.store.counts import WRITTEN
 from bothways.store.db import Store
-from bothways.vocabulary import RunStatus, Side
+from bothways.vocabulary import WRITTEN, RunStatus, Side
 
 # A platform may take a call for each of them. Beyond, what changed since the last run is read, as
 # every run does, and the store has the rest.

@@ -12,7 +12,7 @@ from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import Side
+from bothways.vocabulary import OperationKind, Side
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -42,7 +42,7 @@ class Baselines(Ledger):
         "baselines": Entry(_BASELINES, about=("crm_id", "marketing_id"), keep=_agree),
     }
 
-    written: ClassVar = {"create": _created}
+    written: ClassVar = {OperationKind.CREATE: _created}
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the baselines of the person's records."""

@@ -14,7 +14,7 @@ from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, OperationKind, Side
 
 
 def _lift(run: RunContext, rows: pd.DataFrame) -> None:
@@ -62,7 +62,7 @@ class Consent(Ledger):
         "lifted": Entry(_LIFTED, about=("email_key",), keep=_lift, despite_errors=True)
     }
 
-    written: ClassVar = {"create": _created, "suppress": _suppressed}
+    written: ClassVar = {OperationKind.CREATE: _created, OperationKind.SUPPRESS: _suppressed}
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the suppressions of the person's addresses and records."""

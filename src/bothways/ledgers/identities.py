@@ -15,7 +15,7 @@ from bothways.store.records import absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
-from bothways.vocabulary import Side
+from bothways.vocabulary import OperationKind, Side
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -55,7 +55,7 @@ class Identities(Ledger):
         "links": Entry(_LINKS, about=("crm_id", "marketing_id"), keep=_link, despite_errors=True),
     }
 
-    written: ClassVar = {"create": _created, "update": _updated}
+    written: ClassVar = {OperationKind.CREATE: _created, OperationKind.UPDATE: _updated}
 
     def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
         """Mark the records as deleted."""

@@ -16,7 +16,7 @@ from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
 from bothways.store.showing import Rows
 from bothways.tables.members import LIST_MEMBERS
-from bothways.vocabulary import BY_HAND, FLAGGED, Side, Status, other
+from bothways.vocabulary import BY_HAND, MembershipState, OperationKind, Reason, Side, Status, other
 
 
 def _forget_joined(run: RunContext, rows: pd.DataFrame) -> None:
@@ -33,7 +33,7 @@ _STATES: Final = columns("crm_list_id", "marketing_list_id", *_PAIR, "state")
 
 
 def _joined(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    _state(run, side, rows, f"only_{side}" if run.undoes else "joined")
+    _state(run, side, rows, MembershipState.only(side) if run.undoes else MembershipState.JOINED)
     _membership(run, side, rows, deleted=False)
 
 
@@ -43,9 +43,9 @@ def _left(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
     A flag in the CRM is neither: once it is cleared, the member joins again.
     """
     by_hand = rows["reason"].isin(BY_HAND)
-    state = rows["reason"].where(by_hand, "unsubscribed")
-    state = state.mask(rows["reason"] == FLAGGED, f"left_{side}")
-    _state(run, side, rows, f"only_{other(side)}" if run.undoes else state)
+    state = rows["reason"].where(by_hand, MembershipState.UNSUBSCRIBED)
+    state = state.mask(rows["reason"] == Reason.DO_NOT_MAIL, MembershipState.left(side))
+    _state(run, side, rows, MembershipState.only(other(side)) if run.undoes else state)
     _membership(run, side, rows, deleted=True)
 
 
@@ -98,7 +98,7 @@ class Memberships(Ledger):
         "states": Entry(_STATES, about=("crm_id", "marketing_id"), keep=_agree),
     }
 
-    written: ClassVar = {"join": _joined, "leave": _left}
+    written: ClassVar = {OperationKind.JOIN: _joined, OperationKind.LEAVE: _left}
 
     def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
         """End the memberships of the records."""

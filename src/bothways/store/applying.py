@@ -9,14 +9,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import HELD_BACK, PART_SEQS, PLANNED, of_run, pending
+from bothways.store.jobs import HELD_BACK, PART_SEQS, of_run, pending
 from bothways.store.schema import jobs
 from bothways.store.unchanged import drop_unchanged
-from bothways.vocabulary import Side
+from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, Side
 
-NOT_WRITTEN: Final = "not_written"
+NOTWRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."
-_WRITTEN: Final = ("new", "updated", "re_added", "deleted")
 _CREATED: Final = pa.schema([pa.field("key", pa.string()), pa.field("record_id", pa.string())])
 
 
@@ -29,9 +28,14 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
         given_up = (
             of_run(conn, run_id),
             jobs.c.seq == asked.c.seq,
-            jobs.c.error_code == NOT_WRITTEN,
+            jobs.c.error_code == NOTWRITTEN,
         )
-        again = {"result": PLANNED, "error_code": None, "error_message": None, "transient": None}
+        again = {
+            "result": Result.PLANNED,
+            "error_code": None,
+            "error_message": None,
+            "transient": None,
+        }
         conn.execute(jobs.update().where(*given_up).values(again))
     open_seqs = pending(conn, run_id=run_id, seqs=operations["seq"])
     return operations[operations["seq"].isin(open_seqs)]
@@ -50,7 +54,7 @@ def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Seri
     with staged(conn, columns_of(jobs, "key"), asked_keys) as asked:
         query = sa.select(jobs.c.key, jobs.c.record_id).where(
             of_run(conn, run_id),
-            jobs.c.kind == "create",
+            jobs.c.kind == OperationKind.CREATE,
             jobs.c.target == target,
             jobs.c.record_id.is_not(None),
             jobs.c.key.in_(sa.select(asked.c.key)),
@@ -62,13 +66,13 @@ def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Seri
 def give_up(conn: sa.Connection, *, run_id: int) -> int:
     """Make errors of the jobs that no task wrote; return how many."""
     values = {
-        "result": "error",
-        "error_code": NOT_WRITTEN,
+        "result": Result.ERROR,
+        "error_code": NOTWRITTEN,
         "error_message": _WHY,
         "transient": True,
         "processed_at": sa.func.clock_timestamp(),
     }
-    open_jobs = (of_run(conn, run_id), jobs.c.result == PLANNED)
+    open_jobs = (of_run(conn, run_id), jobs.c.result == Result.PLANNED)
     return conn.execute(jobs.update().where(*open_jobs).values(values)).rowcount
 
 
@@ -86,13 +90,12 @@ def overtaken(
     """
     columns = columns_of(jobs, "seq", "record_id", "kind", "list_key")
     with staged(conn, columns, operations[operations["record_id"].notna()]) as asked:
-        moves = ("join", "leave")
         same_place = sa.case(
             (
-                asked.c.kind.in_(moves),
-                sa.and_(jobs.c.kind.in_(moves), jobs.c.list_key == asked.c.list_key),
+                asked.c.kind.in_(LIST_MOVES),
+                sa.and_(jobs.c.kind.in_(LIST_MOVES), jobs.c.list_key == asked.c.list_key),
             ),
-            (asked.c.kind == "update", jobs.c.kind == "update"),
+            (asked.c.kind == OperationKind.UPDATE, jobs.c.kind == OperationKind.UPDATE),
             else_=sa.false(),
         )
         query = sa.select(asked.c.seq).where(
@@ -100,7 +103,7 @@ def overtaken(
             jobs.c.record_id == asked.c.record_id,
             jobs.c.target == target,
             jobs.c.run_id > run_id,
-            jobs.c.result.in_(_WRITTEN),
+            jobs.c.result.in_(WRITTEN),
             same_place,
         )
         schema = pa.schema([pa.field("seq", pa.int64())])
@@ -129,7 +132,7 @@ def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -
     with staged(conn, columns_of(jobs, column), wanted) as asked:
         query = sa.select(jobs.c[column]).where(
             of_run(conn, run_id),
-            jobs.c.result.in_(_WRITTEN),
+            jobs.c.result.in_(WRITTEN),
             jobs.c[column].in_(sa.select(asked.c[column])),
         )
         schema = pa.schema([pa.field(column, pa.string())])
@@ -143,7 +146,7 @@ def held_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
 
 def failed(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     """Return who has a job in error or held back: record_id, source_id, email_key."""
-    return _people(conn, run_id, sa.or_(jobs.c.result == "error", HELD_BACK))
+    return _people(conn, run_id, sa.or_(jobs.c.result == Result.ERROR, HELD_BACK))
 
 
 def _people(conn: sa.Connection, run_id: int, which: sa.ColumnElement[bool]) -> pd.DataFrame:
@@ -162,7 +165,10 @@ def keep_written(conn: sa.Connection, *, run_id: int) -> int:
 
     What the run has written already stays in the audit; everything else enters it once more.
     """
-    written = sa.and_(jobs.c.kind.is_not(None), jobs.c.result.not_in((PLANNED, "error", "ignored")))
+    written = sa.and_(
+        jobs.c.kind.is_not(None),
+        jobs.c.result.not_in((Result.PLANNED, Result.ERROR, Result.IGNORED)),
+    )
     conn.execute(jobs.delete().where(of_run(conn, run_id), sa.not_(written)))
     drop_unchanged(conn, run_id=run_id)
     last = sa.select(sa.func.max(jobs.c.seq)).where(of_run(conn, run_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,10 +14,15 @@ from bothways.store.frames import read_frame
 from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
 from bothways.store.unchanged import count_unchanged
-from bothways.vocabulary import BY_HAND
-
-WRITTEN: Final = ("new", "updated", "re_added", "deleted")
-"""The results of jobs that changed a side."""
+from bothways.vocabulary import (
+    BY_HAND,
+    LIST_MOVES,
+    OPERATIONS,
+    WRITTEN,
+    Operation,
+    OperationKind,
+    Result,
+)
 
 _EFFECTS = pa.schema([(name, pa.string()) for name in ("target", "kind", "entity")]).append(
     pa.field("number", pa.int64())
@@ -118,16 +123,17 @@ def count_jobs(
         mine.append(jobs.c.list_key == list_key)
     result: sa.ColumnElement[str] = jobs.c.result
     if as_planned:
-        planned = sa.and_(result == "planned", jobs.c.planned_result.is_not(None))
+        planned = sa.and_(result == Result.PLANNED, jobs.c.planned_result.is_not(None))
         result = sa.case((planned, jobs.c.planned_result), else_=result)
-    reason = sa.case((result == "ignored", sa.func.coalesce(jobs.c.reason, "other")))
+    reason = sa.case((result == Result.IGNORED, sa.func.coalesce(jobs.c.reason, "other")))
     query = sa.select(result, reason, sa.func.count()).where(*mine)
     found = conn.execute(query.group_by(sa.text("1, 2")).order_by(sa.text("1, 2"))).all()
-    single = {_NAMES.get(name, name): number for name, why, number in found if name != "ignored"}
-    ignored = {why: number for name, why, number in found if name == "ignored"}
-    single["unchanged"] = single.get("unchanged", 0) + count_unchanged(
-        conn, run_id=run_id, list_key=list_key
-    )
+    single = {
+        Result(name).counted_as: number for name, why, number in found if name != Result.IGNORED
+    }
+    ignored = {why: number for name, why, number in found if name == Result.IGNORED}
+    unchanged = count_unchanged(conn, run_id=run_id, list_key=list_key)
+    single["unchanged"] = single.get("unchanged", 0) + unchanged
     return Counts(**single, ignored=ignored, people=_people(conn, mine, result))
 
 
@@ -135,17 +141,20 @@ def _people(
     conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
 ) -> People:
     """Count the people of jobs that were written: by address, or by id where they have none."""
-    suppression = sa.and_(jobs.c.kind == "create", jobs.c.entity == "suppression")
-    change = sa.case(
-        (suppression, "suppressed"),
-        *((jobs.c.kind == kind, name) for kind, name in _CHANGES.items()),
-    )
+    # Those of one entity come first: they are exceptions to the others of their kind.
+    declared = sorted(OPERATIONS, key=lambda item: not item.entity)
+    change = sa.case(*((_is(item), item.change) for item in declared))
     person = sa.func.coalesce(jobs.c.email_key, jobs.c.record_id, jobs.c.source_id)
     query = sa.select(change, sa.func.count(person.distinct())).where(
-        *mine, jobs.c.kind.in_(_CHANGES), result.in_(WRITTEN)
+        *mine, change.is_not(None), result.in_(WRITTEN)
     )
     found = conn.execute(query.group_by(sa.text("1"))).all()
     return People(**{row[0]: int(row[1]) for row in found})
+
+
+def _is(declared: Operation) -> sa.ColumnElement[bool]:
+    of_kind = jobs.c.kind == declared.kind
+    return sa.and_(of_kind, jobs.c.entity == declared.entity) if declared.entity else of_kind
 
 
 def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -163,22 +172,12 @@ def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[A
         other side's list, not from the person's own opt-out or an undo.
     """
     place = (jobs.c.target, jobs.c.list_key)
-    leave = jobs.c.kind == "leave"
+    leave = jobs.c.kind == OperationKind.LEAVE
     number = sa.func.count()
     query = sa.select(
         *place,
-        number.filter(jobs.c.kind == "join").label("joins"),
+        number.filter(jobs.c.kind == OperationKind.JOIN).label("joins"),
         number.filter(leave).label("leaves"),
         number.filter(leave, jobs.c.reason.in_(BY_HAND)).label("inferred"),
-    ).where(of_run(conn, run_id), jobs.c.kind.in_(["join", "leave"]), jobs.c.list_key.is_not(None))
+    ).where(of_run(conn, run_id), jobs.c.kind.in_(LIST_MOVES), jobs.c.list_key.is_not(None))
     return conn.execute(query.group_by(*place).order_by(*place)).all()
-
-
-_NAMES = {"error": "errors"}
-_CHANGES = {
-    "create": "created",
-    "update": "updated",
-    "join": "added",
-    "leave": "removed",
-    "suppress": "suppressed",
-}

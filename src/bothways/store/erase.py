@@ -19,9 +19,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.store import erasure_keys
 from bothways.store.frames import read_frame, staged
-from bothways.store.jobs import PLANNED, of_run
+from bothways.store.jobs import of_run
 from bothways.store.schema import erased, jobs, links, records, runs
-from bothways.vocabulary import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, OperationKind, Reason, Result, RunStatus, Side
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
@@ -119,15 +119,17 @@ def planned(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
         "result": jobs.c.result,
     }
     query = sa.select(*(column.label(name) for name, column in columns.items()))
-    query = query.where(of_run(conn, run_id), jobs.c.kind == "erase").order_by(jobs.c.seq)
+    query = query.where(of_run(conn, run_id), jobs.c.kind == OperationKind.ERASE).order_by(
+        jobs.c.seq
+    )
     return read_frame(conn, query, _PLANNED)
 
 
 def try_again(conn: sa.Connection, *, run_id: int, side: Side) -> None:
     """Let an erasure's run ask a vendor again for what it could not delete."""
-    failed = (of_run(conn, run_id), jobs.c.target == side, jobs.c.result == "error")
+    failed = (of_run(conn, run_id), jobs.c.target == side, jobs.c.result == Result.ERROR)
     again = dict.fromkeys(("error_code", "error_message", "transient"), sa.null())
-    conn.execute(jobs.update().where(*failed).values({"result": PLANNED, **again}))
+    conn.execute(jobs.update().where(*failed).values({"result": Result.PLANNED, **again}))
 
 
 def bar(conn: sa.Connection, person: Person, *, request: str | None = None) -> None:
@@ -203,8 +205,8 @@ def withdraw_jobs(conn: sa.Connection, person: Person) -> None:
         runs.c.account == person.account,
         runs.c.status.in_([RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL]),
     )
-    planned = (jobs.c.run_id.in_(waiting), jobs.c.result == PLANNED)
-    values = {"result": "ignored", "reason": "erased", "transient": False}
+    planned = (jobs.c.run_id.in_(waiting), jobs.c.result == Result.PLANNED)
+    values = {"result": Result.IGNORED, "reason": Reason.ERASED, "transient": False}
     values["processed_at"] = sa.func.clock_timestamp()
     conn.execute(jobs.update().where(*planned, jobs_of(person)).values(values))
 

@@ -18,19 +18,19 @@ from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, 
 from bothways.store.schema import jobs
 from bothways.store.schema import runs as run_table
 from bothways.store.unchanged import NOTE, drop_unchanged, keep_unchanged
+from bothways.vocabulary import WRITTEN, Result
 
 PART_SEQS: Final = 100_000_000
 """How many seqs a partition of a plan has for itself."""
 
-PLANNED: Final = "planned"
-HELD_BACK: Final = sa.and_(jobs.c.result == "ignored", jobs.c.transient.is_(True))
+HELD_BACK: Final = sa.and_(jobs.c.result == Result.IGNORED, jobs.c.transient.is_(True))
 """The condition on jobs that were held back: not written, but left to the next run."""
 
 NO_VERDICT: Final = "The vendor gave no verdict on this record; the next run tries it again."
 COUNTED_AT_MOST: Final = 10_000
 
-_FINAL: Final = ("unchanged", "duplicate", "ignored", "error")
-_WRITTEN: Final = ("new", "updated", "re_added", "unchanged", "deleted", "ignored")
+_FINAL: Final = (Result.UNCHANGED, Result.DUPLICATE, Result.IGNORED, Result.ERROR)
+_PLANNED_AS: Final = (*WRITTEN, Result.UNCHANGED, Result.IGNORED)
 _GIVEN: Final = (
     "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "key",
     "email", "email_key", "list_key", "result", "reason", "error_code", "error_message",
@@ -81,7 +81,7 @@ class JobFilter:
 
 def _indexed(results: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     """Return what follows from having one of these results, in terms that an index knows."""
-    if not results or PLANNED in results:
+    if not results or Result.PLANNED in results:
         return []
     planned = [result for result in results if result != "error"]
     ways = [jobs.c.planned_result.in_(planned)] if planned else []
@@ -139,10 +139,10 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
             "run_id": sa.literal(run_id, sa.BigInteger),
             "started_on": sa.literal(day, sa.Date),
             "account": sa.literal(account, sa.Text),
-            "result": sa.case((operation, PLANNED), else_=given.c.result),
+            "result": sa.case((operation, Result.PLANNED), else_=given.c.result),
             "planned_result": given.c.result,
             "transient": sa.case(
-                (given.c.result == "error", sa.func.coalesce(given.c.transient, sa.false())),
+                (given.c.result == Result.ERROR, sa.func.coalesce(given.c.transient, sa.false())),
                 else_=given.c.transient,
             ),
             "submitted_at": sa.func.clock_timestamp(),
@@ -155,7 +155,7 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
 def count_settled(conn: sa.Connection, *, run_id: int) -> int:
     """Return how many of a run's operations have a verdict: above 0, the run began to write."""
     query = sa.select(sa.func.count()).where(
-        of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result != PLANNED
+        of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result != Result.PLANNED
     )
     return int(conn.execute(query).scalar_one())
 
@@ -164,7 +164,7 @@ def pending(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
     """Return those of ``seqs`` that have no verdict yet, in order."""
     with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:
         query = sa.select(jobs.c.seq).where(
-            of_run(conn, run_id), jobs.c.result == PLANNED, jobs.c.seq == asked.c.seq
+            of_run(conn, run_id), jobs.c.result == Result.PLANNED, jobs.c.seq == asked.c.seq
         )
         schema = pa.schema([pa.field("seq", pa.int64())])
         return read_frame(conn, query.order_by(jobs.c.seq), schema)["seq"]
@@ -193,7 +193,7 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
         open_jobs = sa.and_(
             of_run(conn, run_id),
             jobs.c.seq == verdict.c.asked_seq,
-            jobs.c.result == PLANNED,
+            jobs.c.result == Result.PLANNED,
         )
         return conn.execute(jobs.update().where(open_jobs).values(_settled(verdict))).rowcount
 
@@ -285,7 +285,7 @@ def _check(conn: sa.Connection, given: sa.Table, part: int) -> None:
     """Find the plan's own mistakes before PostgreSQL does, in words that say what to do."""
     wrong_result = sa.case(
         (given.c.kind.is_(None), given.c.result.not_in(_FINAL)),
-        else_=given.c.result.not_in(_WRITTEN),
+        else_=given.c.result.not_in(_PLANNED_AS),
     )
     found = conn.execute(
         sa.select(
@@ -307,7 +307,9 @@ def _settled(verdict: sa.Subquery) -> dict[str, Any]:
     written = outcome == "written"
     return {
         "result": sa.case(
-            (written, jobs.c.planned_result), (outcome == "ignored", "ignored"), else_="error"
+            (written, jobs.c.planned_result),
+            (outcome == "ignored", Result.IGNORED),
+            else_=Result.ERROR,
         ),
         "reason": sa.case((outcome == "ignored", why), else_=jobs.c.reason),
         "record_id": sa.func.coalesce(verdict.c.record_id, jobs.c.record_id),

@@ -8,7 +8,7 @@ states, so that its first sync removes nobody. Renaming a key changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
@@ -17,16 +17,7 @@ from bothways.store.frames import Rows, columns_of, matching, read_frame, staged
 from bothways.store.schema import list_states as states
 from bothways.store.schema import records
 from bothways.tables.ledgers import LIST_STATES, UNSEEN, ListPair
-from bothways.vocabulary import Side
-
-State = Literal[
-    "joined",
-    "left_crm",
-    "left_marketing",
-    "unsubscribed",
-    "only_crm",  # an undo left the person on the CRM's list only …
-    "only_marketing",  # … or on the platform's
-]
+from bothways.vocabulary import MembershipState, Side
 
 _PAIR: Final = ("crm_list_id", "marketing_list_id")
 _GIVEN: Final = (*_PAIR, "entity", "crm_id", "marketing_id", "state")
@@ -41,7 +32,7 @@ def upsert_states(conn: sa.Connection, *, account: str, run_id: int, frame: Rows
         conn: An open transaction.
         account: The account's name.
         run_id: The run that made them so.
-        frame: crm_list_id, marketing_list_id, state (a State), and who: entity, crm_id,
+        frame: crm_list_id, marketing_list_id, state (a MembershipState), and who: entity, crm_id,
             marketing_id, each null or absent where there is none.
     """
     with staged(conn, columns_of(states, *_GIVEN), frame) as given:
@@ -92,7 +83,7 @@ def forget_joined(conn: sa.Connection, *, account: str, frame: Rows) -> int:
     ends = ("entity", "crm_id", "marketing_id")
     with staged(conn, columns_of(states, *ends), frame) as given:
         same = (states.c[name] == given.c[name] for name in ends)
-        joined = (states.c.account == account, states.c.state == "joined")
+        joined = (states.c.account == account, states.c.state == MembershipState.JOINED)
         return conn.execute(states.delete().where(*joined, *same)).rowcount
 
 

@@ -18,9 +18,8 @@ from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK, of_run
 from bothways.store.schema import jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
-from bothways.vocabulary import BY_HAND
+from bothways.vocabulary import BY_HAND, OperationKind, Reason, Result
 
-GIVEN_UP: Final = "given_up"
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
 _DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
@@ -138,13 +137,15 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
 def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     """Mark those of a run's jobs in error that are not tried any more; return how many.
 
-    Their reason becomes GIVEN_UP. Call it once the run's retries are settled.
+    Their reason becomes Reason.GIVEN_UP. Call it once the run's retries are settled.
     """
-    failed = _rows(conn, run_id).add_columns(jobs.c.seq).where(jobs.c.result == "error").subquery()
+    failed = (
+        _rows(conn, run_id).add_columns(jobs.c.seq).where(jobs.c.result == Result.ERROR).subquery()
+    )
     same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
     over = sa.select(failed.c.seq).where(*same, retries.c.last_run == run_id, retries.c.given_up)
     mine = jobs.update().where(of_run(conn, run_id), jobs.c.seq.in_(over))
-    return conn.execute(mine.values(reason=GIVEN_UP)).rowcount
+    return conn.execute(mine.values(reason=Reason.GIVEN_UP)).rowcount
 
 
 def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
@@ -182,12 +183,14 @@ def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, in
 def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
     """Select a run's source rows in error, each with `consent`: whether it is about an opt-out."""
     consent = sa.or_(
-        jobs.c.kind == "suppress",
+        jobs.c.kind == OperationKind.SUPPRESS,
         jobs.c.entity == "suppression",
-        sa.and_(jobs.c.kind == "leave", sa.func.coalesce(jobs.c.reason, "").not_in(BY_HAND)),
+        sa.and_(
+            jobs.c.kind == OperationKind.LEAVE, sa.func.coalesce(jobs.c.reason, "").not_in(BY_HAND)
+        ),
     )
     rows = _rows(conn, run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
-    found = rows.where(jobs.c.result == "error").subquery()
+    found = rows.where(jobs.c.result == Result.ERROR).subquery()
     keys = [found.c[name] for name in _DUE[:-1]]
     any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
     others = [column for column in found.c if column.name != "consent"]
@@ -210,7 +213,9 @@ def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:
     """Remove what this run brought through: its rows none of whose jobs is in error or waits."""
-    waits = sa.or_(jobs.c.result.in_(("error", "planned")), sa.func.coalesce(HELD_BACK, sa.false()))
+    waits = sa.or_(
+        jobs.c.result.in_((Result.ERROR, Result.PLANNED)), sa.func.coalesce(HELD_BACK, sa.false())
+    )
     rows = _rows(conn, run_id).add_columns(waits.label("waits")).subquery()
     keys = [rows.c[name] for name in _DUE[:-1]]
     bad = sa.func.bool_or(rows.c.waits)

@@ -15,7 +15,13 @@ import sqlalchemy as sa
 
 from bothways.store.frames import matching, read_frame
 from bothways.store.schema import members, records, suppressions
-from bothways.vocabulary import MAILABLE_OR_PENDING, Side
+from bothways.vocabulary import (
+    LIST_MOVES,
+    MAILABLE_OR_PENDING,
+    SUPPRESSION_RECORD,
+    OperationKind,
+    Side,
+)
 
 COLUMN: Final = "state_hash"
 
@@ -53,9 +59,9 @@ def state_hashes(
         index of the operations.
     """
     rows = operations.reset_index(drop=True)
-    suppressing = (rows["kind"] == "suppress") | (rows["entity"] == "suppression")
+    suppressing = (rows["kind"] == OperationKind.SUPPRESS) | (rows["entity"] == SUPPRESSION_RECORD)
     rows = rows[~suppressing]
-    leaving = rows["kind"] == "leave"
+    leaving = rows["kind"] == OperationKind.LEAVE
     ids = _long(rows, ["record_id", "source_id"], "id")
     found = [_members(conn, account, rows, ids, lists)]
     people = ids[~ids["row"].isin(rows.index[leaving])]
@@ -125,7 +131,7 @@ def _members(
     lists: Lists,
 ) -> pd.DataFrame:
     """Return the memberships of the operation's list, on both sides."""
-    moving = rows.index[rows["kind"].isin(["join", "leave"])]
+    moving = rows.index[rows["kind"].isin(LIST_MOVES)]
     ids = ids[ids["row"].isin(moving)]
     texts = ("side", "list_id", "member_id")
     unmailable = sa.and_(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,9 +14,7 @@ from bothways.store.jobs import of_run
 from bothways.store.schema import jobs, links, run_lists
 from bothways.store.values import typed_columns
 from bothways.tables.ledgers import WRITTEN_JOBS, WROTE_PREFIX, field_columns, written_values_schema
-from bothways.vocabulary import FieldType, Side
-
-_WRITTEN: Final = ("new", "updated", "re_added", "deleted")
+from bothways.vocabulary import WRITTEN, FieldType, OperationKind, Side
 
 
 def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -57,7 +55,8 @@ def written_values(
     """
     mapped = jobs.c.entity if target == "crm" else jobs.c.source_entity
     updates = (
-        *_written(conn, run_id), jobs.c.kind == "update", jobs.c.target == target, mapped == entity,
+        *_written(conn, run_id),
+        jobs.c.kind == OperationKind.UPDATE, jobs.c.target == target, mapped == entity,
     )  # fmt: skip
     wrote = [jobs.c.after.has_key(name).label(WROTE_PREFIX + name) for name in fields]
     old = sa.select(jobs.c.seq, *typed_columns(jobs.c.before, fields)).where(*updates)
@@ -95,4 +94,4 @@ def people_written(
 
 
 def _written(conn: sa.Connection, run_id: int) -> tuple[sa.ColumnElement[Any], ...]:
-    return (of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result.in_(_WRITTEN))
+    return (of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result.in_(WRITTEN))

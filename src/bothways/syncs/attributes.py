@@ -21,7 +21,7 @@ from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, unchang
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import FieldType
+from bothways.vocabulary import FieldType, OperationKind, Reason, Result
 
 MEMBERS: Final = "contacts"
 _VALUES: Final = "values"
@@ -86,7 +86,7 @@ def plan(inputs: Inputs, carried: Carried) -> Plan:
     return Plan(
         joined(
             [
-                ignored(unknown, "no_crm_record", **_about(unknown, "id")),
+                ignored(unknown, Reason.NO_CRM_RECORD, **_about(unknown, "id")),
                 *(
                     _jobs(inputs, carried, str(entity), rows)
                     for entity, rows in records.groupby("entity", sort=True)
@@ -154,8 +154,8 @@ def _jobs(inputs: Inputs, carried: Carried, entity: str, records: pd.DataFrame) 
             job_frame(
                 records[reason.isna() & writes],
                 target="crm",
-                kind="update",
-                result="updated",
+                kind=OperationKind.UPDATE,
+                result=Result.UPDATED,
                 values=json_objects(wanted, _by_column(carried.columns[entity]), write),
                 before=json_objects(current, {name: name for name in names}, write),
                 after=json_objects(wanted, {name: name for name in names}, write),
@@ -194,7 +194,7 @@ def _left_out(inputs: Inputs, records: pd.DataFrame) -> pd.Series:
     if inputs.account.settings.only_open_leads_and_active_contacts:
         reason = reason.mask(records["active"].eq(other=False).fillna(value=False), "inactive")
     erased = inputs.view.erased(records["email_key"])
-    return reason.mask(erased, "erased")
+    return reason.mask(erased, Reason.ERASED)
 
 
 def _about(rows: pd.DataFrame, member: str) -> dict[str, object]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from bothways.syncs.base import JOBS, Inputs
 from bothways.tables.frames import frame_of
-from bothways.transform.ignore import Reason
 from bothways.transform.normalise import email_keys
+from bothways.vocabulary import Reason, Result
 
 _DTYPES = frame_of(JOBS).dtypes
 
@@ -37,19 +37,20 @@ def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
 def ignored(rows: pd.DataFrame, reason: Any, **columns: Any) -> pd.DataFrame:
     """Return jobs that are ignored for a reason; those of duplicates are counted as such."""
     reasons = reason if isinstance(reason, pd.Series) else pd.Series(reason, index=rows.index)
-    result = pd.Series("ignored", index=rows.index).mask(reasons == "duplicate", "duplicate")
+    result = pd.Series(Result.IGNORED, index=rows.index)
+    result = result.mask(reasons == Reason.DUPLICATE, Result.DUPLICATE)
     return job_frame(rows, result=result, reason=reason, **columns)
 
 
 def hints(verdicts: pd.DataFrame) -> pd.Series:
     """Return what helps to mend an address that `ignore.ignore_reasons` found wrong; else null."""
-    typo = (verdicts["reason"] == Reason.INVALID.value) & verdicts["detail"].notna()
+    typo = (verdicts["reason"] == Reason.INVALID) & verdicts["detail"].notna()
     return ("Did you mean " + verdicts["detail"] + "?").where(typo.fillna(value=False))
 
 
 def unchanged(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     """Return jobs of records that are as they should be."""
-    return job_frame(rows, result="unchanged", **columns)
+    return job_frame(rows, result=Result.UNCHANGED, **columns)
 
 
 def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -19,33 +19,39 @@ from bothways.syncs.undo_fields import Undoing, baselines, write_back
 from bothways.syncs.undo_lists import membership_jobs
 from bothways.syncs.undo_people import about
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import SIDES
+from bothways.vocabulary import (
+    BY_HAND_OR_UNDONE,
+    LIST_MOVES,
+    SIDES,
+    SUPPRESSION_RECORD,
+    OperationKind,
+    Reason,
+)
 
 # Who left a list because of somebody's hand, and not for the person's own word.
-_BY_HAND = ("left_crm", "left_marketing", "undone")
 
 
 def revert(inputs: Inputs) -> Plan:
     """Decide on each row that the run wrote which is to be undone."""
     rows = _written(inputs)
     kind = rows["kind"]
-    suppressing = (kind == "suppress") | (rows["entity"] == "suppression")
-    left = (kind == "leave") & ~suppressing
-    by_word = suppressing | (left & ~rows["reason"].isin(_BY_HAND).fillna(value=False))
-    created = (kind == "create") & ~suppressing
+    suppressing = (kind == OperationKind.SUPPRESS) | (rows["entity"] == SUPPRESSION_RECORD)
+    left = (kind == OperationKind.LEAVE) & ~suppressing
+    by_word = suppressing | (left & ~rows["reason"].isin(BY_HAND_OR_UNDONE).fillna(value=False))
+    created = (kind == OperationKind.CREATE) & ~suppressing
     frames = [
-        _kept(rows[by_word], "cannot_undo_unsubscribe"),
-        _kept(rows[created & ~by_word], "created_record_kept"),
+        _kept(rows[by_word], Reason.CANNOT_UNDO_UNSUBSCRIBE),
+        _kept(rows[created & ~by_word], Reason.CREATED_RECORD_KEPT),
     ]
     open_rows = rows[~by_word & ~created]
     known = open_rows["record_id"].notna()
-    frames.append(_kept(open_rows[~known], "erased"))
+    frames.append(_kept(open_rows[~known], Reason.ERASED))
     open_rows = open_rows[known]
     undoing: list[Undoing] = []
     for target in SIDES:
         mine = open_rows[open_rows["target"] == target]
-        undoing += write_back(inputs, target, mine[mine["kind"] == "update"])
-        frames += membership_jobs(inputs, target, mine[mine["kind"].isin(["join", "leave"])])
+        undoing += write_back(inputs, target, mine[mine["kind"] == OperationKind.UPDATE])
+        frames += membership_jobs(inputs, target, mine[mine["kind"].isin(LIST_MOVES)])
     frames += [part.jobs for part in undoing]
     return Plan(joined(frames), keep={"baselines": baselines(inputs, undoing)})
 

@@ -17,7 +17,7 @@ from bothways.tables.ledgers import WROTE_PREFIX
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
-from bothways.vocabulary import SIDES, FieldType, Side
+from bothways.vocabulary import SIDES, FieldType, OperationKind, Reason, Result, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
     changed = wrote & ~stands & ~done
     obstacle = standing.obstacle()
     obstacle = obstacle.mask(
-        obstacle.isna() & ~stands.any(axis=1) & changed.any(axis=1), "changed_since"
+        obstacle.isna() & ~stands.any(axis=1) & changed.any(axis=1), Reason.CHANGED_SINCE
     )
     free = obstacle.isna()
     back = free & stands.any(axis=1)
@@ -82,8 +82,8 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
             unchanged(rows[free & ~back], **about(rows)),
             job_frame(
                 rows[back],
-                kind="update",
-                result="updated",
+                kind=OperationKind.UPDATE,
+                result=Result.UPDATED,
                 reason=_reasons(changed[back]),
                 values=json_objects(
                     written.frame,
@@ -154,7 +154,9 @@ def _reasons(changed: pd.DataFrame) -> pd.Series:
     for name in changed.columns:
         label = ", " + name.removeprefix(FIELD_PREFIX)
         reason = reason.where(~changed[name], reason + label)
-    return ("undone; changed since: " + reason.str.removeprefix(", ")).where(reason != "", "undone")
+    return ("undone; changed since: " + reason.str.removeprefix(", ")).where(
+        reason != "", Reason.UNDONE
+    )
 
 
 # ── what both sides have afterwards ───────────────────────────────────────────────────────────

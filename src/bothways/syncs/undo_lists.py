@@ -8,7 +8,7 @@ from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, unchanged
 from bothways.syncs.undo_people import Standing, about
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import Side, Status
+from bothways.vocabulary import OperationKind, Reason, Result, Side, Status
 
 
 def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.DataFrame]:
@@ -27,14 +27,14 @@ def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.D
     for key, same in rows.groupby("list_key", sort=True):
         known_list = inputs.lists[side].get(str(key))
         if known_list is None or not known_list.id:
-            frames.append(ignored(same, "list_not_synced", **about(same)))
+            frames.append(ignored(same, Reason.LIST_NOT_SYNCED, **about(same)))
             continue
         if lists_then.get(str(key)) != known_list.id:
-            frames.append(ignored(same, "list_replaced", **about(same)))
+            frames.append(ignored(same, Reason.LIST_REPLACED, **about(same)))
             continue
         members = inputs.view.members(side, list_ids=[known_list.id], member_ids=same["record_id"])
         members = members.drop_duplicates("member_id").set_index("member_id")
-        joins = same["kind"] == "join"
+        joins = same["kind"] == OperationKind.JOIN
         frames += _leave(side, same[joins], members)
         frames += _return(inputs, side, same[~joins], members, str(key))
     return frames
@@ -50,12 +50,12 @@ def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.Dat
     leaving = rows[on_list & ~word]
     return [
         unchanged(rows[~on_list], **about(rows)),
-        ignored(rows[word], "do_not_mail", **about(rows)),
+        ignored(rows[word], Reason.DO_NOT_MAIL, **about(rows)),
         job_frame(
             leaving,
-            kind="leave",
-            result="deleted",
-            reason="undone",
+            kind=OperationKind.LEAVE,
+            result=Result.DELETED,
+            reason=Reason.UNDONE,
             membership_id=looked_up(leaving["record_id"], members["membership_id"])
             if side == "crm"
             else None,
@@ -76,9 +76,9 @@ def _return(
         ignored(barred, obstacle, **about(rows)),
         job_frame(
             rows[~on_list & obstacle.isna()],
-            kind="join",
-            result="re_added",
-            reason="undone",
+            kind=OperationKind.JOIN,
+            result=Result.RE_ADDED,
+            reason=Reason.UNDONE,
             **about(rows),
         ),
     ]

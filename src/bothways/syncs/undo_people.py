@@ -10,7 +10,7 @@ import pandas as pd
 from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status, other
+from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Reason, Side, Status, other
 
 
 def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
@@ -66,8 +66,8 @@ class Standing:
         erased = self.inputs.view.erased(looked_up(self.ids, self.people["email_key"]))
         silent = self._silent(pairs, list_key)
         reason = pd.Series(None, index=self.ids.index, dtype="string[pyarrow]")
-        reason = reason.mask(self.ids.isin(silent), "do_not_mail")
-        return reason.mask(erased, "erased").mask(gone, "gone")
+        reason = reason.mask(self.ids.isin(silent), Reason.DO_NOT_MAIL)
+        return reason.mask(erased, Reason.ERASED).mask(gone, Reason.GONE)
 
     def _pairs(self) -> pd.DataFrame:
         """Return who is linked with these people: own, other."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import blank, column, flag, frame
 from bothways.transform.domains import is_address, suggestions, valid_domains
 from bothways.transform.normalise import email_key_array
-from bothways.vocabulary import Status
+from bothways.vocabulary import Reason, Status
 
 _MAX_ADDRESS = 254
 _MAX_LOCAL = 64
@@ -28,19 +27,6 @@ _MAX_LOCAL = 64
 _ATOM = "[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = rf"^{_ATOM}(?:\.{_ATOM})*$"
 _NEVER_MAIL = (Status.UNSUBSCRIBED, Status.COMPLAINED, Status.SUPPRESSED)
-
-
-class Reason(StrEnum):
-    """Why a row is left out, in the order in which the rules are tried."""
-
-    ERASED = "erased"
-    EMPTY = "empty"
-    INVALID = "invalid"
-    ROLE = "role"
-    DO_NOT_MAIL = "do_not_mail"
-    BOUNCED = "bounced"
-    INACTIVE = "inactive"
-    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,8 @@ import pyarrow as pa
 from bothways.tables.operations import OPERATIONS
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame, typed
-from bothways.vocabulary import Side
+from bothways.vocabulary import EXECUTION_ORDER, OperationKind, Side
 
-Kind = Literal["suppress", "leave", "update", "create", "join"]
-
-# Consent first; a person stands before they join, and their record is right before that.
-KIND_ORDER: Final[tuple[Kind, ...]] = ("suppress", "leave", "update", "create", "join")
 _IDENTITY = ("record_id", "source_id", "key", "email")
 _TIE_BREAKERS = (
     *("record_id", "source_id", "key", "email", "list_key", "membership_id", "reason", "values"),
@@ -34,7 +29,7 @@ def operations(
     rows: pd.DataFrame,
     *,
     target: Side,
-    kind: Kind,
+    kind: OperationKind,
     result: str,
     entity: str | None = None,
     reason: str | None = None,
@@ -89,10 +84,10 @@ def _nullable(schema: pa.Schema) -> pa.Schema:
 
 
 def _order(table: pa.Table) -> Array:
-    places = pc.index_in(table["kind"], value_set=pa.array(KIND_ORDER, pa.string()))
+    places = pc.index_in(table["kind"], value_set=pa.array(EXECUTION_ORDER, pa.string()))
     extra = [name for name in table.column_names if name not in OPERATIONS.names]
     names = ["target", "entity", "place", *_TIE_BREAKERS, *extra]
-    keys = table.append_column("place", pc.fill_null(places, len(KIND_ORDER)))
+    keys = table.append_column("place", pc.fill_null(places, len(EXECUTION_ORDER)))
     return pc.sort_indices(keys.select(names), sort_keys=[(name, "ascending") for name in names])
 
 

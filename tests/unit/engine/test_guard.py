@@ -63,7 +63,7 @@ def test_what_counts_as_which_effect() -> None:
         [
             ("crm", kind, entity, number)
             for number, kind in enumerate(("leave", "suppress", "update", "create", "join"), 1)
-            for entity in ("contact", "lead", "suppression")
+            for entity in ("contact", "lead")
         ],
         columns=["target", "kind", "entity", "number"],
     )
@@ -73,6 +73,20 @@ def test_what_counts_as_which_effect() -> None:
         ("crm", "overwrites"): 6,
         ("crm", "creations"): 8,
     }
+
+
+def test_whatever_is_created_counts_but_for_a_note_of_an_opt_out() -> None:
+    counted = pd.DataFrame(
+        [("crm", "create", "event", 1_000_000), ("crm", "create", "suppression", 5)],
+        columns=["target", "kind", "entity", "number"],
+    )
+    assert effects(counted) == {("crm", "creations"): 1_000_000}
+
+
+def test_a_kind_that_is_not_declared_stops_the_run() -> None:
+    unknown = pd.DataFrame([("crm", "purge", "contact", 1)], columns=["t", "k", "e", "n"])
+    with pytest.raises(LookupError, match=r"`purge` on `contact`.*OPERATIONS"):
+        effects(unknown)
 
 
 @pytest.mark.parametrize("effect", ["removals", "suppressions", "overwrites", "creations"])

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bothways.store import jobs as store_jobs
 from bothways.store import retries
 from bothways.store.schema import jobs as table
+from bothways.vocabulary import Reason
 from tests.unit.store.rows import ACCOUNT, jobs, minute, open_run, results
 
 KIND = {"account": ACCOUNT, "sync_type": "marketing_lists"}
@@ -188,4 +189,4 @@ def test_only_what_is_given_up_is_marked_so_in_its_run(conn: sa.Connection) -> N
         assert retries.mark_given_up(conn, run_id=last) == number
     query = sa.select(table.c.run_id, table.c.source_id, table.c.reason)
     marked = conn.execute(query.where(table.c.reason.is_not(None))).all()
-    assert marked == [(last, "1", retries.GIVEN_UP)]
+    assert marked == [(last, "1", Reason.GIVEN_UP)]

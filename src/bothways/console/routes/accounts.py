@@ -20,11 +20,11 @@ from bothways.config.mapping import FieldMapping
 from bothways.config.paths import mappings_folder, shown
 from bothways.config.problems import Problem
 from bothways.config.rules import KNOWN_DOMAINS, ROLE_ADDRESSES, rule_problems
+from bothways.config.systems import systems_of
 from bothways.config.ticks import in_words
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
 from bothways.console.dags import dag_id
 from bothways.console.service import page
-from bothways.console.systems import systems_of
 from bothways.discovery import sync_types
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
+from bothways.config.systems import systems_of
 from bothways.console import queries, undo
 from bothways.console.actions import LONGEST_NOTE, respond, trigger
 from bothways.console.auth import (
@@ -27,20 +28,20 @@ from bothways.console.auth import (
 from bothways.console.masking import without_addresses
 from bothways.console.people import Person
 from bothways.console.reference import endpoints
+from bothways.console.retention import audit_days
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
 from bothways.console.routes.person import find_everywhere, trace
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found, jobs_for
 from bothways.console.selecting import filed
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store
-from bothways.console.systems import audit_days, systems_of
 from bothways.discovery import sync_type
 from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
 from bothways.store import runs
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import Result, RunStatus
 
 router = APIRouter(prefix="/api", dependencies=[SignedIn])
 
@@ -59,9 +60,6 @@ def _no_nul(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=320), AfterValidator(_no_nul)]
-Result = Literal[
-    "new", "updated", "re_added", "deleted", "unchanged", "duplicate", "ignored", "error", "planned"
-]
 
 
 class _Answer(BaseModel):

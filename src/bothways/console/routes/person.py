@@ -9,16 +9,17 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.config.load import load_accounts
+from bothways.config.systems import systems_of
 from bothways.console.auth import GetUserDep, Readable, SeesPeople, SignedIn, tokens
 from bothways.console.dags import dag_id
-from bothways.console.labels import Systems
 from bothways.console.people import JobPlace, Person, address_key, find_person
+from bothways.console.retention import audit_days
 from bothways.console.sentences import why_ignored, why_not_mailed
 from bothways.console.service import page, store, url
-from bothways.console.systems import audit_days, systems_of
 from bothways.console.views import BadView, PersonView
 from bothways.discovery import sync_types
 from bothways.store import access_log
+from bothways.vocabulary import Systems
 
 router = APIRouter(dependencies=[SignedIn, SeesPeople], include_in_schema=False)
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.config.account import Account
 from bothways.config.load import load_accounts
+from bothways.config.systems import systems_of
 from bothways.console import charts, labels, queries, undo
 from bothways.console.actions import LONGEST_NOTE
 from bothways.console.airflow_state import dag_run_state
@@ -28,13 +29,11 @@ from bothways.console.downloads import Download
 from bothways.console.masking import masked, without_addresses
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
-from bothways.console.systems import systems_of
 from bothways.console.views import PAGE_SIZE, BadView, JobView
-from bothways.labels import COUNTS
+from bothways.labels import COUNTS, reason
 from bothways.store import access_log, jobs, runs
-from bothways.store.counts import WRITTEN
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import WRITTEN, RunStatus
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -243,7 +242,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         at_most=COUNTED_AT_MOST,
         entities=queries.entities(conn, run_id=run.run_id),
         reasons=[
-            (name, labels.sentence(labels.reason(name, systems)))
+            (name, labels.sentence(reason(name, systems)))
             for name in queries.reasons(conn, run_id=run.run_id)
         ],
         at_work=at_work,

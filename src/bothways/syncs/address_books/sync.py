@@ -32,10 +32,16 @@ from bothways.tables.ledgers import LINKS
 from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
 from bothways.transform.merged_records import follow_merges
-from bothways.vocabulary import FieldType, Status
+from bothways.vocabulary import (
+    FieldType,
+    MembershipState,
+    OperationKind,
+    Reason,
+    Result,
+    Status,
+)
 
 # The state of somebody who left the platform's list: on it again is to be added again.
-_LEFT_THE_PLATFORMS = "left_marketing"
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -120,8 +126,8 @@ class _ListPlan:
                 self._create(rows[creates]),
                 job_frame(
                     rows[joins],
-                    kind="join",
-                    result=rows["state"].notna().map({True: "re_added", False: "new"}),
+                    kind=OperationKind.JOIN,
+                    result=rows["state"].notna().map({True: Result.RE_ADDED, False: Result.NEW}),
                     key=rows["key"].where(rows["crm_id"].isna()),
                     **about,
                 ),
@@ -252,22 +258,22 @@ class _ListPlan:
         erased = inputs.view.erased(people["email_key"])
         verdicts = ignore_reasons(people, inputs.rules, erased=erased)
         reason = verdicts["reason"]
-        reason = reason.mask(people["list_status"].isna(), "not_on_list")
+        reason = reason.mask(people["list_status"].isna(), Reason.NOT_ON_LIST)
         keys = people["email_key"]
         do_not_mail = people["crm_silent"]
         for key in ("", self._list.key):
             told = inputs.view.suppressions(email_keys=keys, list_ids=inputs.list_ids(key))
             do_not_mail |= keys.isin(told["email_key"])
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
-        reason = reason.mask(reason.isna() & do_not_mail, "do_not_mail")
+        reason = reason.mask(reason.isna() & do_not_mail, Reason.DO_NOT_MAIL)
         if inputs.account.settings.only_open_leads_and_active_contacts:
-            reason = reason.mask(reason.isna() & ~people["crm_active"], "inactive")
+            reason = reason.mask(reason.isna() & ~people["crm_active"], Reason.INACTIVE)
         member = self._on_list(people["crm_id"])
-        left_again = people["state"].notna() & people["state"].ne(_LEFT_THE_PLATFORMS)
+        left_again = people["state"].notna() & people["state"].ne(MembershipState.LEFT_MARKETING)
         removed = people["crm_deleted"] | (~member & left_again.fillna(value=False))
-        reason = reason.mask(reason.isna() & removed, "removed_in_crm")
+        reason = reason.mask(reason.isna() & removed, Reason.REMOVED_IN_CRM)
         if not inputs.account.lists[self._list.key].accept_new:
-            reason = reason.mask(reason.isna() & people["crm_id"].isna(), "not_in_crm")
+            reason = reason.mask(reason.isna() & people["crm_id"].isna(), Reason.NOT_IN_CRM)
         return people.assign(reason=reason, hint=hints(verdicts), member=member)
 
     def _on_list(self, crm_ids: pd.Series) -> pd.Series:
@@ -287,8 +293,8 @@ class _ListPlan:
         self.notes = sentences(f"list {self._list.key}", new.problems)
         return job_frame(
             rows,
-            kind="create",
-            result="new",
+            kind=OperationKind.CREATE,
+            result=Result.NEW,
             key=rows["key"],
             values=new.values,
             after=new.after,

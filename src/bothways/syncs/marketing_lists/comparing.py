@@ -21,7 +21,7 @@ import pandas as pd
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.marketing_lists import SPEC, planning
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, Reason, Result, Side
 
 _CHANGED = "changed_"
 
@@ -42,11 +42,11 @@ def plan(inputs: Inputs) -> Plan:
     jobs = decided.jobs
     mismatch = jobs["kind"].notna()
     reason = _reasons(inputs, jobs[mismatch]).reindex(jobs.index)
-    repaired = mismatch & (reason == "drift") & inputs.options.repair
+    repaired = mismatch & (reason == Reason.DRIFT) & inputs.options.repair
     reported = mismatch & ~repaired
     told = jobs.assign(
         kind=jobs["kind"].mask(reported),
-        result=jobs["result"].mask(reported, "ignored"),
+        result=jobs["result"].mask(reported, Result.IGNORED),
         reason=jobs["reason"].mask(reported, reason),
     )
     if not inputs.options.repair:
@@ -58,18 +58,18 @@ def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
     """Return why each of the operations is still to be done."""
     ids, keys = _changed(inputs)
     by_person = operations["record_id"].isin(ids) | operations["source_id"].isin(ids)
-    reason = pd.Series("drift", index=operations.index, dtype="string[pyarrow]")
+    reason = pd.Series(Reason.DRIFT, index=operations.index, dtype="string[pyarrow]")
     address = email_keys(operations["email"])
-    reason = reason.mask(by_person | address.isin(keys), "pending")
+    reason = reason.mask(by_person | address.isin(keys), Reason.PENDING)
     conflict = operations["reason"].str.startswith("conflict: ").fillna(value=False)
-    reason = reason.mask(conflict, "conflict")
+    reason = reason.mask(conflict, Reason.CONFLICT)
     waiting = inputs.view.retries(SPEC.name)
-    for word, rows in (
-        ("retry_pending", waiting[~waiting["given_up"]]),
-        ("given_up", waiting[waiting["given_up"]]),
+    for why, rows in (
+        (Reason.RETRY_PENDING, waiting[~waiting["given_up"]]),
+        (Reason.GIVEN_UP, waiting[waiting["given_up"]]),
     ):
         failed = operations["record_id"].isin(rows["source_id"]) | address.isin(rows["email_key"])
-        reason = reason.mask(failed | operations["source_id"].isin(rows["source_id"]), word)
+        reason = reason.mask(failed | operations["source_id"].isin(rows["source_id"]), why)
     return reason
 
 

@@ -19,13 +19,13 @@ from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.two_way.affected import gather
 from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
-from bothways.syncs.two_way.lists import JOINED, ListPlan, plan_list
+from bothways.syncs.two_way.lists import ListPlan, plan_list
 from bothways.syncs.two_way.opted_out import silent_differences
 from bothways.syncs.two_way.persons import Persons, persons
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
 from bothways.transform.partition import in_partition
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, MembershipState, Side
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -109,7 +109,7 @@ def _without_split_off(states: pd.DataFrame, split_off: pd.DataFrame) -> pd.Data
         return states
     ends = ["entity", "crm_id", "marketing_id"]
     theirs = pd.MultiIndex.from_frame(states[ends]).isin(pd.MultiIndex.from_frame(split_off[ends]))
-    return states[~(theirs & states["state"].eq(JOINED))]
+    return states[~(theirs & states["state"].eq(MembershipState.JOINED))]
 
 
 def _in_step(people: pd.DataFrame) -> pd.DataFrame:

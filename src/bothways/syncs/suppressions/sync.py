@@ -25,7 +25,7 @@ from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
-from bothways.vocabulary import SIDES, Side, Status
+from bothways.vocabulary import SIDES, OperationKind, Reason, Result, Side, Status
 
 # A platform is asked for changes by date. What it backdates, or shows late, is found by reading all
 # suppressions now and then. A CRM tracks its changes, and reports deletions only among these.
@@ -103,9 +103,11 @@ def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
     rows = inputs.view.suppressions(
         side, email_keys=keys, record_ids=ids, list_ids=inputs.list_ids(list_key)
     )
-    reason = pd.Series("empty", index=staged.index).where(staged["email_key"].isna())
-    reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), "duplicate")
-    reason = reason.mask(reason.isna() & ~staged["email_key"].isin(rows["email_key"]), "lifted")
+    reason = pd.Series(Reason.EMPTY, index=staged.index).where(staged["email_key"].isna())
+    reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), Reason.DUPLICATE)
+    reason = reason.mask(
+        reason.isna() & ~staged["email_key"].isin(rows["email_key"]), Reason.LIFTED
+    )
     left_out = staged[reason.notna()]
     return _Told(
         rows,
@@ -256,17 +258,17 @@ def _flags(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
         **_FROM_PLATFORM,
     }
     if not inputs.account.settings.update_do_not_bulk_email:
-        return ignored(people, "switched_off", **about)
+        return ignored(people, Reason.SWITCHED_OFF, **about)
     flagged = people["status"].ne(Status.MAILABLE.value).fillna(value=False)
     closed = ~flagged & (people["entity"] == "lead") & ~people["active"].fillna(value=True)
     return joined(
         [
             unchanged(people[flagged], **about),
-            ignored(people[closed], "inactive", **about),
+            ignored(people[closed], Reason.INACTIVE, **about),
             job_frame(
                 people[~flagged & ~closed],
-                kind="suppress",
-                result="updated",
+                kind=OperationKind.SUPPRESS,
+                result=Result.UPDATED,
                 reason=people["reason"],
                 before=_UNFLAGGED,
                 after=_FLAGGED,
@@ -286,7 +288,9 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
         **_FROM_PLATFORM,
     }
     if not inputs.account.settings.add_global_unsubscribers_to_crm_suppression_list:
-        return ignored(told[~told["email_key"].isin(people["email_key"])], "switched_off", **about)
+        return ignored(
+            told[~told["email_key"].isin(people["email_key"])], Reason.SWITCHED_OFF, **about
+        )
     kept = inputs.view.suppressions("crm", email_keys=told["email_key"], list_ids=ACCOUNT_WIDE)
     there = told["email_key"].isin(kept["email_key"])
     erased = ~there & inputs.view.erased(told["email_key"])
@@ -295,11 +299,11 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     return joined(
         [
             unchanged(told[there], **about),
-            ignored(told[erased], "erased", **about),
+            ignored(told[erased], Reason.ERASED, **about),
             job_frame(
                 new,
-                kind="create",
-                result="new",
+                kind=OperationKind.CREATE,
+                result=Result.NEW,
                 key=inputs.account.name + "-" + new["record_id"],
                 values=values,
                 after=values,
@@ -331,11 +335,11 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
     return joined(
         [
             unchanged(added[there], **about),
-            ignored(added[erased], "erased", **about),
+            ignored(added[erased], Reason.ERASED, **about),
             job_frame(
                 added[~there & ~erased],
-                kind="suppress",
-                result="new",
+                kind=OperationKind.SUPPRESS,
+                result=Result.NEW,
                 reason=added["reason"],
                 before=_UNFLAGGED,
                 after=_FLAGGED,
@@ -364,7 +368,7 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
         told.left_out,
         ignored(
             absent,
-            "not_in_crm",
+            Reason.NOT_IN_CRM,
             entity="suppression",
             list_key=key,
             source_id=absent["record_id"],
@@ -373,9 +377,9 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
         ),
         job_frame(
             people[people["member"]],
-            kind="leave",
+            kind=OperationKind.LEAVE,
             entity=people["entity"],
-            result="deleted",
+            result=Result.DELETED,
             record_id=people["id"],
             membership_id=people["membership_id"],
             reason=people["reason"],
@@ -411,12 +415,12 @@ def _list_records(
     return joined(
         [
             unchanged(people[there], entity="suppression", **about),
-            ignored(people[erased], "erased", entity="suppression", **about),
+            ignored(people[erased], Reason.ERASED, entity="suppression", **about),
             job_frame(
                 new,
-                kind="create",
+                kind=OperationKind.CREATE,
                 entity="suppression",
-                result="new",
+                result=Result.NEW,
                 key=inputs.account.name + "-" + key + "-" + new["id"],
                 values=values,
                 after=values,

@@ -12,7 +12,7 @@ from bothways.syncs.jobs import hints
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
-from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side, Status
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Reason, Side, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def judged(
     # would carry it over.
     erased = inputs.view.erased(keys) | inputs.view.erased(rows["marketing_email_key"])
     verdicts = ignore_reasons(by_crm, rules, erased=erased)
-    left_out = verdicts["reason"].mask(_without_address(rows), "empty")
+    left_out = verdicts["reason"].mask(_without_address(rows), Reason.EMPTY)
     told = inputs.view.suppressions(
         email_keys=pd.concat([keys, rows["marketing_email_key"]]),
         record_ids=rows["marketing_id"],

@@ -14,6 +14,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import APART_PREFIX
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
+from bothways.vocabulary import Reason
 
 
 def leave_apart(inputs: Inputs, parts: Sequence[Values]) -> list[Values]:
@@ -43,7 +44,7 @@ def told_apart(part: Values) -> pd.DataFrame:
     }
     return ignored(
         rows,
-        "undone",
+        Reason.UNDONE,
         target="marketing",
         entity="contact",
         record_id=rows["marketing_id"],

@@ -20,7 +20,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.fields import to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import Merge, differences
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, OperationKind, Result, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +255,8 @@ def _updates(part: Values, writing: _Writing, conflicts: pd.DataFrame, side: Sid
     return job_frame(
         rows,
         target=side,
-        kind="update",
-        result="updated",
+        kind=OperationKind.UPDATE,
+        result=Result.UPDATED,
         entity=part.mapping.entity if side == "crm" else "contact",
         record_id=crm if side == "crm" else contact,
         source_id=contact if side == "crm" else crm,

@@ -18,11 +18,21 @@ from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import Agreed
 from bothways.syncs.values import creation_key, free_creation_keys, new_values
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
+from bothways.vocabulary import (
+    MAILABLE_OR_PENDING,
+    SIDES,
+    MembershipState,
+    OperationKind,
+    Reason,
+    Result,
+    Side,
+)
 
-JOINED = "joined"
-UNSUBSCRIBED = "unsubscribed"
-ONLY = {"crm": "only_crm", "marketing": "only_marketing"}
+_ON_A_LIST = (
+    MembershipState.JOINED,
+    MembershipState.ONLY_CRM,
+    MembershipState.ONLY_MARKETING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def _beside_memberships(
         status.mask(status.isin(MAILABLE_OR_PENDING))
         for status in (rows["marketing_status"], rows["list_status"])
     )
-    opt_out = own.fillna(of_list).fillna(suppressed).fillna(UNSUBSCRIBED)
+    opt_out = own.fillna(of_list).fillna(suppressed).fillna(Reason.UNSUBSCRIBED)
     rows = rows.assign(marketing_on=there, list_word=word, opt_out=opt_out)
     return _concerned(rows)
 
@@ -159,7 +169,7 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
     rows = rows[person.isin(person[touched])]
-    joined_before = (rows["own_state"] == JOINED).fillna(value=False).astype(bool)
+    joined_before = (rows["own_state"] == MembershipState.JOINED).fillna(value=False).astype(bool)
     gone = rows["crm_deleted"].fillna(value=False).astype(bool) & ~joined_before
     living = rows.loc[rows["crm_id"].notna() & ~gone, "person"]
     rows = rows[~(gone & rows["person"].isin(living))]
@@ -176,9 +186,9 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     Who is on both lists and is left out is in step nevertheless, where both sides are compared.
     """
     crm_on, platform_on = rows["crm_on"].astype(bool), rows["marketing_on"].astype(bool)
-    was_joined = (rows["state"] == JOINED).fillna(value=False)
+    was_joined = (rows["state"] == MembershipState.JOINED).fillna(value=False)
     said_no = rows["list_word"] | (
-        (rows["state"] == UNSUBSCRIBED).fillna(value=False) & ~platform_on
+        (rows["state"] == MembershipState.UNSUBSCRIBED).fillna(value=False) & ~platform_on
     )
     # Whoever has yet to confirm would be mailed as soon as they do.
     mailable = rows["marketing_status"].isin(MAILABLE_OR_PENDING)
@@ -186,20 +196,23 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
     stays_away = rows["left_out"].notna()
     cases = [
-        (said_no & crm_on & ~was_joined & (rows["state"] == UNSUBSCRIBED), "opt_out"),
+        (
+            said_no & crm_on & ~was_joined & (rows["state"] == MembershipState.UNSUBSCRIBED),
+            "opt_out",
+        ),
         (said_no & crm_on, "leave crm opt_out"),
         (said_no, "gone"),
-        (rows["flagged"] & mailable & platform_on, "leave marketing do_not_mail"),
+        (rows["flagged"] & mailable & platform_on, f"leave marketing {Reason.DO_NOT_MAIL}"),
         (no_consent & (crm_on ^ platform_on), "consent"),
-        ((rows["state"] == ONLY["crm"]) & crm_on & ~platform_on, "undone"),
-        ((rows["state"] == ONLY["marketing"]) & platform_on & ~crm_on, "undone"),
+        ((rows["state"] == MembershipState.ONLY_CRM) & crm_on & ~platform_on, Reason.UNDONE),
+        ((rows["state"] == MembershipState.ONLY_MARKETING) & platform_on & ~crm_on, Reason.UNDONE),
         (crm_on & platform_on & stays_away & (not compares), "left_out"),
         (crm_on & platform_on, "unchanged"),
-        (was_joined & platform_on & ~crm_on, "leave marketing left_crm"),
-        (was_joined & crm_on, "leave crm left_marketing"),
+        (was_joined & platform_on & ~crm_on, f"leave marketing {Reason.LEFT_CRM}"),
+        (was_joined & crm_on, f"leave crm {Reason.LEFT_MARKETING}"),
         (~crm_on & ~platform_on, "gone"),
         (stays_away, "left_out"),
-        (platform_on & crm_gone & (not accepts_new), "not_in_crm"),
+        (platform_on & crm_gone & (not accepts_new), Reason.NOT_IN_CRM),
         (platform_on, "join crm"),
         (crm_on, "join marketing"),
     ]
@@ -246,8 +259,8 @@ class _Work:
         reason = rows["verdict"].str.removeprefix(f"leave {side} ")
         return job_frame(
             rows,
-            kind="leave",
-            result="deleted",
+            kind=OperationKind.LEAVE,
+            result=Result.DELETED,
             reason=reason.mask(reason == "opt_out", rows["opt_out"]),
             membership_id=rows["crm_membership"] if side == "crm" else None,
             **self._about(rows, side),
@@ -273,19 +286,19 @@ class _Work:
                 self._create(rows[new], key[new], side),
                 job_frame(
                     rows,
-                    kind="join",
+                    kind=OperationKind.JOIN,
                     result=self._result(rows),
                     key=key.where(missing),
                     **self._about(rows, side),
                 ),
-                ignored(followers, "duplicate", **self._about(followers, side)),
+                ignored(followers, Reason.DUPLICATE, **self._about(followers, side)),
             ]
         )
 
     def left_out(self) -> pd.DataFrame:
         """Return who does not join, and why."""
         rows = self._rows
-        reason = rows["verdict"].where(rows["verdict"].isin(["not_in_crm", "undone"]))
+        reason = rows["verdict"].where(rows["verdict"].isin([Reason.NOT_IN_CRM, Reason.UNDONE]))
         reason = reason.mask(rows["verdict"] == "opt_out", rows["opt_out"])
         reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
         reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
@@ -304,11 +317,13 @@ class _Work:
         rows = self._rows
         both = rows["crm_on"] & rows["marketing_on"]
         both &= rows["verdict"].isin(["unchanged", "left_out"])
-        both &= rows["state"].ne(JOINED).fillna(value=True)
-        ended = (rows["verdict"] == "gone") & rows["state"].isin([JOINED, *ONLY.values()])
+        both &= rows["state"].ne(MembershipState.JOINED).fillna(value=True)
+        ended = (rows["verdict"] == "gone") & rows["state"].isin(_ON_A_LIST)
         word = rows["list_word"] | rows["opted_out"]
-        state = pd.Series(JOINED, index=rows.index).mask(ended, "left_marketing")
-        state = state.mask(ended & word, UNSUBSCRIBED)
+        state = pd.Series(MembershipState.JOINED, index=rows.index).mask(
+            ended, MembershipState.LEFT_MARKETING
+        )
+        state = state.mask(ended & word, MembershipState.UNSUBSCRIBED)
         keep = both | ended
         pair = self._inputs.pair(self._list.key)
         return pd.DataFrame(
@@ -369,7 +384,7 @@ class _Work:
         about["entity"] = self._entity if side == "crm" else "contact"
         return job_frame(
             rows,
-            kind="create",
+            kind=OperationKind.CREATE,
             result=self._result(rows),
             key=key,
             values=new.values,
@@ -381,7 +396,7 @@ class _Work:
     def _result(rows: pd.DataFrame) -> pd.Series:
         """Call it added again where the person had been there before."""
         again = rows["state"].notna() | rows["case"].eq("re_added").fillna(value=False)
-        return pd.Series("new", index=rows.index).mask(again, "re_added")
+        return pd.Series(Result.NEW, index=rows.index).mask(again, Result.RE_ADDED)
 
     def _about(self, rows: pd.DataFrame, target: Side) -> dict[str, object]:
         crm, contact = rows["crm_id"], rows["marketing_id"]

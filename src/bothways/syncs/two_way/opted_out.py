@@ -9,6 +9,7 @@ from bothways.syncs.jobs import joined
 from bothways.syncs.two_way.affected import Gathered
 from bothways.syncs.two_way.fields import plan_fields
 from bothways.transform.columns import looked_up
+from bothways.vocabulary import Result
 
 
 def silent_differences(
@@ -36,4 +37,4 @@ def silent_differences(
     by_person = by_person[~by_person.index.duplicated()]
     reason = looked_up(jobs["person"], by_person)
     told = jobs.drop(columns="person")
-    return told.assign(kind=None, result="ignored", reason=reason.astype(told["reason"].dtype))
+    return told.assign(kind=None, result=Result.IGNORED, reason=reason.astype(told["reason"].dtype))
