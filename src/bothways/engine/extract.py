@@ -160,16 +160,16 @@ class Reading:
             reached = self._pages(start, progress)
         except WatermarkExpired as error:
             if start.cursor is not None:  # it may be forgotten sooner than the watermark
-                return self._all_pages(Point(start.since), progress)
+                return self._all_pages(Point(start.since, left=self.left), progress)
             self._note(
                 f"{error.vendor} no longer knows how far {self.dataset.name} was read; "
                 "everything was re-read."
             )
-            return self._pages(Point(None), progress)
+            return self._pages(Point(None, left=self.left), progress)
         if reached.since is not None and (reason := self._reads_whole_for()):
             title = self.connector.declaration.title
             self._note(f"{title}: {self.dataset.name} read in full, since {reason}.")
-            return self._pages(Point(None), progress)
+            return self._pages(Point(None, left=self.left), progress)
         return reached
 
     def since(self) -> str | None:

@@ -20,7 +20,7 @@ from bothways.engine.close import _move_watermarks
 from bothways.engine.progress import marks_of, progress_of
 from bothways.engine.slices import extract_slices, failures_of, plan_slices
 from bothways.engine.staging import Staging
-from bothways.errors import Rejected
+from bothways.errors import Rejected, WatermarkExpired
 from bothways.spec import Options
 from bothways.store.db import Store
 from bothways.streams.events import CampaignEvents
@@ -45,10 +45,13 @@ class Platform:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str | None, str | None]] = []
         self.dies_after = -1
+        self.forgets = False
 
     def read_events(
         self, event_set: str, campaign: str, *, since: str | None, cursor: str | None
     ) -> Iterator[Page]:
+        if cursor and self.forgets:
+            raise WatermarkExpired("begin anew", vendor="Platform")
         if campaign == "2":
             raise Rejected("no such listing", vendor="Platform")
         for page in range(int(cursor or 0), 3):
@@ -123,6 +126,22 @@ def test_another_try_goes_on_at_the_page_where_the_worker_died(
     pages = [(campaign, page) for campaign, _since, page in platform.calls]
     assert pages == [(campaign, page) for campaign in "13" for page in "012"]
     assert marks_of(run.staging, "marketing").keys() == {"clicks/1", "clicks/3"}
+
+
+def test_a_cursor_that_the_vendor_has_forgotten_costs_a_read_from_the_beginning(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "GROUPS", 1)
+    platform: Any = Platform()
+    plan_slices(run, "marketing", platform)
+    platform.dies_after = 5
+    with pytest.raises(Killed):
+        extract_slices(run, "marketing", platform, 0)
+    platform.dies_after, platform.forgets = -1, True
+    assert extract_slices(run, "marketing", platform, 0) == {"clicks": 6}
+    assert [page for campaign, _since, page in platform.calls if campaign == "3"] == list("01012")
+    with run.store.begin() as conn:
+        assert conn.scalar(sa.text("SELECT count(*) FROM events")) == 6
 
 
 def test_what_a_refused_slice_is_a_slice_of_is_read_again_by_the_next_run(run: Any) -> None:
