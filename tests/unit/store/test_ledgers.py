@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from bothways.ledgers import registry
-from bothways.ledgers.base import Ledger, Old
-from bothways.store import erase, retention
+from bothways.ledgers.base import SUPPRESSION, Ledger, Old, RunContext
+from bothways.store import erase, records, retention, suppressions
 from bothways.store.erase import Person
 from bothways.store.schema import IMPERSONAL, metadata
-from tests.unit.store.rows import ACCOUNT
+from tests.unit.store.rows import ACCOUNT, contacts, memberships, open_run
 
 NOW = datetime.now(UTC)
 LAST_YEAR = NOW - timedelta(days=365)
@@ -98,3 +100,57 @@ def test_another_ledger_takes_part_in_retention(visited: sa.Connection) -> None:
 def test_what_each_kind_of_operation_writes_is_kept_by_a_ledger() -> None:
     kept = {kind for ledger in registry.LEDGERS for kind in ledger.written}
     assert kept == {"create", "update", "suppress", "join", "leave"}
+
+
+def _context(conn: sa.Connection) -> RunContext:
+    return RunContext(
+        conn=conn,
+        account=ACCOUNT,
+        run_id=open_run(conn),
+        systems={"crm": "Dynamics 365", "marketing": "Dotdigital"},
+        undoes=False,
+        outdated=dict,
+        list_pairs=dict,
+    )
+
+
+def test_a_suppression_record_is_remembered_with_its_list_and_a_flag_is_not(
+    conn: sa.Connection,
+) -> None:
+    written = pd.DataFrame(
+        {
+            "entity": [SUPPRESSION],
+            "record_id": ["s-1"],
+            "email": ["Ann@x.org"],
+            "email_key": ["ann@x.org"],
+            "reason": ["unsubscribed"],
+            "values": ['{"list_id": "L", "member_id": "ann-crm"}'],
+        }
+    )
+    context = _context(conn)
+    consent = next(ledger for ledger in registry.LEDGERS if ledger.name == "consent")
+    consent.written["create"](context, "crm", written)
+    flags = written.assign(entity="contact", email_key="bob@x.org")
+    consent.written["suppress"](context, "crm", flags)
+    consent.written["create"](context, "crm", flags)
+    (kept,) = suppressions.load_suppressions(conn, account=ACCOUNT).to_dict("records")
+    told = {"email_key": "ann@x.org", "list_id": "L", "member_id": "ann-crm", "record_id": "s-1"}
+    assert kept == kept | told
+
+
+def test_a_record_that_the_vendor_no_longer_has_is_deleted_with_its_memberships(
+    conn: sa.Connection,
+) -> None:
+    context = _context(conn)
+    place: dict[str, Any] = {"account": ACCOUNT, "side": "crm"}
+    both = [{"id": name, "email": f"{name}@x.org"} for name in ("ann", "bob")]
+    records.absorb_contacts(conn, **place, run_id=context.run_id, rows=contacts(*both))
+    there = memberships({"member_id": "ann"}, {"member_id": "bob"})
+    records.absorb_members(conn, **place, run_id=context.run_id, rows=there)
+    gone = pd.DataFrame({"entity": ["contact"], "record_id": ["ann"]})
+    for ledger in registry.LEDGERS:
+        ledger.keep_gone(context, "crm", gone)
+    known = records.load_records(conn, **place).set_index("id")["deleted"]
+    assert known.to_dict() == {"ann": True, "bob": False}
+    left = records.load_members(conn, **place, with_deleted=False)
+    assert left["member_id"].tolist() == ["bob"]
