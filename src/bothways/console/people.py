@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -92,15 +91,12 @@ class Person:
 
 
 def address_key(address: str) -> str | None:
-    """Return the spelling under which the store keeps an address; None for an empty one.
-
-    The rule is the syncs' own. It is found by name, as configuration finds connectors, since the
-    console depends on nothing that plans or writes.
-    """
+    """Return the spelling under which the store keeps an address; None for an empty one."""
     import pandas as pd
 
-    rule: Any = import_module("bothways.transform.normalise")
-    key = rule.email_keys(pd.Series([address], dtype="string")).iloc[0]
+    from bothways.transform.normalise import email_keys
+
+    key = email_keys(pd.Series([address], dtype="string")).iloc[0]
     return None if pd.isna(key) else str(key)
 
 
