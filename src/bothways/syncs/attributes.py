@@ -192,7 +192,7 @@ def _current(inputs: Inputs, carried: Carried, entity: str, records: pd.DataFram
 def _left_out(inputs: Inputs, records: pd.DataFrame) -> pd.Series:
     reason = pd.Series(None, index=records.index, dtype="string[pyarrow]")
     if inputs.account.settings.only_open_leads_and_active_contacts:
-        reason = reason.mask(records["active"].eq(other=False).fillna(value=False), "inactive")
+        reason = reason.mask(records["active"].eq(other=False).fillna(value=False), Reason.INACTIVE)
     erased = inputs.view.erased(records["email_key"])
     return reason.mask(erased, Reason.ERASED)
 
