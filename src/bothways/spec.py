@@ -150,12 +150,14 @@ class Role:
         needs: Capabilities that the system's connector must have.
         is_read: Whether the sync type reads the system: it then has an extract.
         is_written: Whether the sync type writes to it: it then has an apply.
+        in_slices: Whether some of what is read of it is read in slices, mapped over workers.
     """
 
     name: Side
     needs: tuple[Need, ...]
     is_read: bool = True
     is_written: bool = True
+    in_slices: bool = False
 
     def is_met_by(self, capabilities: Collection[str]) -> bool:
         """Return whether a connector with these capabilities can take the role."""
@@ -219,6 +221,11 @@ class SyncSpec:
     def read_roles(self) -> tuple[Side, ...]:
         """The roles that have an extract."""
         return tuple(role.name for role in self.roles if role.is_read)
+
+    @property
+    def sliced_roles(self) -> tuple[Side, ...]:
+        """The roles of which something is read in slices, after their extract."""
+        return tuple(role.name for role in self.roles if role.is_read and role.in_slices)
 
     @property
     def written_roles(self) -> tuple[Side, ...]:

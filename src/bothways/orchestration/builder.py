@@ -74,11 +74,22 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
 
 def _story(account: Account, sync: SyncSpec) -> None:
     opened = tasks.open_run(account.name, sync.name)
-    extracts = [
-        tasks.extract.override(task_id=f"extract_{side}", pool=account.pool(side))(side)
+    extracts = {
+        side: tasks.extract.override(task_id=f"extract_{side}", pool=account.pool(side))(side)
         for side in sync.read_roles
-    ]
-    planned = tasks.plan.expand(partition=opened)
+    }
+    # Without any slice the task that reads them is skipped, and the plan is made all the same.
+    planned = tasks.plan.override(
+        trigger_rule="none_failed" if sync.sliced_roles else "all_success"
+    ).expand(partition=opened)
+    for side in sync.sliced_roles:
+        groups = tasks.plan_slices.override(task_id=f"plan_slices_{side}")(side)
+        read = (
+            tasks.extract_slices.override(task_id=f"extract_slices_{side}", pool=account.pool(side))
+            .partial(side=side)
+            .expand(group=groups)
+        )
+        chain(extracts[side], groups, read, planned)
     review = ReviewOperator(task_id="review", params=dict(FORM))
     applies = [
         tasks.apply.override(
@@ -91,7 +102,7 @@ def _story(account: Account, sync: SyncSpec) -> None:
         for side in sync.written_roles
     ]
     closed = tasks.close.override(trigger_rule="all_done")()
-    opened >> extracts >> planned
+    opened >> list(extracts.values()) >> planned
     chain(planned, review, *applies, closed)
 
 

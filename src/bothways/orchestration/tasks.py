@@ -72,6 +72,24 @@ def extract(side: Side) -> dict[str, int]:
 
 
 @task
+def plan_slices(side: Side) -> list[int]:
+    """Share out among tasks what is read in slices; return the numbers of their groups."""
+    from bothways.engine.slices import plan_slices as share_out
+
+    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
+        return share_out(run, side, connector)
+
+
+@task
+def extract_slices(side: Side, group: int) -> dict[str, int]:
+    """Read one group of slices; return rows by dataset."""
+    from bothways.engine.slices import extract_slices as read
+
+    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
+        return read(run, side, connector, group)
+
+
+@task
 def plan(partition: int) -> dict[str, int]:
     """Plan one partition; return its numbers."""
     from bothways.engine.plan import plan as decide

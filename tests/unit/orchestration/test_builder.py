@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bothways import discovery
 from bothways.config.load import load_account
 from bothways.orchestration.builder import build_dag
 from bothways.orchestration.timetable import IntervalWindowTimetable
@@ -20,3 +22,20 @@ def test_a_disabled_account_is_not_scheduled(
     include.account("demo", DEMO + f"enabled: {str(enabled).lower()}\n")
     dag = build_dag(load_account("demo"), "suppressions", doc="### Suppressions")
     assert isinstance(dag.timetable, IntervalWindowTimetable) == enabled
+
+
+def test_slices_are_read_after_their_extract_and_before_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    IncludeFolder(tmp_path / "include", monkeypatch).account("demo", DEMO)
+    spec = discovery.sync_type("suppressions")
+    roles = tuple(replace(role, in_slices=role.name == "marketing") for role in spec.roles)
+    monkeypatch.setattr(discovery, "sync_type", lambda _name: replace(spec, roles=roles))
+    dag = build_dag(load_account("demo"), "suppressions", doc="### Suppressions")
+    before = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert before["plan_slices_marketing"] == {"extract_marketing"}
+    assert before["extract_slices_marketing"] == {"plan_slices_marketing"}
+    assert before["plan"] >= {"extract_crm", "extract_slices_marketing"}
+    # No slice at all skips the task that reads them, and not the run.
+    assert dag.get_task("plan").trigger_rule == "none_failed"
+    assert "plan_slices_crm" not in before
