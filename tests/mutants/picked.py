@@ -31,7 +31,7 @@ class Mutant:
 _MATCH = "tests/unit/transform/test_match.py"
 _LEDGER = "tests/unit/store/test_suppressions.py"
 _RETRIES = "tests/unit/store/test_retries.py"
-_CONSENT = "tests/promises/test_two_way_consent.py"
+_TWO_WAY = "tests/unit/syncs/test_marketing_lists.py"
 
 _GUARD = "tests/unit/engine/test_guard.py"
 
@@ -123,21 +123,22 @@ PICKED = [
         "syncs/two_way/consent.py",
         'told["deleted_at"].notna() & told["email_key"].isin(keys)',
         'told["deleted_at"].notna()',
-        f"{_CONSENT}::test_a_deleted_record_of_the_crm_alone_ends_no_suppression",
+        f"{_TWO_WAY}::test_a_membership"
+        "[suppressed by a record of the CRM that somebody has deleted]",
     ),
     Mutant(
         "a contact that was read before the word ends it",
         "syncs/two_way/consent.py",
         'later = (modified > told["told_at"]).fillna(value=False)',
         "later = modified.notna()",
-        f"{_CONSENT}::test_a_contact_that_was_read_before_the_word_does_not_end_it",
+        f"{_TWO_WAY}::test_a_membership[read as mailable before the suppression]",
     ),
     Mutant(
         "a flag holds for one record of a person and not for the others",
         "syncs/two_way/consent.py",
         'reason = opted_out.fillna(crm).groupby(rows["person"]).transform("first")',
         "reason = opted_out.fillna(crm)",
-        f"{_CONSENT}"
+        f"{_TWO_WAY}"
         "::test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address",
     ),
     Mutant(
@@ -145,7 +146,7 @@ PICKED = [
         "syncs/two_way/consent.py",
         'reason = looked_up(rows["marketing_email_key"], of_address)',
         'reason = looked_up(rows["crm_email_key"], of_address)',
-        f"{_CONSENT}::test_a_word_on_the_platforms_address_counts_under_the_crms_new_one",
+        f"{_TWO_WAY}::test_a_suppression_of_the_platforms_address_counts_under_the_crms_new_one",
     ),
     Mutant(
         "a second unsubscribe is taken for the one that was lifted",

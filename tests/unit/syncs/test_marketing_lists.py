@@ -274,6 +274,18 @@ def test_a_flag_on_another_record_with_the_address_counts() -> None:
     assert said(desk.plan(plan).jobs) == _left_out("do_not_mail")
 
 
+def test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address() -> None:
+    desk = Ann(on_crm=True).desk()
+    desk.store.add_person("crm", "c2", "ann@old.example.org", status="unsubscribed")
+    desk.store.add_link("c2", "m1", ANN, speaks=False)
+    assert said(desk.plan(plan).jobs) == _left_out("do_not_mail")
+
+
+def test_a_suppression_of_the_platforms_address_counts_under_the_crms_new_one() -> None:
+    ann = Ann(crm={"email": "ann@new.example.org"}, on_crm=True, suppressed={})
+    assert said(ann.plan().jobs) == _left_out("do_not_mail")
+
+
 def test_who_is_neither_on_a_list_nor_linked_is_out_of_scope() -> None:
     assert said(Ann(linked=False).plan().jobs) == NO_ROW
 
