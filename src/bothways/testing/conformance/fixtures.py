@@ -1,0 +1,67 @@
+"""Fixtures of the suite; it takes `bench` from whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bothways import discovery
+from bothways.connectors.base import Connector, Prepares
+from bothways.connectors.opening import make_connector
+from bothways.testing.conformance.bench import Bench, EmulatedVendor
+
+
+@pytest.fixture
+def vendor(bench: Bench) -> EmulatedVendor:
+    """The emulated vendor."""
+    return bench.vendor
+
+
+@pytest.fixture
+def connect(bench: Bench) -> Iterator[Callable[..., Connector]]:
+    """Open connectors, with another password if one is given; they are closed at the end."""
+    opened: list[Connector] = []
+
+    def connector(password: str | None = None) -> Connector:
+        opened.append(make_connector(bench.name, bench.settings(password)))
+        return opened[-1]
+
+    yield connector
+    for made in opened:
+        made.close()
+
+
+@pytest.fixture
+def connector(connect: Callable[..., Connector]) -> Any:
+    """One connector, whose vendor is prepared."""
+    made = connect()
+    if isinstance(made, Prepares):
+        made.prepare()
+    return made
+
+
+@pytest.fixture
+def needs(bench: Bench) -> Callable[..., None]:
+    """Skip where the connector does not declare a capability."""
+
+    def check(*capabilities: str) -> None:
+        for capability in capabilities:
+            if capability not in discovery.declaration(bench.name).capabilities:
+                pytest.skip(f"{bench.name} has no {capability}")
+
+    return check
+
+
+@pytest.fixture
+def operations(bench: Bench) -> Callable[..., pd.DataFrame]:
+    """Make numbered operations of rows."""
+
+    def frame(*rows: dict[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"seq": seq, "entity": bench.entity, **row} for seq, row in enumerate(rows)]
+        )
+
+    return frame
