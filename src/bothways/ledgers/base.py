@@ -23,9 +23,6 @@ from bothways.store.showing import Rows
 from bothways.tables.ledgers import ListPair
 from bothways.vocabulary import Side
 
-SUPPRESSION: Final = "suppression"
-"""The entity of suppression records of a CRM, which are about no record of a person."""
-
 SHOWN: Final = 100
 """How many rows of a table the person's page shows at most."""
 

@@ -7,12 +7,12 @@ from typing import ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns, pairs
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import OperationKind, Side
+from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, Side
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -25,7 +25,7 @@ _BASELINES: Final = columns("entity", "crm_id", "marketing_id", "key", "values",
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    people = rows[rows["entity"] != SUPPRESSION]
+    people = rows[rows["entity"] != SUPPRESSION_RECORD]
     _agree(run, pd.DataFrame({**pairs(side, people), "values": people["after"]}))
 
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
 from bothways.store import showing, suppressions
 from bothways.store.erase import Person, remember, sided
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SIDES, OperationKind, Side
+from bothways.vocabulary import SIDES, SUPPRESSION_RECORD, OperationKind, Side
 
 
 def _lift(run: RunContext, rows: pd.DataFrame) -> None:
@@ -33,7 +33,7 @@ _LIFTED: Final = columns("side", "email_key", "record_id", told_at=pa.timestamp(
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    _remember(run, side, rows[rows["entity"] == SUPPRESSION])
+    _remember(run, side, rows[rows["entity"] == SUPPRESSION_RECORD])
 
 
 def _suppressed(run: RunContext, side: Side, rows: pd.DataFrame) -> None:

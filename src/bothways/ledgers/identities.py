@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import SUPPRESSION, Entry, Ledger, Old, RunContext, columns, pairs
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import links, retention, showing
 from bothways.store.erase import Person, paired, sided
 from bothways.store.records import absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
-from bothways.vocabulary import OperationKind, Side
+from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, Side
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -31,7 +31,7 @@ _LINKS: Final = columns("entity", "crm_id", "marketing_id", "email_key", "key", 
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    people = rows[rows["entity"] != SUPPRESSION]
+    people = rows[rows["entity"] != SUPPRESSION_RECORD]
     found = pd.DataFrame({**pairs(side, people), "email_key": people["email_key"], "speaks": True})
     _link(run, found)
 

@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from bothways.ledgers import registry
-from bothways.ledgers.base import SUPPRESSION, Ledger, Old, RunContext
+from bothways.ledgers.base import Ledger, Old, RunContext
 from bothways.store import erase, records, retention, suppressions
 from bothways.store.erase import Person
 from bothways.store.schema import IMPERSONAL, metadata
+from bothways.vocabulary import EXECUTION_ORDER, SUPPRESSION_RECORD
 from tests.unit.store.rows import ACCOUNT, contacts, memberships, open_run
 
 NOW = datetime.now(UTC)
@@ -99,7 +100,7 @@ def test_another_ledger_takes_part_in_retention(visited: sa.Connection) -> None:
 
 def test_what_each_kind_of_operation_writes_is_kept_by_a_ledger() -> None:
     kept = {kind for ledger in registry.LEDGERS for kind in ledger.written}
-    assert kept == {"create", "update", "suppress", "join", "leave"}
+    assert kept == set(EXECUTION_ORDER)
 
 
 def _context(conn: sa.Connection) -> RunContext:
@@ -119,7 +120,7 @@ def test_a_suppression_record_is_remembered_with_its_list_and_a_flag_is_not(
 ) -> None:
     written = pd.DataFrame(
         {
-            "entity": [SUPPRESSION],
+            "entity": [SUPPRESSION_RECORD],
             "record_id": ["s-1"],
             "email": ["Ann@x.org"],
             "email_key": ["ann@x.org"],
