@@ -123,7 +123,8 @@ def size(store: Store, table: str) -> tuple[int, int]:
     """Return the bytes of a table and of its indexes, partitions included."""
     query = (
         "SELECT sum(pg_table_size(relid)), sum(pg_indexes_size(relid)) FROM"
-        " (SELECT relid FROM pg_partition_tree(:name) UNION SELECT to_regclass(:name)) AS parts"
+        " (SELECT relid FROM pg_partition_tree(CAST(CAST(:name AS text) AS regclass))"
+        " UNION SELECT CAST(CAST(:name AS text) AS regclass)) AS parts (relid)"
     )
     with store.begin() as conn:
         row = conn.execute(sa.text(query), {"name": table}).one()
