@@ -69,8 +69,8 @@ PICKED = [
     Mutant(
         "a follower leaves although nobody else holds the contact",
         "transform/match.py",
-        "& ~speaks & someone_speaks[person]",
-        "& ~speaks",
+        "& ~is_primary & has_primary",
+        "& ~is_primary",
         f"{_MATCH}::test_a_follower_that_nobody_speaks_beside_keeps_its_contact",
     ),
     Mutant(

@@ -234,7 +234,7 @@ def test_each_setting_does_its_own_part(
     flag: bool, keep: bool, world: World, crm: Crm, platform: Platform
 ) -> None:
     settings = {
-        "update_do_not_bulk_email": flag,
+        "flag_suppressed_people": flag,
         "add_global_unsubscribers_to_crm_suppression_list": keep,
     }
     world.configure(settings=settings)
@@ -264,7 +264,7 @@ def test_what_somebody_adds_in_the_crm_is_suppressed_whatever_the_settings_say(
     flag: bool, world: World, crm: Crm, platform: Platform
 ) -> None:
     settings = {
-        "update_do_not_bulk_email": flag,
+        "flag_suppressed_people": flag,
         "add_global_unsubscribers_to_crm_suppression_list": False,
     }
     world.configure(settings=settings)

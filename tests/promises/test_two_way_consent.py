@@ -188,7 +188,7 @@ def test_a_later_suppression_counts_after_a_resubscription(
     scenario.world.configure(
         lists={"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}},
         settings={
-            "update_do_not_bulk_email": False,
+            "flag_suppressed_people": False,
             "add_global_unsubscribers_to_crm_suppression_list": False,
         },
     )
@@ -242,7 +242,7 @@ def unwritten(scenario: Scenario) -> Scenario:
     scenario.world.configure(
         lists={"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}},
         settings={
-            "update_do_not_bulk_email": False,
+            "flag_suppressed_people": False,
             "add_global_unsubscribers_to_crm_suppression_list": False,
         },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
@@ -16,6 +16,8 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 # A name at the vendor's or in Airflow: blanks around it are never meant.
 _Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_FLAG = "flag_suppressed_people"
+_OLD_FLAG = "update_do_not_bulk_email"
 
 
 class _Model(BaseModel):
@@ -45,7 +47,7 @@ class Settings(_Switches):
     """Switches of an account; the defaults are those of the connectors that people come from.
 
     Attributes:
-        update_do_not_bulk_email: Flag people of the CRM whose address the platform suppresses.
+        flag_suppressed_people: Flag people of the CRM whose address the platform suppresses.
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.
@@ -57,7 +59,7 @@ class Settings(_Switches):
         on_guard: What a plan beyond the guard does: end the run, or wait for a person's approval.
     """
 
-    update_do_not_bulk_email: bool = True
+    flag_suppressed_people: bool = True
     add_global_unsubscribers_to_crm_suppression_list: bool = True
     only_open_leads_and_active_contacts: bool = True
     audit_retention_days: int = Field(default=30, ge=1, le=3650)
@@ -65,6 +67,18 @@ class Settings(_Switches):
     retry_minutes: int = Field(default=15, ge=0, le=10_080)
     task_hours: int = Field(default=24, ge=1, le=168)
     on_guard: Literal["fail", "ask"] = "fail"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, given: Any) -> Any:
+        """Accept the name that a setting had before, so that no file breaks."""
+        if not isinstance(given, dict) or _OLD_FLAG not in given:
+            return given
+        if _FLAG in given:
+            raise ValueError(
+                f"has both `{_FLAG}` and `{_OLD_FLAG}`, its old name; keep `{_FLAG}` only"
+            )
+        return {_FLAG if name == _OLD_FLAG else name: value for name, value in given.items()}
 
 
 class IgnoreRules(_Switches):

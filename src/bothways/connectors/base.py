@@ -102,7 +102,7 @@ class Connector(Protocol):
         ...
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close the session."""
         ...
 
 

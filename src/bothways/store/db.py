@@ -124,7 +124,7 @@ class Store:
             )
 
     def dispose(self) -> None:
-        """Give connections back."""
+        """Release the connections."""
         self.engine.dispose()
 
 

@@ -152,14 +152,6 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
         return kept + insert_counted(conn, jobs.insert().from_select(list(values), query))
 
 
-def count_settled(conn: sa.Connection, *, run_id: int) -> int:
-    """Return how many of a run's operations have a verdict: above 0, the run began to write."""
-    query = sa.select(sa.func.count()).where(
-        of_run(conn, run_id), jobs.c.kind.is_not(None), jobs.c.result != Result.PLANNED
-    )
-    return int(conn.execute(query).scalar_one())
-
-
 def pending(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
     """Return those of ``seqs`` that have no verdict yet, in order."""
     with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:

@@ -1,4 +1,4 @@
-"""The border between pandas and Arrow: kernels work on Arrow arrays, steps exchange frames.
+"""The border between pandas and Arrow: computations work on Arrow arrays, steps exchange frames.
 
 Frames that the transforms give back have Arrow dtypes, so that a null stays a null whatever the
 type. What they are given may have any pandas dtype.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -66,6 +67,17 @@ def typed(rows: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
 def blank(count: int) -> Array:
     """Return ``count`` null strings."""
     return nulls(count, pa.string())
+
+
+def any_in_group(groups: np.ndarray, flags: np.ndarray | pd.Series) -> np.ndarray:
+    """Return a mask of the rows whose group has at least one row that is flagged.
+
+    Args:
+        groups: A number from 0 for each row.
+        flags: Booleans, in the order of the rows.
+    """
+    found: np.ndarray = (np.bincount(groups, weights=flags, minlength=1) > 0)[groups]
+    return found
 
 
 def looked_up(keys: pd.Series, values: pd.Series) -> pd.Series:

@@ -17,7 +17,7 @@ from bothways.transform.columns import arrow, series
 from bothways.transform.values import accepted, has_value, read_values, shared_type, write_values
 from bothways.vocabulary import Side
 
-Kernel = Callable[[Array, FieldMapping, Side], Array]
+Conversion = Callable[[Array, FieldMapping, Side], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,13 @@ class _Work:
         self._problems: list[pd.DataFrame] = []
 
     def convert(
-        self, source: str, target: str, name: str, item: FieldMapping, kernel: Kernel
+        self, source: str, target: str, name: str, item: FieldMapping, convert: Conversion
     ) -> None:
         """Convert one column, if it is there."""
         if source not in self._frame.columns:
             return
         values = _readable(self._frame[source])
-        found = kernel(values, item, self._side)
+        found = convert(values, item, self._side)
         self._converted[target] = series(found, self._frame.index)
         lost = pc.and_(has_value(values), found.is_null())
         if pc.any(lost).as_py():

@@ -79,7 +79,7 @@ class LinkEnds:
         crm_gone = _gone(people, crm_row) | truths(pc.equal(case, "merged_away"))
         marketing_gone = _gone(contacts, marketing_row)
         crm_key = _key_now(people, crm_row, ~crm_gone, key)
-        told = _spoken_keys(links, key)
+        told = _primary_keys(links, key)
         marketing_key = _key_now(contacts, marketing_row, ~marketing_gone, told)
         return cls(
             links.reset_index(drop=True),
@@ -115,16 +115,16 @@ class LinkEnds:
         return numbers
 
 
-def _spoken_keys(links: pd.DataFrame, keys: Array) -> Array:
-    """Return the address of each link's contact, as the link that speaks for it tells it."""
-    speaks = truths(column(links, "speaks", pa.bool_()))
-    if speaks.all():
+def _primary_keys(links: pd.DataFrame, keys: Array) -> Array:
+    """Return the address of each link's contact, as the link of the primary record has it."""
+    is_primary = truths(column(links, "speaks", pa.bool_()))
+    if is_primary.all():
         return keys
     person = column(links, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
-    speaker = np.full(len(links), -1)
-    speaker[person[speaks]] = np.flatnonzero(speaks)
+    primary_row = np.full(len(links), -1)
+    primary_row[person[is_primary]] = np.flatnonzero(is_primary)
     own = np.arange(len(links))
-    return keys.take(pa.array(np.where(speaker[person] >= 0, speaker[person], own)))
+    return keys.take(pa.array(np.where(primary_row[person] >= 0, primary_row[person], own)))
 
 
 def _where(word: str, crm: np.ndarray, marketing: np.ndarray) -> Array:

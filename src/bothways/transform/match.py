@@ -5,9 +5,9 @@ What is decided here:
 - **A link once made holds**, whatever else changes; a changed address moves with it
   (``moved_in_crm``, ``moved_in_marketing``, ``moved_in_both``).
 - Without a link, people with the same normalised address are the same person. Several CRM records
-  with one address all follow the one platform contact. One of them **speaks** for the fields: the
-  one that speaks already, then an active one, a contact before a lead, the latest modified, the
-  lowest id.
+  with one address all follow the one platform contact. One of them is **primary**, and its fields
+  count: the one that is so already, then an active one, a contact before a lead, the latest
+  modified, the lowest id.
 - A record that follows and gets an address of its own **leaves** and is matched by that address:
   it was another person behind a shared address.
 - **An address taken over**: once a linked person has moved away from an address, whoever turns up
@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.transform.arrow import Array, pc
-from bothways.transform.columns import column, frame
+from bothways.transform.columns import any_in_group, column, frame
 from bothways.transform.link_ends import LinkEnds, Side, places, take_rows, truths
 from bothways.transform.merged_records import follow_merges
 from bothways.transform.primary import choose_primary, keep_one_primary
@@ -114,9 +114,9 @@ def _let_go(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.
     if not away.any():
         return held, held.links.iloc[:0]
     person = held.persons()
-    speaks = truths(column(held.links, "speaks", pa.bool_()))
-    someone_speaks = np.bincount(person, weights=speaks, minlength=1) > 0
-    leaving = away & ~held.crm_gone & ~held.marketing_gone & ~speaks & someone_speaks[person]
+    is_primary = truths(column(held.links, "speaks", pa.bool_()))
+    has_primary = any_in_group(person, is_primary)
+    leaving = away & ~held.crm_gone & ~held.marketing_gone & ~is_primary & has_primary
     if not leaving.any():
         return held, held.links.iloc[:0]
     stays = LinkEnds.of(held.links[~leaving], people, contacts)
@@ -164,10 +164,8 @@ def _contacts_on_offer(contacts: Side, held: LinkEnds, wanted: Array) -> _Offer:
     """Return the live platform contacts with a wanted address, told by a row or by a link."""
     person = held.persons()
     moved_away = held.crm_moved & truths(pc.not_equal(held.crm_key, held.marketing_key))
-    counts = {"minlength": person.max(initial=-1) + 1}
-    stay = np.bincount(person, weights=~held.crm_gone & ~moved_away, **counts) > 0
-    some = np.bincount(person, weights=~held.crm_gone, **counts) > 0
-    linked_open = (stay | ~some)[person]
+    stay = any_in_group(person, ~held.crm_gone & ~moved_away)
+    linked_open = stay | ~any_in_group(person, ~held.crm_gone)
     present = _with_key(held.marketing_key, wanted, ~held.marketing_gone)
     free = _with_key(contacts.keys, wanted, _unlinked(contacts, held.marketing_row))
     return _Offer.of(
@@ -224,7 +222,7 @@ def _keys(held: LinkEnds) -> tuple[Array, Array]:
 
 
 def _pairs(held: LinkEnds, found: pd.DataFrame, people: Side) -> pd.DataFrame:
-    """Return the links that rows touch and the new ones, with their cases and speakers."""
+    """Return the links that rows touch and the new ones, with their cases and primary records."""
     handed_over = truths(column(held.links, "new_link", pa.bool_()))
     old = held.links.assign(
         case=_column(held.cases(), held.links.index),
@@ -237,12 +235,12 @@ def _pairs(held: LinkEnds, found: pd.DataFrame, people: Side) -> pd.DataFrame:
     if len(new):
         old = pd.concat([old, new], ignore_index=True)
     person = column(old, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
-    touched = (np.bincount(person, weights=old["touched"], minlength=1) > 0)[person]
+    touched = any_in_group(person, old["touched"])
     old, person = old[touched].reset_index(drop=True), person[touched]
-    speaks = choose_primary(old, person, people.rows)
-    changed = old["speaks"].ne(speaks).fillna(value=False)
+    is_primary = choose_primary(old, person, people.rows)
+    changed = old["speaks"].ne(is_primary).fillna(value=False)
     old["new_link"] = old["new_link"].fillna(value=False).mask(changed, other=True)
-    old["speaks"] = speaks
+    old["speaks"] = is_primary
     pairs: pd.DataFrame = old[_PAIRS]
     return pairs
 

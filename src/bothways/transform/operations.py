@@ -20,11 +20,6 @@ _TIE_BREAKERS = (
 )
 
 
-def empty(schema: pa.Schema = OPERATIONS) -> pd.DataFrame:
-    """Return operations without rows, in full dress."""
-    return typed(pd.DataFrame(), schema)
-
-
 def operations(
     rows: pd.DataFrame,
     *,

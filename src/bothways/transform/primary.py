@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.transform.arrow import pc
-from bothways.transform.columns import column, flag
+from bothways.transform.columns import any_in_group, column, flag
 from bothways.transform.link_ends import take_rows, truths
 
 _TEXT = pa.string()
@@ -55,7 +55,7 @@ def choose_primary(pairs: pd.DataFrame, person: np.ndarray, people: pd.DataFrame
     idle = pairs["idle"].to_numpy(dtype=bool)
     before = column(pairs, "speaks", pa.bool_())
     size = np.bincount(person, minlength=1)[person]
-    seen = (np.bincount(person, weights=row >= 0, minlength=1) > 0)[person]
+    seen = any_in_group(person, row >= 0)
     spoke = (truths(before) | (truths(before.is_null()) & (size == 1))) & ~idle
     unsettled = (np.bincount(person, weights=spoke, minlength=1) > 1)[person]
     speaks = np.where(seen, (size == 1) & ~idle, spoke & ~unsettled)

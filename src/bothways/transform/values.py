@@ -1,8 +1,8 @@
 """One column of values between a vendor's format and the shared one, by the field's type.
 
 The shared format is what the merge compares and the audit shows: text cleaned and cut, numbers
-rounded, dates as dates, times in UTC, an option as its label. A kernel returns null where a value
-does not fit; whether something was lost there is for the caller to see.
+rounded, dates as dates, times in UTC, an option as its label. A conversion returns null where a
+value does not fit; whether something was lost there is for the caller to see.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bothways.config.account import Settings
 from bothways.config.load import (
     all_problems,
     config_hash,
@@ -154,3 +155,14 @@ def test_a_missing_rule_file_stops_with_its_name(include: IncludeFolder) -> None
     (include.path / "mappings" / "known_domains.txt").unlink()
     with pytest.raises(ConfigurationError, match=r"mappings/known_domains\.txt:1: cannot be read"):
         load_rule_files()
+
+
+@pytest.mark.parametrize("name", ["flag_suppressed_people", "update_do_not_bulk_email"])
+def test_a_setting_is_known_by_its_old_name_too(name: str) -> None:
+    assert Settings.model_validate({name: False}).flag_suppressed_people is False
+
+
+def test_the_old_and_the_new_name_of_a_setting_are_not_given_both() -> None:
+    both = {"flag_suppressed_people": True, "update_do_not_bulk_email": False}
+    with pytest.raises(ValueError, match="its old name; keep `flag_suppressed_people` only"):
+        Settings.model_validate(both)

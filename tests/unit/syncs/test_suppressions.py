@@ -60,7 +60,7 @@ FLAGS = {
     "an inactive contact": (Record(more={"active": False}), {}, FLAG),
     "linked with the contact under another address": (Record(OLD, linked=True), {}, FLAG),
     "the setting is off": (
-        Record(), {"settings": {"update_do_not_bulk_email": False}},
+        Record(), {"settings": {"flag_suppressed_people": False}},
         ("", "ignored", "switched_off"),
     ),
 }  # fmt: skip

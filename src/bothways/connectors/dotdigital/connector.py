@@ -60,7 +60,7 @@ class DotdigitalConnector:
         return f"Dotdigital account {name} answers at {self._client.host()}."
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close the session."""
         self._client.close()
 
     def read_contacts(

@@ -88,7 +88,7 @@ class DynamicsConnector:
         return f"Connected to {TITLE} at {self._client.root} (organization {organization})."
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close the session."""
         self._client.close()
 
     # ── people ────────────────────────────────────────────────────────────────────────────────

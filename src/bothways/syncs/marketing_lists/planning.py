@@ -73,8 +73,8 @@ def plan(inputs: Inputs) -> Plan:
     found = persons(gathered, entities)
     gathered = replace(gathered, states=_without_split_off(gathered.states, found.split_off))
     named = _named(inputs, _of_partition(inputs, found.rows))
-    heard = judged(inputs, named, gathered.silent, gathered.last_statuses)
-    people = heard.rows
+    consent = judged(inputs, named, gathered.silent, gathered.last_statuses)
+    people = consent.rows
     if people.empty:
         return Plan(joined([]), keep={"unlinked": found.dropped, "split_off": found.split_off})
     in_step = _in_step(people)
@@ -87,7 +87,7 @@ def plan(inputs: Inputs) -> Plan:
     ]
     on_both = people.loc[people["marketing_id"].notna(), "person"]
     concerned = pd.concat([on_both, *(item.created for item in lists)])
-    decided = _together(inputs, field_plan.of(concerned), lists, found, heard)
+    decided = _together(inputs, field_plan.of(concerned), lists, found, consent)
     if not inputs.compares:
         return decided
     silent = silent_differences(inputs, gathered, people, in_step)
@@ -147,13 +147,13 @@ def _named(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
 
 
 def _together(
-    inputs: Inputs, fields: FieldPlan, lists: list[ListPlan], found: Persons, heard: Judged
+    inputs: Inputs, fields: FieldPlan, lists: list[ListPlan], found: Persons, consent: Judged
 ) -> Plan:
-    links = [_new_links(heard.rows), *(item.links for item in lists)]
+    links = [_new_links(consent.rows), *(item.links for item in lists)]
     return Plan(
         jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
         notes=(
-            *heard.notes(inputs.systems),
+            *consent.notes(inputs.systems),
             *fields.notes,
             *(note for item in lists for note in item.notes),
         ),
@@ -163,7 +163,7 @@ def _together(
             "split_off": found.split_off,
             "baselines": fields.baselines,
             "states": pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
-            "lifted": heard.lifted,
+            "lifted": consent.lifted,
         },
     )
 

@@ -257,7 +257,7 @@ def _flags(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
         "email": people["email"],
         **_FROM_PLATFORM,
     }
-    if not inputs.account.settings.update_do_not_bulk_email:
+    if not inputs.account.settings.flag_suppressed_people:
         return ignored(people, Reason.SWITCHED_OFF, **about)
     flagged = people["status"].ne(Status.MAILABLE.value).fillna(value=False)
     closed = ~flagged & (people["entity"] == "lead") & ~people["active"].fillna(value=True)

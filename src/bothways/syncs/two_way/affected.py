@@ -2,7 +2,7 @@
 
 What changed on either side names people; the store then gives what both sides last had of them,
 of those they are linked with, and of those who share their addresses. People who are on no mapped
-list, and never were, are nobody's business here.
+list, and never were, are out of scope.
 """
 
 from __future__ import annotations
