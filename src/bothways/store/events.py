@@ -1,7 +1,8 @@
 """Events: what a system told that happened (sends, opens, clicks, …), once each, in any number.
 
-An event never changes. It is known by a key that its stream gives, so that whatever is read twice
-is kept once. What is to be written to a CRM waits here until it was written, across runs.
+An event never changes, but for rows that count what happens to a send, of which the last reading is
+kept. It is known by a key that its stream gives, so that whatever is read twice is kept once. What
+is to be written to a CRM waits here until it was written, across runs.
 """
 
 from __future__ import annotations
