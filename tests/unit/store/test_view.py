@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from bothways.store import erase
+from bothways.store import erase, partitions
 from bothways.store.db import Store
 from bothways.store.schema import metadata
 from bothways.store.view import PostgresView
@@ -48,7 +48,12 @@ PAIRS = [ListPair("L1", "A1"), ListPair("L1", "A2"), ListPair("L2", "A2")]
 BESIDE: Mapping[str, dict[str, Any]] = {
     "links": {"linked_at": DAY},
     "retries": {"attempts": 1, "next_at": DAY},
-    "jobs": {"submitted_at": DAY},
+    "jobs": {
+        "submitted_at": DAY,
+        "started_on": DAY.date(),
+        "planned_result": "new",
+        "transient": False,
+    },
     "run_lists": {"name": "", "status": ""},
 }
 ROUNDS = 10
@@ -276,6 +281,7 @@ def _in_any_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fill(conn: sa.Connection, memory: MemoryView) -> None:
+    partitions.ensure(conn, metadata.tables["jobs"], [DAY.date()])
     conn.execute(_RUNS)
     for name, rows in memory.rows.items():
         table = metadata.tables[name]
@@ -289,7 +295,7 @@ def _fill(conn: sa.Connection, memory: MemoryView) -> None:
 
 _RUNS = sa.text(
     "INSERT INTO runs (run_id, account, sync_type, dag_id, dag_run_id, status, submitted_by,"
-    " started_at, dry_run) OVERRIDING SYSTEM VALUE"
+    " started_at, started_on, dry_run) OVERRIDING SYSTEM VALUE"
     " SELECT number, 'acme', 'marketing_lists', 'dag', number, 'Completed', 'schedule',"
-    " '2026-01-01', false FROM generate_series(1, 2) AS number"
+    " '2026-01-01', '2026-01-01', false FROM generate_series(1, 2) AS number"
 )
