@@ -222,42 +222,6 @@ def count_found(conn: sa.Connection, *, run_id: int, only: JobFilter | None = No
     return int(conn.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
-def person_jobs(
-    conn: sa.Connection,
-    *,
-    account: str,
-    email_key: str,
-    record_ids: Sequence[str] = (),
-    limit: int = 100,
-    offset: int = 0,
-) -> Sequence[sa.Row[Any]]:
-    """Return the jobs that ever touched a person, newest run first.
-
-    Args:
-        conn: An open transaction.
-        account: The account's name.
-        email_key: The person's normalised address.
-        record_ids: The person's ids on either side, under whatever address they were then.
-        limit: How many at most.
-        offset: How many to pass over.
-    """
-    conditions = [jobs.c.email_key == email_key]
-    if record_ids:
-        conditions += [jobs.c.record_id.in_(record_ids), jobs.c.source_id.in_(record_ids)]
-    newest = (jobs.c.run_id.desc(), jobs.c.seq)
-    ways = [
-        sa.select(jobs.c.run_id, jobs.c.seq)
-        .where(jobs.c.account == account, condition)
-        .order_by(*newest)
-        .limit(limit + offset)
-        for condition in conditions
-    ]
-    found = sa.union(*(sa.select(way.subquery()) for way in ways)).subquery()
-    same = sa.and_(jobs.c.run_id == found.c.run_id, jobs.c.seq == found.c.seq)
-    query = sa.select(jobs).join(found, same).order_by(*newest)
-    return conn.execute(query.limit(limit).offset(offset)).all()
-
-
 def _day(conn: sa.Connection, run_id: int) -> date:
     day = partitions.day_of(conn, run_id=run_id)
     if day is None:

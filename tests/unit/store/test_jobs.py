@@ -119,24 +119,6 @@ def test_jobs_are_found_by_what_a_person_asks(conn: sa.Connection) -> None:
     assert [row.seq for row in page] == [4, 5]
 
 
-def test_a_person_s_jobs_come_newest_first_under_any_address(conn: sa.Connection) -> None:
-    first = _plan(conn)
-    second = open_run(conn, "second")
-    rows = jobs(
-        {"result": "unchanged", "email_key": "new@x.org", "source_id": "9"},
-        {"result": "unchanged", "email_key": "ann@x.org"},
-    )
-    store_jobs.write_jobs(conn, run_id=second, account=ACCOUNT, rows=rows)
-    found = store_jobs.person_jobs(
-        conn, account=ACCOUNT, email_key="ann@x.org", record_ids=["9", "19"]
-    )
-    assert [(row.run_id, row.seq) for row in found] == [
-        (second, 0), (second, 1), (first, 0), (first, 3),
-    ]  # fmt: skip
-    nobody = store_jobs.person_jobs(conn, account="other", email_key="ann@x.org")
-    assert nobody == []
-
-
 def test_operations_are_counted_for_the_guard(conn: sa.Connection) -> None:
     run_id = _plan(conn)
     rows = count_operations(conn, run_id=run_id)

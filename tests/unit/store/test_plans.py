@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from bothways.console.people import person_jobs
 from bothways.store import jobs as store_jobs
 from bothways.store.db import Store
 from bothways.store.jobs import JobFilter
@@ -24,7 +25,7 @@ def full(store: Store) -> Store:
     """A store with 50,000 jobs of 25 runs, analysed."""
     n = np.arange(JOBS)
     reasons = np.array(["role", "empty", "invalid"])[n % 3]
-    results = np.where(n % 10 == 0, "error", np.where(n % 3 == 0, "ignored", "unchanged"))
+    results = np.where(n % 10 == 0, "error", np.where(n % 3 == 0, "ignored", "duplicate"))
     rows = pd.DataFrame(
         {
             "seq": n,
@@ -85,7 +86,8 @@ def test_no_page_reads_all_jobs(full: Store) -> None:
             assert store_jobs.count_found(conn, run_id=20, only=only) > 5
         assert store_jobs.find_jobs(conn, run_id=20, after=100, limit=25)
         person: dict[str, Any] = {"account": ACCOUNT, "email_key": "p7@x.org"}
-        found = store_jobs.person_jobs(conn, **person, record_ids=["r7", "s7", "r9"], limit=10)
+        person |= {"record_ids": ["r7", "s7", "r9"], "dag_ids": ["acme__marketing_lists"]}
+        found = person_jobs(conn, **person, limit=10)
         assert [row.run_id for row in found] == [n for n in range(25, 20, -1) for _ in range(2)]
         asked = pd.Series(range(100))
         verdicts = pd.DataFrame({"seq": asked, "outcome": "written"})
