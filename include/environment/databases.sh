@@ -34,7 +34,8 @@ ALTER DATABASE bothways OWNER TO bothways_migrate;
 REVOKE ALL ON DATABASE airflow, celery, bothways FROM PUBLIC;
 SQL
 
-# What a superuser made there before the roles were: tables with their sequences, and types.
+# What a superuser made there before the roles were: tables with their sequences, types, and functions,
+# of which some run with their owner's rights.
 hand_over() {
     as_superuser --dbname="$1" --set=owner="$2" <<'SQL'
 SELECT format('ALTER TABLE %I.%I OWNER TO %I', schemaname, tablename, :'owner')
@@ -44,6 +45,10 @@ SELECT format('ALTER TYPE %s OWNER TO %I', oid::regtype, :'owner')
 FROM pg_type
 WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
   AND pg_get_userbyid(typowner) <> :'owner' \gexec
+
+SELECT format('ALTER FUNCTION %s OWNER TO %I', oid::regprocedure, :'owner')
+FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) <> :'owner' \gexec
 SQL
 }
 

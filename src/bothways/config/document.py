@@ -132,7 +132,7 @@ class _Reading:
     def read(self) -> None:
         try:
             node = self._loader.get_single_node()
-            if node is None:
+            if node is None or (isinstance(node, yaml.MappingNode) and not node.value):
                 self._report((), "is empty", "write the keys of docs/configuring.md, or remove it")
             elif not isinstance(node, yaml.MappingNode):
                 self._report(
