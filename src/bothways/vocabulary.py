@@ -363,17 +363,24 @@ class OperationKind(Labelled):
     UPDATE = "update", "Update", "Writes values to a record."
     CREATE = "create", "Create", "Creates a record."
     JOIN = "join", "Add to list", "Puts a person on a list."
+    UPSERT = "upsert", "Write", "Writes a record of Bothways' own by its key, new or not."
     ERASE = "erase", "Erase", "Deletes a person's record for good."
 
 
 LIST_MOVES: Final = (OperationKind.JOIN, OperationKind.LEAVE)
 """The operations on memberships, which are executed list by list."""
 
-Effect = Literal["removals", "suppressions", "overwrites", "creations"]
+Effect = Literal["removals", "suppressions", "overwrites", "creations", "events"]
 """What the guard limits, as its settings name it."""
 
 SUPPRESSION_RECORD: Final = "suppression"
 """The entity of a CRM's own suppression records."""
+
+CAMPAIGN: Final = "campaign"
+"""The entity of a CRM's own records of campaigns."""
+
+CAMPAIGN_EVENT: Final = "campaign_event"
+"""The entity of a CRM's own records of what a campaign's recipients did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,12 +432,22 @@ OPERATIONS: Final = (
         OperationKind.JOIN, "WritesListMembers", "write_list_members",
         None, PersonChange.ADDED,
     ),
+    # The figures of a campaign are in a table of ours, and there are no more than campaigns sent.
+    Operation(
+        OperationKind.UPSERT, "WritesCampaigns", "write_campaigns",
+        None, None, entity=CAMPAIGN,
+    ),
+    # It tells what somebody did, and changes nothing about the person.
+    Operation(
+        OperationKind.UPSERT, "WritesEvents", "write_events",
+        "events", None, entity=CAMPAIGN_EVENT,
+    ),
 )  # fmt: skip
 """Every operation that a plan may hold, in the order of execution.
 
 Consent comes first; people are created before they join lists, and updated before others are
-created, who may get an address that an update sets free. An erasure has an execution and a limit
-of its own.
+created, who may get an address that an update sets free. Campaigns and their events come last,
+which name people, and an event its campaign. An erasure has an execution and a limit of its own.
 """
 
 EXECUTION_ORDER: Final = tuple(dict.fromkeys(item.kind for item in OPERATIONS))

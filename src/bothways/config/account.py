@@ -105,6 +105,8 @@ class GuardLimits(_Switches):
     overwrites_percent: float | None = Field(default=30, ge=0, le=100)
     creations: int | None = Field(default=None, ge=0)
     creations_percent: float | None = Field(default=None, ge=0)
+    events: int | None = Field(default=250_000, ge=0)
+    events_percent: float | None = Field(default=None, ge=0)
     free: int = Field(default=25, ge=0)
 
 

@@ -350,6 +350,39 @@ class WritesSuppressions(Protocol):
 
 
 @runtime_checkable
+class WritesCampaigns(Protocol):
+    """Keeps records of its own of campaigns, with their figures (a CRM's)."""
+
+    def write_campaigns(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the records, or bring them up to date.
+
+        ``key`` is the platform's id of the campaign; a repeat finds the first try's record.
+        ``values`` holds columns of CAMPAIGNS but the id: times are ISO 8601, tags a list. A column
+        that is left out stays as it is. A text that is too long is cut, with an ellipsis at its
+        end; a time that the vendor cannot keep is left empty.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesEvents(Protocol):
+    """Keeps records of its own of what recipients of campaigns did (a CRM's)."""
+
+    def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the records, or bring them up to date: of counters the last reading stays.
+
+        ``key`` is the event's; a repeat finds the first try's record. ``values`` holds kind (an
+        EventSet), campaign_id, occurred_at (ISO 8601 or null), person_entity and person_id (null
+        where nobody is known), email, and the kind's EVENT_DETAILS. The record is related to the
+        campaign's, which is written before, and to the person's.
+
+        Where the person no longer exists, the event is written all the same, related to its
+        campaign only. Values that do not fit are cut or left out as in `write_campaigns`.
+        """
+        ...
+
+
+@runtime_checkable
 class Prepares(Protocol):
     """Needs something of its own at the vendor before a first run (columns, keys, tables)."""
 

@@ -89,7 +89,23 @@ def test_a_kind_that_is_not_declared_stops_the_run() -> None:
         effects(unknown)
 
 
-@pytest.mark.parametrize("effect", ["removals", "suppressions", "overwrites", "creations"])
+def test_events_of_campaigns_are_limited_and_their_figures_are_not() -> None:
+    counted = pd.DataFrame(
+        [("crm", "upsert", "campaign", 900), ("crm", "upsert", "campaign_event", 250_001)],
+        columns=["target", "kind", "entity", "number"],
+    )
+    assert effects(counted) == {("crm", "events"): 250_001}
+    (found,) = breaches(effects(counted), {"crm": 10}, DEFAULT)
+    assert found.sentence(TITLES) == (
+        "250001 events planned in Dynamics 365, of 10 known people (250000 allowed)"
+    )
+    with pytest.raises(LookupError, match=r"`upsert` on `contact`"):
+        effects(counted.assign(entity="contact"))
+
+
+@pytest.mark.parametrize(
+    "effect", ["removals", "suppressions", "overwrites", "creations", "events"]
+)
 @pytest.mark.parametrize(
     ("absolute", "percent", "free", "known", "allowed"),
     [
