@@ -13,6 +13,7 @@ COPY include ./include
 COPY sandbox ./sandbox
 COPY demo ./demo
 COPY dags ./dags
+COPY plugins ./plugins
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . --editable sandbox \
     && mkdir -p .bothways/sandbox && chown bothways .bothways .bothways/sandbox
 

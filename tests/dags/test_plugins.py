@@ -1,4 +1,4 @@
-"""Airflow finds the timetable and the console once, with or without a folder of plugins."""
+"""Airflow finds timetable and console once, with the folder of plugins of the checkout or not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+
+from demo.environment import PROJECT
 
 # In a process of its own: Airflow executes the files, and keeps what they define for good.
 LOAD = """
@@ -33,9 +35,12 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("plugins")
+@pytest.fixture(scope="module", params=["checkout", "elsewhere"])
+def loaded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    here = request.param == "checkout"
+    folder = PROJECT / "plugins" if here else tmp_path_factory.mktemp("plugins")
     environment = os.environ | {"AIRFLOW__CORE__PLUGINS_FOLDER": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", LOAD], env=environment, capture_output=True, text=True, check=False
