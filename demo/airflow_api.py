@@ -11,6 +11,7 @@ from demo.waiting import at_most, wait_for
 
 ENDED = {"success", "failed"}
 TIMEOUT_S = 120
+PAGE = 100  # the most that Airflow gives at a time (`api.maximum_page_limit`)
 
 
 class AirflowError(Exception):
@@ -73,13 +74,23 @@ class AirflowApi:
 
     def dags(self, tag: str | None = None) -> list[str]:
         """The ids of the DAGs, or of those with the tag."""
-        params = {"limit": 500, "exclude_stale": True} | ({"tags": tag} if tag else {})
-        return sorted(dag["dag_id"] for dag in self.call("GET", "dags", params=params)["dags"])
+        params = {"exclude_stale": True, "order_by": "dag_id"} | ({"tags": tag} if tag else {})
+        return sorted({dag["dag_id"] for dag in self._listing("dags", "dags", params)})
 
     def import_errors(self) -> dict[str, str]:
         """File name to stack trace, of the DAG files that cannot be loaded."""
-        errors = self.call("GET", "importErrors", params={"limit": 500})["import_errors"]
+        errors = self._listing("importErrors", "import_errors", {})
         return {error["filename"]: error["stack_trace"] for error in errors}
+
+    def _listing(self, path: str, key: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """All pages of a listing; Airflow gives at most a hundred entries at a time."""
+        found: list[dict[str, Any]] = []
+        while True:
+            asked = {**params, "limit": PAGE, "offset": len(found)}
+            answer = self.call("GET", path, params=asked)
+            found += answer[key]
+            if len(answer[key]) < PAGE or len(found) >= answer["total_entries"]:
+                return found
 
     def pause(self, dag_id: str, *, paused: bool) -> None:
         """Stops its schedule, or lets it run."""
