@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from bothways.config.mapping import Mapping
 from bothways.tables.operations import OPERATIONS
+from bothways.transform.columns import typed
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
-from bothways.transform.operations import chunks, number, operations
+from bothways.transform.operations import chunks, number
 from bothways.vocabulary import EXECUTION_ORDER, SIDES, Side
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
@@ -362,12 +363,18 @@ OPERATION = st.tuples(
 def planned(rows: list[tuple[Any, ...]]) -> list[pd.DataFrame]:
     """Return one frame of operations per row."""
     return [
-        operations(
-            pd.DataFrame({"record_id": [record], "key": [key]}),
-            target=target,
-            kind=kind,
-            entity=entity,
-            result="updated",
+        typed(
+            pd.DataFrame(
+                {
+                    "target": [target],
+                    "kind": [kind],
+                    "entity": [entity],
+                    "record_id": [record],
+                    "key": [key],
+                    "result": ["updated"],
+                }
+            ),
+            OPERATIONS,
         )
         for target, kind, entity, record, key in rows
     ]

@@ -79,16 +79,11 @@ def _ascii_domains(addresses: Array) -> Array:
     return pc.replace_with_mask(addresses, foreign, joined)
 
 
-def clean_text(values: pd.Series) -> pd.Series:
+def clean_text_array(values: Array) -> Array:
     """Return text without NULs and other controls, trimmed, with LF line ends; null for none.
 
     Line ends and tabs within the text stay, and so do joiners within an emoji.
     """
-    return series(clean_text_array(arrow(values, pa.string())), values.index)
-
-
-def clean_text_array(values: Array) -> Array:
-    """Return ``clean_text`` of an Arrow array."""
     odd = pc.fill_null(pc.invert(pc.utf8_is_printable(values)), False)  # noqa: FBT003
     if pc.any(odd).as_py():
         lines = pc.replace_substring_regex(values.filter(odd), r"\r\n?", "\n")

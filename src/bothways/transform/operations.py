@@ -11,48 +11,13 @@ import pyarrow as pa
 from bothways.tables.operations import OPERATIONS
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import column, frame, typed
-from bothways.vocabulary import EXECUTION_ORDER, OperationKind, Side
+from bothways.vocabulary import EXECUTION_ORDER
 
 _IDENTITY = ("record_id", "source_id", "key", "email")
 _TIE_BREAKERS = (
     *("record_id", "source_id", "key", "email", "list_key", "membership_id", "reason", "values"),
     *("before", "after", "result"),
 )
-
-
-def operations(
-    rows: pd.DataFrame,
-    *,
-    target: Side,
-    kind: OperationKind,
-    result: str,
-    entity: str | None = None,
-    reason: str | None = None,
-    schema: pa.Schema = OPERATIONS,
-) -> pd.DataFrame:
-    """Return one operation per row.
-
-    Args:
-        rows: Columns named as in OPERATIONS are taken over; others are left out.
-        target: The side that is written to.
-        kind: What is to be done.
-        result: What the audit says once it is done.
-        entity: The same for all rows; None takes the column.
-        reason: The same for all rows; None takes the column.
-        schema: OPERATIONS, or a schema that adds columns to it.
-
-    Returns:
-        Columns and types of ``schema``; `seq` is null until `number` gives it.
-    """
-    constants = {"target": target, "kind": kind, "result": result}
-    constants |= {} if entity is None else {"entity": entity}
-    constants |= {} if reason is None else {"reason": reason}
-    return typed(rows, schema).assign(**_repeated(constants, rows.index))
-
-
-def _repeated(constants: dict[str, str], index: pd.Index) -> dict[str, pd.Series]:
-    kind = pd.ArrowDtype(pa.string())
-    return {name: pd.Series(value, index=index, dtype=kind) for name, value in constants.items()}
 
 
 def number(frames: Iterable[pd.DataFrame], schema: pa.Schema = OPERATIONS) -> pd.DataFrame:
