@@ -42,6 +42,13 @@ _CONSENT = (
 )
 
 
+# What organisations add to both tables themselves, here for what a marketing platform knows.
+_CUSTOMERS_OWN = (
+    number("new_contactscore", 0, 100, schema="new_ContactScore", label="Score", custom=True),
+    text("new_optintype", 40, schema="new_OptInType", label="Opt-in Type", custom=True),
+)
+
+
 def _merge_columns(name: str) -> tuple[Column, ...]:
     return (lookup("masterid", name, **READ_ONLY), flag("merged", **READ_ONLY))
 
@@ -84,6 +91,7 @@ CONTACT = table(
         choice("preferredcontactmethodcode", _CONTACT_METHOD, default=1),
         choice("leadsourcecode", "1 Default Value", default=1),
         *states(*_ACTIVE),
+        *_CUSTOMERS_OWN,
         *owned(),
     ),
     change_tracking=True,
@@ -133,6 +141,7 @@ LEAD = table(
             " 6 No Longer Interested@2, 7 Canceled@2",
             creatable=True,
         ),
+        *_CUSTOMERS_OWN,
         *owned(),
     ),
     change_tracking=True,

@@ -34,7 +34,6 @@ from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
-from tests.sandbox.dynamics_api import add_column, signed_in
 from tests.support import killed_tasks
 from tests.support.airflow import RealAirflow
 from tests.support.sandbox import (
@@ -69,8 +68,11 @@ ACCOUNT = {
         "lead": "dynamics_dotdigital/lead.yaml",
     },
     "syncs": {
-        "contact_scoring": {"contact": {"score": "new_score"}, "lead": {"score": "new_score"}},
-        "opt_in": {"contact": "new_optin", "lead": "new_optin"},
+        "contact_scoring": {
+            "contact": {"score": "new_contactscore"},
+            "lead": {"score": "new_contactscore"},
+        },
+        "opt_in": {"contact": "new_optintype", "lead": "new_optintype"},
     },
     # A first sync changes everything; what the guard does has a test of its own.
     "guard": {"free": 1_000_000},
@@ -133,7 +135,6 @@ class Deployment:
             self.airflow.start()
             self.api.put_connections(as_entities(connections))
             self.api.put_pools(json.loads(self.bothways("pools")))
-            self._add_own_columns()
             self.bothways("prepare", "first")
         except BaseException:
             self.close()
@@ -170,7 +171,6 @@ class Deployment:
     def refill(self) -> None:
         """Gives the vendors the population that they began with."""
         self.sandbox.reset(people=self.people)
-        self._add_own_columns()
         extra = {"tenant": DYNAMICS_TENANT, "authority": self.sandbox.url}
         crm = DynamicsConnector(
             ConnectionSettings(self.sandbox.url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra)
@@ -221,13 +221,6 @@ class Deployment:
             ).fetchone()
         assert found, f"{dag_id} {run_id} is not in the audit"
         return found
-
-    def _add_own_columns(self) -> None:
-        """The columns of the customer's own that ACCOUNT names below `syncs`."""
-        with signed_in(self.sandbox) as api:
-            for table in ("contact", "lead"):
-                add_column(api, table, "new_Score", "Integer")
-                add_column(api, table, "new_OptIn", MaxLength=40)
 
     def _plugins(self) -> Path:
         """A plugin that kills tasks; the library's own are found without a folder."""
