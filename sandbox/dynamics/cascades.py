@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sandbox.dynamics.errors import VendorError
-from sandbox.dynamics.model import Cascade, Column
+from sandbox.dynamics.model import Cascade, Column, Table
 
 _SPREADING = ("Assign", "Reparent", "Share", "Unshare")
 _ALLOWED: Mapping[str, tuple[str, ...]] = {
@@ -86,6 +86,32 @@ def new(given: object) -> Cascade:
         VendorError: It cannot be.
     """
     return changed(_REFERENTIAL, given)
+
+
+def check_parents(table: Table, column: Column) -> None:
+    """Raise an error where a lookup would make its table go with the rows of a second one.
+
+    A relationship is parental that passes on whatever happens to a row, be it its deletion only.
+    Code and text are those that users report. Those of the vendor's own relationships are left
+    out of account (assumed).
+    """
+    parents = [
+        one
+        for one in table.columns
+        if one.name != column.name and one.relationship and _is_parental(one.cascade)
+    ]
+    if parents and _is_parental(column.cascade):
+        raise VendorError(
+            400,
+            "0x80047007",
+            f"Entity: {table.name} is parented to Entity with name {parents[0].targets[0]}."
+            f" Cannot create another parental relation with Entity: {column.targets[0]}",
+        )
+
+
+def _is_parental(cascade: Cascade) -> bool:
+    spreads = any(cascade.get(act, "NoCascade") != "NoCascade" for act in _SPREADING)
+    return spreads or cascade.get("Delete") == "Cascade"
 
 
 def _invalid(name: str, value: object) -> VendorError:

@@ -182,6 +182,7 @@ def replace_relationship(work: Work, key: str) -> Reply:
         table = work.table(found.referencing)
         cascade = cascades.changed(found.cascade, given)
         column = replace(table.by_name[found.column], cascade=cascade)
+        cascades.check_parents(table, column)
         save_table(work.connection, replace(table, columns=replace_named(table.columns, column)))
     return empty_reply()
 

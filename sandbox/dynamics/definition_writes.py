@@ -382,6 +382,7 @@ def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
         custom=True,
         metadata_id=new_guid(),
     )
+    cascades.check_parents(owner, column)
     _add_column(work, owner, column)
     return relationship
 

@@ -335,6 +335,30 @@ def test_more_records_than_a_request_may_delete_stop_it(
     assert len(crm.table("contact")) == 1
 
 
+def test_events_of_campaigns_are_erased_with_the_person_and_count_as_nobody(
+    world: World, crm: Crm, light: Erasing, command: Callable[..., Result]
+) -> None:
+    world.configure(guard={"free": 1_000_000, "erasures": 2})
+    ann, lead = crm.contact(ANN), crm.lead(ANN)
+    contacts, leads = "bw_contactid@odata.bind", "bw_leadid@odata.bind"
+    for _ in range(3):
+        crm.event(**{contacts: f"/contacts({ann})", "bw_email": "earlier@mail.example"})
+    crm.event(**{leads: f"/leads({lead})"})
+    crm.event(bw_email=ANN.upper())
+    (joann,) = (row["contactid"] for row in crm.table("contact") if row["contactid"] != ann)
+    crm.event(**{contacts: f"/contacts({joann})", "bw_email": "joann@mail.example"})
+    assert "  5 events of campaigns" in command("erase", "test", typed=(ANN, ANN)).output
+    request = light.file(ANN)
+    run = light.run(request, request)
+    assert run.status == "Completed", run.message
+    assert run.jobs["entity"].value_counts().to_dict() == {
+        "campaign_event": 5,
+        "contact": 1,
+        "lead": 1,
+    }
+    assert [row["bw_email"] for row in crm.table("bw_campaignevent")] == ["joann@mail.example"]
+
+
 @pytest.mark.parametrize("approve", [False, True])
 def test_a_large_erasure_waits_for_a_person_where_the_account_asks(
     approve: bool, world: World, crm: Crm, light: Erasing

@@ -131,6 +131,7 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
     platform.list("Spring")
     platform.contact("dan@mail.example", "Spring")
     crm.suppression("eve@mail.example")
+    crm.event(bw_email="ann@mail.example")
     platform.contact("eve@mail.example")
     calls.clear()
     runs = {name: world.run(name) for name in ("suppressions", "address_books", "marketing_lists")}

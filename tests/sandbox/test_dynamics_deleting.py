@@ -21,21 +21,27 @@ def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
 
 def _relate(api: DynamicsApi, delete: str, *, merge: str = "NoCascade") -> str:
     """Give leads a lookup to contacts; return the address of its relationship."""
-    relationship = {
+    relationship = _definition("contact", "bw_contact_lead", "bw_ContactId", delete, merge)
+    answer = api.send("POST", "RelationshipDefinitions", relationship)
+    assert answer.status_code == 204, answer.text
+    return "RelationshipDefinitions(SchemaName='bw_contact_lead')"
+
+
+def _definition(
+    referenced: str, name: str, lookup: str, delete: str, merge: str = "NoCascade"
+) -> dict[str, Any]:
+    return {
         "@odata.type": f"{KIND}OneToManyRelationshipMetadata",
-        "SchemaName": "bw_contact_lead",
-        "ReferencedEntity": "contact",
+        "SchemaName": name,
+        "ReferencedEntity": referenced,
         "ReferencingEntity": "lead",
         "CascadeConfiguration": {"Delete": delete, "Merge": merge, "Assign": "NoCascade"},
         "Lookup": {
             "@odata.type": f"{KIND}LookupAttributeMetadata",
-            "SchemaName": "bw_ContactId",
-            "DisplayName": label("Contact"),
+            "SchemaName": lookup,
+            "DisplayName": label("Whose"),
         },
     }
-    answer = api.send("POST", "RelationshipDefinitions", relationship)
-    assert answer.status_code == 204, answer.text
-    return "RelationshipDefinitions(SchemaName='bw_contact_lead')"
 
 
 def _lead_of(api: DynamicsApi, contact: str) -> str:
@@ -135,6 +141,20 @@ def test_how_a_relationship_cascades_can_be_changed_but_not_to_anything(api: Dyn
     assert api.send("DELETE", f"contacts({contact})").status_code == 204
     definition["CascadeConfiguration"]["Delete"] = "Always"
     assert error_of(api.send("PUT", path, definition)) == (400, "0x80048204")
+
+
+def test_a_table_goes_with_the_rows_of_one_other_table_only(api: DynamicsApi) -> None:
+    _relate(api, "Cascade")
+    second = _definition("account", "bw_account_lead", "bw_AccountId", "Cascade")
+    answer = api.send("POST", "RelationshipDefinitions", second)
+    assert error_of(answer) == (400, "0x80047007")
+    assert "lead is parented to Entity with name contact" in answer.text
+    second["CascadeConfiguration"]["Delete"] = "RemoveLink"
+    assert api.send("POST", "RelationshipDefinitions", second).status_code == 204
+    path = "RelationshipDefinitions(SchemaName='bw_account_lead')"
+    definition: dict[str, Any] = api.get(path).json()
+    definition["CascadeConfiguration"]["Share"] = "Active"
+    assert error_of(api.send("PUT", path, definition)) == (400, "0x80047007")
 
 
 @pytest.mark.parametrize(("merge", "follows"), [("Cascade", True), ("NoCascade", False)])

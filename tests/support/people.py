@@ -48,6 +48,10 @@ class Crm:
         """Add a suppression record, as a person does: an address is enough."""
         return self._api.create("bw_suppressions", bw_name=email, bw_email=email, **columns)
 
+    def event(self, **columns: Any) -> str:
+        """Add an event of a campaign, as Bothways does."""
+        return self._api.create("bw_campaignevents", bw_name="Send", **columns)
+
     def list(self, name: str, code: int = 2, **columns: Any) -> str:
         about = {"listname": name, "createdfromcode": code, "type": False, **columns}
         return self._api.create("lists", **about)

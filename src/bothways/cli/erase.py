@@ -15,7 +15,7 @@ from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import erased_hashes, erasures
-from bothways.vocabulary import SIDES
+from bothways.vocabulary import CAMPAIGN_EVENT, SIDES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,11 +150,16 @@ def pending(account: str) -> None:
 def _show(account: Account, found: pd.DataFrame) -> None:
     """Print what would be deleted, vendor by vendor."""
     from bothways.discovery import declaration
+    from bothways.engine.whereabouts import NO_PEOPLE
 
     for side in SIDES:
         mine = found[found["side"] == side]
         title = declaration(account.side(side).connector).title
         typer.echo(f"{title}: {len(mine)} would be deleted")
+        events = mine["entity"] == CAMPAIGN_EVENT
+        if events.any():
+            typer.echo(f"  {events.sum()} events of campaigns")
+        mine = mine[~events]
         for entity, record_id, email, fields in zip(
             mine["entity"],
             mine["id"],
@@ -165,7 +170,7 @@ def _show(account: Account, found: pd.DataFrame) -> None:
             told = ", ".join(f"{name}: {value}" for name, value in fields.items() if value)
             typer.echo(f"  {entity} {record_id}  {email}  {told}".rstrip())
     limit = account.guard.erasures
-    people = int((found["entity"] != "suppression").sum())
+    people = int((~found["entity"].isin(NO_PEOPLE)).sum())
     if limit is not None and people > limit:
         typer.echo(
             f"One request may delete {limit} records (`guard: erasures`), so it would be stopped."

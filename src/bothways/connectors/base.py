@@ -423,6 +423,22 @@ class ErasesSuppressions(Protocol):
         ...
 
 
+@runtime_checkable
+class ErasesEvents(Protocol):
+    """Removes its own records of what people did, for ever, on their request."""
+
+    def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
+        """Return the ids of the events of people with these ids or addresses (any case)."""
+        ...
+
+    def erase_events(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete these events; return RESULTS whose ``seq`` is the position of an id in ``ids``.
+
+        An event that does not exist is a success.
+        """
+        ...
+
+
 def since_text(moment: datetime) -> str:
     """Return a timestamp watermark: ISO 8601, UTC, milliseconds, ``Z``."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

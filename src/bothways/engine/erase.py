@@ -16,13 +16,13 @@ import pandas as pd
 from sqlalchemy import Connection, Row
 
 from bothways.config.load import config_hash, load_account
-from bothways.connectors.base import Connector, ErasesContacts, ErasesSuppressions
+from bothways.connectors.base import Connector, ErasesContacts, ErasesEvents, ErasesSuppressions
 from bothways.engine import whereabouts
 from bothways.engine.review import Verdict
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.engine.step import failure_in
-from bothways.engine.whereabouts import SUPPRESSION
+from bothways.engine.whereabouts import NO_PEOPLE
 from bothways.errors import (
     BothwaysError,
     ConfigurationError,
@@ -36,7 +36,15 @@ from bothways.store import erase, erasure_keys, erasures, jobs, runs
 from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
-from bothways.vocabulary import SIDES, OperationKind, Result, RunStatus, Side
+from bothways.vocabulary import (
+    CAMPAIGN_EVENT,
+    SIDES,
+    SUPPRESSION_RECORD,
+    OperationKind,
+    Result,
+    RunStatus,
+    Side,
+)
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +160,7 @@ def review_erasure(run: Run) -> Verdict:
     limit = run.account.guard.erasures
     with run.store.begin() as conn:
         planned = erase.planned(conn, run_id=run.run_id)
-        people = int((planned["entity"] != SUPPRESSION).sum())
+        people = int((~planned["entity"].isin(NO_PEOPLE)).sum())
         within = limit is None or people <= limit
         passed = within and not run.account.approvers
         message = "" if passed else _concern(people, None if within else limit)
@@ -326,7 +334,9 @@ def _delete(run: Run, connector: Connector, planned: pd.DataFrame) -> int:
     failed = 0
     for entity, rows in planned.groupby("entity"):
         ids = rows["id"].tolist()
-        if entity == SUPPRESSION:
+        if entity == CAMPAIGN_EVENT:
+            results = cast(ErasesEvents, connector).erase_events(ids)
+        elif entity == SUPPRESSION_RECORD:
             results = cast(ErasesSuppressions, connector).erase_suppressions(ids)
         else:
             results = cast(ErasesContacts, connector).erase_contacts(str(entity), ids)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bothways.config.account import Account
 from bothways.connectors.base import (
     Connector,
+    ErasesEvents,
     ErasesSuppressions,
     Fields,
     FindsContacts,
@@ -24,9 +25,10 @@ from bothways.store.erase import FOUND, Person
 from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import CAMPAIGN_EVENT, SIDES, SUPPRESSION_RECORD, Side
 
-SUPPRESSION: Final = "suppression"
+NO_PEOPLE: Final = (CAMPAIGN_EVENT, SUPPRESSION_RECORD)
+"""What an erasure deletes beside people: records of our own about them."""
 
 OpenSide = Callable[[Account, Side], AbstractContextManager[Connector]]
 
@@ -60,7 +62,7 @@ def locate(account: Account, side: Side, connector: Connector, person: Person) -
     """Return what a side has of a person: FOUND, each record once.
 
     These are the records with one of the person's ids or addresses, as their first address or a
-    further one, and our suppression records of the addresses.
+    further one, and our own records about them: suppressions of the addresses, and events.
     """
     addresses, ids = sorted(person.spellings), person.ids(side)
     parts = [frame_of(FOUND)]
@@ -74,8 +76,10 @@ def locate(account: Account, side: Side, connector: Connector, person: Person) -
         parts += [_found(side, page.rows) for page in pages if page.rows.num_rows]
     if isinstance(connector, ErasesSuppressions):
         records = connector.find_suppressions(addresses)
-        rows = {"side": side, "entity": SUPPRESSION, "id": records}
-        parts.append(frame_of(FOUND).reindex(range(len(records))).assign(**rows))
+        parts.append(_of_ours(side, SUPPRESSION_RECORD, records))
+    if isinstance(connector, ErasesEvents):
+        people = sorted({*ids, *pd.concat(parts)["id"]})
+        parts.append(_of_ours(side, CAMPAIGN_EVENT, connector.find_events(people, addresses)))
     together = pd.concat(parts, ignore_index=True).drop_duplicates(["entity", "id"])
     return together.astype(frame_of(FOUND).dtypes).reset_index(drop=True)
 
@@ -104,6 +108,10 @@ def _fields(account: Account, side: Side, entity: str) -> Fields:
         return mapping.vendor_fields("crm") if mapping else {}
     found = [mapping.vendor_fields(side) for mapping in account.mappings.values()]
     return {name: kind for fields in found for name, kind in fields.items()}
+
+
+def _of_ours(side: Side, entity: str, ids: list[str]) -> pd.DataFrame:
+    return frame_of(FOUND).reindex(range(len(ids))).assign(side=side, entity=entity, id=ids)
 
 
 def _found(side: Side, page: pa.Table) -> pd.DataFrame:

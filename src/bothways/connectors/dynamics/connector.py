@@ -19,6 +19,7 @@ from bothways.connectors.base import (
     Page,
 )
 from bothways.connectors.dynamics import tables
+from bothways.connectors.dynamics.campaigns import Campaigns
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.dynamics.membership import Membership
@@ -52,7 +53,7 @@ _LIST_COLUMNS = (
 
 
 class DynamicsConnector:
-    """Dynamics 365: contacts, leads, marketing lists, and a suppression table of our own.
+    """Dynamics 365: contacts, leads, marketing lists, and tables of our own.
 
     Args:
         settings: ``base_url`` is the environment's URL, ``login`` and ``password`` client id and
@@ -262,6 +263,24 @@ class DynamicsConnector:
         """Delete suppression records."""
         return self._suppressions.erase(ids)
 
+    # ── campaigns ─────────────────────────────────────────────────────────────────────────────
+
+    def write_campaigns(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Write records of campaigns by key."""
+        return self._campaigns.write_campaigns(operations)
+
+    def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Write records of events by key, related to their campaign and person."""
+        return self._campaigns.write_events(operations)
+
+    def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
+        """Return the ids of the events of these people and addresses."""
+        return self._campaigns.find_events(ids, emails)
+
+    def erase_events(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete events."""
+        return self._campaigns.erase_events(ids)
+
     # ── what is ours in the environment ───────────────────────────────────────────────────────
 
     def missing(self) -> list[str]:
@@ -291,6 +310,10 @@ class DynamicsConnector:
     @property
     def _suppressions(self) -> Suppressions:
         return Suppressions(self._client, self._environment, self._names)
+
+    @property
+    def _campaigns(self) -> Campaigns:
+        return Campaigns(self._client, self._environment, self._names)
 
     @property
     def _preparing(self) -> Preparing:

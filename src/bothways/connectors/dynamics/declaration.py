@@ -15,6 +15,7 @@ DECLARATION: Final = Declaration(
     capabilities=frozenset(
         {
             "ErasesContacts",
+            "ErasesEvents",
             "ErasesSuppressions",
             "FindsContacts",
             "FindsOtherAddresses",
@@ -25,7 +26,9 @@ DECLARATION: Final = Declaration(
             "ReadsListMembers",
             "ReadsListSuppressions",
             "ReadsSuppressions",
+            "WritesCampaigns",
             "WritesContacts",
+            "WritesEvents",
             "WritesListMembers",
             "WritesSuppressions",
         }
@@ -60,8 +63,7 @@ DECLARATION: Final = Declaration(
             },
             "publisher_prefix": {
                 "label": "Publisher prefix",
-                "description": "Begins the names of the columns and the table that Bothways"
-                " creates.",
+                "description": "Begins the names of the columns and tables that Bothways creates.",
                 "schema": {"type": ["string", "null"], "default": "bw"},
             },
             "solution": {

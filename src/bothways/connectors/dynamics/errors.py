@@ -15,6 +15,7 @@ CONCURRENCY_EXCEEDED: Final = "0x80072326"
 DUPLICATE_KEY: Final = "0x80060892"
 SQL_TIMEOUT: Final = "0x80044151"
 NOT_FOUND: Final = "0x80040217"
+KEY_NOT_FOUND: Final = "0x80060891"
 NOT_A_MEMBER: Final = "0x80048458"
 
 # Errors that are about the list, not about one of the members: locked, inactive, dynamic list,

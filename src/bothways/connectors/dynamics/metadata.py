@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any, Final
 
 from bothways.connectors.base import FieldInfo
+from bothways.connectors.dynamics.campaign_tables import OWN_TABLES
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.names import Names
 from bothways.connectors.dynamics.queries import query, text
@@ -75,7 +76,8 @@ class Environment:
 
 def read_environment(client: Dataverse, names: Names) -> Environment:
     """Ask, in one call, for no more than is needed: metadata comes unpaged."""
-    tables = ("contact", "lead", "listmember", names.suppression)
+    own = (names.suppression, *(table.name(names) for table in OWN_TABLES))
+    tables = ("contact", "lead", "listmember", *own)
     bodies = client.queries(
         [_definitions_query(tables), _messages_query(tables)],
         # The vendor's cache of metadata is half a minute behind (PAD compose-http).

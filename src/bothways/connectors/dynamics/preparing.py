@@ -1,4 +1,4 @@
-"""Making what Bothways owns in an environment: a column with a key on people, a table, tracking.
+"""Making what Bothways owns in an environment: a column with a key on people, tables, tracking.
 
 Everything is created through the metadata API (PAD create-update-entity-definitions,
 create-update-entity-relationships, define-alternate-keys-entity).
@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from bothways.connectors.dynamics.campaign_tables import (
+    CAMPAIGN,
+    EVENT,
+    NAME_LENGTH,
+    OWN_TABLES,
+    OwnColumn,
+    OwnTable,
+)
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.metadata import Environment, read_environment
-from bothways.connectors.dynamics.names import NAMESPACE, PEOPLE, TITLE, Names, PersonTable
+from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
 from bothways.errors import Rejected, TemporaryFailure
 
 log = logging.getLogger(__name__)
@@ -26,6 +34,8 @@ _ACTIVE, _FAILED = "Active", "Failed"
 _POLL_S: Final = 5.0
 _POLLS: Final = 120
 
+_WHO: Final = "Who it is, if known."
+
 Definition = dict[str, Any]
 
 
@@ -36,10 +46,39 @@ class Step:
     Args:
         sentence: What it is, for people.
         act: Creates it.
+        told: Whether people are told: not of each column of a table that is missing as a whole.
     """
 
     sentence: str
     act: Callable[[], None]
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A lookup of a table of ours.
+
+    Args:
+        table: Which has it.
+        referenced: Which it points at.
+        key: The primary key of that one.
+        label: What people see.
+        description: What it is.
+        delete: What deleting the other row does to ours.
+        merge: What merging it does. Ours follow to the one who stays.
+    """
+
+    table: str
+    referenced: str
+    key: str
+    label: str
+    description: str
+    delete: str = "RemoveLink"
+    merge: str = "Cascade"
+
+    def column(self, names: Names) -> str:
+        """Return its name, which is that of the other table's key with our prefix."""
+        return self.key if self.key.startswith(names.own("")) else names.own(self.key)
 
 
 class Preparing:
@@ -63,7 +102,7 @@ class Preparing:
             for table, key, status in self._own_keys(environment)
             if status != _ACTIVE
         ]
-        return [step.sentence for step in self._steps(environment)] + waiting
+        return [step.sentence for step in self._steps(environment) if step.told] + waiting
 
     def prepare(self, environment: Environment) -> list[str]:
         """Create what is missing; return what was created, when all keys can be used.
@@ -82,7 +121,7 @@ class Preparing:
                 now = read_environment(self._client, self._names)
                 if step.sentence in {left.sentence for left in self._steps(now)}:
                     raise
-            created.append(step.sentence)
+            created += [step.sentence] if step.told else []
         self._wait_for_keys()
         return created
 
@@ -97,22 +136,26 @@ class Preparing:
             yield from self._tracking(environment, table)
         yield from self._tracking(environment, "listmember")
         yield from self._suppression_table(environment)
+        for own_table in OWN_TABLES:
+            yield from self._own_table(environment, own_table)
+        yield from self._event_lookups(environment)
 
     def _suppression_table(self, environment: Environment) -> Iterator[Step]:
         table, own = self._names.suppression, self._names.own
         if table not in environment.columns:
-            act = partial(self._post, "EntityDefinitions", _table(self._names))
+            act = partial(self._post, "EntityDefinitions", _suppression_table(self._names))
             yield Step(f"Table {table}.", act)
         for column in (
             _text_column(own("key"), "Key", "Set by Bothways; empty where a person added it."),
             _text_column(own("email"), "E-mail", "The address that may not be mailed.", 320),
             _text_column(own("reason"), "Reason", "unsubscribed, bounced, complained, suppressed"),
             _text_column(own("listid"), "List", "The list's id; empty for all mail."),
-            _time_column(own("suppressedon"), "Suppressed on"),
+            _time_column(own("suppressedon"), "Suppressed on", "When it took effect."),
         ):
             yield from self._column(environment, table, column)
         for person in PEOPLE.values():
-            yield from self._lookup(environment, person)
+            to = _Lookup(table, person.name, person.id, person.name.capitalize(), _WHO)
+            yield from self._lookup(environment, to)
         yield from self._key(environment, table, own("key"))
         if table in environment.columns:
             yield from self._tracking(environment, table)
@@ -123,14 +166,42 @@ class Preparing:
         name = definition["SchemaName"]
         if not environment.has(table, name):
             path = f"{_definition(table)}/Attributes"
-            yield Step(f"Column {name} of {table}.", partial(self._post, path, definition))
+            act = partial(self._post, path, definition)
+            yield Step(f"Column {name} of {table}.", act, told=table in environment.columns)
 
-    def _lookup(self, environment: Environment, person: PersonTable) -> Iterator[Step]:
-        table, column = self._names.suppression, self._names.own(person.id)
-        if not environment.has(table, column):
-            body = _relationship(self._names, person, column)
-            act = partial(self._post, "RelationshipDefinitions", body)
-            yield Step(f"Column {column} of {table}.", act)
+    def _own_table(self, environment: Environment, made: OwnTable) -> Iterator[Step]:
+        table, key = made.name(self._names), self._names.own("key")
+        if table not in environment.columns:
+            act = partial(self._post, "EntityDefinitions", _own_table(made, self._names))
+            yield Step(f"Table {table}.", act)
+        columns = (_own_column(column, self._names) for column in made.columns)
+        for column in (_text_column(key, "Key", "Set by Bothways; do not change."), *columns):
+            yield from self._column(environment, table, column)
+        yield from self._key(environment, table, key)
+
+    def _event_lookups(self, environment: Environment) -> Iterator[Step]:
+        """Yield the lookups of events.
+
+        Dataverse lets a table go with the rows of one other table only (0x80047007: a table has
+        one parental relationship, and deleting with a row makes one). That is the contact's.
+        """
+        table, campaign = EVENT.name(self._names), CAMPAIGN.name(self._names)
+        for person in PEOPLE.values():
+            delete = "Cascade" if person is CONTACT else "RemoveLink"
+            to = _Lookup(table, person.name, person.id, person.name.capitalize(), _WHO, delete)
+            yield from self._lookup(environment, to)
+        to = _Lookup(
+            table, campaign, f"{campaign}id", CAMPAIGN.label, "Whose event it is.",
+            delete="Restrict", merge="NoCascade",
+        )  # fmt: skip
+        yield from self._lookup(environment, to)
+
+    def _lookup(self, environment: Environment, to: _Lookup) -> Iterator[Step]:
+        column = to.column(self._names)
+        if not environment.has(to.table, column):
+            act = partial(self._post, "RelationshipDefinitions", _relationship(to, column))
+            told = to.table in environment.columns
+            yield Step(f"Column {column} of {to.table}.", act, told)
 
     def _key(self, environment: Environment, table: str, column: str) -> Iterator[Step]:
         key = f"{column}_key"
@@ -141,7 +212,7 @@ class Preparing:
                 "KeyAttributes": [column],
             }
             act = partial(self._post, f"{_definition(table)}/Keys", body)
-            yield Step(f"Key {key} of {table}.", act)
+            yield Step(f"Key {key} of {table}.", act, told=table in environment.columns)
 
     def _tracking(self, environment: Environment, table: str) -> Iterator[Step]:
         if table in environment.trackable and table not in environment.tracked:
@@ -224,46 +295,79 @@ def _text_column(name: str, label: str, description: str, length: int = 100) -> 
     return {**_attribute("String", name, label, description), **text}
 
 
-def _time_column(name: str, label: str) -> Definition:
+def _time_column(name: str, label: str, description: str) -> Definition:
     return {
-        **_attribute("DateTime", name, label, "When it took effect."),
+        **_attribute("DateTime", name, label, description),
         "Format": "DateAndTime",
         "DateTimeBehavior": {"Value": "UserLocal"},
     }
 
 
-def _table(names: Names) -> Definition:
+def _number_column(name: str, label: str, description: str) -> Definition:
+    limits = {"MinValue": -(2**31), "MaxValue": 2**31 - 1, "Format": "None"}
+    return {**_attribute("Integer", name, label, description), **limits}
+
+
+def _flag_column(name: str, label: str, description: str) -> Definition:
+    options = {
+        "@odata.type": f"{NAMESPACE}.BooleanOptionSetMetadata",
+        "TrueOption": {"Value": 1, "Label": _label("Yes")},
+        "FalseOption": {"Value": 0, "Label": _label("No")},
+        "OptionSetType": "Boolean",
+    }
+    flag = {"DefaultValue": False, "OptionSet": options}
+    return {**_attribute("Boolean", name, label, description), **flag}
+
+
+def _own_column(column: OwnColumn, names: Names) -> Definition:
+    named = (names.own(column.word), column.label, "Kept by Bothways.")
+    if column.kind == "text":
+        return _text_column(*named, column.length)
+    made = {"number": _number_column, "time": _time_column, "flag": _flag_column}[column.kind]
+    return made(*named)
+
+
+def _suppression_table(names: Names) -> Definition:
+    description = "Addresses that may not be mailed, kept by Bothways."
     primary = _text_column(names.own("name"), "Address", "The address that may not be mailed.", 320)
+    table = _table(names.suppression, "Suppression", "Suppressions", description, primary)
+    return {**table, "ChangeTrackingEnabled": True}
+
+
+def _own_table(made: OwnTable, names: Names) -> Definition:
+    primary = _text_column(names.own("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
+    return _table(made.name(names), made.label, made.labels, made.description, primary)
+
+
+def _table(name: str, label: str, labels: str, description: str, primary: Definition) -> Definition:
     return {
         "@odata.type": f"{NAMESPACE}.EntityMetadata",
-        "SchemaName": names.suppression,
-        "DisplayName": _label("Suppression"),
-        "DisplayCollectionName": _label("Suppressions"),
-        "Description": _label("Addresses that may not be mailed, kept by Bothways."),
+        "SchemaName": name,
+        "DisplayName": _label(label),
+        "DisplayCollectionName": _label(labels),
+        "Description": _label(description),
         "OwnershipType": "UserOwned",
         "HasActivities": False,
         "HasNotes": False,
         "IsActivity": False,
-        "ChangeTrackingEnabled": True,
         "Attributes": [{**primary, "IsPrimaryName": True}],
     }
 
 
-def _relationship(names: Names, person: PersonTable, column: str) -> Definition:
+def _relationship(to: _Lookup, column: str) -> Definition:
     return {
         "@odata.type": f"{NAMESPACE}.OneToManyRelationshipMetadata",
-        "SchemaName": f"{names.suppression}_{person.name}",
-        "ReferencedEntity": person.name,
-        "ReferencedAttribute": person.id,
-        "ReferencingEntity": names.suppression,
-        # A merged person's suppressions follow to the one who stays; deleting a person keeps them.
+        "SchemaName": f"{to.table}_{to.referenced}",
+        "ReferencedEntity": to.referenced,
+        "ReferencedAttribute": to.key,
+        "ReferencingEntity": to.table,
         "CascadeConfiguration": {
             "Assign": "NoCascade",
-            "Delete": "RemoveLink",
-            "Merge": "Cascade",
+            "Delete": to.delete,
+            "Merge": to.merge,
             "Reparent": "NoCascade",
             "Share": "NoCascade",
             "Unshare": "NoCascade",
         },
-        "Lookup": _attribute("Lookup", column, person.name.capitalize(), "Who it is, if known."),
+        "Lookup": _attribute("Lookup", column, to.label, to.description),
     }

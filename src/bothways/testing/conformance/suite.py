@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from typing import Any
 
@@ -351,6 +352,46 @@ def test_suppression_records_of_the_erased_are_gone(connector: Any, needs: Any) 
     assert {"bob@mail.example", "änn@mail.example"} <= set(left), "they are somebody else"
     assert connector.find_suppressions(["ann@mail.example"]) == []
     assert connector.erase_suppressions(found)["outcome"].to_list() == ["written"]
+
+
+def test_events_are_there_once_however_often_written_and_go_with_the_erased(
+    connector: Any, needs: Any, bench: Any, vendor: Any
+) -> None:
+    needs("WritesCampaigns", "WritesEvents", "ErasesEvents")
+    campaign = {"key": ["c-71"], "values": [json.dumps({"name": "News", "sent": 3})]}
+    campaigns = pd.DataFrame({"seq": [0], "kind": "upsert", "entity": "campaign", **campaign})
+    told: list[dict[str, Any]] = [
+        {"kind": "clicks", "url": "https://shop.example/?a=1", "campaign_id": "c-71"},
+        {"kind": "send_summaries", "opens": 2, "unsubscribed": True, "campaign_id": "c-71"},
+        {"kind": "clicks", "campaign_id": "none-of-that-id"},
+        {"kind": "page_views", "person_entity": bench.entity, "person_id": bench.unknown_id},
+    ]
+    told[3] |= {"campaign_id": "c-71", "occurred_at": "0001-01-01T00:00:00Z", "url": "x" * 9_000}
+    values = [json.dumps({"email": "Ann@mail.example", **item}) for item in told]
+    keys = [f"e-{number}" for number in range(len(values))]
+    events = pd.DataFrame(
+        {
+            "seq": range(len(values)),
+            "kind": "upsert",
+            "entity": "campaign_event",
+            "key": keys,
+            "email": "Ann@mail.example",
+            "values": values,
+        }
+    )
+    for _ in range(2):
+        assert connector.write_campaigns(campaigns)["outcome"].to_list() == ["written"]
+        results = connector.write_events(events).sort_values("seq")
+        assert results["outcome"].to_list() == ["written", "written", "error", "written"]
+        assert results["message"].notna().to_list() == [False, False, True, False]
+    vendor.faults({"*": {"after_write": 0.5, "seed": 4}})
+    connector.write_events(events)
+    vendor.faults()
+    found = connector.find_events([], ["ann@mail.example", "nobody@mail.example"])
+    assert len(found) == 3
+    assert connector.find_events([bench.unknown_id], []) == []
+    assert set(connector.erase_events([*found, found[0]])["outcome"]) == {"written"}
+    assert connector.find_events([], ["ann@mail.example"]) == []
 
 
 def test_preparing_twice_creates_nothing_more(connector: Any, needs: Any) -> None:
