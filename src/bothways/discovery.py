@@ -17,7 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from bothways.errors import ConfigurationError
 from bothways.spec import ERASE, Declaration, SyncSpec
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 CONNECTORS: Final = "bothways.connectors"
 """The group of entry points whose objects are `spec.Declaration`s."""
@@ -100,9 +100,9 @@ def connectors() -> Mapping[str, Declaration]:
     return entries(CONNECTORS, Declaration).found
 
 
-def connector_names(side: Side) -> tuple[str, ...]:
-    """Return the names of the connectors for a side."""
-    return tuple(name for name, known in connectors().items() if known.side == side)
+def connector_names(role: RoleName) -> tuple[str, ...]:
+    """Return the names of the connectors that can have a role."""
+    return tuple(name for name, known in connectors().items() if role in known.roles)
 
 
 def declaration(name: str) -> Declaration:
@@ -141,6 +141,12 @@ def sync_type(name: str) -> SyncSpec:
     if name not in sync_types():
         raise _unknown("sync type", name, sync_types(), entries(SYNC_TYPES, SyncSpec).broken)
     return sync_types()[name]
+
+
+def role_names() -> tuple[RoleName, ...]:
+    """Return the roles of all sync types."""
+    roles = (role.name for sync in sync_types().values() for role in sync.roles)
+    return tuple(dict.fromkeys(roles))
 
 
 def sync_types_that_read_consent() -> list[SyncSpec]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Declaration:
     Args:
         name: Its name in account files; also the Airflow connection type, and the entry point's.
         title: What people call the vendor.
-        side: Which side of an account it can be.
+        roles: The roles that it can have in an account.
         connector: Module and class of the connector.
         hook: Module and class of the Airflow hook.
         capabilities: Names of the protocols in `connectors.base` that the connector has.
@@ -66,7 +66,7 @@ class Declaration:
 
     name: str
     title: str
-    side: Side
+    roles: tuple[RoleName, ...]
     connector: str
     hook: str
     capabilities: frozenset[str]
@@ -76,6 +76,9 @@ class Declaration:
 
 Need = str | frozenset[str]
 """The name of a capability (a protocol of `connectors.base`), or names any of which will do."""
+
+ERASING: Final = ("ErasesContacts", "FindsContacts")
+"""The capabilities of a system that people can be erased from."""
 
 
 def any_of(*capabilities: str) -> frozenset[str]:
@@ -153,7 +156,7 @@ class Role:
         in_slices: Whether some of what is read of it is read in slices, mapped over workers.
     """
 
-    name: Side
+    name: RoleName
     needs: tuple[Need, ...]
     is_read: bool = True
     is_written: bool = True
@@ -202,7 +205,7 @@ class SyncSpec:
     verified_as: str = ""
     verifies: str = ""
 
-    def role(self, name: Side) -> Role:
+    def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.
 
         Raises:
@@ -210,25 +213,29 @@ class SyncSpec:
         """
         return {role.name: role for role in self.roles}[name]
 
-    def is_met_by(self, capabilities: dict[Side, frozenset[str]]) -> bool:
-        """Return whether an account with these systems, by role, can run it."""
+    def is_met_by(self, capabilities: Mapping[RoleName, frozenset[str]]) -> bool:
+        """Return whether an account can run it, by the capabilities of the systems in each role."""
         return all(
             role.name in capabilities and role.is_met_by(capabilities[role.name])
             for role in self.roles
         )
 
+    def unbound(self, bound: Collection[RoleName]) -> tuple[RoleName, ...]:
+        """Return the roles that an account which binds these lacks."""
+        return tuple(role.name for role in self.roles if role.name not in bound)
+
     @property
-    def read_roles(self) -> tuple[Side, ...]:
+    def read_roles(self) -> tuple[RoleName, ...]:
         """The roles that have an extract."""
         return tuple(role.name for role in self.roles if role.is_read)
 
     @property
-    def sliced_roles(self) -> tuple[Side, ...]:
+    def sliced_roles(self) -> tuple[RoleName, ...]:
         """The roles of which something is read in slices, after their extract."""
         return tuple(role.name for role in self.roles if role.is_read and role.in_slices)
 
     @property
-    def written_roles(self) -> tuple[Side, ...]:
+    def written_roles(self) -> tuple[RoleName, ...]:
         """The roles that have an apply, in its order."""
         return tuple(role.name for role in self.roles if role.is_written)
 
@@ -268,9 +275,9 @@ ERASE: Final = SyncSpec(
     name="erase",
     title="Erase",
     implementation="",
-    roles=(
-        Role("crm", ("ErasesContacts", "FindsContacts")),
-        Role("marketing", ("ErasesContacts", "FindsContacts")),
-    ),
+    roles=(),
 )
-"""Keeps nothing in sync, and has no schedule and a story of its own; discovery does not list it."""
+"""Keeps nothing in sync, and has no schedule and a story of its own; discovery does not list it.
+
+It works on every system of an account that people can be erased from, whatever its role.
+"""

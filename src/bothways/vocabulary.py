@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-Side = Literal["crm", "marketing"]
-SIDES: Final[tuple[Side, Side]] = ("crm", "marketing")
+RoleName = str
+"""What a system is in a sync. A sync type declares its roles, an account binds systems to them."""
 
-Systems = Mapping[Side, str]
+Side = RoleName
+
+SIDES: Final[tuple[RoleName, RoleName]] = ("crm", "marketing")
+"""The roles of the sync types that keep a CRM and a marketing platform in step."""
+
+Systems = Mapping[RoleName, str]
 """The titles of an account's systems, by their role."""
 
 SOME_SYSTEMS: Final[Systems] = {"crm": "CRM", "marketing": "Marketing platform"}
-"""Titles for where it is not known which systems they are."""
+"""Titles for roles of which it is not known which systems have them."""
 
 # How the token of a selection begins, and what may name a record to a DAG: an id or such a token,
 # never an address, which Airflow would keep in its event log.
@@ -26,8 +31,8 @@ SELECTION: Final = "selection-"
 RECORD_PATTERN: Final = r"^[A-Za-z0-9{}._:-]{1,100}$"
 
 
-def other(side: Side) -> Side:
-    """Return the opposite side."""
+def other(side: RoleName) -> RoleName:
+    """Return the other one of SIDES."""
     return "marketing" if side == "crm" else "crm"
 
 
@@ -271,7 +276,7 @@ class Reason(Labelled):
 
     def told(self, systems: Systems = SOME_SYSTEMS) -> str:
         """Return the label with the systems' titles."""
-        return self.label.format(crm=systems["crm"], marketing=systems["marketing"])
+        return self.label.format_map({**SOME_SYSTEMS, **systems})
 
 
 ABOUT_FIELDS: Final = {
@@ -342,7 +347,7 @@ class MembershipState(Labelled):
 
     def told(self, systems: Systems = SOME_SYSTEMS) -> str:
         """Return the label with the systems' titles."""
-        return self.label.format(crm=systems["crm"], marketing=systems["marketing"])
+        return self.label.format_map({**SOME_SYSTEMS, **systems})
 
 
 class PersonChange(Labelled):

@@ -22,7 +22,7 @@ FAX = """
     FAX = Declaration(
         name="fax",
         title="Fax",
-        side="marketing",
+        roles=("marketing",),
         connector="acme.Connector",
         hook="acme.Hook",
         capabilities=frozenset({"ReadsContacts"}),
@@ -45,7 +45,7 @@ def connector(package: str, name: str, value: str) -> dict[str, dict[str, str]]:
     return {discovery.CONNECTORS: {name: f"{package}:{value}"}}
 
 
-def test_our_own_connectors_are_found_by_side() -> None:
+def test_our_own_connectors_are_found_by_role() -> None:
     assert discovery.connector_names("crm") == ("dynamics",)
     assert discovery.connector_names("marketing") == ("dotdigital",)
     assert discovery.broken() == ()
@@ -159,7 +159,7 @@ def test_a_declaration_needs_no_form() -> None:
     plain = Declaration(
         name="fax",
         title="Fax",
-        side="crm",
+        roles=("crm",),
         connector="acme.Connector",
         hook="acme.Hook",
         capabilities=frozenset(),

@@ -11,11 +11,12 @@ import typer
 
 from bothways.cli.private_file import write_private
 from bothways.cli.vendors import open_side
+from bothways.config.known import roles_to_erase, system_titles
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import erased_hashes, erasures
-from bothways.vocabulary import CAMPAIGN_EVENT, SIDES
+from bothways.vocabulary import CAMPAIGN_EVENT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,12 +150,13 @@ def pending(account: str) -> None:
 
 def _show(account: Account, found: pd.DataFrame) -> None:
     """Print what would be deleted, vendor by vendor."""
-    from bothways.discovery import declaration
+    from bothways.engine.erase import told_by_hand
     from bothways.engine.whereabouts import NO_PEOPLE
 
-    for side in SIDES:
-        mine = found[found["side"] == side]
-        title = declaration(account.side(side).connector).title
+    titles = system_titles(account)
+    for role in roles_to_erase(account):
+        mine = found[found["side"] == role]
+        title = titles[role]
         typer.echo(f"{title}: {len(mine)} would be deleted")
         events = mine["entity"] == CAMPAIGN_EVENT
         if events.any():
@@ -169,6 +171,8 @@ def _show(account: Account, found: pd.DataFrame) -> None:
         ):
             told = ", ".join(f"{name}: {value}" for name, value in fields.items() if value)
             typer.echo(f"  {entity} {record_id}  {email}  {told}".rstrip())
+    if by_hand := told_by_hand(account):
+        typer.echo(by_hand.strip())
     limit = account.guard.erasures
     people = int((~found["entity"].isin(NO_PEOPLE)).sum())
     if limit is not None and people > limit:

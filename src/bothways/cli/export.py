@@ -11,16 +11,18 @@ import typer
 
 from bothways.cli.private_file import write_private
 from bothways.cli.vendors import open_side
+from bothways.config.account import Account
+from bothways.config.known import roles_to_search, system_titles
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
-from bothways.vocabulary import SIDES
+from bothways.vocabulary import RoleName
 
 
 def export(account: str, person: str, out: Path | None) -> None:
     """Print what is known of a person as JSON, or write it to a file that only its owner reads.
 
-    Both vendors are asked too. Nothing is kept, and nothing is logged of the person.
+    The vendors are asked too. Nothing is kept, and nothing is logged of the person.
 
     Args:
         account: The account's name.
@@ -44,7 +46,6 @@ def export(account: str, person: str, out: Path | None) -> None:
 def _known(account: str, person: str) -> dict[str, Any]:
     import pandas as pd
 
-    from bothways.discovery import declaration
     from bothways.engine.whereabouts import address, whereabouts
     from bothways.ledgers.registry import rows_about
     from bothways.store import erase
@@ -69,13 +70,19 @@ def _known(account: str, person: str) -> dict[str, Any]:
         "addresses": sorted(who.spellings),
         "erased_before": erased,
         "systems": {
-            declaration(configured.side(side).connector).title: _records(
-                found[found["side"] == side]
-            )
-            for side in SIDES
+            title: _records(found[found["side"].isin(roles)])
+            for title, roles in _roles_by_title(configured).items()
         },
         "store": rows,
     }
+
+
+def _roles_by_title(account: Account) -> dict[str, list[RoleName]]:
+    """Return the roles of the systems that were asked, by title; two may be of one vendor."""
+    titles, roles = system_titles(account), dict[str, list[RoleName]]()
+    for role in roles_to_search(account):
+        roles.setdefault(titles[role], []).append(role)
+    return roles
 
 
 def _records(found: Any) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from bothways.config.problems import Problem
 from bothways.connectors.base import Connector, FieldInfo, HasFields, HasLists, Prepares
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
-from bothways.vocabulary import SIDES, FieldType, Side, other
+from bothways.vocabulary import SIDES, FieldType, RoleName, other
 
 # Which of a vendor's types hold a field of a mapping's type, beside the same. What a platform keeps
 # in text is read as the mapping says.
@@ -35,28 +35,34 @@ def live_problems(account: Account, say: Callable[[str], None]) -> Iterator[Prob
         account: A sound account.
         say: Told which accounts and environments answered.
     """
-    for side in SIDES:
-        asking = _Asking(account, side, account_document(account.name))
+    for role in account.systems:
+        asking = _Asking(account, role, account_document(account.name))
         yield from asking.problems(say)
 
 
 class _Asking:
-    """One side of an account."""
+    """One system of an account."""
 
-    def __init__(self, account: Account, side: Side, document: Document) -> None:
+    def __init__(self, account: Account, side: RoleName, document: Document) -> None:
         self._account = account
         self._side = side
         self._document = document
 
     def problems(self, say: Callable[[str], None]) -> Iterator[Problem]:
         found: list[Problem] = []
-        config = self._account.side(self._side)
-        with self._noted(found, (self._side, "connection")), opened(config) as connector:
+        system = self._account.system(self._side)
+        with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
-            for ask in (self._lists, self._fields, self._preparations):
-                with self._noted(found, (self._side,)):
+            mapped = (self._lists, self._fields) if self._side in SIDES else ()
+            for ask in (*mapped, self._preparations):
+                with self._noted(found, self._place):
                     found += ask(connector)
         yield from found
+
+    @property
+    def _place(self) -> Key:
+        """Where the account's file gives the system."""
+        return (self._side,) if self._side in self._document.content else ("systems", self._side)
 
     @contextmanager
     def _noted(self, found: list[Problem], key: Key) -> Iterator[None]:
@@ -94,7 +100,7 @@ class _Asking:
         if missing:
             message = "not ready: " + ", ".join(sentence.rstrip(".") for sentence in missing)
             remedy = f"run `bothways prepare {self._account.name}`"
-            yield self._document.problem((self._side,), message, remedy)
+            yield self._document.problem(self._place, message, remedy)
 
     def _fields(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, HasFields):
@@ -141,7 +147,7 @@ def _about_options(
     return f"`{name}` has no option {unknown[0]} in {title}", f"write options among {offered}"
 
 
-def _holds(info: FieldInfo, item: FieldMapping, side: Side) -> bool:
+def _holds(info: FieldInfo, item: FieldMapping, side: RoleName) -> bool:
     if side == "marketing" and info.type is FieldType.STRING:
         return True
     wanted = item.kept_type(side)

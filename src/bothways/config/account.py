@@ -1,16 +1,18 @@
-"""The account model: one pairing of a CRM and a marketing platform, as its YAML says."""
+"""The account model: the systems that are kept in step, and how, as its YAML says."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as Map
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
+from bothways.errors import ConfigurationError
 from bothways.spec import Scope, SyncSpec
-from bothways.vocabulary import Side
+from bothways.vocabulary import SIDES, RoleName
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -29,8 +31,8 @@ class _Switches(_Model):
     model_config = ConfigDict(strict=True)
 
 
-class SideConfig(_Switches):
-    """One side of an account.
+class SystemConfig(_Switches):
+    """One system of an account.
 
     Attributes:
         connector: Which vendor: a name of the connector registry.
@@ -144,13 +146,16 @@ class ListMapping(_Model):
     syncs: tuple[str, ...] | None = None
     accept_new: bool = True
 
-    def name(self, side: Side) -> str:
+    def name(self, side: RoleName) -> str:
         """Return the name or id of the list on ``side``."""
         return self.crm if side == "crm" else self.marketing
 
 
 class Account(_Model):
     """One account, as `include/accounts/<name>.yaml` describes it.
+
+    `systems` has all of its systems; `crm` and `marketing` at the top of the file are the short
+    form for these two roles.
 
     Attributes:
         approvers: Airflow usernames; if any are given, only they may approve, and none of them what
@@ -164,8 +169,9 @@ class Account(_Model):
     enabled: bool = True
     timezone: TimezoneName = "UTC"
     approvers: tuple[_Given, ...] = ()
-    crm: SideConfig
-    marketing: SideConfig
+    crm: SystemConfig | None = None
+    marketing: SystemConfig | None = None
+    by_role: dict[Name, SystemConfig] = Field(default_factory=dict, alias="systems")
     settings: Settings = Field(default_factory=Settings)
     ignore: IgnoreRules = Field(default_factory=IgnoreRules)
     guard: Guard = Field(default_factory=Guard)
@@ -180,9 +186,24 @@ class Account(_Model):
             return None
         return sync.settings.model_validate(self.syncs.get(sync.compared, {}))
 
-    def side(self, side: Side) -> SideConfig:
-        """Return the configuration of one side."""
-        return self.crm if side == "crm" else self.marketing
+    @property
+    def systems(self) -> Map[RoleName, SystemConfig]:
+        """The account's systems, by role."""
+        short = ((role, getattr(self, role)) for role in SIDES)
+        return {role: system for role, system in short if system is not None} | self.by_role
+
+    def system(self, role: RoleName) -> SystemConfig:
+        """Return the system in a role.
+
+        Raises:
+            ConfigurationError: The account has none.
+        """
+        found = self.systems.get(role)
+        if found is None:
+            raise ConfigurationError(
+                f"Account {self.name} has no system in the role `{role}`; {how_to_bind(role)}."
+            )
+        return found
 
     def lists_of(self, sync: SyncSpec) -> dict[str, ListMapping]:
         """Return the lists that a sync type works on, by key; who opted out matters on all."""
@@ -207,6 +228,12 @@ class Account(_Model):
             return "the account names no approver but who started it"
         return f"only {' or '.join(others)} may approve it"
 
-    def pool(self, side: Side) -> str:
-        """Return the name of the Airflow pool that bounds the calls to one side."""
-        return "bothways_" + re.sub(r"[^A-Za-z0-9_.-]", "_", self.side(side).connection)
+    def pool(self, role: RoleName) -> str:
+        """Return the name of the Airflow pool that bounds the calls to the system in a role."""
+        return "bothways_" + re.sub(r"[^A-Za-z0-9_.-]", "_", self.system(role).connection)
+
+
+def how_to_bind(role: RoleName) -> str:
+    """Return what to add to an account's file that has no system in a role."""
+    place = f"add `{role}:`" + ("" if role in SIDES else " below `systems:`")
+    return f"{place} with its connector and connection"

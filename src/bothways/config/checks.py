@@ -13,22 +13,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bothways.config.account import NAME_PATTERN
+from bothways.config.account import NAME_PATTERN, how_to_bind
 from bothways.config.document import Document, Key
 from bothways.config.explain import explain
 from bothways.config.mapping import ENTITIES
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
-from bothways.discovery import connector_names, sync_types
+from bothways.discovery import connector_names, connectors, role_names, sync_types
 from bothways.spec import Scope
-from bothways.vocabulary import SIDES, other
+from bothways.vocabulary import SIDES, RoleName, other
 
 
 def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     """Yield what is wrong with an account apart from its keys and types."""
     yield from _name(document, stem)
+    yield from _roles(document)
     yield from _connectors(document)
     yield from _one_connection(document)
+    yield from _unbound_roles(document)
     yield from _unknown(document, ("schedules",), sync_types())
     yield from _sync_settings(document)
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
@@ -83,23 +85,79 @@ def _name(document: Document, stem: str) -> Iterator[Problem]:
         yield document.problem(("name",), f"`{name}` differs from the file name", remedy)
 
 
+def _roles(document: Document) -> Iterator[Problem]:
+    """Yield systems that are given twice or without a value, and roles of no sync type."""
+    for role in SIDES:
+        if role in document.content and document.content[role] is None:
+            yield document.problem((role,), "has no value", "write one, or remove the key")
+    for role, _ in _pairs(document, ("systems",)):
+        key = ("systems", role)
+        if role in SIDES and role in document.content:
+            message = f"`{role}` is given at the top of the file as well"
+            yield document.problem(key, message, "keep one of the two")
+        elif role not in role_names():
+            yield document.problem(key, "no sync type has this role", choice(role, role_names()))
+
+
 def _connectors(document: Document) -> Iterator[Problem]:
-    for side in SIDES:
-        written = _at(document, (side,)).get("connector")
-        if not isinstance(written, str) or written in connector_names(side):
+    for role, key in _bound(document).items():
+        written = _at(document, key).get("connector")
+        if not isinstance(written, str) or written in connector_names(role):
             continue
-        key = (side, "connector")
+        if role not in role_names():  # said already
+            continue
         message = f"there is no connector `{written}`"
-        if written in connector_names(other(side)):
-            message = f"`{written}` is not a connector for `{side}`"
-        yield document.problem(key, message, choice(written, connector_names(side)))
+        if written in connectors():
+            message = f"`{written}` is not a connector for `{role}`"
+        remedy = choice(written, connector_names(role))
+        yield document.problem((*key, "connector"), message, remedy)
 
 
 def _one_connection(document: Document) -> Iterator[Problem]:
-    crm, marketing = (_at(document, (side,)).get("connection") for side in SIDES)
-    if isinstance(crm, str) and crm == marketing:
-        message, remedy = f"`{crm}` is also the connection of `crm`", "name a different connection"
-        yield document.problem(("marketing", "connection"), message, remedy)
+    """Yield systems with the same connection that a sync type would keep in step."""
+    first: dict[str, RoleName] = {}
+    for role, key in _bound(document).items():
+        connection = _at(document, key).get("connection")
+        if not isinstance(connection, str):
+            continue
+        known = first.setdefault(connection.strip(), role)
+        if known != role and _work_together(known, role):
+            message = f"`{connection}` is also the connection of `{known}`"
+            remedy = "name a different connection"
+            yield document.problem((*key, "connection"), message, remedy)
+
+
+def _work_together(*roles: RoleName) -> bool:
+    return any(
+        not set(roles) - {role.name for role in sync.roles} for sync in sync_types().values()
+    )
+
+
+def _unbound_roles(document: Document) -> Iterator[Problem]:
+    """Yield sync types that the account names and has not all the systems for."""
+    bound = _bound(document)
+    missing = [sync.unbound(bound) for sync in sync_types().values()]
+    if all(missing):
+        found = f"has `{'`, `'.join(bound)}` only" if bound else "has no system"
+        fewest = min(len(roles) for roles in missing)
+        wanted = dict.fromkeys(roles for roles in missing if len(roles) == fewest)
+        remedy = ", or ".join(" and ".join(map(how_to_bind, roles)) for roles in wanted)
+        message = f"{found}, with which no sync type can run"
+        yield document.problem((), message, remedy)
+        return
+    for place in (("schedules",), ("syncs",), ("guard", "sync_types")):
+        for name, _ in _pairs(document, place):
+            roles = sync_types()[name].unbound(bound) if name in sync_types() else ()
+            if roles:
+                message = f"needs `{'` and `'.join(roles)}`, which the account does not have"
+                remedy = " and ".join(map(how_to_bind, roles)) + ", or remove this key"
+                yield document.problem((*place, name), message, remedy)
+
+
+def _bound(document: Document) -> dict[RoleName, Key]:
+    """Return the roles that the account has systems for, and where these are given."""
+    short: dict[RoleName, Key] = {role: (role,) for role in SIDES if role in document.content}
+    return {role: ("systems", role) for role, _ in _pairs(document, ("systems",))} | short
 
 
 def _unknown(document: Document, key: Key, allowed: Iterable[str]) -> Iterator[Problem]:

@@ -122,9 +122,12 @@ def config_hash(account: Account) -> str:
         by_alias=True,
         exclude={
             **dict.fromkeys(("title", "description", "approvers", "schedules", "guard"), True),
+            **dict.fromkeys(("crm", "marketing", "by_role"), True),
             "settings": {"task_hours"},
         },
     )
+    # The same in the short form of a role and in the long one.
+    effective["systems"] = {role: one.model_dump() for role, one in account.systems.items()}
     text = json.dumps(effective, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

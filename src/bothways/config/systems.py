@@ -8,6 +8,10 @@ from bothways.vocabulary import SOME_SYSTEMS, Systems
 
 
 def systems_of(account: str) -> Systems:
-    """Return the titles of an account's systems; general ones if its file is gone or broken."""
+    """Return the titles of an account's systems, by role.
+
+    There are general ones for a CRM and a platform that it does not have, or whose file is gone or
+    broken: the audit may still tell of them.
+    """
     found = next((one for one in load_accounts().accounts if one.name == account), None)
-    return system_titles(found) if found else SOME_SYSTEMS
+    return {**SOME_SYSTEMS, **(system_titles(found) if found else {})}

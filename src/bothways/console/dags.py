@@ -7,29 +7,11 @@ from urllib.parse import quote
 
 from fastapi import HTTPException
 
+from bothways.config.known import roles_to_erase
+from bothways.config.load import load_accounts
 from bothways.discovery import sync_types
 
 ERASE: Final = "erase"
-# The tasks of a sync's DAG in their order, and whether they are mapped (orchestration/builder.py).
-STEPS: Final = (
-    ("open", False),
-    ("extract_crm", False),
-    ("extract_marketing", False),
-    ("plan", True),
-    ("review", False),
-    ("apply_crm", True),
-    ("apply_marketing", True),
-    ("close", False),
-)
-_ERASE_STEPS: Final = (
-    ("open", False),
-    ("find_crm", False),
-    ("find_marketing", False),
-    ("review", False),
-    ("erase_crm", False),
-    ("erase_marketing", False),
-    ("close", False),
-)
 
 
 def dag_id(account: str, sync_type: str) -> str:
@@ -56,5 +38,29 @@ def run_path(dag_id: str, dag_run_id: str) -> str:
 def log_paths(dag_id: str, dag_run_id: str) -> list[tuple[str, str]]:
     """Return the tasks of a DAG run, and the path of each one's log in Airflow."""
     run = run_path(dag_id, dag_run_id)
-    steps = _ERASE_STEPS if dag_id.endswith(f"__{ERASE}") else STEPS
+    account, _, sync_type = dag_id.rpartition("__")
+    steps = _erase_steps(account) if sync_type == ERASE else _steps(sync_type)
     return [(name, f"{run}/tasks/{name}" + ("/mapped" if mapped else "")) for name, mapped in steps]
+
+
+def _steps(sync_type: str) -> list[tuple[str, bool]]:
+    """Return the tasks of a sync's DAG in their order, and whether they are mapped.
+
+    None are known of a sync type that is no longer installed.
+    """
+    sync = sync_types().get(sync_type)
+    if sync is None:
+        return []
+    steps = [("open", False), *((f"extract_{role}", False) for role in sync.read_roles)]
+    for role in sync.sliced_roles:
+        steps += [(f"plan_slices_{role}", False), (f"extract_slices_{role}", True)]
+    applies = ((f"apply_{role}", True) for role in sync.written_roles)
+    return [*steps, ("plan", True), ("review", False), *applies, ("close", False)]
+
+
+def _erase_steps(account: str) -> list[tuple[str, bool]]:
+    """Return the tasks of an erasure's DAG, none of which is mapped."""
+    found = next((one for one in load_accounts().accounts if one.name == account), None)
+    roles = roles_to_erase(found) if found else ()
+    names = ["open", *(f"find_{role}" for role in roles), "review"]
+    return [(name, False) for name in (*names, *(f"erase_{role}" for role in roles), "close")]

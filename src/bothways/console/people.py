@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bothways.ledgers.registry import show_person
 from bothways.store import showing
 from bothways.store.schema import jobs, runs
+from bothways.vocabulary import RoleName
 
 Rows = Sequence[sa.Row[Any]]
 JobPlace = tuple[int, int]
@@ -44,7 +45,7 @@ class Person:
 
     @property
     def records(self) -> Rows:
-        """Who has that address on either side, or is linked with somebody who has."""
+        """Who has that address in any system, or is linked with somebody who has."""
         return self.shown.get("records", ())
 
     @property
@@ -105,6 +106,7 @@ def find_person(
     *,
     account: str,
     email_key: str,
+    roles: Collection[RoleName],
     dag_ids: Collection[str],
     after: JobPlace | None = None,
 ) -> Person:
@@ -114,14 +116,15 @@ def find_person(
         conn: An open transaction.
         account: The account's name.
         email_key: The normalised address.
+        roles: The roles of the account's systems.
         dag_ids: The DAGs whose runs may be shown.
         after: Only jobs that are older than this one.
     """
-    identity = showing.find(conn, account=account, email_key=email_key)
+    identity = showing.find(conn, account=account, email_key=email_key, roles=roles)
     whose: dict[str, Any] = {
         "account": account,
         "email_key": email_key,
-        "record_ids": identity.crm | identity.marketing,
+        "record_ids": identity.all_ids,
         "dag_ids": dag_ids,
     }
     left_out = person_jobs(conn, **whose, results=("ignored", "duplicate"), limit=1)
@@ -153,7 +156,7 @@ def person_jobs(
         conn: An open transaction.
         account: The account's name.
         email_key: The normalised address.
-        record_ids: The person's ids on either side, under whatever address they were then.
+        record_ids: The person's ids in all systems, under whatever address they were then.
         dag_ids: The DAGs whose runs may be shown.
         limit: How many at most.
         results: Only jobs with one of these results.

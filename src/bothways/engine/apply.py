@@ -25,7 +25,7 @@ from bothways.vocabulary import (
     LIST_MOVES,
     OperationKind,
     PersonChange,
-    Side,
+    RoleName,
     operation,
 )
 
@@ -35,7 +35,7 @@ Write = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def apply(
-    run: Run, side: Side, chunk: int, connector: Connector, *, last_try: bool
+    run: Run, side: RoleName, chunk: int, connector: Connector, *, last_try: bool
 ) -> dict[str, int]:
     """Execute the n-th chunk of a side; return the number of verdicts by outcome.
 
@@ -76,7 +76,7 @@ def apply(
 class _Chunk:
     """The operations of one chunk, on their way to the vendor."""
 
-    def __init__(self, run: Run, side: Side, connector: Connector, *, last_try: bool) -> None:
+    def __init__(self, run: Run, side: RoleName, connector: Connector, *, last_try: bool) -> None:
         self.run = run
         self.side = side
         self.connector = connector

@@ -17,7 +17,7 @@ from bothways.errors import StoreError
 from bothways.labels import people_told
 from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.vocabulary import SIDES, Difference, RunStatus
+from bothways.vocabulary import Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,8 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if not run.options.restricted and not run.sync.verifies:
         _move_watermarks(conn, run, {key for plan in plans for key in plan["skipped"]})
     synced = _synced(run)
-    failed = [item["sentence"] for side in SIDES for item in failures_of(run.staging, side)]
+    read = run.sync.read_roles
+    failed = [item["sentence"] for role in read for item in failures_of(run.staging, role)]
     problems = [f"{counts.errors} records in error"] if counts.errors else []
     if given_up:
         problems.append(
@@ -151,7 +152,7 @@ def _settle_retries(conn: Connection, run: Run) -> int:
 def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
     """Record how each synced list went; the others keep the reason why they were not synced."""
     applied = status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
-    ids = {side: lists.ids(conn, run, side) for side in SIDES}
+    ids = {role: lists.ids(conn, run, role) for role in run.sync.read_roles}
     for key in _synced(run):
         counts = count_jobs(conn, run_id=run.run_id, list_key=key, as_planned=run.options.dry_run)
         if applied:
@@ -166,7 +167,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
             status=status,
             message=message,
             counts=counts.as_json(),
-            ids={side: ids[side][key] for side in SIDES if key in ids[side]},
+            ids={role: found[key] for role, found in ids.items() if key in found},
         )
 
 
@@ -204,15 +205,15 @@ def _compared(counts: Counts) -> tuple[RunStatus, str]:
 def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
     """Move what was planned whole; a list that was refused must be read whole once mended."""
     planned = _synced(run) - skipped
-    for side in SIDES:
-        again = {item["dataset"] for item in failures_of(run.staging, side)}
-        for dataset, mark in marks_of(run.staging, side).items():
+    for role in run.sync.read_roles:
+        again = {item["dataset"] for item in failures_of(run.staging, role)}
+        for dataset, mark in marks_of(run.staging, role).items():
             if dataset in again or mark["value"] is None:
                 continue
             if planned.issuperset(mark["lists"]):
                 watermarks.move(
                     conn,
-                    **run.place(side),
+                    **run.place(role),
                     sync_type=run.sync.name,
                     dataset=dataset,
                     value=mark["value"],
@@ -223,6 +224,7 @@ def _move_watermarks(conn: Connection, run: Run, skipped: set[str]) -> None:
 
 
 def _synced(run: Run) -> set[str]:
-    """Return the keys of the lists that both sides could read in this run."""
-    known = [run.staging.read_json(side, "lists.json") or [] for side in SIDES]
-    return set.intersection(*({item["key"] for item in items} for items in known))
+    """Return the keys of the lists that could be read in every system in this run."""
+    known = [run.staging.read_json(role, "lists.json") or [] for role in run.sync.read_roles]
+    keys = [{item["key"] for item in items} for items in known]
+    return set.intersection(*keys) if keys else set()

@@ -1,4 +1,4 @@
-"""Erasing a person on their request: on both sides, then in the store, but for a keyed hash.
+"""Erasing a person on their request: in every system that can, then in the store, but for a hash.
 
 What is to be deleted is looked up, kept as a plan and reviewed before anything is. The hash comes
 first, so that no sync brings anybody back in between; the store comes last, since it knows where
@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import pandas as pd
 from sqlalchemy import Connection, Row
 
+from bothways.config.account import Account
+from bothways.config.known import roles_to_erase, system_titles
 from bothways.config.load import config_hash, load_account
 from bothways.connectors.base import Connector, ErasesContacts, ErasesEvents, ErasesSuppressions
 from bothways.engine import whereabouts
@@ -38,17 +40,14 @@ from bothways.store.db import Store
 from bothways.store.erase import Person
 from bothways.vocabulary import (
     CAMPAIGN_EVENT,
-    SIDES,
     SUPPRESSION_RECORD,
     OperationKind,
     Result,
+    RoleName,
     RunStatus,
-    Side,
 )
 
 log = logging.getLogger(__name__)
-
-_PARTS: Final[dict[Side, int]] = {"crm": 0, "marketing": 1}
 
 
 def open_erasure(
@@ -96,7 +95,10 @@ def open_erasure(
             dry_run=dry_run,
             config_hash=config_hash(configured),
         )
-    missing = missing_connections([configured.side(side).connection for side in SIDES])
+    roles = roles_to_erase(configured)
+    if not roles:
+        raise _stopped(store, run_id, RunStopped(f"Account {account} has no system to erase from."))
+    missing = missing_connections([configured.system(role).connection for role in roles])
     if missing:
         reason = f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."
         raise _stopped(store, run_id, RunStopped(reason))
@@ -121,8 +123,8 @@ def open_erasure(
     return run_id
 
 
-def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
-    """Put into the audit what is to be deleted on one side; return how many records that is.
+def find_records(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
+    """Put into the audit what is to be deleted in one system; return how many records that is.
 
     Raises:
         ConnectorError: The vendor refused or failed.
@@ -130,9 +132,10 @@ def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
     with run.store.begin() as conn:
         person = _person(conn, run)
     found = whereabouts.locate(run.account, side, connector, person)
+    part = sorted(run.account.systems).index(side)
     rows = pd.DataFrame(
         {
-            "seq": pd.Series(range(len(found)), dtype="int64") + jobs.first_seq(_PARTS[side]),
+            "seq": pd.Series(range(len(found)), dtype="int64") + jobs.first_seq(part),
             "entity": found["entity"],
             "kind": OperationKind.ERASE,
             "target": side,
@@ -144,9 +147,7 @@ def find_records(run: Run, side: Side, connector: Connector) -> dict[str, int]:
         }
     )
     with run.store.begin() as conn:
-        jobs.write_jobs(
-            conn, run_id=run.run_id, account=run.account.name, rows=rows, part=_PARTS[side]
-        )
+        jobs.write_jobs(conn, run_id=run.run_id, account=run.account.name, rows=rows, part=part)
     return {"found": len(found)}
 
 
@@ -183,12 +184,12 @@ def _concern(people: int, limit: int | None) -> str:
     return f"{records} would be deleted ({limit} allowed)"
 
 
-def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
-    """Delete the records that were reviewed on one side; return how many.
+def erase_side(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
+    """Delete the records that were reviewed in one system; return how many.
 
     Raises:
         RunStopped: The review has not let the run pass, or more of the person has turned up since;
-            nothing was deleted on this side.
+            nothing was deleted in this system.
         TemporaryFailure: Some could not be deleted for now; what was is gone.
         ConnectorError: The vendor refused or failed.
     """
@@ -223,7 +224,7 @@ def erase_side(run: Run, side: Side, connector: Connector) -> dict[str, int]:
 
 
 def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
-    """Erase the person from the store if both sides have; finish the audit row.
+    """Erase the person from the store if all systems that can have; finish the audit row.
 
     Args:
         run: The run.
@@ -238,7 +239,7 @@ def close_erasure(run: Run, folders: Iterable[Staging]) -> tuple[str, str]:
             raise StoreError(f"Run {run.run_id} is not in the store; trigger a new one.")
         if row.status != RunStatus.IN_PROGRESS:  # `open` said why, or it was closed before
             return row.status, row.message or ""
-        done = {_done(run, side) for side in SIDES} <= set(row.notes)
+        done = {_done(run, role) for role in roles_to_erase(run.account)} <= set(row.notes)
         counts = count_jobs(conn, run_id=run.run_id, as_planned=run.options.dry_run)
     if done:
         files = _forget_files(run, folders)
@@ -348,7 +349,7 @@ def _delete(run: Run, connector: Connector, planned: pd.DataFrame) -> int:
     return failed
 
 
-def _done(run: Run, side: Side) -> str:
+def _done(run: Run, side: RoleName) -> str:
     return f"The person is erased from {run.systems[side]}."
 
 
@@ -376,8 +377,17 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     return (
         f"Erased: {deleted} records at the vendors and {rows} rows of the store; "
         f"{receipt['jobs']} jobs of the audit were blanked, and the files of {files} runs removed; "
-        f"{receipt['hashes']} keyed hashes stay."
+        f"{receipt['hashes']} keyed hashes stay.{told_by_hand(run.account)}"
     )
+
+
+def told_by_hand(account: Account) -> str:
+    """Return a sentence, after a blank, on the systems that a person must erase from by hand."""
+    able, titles = roles_to_erase(account), system_titles(account)
+    left = dict.fromkeys(title for role, title in titles.items() if role not in able)
+    if not left:
+        return ""
+    return f" Bothways cannot delete in {' and '.join(left)}: delete the person there by hand."
 
 
 def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
@@ -395,5 +405,5 @@ def _forget_files(run: Run, folders: Iterable[Staging]) -> int:
             staging.remove()
             removed += 1
         else:
-            staging.forget([*person.ids("crm"), *person.ids("marketing")], person.in_files)
+            staging.forget(sorted(person.all_ids), person.in_files)
     return removed

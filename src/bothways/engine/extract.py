@@ -28,7 +28,7 @@ from bothways.store import runs, selections, watermarks
 from bothways.streams.base import Sighting
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
 from bothways.tables.frames import to_pandas
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _STEP: Final = "whole"
 _DOUBTFUL: Final = "_doubtful"
 
 
-def extract(run: Run, side: Side, connector: Connector) -> dict[str, int]:
+def extract(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
     """Read what the sync type asks for on one side; return rows by dataset.
 
     Datasets that are read in slices are left to `engine.slices`. A list that cannot be read, or is
@@ -91,7 +91,7 @@ def last_read(at: datetime, reached: Mapping[str, str]) -> dict[str, Any]:
 
 def _refuse_vanished(
     run: Run,
-    side: Side,
+    side: RoleName,
     connector: Connector,
     known: dict[str, KnownList],
     marks: Mapping[str, Mark],
@@ -122,7 +122,7 @@ class Reading:
     """
 
     run: Run
-    side: Side
+    side: RoleName
     connector: Connector
     dataset: Dataset
     lists: Mapping[str, KnownList]

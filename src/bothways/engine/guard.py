@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bothways.config.account import GuardLimits
-from bothways.vocabulary import Effect, Side, operation
+from bothways.vocabulary import Effect, RoleName, operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Breach:
         list_name: The list, if the limit is about one; "" if it is about the whole side.
     """
 
-    side: Side
+    side: RoleName
     effect: Effect
     planned: int
     allowed: int
     known: int
     list_name: str = ""
 
-    def sentence(self, systems: Mapping[Side, str]) -> str:
+    def sentence(self, systems: Mapping[RoleName, str]) -> str:
         """Return what the audit says, with the systems' titles."""
         place = f"in {systems[self.side]}"
         if not self.list_name:
@@ -49,14 +49,14 @@ class Breach:
 class Emptied:
     """A list that a plan would leave empty, not only because its members opted out."""
 
-    side: Side
+    side: RoleName
     list_name: str
     planned: int
     known: int
     effect: Effect = "removals"
     allowed: int = 0
 
-    def sentence(self, systems: Mapping[Side, str]) -> str:
+    def sentence(self, systems: Mapping[RoleName, str]) -> str:
         """Return what the audit says, with the systems' titles."""
         place = f"in {systems[self.side]}"
         removals = "1 removal" if self.planned == 1 else f"{self.planned} removals"
@@ -76,7 +76,7 @@ class ListChange:
         inferred: How many of these would leave because they are no longer on the other side's list.
     """
 
-    side: Side
+    side: RoleName
     name: str
     members: int
     joins: int
@@ -85,7 +85,9 @@ class ListChange:
 
 
 def breaches(
-    planned: Mapping[tuple[Side, Effect], int], known: Mapping[Side, int], limits: GuardLimits
+    planned: Mapping[tuple[RoleName, Effect], int],
+    known: Mapping[RoleName, int],
+    limits: GuardLimits,
 ) -> list[Breach]:
     """Compare a plan with the limits.
 
@@ -120,13 +122,13 @@ def list_breaches(changes: Iterable[ListChange], limits: GuardLimits) -> list[Br
     return found
 
 
-def effects(kinds: pd.DataFrame) -> dict[tuple[Side, Effect], int]:
+def effects(kinds: pd.DataFrame) -> dict[tuple[RoleName, Effect], int]:
     """Sum counts of operations (columns target, kind, entity, number) by side and effect.
 
     Raises:
         LookupError: There is an operation that is not declared, so that it cannot be limited.
     """
-    totals: dict[tuple[Side, Effect], int] = {}
+    totals: dict[tuple[RoleName, Effect], int] = {}
     for target, kind, entity, number in kinds.itertuples(index=False):
         effect = operation(kind, entity).effect
         if effect is not None:

@@ -22,13 +22,13 @@ from bothways.tables.frames import to_pandas
 from bothways.tables.operations import GONE
 from bothways.transform.columns import column
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 _FOLDER = "keep"
 
 
 def keep_written(
-    conn: Connection, run: Run, side: Side, operations: pd.DataFrame, results: pd.DataFrame
+    conn: Connection, run: Run, side: RoleName, operations: pd.DataFrame, results: pd.DataFrame
 ) -> None:
     """Let the ledgers keep what operations have done.
 

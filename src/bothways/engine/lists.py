@@ -16,12 +16,12 @@ from bothways.store import runs
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import KnownList
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import SIDES, RunStatus, Side
+from bothways.vocabulary import SIDES, RoleName, RunStatus
 
 _PEOPLE = ("contact", "lead")
 
 
-def resolve(run: Run, side: Side, connector: Connector) -> dict[str, KnownList]:
+def resolve(run: Run, side: RoleName, connector: Connector) -> dict[str, KnownList]:
     """Return the run's lists on one side, by key.
 
     Each run asks the vendor, since the members of a deleted list would look as if they had left it.
@@ -69,7 +69,7 @@ def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
     )
 
 
-def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
+def ensure(run: Run, side: RoleName, connector: Connector, key: str) -> str:
     """Return the id of a list on one side, creating the list where it is missing.
 
     Two chunks that need the same missing list create it once: the second finds the first's.
@@ -88,7 +88,7 @@ def ensure(run: Run, side: Side, connector: Connector, key: str) -> str:
         problem = obstacle(side, mapped, info, offered)
         if problem:
             raise Rejected(problem, vendor=connector.declaration.title)
-        info = info or _create(connector, mapped)
+        info = info or _create(connector, side, mapped)
         _remember(conn, run.account, side, _known(key, mapped, side, info))
         return info.id
 
@@ -102,7 +102,7 @@ def pairs(conn: Connection, run: Run) -> dict[str, ListPair]:
     return {key: ListPair(crm[key], marketing[key]) for key in crm.keys() & marketing.keys()}
 
 
-def ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
+def ids(conn: Connection, run: Run, side: RoleName) -> dict[str, str]:
     """Return the ids of the run's lists on one side, by key, of those that it has."""
     made = list_store.resolved(conn, **run.place(side))
     staged = {item["key"]: item["id"] for item in run.staging.read_json(side, "lists.json") or []}
@@ -112,12 +112,12 @@ def ids(conn: Connection, run: Run, side: Side) -> dict[str, str]:
     return {key: id_ for key, id_ in found.items() if id_}
 
 
-def _create(connector: Connector, mapped: ListMapping) -> ListInfo:
-    entity = mapped.entity if connector.declaration.side == "crm" else None
-    return cast(HasLists, connector).create_list(mapped.name(connector.declaration.side), entity)
+def _create(connector: Connector, side: RoleName, mapped: ListMapping) -> ListInfo:
+    entity = mapped.entity if side == "crm" else None
+    return cast(HasLists, connector).create_list(mapped.name(side), entity)
 
 
-def _remember(conn: Connection, account: Account, side: Side, known: KnownList) -> None:
+def _remember(conn: Connection, account: Account, side: RoleName, known: KnownList) -> None:
     list_store.resolve(
         conn,
         account=account.name,
@@ -161,7 +161,7 @@ def _meant(name: str, offered: Sequence[ListInfo]) -> list[ListInfo]:
 
 
 def obstacle(
-    side: Side, mapped: ListMapping, info: ListInfo | None, offered: Sequence[ListInfo]
+    side: RoleName, mapped: ListMapping, info: ListInfo | None, offered: Sequence[ListInfo]
 ) -> str | None:
     """Return why a mapped list cannot be synced, None where it can."""
     name = mapped.name(side)
@@ -184,7 +184,7 @@ def obstacle(
     return next((sentence for sentence, holds in obstacles.items() if holds), None)
 
 
-def _known(key: str, mapped: ListMapping, side: Side, info: ListInfo | None) -> KnownList:
+def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None) -> KnownList:
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
     return KnownList(key, info.id, mapped.name(side), info.entity)

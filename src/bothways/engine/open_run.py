@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from bothways import discovery
-from bothways.config.account import Account
+from bothways.config.account import Account, how_to_bind
 from bothways.config.load import config_hash, load_account
 from bothways.engine import meanings, undo
 from bothways.engine.partitions import ListsOffered, partitions
@@ -188,7 +188,12 @@ def _obstacle(
 ) -> str | None:
     if not account.enabled:
         return f"Account {account.name} is disabled; set `enabled: true` in its file to run it."
-    names = [account.side(role.name).connection for role in sync.roles]
+    if unbound := sync.unbound(account.systems):
+        return (
+            f"{sync.title} needs a system in the role `{unbound[0]}`, which account {account.name} "
+            f"does not have; {how_to_bind(unbound[0])}."
+        )
+    names = [account.system(role.name).connection for role in sync.roles]
     missing = missing_connections(names)
     if missing:
         return f"Airflow has no connection `{missing[0]}`; create it under Admin, Connections."

@@ -13,12 +13,12 @@ from bothways.spec import Options, SyncSpec
 from bothways.store import watermarks
 from bothways.store.db import Store
 from bothways.transform.partition import BUCKETS
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import RoleName
 
 # About 300 MiB of a plan task's memory, as benchmarks/two_way.py measures it.
 PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))
 
-Offered = Mapping[Side, Sequence[ListInfo]]
+Offered = Mapping[RoleName, Sequence[ListInfo]]
 ListsOffered = Callable[[Account], Offered]
 
 
@@ -42,14 +42,14 @@ def partitions(
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)
     if read_before and not options.full_resync:
         return 1
-    members = people_on_lists(account, offered(account))
+    members = people_on_lists(account, sync, offered(account))
     return max(1, min(BUCKETS, -(-members // PEOPLE_PER_PARTITION)))
 
 
-def people_on_lists(account: Account, offered: Offered) -> int:
-    """Return how many memberships the mapped lists have, on the side that has more."""
+def people_on_lists(account: Account, sync: SyncSpec, offered: Offered) -> int:
+    """Return how many memberships the mapped lists have, in the system that has more."""
     totals = []
-    for side in SIDES:
-        found = [lists.find(item.name(side), offered[side]) for item in account.lists.values()]
+    for role in sync.read_roles:
+        found = [lists.find(item.name(role), offered[role]) for item in account.lists.values()]
         totals.append(sum(info.size or 0 for info in found if info))
-    return max(totals)
+    return max(totals, default=0)

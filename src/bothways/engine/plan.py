@@ -23,7 +23,7 @@ from bothways.syncs.base import JOBS, Inputs, KnownList, Plan, implementation
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
 from bothways.transform.operations import chunks, number
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, RoleName
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ def _decide(run: Run, inputs: Inputs) -> Plan:
 def _note_new_pairs(run: Run, conn: Connection, inputs: Inputs) -> None:
     """Note which pairs of lists replace others: list states of those do not apply to these."""
     account = run.account.name
+    if not inputs.lists.keys() >= set(SIDES):
+        return
     for key in inputs.lists["crm"]:
         pair = inputs.pair(key)
         if all(pair) and list_states.is_replacement(conn, account=account, pair=pair):
@@ -99,8 +101,8 @@ def _numbered(jobs: pd.DataFrame, part: int) -> pd.DataFrame:
 
 
 def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inputs:
-    known = {side: _staged_lists(run, side) for side in SIDES}
-    both = known["crm"].keys() & known["marketing"].keys()
+    known = {role: _staged_lists(run, role) for role in run.sync.read_roles}
+    everywhere = set.intersection(*map(set, known.values())) if known else set()
     files = load_rule_files()
     return Inputs(
         run_id=run.run_id,
@@ -113,13 +115,14 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
             only_active=run.account.settings.only_open_leads_and_active_contacts,
         ),
         lists={
-            side: {key: item for key, item in known[side].items() if key in both} for side in SIDES
+            role: {key: item for key, item in found.items() if key in everywhere}
+            for role, found in known.items()
         },
         staged=StagedPartition(run.staging, partition, partitions),
         systems=run.systems,
         view=PostgresView(conn, run.account.name),
         retries=_due(run, conn, partitions),
-        whole=any(_read_whole(run, side) for side in SIDES),
+        whole=any(_read_whole(run, role) for role in run.sync.read_roles),
         compares=bool(run.sync.verifies),
         without_base=meanings.without_base(conn, run),
         partition=partition,
@@ -127,11 +130,11 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
     )
 
 
-def _read_whole(run: Run, side: Side) -> bool:
+def _read_whole(run: Run, side: RoleName) -> bool:
     return any(mark["whole"] for mark in marks_of(run.staging, side).values())
 
 
-def _staged_lists(run: Run, side: Side) -> dict[str, KnownList]:
+def _staged_lists(run: Run, side: RoleName) -> dict[str, KnownList]:
     staged = run.staging.read_json(side, "lists.json") or []
     return {item["key"]: KnownList(**item) for item in staged}
 
@@ -147,12 +150,22 @@ def _due(run: Run, conn: Connection, partitions: int) -> pd.DataFrame:
 
 
 def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> dict[str, int]:
-    """Stage the operations of each side in chunks; return the numbers of jobs and operations."""
+    """Stage the operations of each system in chunks; return the numbers of jobs and operations.
+
+    Raises:
+        LookupError: An operation is for a role that the sync type does not write.
+    """
     run.staging.drop_chunks(partition)
     operations = with_state_hashes(run, conn, jobs[jobs["kind"].notna()])
-    for side in SIDES:
-        own = operations[operations["target"] == side]
-        size = declaration(run.account.side(side).connector).limits.chunk_rows
+    written = run.sync.written_roles
+    if strays := set(operations["target"].dropna()) - set(written):
+        raise LookupError(
+            f"{run.sync.title} plans operations for {sorted(strays)}, but its SyncSpec writes "
+            f"{list(written)}; correct one of the two."
+        )
+    for role in written:
+        own = operations[operations["target"] == role]
+        size = declaration(run.account.system(role).connector).limits.chunk_rows
         for position, chunk in enumerate(chunks(own, size)):
-            run.staging.write_chunk(side, partition, position, chunk)
+            run.staging.write_chunk(role, partition, position, chunk)
     return {"jobs": len(jobs), "operations": len(operations)}

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bothways.engine.staging import Staging
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 GOES_ON_WITHIN: Final = timedelta(hours=1)
 """How long after it was interrupted a read goes on."""
@@ -63,7 +63,7 @@ class Progress:
     """
 
     staging: Staging
-    side: Side
+    side: RoleName
     step: str
     begun: datetime
     points: dict[str, Point]
@@ -86,7 +86,7 @@ class Progress:
         self.staging.clear(self.side, _POINTS, self.step)
 
 
-def progress_of(staging: Staging, side: Side, step: str) -> Progress:
+def progress_of(staging: Staging, side: RoleName, step: str) -> Progress:
     """Return how far a step had come when it was interrupted."""
     now = datetime.now(UTC)
     try:
@@ -101,7 +101,7 @@ def progress_of(staging: Staging, side: Side, step: str) -> Progress:
     return Progress(staging, side, step, begun, points)
 
 
-def marks_of(staging: Staging, side: Side) -> dict[str, Mark]:
+def marks_of(staging: Staging, side: RoleName) -> dict[str, Mark]:
     """Return how far each dataset of a side has been read."""
     parts = staging.json_values(f"{side}/{_MARKS}")
     return {name: mark for part in parts for name, mark in part.items()}

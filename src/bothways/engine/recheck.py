@@ -16,7 +16,7 @@ from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import SIDES, OperationKind, Reason, Side
+from bothways.vocabulary import OperationKind, Reason, RoleName
 
 _LATER: Final = "This changed after the plan was made; the next run plans it again."
 _MAILING: Final = (OperationKind.CREATE, OperationKind.JOIN)
@@ -29,7 +29,7 @@ def with_state_hashes(run: Run, conn: Connection, operations: pd.DataFrame) -> p
     return operations.assign(**{COLUMN: found[COLUMN]})
 
 
-def held_back(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) -> pd.DataFrame:
+def held_back(run: Run, conn: Connection, side: RoleName, operations: pd.DataFrame) -> pd.DataFrame:
     """Return RESULTS of the operations that must no longer be written.
 
     - ``erased``: the person has since asked to be forgotten. This is final.
@@ -69,7 +69,7 @@ def held_back(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) 
     )
 
 
-def _erased(run: Run, conn: Connection, side: Side, operations: pd.DataFrame) -> pd.Series:
+def _erased(run: Run, conn: Connection, side: RoleName, operations: pd.DataFrame) -> pd.Series:
     """Return a mask of what would write erased people back.
 
     An existing record may still be suppressed, or removed from a list. A platform is told which
@@ -96,9 +96,9 @@ def _with_their_joins(operations: pd.DataFrame, reason: pd.Series) -> pd.Series:
     return reason.mask(waiting & theirs.notna(), theirs)
 
 
-def _lists(run: Run) -> dict[Side, dict[str, str]]:
-    """Return the ids of the lists that the run found, by side and list key."""
+def _lists(run: Run) -> dict[RoleName, dict[str, str]]:
+    """Return the ids of the lists that the run found, by role and list key."""
     return {
-        side: {item["key"]: item["id"] for item in run.staging.read_json(side, "lists.json") or []}
-        for side in SIDES
+        role: {item["key"]: item["id"] for item in run.staging.read_json(role, "lists.json") or []}
+        for role in run.sync.read_roles
     }

@@ -1,4 +1,4 @@
-"""Read what has changed at both vendors before a plan that has waited is applied.
+"""Read what has changed at the vendors before a plan that has waited is applied.
 
 The changes go into the store, where `recheck` finds them. Nothing is staged and no watermark moves:
 the next run reads the same changes again, and acts on them.
@@ -19,12 +19,12 @@ from bothways.engine.run import Run
 from bothways.errors import RunStopped, WatermarkExpired
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 FRESH_FOR: Final = timedelta(minutes=5)
 """How old the last read of a side may be when a plan is applied, by our own clock."""
 
-OpenConnector = Callable[[Side], AbstractContextManager[Connector]]
+OpenConnector = Callable[[RoleName], AbstractContextManager[Connector]]
 
 
 def refresh(run: Run, open_side: OpenConnector) -> None:
@@ -33,7 +33,7 @@ def refresh(run: Run, open_side: OpenConnector) -> None:
     The first of several tasks reads; the others wait for it.
 
     Args:
-        run: The run; both sides were extracted.
+        run: The run; all that it reads was extracted.
         open_side: Opens the connector of a side.
 
     Raises:
@@ -51,7 +51,9 @@ def refresh(run: Run, open_side: OpenConnector) -> None:
                 run.staging.write_json(last_read(now, reached), side, READ)
 
 
-def _changes(run: Run, side: Side, connector: Connector, reached: dict[str, str]) -> dict[str, str]:
+def _changes(
+    run: Run, side: RoleName, connector: Connector, reached: dict[str, str]
+) -> dict[str, str]:
     """Put the changes since then into the store; return how far each dataset has now been read."""
     found = dict(reached)
     staged = run.staging.read_json(side, "lists.json") or []
@@ -80,6 +82,8 @@ def _datasets(run: Run, request: Request) -> Iterator[Dataset]:
     if run.sync.reads_consent:
         return
     for sync in sync_types_that_read_consent():
+        if request.side not in sync.read_roles:
+            continue
         for dataset in implementation(sync).datasets(request):
             if dataset.stream.tells_consent:
                 yield replace(dataset, changes_of=(sync.name, dataset.name))

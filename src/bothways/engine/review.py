@@ -14,7 +14,7 @@ from bothways.spec import ERASE
 from bothways.store import records, runs
 from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
-from bothways.vocabulary import SIDES, RunStatus
+from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ def review(run: Run) -> Verdict:
     with run.store.begin() as conn:
         operations = count_operations(conn, run_id=run.run_id)
         planned = guard.effects(operations)
-        known = {side: records.count_records(conn, **run.place(side)) for side in SIDES}
+        written = run.sync.written_roles
+        known = {role: records.count_records(conn, **run.place(role)) for role in written}
         limits = run.account.guard.limits(run.sync.name)
         found = [*guard.breaches(planned, known, limits), *_list_breaches(conn, run, limits)]
         message = "; ".join(breach.sentence(run.systems) for breach in found)
@@ -64,7 +65,7 @@ def _list_breaches(
     conn: Connection, run: Run, limits: GuardLimits
 ) -> list[guard.Breach | guard.Emptied]:
     """Return the limits that the plan exceeds on single lists."""
-    ids = {side: lists.ids(conn, run, side) for side in SIDES}
+    ids = {role: lists.ids(conn, run, role) for role in run.sync.written_roles}
     changes = []
     for change in count_list_changes(conn, run_id=run.run_id):
         # A list that is yet to be created has no members.
@@ -108,10 +109,11 @@ def answered(run: Run, *, approved: bool, by: str, note: str) -> list[int]:
 
 
 def _chunk_numbers(run: Run) -> list[int]:
-    """Number the apply tasks: the n-th executes the n-th chunk of its side.
+    """Number the apply tasks: the n-th executes the n-th chunk of its system.
 
     What an erasure deletes is one chunk.
     """
     if run.sync is ERASE:
         return [0]
-    return list(range(max(len(run.staging.chunks(side)) for side in SIDES)))
+    chunks = (len(run.staging.chunks(role)) for role in run.sync.written_roles)
+    return list(range(max(chunks, default=0)))

@@ -10,7 +10,7 @@ from bothways.engine.staging import Staging
 from bothways.spec import Options, SyncSpec
 from bothways.store.db import Store
 from bothways.streams.base import Place
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Run:
     staging: Staging
     reconfigured: bool = False
 
-    def place(self, side: Side) -> Place:
-        """Return the keywords by which the store knows this account's side."""
+    def place(self, side: RoleName) -> Place:
+        """Return the keywords by which the store knows the account's system in a role."""
         return {"account": self.account.name, "side": side}
 
     @property
-    def systems(self) -> dict[Side, str]:
-        """What people call the account's systems."""
+    def systems(self) -> dict[RoleName, str]:
+        """What people call the account's systems, by role."""
         return system_titles(self.account)
 
     def list_keys(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from bothways.errors import ConnectorError, Denied, TemporaryFailure
 from bothways.store import runs
 from bothways.streams.base import Slice
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _GROUPS: Final = "slices"
 _FAILURES: Final = "failures"
 
 
-def plan_slices(run: Run, side: Side, connector: Connector) -> list[int]:
+def plan_slices(run: Run, side: RoleName, connector: Connector) -> list[int]:
     """Divide among tasks what is to be read in slices; return the numbers of the groups.
 
     Args:
@@ -53,7 +53,7 @@ def plan_slices(run: Run, side: Side, connector: Connector) -> list[int]:
     return list(range(number))
 
 
-def extract_slices(run: Run, side: Side, connector: Connector, group: int) -> dict[str, int]:
+def extract_slices(run: Run, side: RoleName, connector: Connector, group: int) -> dict[str, int]:
     """Read one group of slices; return rows by dataset. Another try goes on where it stopped.
 
     Raises:
@@ -86,12 +86,12 @@ def extract_slices(run: Run, side: Side, connector: Connector, group: int) -> di
     return counts
 
 
-def failures_of(staging: Staging, side: Side) -> list[dict[str, str]]:
+def failures_of(staging: Staging, side: RoleName) -> list[dict[str, str]]:
     """Return which slices could not be read: `dataset` that they are slices of, and `sentence`."""
     return [item for part in staging.json_values(f"{side}/{_FAILURES}") for item in part]
 
 
-def _slices(run: Run, side: Side, connector: Connector) -> Iterator[tuple[Dataset, Slice]]:
+def _slices(run: Run, side: RoleName, connector: Connector) -> Iterator[tuple[Dataset, Slice]]:
     staged: list[dict[str, Any]] = run.staging.read_json(side, "lists.json") or []
     lists = {item["key"]: KnownList(**item) for item in staged}
     request = Request(run.account, side, connector.entities, lists)

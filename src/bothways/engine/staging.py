@@ -36,7 +36,7 @@ from bothways.errors import StagingError
 from bothways.tables.frames import to_pandas
 from bothways.transform.arrow import Array, pc
 from bothways.transform.partition import bounds
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 PARTITIONS = "partitions.json"
 _IDS = ("id", "record_id", "source_id", "member_id", "merged_into", "crm_id", "marketing_id")
@@ -54,22 +54,24 @@ class Staging:
         for path in _files(folder):
             path.unlink()
 
-    def write_page(self, side: Side, dataset: str, number: int, rows: pa.Table) -> None:
+    def write_page(self, side: RoleName, dataset: str, number: int, rows: pa.Table) -> None:
         """Stage one page of a dataset; ``rows`` has a column `bucket`."""
         self._write_table(self.root / side / dataset / f"{number:06d}.parquet", rows)
 
-    def drop_pages(self, side: Side, dataset: str, *, after: int) -> None:
+    def drop_pages(self, side: RoleName, dataset: str, *, after: int) -> None:
         """Remove the pages of a dataset beyond a number, which an earlier try left."""
         for path in _files(self.root / side / dataset):
             if int(path.stem) > after:
                 path.unlink()
 
-    def pages(self, side: Side, dataset: str) -> Iterator[pa.Table]:
+    def pages(self, side: RoleName, dataset: str) -> Iterator[pa.Table]:
         """Yield the pages of a dataset, in the order in which they were read."""
         for path in _files(self.root / side / dataset):
             yield self._read_table(path)
 
-    def write_chunk(self, side: Side, partition: int, number: int, operations: pd.DataFrame) -> str:
+    def write_chunk(
+        self, side: RoleName, partition: int, number: int, operations: pd.DataFrame
+    ) -> str:
         """Stage the operations of one apply task; return the reference that XCom carries."""
         reference = f"{partition:04d}-{number:04d}"
         path = self.root / "chunks" / side / f"{reference}.parquet"
@@ -82,7 +84,7 @@ class Staging:
             if path.name.startswith(f"{partition:04d}-"):
                 path.unlink()
 
-    def read_chunk(self, side: Side, reference: str) -> pd.DataFrame:
+    def read_chunk(self, side: RoleName, reference: str) -> pd.DataFrame:
         """Return the operations of one apply task.
 
         Raises:
@@ -90,7 +92,7 @@ class Staging:
         """
         return to_pandas(self._read_table(self.root / "chunks" / side / f"{reference}.parquet"))
 
-    def chunks(self, side: Side) -> list[str]:
+    def chunks(self, side: RoleName) -> list[str]:
         """Return the references of all chunks of a side, in order."""
         return [path.stem for path in _files(self.root / "chunks" / side)]
 
@@ -171,11 +173,11 @@ class StagedPartition:
     partition: int
     partitions: int
 
-    def read(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the partition's rows of a dataset; an empty frame where none was staged."""
         return _together([self._own(page) for page in self.staging.pages(side, dataset)])
 
-    def read_all(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read_all(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the dataset's rows in all partitions: only where they are few."""
         return _together(list(self.staging.pages(side, dataset)))
 

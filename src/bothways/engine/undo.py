@@ -11,7 +11,7 @@ from bothways.engine.run import Run
 from bothways.spec import Options, SyncSpec
 from bothways.store import runs, undo
 from bothways.store.db import Store
-from bothways.vocabulary import WRITTEN, RunStatus, Side
+from bothways.vocabulary import WRITTEN, RoleName, RunStatus
 
 # A platform may take a call for each of them. Beyond, what changed since the last run is read, as
 # every run does, and the store has the rest.
@@ -55,7 +55,7 @@ def _without_effect(row: Row[Any]) -> str | None:
     return None if wrote else f"Run {number} wrote nothing; there is nothing to undo."
 
 
-def people_of(run: Run, side: Side, entity: str) -> tuple[str, ...]:
+def people_of(run: Run, side: RoleName, entity: str) -> tuple[str, ...]:
     """Return the ids of the people whose current state an undo reads; none where they are many."""
     with run.store.begin() as conn:
         found = undo.people_written(

@@ -1,4 +1,4 @@
-"""Looks a person up at both vendors, since the store may not know every record."""
+"""Looks a person up at the vendors, since the store may not know every record."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from bothways.config.account import Account
+from bothways.config.known import roles_to_search
 from bothways.connectors.base import (
     Connector,
     ErasesEvents,
@@ -25,18 +26,18 @@ from bothways.store.erase import FOUND, Person
 from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import CAMPAIGN_EVENT, SIDES, SUPPRESSION_RECORD, Side
+from bothways.vocabulary import CAMPAIGN_EVENT, SIDES, SUPPRESSION_RECORD, RoleName
 
 NO_PEOPLE: Final = (CAMPAIGN_EVENT, SUPPRESSION_RECORD)
 """What an erasure deletes beside people: records of our own about them."""
 
-OpenSide = Callable[[Account, Side], AbstractContextManager[Connector]]
+OpenSide = Callable[[Account, RoleName], AbstractContextManager[Connector]]
 
 
 def whereabouts(
     store: Store, account: Account, email_key: str, open_side: OpenSide
 ) -> tuple[Person, pd.DataFrame]:
-    """Ask both vendors for a person; keep nothing of the answers.
+    """Ask every vendor that can be searched for a person; keep nothing of the answers.
 
     Args:
         store: Where links and earlier addresses are known.
@@ -48,7 +49,7 @@ def whereabouts(
         Who it is, and what there is of them at the vendors: FOUND.
     """
     found = frame_of(FOUND)
-    for side in SIDES:
+    for side in roles_to_search(account):
         with store.begin() as conn:
             person = erase.find_person(conn, account=account.name, email_key=email_key, found=found)
         with open_side(account, side) as connector:
@@ -58,7 +59,7 @@ def whereabouts(
     return person, found.reset_index(drop=True)
 
 
-def locate(account: Account, side: Side, connector: Connector, person: Person) -> pd.DataFrame:
+def locate(account: Account, side: RoleName, connector: Connector, person: Person) -> pd.DataFrame:
     """Return what a side has of a person: FOUND, each record once.
 
     These are the records with one of the person's ids or addresses, as their first address or a
@@ -90,7 +91,7 @@ def address(conn: Connection, account: str, person: str | None) -> str | None:
     Args:
         conn: An open transaction.
         account: The account's name.
-        person: An address, or the id of a record on either side; None where it is forgotten.
+        person: An address, or the id of a record in any system; None where it is forgotten.
 
     Returns:
         None where nobody knows it.
@@ -101,8 +102,10 @@ def address(conn: Connection, account: str, person: str | None) -> str | None:
     return None if keys.isna().any() else str(keys.iloc[0])
 
 
-def _fields(account: Account, side: Side, entity: str) -> Fields:
+def _fields(account: Account, side: RoleName, entity: str) -> Fields:
     """Return the mapped fields of an entity: they tell people whose record it is."""
+    if side not in SIDES:
+        return {}
     if side == "crm":
         mapping = account.mappings.get(entity)
         return mapping.vendor_fields("crm") if mapping else {}
@@ -110,11 +113,11 @@ def _fields(account: Account, side: Side, entity: str) -> Fields:
     return {name: kind for fields in found for name, kind in fields.items()}
 
 
-def _of_ours(side: Side, entity: str, ids: list[str]) -> pd.DataFrame:
+def _of_ours(side: RoleName, entity: str, ids: list[str]) -> pd.DataFrame:
     return frame_of(FOUND).reindex(range(len(ids))).assign(side=side, entity=entity, id=ids)
 
 
-def _found(side: Side, page: pa.Table) -> pd.DataFrame:
+def _found(side: RoleName, page: pa.Table) -> pd.DataFrame:
     rows = to_pandas(page)
     return pd.DataFrame(
         {

@@ -27,7 +27,7 @@ class Audit(Ledger):
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the retries of the person's records and addresses."""
-        ids = [*person.crm, *person.marketing, *person.spellings]
+        ids = [*person.all_ids, *person.spellings]
         return {retries: sa.or_(retries.c.email_key.in_(person.keys), retries.c.source_id.in_(ids))}
 
     def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
@@ -42,7 +42,7 @@ class Audit(Ledger):
             "run_lists": erase.blank_texts(conn, person, told, run_lists.c.run_id.in_(own)),
             **super().erase(conn, person),
             "access_log": access_log.forget(
-                conn, account=person.account, record_ids=person.crm | person.marketing
+                conn, account=person.account, record_ids=person.all_ids
             ),
         }
         message = retries.c.error_message
@@ -81,4 +81,4 @@ class Audit(Ledger):
 
 
 def _ids(person: Person) -> frozenset[str]:
-    return person.crm | person.marketing | person.keys
+    return person.all_ids | person.keys

@@ -21,7 +21,7 @@ from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.store.showing import Rows
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import Side
+from bothways.vocabulary import SIDES, RoleName, Side
 
 SHOWN: Final = 100
 """How many rows of a table the person's page shows at most."""
@@ -170,6 +170,20 @@ def columns(*texts: str, **others: pa.DataType) -> pa.Schema:
     """Return the schema of an entry: columns of text, and others by name and type."""
     fields = [*((name, pa.string()) for name in texts), *others.items()]
     return pa.schema([pa.field(name, kind) for name, kind in fields])
+
+
+def of_pairs(side: RoleName, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the operations that carried something from one of SIDES to the other.
+
+    Only these make two records the same person; where no source is told, it is one of them.
+
+    Args:
+        side: Where the operations were written.
+        rows: The operations, as for KeepWritten.
+    """
+    if side not in SIDES:
+        return rows.iloc[:0]
+    return rows[rows["source"].isna() | rows["source"].isin(SIDES)]
 
 
 def pairs(side: Side, rows: pd.DataFrame) -> dict[str, pd.Series]:

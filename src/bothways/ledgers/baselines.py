@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, of_pairs, pairs
 from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
@@ -25,7 +25,7 @@ _BASELINES: Final = columns("entity", "crm_id", "marketing_id", "key", "values",
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    people = rows[rows["entity"] != SUPPRESSION_RECORD]
+    people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
     _agree(run, pd.DataFrame({**pairs(side, people), "values": people["after"]}))
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
 from bothways.store import showing, suppressions
-from bothways.store.erase import Person, remember, sided
+from bothways.store.erase import Person, in_role, remember
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
@@ -66,12 +66,11 @@ class Consent(Ledger):
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the suppressions of the person's addresses and records."""
-        ends = (person.crm, person.marketing)
         return {
             table: sa.or_(
                 table.c.email_key.in_(person.keys),
-                sided(table, "member_id", *ends),
-                sided(table, "record_id", *ends),
+                in_role(table, "member_id", person.by_role),
+                in_role(table, "record_id", person.by_role),
             )
         }
 

@@ -21,11 +21,11 @@ class Events(Ledger):
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the events of the person's records and addresses."""
-        return {events: events_whose(person.crm | person.marketing, person.keys)}
+        return {events: events_whose(person.all_ids, person.keys)}
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
         """Return the person's newest events."""
-        ids = person.crm | person.marketing
+        ids = person.all_ids
         columns = (events.c.occurred_at, events.c.kind, events.c.scope_id, events.c.details)
         query: sa.Select[Any] = sa.select(*columns).where(
             events.c.account == person.account, events_at_hand(ids, person.keys)

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, of_pairs, pairs
 from bothways.store import links, retention, showing
-from bothways.store.erase import Person, paired, sided
+from bothways.store.erase import Person, in_role, paired
 from bothways.store.records import absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
@@ -31,7 +31,7 @@ _LINKS: Final = columns("entity", "crm_id", "marketing_id", "email_key", "key", 
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
-    people = rows[rows["entity"] != SUPPRESSION_RECORD]
+    people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
     found = pd.DataFrame({**pairs(side, people), "email_key": people["email_key"], "speaks": True})
     _link(run, found)
 
@@ -68,7 +68,9 @@ class Identities(Ledger):
         ends = (person.crm, person.marketing)
         return {
             link_table: sa.or_(link_table.c.email_key.in_(person.keys), paired(link_table, *ends)),
-            records: sa.or_(records.c.email_key.in_(person.keys), sided(records, "id", *ends)),
+            records: sa.or_(
+                records.c.email_key.in_(person.keys), in_role(records, "id", person.by_role)
+            ),
         }
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, pairs
 from bothways.store import export, list_states, retention, showing
-from bothways.store.erase import Person, paired, sided
+from bothways.store.erase import Person, in_role, paired
 from bothways.store.members import absorb_members, load_members
 from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
@@ -116,7 +116,7 @@ class Memberships(Ledger):
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the memberships and list states of the person's records."""
         ends = (person.crm, person.marketing)
-        theirs = sided(members, "member_id", *ends)
+        theirs = in_role(members, "member_id", person.by_role)
         memberships = sa.select(members.c.side, members.c.membership_id).where(
             members.c.account == person.account, theirs
         )

@@ -18,7 +18,7 @@ class Requests(Ledger):
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return what names the person by an id or an address."""
-        ids = [*person.crm, *person.marketing, *person.spellings]
+        ids = [*person.all_ids, *person.spellings]
         return {
             selections: sa.or_(
                 selections.c.email_key.in_(person.keys), selections.c.record.in_(ids)

@@ -1,7 +1,9 @@
 """Builds the DAG of one account and sync type; every DAG tells the same story.
 
-open ─┬─ extract_crm ───────┬─ plan[..] ─ review ─ apply_crm[..] ─ apply_marketing[..] ─ close
-      └─ extract_marketing ─┘
+open ─┬─ extract_<role> ─┬─ plan[..] ─ review ─ apply_<role>[..] … ─ close
+      └─ extract_<role> ─┘
+
+A role that the sync type does not read has no extract, one that it does not write no apply.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from airflow.sdk import DAG, chain
 
 from bothways import discovery
 from bothways.config.account import Account
+from bothways.config.known import can_run
 from bothways.config.load import load_accounts
 from bothways.orchestration import tasks
 from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
 from bothways.spec import SyncSpec
-from bothways.vocabulary import Side
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _RETRIES = {
@@ -32,11 +34,11 @@ _RETRIES = {
 def accounts_for(sync_type: str) -> list[Account]:
     """Return the accounts that a sync type has a DAG for.
 
-    These are the sound accounts whose vendors have the features that it needs. What is wrong with
-    the others is shown by `dags/account_problems.py`.
+    These are the sound accounts with a system in each of its roles that has what it needs. What is
+    wrong with the others is shown by `dags/account_problems.py`.
     """
     sync = discovery.sync_type(sync_type)
-    return [account for account in load_accounts().accounts if _supports(account, sync)]
+    return [account for account in load_accounts().accounts if can_run(account, sync)]
 
 
 def task_limit(account: Account) -> timedelta:
@@ -64,7 +66,7 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=1,
-        tags={account.name, sync_type, *_connectors(account, sync).values()},
+        tags={account.name, sync_type, *_connectors(account, sync)},
         params=sync_params(account, sync),
         default_args={**_RETRIES, "execution_timeout": task_limit(account)},
     ) as dag:
@@ -75,45 +77,37 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
 def _story(account: Account, sync: SyncSpec) -> None:
     opened = tasks.open_run(account.name, sync.name)
     extracts = {
-        side: tasks.extract.override(task_id=f"extract_{side}", pool=account.pool(side))(side)
-        for side in sync.read_roles
+        role: tasks.extract.override(task_id=f"extract_{role}", pool=account.pool(role))(role)
+        for role in sync.read_roles
     }
     # Without any slice the task that reads them is skipped, and the plan is made all the same.
     planned = tasks.plan.override(
         trigger_rule="none_failed" if sync.sliced_roles else "all_success"
     ).expand(partition=opened)
-    for side in sync.sliced_roles:
-        groups = tasks.plan_slices.override(task_id=f"plan_slices_{side}")(side)
+    for role in sync.sliced_roles:
+        groups = tasks.plan_slices.override(task_id=f"plan_slices_{role}")(role)
         read = (
-            tasks.extract_slices.override(task_id=f"extract_slices_{side}", pool=account.pool(side))
-            .partial(side=side)
+            tasks.extract_slices.override(task_id=f"extract_slices_{role}", pool=account.pool(role))
+            .partial(side=role)
             .expand(group=groups)
         )
-        chain(extracts[side], groups, read, planned)
+        chain(extracts[role], groups, read, planned)
     review = ReviewOperator(task_id="review", params=dict(FORM))
     applies = [
         tasks.apply.override(
-            task_id=f"apply_{side}",
-            pool=account.pool(side),
+            task_id=f"apply_{role}",
+            pool=account.pool(role),
             trigger_rule="all_done",
         )
-        .partial(side=side)
+        .partial(side=role)
         .expand(chunk=review.output)
-        for side in sync.written_roles
+        for role in sync.written_roles
     ]
     closed = tasks.close.override(trigger_rule="all_done")()
     opened >> list(extracts.values()) >> planned
     chain(planned, review, *applies, closed)
 
 
-def _supports(account: Account, sync: SyncSpec) -> bool:
-    found = {
-        role: discovery.declaration(name).capabilities
-        for role, name in _connectors(account, sync).items()
-    }
-    return sync.is_met_by(found)
-
-
-def _connectors(account: Account, sync: SyncSpec) -> dict[Side, str]:
-    """Return the connectors of the systems that a sync type works on, by role."""
-    return {role.name: account.side(role.name).connector for role in sync.roles}
+def _connectors(account: Account, sync: SyncSpec) -> set[str]:
+    """Return the connectors of the systems that a sync type works on."""
+    return {account.system(role.name).connector for role in sync.roles}

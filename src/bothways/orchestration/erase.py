@@ -1,6 +1,6 @@
 """Builds the DAG that erases a person.
 
-open ─ find_crm ─ find_marketing ─ review ─ erase_crm ─ erase_marketing ─ close
+open ─ find_<role> … ─ review ─ erase_<role> … ─ close
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from airflow.sdk import DAG, Param, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bothways.config.account import Account
+from bothways.config.known import roles_to_erase
 from bothways.config.load import load_accounts
-from bothways.discovery import declaration
 from bothways.orchestration import tasks
 from bothways.orchestration.builder import task_limit
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.review import ReviewOperator
 from bothways.spec import ERASE
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import RoleName
 
 if TYPE_CHECKING:
     from bothways.engine.review import Verdict
@@ -32,14 +32,8 @@ _WAIT = {"retries": 24, "retry_delay": timedelta(minutes=5), "retry_exponential_
 
 
 def accounts_to_erase_in() -> list[Account]:
-    """Return the sound accounts both of whose vendors can erase people."""
-    return [
-        account
-        for account in load_accounts().accounts
-        if ERASE.is_met_by(
-            {side: declaration(account.side(side).connector).capabilities for side in SIDES}
-        )
-    ]
+    """Return the sound accounts with a system that people can be erased from."""
+    return [account for account in load_accounts().accounts if roles_to_erase(account)]
 
 
 def build_erase(account: Account, doc: str) -> DAG:
@@ -49,6 +43,7 @@ def build_erase(account: Account, doc: str) -> DAG:
         account: The account's configuration.
         doc: What the person at the trigger form should know, in Markdown.
     """
+    roles = roles_to_erase(account)
     with DAG(
         dag_id=f"{account.name}__{ERASE.name}",
         dag_display_name=f"{account.title or account.name}: {ERASE.title}",
@@ -58,7 +53,7 @@ def build_erase(account: Account, doc: str) -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=1,
-        tags={account.name, account.crm.connector, account.marketing.connector, ERASE.name},
+        tags={account.name, ERASE.name, *(account.system(role).connector for role in roles)},
         params=_params(account.name),
         default_args={
             "retries": 3,
@@ -68,15 +63,15 @@ def build_erase(account: Account, doc: str) -> DAG:
     ) as dag:
         opened = open_erasure.override(task_id="open", **_WAIT)(account.name)
         found = [
-            find_records.override(task_id=f"find_{side}", pool=account.pool(side))(side)
-            for side in SIDES
+            find_records.override(task_id=f"find_{role}", pool=account.pool(role))(role)
+            for role in roles
         ]
         reviewed = EraseReviewOperator(task_id="review")
         erased = [
-            erase_side.override(task_id=f"erase_{side}", pool=account.pool(side))(
-                side, cast("list[int]", reviewed.output)
+            erase_side.override(task_id=f"erase_{role}", pool=account.pool(role))(
+                role, cast("list[int]", reviewed.output)
             )
-            for side in SIDES
+            for role in roles
         ]
         closed = close_erasure.override(trigger_rule="all_done")()
         chain(opened, *found, reviewed, *erased, closed)
@@ -143,8 +138,8 @@ def open_erasure(account: str) -> int:
 
 
 @task
-def find_records(side: Side) -> dict[str, int]:
-    """Put into the audit what is to be deleted on one side; return how many records that is."""
+def find_records(side: RoleName) -> dict[str, int]:
+    """Put into the audit what is to be deleted in one system; return how many records that is."""
     from bothways.engine.erase import find_records as find
 
     with (
@@ -155,8 +150,8 @@ def find_records(side: Side) -> dict[str, int]:
 
 
 @task
-def erase_side(side: Side, reviewed: list[int]) -> dict[str, int]:
-    """Delete the person's records on one side, if the review let them pass; return how many."""
+def erase_side(side: RoleName, reviewed: list[int]) -> dict[str, int]:
+    """Delete the person's records in one system, if the review let them pass; return how many."""
     from bothways.engine.erase import erase_side as delete
 
     if not reviewed:
@@ -170,7 +165,7 @@ def erase_side(side: Side, reviewed: list[int]) -> dict[str, int]:
 
 @task(task_id="close")
 def close_erasure() -> str:
-    """Erase the person from the store if both sides have, and finish the audit row."""
+    """Erase the person from the store if all systems have, and finish the audit row."""
     from bothways.engine.erase import close_erasure as finish
     from bothways.engine.staging import Staging, run_folders
     from bothways.orchestration.runtime import staging_root

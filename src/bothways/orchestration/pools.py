@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from bothways.config.account import Account
-from bothways.vocabulary import SIDES
 
 
 def pools(accounts: Iterable[Account]) -> dict[str, dict[str, Any]]:
@@ -16,13 +15,13 @@ def pools(accounts: Iterable[Account]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for account in accounts:
-        for side in SIDES:
-            name, slots = account.pool(side), account.side(side).parallel
+        for role, system in account.systems.items():
+            name, slots = account.pool(role), system.parallel
             if name in found:
                 slots = min(slots, found[name]["slots"])
             found[name] = {
                 "slots": slots,
-                "description": f"Calls in flight through {account.side(side).connection}",
+                "description": f"Calls in flight through {system.connection}",
                 "include_deferred": False,
             }
     return dict(sorted(found.items()))

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
@@ -24,13 +24,13 @@ from bothways.errors import (
 )
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import RoleName
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from bothways.config.account import Account
-    from bothways.connectors.base import Connector, HasLists, ListInfo
+    from bothways.connectors.base import Connector, ListInfo
     from bothways.engine.run import Run
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def open_run(account: str, sync_type: str) -> list[int]:
 
 
 @task
-def extract(side: Side) -> dict[str, int]:
+def extract(side: RoleName) -> dict[str, int]:
     """Read one side into staging; return rows by dataset."""
     from bothways.engine.extract import extract as read
 
@@ -72,7 +72,7 @@ def extract(side: Side) -> dict[str, int]:
 
 
 @task
-def plan_slices(side: Side) -> list[int]:
+def plan_slices(side: RoleName) -> list[int]:
     """Share out among tasks what is read in slices; return the numbers of their groups."""
     from bothways.engine.slices import plan_slices as share_out
 
@@ -81,7 +81,7 @@ def plan_slices(side: Side) -> list[int]:
 
 
 @task
-def extract_slices(side: Side, group: int) -> dict[str, int]:
+def extract_slices(side: RoleName, group: int) -> dict[str, int]:
     """Read one group of slices; return rows by dataset."""
     from bothways.engine.slices import extract_slices as read
 
@@ -99,7 +99,7 @@ def plan(partition: int) -> dict[str, int]:
 
 
 @task
-def apply(side: Side, chunk: int) -> dict[str, int]:
+def apply(side: RoleName, chunk: int) -> dict[str, int]:
     """Execute one chunk of operations on one side; return results by kind."""
     from bothways.engine.apply import apply as write
     from bothways.engine.refresh import refresh
@@ -153,11 +153,11 @@ def found_run(context: Context) -> Iterator[Run]:
 
 
 @contextmanager
-def open_side(run: Run, side: Side) -> Iterator[Connector]:
-    """Open the connector of one side of a run's account, and close it."""
+def open_side(run: Run, side: RoleName) -> Iterator[Connector]:
+    """Open the connector of one system of a run's account, and close it."""
     from bothways.connectors.opening import open_connector
 
-    config = run.account.side(side)
+    config = run.account.system(side)
     connector = open_connector(config.connector, config.connection)
     try:
         yield connector
@@ -177,14 +177,15 @@ def final_errors() -> Iterator[None]:
         raise
 
 
-def _lists_offered(account: Account) -> dict[Side, list[ListInfo]]:
+def _lists_offered(account: Account) -> dict[RoleName, list[ListInfo]]:
+    from bothways.connectors.base import HasLists
     from bothways.connectors.opening import open_connector
 
     found = {}
-    for side in SIDES:
-        config = account.side(side)
-        with closing(open_connector(config.connector, config.connection)) as connector:
-            found[side] = cast("HasLists", connector).lists()
+    for role, system in account.systems.items():
+        with closing(open_connector(system.connector, system.connection)) as connector:
+            if isinstance(connector, HasLists):
+                found[role] = connector.lists()
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from bothways.store import erasure_keys
 from bothways.store.frames import read_frame, staged
 from bothways.store.jobs import of_run
 from bothways.store.schema import erased, jobs, links, records, runs
-from bothways.vocabulary import SIDES, OperationKind, Reason, Result, RunStatus, Side
+from bothways.vocabulary import OperationKind, Reason, Result, RoleName, RunStatus
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
@@ -39,17 +39,31 @@ _PLANNED: Final = pa.schema([pa.field("seq", pa.int64()), *FOUND, pa.field("resu
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person's ids on both sides, normalised addresses, and all spellings of these."""
+    """A person's ids by the system's role, normalised addresses, and all spellings of these."""
 
     account: str
-    crm: frozenset[str]
-    marketing: frozenset[str]
+    by_role: Mapping[RoleName, frozenset[str]]
     keys: frozenset[str]
     spellings: frozenset[str]
 
-    def ids(self, side: Side) -> list[str]:
-        """Return the ids on a side."""
-        return sorted(self.crm if side == "crm" else self.marketing)
+    def ids(self, role: RoleName) -> list[str]:
+        """Return the ids in one system."""
+        return sorted(self.by_role.get(role, ()))
+
+    @property
+    def crm(self) -> frozenset[str]:
+        """The ids in the CRM."""
+        return self.by_role.get("crm", frozenset())
+
+    @property
+    def marketing(self) -> frozenset[str]:
+        """The ids in the marketing platform."""
+        return self.by_role.get("marketing", frozenset())
+
+    @property
+    def all_ids(self) -> frozenset[str]:
+        """The ids in all systems."""
+        return frozenset().union(*self.by_role.values())
 
     @property
     def in_files(self) -> str:
@@ -74,7 +88,7 @@ def find_person(
 ) -> Person:
     """Return what the store knows of a person: ids and addresses.
 
-    The person is everybody of either side with that address, whoever is linked with one of them,
+    The person is everybody of any system with that address, whoever is linked with one of them,
     and the records that a vendor has found under the address.
 
     Args:
@@ -87,20 +101,31 @@ def find_person(
     known = pd.DataFrame(columns=names) if found is None else found[names]
     same = sa.and_(records.c.account == account, records.c.email_key == email_key)
     own = conn.execute(sa.select(records.c.side, records.c.id).where(same)).all()
-    ids = {
-        side: {row.id for row in own if row.side == side} | set(known["id"][known["side"] == side])
-        for side in SIDES
-    }
-    linked = sa.or_(links.c.email_key == email_key, paired(links, *ids.values()))
+    here = [*((row.side, row.id) for row in own), *zip(known["side"], known["id"], strict=True)]
+    found_ids = ids_by_role(here)
+    ends = (found_ids.get(role, frozenset()) for role in ("crm", "marketing"))
+    linked = sa.or_(links.c.email_key == email_key, paired(links, *ends))
     pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
-    crm = ids["crm"] | {row.crm_id for row in pairs}
-    marketing = ids["marketing"] | {row.marketing_id for row in pairs}
-    theirs = sa.and_(records.c.account == account, sided(records, "id", crm, marketing))
+    ids = ids_by_role([*here, *ends_of(pairs)])
+    theirs = sa.and_(records.c.account == account, in_role(records, "id", ids))
     rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
     keys = {row.email_key for row in [*rows, *pairs] if row.email_key}
     keys |= {email_key} | set(known["email_key"].dropna())
     spellings = keys | {row.email for row in rows if row.email} | set(known["email"].dropna())
-    return Person(account, *(frozenset(part) for part in (crm, marketing, keys, spellings)))
+    return Person(account, ids, frozenset(keys), frozenset(spellings))
+
+
+def ids_by_role(found: Iterable[tuple[RoleName, str]]) -> dict[RoleName, frozenset[str]]:
+    """Return ids by role, of pairs of role and id."""
+    ids: dict[RoleName, set[str]] = {}
+    for role, record_id in found:
+        ids.setdefault(role, set()).add(record_id)
+    return {role: frozenset(some) for role, some in ids.items()}
+
+
+def ends_of(pairs: Iterable[sa.Row[Any]]) -> list[tuple[RoleName, str]]:
+    """Return role and id of both ends of links."""
+    return [end for row in pairs for end in (("crm", row.crm_id), ("marketing", row.marketing_id))]
 
 
 def planned(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -125,7 +150,7 @@ def planned(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     return read_frame(conn, query, _PLANNED)
 
 
-def try_again(conn: sa.Connection, *, run_id: int, side: Side) -> None:
+def try_again(conn: sa.Connection, *, run_id: int, side: RoleName) -> None:
     """Let an erasure's run ask a vendor again for what it could not delete."""
     failed = (of_run(conn, run_id), jobs.c.target == side, jobs.c.result == Result.ERROR)
     again = dict.fromkeys(("error_code", "error_message", "transient"), sa.null())
@@ -213,7 +238,7 @@ def withdraw_jobs(conn: sa.Connection, person: Person) -> None:
 
 def jobs_of(person: Person) -> sa.ColumnElement[bool]:
     """Return which jobs of their account are about the person, or name them."""
-    ids = [*person.crm, *person.marketing, *person.spellings]
+    ids = [*person.all_ids, *person.spellings]
     texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
     return sa.or_(
         jobs.c.email_key.in_(person.keys),
@@ -255,13 +280,13 @@ def _blank(column: sa.Column[Any], person: Person) -> sa.ColumnElement[Any]:
     return sa.func.regexp_replace(sa.cast(column, sa.Text), person.pattern, _BLANK, "gi")
 
 
-def sided(
-    table: sa.Table, column: str, crm: Iterable[str], marketing: Iterable[str]
+def in_role(
+    table: sa.Table, column: str, ids: Mapping[RoleName, Collection[str]]
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that a column has one of these ids of the row's own `side`."""
+    """Return the condition that a column has one of the ids of the row's own role, its `side`."""
     return sa.or_(
-        sa.and_(table.c.side == "crm", table.c[column].in_(crm)),
-        sa.and_(table.c.side == "marketing", table.c[column].in_(marketing)),
+        sa.false(),
+        *(sa.and_(table.c.side == role, table.c[column].in_(some)) for role, some in ids.items()),
     )
 
 

@@ -31,7 +31,7 @@ def runs_that_name(person: Person) -> sa.Select[Any]:
 
 def looks_at(person: Person) -> sa.Select[Any]:
     """Select when somebody looked at the person in the console."""
-    looked = access_log.c.record_ids.overlap([*person.crm, *person.marketing])
+    looked = access_log.c.record_ids.overlap([*person.all_ids])
     columns = (access_log.c.at, access_log.c.what)  # not who: that is about somebody else
     return sa.select(*columns).where(access_log.c.account == person.account, looked)
 

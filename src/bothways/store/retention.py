@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from bothways.store import partitions
 from bothways.store.partitions import Partition
 from bothways.store.schema import jobs, records, retries, runs, unchanged, watermarks
-from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, RoleName
 
 # From the moment in which a full read comes upon a contact until the run has ended; a run may wait
 # for an approval.
@@ -122,14 +122,14 @@ def gone_pairs(table: sa.Table, *, time: str, before: datetime) -> sa.ColumnElem
 
 
 def gone_retries(before: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a retry is about somebody who is gone on both sides.
+    """Return the condition that a retry is about somebody who is gone everywhere.
 
     An opt-out is tried again until it is written.
     """
     return sa.and_(
         retries.c.next_at < before,
         sa.not_(retries.c.consent),
-        *(_gone(before, retries.c.account, side, retries.c.source_id) for side in SIDES),
+        _gone(before, retries.c.account, retries.c.source, retries.c.source_id),
         ~sa.exists().where(
             records.c.account == retries.c.account,
             records.c.email_key == retries.c.email_key,
@@ -143,12 +143,15 @@ def _there(before: datetime) -> sa.ColumnElement[bool]:
 
 
 def _gone(
-    before: datetime, account: sa.ColumnElement[str], side: Side, record: sa.ColumnElement[str]
+    before: datetime,
+    account: sa.ColumnElement[str],
+    role: sa.ColumnElement[str] | RoleName,
+    record: sa.ColumnElement[str],
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that a side no longer has a record, and has not for a while."""
+    """Return the condition that a system no longer has a record, and has not for a while."""
     return ~sa.exists().where(
         records.c.account == account,
-        records.c.side == side,
+        records.c.side == role,
         records.c.id == record,
         _there(before),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bothways.store.erase import Person, paired
+from bothways.store.erase import Person, ends_of, ids_by_role, paired
 from bothways.store.schema import (
     links,
     list_ids,
@@ -17,31 +17,36 @@ from bothways.store.schema import (
     retries,
     suppressions,
 )
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import RoleName
 
 Rows = Sequence[sa.Row[Any]]
 
-# What a record of either side may be.
+# What a record of any system may be.
 _ENTITIES: Final = ("contact", "lead")
 
 
-def find(conn: sa.Connection, *, account: str, email_key: str) -> Person:
-    """Return whom a page about an address shows: who has it, and who is linked with them."""
-    same = (records.c.account == account, records.c.email_key == email_key)
-    ids: dict[str, set[str]] = {side: set() for side in SIDES}
-    sides = records.c.side.in_(SIDES)
-    for side, record in conn.execute(sa.select(records.c.side, records.c.id).where(*same, sides)):
-        ids[side].add(record)
-    keys = frozenset({email_key})
-    found = Person(account, frozenset(ids["crm"]), frozenset(ids["marketing"]), keys, keys)
-    pairs = links_of(conn, found)
-    return Person(
-        account,
-        found.crm | {pair.crm_id for pair in pairs},
-        found.marketing | {pair.marketing_id for pair in pairs},
-        keys,
-        keys,
+def find(
+    conn: sa.Connection, *, account: str, email_key: str, roles: Collection[RoleName]
+) -> Person:
+    """Return whom a page about an address shows: who has it, and who is linked with them.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        email_key: The normalised address.
+        roles: The roles of the systems to look in; the person has ids, or none, for each.
+    """
+    same = (
+        records.c.account == account,
+        records.c.side.in_(roles),
+        records.c.email_key == email_key,
     )
+    own = conn.execute(sa.select(records.c.side, records.c.id).where(*same)).all()
+    here = [(row.side, row.id) for row in own]
+    nobody = dict.fromkeys(roles, frozenset[str]())
+    keys = frozenset({email_key})
+    pairs = links_of(conn, Person(account, nobody | ids_by_role(here), keys, keys))
+    return Person(account, nobody | ids_by_role([*here, *ends_of(pairs)]), keys, keys)
 
 
 def links_of(conn: sa.Connection, person: Person) -> Rows:
@@ -53,20 +58,20 @@ def links_of(conn: sa.Connection, person: Person) -> Rows:
 
 
 def records_of(conn: sa.Connection, person: Person) -> Rows:
-    """Return who has the person's addresses or ids on either side."""
+    """Return who has the person's addresses or ids in any system."""
     by_address = sa.select(records).where(
         records.c.account == person.account,
-        records.c.side.in_(SIDES),
+        records.c.side.in_(person.by_role),
         records.c.email_key.in_(person.keys),
     )
     by_id = [
         sa.select(records).where(
             records.c.account == person.account,
-            records.c.side == side,
+            records.c.side == role,
             records.c.entity.in_(_ENTITIES),
-            records.c.id.in_(person.ids(side)),
+            records.c.id.in_(ids),
         )
-        for side in SIDES
+        for role, ids in person.by_role.items()
     ]
     found = sa.union(by_address, *by_id).subquery()
     return conn.execute(sa.select(found).order_by(found.c.side, found.c.entity, found.c.id)).all()
@@ -95,12 +100,12 @@ def lists_of(conn: sa.Connection, person: Person) -> Rows:
     ways = [
         named.where(
             members.c.account == person.account,
-            members.c.side == side,
-            members.c.member_id.in_(person.ids(side)),
+            members.c.side == role,
+            members.c.member_id.in_(ids),
         )
-        for side in SIDES
+        for role, ids in person.by_role.items()
     ]
-    found = sa.union_all(*ways).subquery()
+    found = sa.union_all(*ways or [named.where(sa.false())]).subquery()
     return conn.execute(sa.select(found).order_by(found.c.list_key, found.c.side)).all()
 
 
@@ -122,7 +127,7 @@ def agreed_of(conn: sa.Connection, person: Person) -> Rows:
 
 
 def _is_list(
-    known: sa.FromClause, side: Side, list_id: sa.ColumnElement[str]
+    known: sa.FromClause, side: RoleName, list_id: sa.ColumnElement[str]
 ) -> sa.ColumnElement[bool]:
     return sa.and_(
         known.c.account == list_states.c.account,
@@ -140,18 +145,19 @@ def suppressions_of(conn: sa.Connection, person: Person) -> Rows:
         list_ids.c.list_id != "",
     )
     list_key = sa.select(sa.func.min(list_ids.c.list_key)).where(same_list).scalar_subquery()
+    told = sa.select(suppressions, list_key.label("list_key"))
     ways = [
-        sa.select(suppressions, list_key.label("list_key")).where(
+        told.where(
             suppressions.c.account == person.account,
-            suppressions.c.side == side,
+            suppressions.c.side == role,
             sa.or_(
                 suppressions.c.email_key.in_(person.keys),
-                suppressions.c.record_id.in_(person.ids(side)),
+                suppressions.c.record_id.in_(ids),
             ),
         )
-        for side in SIDES
+        for role, ids in person.by_role.items()
     ]
-    found = sa.union(*ways).subquery()
+    found = sa.union(*ways or [told.where(sa.false())]).subquery()
     query = sa.select(found).order_by(found.c.lifted_at.is_not(None), found.c.suppressed_at)
     return conn.execute(query).all()
 

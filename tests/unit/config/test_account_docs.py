@@ -17,7 +17,7 @@ from bothways.config.account import (
     IgnoreRules,
     ListMapping,
     Settings,
-    SideConfig,
+    SystemConfig,
 )
 from bothways.config.load import all_problems, load_account
 from bothways.config.mapping import FieldMapping, Mapping
@@ -29,7 +29,7 @@ CONFIGURING = (DOCS / "configuring.md").read_text(encoding="utf-8")
 MAPPING = (DOCS / "mapping.md").read_text(encoding="utf-8")
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (CONFIGURING, "The account", Account),
-    (CONFIGURING, "`crm` and `marketing`", SideConfig),
+    (CONFIGURING, "Systems", SystemConfig),
     (CONFIGURING, "`lists`", ListMapping),
     (CONFIGURING, "`settings`", Settings),
     (CONFIGURING, "`ignore`", IgnoreRules),

@@ -15,7 +15,7 @@ from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
     "Allowed: approvers, crm, description, enabled, guard, ignore, lists, mappings, marketing, "
-    "name, schedules, settings, syncs, timezone, title."
+    "name, schedules, settings, syncs, systems, timezone, title."
 )
 LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
@@ -76,6 +76,44 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "1 crm: has no value; write one, or remove the key",
             "2 marketing: must be `key: value` lines, not a number; write its keys on "
             "separate lines, indented",
+        ],
+    ),
+    "no systems": (
+        "title: A\n",
+        [
+            "1: has no system, with which no sync type can run; add `crm:` with its connector and "
+            "connection and add `marketing:` with its connector and connection"
+        ],
+    ),
+    "a system without its counterpart": (
+        "systems:\n  marketing: {connector: dotdigital, connection: b}\n",
+        [
+            "1: has `marketing` only, with which no sync type can run; "
+            "add `crm:` with its connector and connection"
+        ],
+    ),
+    "a role that is given twice": (
+        SMALLEST + "systems:\n  crm: {connector: dynamics, connection: c}\n",
+        ["4 systems.crm: `crm` is given at the top of the file as well; keep one of the two"],
+    ),
+    "a role that there is not": (
+        SMALLEST + "systems:\n  markting: {connector: dotdigital, connection: b, paralel: 1}\n",
+        [
+            "4 systems.markting: no sync type has this role; "
+            "did you mean `marketing`? Allowed: crm, marketing.",
+            "4 systems.markting.paralel: unknown key; did you mean `parallel`? "
+            "Allowed: connection, connector, parallel.",
+        ],
+    ),
+    "wrong systems in the long form": (
+        "systems:\n  crm: {connector: dynamics, connection: a, parallel: 0}\n"
+        "  marketing: {connector: dotdigitl, connection: a}\n",
+        [
+            "2 systems.crm.parallel: `0` is too small; write 1 or more",
+            "3 systems.marketing.connection: `a` is also the connection of `crm`; "
+            "name a different connection",
+            "3 systems.marketing.connector: there is no connector `dotdigitl`; "
+            "did you mean `dotdigital`? Allowed: dotdigital.",
         ],
     ),
     "a key that is missing": (

@@ -85,7 +85,7 @@ def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         store=store,
         staging=staging,
         account=SimpleNamespace(name=ACCOUNT),
-        sync=SimpleNamespace(name="campaigns"),
+        sync=SimpleNamespace(name="campaigns", read_roles=("marketing",)),
         options=Options(),
         place=lambda side: {"account": ACCOUNT, "side": side},
     )

@@ -113,7 +113,8 @@ def test_a_person_s_events_are_found_by_id_or_address_and_erased(conn: sa.Connec
     assert {"link": "https://x.org"} in [row.details for row in found]
     assert len(events.events_of(conn, account=ACCOUNT, **person, limit=1, before=NOW)) == 1
     assert events.events_of(conn, account="other", **person) == []
-    ann = Person(ACCOUNT, *(frozenset(some) for some in ((), "1", ["ann@x.org"], ["ann@x.org"])))
+    address = frozenset({"ann@x.org"})
+    ann = Person(ACCOUNT, {"marketing": frozenset({"1"})}, address, address)
     rows = registry.rows_about(conn, ann)["events"]
     assert {row["key"] for row in rows} == {row.key for row in found}
     assert registry.erase_person(conn, ann)["events"] == 3

@@ -113,7 +113,7 @@ def test_an_erased_person_is_counted_and_found_no_more(again: int, conn: sa.Conn
     run_id = open_run(conn)
     write(conn, run_id, records())
     address = frozenset({"p0@x.org"})
-    ann = Person(ACCOUNT, frozenset({"c-1"}), frozenset(), address, address)
+    ann = Person(ACCOUNT, {"crm": frozenset({"c-1"})}, address, address)
     told = registry.rows_about(conn, ann)["unchanged"]
     assert [(row["run_id"], row["list_key"]) for row in told] == [
         (run_id, "news"),

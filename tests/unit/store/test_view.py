@@ -287,10 +287,9 @@ def _fill(conn: sa.Connection, memory: MemoryView) -> None:
         table = metadata.tables[name]
         more = BESIDE.get(name, {}) | ({"account": ACCOUNT} if "account" in table.c else {})
         conn.execute(table.insert(), [row | more for row in rows])
-    nobody: frozenset[str] = frozenset()
     for email in memory.erased_addresses:
         keys = frozenset([email])
-        erase.bar(conn, erase.Person(ACCOUNT, nobody, nobody, keys, keys))
+        erase.bar(conn, erase.Person(ACCOUNT, {}, keys, keys))
 
 
 _RUNS = sa.text(

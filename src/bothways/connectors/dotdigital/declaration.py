@@ -9,7 +9,7 @@ from bothways.spec import ConnectionForm, Declaration, Limits
 DECLARATION: Final = Declaration(
     name="dotdigital",
     title="Dotdigital",
-    side="marketing",
+    roles=("marketing",),
     connector="bothways.connectors.dotdigital.connector.DotdigitalConnector",
     hook="bothways.connectors.dotdigital.hook.DotdigitalHook",
     capabilities=frozenset(

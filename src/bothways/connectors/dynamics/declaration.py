@@ -9,7 +9,7 @@ from bothways.spec import ConnectionForm, Declaration, Limits
 DECLARATION: Final = Declaration(
     name="dynamics",
     title="Dynamics 365",
-    side="crm",
+    roles=("crm",),
     connector="bothways.connectors.dynamics.connector.DynamicsConnector",
     hook="bothways.connectors.dynamics.hook.DynamicsHook",
     capabilities=frozenset(

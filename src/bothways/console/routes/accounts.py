@@ -101,8 +101,7 @@ def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:
     """Return what is in force by heading, defaults included, under the keys of the file."""
     guard = account.guard.model_dump(exclude={"sync_types"})
     groups = [
-        ("crm", account.crm.model_dump()),
-        ("marketing", account.marketing.model_dump()),
+        *((role, system.model_dump()) for role, system in account.systems.items()),
         ("settings", account.settings.model_dump()),
         ("ignore", account.ignore.model_dump()),
         ("guard", guard),

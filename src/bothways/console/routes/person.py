@@ -102,7 +102,14 @@ def find_everywhere(
     if key is None:
         return []
     people = [
-        find_person(conn, account=name, email_key=key, dag_ids=ids, after=after)
+        find_person(
+            conn,
+            account=name,
+            email_key=key,
+            roles=tuple(systems_of(name)),
+            dag_ids=ids,
+            after=after,
+        )
         for name, ids in _readable_accounts(readable).items()
         if name == (account or name)
     ]

@@ -9,7 +9,7 @@ from bothways.spec import ConnectionForm, Declaration, Limits
 DECLARATION: Final = Declaration(
     name="csv_folder",
     title="CSV folder",
-    side="marketing",
+    roles=("marketing",),
     connector="bothways_csv.connector.CsvConnector",
     hook="bothways_csv.hook.CsvHook",
     capabilities=frozenset({"FindsContacts", "HasFields", "HasLists", "ReadsContacts"}),
