@@ -52,7 +52,10 @@ def erasing(world: World, crm: Crm, marketer: Marketer, sandbox: SandboxServer) 
 
 def traces(world: World) -> dict[str, int]:
     """How many rows of each table of the store name Ann."""
-    tables = world.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = world.query(
+        "SELECT relname AS tablename FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relkind IN ('r', 'p') AND NOT relispartition"
+    )
     found = {}
     for row in tables:
         name = row["tablename"]
