@@ -2,22 +2,20 @@
 
 A value that a column cannot hold never fails its row, since a report is better off without one URL
 than without the click: text is cut, with an ellipsis at its end; a time or a number that is out of
-range is left out, and counted in the log.
+range is left out and counted.
 """
 
 from __future__ import annotations
 
-import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from bothways.connectors.dynamics.names import TITLE, Names
+from bothways.connectors.dynamics.names import Names
 from bothways.vocabulary import EventSet
-
-log = logging.getLogger(__name__)
 
 Kind = Literal["text", "number", "time", "flag"]
 
@@ -76,24 +74,22 @@ class OwnTable:
         """Return its name in URLs."""
         return names.own(self.plural)
 
-    def values(self, given: Mapping[str, Any], names: Names) -> dict[str, Any]:
-        """Return the values of a row by column; what is not told stays as it is."""
+    def values(self, given: Mapping[str, Any], names: Names, lost: Counter[str]) -> dict[str, Any]:
+        """Return the values of a row by column; what is not told stays as it is.
+
+        Args:
+            given: The values by their sources' names.
+            names: What is ours in the environment.
+            lost: Counts the values that are left out, by column.
+        """
         found = {}
-        lost = []
         for column in self.columns:
             value = given.get(column.source)
-            if value is None:
-                continue
-            fitted = _FIT[column.kind](value, column.length)
-            if fitted is None:
-                lost.append(column.word)
-            else:
+            fitted = None if value is None else _FIT[column.kind](value, column.length)
+            if fitted is not None:
                 found[names.own(column.word)] = fitted
-        if lost:
-            log.warning(
-                "%s: a %s has values that do not fit and were left out: %s",
-                TITLE, self.label.lower(), ", ".join(lost),
-            )  # fmt: skip
+            elif value is not None:
+                lost[names.own(column.word)] += 1
         return found
 
 
@@ -177,21 +173,23 @@ KINDS: Final[Mapping[str, str]] = {
 _TOLD_BY: Final = ("url", "name", "marker", "email")
 
 
-def campaign_values(given: Mapping[str, Any], key: str, names: Names) -> dict[str, Any]:
-    """Return what a campaign's row holds, but for its key."""
+def campaign_values(
+    given: Mapping[str, Any], key: str, names: Names, lost: Counter[str]
+) -> dict[str, Any]:
+    """Return what a campaign's row holds, but for its key; its name is the key if it has none."""
     tags = given.get("tags")
     together = {**given, "tags": ", ".join(map(str, tags)) if isinstance(tags, list) else tags}
-    values = CAMPAIGN.values(together, names)
+    values = CAMPAIGN.values(together, names, lost)
     if "name" in given:
         values[names.own("name")] = _text(given["name"] or key, NAME_LENGTH) or key
     return values
 
 
-def event_values(given: Mapping[str, Any], names: Names) -> dict[str, Any]:
+def event_values(given: Mapping[str, Any], names: Names, lost: Counter[str]) -> dict[str, Any]:
     """Return what an event's row holds, but for its key and whom and what it is about."""
     kind = KINDS.get(str(given.get("kind")), str(given.get("kind") or ""))
     about = next((str(given[name]) for name in _TOLD_BY if given.get(name)), "")
-    values = EVENT.values({**given, "kind": kind}, names)
+    values = EVENT.values({**given, "kind": kind}, names, lost)
     values[names.own("name")] = _text(f"{kind}: {about}" if about else kind, NAME_LENGTH) or ""
     return values
 

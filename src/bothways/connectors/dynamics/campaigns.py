@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from bothways.connectors.dynamics.names import (
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.writing import (
     Keyed,
+    Verdict,
     Verdicts,
     Write,
     Writer,
@@ -49,9 +51,8 @@ log = logging.getLogger(__name__)
 _NO_CAMPAIGN: Final = (
     "its campaign has no record in Dynamics yet; the event is written once the campaign is"
 )
+_WITHOUT: Final = "the person no longer exists; the event is written without them"
 _UNSAFE_CAMPAIGN: Final = "the campaign's id has characters that Dynamics cannot look up"
-
-Row = dict[str, Any]
 
 
 class Campaigns:
@@ -74,8 +75,8 @@ class Campaigns:
         Raises:
             FeatureUnavailable: The environment is not prepared.
         """
-        self._require(CAMPAIGN)
-        writes, verdicts = self._keyed(CAMPAIGN, records_of(operations), self._campaign)
+        self._require(CAMPAIGN, "key")
+        writes, verdicts = self._keyed(CAMPAIGN, _read(operations), self._campaign)
         return as_frame({**verdicts, **self._writer(CAMPAIGN).write(writes)})
 
     def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
@@ -84,24 +85,16 @@ class Campaigns:
         Raises:
             FeatureUnavailable: The environment is not prepared.
         """
-        self._require(CAMPAIGN)
-        self._require(EVENT)
-        rows = records_of(operations)
-        verdicts = {
-            row["seq"]: refused(_UNSAFE_CAMPAIGN)
-            for row in rows
-            if not SAFE_KEY.fullmatch(str(_given(row).get("campaign_id") or ""))
-        }
-        fit = [row for row in rows if row["seq"] not in verdicts]
+        self._require(CAMPAIGN, "key")
+        self._require(EVENT, "key", "campaignid", *(person.id for person in PEOPLE.values()))
+        rows = _read(operations)
+        verdicts = {row.seq: refused(_UNSAFE_CAMPAIGN) for row in rows if not row.names_campaign}
+        fit = [row for row in rows if row.names_campaign]
         writes, unfit = self._keyed(EVENT, fit, self._event)
         written = self._writer(EVENT).write(writes)
-        lost = {
-            seq
-            for seq, verdict in written.items()
-            if verdict.outcome == "error" and verdict.code == errors.NOT_FOUND
-        }
-        if lost:
-            written.update(self._without_people([row for row in fit if row["seq"] in lost]))
+        alone = [row for row in fit if row.seq in written and _is_gone(written[row.seq])]
+        if alone:
+            written.update(self._without_people(alone))
         return as_frame({**verdicts, **unfit, **_explained(written)})
 
     def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
@@ -128,54 +121,62 @@ class Campaigns:
         """Delete events; RESULTS by position. What does not exist is erased."""
         return erase_rows(self._client, EVENT.entity_set(self._names), ids)
 
-    def _rows(self, column: str, values: Sequence[str], select: Sequence[str]) -> list[Row]:
+    def _rows(
+        self, column: str, values: Sequence[str], select: Sequence[str]
+    ) -> list[dict[str, Any]]:
         events = EVENT.entity_set(self._names)
         paths = [
             query(events, select=select, where=one_of(column, group)) for group in chunks(values)
         ]
         return list(chain.from_iterable(map(rows_of, self._client.queries(paths))))
 
-    def _campaign(self, row: Row) -> dict[str, Any]:
-        return campaign_values(_given(row), str(row["key"]), self._names)
+    def _campaign(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+        return campaign_values(row.given, row.key, self._names, lost)
 
-    def _event(self, row: Row) -> dict[str, Any]:
-        given = _given(row)
-        values = self._alone(row)
-        person, person_id = _person(given)
+    def _event(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+        values = self._event_alone(row, lost)
+        person = row.person
         if person is not None:
             bind = f"{self._names.own(person.id)}@odata.bind"
-            values[bind] = f"/{person.entity_set}({person_id})"
+            values[bind] = f"/{person.entity_set}({row.given['person_id']})"
         return values
 
-    def _alone(self, row: Row) -> dict[str, Any]:
+    def _event_alone(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
         """Return what an event's record holds, related to its campaign only."""
-        given, own = _given(row), self._names.own
-        campaigns = CAMPAIGN.entity_set(self._names)
-        values = event_values(given, self._names)
-        bind = f"{own('campaignid')}@odata.bind"
-        values[bind] = f"/{campaigns}({own('key')}='{given['campaign_id']}')"
-        return values
+        own, campaigns = self._names.own, CAMPAIGN.entity_set(self._names)
+        address = f"/{campaigns}({own('key')}='{row.given['campaign_id']}')"
+        values = event_values(row.given, self._names, lost)
+        return {**values, f"{own('campaignid')}@odata.bind": address}
 
-    def _without_people(self, rows: Sequence[Row]) -> Verdicts:
+    def _without_people(self, rows: Sequence[_Row]) -> Verdicts:
         log.warning(
             "%s: %d events are written without their person, who no longer exists", TITLE, len(rows)
         )
-        writes, _ = self._keyed(EVENT, rows, self._alone)
-        return self._writer(EVENT).write(writes)
+        writes, _ = self._keyed(EVENT, rows, self._event_alone)
+        written = self._writer(EVENT).write(writes)
+        return {
+            seq: replace(verdict, message=_WITHOUT) if verdict.outcome == "written" else verdict
+            for seq, verdict in written.items()
+        }
 
     def _keyed(
-        self, table: OwnTable, rows: Sequence[Row], values: Callable[[Row], dict[str, Any]]
+        self,
+        table: OwnTable,
+        rows: Sequence[_Row],
+        values: Callable[[_Row, Counter[str]], dict[str, Any]],
     ) -> tuple[list[Write], Verdicts]:
         """Return the writes of rows, and refusals of those whose keys cannot be looked up."""
         names = self._names
         keyed = Keyed(table.name(names), table.entity_set(names), names.own("key"))
+        lost: Counter[str] = Counter()
         writes, verdicts = [], {}
         for row in rows:
-            key = text_or_none(row["key"]) or ""
-            if SAFE_KEY.fullmatch(key):
-                writes.append(keyed.write(row["seq"], key, values(row)))
+            if SAFE_KEY.fullmatch(row.key):
+                writes.append(keyed.write(row.seq, row.key, values(row, lost)))
             else:
-                verdicts[row["seq"]] = refused(UNSAFE_KEY)
+                verdicts[row.seq] = refused(UNSAFE_KEY)
+        for column, number in lost.items():
+            log.warning("%s: %d values of %s do not fit and are left out", TITLE, number, column)
         return writes, verdicts
 
     def _writer(self, table: OwnTable) -> Writer:
@@ -183,21 +184,49 @@ class Campaigns:
         bulk = (UPSERT_MULTIPLE, table.name(names)) in self._environment.bulk
         return Writer(self._client, table.entity_set(names), UPSERT_MULTIPLE if bulk else "")
 
-    def _require(self, table: OwnTable) -> None:
+    def _require(self, table: OwnTable, *words: str) -> None:
         name = table.name(self._names)
-        if not self._environment.has(name, self._names.own("key")):
-            raise FeatureUnavailable(errors.not_prepared(f"table {name}"), vendor=TITLE)
+        for column in map(self._names.own, words):
+            if not self._environment.has(name, column):
+                there = name in self._environment.columns
+                what = f"column {column} of {name}" if there else f"table {name}"
+                raise FeatureUnavailable(errors.not_prepared(what), vendor=TITLE)
 
 
-def _given(row: Row) -> Mapping[str, Any]:
-    given = json.loads(text_or_none(row["values"]) or "{}")
-    return given if isinstance(given, dict) else {}
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One operation: its values are read once."""
+
+    seq: int
+    key: str
+    given: Mapping[str, Any]
+
+    @property
+    def names_campaign(self) -> bool:
+        """Whether a campaign can be looked up by what it says."""
+        return bool(SAFE_KEY.fullmatch(str(self.given.get("campaign_id") or "")))
+
+    @property
+    def person(self) -> PersonTable | None:
+        """The table of the person whom it names; None where it names nobody."""
+        known = GUID.fullmatch(str(self.given.get("person_id") or ""))
+        return PEOPLE.get(str(self.given.get("person_entity"))) if known else None
 
 
-def _person(given: Mapping[str, Any]) -> tuple[PersonTable | None, str]:
-    table = PEOPLE.get(str(given.get("person_entity")))
-    person_id = str(given.get("person_id") or "")
-    return (table, person_id) if table and GUID.fullmatch(person_id) else (None, "")
+def _read(operations: pd.DataFrame) -> list[_Row]:
+    return [
+        _Row(
+            row["seq"],
+            text_or_none(row["key"]) or "",
+            json.loads(text_or_none(row["values"]) or "{}"),
+        )
+        for row in records_of(operations)
+    ]
+
+
+def _is_gone(verdict: Verdict) -> bool:
+    """Whether a row was refused since its person no longer exists: campaigns are named by key."""
+    return verdict.outcome == "error" and verdict.code == errors.NOT_FOUND
 
 
 def _explained(verdicts: Verdicts) -> Verdicts:
