@@ -114,7 +114,7 @@ def platform_rows(crm: pd.DataFrame) -> pd.DataFrame:
 
 def links_of(found: Matches) -> pd.DataFrame:
     """Return what the store keeps of a first run: every other link, so that half is still new."""
-    names = ["entity", "crm_id", "marketing_id", "email_key", "speaks"]
+    names = ["entity", "crm_id", "marketing_id", "email_key", "is_primary"]
     return found.pairs[names].iloc[::2].reset_index(drop=True)
 
 
@@ -244,7 +244,7 @@ def measure(people: int, rounds: int) -> None:
     crm = crm_rows(people, chance)
     crm["email_key"] = email_keys(crm["email"])
     platform = platform_rows(crm)
-    none = pd.DataFrame(columns=["entity", "crm_id", "marketing_id", "email_key", "speaks"])
+    none = pd.DataFrame(columns=["entity", "crm_id", "marketing_id", "email_key", "is_primary"])
     known = links_of(match(crm, platform, none))
     base, ours, theirs = values(people, chance)
     times = crm["modified_at"]

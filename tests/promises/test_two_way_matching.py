@@ -47,7 +47,7 @@ def test_several_crm_records_with_one_address_follow_one_contact(scenario: Scena
     scenario.sync()
     assert scenario.addresses() == ["ann@mail.example"]
     assert (scenario.members(), scenario.members("Product updates")) == (["ann@mail.example"],) * 2
-    # The contact speaks, before the lead.
+    # The contact is primary, before the lead.
     assert scenario.fields("ann@mail.example")["FIRSTNAME"] == "Ann"
     scenario.crm.change("leads", lead, firstname="Annie")
     scenario.sync()

@@ -46,8 +46,8 @@ def histories(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
     held: list[tuple[str, str, str, str, bool]] = []
     for one in linked:
         contact, key = draw(st.sampled_from("12345")), draw(st.sampled_from(["a@x", "b@x"]))
-        speaks = contact not in {link[2] for link in held}
-        held.append((entities.get(one, "contact"), one, contact, key, speaks))
+        is_primary = contact not in {link[2] for link in held}
+        held.append((entities.get(one, "contact"), one, contact, key, is_primary))
     return contacts(*crm), contacts(*marketing), links(*held)
 
 
@@ -98,8 +98,8 @@ def test_everybody_has_one_place(
     assert set(there) <= {*found.pairs["marketing_id"], *found.marketing_only["marketing_id"]}
     assert not set(found.pairs["marketing_id"]) & set(found.marketing_only["marketing_id"])
     busy = found.pairs[found.pairs["case"].fillna("") != "merged_away"]
-    speakers = busy.groupby("marketing_id")["speaks"].sum()
-    assert (speakers <= 1).all()
+    primary = busy.groupby("marketing_id")["is_primary"].sum()
+    assert (primary <= 1).all()
 
 
 @unhurried

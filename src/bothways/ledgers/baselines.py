@@ -21,12 +21,13 @@ def _agree(run: RunContext, rows: pd.DataFrame) -> None:
     )
 
 
-_BASELINES: Final = columns("entity", "crm_id", "marketing_id", "key", "values", "apart")
+_BASELINES: Final = columns("entity", "crm_id", "marketing_id", "scope", "key", "values", "apart")
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
     people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
-    _agree(run, pd.DataFrame({**pairs(side, people), "values": people["after"]}))
+    agreed = {"scope": people["scope"], "values": people["after"]}
+    _agree(run, pd.DataFrame({**pairs(side, people), **agreed}))
 
 
 class Baselines(Ledger):

@@ -29,7 +29,9 @@ def _lift(run: RunContext, rows: pd.DataFrame) -> None:
         )
 
 
-_LIFTED: Final = columns("side", "email_key", "record_id", told_at=pa.timestamp("us", tz="UTC"))
+_LIFTED: Final = columns(
+    "side", "email_key", "scope", "record_id", told_at=pa.timestamp("us", tz="UTC")
+)
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
@@ -44,7 +46,7 @@ def _suppressed(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
 
 def _remember(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
     """Keep written suppressions; the side has yet to report their times."""
-    names = ["email_key", "email", "reason", "record_id", "values"]
+    names = ["email_key", "email", "scope", "reason", "record_id", "values"]
     frame = rows[names].dropna(subset="email_key")
     suppressions.remember(run.conn, account=run.account, side=side, run_id=run.run_id, frame=frame)
 

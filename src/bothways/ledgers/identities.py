@@ -26,14 +26,16 @@ def _link(run: RunContext, rows: pd.DataFrame) -> None:
     links.upsert_links(run.conn, account=run.account, run_id=run.run_id, frame=rows)
 
 
-_UNLINKED: Final = columns("entity", "crm_id")
-_LINKS: Final = columns("entity", "crm_id", "marketing_id", "email_key", "key", speaks=pa.bool_())
+_UNLINKED: Final = columns("entity", "crm_id", "scope")
+_LINKS: Final = columns(
+    "entity", "crm_id", "marketing_id", "email_key", "scope", "key", is_primary=pa.bool_()
+)
 
 
 def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
     people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
-    found = pd.DataFrame({**pairs(side, people), "email_key": people["email_key"], "speaks": True})
-    _link(run, found)
+    known = people[["email_key", "scope"]]
+    _link(run, pd.DataFrame({**pairs(side, people), **known, "is_primary": True}))
 
 
 def _updated(run: RunContext, side: Side, rows: pd.DataFrame) -> None:

@@ -1,7 +1,8 @@
 """Baselines: the field values a pair of records had when they last agreed; the base of the merge.
 
 A baseline is valid only for the pair it was taken from: a CRM record that is now linked with
-another contact has none, whatever it agreed on with the earlier one.
+another contact has none, whatever it agreed on with the earlier one. A CRM record has a baseline
+for each scope in which it has a contact.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bothways.tables.ledgers import APART_PREFIX, baselines_schema, divergence_s
 from bothways.vocabulary import FieldType
 
 _NOTHING: Final = sa.text("'{}'::jsonb")
-_GIVEN: Final = ("entity", "crm_id", "marketing_id", "values", "apart")
+_GIVEN: Final = ("entity", "crm_id", "scope", "marketing_id", "values", "apart")
 
 
 def upsert_baselines(
@@ -35,7 +36,7 @@ def upsert_baselines(
 
     Values that are not given stay; an older run never overwrites those of a newer one. A value
     that is given ends that an undo left the sides apart in its field, unless `apart` names it too.
-    The baseline of a CRM record with another contact is replaced.
+    The baseline of a CRM record with another contact of the same scope is replaced.
 
     Args:
         conn: An open transaction.
@@ -43,13 +44,15 @@ def upsert_baselines(
         run_id: The run that made them agree.
         frame: entity, crm_id, marketing_id, and values: a JSON object by the mapping's names, as
             text (null is no value). Where an undo leaves the sides apart, `values` has what the
-            CRM has and `apart`, another such object, what the platform has.
+            CRM has and `apart`, another such object, what the platform has. Null or without a
+            column `scope`, it is about the whole account.
         outdated: Fields whose values are not stored, as their meaning has changed.
     """
     with staged(conn, columns_of(baselines, *_GIVEN), frame) as given:
         agreed = sa.select(
             given.c.entity,
             given.c.crm_id,
+            given.c.scope,
             given.c.marketing_id,
             *(
                 mapped_fields.without(
@@ -69,6 +72,7 @@ def load_baselines(
     fields: Mapping[str, FieldType],
     entity: str | None = None,
     crm_ids: pd.Series | None = None,
+    scope: str | None = None,
 ) -> pd.DataFrame:
     """Return entity, crm_id, marketing_id, `field:<name>` for each of ``fields``, and agreed_at.
 
@@ -78,8 +82,9 @@ def load_baselines(
         fields: The mapping's names and types; a value of another type is null.
         entity: Only of this CRM entity.
         crm_ids: Only of these records; all where it is None.
+        scope: Only of this scope; None for all.
     """
-    place = [baselines.c.account == account]
+    place = [baselines.c.account == account, *_of_scope(scope)]
     query = sa.select(
         baselines.c.entity,
         baselines.c.crm_id,
@@ -90,7 +95,7 @@ def load_baselines(
     if entity is not None:
         query = query.where(baselines.c.entity == entity)
     query = query.where(*matching(baselines, {"crm_id": crm_ids}))
-    query = query.order_by(baselines.c.entity, baselines.c.crm_id)
+    query = query.order_by(baselines.c.entity, baselines.c.crm_id, baselines.c.scope)
     return read_frame(conn, query, baselines_schema(fields))
 
 
@@ -101,6 +106,7 @@ def load_apart(
     fields: Mapping[str, FieldType],
     entity: str,
     crm_ids: pd.Series,
+    scope: str | None = None,
 ) -> pd.DataFrame:
     """Return the fields in which an undo left both sides apart.
 
@@ -113,8 +119,9 @@ def load_apart(
         fields: The mapping's names and types.
         entity: Of this CRM entity.
         crm_ids: Of these records.
+        scope: Only of this scope; None for all.
     """
-    place = [baselines.c.account == account, baselines.c.entity == entity]
+    place = [baselines.c.account == account, baselines.c.entity == entity, *_of_scope(scope)]
     flags = [baselines.c.apart.has_key(name).label(APART_PREFIX + name) for name in fields]
     query = sa.select(
         baselines.c.crm_id,
@@ -123,8 +130,13 @@ def load_apart(
         *flags,
     )
     query = query.where(*place, baselines.c.apart != _NOTHING)
-    query = query.where(*matching(baselines, {"crm_id": crm_ids})).order_by(baselines.c.crm_id)
+    query = query.where(*matching(baselines, {"crm_id": crm_ids}))
+    query = query.order_by(baselines.c.crm_id, baselines.c.scope)
     return read_frame(conn, query, divergence_schema(fields))
+
+
+def _of_scope(scope: str | None) -> list[sa.ColumnElement[bool]]:
+    return [] if scope is None else [baselines.c.scope == scope]
 
 
 def _merged(new: Any) -> dict[str, Any]:

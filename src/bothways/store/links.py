@@ -1,4 +1,8 @@
-"""Links: which CRM record and which platform contact are the same person. Once made, they hold."""
+"""Links: which CRM record and which platform contact are the same person. Once made, they hold.
+
+A contact may have any number of CRM records, of which one is primary. A CRM record has one contact
+in each scope of the platform.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from bothways.store.frames import Rows, columns_of, matching, read_frame, staged
 from bothways.store.schema import links
 from bothways.tables.ledgers import LINKS
 
-_GIVEN: Final = ("entity", "crm_id", "marketing_id", "email_key", "speaks")
+_GIVEN: Final = ("entity", "crm_id", "marketing_id", "email_key", "is_primary", "scope")
 
 
 def upsert_links(conn: sa.Connection, *, account: str, run_id: int, frame: Rows) -> int:
@@ -23,12 +27,13 @@ def upsert_links(conn: sa.Connection, *, account: str, run_id: int, frame: Rows)
         conn: An open transaction.
         account: The account's name.
         run_id: The run that found them.
-        frame: entity, crm_id, marketing_id, email_key, and speaks (null: true for a new link).
+        frame: entity, crm_id, marketing_id, email_key, is_primary (null: true) and scope (null or
+            left out: the whole account).
     """
     with staged(conn, columns_of(links, *_GIVEN), frame) as given:
         told = sa.select(
-            *(given.c[name] for name in _GIVEN if name != "speaks"),
-            sa.func.coalesce(given.c.speaks, sa.true()).label("speaks"),
+            *(given.c[name] for name in _GIVEN if name != "is_primary"),
+            sa.func.coalesce(given.c.is_primary, sa.true()).label("is_primary"),
         )
         made = {"account": account, "run_id": run_id, "linked_at": sa.func.clock_timestamp()}
         return upsert(conn, links, told.subquery(), made, changes=_moved)
@@ -42,8 +47,9 @@ def load_links(
     crm_ids: pd.Series | None = None,
     marketing_ids: pd.Series | None = None,
     email_keys: pd.Series | None = None,
+    scope: str | None = None,
 ) -> pd.DataFrame:
-    """Return links: entity, crm_id, marketing_id, email_key, speaks.
+    """Return links: entity, crm_id, marketing_id, email_key, is_primary, scope.
 
     Args:
         conn: An open transaction.
@@ -52,13 +58,17 @@ def load_links(
         crm_ids: Only those with one of these ids …
         marketing_ids: … or, as well, one of these …
         email_keys: … or, as well, one of these addresses; all where none of the three is given.
+        scope: Only those of this scope; None for all.
     """
     place = [links.c.account == account]
     query = sa.select(*(links.c[name] for name in _GIVEN)).where(*place)
     if entity is not None:
         query = query.where(links.c.entity == entity)
+    if scope is not None:
+        query = query.where(links.c.scope == scope)
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids, "email_key": email_keys}
-    query = query.where(*matching(links, asked)).order_by(links.c.entity, links.c.crm_id)
+    query = query.where(*matching(links, asked))
+    query = query.order_by(links.c.entity, links.c.crm_id, links.c.scope)
     return read_frame(conn, query, LINKS)
 
 
@@ -68,13 +78,14 @@ def remove_links(conn: sa.Connection, *, account: str, frame: Rows) -> int:
     Args:
         conn: An open transaction.
         account: The account's name.
-        frame: entity and crm_id.
+        frame: entity, crm_id and scope (null or left out: the whole account).
     """
-    with staged(conn, columns_of(links, "entity", "crm_id"), frame) as given:
+    with staged(conn, columns_of(links, "entity", "crm_id", "scope"), frame) as given:
         same = (
             links.c.account == account,
             links.c.entity == given.c.entity,
             links.c.crm_id == given.c.crm_id,
+            links.c.scope == sa.func.coalesce(given.c.scope, ""),
         )
         return conn.execute(links.delete().where(*same)).rowcount
 
@@ -85,7 +96,7 @@ def _moved(new: Any) -> dict[str, Any]:
     other = sa.and_(latest, new.marketing_id != old.marketing_id)
     moved: dict[str, Any] = {
         name: sa.case((latest, new[name]), else_=old[name])
-        for name in ("marketing_id", "email_key", "speaks")
+        for name in ("marketing_id", "email_key", "is_primary")
     }
     return moved | {
         "linked_at": sa.case((other, new.linked_at), else_=old.linked_at),

@@ -47,7 +47,9 @@ __all__ = [
     "sweep_members",
 ]
 
-_CORE: Final = ("email", "email_key", "status", "active", "external_key", "merged_into")
+_CORE: Final = (
+    "email", "email_key", "status", "active", "external_key", "merged_into", "scope",
+)  # fmt: skip
 _ADDRESS: Final = "@email"
 _FIXED: Final = ("entity", "id", *_CORE, "modified_at")
 _STAGED: Final = (*columns_of(records, *_FIXED), sa.Column("deleted", sa.Boolean))
@@ -87,7 +89,8 @@ def absorb_contacts(
             name[len(FIELD_PREFIX) :]: given.c[column.name] for name, column in fields.items()
         }
         alive = sa.select(
-            *(given.c[name] for name in _FIXED),
+            *(given.c[name] for name in _FIXED if name != "scope"),
+            sa.func.coalesce(given.c.scope, "").label("scope"),
             json_object(values).label("fields"),
             sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
         ).where(sa.not_(gone))
@@ -197,6 +200,7 @@ def load_records(
     external_keys: pd.Series | None = None,
     fields: Mapping[str, FieldType] | None = None,
     with_deleted: bool = True,
+    scope: str | None = None,
 ) -> pd.DataFrame:
     """Return people of one side: CONTACTS, the field columns, email_key and deleted_at.
 
@@ -212,8 +216,11 @@ def load_records(
         fields: Vendor field names and the types that they were read as. A value that does not
             fit its type is null: the mapping changed, and the next run reads everything.
         with_deleted: Return tombstones too.
+        scope: Only those of this scope; None for all.
     """
-    place = (records.c.account == account, records.c.side == side)
+    place = [records.c.account == account, records.c.side == side]
+    if scope is not None:
+        place.append(records.c.scope == scope)
     wanted = dict(fields or {})
     columns = [records.c[name] for name in CONTACTS.names if name != "deleted"]
     gone = records.c.deleted_at.is_not(None)
@@ -260,18 +267,19 @@ def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Seri
 def load_others_with_addresses(
     conn: sa.Connection, *, account: str, side: Side, rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return other records, not deleted, that have the same addresses as these.
+    """Return other records, not deleted, that have the same addresses as these in the same scopes.
 
     Args:
         conn: An open transaction.
         account: The account's name.
         side: Whose people.
-        rows: entity, id, email_key.
+        rows: entity, id, email_key, scope.
 
     Returns:
         id and email_key.
     """
-    others = sa.select(records.c.id, records.c.email_key).where(
+    names = ["id", "email_key", "scope"]
+    others = sa.select(*(records.c[name] for name in names)).where(
         records.c.account == account,
         records.c.side == side,
         records.c.entity.in_(list(rows["entity"].unique())),
@@ -279,9 +287,9 @@ def load_others_with_addresses(
         *matching(records, {"email_key": rows["email_key"]}),
         *(sa.not_(these) for these in matching(records, {"id": rows["id"]})),
     )
-    return read_frame(
-        conn, others, pa.schema([(name, pa.string()) for name in ("id", "email_key")])
-    )
+    found = read_frame(conn, others, pa.schema([(name, pa.string()) for name in names]))
+    told = rows[["email_key", "scope"]].fillna({"scope": ""}).drop_duplicates()
+    return found.merge(told, on=["email_key", "scope"])[["id", "email_key"]]
 
 
 def count_records(

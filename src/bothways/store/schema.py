@@ -38,8 +38,11 @@ def _key(*names: str) -> list[sa.Column[str]]:
     return [sa.Column(name, sa.Text, primary_key=True) for name in names]
 
 
-def _key_or_empty(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, primary_key=True, server_default="")
+def _key_or_empty(name: str, *, comment: str = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=True, server_default="", comment=comment or None)
+
+
+_SCOPE: Final = "a platform's audience; empty where it is the whole account"
 
 
 runs = sa.Table(
@@ -271,6 +274,7 @@ records = sa.Table(
     _time("modified_at", comment="the vendor's time of the last change that was seen"),
     _text("external_key"),
     _text("merged_into"),
+    _text("scope", null=False, default="", comment=_SCOPE),
     sa.Column("fields", JSONB, nullable=False, server_default="{}"),
     _time("fields_at", comment="modified_at of the row that fields come from"),
     _run("fields_run", comment="the run that fields come from"),
@@ -335,16 +339,17 @@ links = sa.Table(
     "links",
     metadata,
     *_key("account", "entity", "crm_id"),
+    _key_or_empty("scope", comment=_SCOPE),
     _text("marketing_id", null=False),
     _text("email_key"),
     _time("linked_at", null=False),
     _run("run_id"),
     sa.Column(
-        "speaks",
+        "is_primary",
         sa.Boolean,
         nullable=False,
         server_default=sa.true(),
-        comment="of several CRM records of one person, the one whose fields count",
+        comment="of several CRM records of one contact, the one whose fields count",
     ),
     sa.Index("links_by_marketing", "account", "marketing_id"),
     sa.Index("links_by_address", "account", "email_key"),
@@ -355,6 +360,7 @@ baselines = sa.Table(
     "baselines",
     metadata,
     *_key("account", "entity", "crm_id"),
+    _key_or_empty("scope", comment=_SCOPE),
     _text("marketing_id", null=False, comment="the contact of the pair"),
     sa.Column("values", JSONB, nullable=False, comment="agreed values by the mapping's names"),
     _time("agreed_at", null=False),
@@ -403,6 +409,7 @@ suppressions = sa.Table(
     *_key("account", "side", "email_key"),
     _key_or_empty("list_id"),
     _key_or_empty("member_id"),
+    _key_or_empty("scope", comment=_SCOPE),
     _text("email"),
     _text("reason", null=False, comment="the gravest status ever seen"),
     sa.Column(
@@ -434,6 +441,7 @@ list_ids = sa.Table(
     _text("list_id", null=False),
     _text("name", null=False),
     _text("entity"),
+    _text("scope", null=False, default="", comment=_SCOPE),
     _time("resolved_at", null=False),
     comment="the ids that the names in the configuration stand for",
     info={IMPERSONAL: "lists, not who is on them"},

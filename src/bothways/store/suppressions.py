@@ -23,7 +23,9 @@ from bothways.store.schema import suppressions as ledger
 from bothways.tables.ledgers import SUPPRESSIONS_IN_FORCE
 from bothways.vocabulary import MAILABLE_OR_PENDING, Side, Status
 
-_SHARED: Final = ("email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id")
+_SHARED: Final = (
+    "email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id", "scope",
+)  # fmt: skip
 _STAGED: Final = (
     *columns_of(ledger, *_SHARED),
     sa.Column("id", sa.Text),
@@ -116,13 +118,14 @@ def load_suppressions(
     record_ids: pd.Series | None = None,
     list_ids: Mapping[Side, str] | None = None,
     settled: bool | None = None,
+    scope: str | None = None,
 ) -> pd.DataFrame:
     """Return the suppressions in force, by address.
 
     Columns: side, email_key, list_id ("" for the whole account), member_id ("" if it is about the
     address), email, reason, personal, vendor_reason, suppressed_at (the earliest time reported),
     told_at (the latest), record_id, deleted_at (the side dropped its record), settled_at (the
-    other side has it).
+    other side has it), scope.
 
     Args:
         conn: An open transaction.
@@ -133,8 +136,12 @@ def load_suppressions(
         list_ids: Only of the list with this id on each side, or account-wide ones (ACCOUNT_WIDE);
             nothing of a side that is left out. None for all lists.
         settled: Only what the other side has, or has not, yet.
+        scope: Only what counts in this scope: its own, and what is about the whole account. None
+            for all.
     """
     place = [ledger.c.account == account]
+    if scope is not None:
+        place.append(ledger.c.scope.in_(["", scope]))
     if side is not None:
         place.append(ledger.c.side == side)
     query = sa.select(*(ledger.c[name] for name in SUPPRESSIONS_IN_FORCE.names))
@@ -147,7 +154,8 @@ def load_suppressions(
         query = query.where(sa.or_(sa.false(), *lists))
     if settled is not None:
         query = query.where(ledger.c.settled_at.is_not(None) == sa.literal(settled))
-    query = query.order_by(ledger.c.email_key, ledger.c.side, ledger.c.list_id, ledger.c.member_id)
+    order = ("email_key", "side", "list_id", "member_id", "scope")
+    query = query.order_by(*(ledger.c[name] for name in order))
     asked = {"email_key": email_keys, "record_id": record_ids}
     return read_frame(conn, query.where(*matching(ledger, asked)), SUPPRESSIONS_IN_FORCE)
 
@@ -189,6 +197,7 @@ def _told_by_other() -> sa.ColumnElement[bool]:
         theirs.c.list_id == "",
         sa.and_(ledger.c.list_id != "", one_list.correlate_except(ours, same)),
     )
+    covers = sa.and_(covers, theirs.c.scope.in_(["", ledger.c.scope]))
     told = sa.exists().where(
         theirs.c.account == ledger.c.account,
         theirs.c.side != ledger.c.side,
@@ -230,7 +239,7 @@ def lift(
         side: Who told that they ended.
         run_id: The run that learned it.
         frame: Suppressions as `load_suppressions` returned them: email_key, record_id, told_at and,
-            for those of a list, list_id.
+            for those of a list, list_id, of a scope, scope.
         reason: What the audit says; it may not be empty.
 
     Raises:
@@ -243,7 +252,7 @@ def lift(
         "lifted_run": run_id,
         "lifted_reason": reason,
     }
-    columns = columns_of(ledger, "email_key", "list_id", "record_id", "told_at")
+    columns = columns_of(ledger, "email_key", "list_id", "scope", "record_id", "told_at")
     with staged(conn, columns, frame) as given:
         same = _same_address(account, side, given)
         same += [
@@ -257,9 +266,12 @@ def lift(
 def _identity(side: Side, given: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     """Return the columns that say whom and which list a suppression is about."""
     list_id = sa.func.coalesce(given.c.list_id, "")
+    # A list says more than the scope that it is in.
+    scope = sa.case((list_id != "", ""), else_=sa.func.coalesce(given.c.scope, ""))
     return [
         *(given.c[name] for name in ("email", "email_key", "vendor_reason")),
         list_id.label("list_id"),
+        scope.label("scope"),
         _member(side, list_id, given.c.member_id).label("member_id"),
     ]
 
@@ -279,13 +291,14 @@ def _same_address(account: str, side: Side, given: sa.Table) -> list[sa.ColumnEl
         ledger.c.side == side,
         ledger.c.email_key == given.c.email_key,
         ledger.c.list_id == sa.func.coalesce(given.c.list_id, ""),
+        ledger.c.scope == sa.func.coalesce(given.c.scope, ""),
     ]
 
 
 def _keep(
     conn: sa.Connection, place: Mapping[str, Any], told: sa.Subquery, changes: Changes
 ) -> int:
-    key = sa.tuple_(told.c.email_key, told.c.list_id, told.c.member_id)
+    key = sa.tuple_(told.c.email_key, told.c.list_id, told.c.member_id, told.c.scope)
     alone = sa.select(sa.func.count() == sa.func.count(key.distinct())).select_from(told)
     # Of several rows of one page about one address the gravest, the first and the last count.
     orders = [
@@ -360,7 +373,11 @@ _UNDONE: Final = ("settled_at", "lifted_run", "lifted_at", "lifted_reason")
 def _drop(conn: sa.Connection, account: str, side: Side, run_id: int, given: sa.Table) -> int:
     same = sa.or_(
         ledger.c.record_id == given.c.id,
-        sa.and_(given.c.id.is_(None), ledger.c.email_key == given.c.email_key),
+        sa.and_(
+            given.c.id.is_(None),
+            ledger.c.email_key == given.c.email_key,
+            sa.or_(given.c.scope.is_(None), ledger.c.scope == given.c.scope),
+        ),
     )
     known = ledger.update().where(
         ledger.c.account == account,

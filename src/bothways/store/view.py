@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import sqlalchemy as sa
@@ -23,10 +23,16 @@ class PostgresView:
     Attributes:
         conn: The transaction.
         account: The account's name.
+        scope: The platform's scope that it is narrowed to; None for all.
     """
 
     conn: sa.Connection
     account: str
+    scope: str | None = None
+
+    def within(self, scope: str) -> PostgresView:
+        """Return the view of one scope of the platform."""
+        return replace(self, scope=scope)
 
     def people(
         self,
@@ -50,6 +56,7 @@ class PostgresView:
             external_keys=external_keys,
             fields=fields,
             with_deleted=with_deleted,
+            scope=self.scope if side == "marketing" else None,
         )
 
     def merged(self, ids: pd.Series) -> pd.Series:
@@ -96,6 +103,7 @@ class PostgresView:
             crm_ids=crm_ids,
             marketing_ids=marketing_ids,
             email_keys=email_keys,
+            scope=self.scope,
         )
 
     def list_states(
@@ -123,7 +131,12 @@ class PostgresView:
     ) -> pd.DataFrame:
         """Return the field values that pairs of records had when they last agreed."""
         return baselines.load_baselines(
-            self.conn, account=self.account, entity=entity, crm_ids=crm_ids, fields=fields
+            self.conn,
+            account=self.account,
+            entity=entity,
+            crm_ids=crm_ids,
+            fields=fields,
+            scope=self.scope,
         )
 
     def divergence(
@@ -131,7 +144,12 @@ class PostgresView:
     ) -> pd.DataFrame:
         """Return the pairs whose sides an undo left apart."""
         return baselines.load_apart(
-            self.conn, account=self.account, entity=entity, crm_ids=crm_ids, fields=fields
+            self.conn,
+            account=self.account,
+            entity=entity,
+            crm_ids=crm_ids,
+            fields=fields,
+            scope=self.scope,
         )
 
     def suppressions(
@@ -150,6 +168,7 @@ class PostgresView:
             email_keys=email_keys,
             record_ids=record_ids,
             list_ids=list_ids,
+            scope=self.scope,
         )
 
     def erased(self, email_keys: pd.Series) -> pd.Series:

@@ -18,7 +18,18 @@ class StoreView(Protocol):
     do not matter. Several of them widen what is asked (``ids`` or ``email_keys``), and an empty one
     matches nothing; where none is given, everything is returned. Frames have the schemas of
     `bothways.tables.ledgers` in a stable order, over 0, 1, 2 ….
+
+    A view is of all scopes of the platform, unless it is narrowed to one of them.
     """
+
+    def within(self, scope: str) -> StoreView:
+        """Return the view of one scope of the platform.
+
+        It has the platform's people, links, baselines and divergence of that scope only, and of the
+        suppressions those that count there: its own, and those of the whole account. All else is as
+        in the whole view.
+        """
+        ...
 
     def people(
         self,
@@ -100,7 +111,8 @@ class StoreView(Protocol):
             email_keys: Those that were made by one of these addresses.
 
         Returns:
-            LINKS: entity, crm_id, marketing_id, email_key and speaks; by entity and CRM record.
+            LINKS: entity, crm_id, marketing_id, email_key, is_primary and scope; by entity, CRM
+            record and scope.
         """
         ...
 
@@ -148,7 +160,7 @@ class StoreView(Protocol):
 
         Returns:
             `baselines_schema(fields)`: entity, crm_id, marketing_id, ``field:<name>`` and
-            agreed_at; by CRM record.
+            agreed_at; by CRM record and scope.
         """
         ...
 
@@ -165,7 +177,7 @@ class StoreView(Protocol):
         Returns:
             `divergence_schema(fields)`: crm_id, marketing_id, ``field:<name>`` (what the platform
             had; what the CRM had is in the baseline) and ``apart:<name>`` (whether they were left
-            apart in this field); by CRM record.
+            apart in this field); by CRM record and scope.
         """
         ...
 
@@ -188,8 +200,8 @@ class StoreView(Protocol):
 
         Returns:
             SUPPRESSIONS_IN_FORCE: side, email_key, list_id, member_id, email, reason, personal,
-            vendor_reason, suppressed_at, told_at, record_id, deleted_at and settled_at; by address,
-            side, list and member.
+            vendor_reason, suppressed_at, told_at, record_id, deleted_at, settled_at and scope; by
+            address, side, list, member and scope.
         """
         ...
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from bothways.tables.fields import TIME, schema_of
 
-# Addresses that may not be mailed: in the whole account (`list_id` null) or on one list.
-# `reason` is a Status, `vendor_reason` the vendor's word for it.
+# Addresses that may not be mailed: in the whole account, in one `scope` (as in CONTACTS), or on one
+# list (`list_id`). `reason` is a Status, `vendor_reason` the vendor's word for it.
 SUPPRESSIONS: Final = schema_of(
     pa.field("id", pa.string()),
     pa.field("email", pa.string()),
@@ -18,6 +18,7 @@ SUPPRESSIONS: Final = schema_of(
     pa.field("suppressed_at", TIME),
     pa.field("list_id", pa.string()),
     pa.field("member_id", pa.string()),
+    pa.field("scope", pa.string()),
     pa.field("deleted", pa.bool_(), nullable=False),
 )
 

@@ -36,10 +36,14 @@ def _texts(*names: str) -> list[pa.Field[Any]]:
 # LIST_MEMBERS, and when a membership was first seen to be over.
 MEMBERS: Final = LIST_MEMBERS.append(pa.field("deleted_at", TIME))
 
-# `email_key` is the address that the two were linked by; `speaks` is true of the person's primary
-# record.
+# `email_key` is the address that the two were linked by; of the CRM records of one contact,
+# `is_primary` is true of the one whose fields count. `scope` is the contact's.
 LINKS: Final = pa.schema(
-    [*_texts("entity", "crm_id", "marketing_id", "email_key"), pa.field("speaks", pa.bool_())]
+    [
+        *_texts("entity", "crm_id", "marketing_id", "email_key"),
+        pa.field("is_primary", pa.bool_()),
+        *_texts("scope"),
+    ]
 )
 
 # `entity` and the ids are "" where the person has no such record.
@@ -54,10 +58,11 @@ LIST_STATES: Final = pa.schema(
 # the last address on the platform, else in the CRM.
 UNSEEN: Final = pa.schema(_texts("crm_id", "marketing_id", "email_key"))
 
-# The suppressions in force. `list_id` is "" for the whole account, `member_id` "" if it is about
-# the address; `personal` is false if mail to the address only bounced; `suppressed_at` is the
-# earliest time that the side reported, `told_at` the latest; `deleted_at` is when the side dropped
-# its record, `settled_at` since when the other side has the suppression as well.
+# The suppressions in force. `list_id` is "" for the whole account, or for all of `scope` where that
+# is not ""; `member_id` is "" if it is about the address; `personal` is false if mail only bounced;
+# `suppressed_at` is the earliest time that the side reported, `told_at` the latest;
+# `deleted_at` is when the side dropped its record, `settled_at` since when the other side has the
+# suppression as well.
 SUPPRESSIONS_IN_FORCE: Final = pa.schema(
     [
         *_texts("side", "email_key", "list_id", "member_id", "email", "reason"),
@@ -68,6 +73,7 @@ SUPPRESSIONS_IN_FORCE: Final = pa.schema(
         *_texts("record_id"),
         pa.field("deleted_at", TIME),
         pa.field("settled_at", TIME),
+        *_texts("scope"),
     ]
 )
 

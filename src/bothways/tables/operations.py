@@ -12,7 +12,7 @@ from bothways.tables.fields import schema_of
 # `before` and `after` are JSON objects in the mapping's names, for people. `key` is what a create
 # is keyed by; a join of a person whom the same run creates names that key and no `record_id`.
 # `source_id` is the person's id on the other side; `result` is what the audit says once the write
-# succeeded.
+# succeeded. `scope` is that of the platform's contact, as in CONTACTS.
 OPERATIONS: Final = schema_of(
     pa.field("seq", pa.int64(), nullable=False),
     pa.field("target", pa.string(), nullable=False),
@@ -24,6 +24,7 @@ OPERATIONS: Final = schema_of(
     pa.field("email", pa.string()),
     pa.field("list_key", pa.string()),
     pa.field("membership_id", pa.string()),
+    pa.field("scope", pa.string()),
     pa.field("values", pa.string()),
     pa.field("before", pa.string()),
     pa.field("after", pa.string()),

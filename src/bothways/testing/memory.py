@@ -61,11 +61,13 @@ class MemoryView:
     Attributes:
         rows: What was added, by the names that the store's tables and their columns have.
         erased_addresses: Normalised addresses of those who asked to be forgotten.
+        scope: The platform's scope that it is narrowed to; None for all.
     """
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[tuple[Any, ...], Row]] = {}
         self.erased_addresses: list[str] = []
+        self.scope: str | None = None
 
     @property
     def rows(self) -> dict[str, list[Row]]:
@@ -86,6 +88,7 @@ class MemoryView:
         modified_at: datetime | None = DAY,
         external_key: str | None = None,
         merged_into: str | None = None,
+        scope: str = "",
         fields: Values | None = None,
         deleted_at: datetime | None = None,
         seen_run: int | None = None,
@@ -104,6 +107,7 @@ class MemoryView:
             modified_at=modified_at,
             external_key=external_key,
             merged_into=merged_into,
+            scope=scope,
             fields=_json(fields),
             deleted_at=deleted_at,
             seen_run=seen_run,
@@ -142,17 +146,19 @@ class MemoryView:
         email: str | None = None,
         *,
         entity: str = "contact",
-        speaks: bool = True,
+        is_primary: bool = True,
+        scope: str = "",
     ) -> None:
         """Add a link, with the address that the two were linked by."""
         self._add(
             "links",
-            ("entity", "crm_id"),
+            ("entity", "crm_id", "scope"),
+            scope=scope,
             entity=entity,
             crm_id=crm_id,
             marketing_id=marketing_id,
             email_key=_key(email),
-            speaks=speaks,
+            is_primary=is_primary,
         )
 
     def add_list_state(
@@ -187,6 +193,7 @@ class MemoryView:
         entity: str = "contact",
         apart: Values | None = None,
         agreed_at: datetime = DAY,
+        scope: str = "",
     ) -> None:
         """Add what a pair last agreed on, by the mapping's names.
 
@@ -195,7 +202,8 @@ class MemoryView:
         """
         self._add(
             "baselines",
-            ("entity", "crm_id"),
+            ("entity", "crm_id", "scope"),
+            scope=scope,
             entity=entity,
             crm_id=crm_id,
             marketing_id=marketing_id,
@@ -219,11 +227,13 @@ class MemoryView:
         told_at: datetime | None = DAY,
         deleted_at: datetime | None = None,
         settled_at: datetime | None = None,
+        scope: str = "",
     ) -> None:
         """Add a suppression in force; it is the person's own unless mail bounced."""
         self._add(
             "suppressions",
-            ("side", "email_key", "list_id", "member_id"),
+            ("side", "email_key", "list_id", "member_id", "scope"),
+            scope=scope,
             side=side,
             email_key=_key(email),
             list_id=list_id,
@@ -328,6 +338,13 @@ class MemoryView:
 
     # ── reading it ────────────────────────────────────────────────────────────────────────────
 
+    def within(self, scope: str) -> MemoryView:
+        """Return the view of one scope of the platform; what is added to either is in both."""
+        narrowed = MemoryView()
+        narrowed._tables, narrowed.scope = self._tables, scope
+        narrowed.erased_addresses = self.erased_addresses
+        return narrowed
+
     def people(
         self,
         side: Side,
@@ -341,6 +358,8 @@ class MemoryView:
     ) -> pd.DataFrame:
         """Return the people of one side, as last seen."""
         rows = self._where("records", side=side)
+        if side == "marketing":
+            rows = self._in_scope(rows)
         rows = [row | {"deleted": row["deleted_at"] is not None} for row in rows]
         found = _frame(rows, people_schema(fields or {}), fields=(FIELD_PREFIX, "fields", fields))
         found = _matching(found, id=ids, email_key=email_keys, external_key=external_keys)
@@ -392,11 +411,11 @@ class MemoryView:
         email_keys: pd.Series | None = None,
     ) -> pd.DataFrame:
         """Return which CRM record and which platform contact are the same person."""
-        found = _frame(self._where("links"), LINKS)
+        found = _frame(self._in_scope(self._where("links")), LINKS)
         found = _matching(found, crm_id=crm_ids, marketing_id=marketing_ids, email_key=email_keys)
         if entity is not None:
             found = found[found["entity"] == entity]
-        return _sorted(found, "entity", "crm_id")
+        return _sorted(found, "entity", "crm_id", "scope")
 
     def list_states(
         self,
@@ -438,7 +457,7 @@ class MemoryView:
         self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
     ) -> pd.DataFrame:
         """Return the field values that pairs of records had when they last agreed."""
-        rows = self._where("baselines", entity=entity)
+        rows = self._baselines(entity)
         found = _frame(rows, baselines_schema(fields), fields=(FIELD_PREFIX, "values", fields))
         return _sorted(_matching(found, crm_id=crm_ids), "crm_id")
 
@@ -446,7 +465,7 @@ class MemoryView:
         self, entity: str, crm_ids: pd.Series, fields: Mapping[str, FieldType]
     ) -> pd.DataFrame:
         """Return the pairs whose sides an undo left apart."""
-        rows = [row for row in self._where("baselines", entity=entity) if row["apart"]]
+        rows = [row for row in self._baselines(entity) if row["apart"]]
         rows = [row | _flags(APART_PREFIX, row["apart"], fields) for row in rows]
         found = _frame(rows, divergence_schema(fields), fields=(FIELD_PREFIX, "apart", fields))
         return _sorted(_matching(found, crm_id=crm_ids), "crm_id")
@@ -461,11 +480,13 @@ class MemoryView:
     ) -> pd.DataFrame:
         """Return the suppressions in force."""
         rows = self._where("suppressions", **({} if side is None else {"side": side}))
+        if self.scope is not None:
+            rows = [row for row in rows if row["scope"] in ("", self.scope)]
         if list_ids is not None:
             rows = [row for row in rows if list_ids.get(row["side"]) == row["list_id"]]
         found = _frame(rows, SUPPRESSIONS_IN_FORCE)
         found = _matching(found, email_key=email_keys, record_id=record_ids)
-        return _sorted(found, "email_key", "side", "list_id", "member_id")
+        return _sorted(found, "email_key", "side", "list_id", "member_id", "scope")
 
     def erased(self, email_keys: pd.Series) -> pd.Series:
         """Return a mask of the addresses whose owners asked to be forgotten."""
@@ -515,6 +536,13 @@ class MemoryView:
     def _where(self, table: str, **values: Any) -> list[Row]:
         rows = self._tables.get(table, {}).values()
         return [row for row in rows if all(row[name] == value for name, value in values.items())]
+
+    def _in_scope(self, rows: list[Row]) -> list[Row]:
+        return rows if self.scope is None else [row for row in rows if row["scope"] == self.scope]
+
+    def _baselines(self, entity: str) -> list[Row]:
+        rows = self._in_scope(self._where("baselines", entity=entity))
+        return sorted(rows, key=lambda row: str(row["scope"]))
 
     def _members(self, side: Side) -> pd.DataFrame:
         rows = self._where("members", side=side)

@@ -117,7 +117,7 @@ class LinkEnds:
 
 def _primary_keys(links: pd.DataFrame, keys: Array) -> Array:
     """Return the address of each link's contact, as the link of the primary record has it."""
-    is_primary = truths(column(links, "speaks", pa.bool_()))
+    is_primary = truths(column(links, "is_primary", pa.bool_()))
     if is_primary.all():
         return keys
     person = column(links, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()

@@ -43,9 +43,9 @@ class Matches:
 
     Attributes:
         pairs: `entity`, `crm_id`, `marketing_id`, `email_key` (the address that the link was made
-            by), `speaks`, `new_link` (to be stored: the link is new, or `speaks` has changed) and
-            `case` (null where there is nothing to tell). Every link of a person whom a row on
-            either side touches, and every new one.
+            by), `is_primary`, `new_link` (to be stored: the link is new, or `is_primary` has
+            changed) and `case` (null where there is nothing to tell). Every link of a person whom a
+            row on either side touches, and every new one.
         crm_only: `entity`, `crm_id` and `case` of live CRM records without a platform contact.
         marketing_only: `marketing_id` and `case` of live platform contacts without a CRM record.
         dropped: `entity`, `crm_id`, `marketing_id` and `case` (``merged``, ``left``, ``re_added``)
@@ -65,7 +65,7 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
         crm: `entity`, `id`, `email_key`, `active`, `modified_at`, `merged_into`, `deleted`; each
             record once. Everything, or what changed.
         marketing: `id`, `email_key`, `deleted`; each contact once. Everything, or what changed.
-        links: `entity`, `crm_id`, `marketing_id`, `email_key`, `speaks`: at least those of the
+        links: `entity`, `crm_id`, `marketing_id`, `email_key`, `is_primary`: at least those of the
             people above, of the records they were merged into, and of their addresses.
     """
     people, contacts = Side.crm(crm), Side.marketing(marketing)
@@ -84,7 +84,7 @@ def match(crm: pd.DataFrame, marketing: pd.DataFrame, links: pd.DataFrame) -> Ma
 
 
 _DROPPED = ["entity", "crm_id", "marketing_id", "case"]
-_PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "speaks", "new_link", "case"]
+_PAIRS = ["entity", "crm_id", "marketing_id", "email_key", "is_primary", "new_link", "case"]
 
 
 def _bring_back(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.DataFrame]:
@@ -114,7 +114,7 @@ def _let_go(held: LinkEnds, people: Side, contacts: Side) -> tuple[LinkEnds, pd.
     if not away.any():
         return held, held.links.iloc[:0]
     person = held.persons()
-    is_primary = truths(column(held.links, "speaks", pa.bool_()))
+    is_primary = truths(column(held.links, "is_primary", pa.bool_()))
     has_primary = any_in_group(person, is_primary)
     leaving = away & ~held.crm_gone & ~held.marketing_gone & ~is_primary & has_primary
     if not leaving.any():
@@ -231,16 +231,16 @@ def _pairs(held: LinkEnds, found: pd.DataFrame, people: Side) -> pd.DataFrame:
         row=held.crm_row,
         touched=(held.crm_row >= 0) | (held.marketing_row >= 0) | handed_over,
     )
-    new = found.assign(speaks=None, new_link=True, gone=False, idle=False, touched=True)
+    new = found.assign(is_primary=None, new_link=True, gone=False, idle=False, touched=True)
     if len(new):
         old = pd.concat([old, new], ignore_index=True)
     person = column(old, "marketing_id", _TEXT).dictionary_encode().indices.to_numpy()
     touched = any_in_group(person, old["touched"])
     old, person = old[touched].reset_index(drop=True), person[touched]
     is_primary = choose_primary(old, person, people.rows)
-    changed = old["speaks"].ne(is_primary).fillna(value=False)
+    changed = old["is_primary"].ne(is_primary).fillna(value=False)
     old["new_link"] = old["new_link"].fillna(value=False).mask(changed, other=True)
-    old["speaks"] = is_primary
+    old["is_primary"] = is_primary
     pairs: pd.DataFrame = old[_PAIRS]
     return pairs
 

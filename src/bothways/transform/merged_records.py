@@ -12,7 +12,7 @@ _TEXT = pa.string()
 _TEXTS = ("entity", "crm_id", "marketing_id", "email_key", "case")
 _LINKS = pa.schema(
     [pa.field(name, _TEXT) for name in _TEXTS]
-    + [pa.field(name, pa.bool_()) for name in ("speaks", "new_link")]
+    + [pa.field(name, pa.bool_()) for name in ("is_primary", "new_link")]
 )
 # Each pass doubles the length of chain that is followed: enough for any, and an end for circles.
 _PASSES = 32
@@ -29,7 +29,7 @@ def follow_merges(links: pd.DataFrame, crm: pd.DataFrame) -> tuple[pd.DataFrame,
 
     A link goes to the record that survived (``merged``). Where that one has a link of its own to
     another contact, or two records bring different contacts, the link stays where it is, idle
-    (``merged_away``): of two, the one that speaks is handed over, then the lower platform id.
+    (``merged_away``): of two, the primary one is handed over, then the lower platform id.
 
     Args:
         links: As `match.match` takes them.
@@ -70,7 +70,7 @@ def _survivors(merged: pd.DataFrame) -> tuple[Array, Array]:
 def _hand_over(rest: pd.DataFrame, moved: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     record, contact = ["entity", "crm_id"], ["entity", "crm_id", "marketing_id"]
     moved = moved.sort_values(
-        [*record, "speaks", "marketing_id"], ascending=[True, True, False, True]
+        [*record, "is_primary", "marketing_id"], ascending=[True, True, False, True]
     )
     own = rest[record].assign(own=rest["marketing_id"])
     moved = moved.merge(own, on=record, how="left")
@@ -80,7 +80,7 @@ def _hand_over(rest: pd.DataFrame, moved: pd.DataFrame) -> tuple[pd.DataFrame, p
     same |= moved.duplicated(contact)
     same |= _in(moved, heirs, contact) & ~first
     idle = moved[~first & ~same]
-    idle = idle.assign(crm_id=idle["loser"], case="merged_away", speaks=False)
+    idle = idle.assign(crm_id=idle["loser"], case="merged_away", is_primary=False)
     heirs = heirs.assign(case="merged", new_link=True)
     gone = moved[first | same]
     gone = gone.assign(crm_id=gone["loser"], case="merged")

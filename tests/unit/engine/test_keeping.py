@@ -28,7 +28,7 @@ def test_a_plan_is_staged_in_the_columns_that_a_ledger_declares(tmp_path: Path) 
     stage(staging, {"links": pd.DataFrame([link])}, 0)
     (links,) = staging.tables("keep/links")
     assert links.schema == entries()["links"].schema
-    expected = {"crm_id": "c1", "marketing_id": None, "key": "a@x.org", "speaks": None}
+    expected = {"crm_id": "c1", "marketing_id": None, "key": "a@x.org", "is_primary": None}
     (row,) = links.to_pylist()
     assert row == row | expected
     (states,) = staging.tables("keep/states")

@@ -29,7 +29,7 @@ def test_a_link_is_found_from_either_side_and_by_address(conn: sa.Connection) ->
     run_id = open_run(conn)
     for frame in (
         _link("c1", "m1", email_key="a@x.org"),
-        _link("c2", "m1", speaks=False),
+        _link("c2", "m1", is_primary=False),
         _link("c3", "m3"),
     ):
         for _ in range(2):
@@ -38,7 +38,7 @@ def test_a_link_is_found_from_either_side_and_by_address(conn: sa.Connection) ->
     assert _pairs(conn, crm_ids=pd.Series(["c3"]), email_keys=pd.Series(["a@x.org"])) == [
         ("c1", "m1"), ("c3", "m3"),
     ]  # fmt: skip
-    assert links.load_links(conn, **MINE)["speaks"].tolist() == [True, False, True]
+    assert links.load_links(conn, **MINE)["is_primary"].tolist() == [True, False, True]
     assert links.remove_links(conn, **MINE, frame=_link("c3", "m3")) == 1
     assert _pairs(conn, entity="lead") == []
     assert len(_pairs(conn)) == 2

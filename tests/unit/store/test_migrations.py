@@ -326,6 +326,65 @@ def test_a_key_without_hashes_is_not_kept(old: Store) -> None:
     assert _ask(old, "SELECT 1 FROM secrets") == []
 
 
+def test_what_is_there_becomes_the_whole_account_s_and_no_opt_out_is_lost_on_the_way_back(
+    old: Store,
+) -> None:
+    _move(old, "0019")
+    _execute(
+        old,
+        "INSERT INTO links (account, entity, crm_id, marketing_id, email_key, linked_at, speaks)"
+        " VALUES ('acme', 'contact', 'c1', 'm1', 'ann', '2026-01-01', true),"
+        " ('acme', 'lead', 'c2', 'm1', 'ann', '2026-01-01', false)",
+    )
+    _execute(
+        old,
+        "INSERT INTO baselines (account, entity, crm_id, marketing_id, values, agreed_at, apart)"
+        """ VALUES ('acme', 'contact', 'c1', 'm1', '{"a": 1}', '2026-02-01', '{"a": 2}')""",
+    )
+    _execute(
+        old,
+        "INSERT INTO records (account, side, entity, id, email_key, status)"
+        " VALUES ('acme', 'marketing', 'contact', 'm1', 'ann', 'unsubscribed')",
+    )
+    _fill(old, "suppressions", {"email_key": "ann"}, {"email_key": "bob", "list_id": "L"})
+    _fill(old, "list_ids", {"list_key": "news", "side": "marketing", "list_id": "L"})
+    _move(old, "head")
+    links = "SELECT entity, crm_id, marketing_id, email_key, {}, linked_at::date::text FROM links"
+    held = [
+        ("contact", "c1", "m1", "ann", True, "2026-01-01"),
+        ("lead", "c2", "m1", "ann", False, "2026-01-01"),
+    ]
+    assert _ask(old, links.format("is_primary") + " WHERE scope = '' ORDER BY 2") == held
+    agreed = "SELECT crm_id, marketing_id, values, apart FROM baselines"
+    kept = [("c1", "m1", {"a": 1}, {"a": 2})]
+    assert _ask(old, agreed + " WHERE scope = ''") == kept
+    words = "SELECT email_key, list_id, reason, lifted_at FROM suppressions ORDER BY 1, 2"
+    told = [("ann", "", "unsubscribed", None), ("bob", "L", "unsubscribed", None)]
+    assert _ask(old, words) == told
+    for table in ("records", "suppressions", "list_ids"):
+        assert {row[0] for row in _ask(old, f"SELECT scope FROM {table}")} == {""}
+    _execute(
+        old,
+        "INSERT INTO links (account, entity, crm_id, scope, marketing_id, linked_at)"
+        " VALUES ('acme', 'contact', 'c1', 'A', 'm2', '2026-03-01')",
+    )
+    _fill(
+        old,
+        "suppressions",
+        {"email_key": "ann", "scope": "A", "reason": "complained"},
+        {"email_key": "cid", "scope": "A"},
+        {"email_key": "dan", "lifted_at": "2026-01-01"},
+        {"email_key": "dan", "scope": "A"},
+        {"email_key": "dan", "scope": "B", "lifted_at": "2026-01-01"},
+    )
+    _move(old, "0019", back=True)
+    assert _ask(old, links.format("speaks") + " ORDER BY 2") == held
+    assert _ask(old, agreed) == kept
+    widened = [("cid", "", "unsubscribed", None), ("dan", "", "unsubscribed", None)]
+    assert _ask(old, words) == sorted([*told, *widened])
+    _move(old, "head")
+
+
 def test_jobs_go_to_the_weeks_of_their_runs_and_come_back(old: Store) -> None:
     _move(old, "0015")
     _execute(

@@ -51,8 +51,8 @@ def test_fields_keep_their_types_and_nulls(conn: sa.Connection) -> None:
     }
     named = {f"field:{name}": value for name, value in full.items()}
     page = contacts(
-        {"id": "1", "email": "A@x.org", "modified_at": minute(0)} | named,
-        {"id": "2", "field:text": ""},
+        {"id": "1", "email": "A@x.org", "modified_at": minute(0), "scope": "A"} | named,
+        {"id": "2", "field:text": "", "scope": ""},
         text=pa.string(),
         whole=pa.int64(),
         part=pa.float64(),

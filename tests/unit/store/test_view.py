@@ -43,6 +43,7 @@ IDS = ["a1", "a2", "b1", "b2", "c1", "c2", "d1"]
 EMAILS = ["ann@x.org", "Ann@X.org", "bob@x.org", "cid@x.org"]
 ENTITIES = ["contact", "lead"]
 LISTS = ["L1", "L2", "A1", "A2"]
+SCOPES = ["", "A", "B"]
 PAIRS = [ListPair("L1", "A1"), ListPair("L1", "A2"), ListPair("L2", "A2")]
 # What a table must have beside what plans look at.
 BESIDE: Mapping[str, dict[str, Any]] = {
@@ -98,7 +99,7 @@ def _filled(chance: Chance) -> MemoryView:
             entity=one(ENTITIES), status=perhaps(["mailable", "unsubscribed"]),
             active=perhaps([True, False]), modified_at=chance.time(), external_key=perhaps(IDS),
             merged_into=perhaps(IDS), fields=chance.values(), deleted_at=chance.time(),
-            seen_run=perhaps([1, 2]),
+            seen_run=perhaps([1, 2]), scope=one(SCOPES),
         )  # fmt: skip
         memory.add_member(
             one(SIDES), one(LISTS), one(IDS),
@@ -106,21 +107,23 @@ def _filled(chance: Chance) -> MemoryView:
             changed_at=chance.time(), deleted_at=chance.time(),
         )  # fmt: skip
         memory.add_link(
-            one(IDS), one(IDS), perhaps(EMAILS), entity=one(ENTITIES), speaks=chance.flag()
-        )
+            one(IDS), one(IDS), perhaps(EMAILS),
+            entity=one(ENTITIES), is_primary=chance.flag(), scope=one(SCOPES),
+        )  # fmt: skip
         memory.add_list_state(
             one(PAIRS), one(["joined", "left_crm"]),
             crm_id=one([*IDS, ""]), marketing_id=one([*IDS, ""]), entity=one(ENTITIES),
         )  # fmt: skip
         memory.add_baseline(
             one(IDS), one(IDS), chance.values(),
-            entity=one(ENTITIES), apart=one([{}, chance.values()]),
+            entity=one(ENTITIES), apart=one([{}, chance.values()]), scope=one(SCOPES),
         )  # fmt: skip
         memory.add_suppression(
             one(SIDES), one(EMAILS),
             reason=one(["unsubscribed", "bounced"]), list_id=one([*LISTS, ""]),
             member_id=one([*IDS, ""]), record_id=perhaps(IDS), told_at=chance.time(),
             deleted_at=chance.time(), settled_at=chance.time(), vendor_reason=perhaps(["Hard"]),
+            scope=one(SCOPES),
         )  # fmt: skip
         memory.add_retry(
             one(["marketing_lists", "suppressions"]), one(SIDES), one(IDS), perhaps(EMAILS),
@@ -239,7 +242,8 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
 
 
 def test_every_question_is_asked_here() -> None:
-    assert QUESTIONS.keys() == {name for name in vars(StoreView) if not name.startswith("_")}
+    asked = {name for name in vars(StoreView) if not name.startswith("_")}
+    assert QUESTIONS.keys() | {"within"} == asked
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -253,6 +257,10 @@ def test_both_stores_answer_alike(store: Store, seed: int) -> None:
             asked = Asked.by(chance)
             for question in QUESTIONS.values():
                 _assert_same(question(memory, asked), question(postgres, asked))
+            scope = chance.one(SCOPES)
+            for question in QUESTIONS.values():
+                narrowed = question(postgres.within(scope), asked)
+                _assert_same(question(memory.within(scope), asked), narrowed)
 
 
 def test_a_store_without_anything_answers_with_the_same_empty_frames(store: Store) -> None:

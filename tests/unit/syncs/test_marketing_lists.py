@@ -277,7 +277,7 @@ def test_a_flag_on_another_record_with_the_address_counts() -> None:
 def test_a_flag_on_one_record_holds_for_the_persons_others_whatever_their_address() -> None:
     desk = Ann(on_crm=True).desk()
     desk.store.add_person("crm", "c2", "ann@old.example.org", status="unsubscribed")
-    desk.store.add_link("c2", "m1", "ann@old.example.org", speaks=False)
+    desk.store.add_link("c2", "m1", "ann@old.example.org", is_primary=False)
     assert said(desk.plan(plan).jobs) == _left_out("do_not_mail")
 
 

@@ -14,7 +14,7 @@ from bothways.tables.people import CONTACTS
 unhurried = settings(deadline=None, max_examples=60)
 
 DAY = pd.Timestamp("2025-03-01", tz="UTC")
-_LINKS = ["entity", "crm_id", "marketing_id", "email_key", "speaks"]
+_LINKS = ["entity", "crm_id", "marketing_id", "email_key", "is_primary"]
 
 
 def contacts(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def person(record_id: str, key: str | None, **others: Any) -> dict[str, Any]:
 
 
 def links(*rows: tuple[str, str, str, str, bool]) -> pd.DataFrame:
-    """Return links: entity, CRM id, platform id, address, whether it speaks."""
+    """Return links: entity, CRM id, platform id, address, whether it is primary."""
     return pd.DataFrame(rows, columns=_LINKS)
 
 

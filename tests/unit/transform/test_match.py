@@ -14,8 +14,8 @@ ANNA = ("contact", "anna", "1", "anna@x", True)
 
 
 def pairs(found: Matches) -> list[tuple[Any, ...]]:
-    """Return what people look at: who, with whom, who speaks, and the case."""
-    return records(found.pairs, "crm_id", "marketing_id", "speaks", "case")
+    """Return what people look at: who, with whom, who is primary, and the case."""
+    return records(found.pairs, "crm_id", "marketing_id", "is_primary", "case")
 
 
 def test_people_without_a_link_are_matched_by_address() -> None:
@@ -76,8 +76,8 @@ def test_one_of_several_records_speaks_in_a_stated_order() -> None:
     def speaker(*people: dict[str, Any], known: pd.DataFrame | None = None) -> str:
         held = links() if known is None else known
         found = match(contacts(*people), contacts(person("1", "a@x")), held).pairs
-        assert found["speaks"].sum() == 1
-        return str(found.loc[found["speaks"].astype(bool), "crm_id"].item())
+        assert found["is_primary"].sum() == 1
+        return str(found.loc[found["is_primary"].astype(bool), "crm_id"].item())
 
     old = person("b", "a@x")
     assert speaker(old, person("a", "a@x", active=False, modified_at=LATER)) == "b"
@@ -176,7 +176,9 @@ def test_merged_records_that_followed_one_contact_have_one_link_in_the_end() -> 
     held = [("contact", one, "1", "x@x", one == "a") for one in ("a", "b")]
     for own in ([], [("contact", "final", "1", "x@x", False)]):
         found = match(contacts(*gone, person("final", "x@x")), contacts(), links(*held, *own))
-        assert records(found.pairs, "crm_id", "marketing_id", "speaks") == [("final", "1", True)]
+        assert records(found.pairs, "crm_id", "marketing_id", "is_primary") == [
+            ("final", "1", True)
+        ]
         assert records(found.dropped, "crm_id", "case") == [("a", "merged"), ("b", "merged")]
 
 

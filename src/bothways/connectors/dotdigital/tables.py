@@ -69,6 +69,7 @@ def contacts_table(rows: Sequence[Row], fields: Fields) -> pa.Table:
         "modified_at": times([row.get("updated") for row in rows]),
         "external_key": pa.nulls(size, pa.string()),
         "merged_into": pa.nulls(size, pa.string()),
+        "scope": pa.nulls(size, pa.string()),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     values = [_folded(row.get("dataFields")) for row in rows]
@@ -114,6 +115,7 @@ def suppressions_table(rows: Sequence[Row], list_id: str | None = None) -> pa.Ta
         "suppressed_at": times([row.get("dateRemoved") for row in rows]),
         "list_id": pa.array([list_id] * size, pa.string()),
         "member_id": members,
+        "scope": pa.nulls(size, pa.string()),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     return pa.table(columns, schema=SUPPRESSIONS)

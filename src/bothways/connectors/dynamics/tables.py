@@ -71,6 +71,7 @@ def contacts(
         column(rows, "modifiedon", FieldType.DATETIME),
         column(rows, external_id, FieldType.STRING) if external_id else pa.nulls(count),
         column(rows, "_masterid_value", FieldType.STRING),
+        pa.nulls(count),
         pa.repeat(False, count),  # noqa: FBT003 - a value
         *(column(rows, name, kind) for name, kind in fields.items()),
     ]
@@ -153,6 +154,7 @@ def suppressions(rows: Sequence[Row], names: Names) -> pa.Table:
             f"_{own('contactid')}_value",
             f"_{own('leadid')}_value",
         ),
+        pa.nulls(len(rows)),
         pa.repeat(False, len(rows)),  # noqa: FBT003 - a value
     ]
     return _table(columns, SUPPRESSIONS)

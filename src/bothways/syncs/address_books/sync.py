@@ -150,7 +150,7 @@ class _ListPlan:
                 "crm_id": found["crm_id"],
                 "marketing_id": found["id"],
                 "email_key": found["email_key"],
-                "speaks": True,
+                "is_primary": True,
             }
         ).drop_duplicates("crm_id")
 
@@ -237,7 +237,7 @@ class _ListPlan:
         crm = view.people("crm", entity=self._entity, ids=pairs["crm_id"])
         pairs, self.merged = follow_merges(pairs, crm)
         self._survivors = pairs.loc[pairs["case"] == "merged", "crm_id"]
-        pairs = pairs.sort_values("speaks", ascending=False, kind="stable")
+        pairs = pairs.sort_values("is_primary", ascending=False, kind="stable")
         return pairs.drop_duplicates("marketing_id").set_index("marketing_id")["crm_id"]
 
     @staticmethod

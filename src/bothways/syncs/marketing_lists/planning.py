@@ -182,6 +182,6 @@ def _new_links(people: pd.DataFrame) -> pd.DataFrame:
             "crm_id": pairs["crm_id"],
             "marketing_id": pairs["marketing_id"],
             "email_key": pairs["marketing_email_key"].fillna(pairs["crm_email_key"]),
-            "speaks": pairs["speaks"],
+            "is_primary": pairs["is_primary"],
         }
     ).drop_duplicates(["entity", "crm_id"])

@@ -26,7 +26,7 @@ class Gathered:
     Attributes:
         crm: CONTACTS with `email_key`, `field:*` and tombstones, of all entities.
         marketing: The same of the platform.
-        links: entity, crm_id, marketing_id, email_key, speaks.
+        links: entity, crm_id, marketing_id, email_key, is_primary.
         members: By side: list_key, entity, member_id, membership_id, status of those who are on a
             mapped list.
         states: list_key, entity, crm_id, marketing_id, state: one row per list and person.

@@ -88,7 +88,7 @@ def judged(
             left_out=left_out,
             hint=hints(verdicts),
         ),
-        told.loc[over, ["side", "email_key", "record_id", "told_at"]],
+        told.loc[over, ["side", "email_key", "scope", "record_id", "told_at"]],
     )
 
 

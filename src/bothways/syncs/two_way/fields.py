@@ -1,7 +1,7 @@
 """Fields of people whom both sides have: what is to be written where, and what both then agree on.
 
-Of several CRM records of one person, one speaks. What only another one changed is taken up as if
-the platform had changed it; then all of them, and the platform, get what the merge gives.
+Of several CRM records of one person, one is primary. What only another one changed is taken up as
+if the platform had changed it; then all of them, and the platform, get what the merge gives.
 """
 
 from __future__ import annotations
@@ -138,30 +138,30 @@ class _Writing:
 
 
 def _proposals(parts: list[Values]) -> pd.DataFrame:
-    """Return what records that do not speak changed on their own, by person; null where nothing.
+    """Return what records that are not primary changed on their own, by person; null where nothing.
 
     Fields without a baseline are left out: there is no telling whether they changed.
     """
     found = []
     for part in parts:
-        silent = part.only(~part.rows["speaks"] & part.base["known"].notna())
-        if silent.rows.empty:
+        others = part.only(~part.rows["is_primary"] & part.base["known"].notna())
+        if others.rows.empty:
             continue
-        merged = silent.merge()
+        merged = others.merge()
         changed = merged.values.where(merged.to_marketing).drop(columns=list(part.without_base))
-        found.append(changed.assign(person=silent.rows["person"]))
+        found.append(changed.assign(person=others.rows["person"]))
     if not found:
         return pd.DataFrame()
     return pd.concat(found).groupby("person", sort=True).first()
 
 
 def _decide(part: Values, proposals: pd.DataFrame) -> Merge:
-    """Merge each pair; for who speaks, what the person's other records changed counts too."""
+    """Merge each pair; for a primary record, what the person's other records changed counts too."""
     person = pd.Index(part.rows["person"])
     marketing = part.marketing
     for name in proposals.columns.intersection(marketing.columns):
         proposed = pd.Series(proposals[name].reindex(person).array, index=marketing.index)
-        proposed = proposed.where(part.rows["speaks"]).fillna(marketing[name])
+        proposed = proposed.where(part.rows["is_primary"]).fillna(marketing[name])
         marketing = marketing.assign(**{name: proposed})
     return replace(part, marketing=marketing).merge()
 
@@ -169,22 +169,24 @@ def _decide(part: Values, proposals: pd.DataFrame) -> Merge:
 def _owners(parts: list[Values]) -> list[pd.DataFrame]:
     """Return which fields each pair decides for its person: one pair per person and field.
 
-    Who speaks decides all fields of its entity's mapping; another entity's own fields are decided
-    by the first record of that entity.
+    The primary record decides all fields of its entity's mapping; another entity's own fields are
+    decided by the first record of that entity.
     """
-    speakers = pd.concat([part.rows[part.rows["speaks"]] for part in parts])
-    entity_of = speakers.drop_duplicates("person").set_index("person")["entity"]
+    primary = pd.concat([part.rows[part.rows["is_primary"]] for part in parts])
+    entity_of = primary.drop_duplicates("person").set_index("person")["entity"]
     owners = []
     for part in parts:
         person = pd.Index(part.rows["person"])
-        spoken_by = pd.Series(entity_of.reindex(person).array, index=part.rows.index)
-        order = part.rows.sort_values(["person", "speaks", "crm_id"], ascending=[True, False, True])
+        decided_by = pd.Series(entity_of.reindex(person).array, index=part.rows.index)
+        order = part.rows.sort_values(
+            ["person", "is_primary", "crm_id"], ascending=[True, False, True]
+        )
         first = part.rows.index.isin(order.drop_duplicates("person").index)
         covered = {other.mapping.entity: set(other.crm.columns) for other in parts}
         own = {}
         for name in part.crm.columns:
             having = [entity for entity, names in covered.items() if name in names]
-            own[name] = part.rows["speaks"] | (~spoken_by.isin(having) & first)
+            own[name] = part.rows["is_primary"] | (~decided_by.isin(having) & first)
         owners.append(pd.DataFrame(own, index=part.rows.index).astype(bool))
     return owners
 

@@ -175,7 +175,7 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows[~(gone & rows["person"].isin(living))]
     on_list = rows["crm_on"] | rows["state"].notna()
     alone = ~rows["person"].isin(rows.loc[on_list, "person"])
-    best = rows[alone].sort_values(["person", "speaks"], ascending=[True, False], kind="stable")
+    best = rows[alone].sort_values(["person", "is_primary"], ascending=[True, False], kind="stable")
     keep = on_list | rows.index.isin(best.drop_duplicates("person").index)
     return rows[keep].reset_index(drop=True)
 
@@ -272,7 +272,7 @@ class _Work:
         if rows.empty:
             return joined([])
         if side == "marketing":
-            rows = rows.sort_values("speaks", ascending=False, kind="stable")
+            rows = rows.sort_values("is_primary", ascending=False, kind="stable")
             follower = rows["person"].duplicated()
             followers, rows = rows[follower], rows[~follower]
         else:
@@ -347,7 +347,7 @@ class _Work:
                 "crm_id": rows["crm_id"],
                 "marketing_id": rows["marketing_id"],
                 "email_key": rows["crm_email_key"],
-                "speaks": rows["speaks"],
+                "is_primary": rows["is_primary"],
                 "key": self._key(rows, "marketing"),
             }
         )

@@ -22,11 +22,10 @@ class Persons:
     Attributes:
         rows: One row per pair, per CRM record without a contact, and per contact without a record:
             `person` (the same for all rows of one person), `entity`, `crm_id`, `marketing_id`,
-            `link_key` (the address that a link was made
-            by), `speaks`, `new_link`, `case`; of the CRM record `crm_active`, `crm_modified_at`,
-            `crm_email`, `crm_email_key`, `crm_status`, `crm_deleted`, `crm_deleted_at` (null if it
-            only counts as deleted because no read has shown it), and the same of the contact under
-            `marketing_…`.
+            `link_key` (the address that a link was made by), `is_primary`, `new_link`, `case`; of
+            the CRM record `crm_active`, `crm_modified_at`, `crm_email`, `crm_email_key`,
+            `crm_status`, `crm_deleted`, `crm_deleted_at` (null if it only counts as deleted because
+            no read has shown it), and the same of the contact under `marketing_…`.
         dropped: Links that hold no longer: entity, crm_id.
         split_off: Of these, the records that have turned out to be another person than the contact
             they followed: entity, crm_id, marketing_id.
@@ -62,7 +61,7 @@ def persons(gathered: Gathered, entities: Mapping[str, str]) -> Persons:
     split_off = found.dropped.loc[
         found.dropped["case"] == "left", ["entity", "crm_id", "marketing_id"]
     ]
-    return Persons(_spoken_for(rows.reset_index(drop=True)), found.dropped, split_off)
+    return Persons(_with_primary(rows.reset_index(drop=True)), found.dropped, split_off)
 
 
 def _listed(gathered: Gathered) -> pd.Series:
@@ -115,8 +114,8 @@ def _person(rows: pd.DataFrame) -> pd.Series:
     return by_contact.fillna(by_address).fillna("c:" + rows["crm_id"].astype(_TEXT))
 
 
-def _spoken_for(rows: pd.DataFrame) -> pd.DataFrame:
-    """Let one record of each person speak, where matching had nobody to choose_primary one for."""
+def _with_primary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Choose the primary record of each person for whom matching had no contact to do so."""
     alone = rows["marketing_id"].isna()
     order = rows[alone].sort_values(
         ["person", "crm_active", "entity", "crm_modified_at", "crm_id"],
@@ -124,5 +123,5 @@ def _spoken_for(rows: pd.DataFrame) -> pd.DataFrame:
         kind="stable",
     )
     first = order.drop_duplicates("person").index
-    speaks = rows["speaks"].where(~alone, rows.index.isin(first))
-    return rows.assign(speaks=speaks.fillna(value=False).astype(bool))
+    is_primary = rows["is_primary"].where(~alone, rows.index.isin(first))
+    return rows.assign(is_primary=is_primary.fillna(value=False).astype(bool))
