@@ -10,12 +10,16 @@ from typing import Final
 from bothways.cli.vendors import opened
 from bothways.config.account import Account, ListMapping
 from bothways.config.document import Document, Key
+from bothways.config.known import can_run, system_titles
 from bothways.config.load import account_document, mapping_documents
 from bothways.config.mapping import FieldMapping
 from bothways.config.problems import Problem
 from bothways.connectors.base import Connector, FieldInfo, HasFields, HasLists, Prepares
+from bothways.discovery import sync_type
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
+from bothways.streams.people import People
+from bothways.syncs.base import Request, implementation
 from bothways.vocabulary import SIDES, FieldType, RoleName, other
 
 # Which of a vendor's types hold a field of a mapping's type, beside the same. What a platform keeps
@@ -54,7 +58,7 @@ class _Asking:
         with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
             mapped = (self._lists, self._fields) if self._side in SIDES else ()
-            for ask in (*mapped, self._preparations):
+            for ask in (*mapped, self._columns, self._preparations):
                 with self._noted(found, self._place):
                     found += ask(connector)
         yield from found
@@ -113,6 +117,36 @@ class _Asking:
                 if complaint:
                     key = ("fields", name, self._side)
                     yield documents[entity].problem(key, *complaint)
+
+    def _columns(self, connector: Connector) -> Iterator[Problem]:
+        """Yield fields that are named in the settings of a sync type, and are not fit for it."""
+        if not isinstance(connector, HasFields):
+            return
+        request = Request(self._account, self._side, connector.entities, {})
+        for name in self._account.syncs:
+            sync = sync_type(name)
+            if self._side not in sync.read_roles or not can_run(self._account, sync):
+                continue
+            for dataset in implementation(sync).datasets(request):
+                if isinstance(dataset.stream, People):
+                    known = connector.fields(dataset.stream.entity)
+                    yield from self._unfit(("syncs", name), dataset.stream, known)
+
+    def _unfit(self, key: Key, people: People, known: dict[str, FieldInfo]) -> Iterator[Problem]:
+        mapping = self._account.mappings.get(people.entity)
+        mapped = mapping.vendor_fields(self._side) if mapping else {}
+        system = system_titles(self._account)[self._side]
+        for name, wanted in people.fields.items():
+            if name in mapped:  # looked at already
+                continue
+            info = known.get(name)
+            if info is None:
+                message = f"{system} has no field `{name}` in the table {people.entity}"
+                remedy = _near(name, known) + "create it there, or remove it here"
+                yield self._document.problem(key, message, remedy)
+            elif info.type is not wanted and info.type not in _HOLDS.get(wanted, set()):
+                message = f"`{name}` of {people.entity} is of type {info.type} in {system}"
+                yield self._document.problem(key, message, f"name a field of type {wanted}")
 
     def _complaint(
         self, title: str, item: FieldMapping, known: dict[str, FieldInfo]

@@ -102,6 +102,21 @@ def test_a_list_that_is_there_but_cannot_be_synced_says_why(include: IncludeFold
     ]
 
 
+def test_columns_in_the_settings_of_a_sync_type_are_looked_up(include: IncludeFolder) -> None:
+    prepare()
+    text = DEMO.replace("contact: {score: new_contactscore}", "contact: {score: new_contactscor}")
+    include.account("demo", text.replace("lead: new_optintype", "lead: donotbulkemail"))
+    scoring, opt_in = problems("demo")
+    assert scoring.endswith(
+        " syncs.contact_scoring: Dynamics 365 has no field `new_contactscor` in the table contact; "
+        "did you mean `new_contactscore`? Otherwise create it there, or remove it here"
+    )
+    assert opt_in.endswith(
+        " syncs.opt_in: `donotbulkemail` of lead is of type boolean in Dynamics 365; "
+        "name a field of type string"
+    )
+
+
 @pytest.mark.parametrize("accept_new", [True, False])
 def test_new_people_of_a_list_need_a_mapping(include: IncludeFolder, accept_new: bool) -> None:
     prepare()
