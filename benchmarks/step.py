@@ -1,6 +1,6 @@
 """Steps of a sync run, each in a process of its own as Airflow's tasks are; tells what they cost.
 
-python -m benchmarks.step < [[URL, STORE, FOLDER], STEP, DAG_RUN, NUMBER] as JSON, line by line
+python -m benchmarks.step < [[URL, STORE, FOLDER], SYNC, STEP, DAG_RUN, NUMBER] as JSON, by line
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bothways.engine.open_run import open_run
 from bothways.engine.review import review
@@ -20,9 +21,7 @@ from bothways.spec import Options
 from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
 from bothways.vocabulary import Side
 from tests.support.engine import World
-from tests.support.sandbox import SandboxServer
-
-SYNC = "marketing_lists"
+from tests.support.sandbox import ROOT, SandboxServer
 
 
 def peak_mib() -> float:
@@ -35,11 +34,38 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def take(world: World, step: str, name: str, number: int) -> Any:
+class Steps:
+    """Executes steps in processes of their own; `main` is at the other end."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "benchmarks.step"]
+        self._parent = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._parent.communicate(timeout=20)
+
+    def take(self, world: World, sync_type: str, step: str, name: str, number: int) -> Any:
+        """Execute one step of a run; return its result, seconds and peak memory."""
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        where = [world.sandbox.url, world.store_url, str(world.folder)]
+        self._parent.stdin.write(json.dumps([where, sync_type, step, name, number]) + "\n")
+        self._parent.stdin.flush()
+        return json.loads(self._parent.stdout.readline())
+
+
+def take(world: World, sync_type: str, step: str, name: str, number: int) -> Any:
     """Execute a step of a run; return what it gives."""
-    if step in {"open", "close"}:
-        return _open(world, name) if step == "open" else world.close_run(SYNC, name)
-    run = world.found(SYNC, name)
+    if step == "open":
+        return _open(world, sync_type, name)
+    if step == "close":
+        return world.close_run(sync_type, name)
+    run = world.found(sync_type, name)
     match step:
         case "plan":
             return world.plan(run, number)
@@ -55,15 +81,15 @@ def _side(step: str) -> Side:
     return "crm" if step.endswith("crm") else "marketing"
 
 
-def _open(world: World, name: str) -> int:
+def _open(world: World, sync_type: str, name: str) -> int:
     """Open a run as Airflow's task does: both vendors are asked how many people there are."""
     return open_run(
         world.store,
         account="test",
-        sync_type=SYNC,
+        sync_type=sync_type,
         options=Options(),
         staging_for=world._staging,  # noqa: SLF001 - the world's own folder
-        dag_id=f"test__{SYNC}",
+        dag_id=f"test__{sync_type}",
         dag_run_id=name,
         submitted_by="benchmark",
         missing_connections=lambda _names: [],
@@ -71,13 +97,15 @@ def _open(world: World, name: str) -> int:
     ).partitions
 
 
-def _measured(where: list[str], step: str, name: str, number: int) -> dict[str, Any]:
+def _measured(
+    where: list[str], sync_type: str, step: str, name: str, number: int
+) -> dict[str, Any]:
     url, store_url, folder = where
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
     world = World(sandbox, store_url, Path(folder), prepare=False)
     start = time.perf_counter()
-    gave = take(world, step, name, number)
+    gave = take(world, sync_type, step, name, number)
     seconds = time.perf_counter() - start
     world.close()
     told = asdict(gave) if is_dataclass(gave) else gave

@@ -14,19 +14,18 @@ counted apart: each process does it once, at another host.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from benchmarks.step import Steps
 from benchmarks.vendors import edit, fill
 from tests.support.engine import World
 from tests.support.postgres import TestPostgres
-from tests.support.sandbox import ROOT, SandboxServer
+from tests.support.sandbox import SandboxServer
 
 VENDOR = {"crm": "dynamics", "marketing": "dotdigital"}
 PAGE = 5_000
@@ -62,31 +61,6 @@ class Cost:
     written: int = 0
 
 
-class Steps:
-    """Executes steps in processes of their own; `benchmarks.step` is at the other end."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "benchmarks.step"]
-        self._parent = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._parent.communicate(timeout=20)
-
-    def take(self, step: list[Any]) -> dict[str, Any]:
-        """Execute one step; return its result, seconds and peak memory."""
-        assert self._parent.stdin is not None
-        assert self._parent.stdout is not None
-        self._parent.stdin.write(json.dumps(step) + "\n")
-        self._parent.stdin.flush()
-        told: dict[str, Any] = json.loads(self._parent.stdout.readline())
-        return told
-
-
 class Bench:
     """One size: a filled sandbox, a store, and the runs over them."""
 
@@ -120,8 +94,7 @@ class Bench:
 
     def _step(self, cost: Cost, step: str, number: int = 0) -> Any:
         world = self.world
-        where = [world.sandbox.url, world.store_url, str(world.folder)]
-        told = self._steps.take([where, step, f"manual__{self._runs}", number])
+        told = self._steps.take(world, "marketing_lists", step, f"manual__{self._runs}", number)
         cost.seconds[step] = cost.seconds.get(step, 0.0) + told["seconds"]
         cost.mib[step] = max(cost.mib.get(step, 0.0), told["mib"])
         calls = world.sandbox.calls(forget=True)
