@@ -216,11 +216,13 @@ class World:
         """Execute the steps of one DAG run; raise what a step raises after its last try."""
         number = self.open(sync_type, name, **options)
         run = self.found(sync_type, name)
-        for side in SIDES:
+        for side in run.sync.read_roles:
             _tried(tries, lambda _last, side=side: self.extract(run, side))
         for partition in range(number):
             self.plan(run, partition)
-        for side, chunk in itertools.product(SIDES, self.review(run, approve=approve)):
+        for side, chunk in itertools.product(
+            run.sync.written_roles, self.review(run, approve=approve)
+        ):
             _tried(
                 tries, lambda last, side=side, chunk=chunk: self.apply(run, side, chunk, last=last)
             )
@@ -299,7 +301,7 @@ class World:
 
     def age(self, run: Run, by: timedelta) -> None:
         """Let both sides have been read longer ago, as a run finds it that waited."""
-        for side in SIDES:
+        for side in run.sync.read_roles:
             last = run.staging.read_json(side, READ)
             at = datetime.fromisoformat(last["at"]) - by
             run.staging.write_json({**last, "at": at.isoformat()}, side, READ)

@@ -33,8 +33,8 @@ def erase(account: str, person: str, confirm: str) -> None:
         confirm: The same again.
 
     Raises:
-        ConfigurationError: There is no such account, the two are not the same, or nobody knows the
-            address of the record.
+        ConfigurationError: There is no such account, none of its systems can delete people, the two
+            are not the same, or nobody knows the address of the record.
         ConnectorError: A vendor refused or failed; nothing was filed.
         StoreError: The store is out of reach.
     """
@@ -44,6 +44,10 @@ def erase(account: str, person: str, confirm: str) -> None:
     person = person.strip()
     if person != confirm.strip() or not person:
         raise ConfigurationError("The two do not agree, so nothing was filed; give both again.")
+    if not roles_to_erase(configured):
+        raise ConfigurationError(
+            f"No system of account {account} can delete people; delete them there by hand."
+        )
     join_airflow()
     with open_store() as store:
         with store.begin() as conn:

@@ -70,7 +70,7 @@ def written_values(
 def people_written(
     conn: sa.Connection, *, account: str, run_id: int, side: Side
 ) -> dict[str, tuple[str, ...]]:
-    """Return the ids of the people of one side whom a run wrote, or whose counterparts it wrote.
+    """Return the ids of the people of one system whom a run wrote, or whose counterparts it wrote.
 
     By entity; on a platform there is one, `contact`.
     """
@@ -81,13 +81,13 @@ def people_written(
     }
     touched = sa.or_(links.c.crm_id.in_(ids["crm"]), links.c.marketing_id.in_(ids["marketing"]))
     pairs = sa.select(links).where(links.c.account == account, touched).subquery()
-    own = wrote.where(jobs.c.target == side, jobs.c.entity != "suppression")
+    people = [wrote.where(jobs.c.target == side, jobs.c.entity != "suppression")]
     if side == "crm":
-        linked = sa.select(pairs.c.entity, pairs.c.crm_id)
-    else:
-        linked = sa.select(sa.literal("contact"), pairs.c.marketing_id)
+        people.append(sa.select(pairs.c.entity, pairs.c.crm_id))
+    elif side == "marketing":
+        people.append(sa.select(sa.literal("contact"), pairs.c.marketing_id))
     found: dict[str, set[str]] = {}
-    for entity, record_id in conn.execute(sa.union(own, linked)):
+    for entity, record_id in conn.execute(sa.union(*people)):
         if entity is not None and record_id is not None:
             found.setdefault(entity, set()).add(record_id)
     return {entity: tuple(sorted(some)) for entity, some in sorted(found.items())}

@@ -16,7 +16,7 @@ from bothways.tables.frames import frame_of, to_pandas
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import contacts_schema
 from bothways.transform.arrow import pc
-from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, FieldType
 
 MEMBERS: Final = "_members"
 """What the name of a dataset is followed by where the memberships that it told are staged."""
@@ -184,13 +184,15 @@ def _concerned(seen: Sighting, rows: pa.Table, members: pa.Table | None) -> pa.T
     from bothways.store.links import load_links
 
     side, ids = seen.place["side"], to_pandas(rows)["id"]
-    links = load_links(
-        seen.conn,
-        account=seen.place["account"],
-        crm_ids=ids if side == "crm" else None,
-        marketing_ids=ids if side == "marketing" else None,
-    )
-    concerned = ids.isin(links[f"{side}_id"])
+    concerned = pd.Series(data=False, index=ids.index)
+    if side in SIDES:
+        links = load_links(
+            seen.conn,
+            account=seen.place["account"],
+            crm_ids=ids if side == "crm" else None,
+            marketing_ids=ids if side == "marketing" else None,
+        )
+        concerned |= ids.isin(links[f"{side}_id"])
     if members is not None:
         concerned |= ids.isin(to_pandas(members)["member_id"])
     return rows.filter(pa.array(concerned))

@@ -27,6 +27,39 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IncludeFolder:
     return IncludeFolder(tmp_path / "include", monkeypatch)
 
 
+LONG_FORM = """\
+systems:
+  crm: {connector: dynamics, connection: crm_connection}
+  marketing: {connector: dotdigital, connection: platform_connection}
+"""
+MIXED_FORM = """\
+crm: {connector: dynamics, connection: crm_connection}
+systems:
+  marketing: {connector: dotdigital, connection: platform_connection}
+"""
+
+
+def test_both_forms_of_an_accounts_systems_mean_the_same(include: IncludeFolder) -> None:
+    hashes = set()
+    for text in (SMALLEST, LONG_FORM, MIXED_FORM):
+        include.account("acme", text)
+        account = load_account("acme")
+        assert [(role, one.connection) for role, one in account.systems.items()] == [
+            ("crm", "crm_connection"),
+            ("marketing", "platform_connection"),
+        ]
+        assert account.system("marketing").connector == "dotdigital"
+        assert account.pool("crm") == "bothways_crm_connection"
+        hashes.add(config_hash(account))
+    assert len(hashes) == 1
+    with pytest.raises(ConfigurationError) as caught:
+        account.system("source")
+    assert str(caught.value) == (
+        "Account acme has no system in the role `source`; add `source:` below `systems:` with its "
+        "connector and connection."
+    )
+
+
 def test_the_shipped_files_have_no_problems() -> None:
     assert all_problems() == ()
     demo = load_account("demo")

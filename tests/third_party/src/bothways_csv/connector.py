@@ -1,16 +1,18 @@
 """The connector: people in `people.csv`, lists in `lists.csv`.
 
-`people.csv` has the columns id, email and lists (ids, separated by blanks); every other column is a
-field. `lists.csv` has the columns id and name.
+`people.csv` has the columns id, email and lists (ids, separated by blanks), and may have status;
+every other column is a field. `lists.csv` has the columns id and name.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 from bothways.connectors.base import (
@@ -23,17 +25,19 @@ from bothways.connectors.base import (
 )
 from bothways.errors import ConfigurationError, Rejected
 from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.frames import to_pandas
 from bothways.tables.members import LIST_MEMBERS
+from bothways.tables.operations import GONE, RESULTS
 from bothways.tables.people import contacts_schema
-from bothways.vocabulary import FieldType, Status
+from bothways.vocabulary import FieldType, OperationKind, Status
 from bothways_csv.declaration import DECLARATION
 
 Row = dict[str, str]
-_FIXED = frozenset({"id", "email", "lists"})
+_FIXED = frozenset({"id", "email", "lists", "status"})
 
 
 class CsvConnector:
-    """Reads people from a folder.
+    """Reads and writes the people of a folder.
 
     Args:
         settings: ``base_url`` is the path of the folder.
@@ -44,6 +48,7 @@ class CsvConnector:
 
     declaration = DECLARATION
     entities = ("contact",)
+    joins_on_create = False
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._folder = Path(settings.base_url)
@@ -92,6 +97,26 @@ class CsvConnector:
         known = [item.id for item in self.lists()]
         yield Page(_people(found, fields), _members(found, known))
 
+    def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create by address, update by id, suppress by address; the file is replaced as a whole."""
+        people = {row["id"]: row for row in self._rows("people")}
+        by_address = {row["email"].casefold(): row for row in people.values()}
+        written = []
+        for operation in operations.to_dict("records"):
+            row = people.get(operation["record_id"] or "")
+            row = row or by_address.get((operation["email"] or "").casefold())
+            if row is None and operation["kind"] == OperationKind.CREATE:
+                row = {"id": str(len(people) + 1), "email": operation["email"]}
+                people[row["id"]] = by_address[row["email"].casefold()] = row
+            if row is not None and operation["kind"] == OperationKind.SUPPRESS:
+                row["status"] = Status.UNSUBSCRIBED
+            elif row is not None:
+                values = json.loads(operation["values"] or "{}")
+                row |= {name: "" if value is None else str(value) for name, value in values.items()}
+            written.append(_verdict(operation["seq"], row))
+        self._replace("people", list(people.values()))
+        return to_pandas(pa.Table.from_pylist(written, RESULTS))
+
     def lists(self) -> list[ListInfo]:
         """Return the rows of `lists.csv`."""
         return [ListInfo(row["id"], row["name"]) for row in self._rows("lists")]
@@ -101,24 +126,36 @@ class CsvConnector:
         raise Rejected(f"add the list {name} to lists.csv", vendor=DECLARATION.title)
 
     def fields(self, entity: str) -> dict[str, FieldInfo]:
-        """Return the columns of `people.csv`; all are text, and none is written."""
+        """Return the columns of `people.csv`; all are text."""
         with self._path("people").open(newline="", encoding="utf-8") as file:
             columns = next(csv.reader(file), [])
-        return {
-            name: FieldInfo(name, FieldType.STRING, writable=False)
-            for name in columns
-            if name not in _FIXED
-        }
+        return {name: FieldInfo(name, FieldType.STRING) for name in columns if name not in _FIXED}
 
     def _rows(self, name: str) -> list[Row]:
         with self._path(name).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
+
+    def _replace(self, name: str, rows: Sequence[Row]) -> None:
+        columns = dict.fromkeys(column for row in rows for column in row)
+        path = self._path(name)
+        beside = path.with_suffix(".new")
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(columns), restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        beside.replace(path)
 
     def _path(self, name: str) -> Path:
         path = self._folder / f"{name}.csv"
         if not path.is_file():
             raise ConfigurationError(f"There is no file {path}; create it.")
         return path
+
+
+def _verdict(seq: int, row: Row | None) -> dict[str, object]:
+    if row is None:
+        return {"seq": seq, "outcome": "error", "code": GONE, "transient": False}
+    return {"seq": seq, "outcome": "written", "record_id": row["id"]}
 
 
 def _people(rows: Sequence[Row], fields: Fields) -> pa.Table:
@@ -128,7 +165,7 @@ def _people(rows: Sequence[Row], fields: Fields) -> pa.Table:
                 "entity": "contact",
                 "id": row["id"],
                 "email": row["email"],
-                "status": Status.MAILABLE,
+                "status": row.get("status") or Status.MAILABLE,
                 "active": True,
                 "deleted": False,
             }

@@ -9,10 +9,12 @@ from bothways.spec import ConnectionForm, Declaration, Limits
 DECLARATION: Final = Declaration(
     name="csv_folder",
     title="CSV folder",
-    roles=("marketing",),
+    roles=("source", "marketing"),
     connector="bothways_csv.connector.CsvConnector",
     hook="bothways_csv.hook.CsvHook",
-    capabilities=frozenset({"FindsContacts", "HasFields", "HasLists", "ReadsContacts"}),
+    capabilities=frozenset(
+        {"FindsContacts", "HasFields", "HasLists", "ReadsContacts", "WritesContacts"}
+    ),
     limits=Limits(chunk_rows=10_000, parallel=1),
     form=ConnectionForm(
         labels={"host": "Folder"},
