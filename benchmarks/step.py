@@ -19,7 +19,7 @@ from bothways.engine.open_run import open_run
 from bothways.engine.review import review
 from bothways.spec import Options
 from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 from tests.support.engine import World
 from tests.support.sandbox import ROOT, SandboxServer
 
@@ -77,7 +77,7 @@ def take(world: World, sync_type: str, step: str, name: str, number: int) -> Any
             return world.apply(run, _side(step), number, last=True)
 
 
-def _side(step: str) -> Side:
+def _side(step: str) -> RoleName:
     return "crm" if step.endswith("crm") else "marketing"
 
 

@@ -747,7 +747,7 @@ def test_every_value_is_escaped(client: Client, filled: Filled) -> None:
     for path in pages:
         page = soup(browser.get(PREFIX + path))
         assert all(script.get("src") for script in page.find_all("script"))
-        assert "49" not in main_text(page).replace("2049", "") or path != "/audit"
+        assert "&49" not in main_text(page)  # what {{7*7}} would become
     assert HOSTILE in main_text(soup(browser.get(f"{PREFIX}/audit")))
     text = main_text(soup(browser.get(f"{RUNS}/{filled.completed}")))
     assert f"=HYPERLINK(0) {HOSTILE}" in text

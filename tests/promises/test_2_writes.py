@@ -7,7 +7,7 @@ import pytest
 from bothways.connectors.dotdigital import client
 from bothways.connectors.dynamics import reading
 from bothways.discovery import sync_types
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, RoleName
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
@@ -104,7 +104,7 @@ def kill_all_along(worker: KillableWorker, sync_type: str, step: str) -> int:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_read_goes_on_at_the_page_where_its_worker_was_killed(
-    side: Side, make_world: MakeWorld, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    side: RoleName, make_world: MakeWorld, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither are pages read again that were kept, nor is anybody staged twice or lost."""
     for module, name in ((client, "V3_PAGE"), (reading, "PAGE_ROWS")):
@@ -144,7 +144,7 @@ def pages_of(sandbox: SandboxServer) -> int:
     )
 
 
-def people_staged(world: World, name: str, side: Side) -> list[tuple[str, str]]:
+def people_staged(world: World, name: str, side: RoleName) -> list[tuple[str, str]]:
     """Return what was staged of a side's people: dataset and address."""
     run = world.found("marketing_lists", name)
     return sorted(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bothways.engine import lists
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 from tests.promises.conftest import MakeWorld
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
@@ -36,32 +36,32 @@ def mapped(scenario: Scenario, lists: dict[str, Any] | None = None, **changes: A
     scenario.world.configure(lists=lists or LISTS, guard={}, **changes)
 
 
-def delete_list(scenario: Scenario, side: Side, name: str = "Newsletter") -> None:
+def delete_list(scenario: Scenario, side: RoleName, name: str = "Newsletter") -> None:
     if side == "crm":
         scenario.crm.delete("lists", scenario.crm.list_id(name))
     else:
         scenario.platform.delete_list(name)
 
 
-def make_list(scenario: Scenario, side: Side, name: str) -> None:
+def make_list(scenario: Scenario, side: RoleName, name: str) -> None:
     if side == "crm":
         scenario.crm.list(name)
     else:
         scenario.platform.list(name)
 
 
-def on_list(scenario: Scenario, side: Side, name: str = "Newsletter") -> list[str]:
+def on_list(scenario: Scenario, side: RoleName, name: str = "Newsletter") -> list[str]:
     return scenario.crm.members(name) if side == "crm" else scenario.members(name)
 
 
-def other(side: Side) -> Side:
+def other(side: RoleName) -> RoleName:
     return "marketing" if side == "crm" else "crm"
 
 
 @BOTH_SIDES
 @pytest.mark.parametrize("full", [False, True])
 def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
-    side: Side, full: bool, scenario: Scenario
+    side: RoleName, full: bool, scenario: Scenario
 ) -> None:
     delete_list(scenario, side)
     make_list(scenario, side, "Newsletter")
@@ -74,7 +74,7 @@ def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
 
 @BOTH_SIDES
 def test_a_key_that_is_mapped_to_another_list_removes_nobody(
-    side: Side, scenario: Scenario
+    side: RoleName, scenario: Scenario
 ) -> None:
     make_list(scenario, side, "News of 2027")
     mapped(scenario, LISTS | {"newsletter": LISTS["newsletter"] | {side: "News of 2027"}})
@@ -89,7 +89,7 @@ def test_a_key_that_is_mapped_to_another_list_removes_nobody(
 @pytest.mark.parametrize("create", [False, True])
 @pytest.mark.parametrize("full", [False, True])
 def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
-    side: Side, create: bool, full: bool, scenario: Scenario
+    side: RoleName, create: bool, full: bool, scenario: Scenario
 ) -> None:
     mapped(scenario, LISTS | {"newsletter": {**LISTS["newsletter"], "create_missing": create}})
     delete_list(scenario, side)
@@ -104,11 +104,11 @@ def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
 @BOTH_SIDES
 @pytest.mark.parametrize("full", [False, True])
 def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
-    side: Side, full: bool, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+    side: RoleName, full: bool, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = lists.resolve
 
-    def resolve_and_lose(run: Any, where: Side, connector: Any) -> Any:
+    def resolve_and_lose(run: Any, where: RoleName, connector: Any) -> Any:
         known = found(run, where, connector)
         if where == side:
             delete_list(scenario, side)
@@ -138,7 +138,7 @@ def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(
 @BOTH_SIDES
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_key_that_is_mapped_to_a_list_that_is_to_be_created_fills_it(
-    side: Side, alone: bool, scenario: Scenario
+    side: RoleName, alone: bool, scenario: Scenario
 ) -> None:
     news = {"newsletter": {**LISTS["newsletter"], side: "News of 2027", "create_missing": True}}
     mapped(scenario, news if alone else LISTS | news)
@@ -153,7 +153,7 @@ def test_a_key_that_is_mapped_to_a_list_that_is_to_be_created_fills_it(
 @BOTH_SIDES
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_list_that_is_created_doubles_nobody_and_gets_nobody_who_may_not_be_mailed(
-    side: Side, alone: bool, make_world: MakeWorld, sandbox: SandboxServer
+    side: RoleName, alone: bool, make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
     scenario = Scenario(make_world(), sandbox)
     guests = {"guests": {**LISTS["newsletter"], side: "Guests", "create_missing": True}}

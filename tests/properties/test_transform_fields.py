@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bothways.config.mapping import Mapping
 from bothways.transform.fields import for_creation, shared_types, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects, read_objects
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, RoleName
 from tests.unit.transform.rows import unhurried
 
 MAPPING = Mapping.model_validate(
@@ -96,7 +96,9 @@ def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
 @pytest.mark.parametrize("side", SIDES)
 @unhurried
 @given(rows=CRM_ROWS)
-def test_what_is_written_is_read_back_the_same(side: Side, rows: list[dict[str, object]]) -> None:
+def test_what_is_written_is_read_back_the_same(
+    side: RoleName, rows: list[dict[str, object]]
+) -> None:
     shared = to_shared(frame_of(rows), MAPPING, "crm")
     assert shared.problems.empty
     written = to_vendor(shared.frame, MAPPING, side)

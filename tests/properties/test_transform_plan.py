@@ -16,7 +16,7 @@ from bothways.transform.columns import typed
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
 from bothways.transform.operations import chunks, number
-from bothways.vocabulary import EXECUTION_ORDER, SIDES, Side
+from bothways.vocabulary import EXECUTION_ORDER, SIDES, RoleName
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
 KEYS = st.sampled_from([None, "a@x", "b@x", "c@x"])
@@ -317,7 +317,7 @@ def test_sides_that_are_not_of_the_same_rows_are_refused() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_value_that_could_not_be_read_is_left_alone(side: Side) -> None:
+def test_a_value_that_could_not_be_read_is_left_alone(side: RoleName) -> None:
     there, unread = {"field:score": 5.0}, {"field:score": None}
     frames = [shared([there] * 2), shared([there] * 2), shared([there] * 2)]
     frames[1 if side == "crm" else 2] = shared([unread] * 2)

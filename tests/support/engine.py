@@ -46,7 +46,7 @@ from bothways.spec import Options
 from bothways.store.db import Store
 from bothways.store.selections import file_selection
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import SIDES, Side
+from bothways.vocabulary import SIDES, RoleName
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,
     DOTDIGITAL_USER,
@@ -261,15 +261,15 @@ class World:
             )
         return {"records": (*(item for item in records if item not in people), token)}
 
-    def lists_offered(self, _account: object) -> dict[Side, list[ListInfo]]:
+    def lists_offered(self, _account: object) -> dict[RoleName, list[ListInfo]]:
         """Return which lists both vendors have, as they say."""
-        found: dict[Side, list[ListInfo]] = {}
+        found: dict[RoleName, list[ListInfo]] = {}
         for side in SIDES:
             with self._opened(side) as connector:
                 found[side] = connector.lists()  # type: ignore[attr-defined]
         return found
 
-    def extract(self, run: Run, side: Side) -> dict[str, int]:
+    def extract(self, run: Run, side: RoleName) -> dict[str, int]:
         with step(run, f"extract_{side}"), self._opened(side) as connector:
             rows = extract(run, side, connector)
             for group in plan_slices(run, side, connector):
@@ -293,7 +293,7 @@ class World:
         with step(run, "review"):
             return answered(run, approved=approved, by="tester", note="looked at it")
 
-    def apply(self, run: Run, side: Side, chunk: int, *, last: bool = False) -> dict[str, int]:
+    def apply(self, run: Run, side: RoleName, chunk: int, *, last: bool = False) -> dict[str, int]:
         with step(run, f"apply_{side}"):
             refresh(run, self._opened)
             with self._opened(side) as connector:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 ENTITIES = ("contact", "lead")
 # What decides whether two values of a field are the same. The conflict policy and defaults do not;
@@ -79,11 +79,11 @@ class FieldMapping(BaseModel):
             raise ValueError(complaint)
         return self
 
-    def name(self, side: Side) -> str | None:
+    def name(self, side: RoleName) -> str | None:
         """Return the field's name on ``side``."""
         return self.crm if side == "crm" else self.marketing
 
-    def read_type(self, side: Side) -> FieldType:
+    def read_type(self, side: RoleName) -> FieldType:
         """Return the type to read the value as, before it is converted.
 
         A platform's is read as text, whatever it is there: a value that does not fit the mapping
@@ -91,7 +91,7 @@ class FieldMapping(BaseModel):
         """
         return FieldType.STRING if side == "marketing" else self.type
 
-    def kept_type(self, side: Side) -> FieldType:
+    def kept_type(self, side: RoleName) -> FieldType:
         """Return the type that ``side`` keeps the value as."""
         labelled = self.date_format or self.true_label or self.false_label
         if side == "marketing" and (labelled or self.type is FieldType.OPTION):
@@ -103,7 +103,7 @@ class FieldMapping(BaseModel):
         """What the field's values mean, as text: baselines do not count once this has changed."""
         return json.dumps(self.model_dump(mode="json", include=_MEANING), sort_keys=True)
 
-    def travels_to(self, side: Side) -> bool:
+    def travels_to(self, side: RoleName) -> bool:
         """Return whether a change may be written to ``side``."""
         return self.direction in (
             Direction.BOTH,
@@ -123,7 +123,7 @@ class Mapping(BaseModel):
         """Return the meaning of each field that both sides have, by the mapping's name."""
         return {name: item.meaning for name, item in self.fields.items() if item.fixed is None}
 
-    def vendor_fields(self, side: Side) -> dict[str, FieldType]:
+    def vendor_fields(self, side: RoleName) -> dict[str, FieldType]:
         """Return what to read on ``side``: the vendor's field name → the type to read it as."""
         found: dict[str, FieldType] = {}
         for item in self.fields.values():

@@ -21,7 +21,7 @@ from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.store.showing import Rows
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import SIDES, RoleName, Side
+from bothways.vocabulary import SIDES, RoleName
 
 SHOWN: Final = 100
 """How many rows of a table the person's page shows at most."""
@@ -45,7 +45,7 @@ class RunContext:
     conn: sa.Connection
     account: str
     run_id: int
-    systems: Mapping[Side, str]
+    systems: Mapping[RoleName, str]
     undoes: bool
     outdated: Callable[[], Names]
     list_pairs: Callable[[], Mapping[str, ListPair]]
@@ -90,7 +90,7 @@ class Old:
         return mine
 
 
-KeepWritten = Callable[[RunContext, Side, pd.DataFrame], object]
+KeepWritten = Callable[[RunContext, RoleName, pd.DataFrame], object]
 """Keeps what operations of one kind have done on a side.
 
 The frame has the columns of OPERATIONS, with `record_id` as it is after the write, `email_key`, and
@@ -114,7 +114,7 @@ class Ledger(ABC):
     entries: ClassVar[Mapping[str, Entry]] = {}
     written: ClassVar[Mapping[str, KeepWritten]] = {}
 
-    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    def keep_gone(self, run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
         """Keep that a side no longer has these records: `entity` and `record_id`."""
         del run, side, rows
 
@@ -186,7 +186,7 @@ def of_pairs(side: RoleName, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["source"].isna() | rows["source"].isin(SIDES)]
 
 
-def pairs(side: Side, rows: pd.DataFrame) -> dict[str, pd.Series]:
+def pairs(side: RoleName, rows: pd.DataFrame) -> dict[str, pd.Series]:
     """Return `entity`, `crm_id` and `marketing_id` of the pair that each operation is about.
 
     Args:

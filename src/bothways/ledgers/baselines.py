@@ -12,7 +12,7 @@ from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, Side
+from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, RoleName
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -24,7 +24,7 @@ def _agree(run: RunContext, rows: pd.DataFrame) -> None:
 _BASELINES: Final = columns("entity", "crm_id", "marketing_id", "scope", "key", "values", "apart")
 
 
-def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _created(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
     agreed = {"scope": people["scope"], "values": people["after"]}
     _agree(run, pd.DataFrame({**pairs(side, people), **agreed}))

@@ -14,7 +14,7 @@ from bothways.store.erase import Person, in_role, remember
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SIDES, SUPPRESSION_RECORD, OperationKind, Side
+from bothways.vocabulary import SIDES, SUPPRESSION_RECORD, OperationKind, RoleName
 
 
 def _lift(run: RunContext, rows: pd.DataFrame) -> None:
@@ -34,17 +34,17 @@ _LIFTED: Final = columns(
 )
 
 
-def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _created(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     _remember(run, side, rows[rows["entity"] == SUPPRESSION_RECORD])
 
 
-def _suppressed(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _suppressed(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """Only what a platform was told: a flag in the CRM is a person's to clear."""
     if side == "marketing":
         _remember(run, side, rows)
 
 
-def _remember(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _remember(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """Keep written suppressions; the side has yet to report their times."""
     names = ["email_key", "email", "scope", "reason", "record_id", "values"]
     frame = rows[names].dropna(subset="email_key")

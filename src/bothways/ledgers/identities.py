@@ -15,7 +15,7 @@ from bothways.store.records import absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
-from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, Side
+from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, RoleName
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -32,13 +32,13 @@ _LINKS: Final = columns(
 )
 
 
-def _created(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _created(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
     known = people[["email_key", "scope"]]
     _link(run, pd.DataFrame({**pairs(side, people), **known, "is_primary": True}))
 
 
-def _updated(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _updated(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """Put the values into the last seen state: people on no list may never be read again."""
     frame = rows[["entity", "record_id", "values"]].rename(columns={"record_id": "id"})
     absorb_written(run.conn, account=run.account, side=side, frame=frame)
@@ -59,7 +59,7 @@ class Identities(Ledger):
 
     written: ClassVar = {OperationKind.CREATE: _created, OperationKind.UPDATE: _updated}
 
-    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    def keep_gone(self, run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
         """Mark the records as deleted."""
         gone = pd.DataFrame({"entity": rows["entity"], "id": rows["record_id"], "deleted": True})
         people = pa.Table.from_pandas(gone, preserve_index=False)

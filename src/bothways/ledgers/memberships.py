@@ -16,7 +16,15 @@ from bothways.store.schema import list_states as state_table
 from bothways.store.schema import member_tombstones, members
 from bothways.store.showing import Rows
 from bothways.tables.members import LIST_MEMBERS
-from bothways.vocabulary import BY_HAND, MembershipState, OperationKind, Reason, Side, Status, other
+from bothways.vocabulary import (
+    BY_HAND,
+    MembershipState,
+    OperationKind,
+    Reason,
+    RoleName,
+    Status,
+    other,
+)
 
 
 def _forget_joined(run: RunContext, rows: pd.DataFrame) -> None:
@@ -32,12 +40,12 @@ _SPLIT_OFF: Final = columns(*_PAIR)
 _STATES: Final = columns("crm_list_id", "marketing_list_id", *_PAIR, "state")
 
 
-def _joined(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _joined(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     _state(run, side, rows, MembershipState.only(side) if run.undoes else MembershipState.JOINED)
     _membership(run, side, rows, deleted=False)
 
 
-def _left(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+def _left(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """The reason says whether a user took somebody off a list, or they opted out themselves.
 
     A flag in the CRM is neither: once it is cleared, the member joins again.
@@ -49,7 +57,7 @@ def _left(run: RunContext, side: Side, rows: pd.DataFrame) -> None:
     _membership(run, side, rows, deleted=True)
 
 
-def _state(run: RunContext, side: Side, rows: pd.DataFrame, state: str | pd.Series) -> None:
+def _state(run: RunContext, side: RoleName, rows: pd.DataFrame, state: str | pd.Series) -> None:
     both = run.list_pairs()
     keys = rows["list_key"]
     frame = pd.DataFrame(
@@ -64,7 +72,7 @@ def _state(run: RunContext, side: Side, rows: pd.DataFrame, state: str | pd.Seri
     _agree(run, frame[keys.isin(both)])
 
 
-def _membership(run: RunContext, side: Side, rows: pd.DataFrame, *, deleted: bool) -> None:
+def _membership(run: RunContext, side: RoleName, rows: pd.DataFrame, *, deleted: bool) -> None:
     """Put the membership into the last seen state: a vendor need not tell it as a change."""
     told = pd.DataFrame(
         {
@@ -100,7 +108,7 @@ class Memberships(Ledger):
 
     written: ClassVar = {OperationKind.JOIN: _joined, OperationKind.LEAVE: _left}
 
-    def keep_gone(self, run: RunContext, side: Side, rows: pd.DataFrame) -> None:
+    def keep_gone(self, run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
         """End the memberships of the records."""
         ended = load_members(
             run.conn,

@@ -17,7 +17,7 @@ from bothways.store.frames import Rows, columns_of, matching, read_frame, staged
 from bothways.store.schema import list_states as states
 from bothways.store.schema import records
 from bothways.tables.ledgers import LIST_STATES, UNSEEN, ListPair
-from bothways.vocabulary import MembershipState, Side
+from bothways.vocabulary import MembershipState, RoleName
 
 _PAIR: Final = ("crm_list_id", "marketing_list_id")
 _GIVEN: Final = (*_PAIR, "entity", "crm_id", "marketing_id", "state")
@@ -148,7 +148,10 @@ def _of(pair: ListPair) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _same(
-    side: sa.FromClause, name: Side, entity: sa.ColumnElement[Any], record: sa.ColumnElement[Any]
+    side: sa.FromClause,
+    name: RoleName,
+    entity: sa.ColumnElement[Any],
+    record: sa.ColumnElement[Any],
 ) -> sa.ColumnElement[bool]:
     return sa.and_(
         side.c.account == states.c.account,

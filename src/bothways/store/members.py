@@ -17,7 +17,7 @@ from bothways.store.frames import Changes, columns_of, matching, read_frame, sta
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
 from bothways.tables.ledgers import MEMBERS
-from bothways.vocabulary import MAILABLE_OR_PENDING, Side
+from bothways.vocabulary import MAILABLE_OR_PENDING, RoleName
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
 _STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))
@@ -27,7 +27,7 @@ def absorb_members(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     run_id: int,
     rows: pa.Table,
     written: bool = False,
@@ -70,7 +70,7 @@ def absorb_members(
 
 
 def sweep_members(
-    conn: sa.Connection, *, account: str, side: Side, list_ids: Sequence[str], run_id: int
+    conn: sa.Connection, *, account: str, side: RoleName, list_ids: Sequence[str], run_id: int
 ) -> int:
     """After a full read of lists: end the memberships that this run has not seen; return how many.
 
@@ -93,7 +93,7 @@ def load_members(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     list_ids: Sequence[str] | None = None,
     member_ids: pd.Series | None = None,
     membership_ids: pd.Series | None = None,
@@ -124,7 +124,7 @@ def load_members(
     return read_frame(conn, query.where(*matching(members, asked)), MEMBERS)
 
 
-def count_members(conn: sa.Connection, *, account: str, side: Side, list_id: str) -> int:
+def count_members(conn: sa.Connection, *, account: str, side: RoleName, list_id: str) -> int:
     """Return how many people are on a list and have not unsubscribed from it."""
     query = sa.select(sa.func.count()).where(
         members.c.account == account,

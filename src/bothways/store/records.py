@@ -33,7 +33,7 @@ from bothways.store.values import json_object, sql_type, typed_columns
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import people_schema
 from bothways.tables.people import CONTACTS
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 __all__ = [
     "absorb_attributes",
@@ -59,7 +59,7 @@ def absorb_contacts(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     run_id: int,
     rows: pa.Table,
     written: bool = False,
@@ -114,7 +114,7 @@ def absorb_contacts(
         return touched + upsert(conn, records, lost, now, changes=_deleted)
 
 
-def absorb_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
+def absorb_written(conn: sa.Connection, *, account: str, side: RoleName, frame: Rows) -> int:
     """Put field values that we wrote into the last seen state; return the number of people.
 
     What a later read finds replaces them, as always.
@@ -145,7 +145,7 @@ def absorb_written(conn: sa.Connection, *, account: str, side: Side, frame: Rows
         ).rowcount
 
 
-def absorb_attributes(conn: sa.Connection, *, account: str, side: Side, frame: Rows) -> int:
+def absorb_attributes(conn: sa.Connection, *, account: str, side: RoleName, frame: Rows) -> int:
     """Put what a system works out about its people beside their fields; return how many had it.
 
     Later reads of the fields leave it alone. People who are not known are left out.
@@ -170,7 +170,7 @@ def absorb_attributes(conn: sa.Connection, *, account: str, side: Side, frame: R
 
 
 def sweep_contacts(
-    conn: sa.Connection, *, account: str, side: Side, entity: str, run_id: int
+    conn: sa.Connection, *, account: str, side: RoleName, entity: str, run_id: int
 ) -> int:
     """After a full read: mark as deleted what this run has not seen; return how many.
 
@@ -193,7 +193,7 @@ def load_records(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     entity: str | None = None,
     ids: pd.Series | None = None,
     email_keys: pd.Series | None = None,
@@ -265,7 +265,7 @@ def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Seri
 
 
 def load_others_with_addresses(
-    conn: sa.Connection, *, account: str, side: Side, rows: pd.DataFrame
+    conn: sa.Connection, *, account: str, side: RoleName, rows: pd.DataFrame
 ) -> pd.DataFrame:
     """Return other records, not deleted, that have the same addresses as these in the same scopes.
 
@@ -293,7 +293,7 @@ def load_others_with_addresses(
 
 
 def count_records(
-    conn: sa.Connection, *, account: str, side: Side, entity: str | None = None
+    conn: sa.Connection, *, account: str, side: RoleName, entity: str | None = None
 ) -> int:
     """Return how many people of a side live, as far as the store knows."""
     query = sa.select(sa.func.count()).where(

@@ -14,7 +14,7 @@ from bothways.errors import StoreError
 from bothways.store import partitions
 from bothways.store.distinct import distinct_on
 from bothways.store.schema import jobs, run_lists, runs
-from bothways.vocabulary import RunStatus, Side
+from bothways.vocabulary import RoleName, RunStatus
 
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
 
@@ -281,7 +281,7 @@ def set_list(
     status: str,
     message: str | None = None,
     counts: Mapping[str, Any] | None = None,
-    ids: Mapping[Side, str] | None = None,
+    ids: Mapping[RoleName, str] | None = None,
 ) -> None:
     """Record what the run did to one list; a repeat replaces it.
 

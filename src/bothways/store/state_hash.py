@@ -20,12 +20,12 @@ from bothways.vocabulary import (
     MAILABLE_OR_PENDING,
     SUPPRESSION_RECORD,
     OperationKind,
-    Side,
+    RoleName,
 )
 
 COLUMN: Final = "state_hash"
 
-Lists = Mapping[Side, Mapping[str, str]]
+Lists = Mapping[RoleName, Mapping[str, str]]
 """The ids of an account's lists, by side and list key."""
 
 _HASHED: Final[list[pa.Field[Any]]] = [

@@ -21,7 +21,7 @@ from bothways.store.frames import Changes, Rows, columns_of, matching, read_fram
 from bothways.store.schema import list_ids, records
 from bothways.store.schema import suppressions as ledger
 from bothways.tables.ledgers import SUPPRESSIONS_IN_FORCE
-from bothways.vocabulary import MAILABLE_OR_PENDING, Side, Status
+from bothways.vocabulary import MAILABLE_OR_PENDING, RoleName, Status
 
 _SHARED: Final = (
     "email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id", "scope",
@@ -43,7 +43,7 @@ def absorb_suppressions(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     run_id: int,
     rows: pa.Table,
 ) -> int:
@@ -76,7 +76,7 @@ def absorb_suppressions(
         return touched + _drop(conn, account, side, run_id, given)
 
 
-def remember(conn: sa.Connection, *, account: str, side: Side, run_id: int, frame: Rows) -> int:
+def remember(conn: sa.Connection, *, account: str, side: RoleName, run_id: int, frame: Rows) -> int:
     """Take in suppressions that we wrote to a side ourselves; return how many rows were touched.
 
     Their times are unknown until the side reports them. Lifted suppressions are in force again.
@@ -113,10 +113,10 @@ def load_suppressions(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side | None = None,
+    side: RoleName | None = None,
     email_keys: pd.Series | None = None,
     record_ids: pd.Series | None = None,
-    list_ids: Mapping[Side, str] | None = None,
+    list_ids: Mapping[RoleName, str] | None = None,
     settled: bool | None = None,
     scope: str | None = None,
 ) -> pd.DataFrame:
@@ -226,7 +226,7 @@ def _flagged_on_other() -> sa.ColumnElement[bool]:
 
 
 def lift(
-    conn: sa.Connection, *, account: str, side: Side, run_id: int, frame: Rows, reason: str
+    conn: sa.Connection, *, account: str, side: RoleName, run_id: int, frame: Rows, reason: str
 ) -> int:
     """End suppressions, because the person came back by the platform's own means.
 
@@ -263,7 +263,7 @@ def lift(
         return conn.execute(in_force.values(values)).rowcount
 
 
-def _identity(side: Side, given: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+def _identity(side: RoleName, given: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     """Return the columns that say whom and which list a suppression is about."""
     list_id = sa.func.coalesce(given.c.list_id, "")
     # A list says more than the scope that it is in.
@@ -277,7 +277,7 @@ def _identity(side: Side, given: sa.FromClause) -> list[sa.ColumnElement[Any]]:
 
 
 def _member(
-    side: Side, list_id: sa.ColumnElement[Any], member_id: sa.ColumnElement[Any]
+    side: RoleName, list_id: sa.ColumnElement[Any], member_id: sa.ColumnElement[Any]
 ) -> sa.ColumnElement[Any]:
     """On a list a CRM keeps one record per person; everything else is about the address."""
     if side == "marketing":
@@ -285,7 +285,7 @@ def _member(
     return sa.case((list_id == "", ""), else_=sa.func.coalesce(member_id, ""))
 
 
-def _same_address(account: str, side: Side, given: sa.Table) -> list[sa.ColumnElement[bool]]:
+def _same_address(account: str, side: RoleName, given: sa.Table) -> list[sa.ColumnElement[bool]]:
     return [
         ledger.c.account == account,
         ledger.c.side == side,
@@ -370,7 +370,7 @@ def _changed(new: Any, *, is_new: sa.ColumnElement[bool]) -> dict[str, Any]:
 _UNDONE: Final = ("settled_at", "lifted_run", "lifted_at", "lifted_reason")
 
 
-def _drop(conn: sa.Connection, account: str, side: Side, run_id: int, given: sa.Table) -> int:
+def _drop(conn: sa.Connection, account: str, side: RoleName, run_id: int, given: sa.Table) -> int:
     same = sa.or_(
         ledger.c.record_id == given.c.id,
         sa.and_(

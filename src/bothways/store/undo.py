@@ -14,7 +14,7 @@ from bothways.store.jobs import of_run
 from bothways.store.schema import jobs, links, run_lists
 from bothways.store.values import typed_columns
 from bothways.tables.ledgers import WRITTEN_JOBS, WROTE_PREFIX, field_columns, written_values_schema
-from bothways.vocabulary import WRITTEN, FieldType, OperationKind, Side
+from bothways.vocabulary import WRITTEN, FieldType, OperationKind, RoleName
 
 
 def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def written_jobs(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     return read_frame(conn, query.order_by(jobs.c.seq), WRITTEN_JOBS)
 
 
-def list_ids(conn: sa.Connection, *, run_id: int, side: Side) -> dict[str, str]:
+def list_ids(conn: sa.Connection, *, run_id: int, side: RoleName) -> dict[str, str]:
     """Return the ids that a run's lists had on a side, by key, where that is known."""
     list_id = run_lists.c[f"{side}_list_id"]
     query = sa.select(run_lists.c.list_key, list_id.label("list_id")).where(
@@ -38,7 +38,12 @@ def list_ids(conn: sa.Connection, *, run_id: int, side: Side) -> dict[str, str]:
 
 
 def written_values(
-    conn: sa.Connection, *, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    target: RoleName,
+    entity: str,
+    fields: Mapping[str, FieldType],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the values that a run's updates wrote over, and those that they wrote.
 
@@ -68,7 +73,7 @@ def written_values(
 
 
 def people_written(
-    conn: sa.Connection, *, account: str, run_id: int, side: Side
+    conn: sa.Connection, *, account: str, run_id: int, side: RoleName
 ) -> dict[str, tuple[str, ...]]:
     """Return the ids of the people of one system whom a run wrote, or whose counterparts it wrote.
 

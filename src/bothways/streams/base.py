@@ -21,7 +21,7 @@ import pyarrow as pa
 from bothways.connectors.base import Connector, Page
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,7 +34,7 @@ class Place(TypedDict):
     """The keywords by which the store knows one side of an account."""
 
     account: str
-    side: Side
+    side: RoleName
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from bothways.tables.ledgers import WROTE_PREFIX
 from bothways.transform.fields import to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
-from bothways.vocabulary import SIDES, FieldType, OperationKind, Reason, Result, Side
+from bothways.vocabulary import SIDES, FieldType, OperationKind, Reason, Result, RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Undoing:
         written: The same shape: whether it is written.
     """
 
-    side: Side
+    side: RoleName
     jobs: pd.DataFrame
     values: pd.DataFrame
     written: pd.DataFrame
 
 
-def write_back(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[Undoing]:
+def write_back(inputs: Inputs, side: RoleName, rows: pd.DataFrame) -> list[Undoing]:
     """Return what undoes the updates of one side.
 
     Args:
@@ -49,7 +49,7 @@ def write_back(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[Undoing]:
     return [_part(inputs, side, str(name), same) for name, same in rows.groupby(entity)]
 
 
-def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoing:
+def _part(inputs: Inputs, side: RoleName, entity: str, rows: pd.DataFrame) -> Undoing:
     mapping = with_address(mapping_of(inputs, entity))
     before, after = _written(inputs, side, mapping, rows)
     standing = Standing(inputs, side, rows["record_id"])
@@ -104,7 +104,7 @@ def _part(inputs: Inputs, side: Side, entity: str, rows: pd.DataFrame) -> Undoin
 
 
 def _written(
-    inputs: Inputs, side: Side, mapping: Mapping, rows: pd.DataFrame
+    inputs: Inputs, side: RoleName, mapping: Mapping, rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     run_id = int(inputs.options.undo_run or 0)
     frames = inputs.view.written_values(run_id, side, mapping.entity, _types(mapping))
@@ -124,7 +124,7 @@ def _types(mapping: Mapping) -> dict[str, FieldType]:
 
 
 def _shared(
-    people: pd.DataFrame, mapping: Mapping, side: Side
+    people: pd.DataFrame, mapping: Mapping, side: RoleName
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return people's fields in the mapping's names, the address among them, and what is unfit."""
     own = mapping.model_copy(
@@ -208,7 +208,7 @@ def _baselines(
 
 
 def _afterwards(
-    inputs: Inputs, undoing: list[Undoing], side: Side, ids: pd.Series, mapping: Mapping
+    inputs: Inputs, undoing: list[Undoing], side: RoleName, ids: pd.Series, mapping: Mapping
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what people of a side will have, in the mapping's names, and what of it was undone."""
     people = current(inputs, side, ids).reindex(pd.Index(ids)).set_axis(ids.index, axis=0)

@@ -8,10 +8,10 @@ from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, unchanged
 from bothways.syncs.undo_people import Standing, about
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import OperationKind, Reason, Result, Side, Status
+from bothways.vocabulary import OperationKind, Reason, Result, RoleName, Status
 
 
-def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.DataFrame]:
+def membership_jobs(inputs: Inputs, side: RoleName, rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the jobs that undo joins and leaves of one side, list by list.
 
     A list that has taken the place of the one that the run worked on is left alone.
@@ -40,7 +40,7 @@ def membership_jobs(inputs: Inputs, side: Side, rows: pd.DataFrame) -> list[pd.D
     return frames
 
 
-def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.DataFrame]:
+def _leave(side: RoleName, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.DataFrame]:
     """Take off the list whom the run put on it; a word of theirs about the list stays there."""
     on_list = rows["record_id"].isin(members.index)
     status = looked_up(rows["record_id"], members["status"])
@@ -65,7 +65,7 @@ def _leave(side: Side, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd.Dat
 
 
 def _return(
-    inputs: Inputs, side: Side, rows: pd.DataFrame, members: pd.DataFrame, key: str
+    inputs: Inputs, side: RoleName, rows: pd.DataFrame, members: pd.DataFrame, key: str
 ) -> list[pd.DataFrame]:
     """Put back on the list whom the run took off it, where they may be mailed."""
     on_list = rows["record_id"].isin(members.index)

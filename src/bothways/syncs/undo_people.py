@@ -10,10 +10,10 @@ import pandas as pd
 from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Reason, Side, Status, other
+from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Reason, RoleName, Status, other
 
 
-def current(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
+def current(inputs: Inputs, side: RoleName, ids: pd.Series) -> pd.DataFrame:
     """Return living people of a side with the fields of all mappings, by id."""
     fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
@@ -47,7 +47,7 @@ class Standing:
     """
 
     inputs: Inputs
-    side: Side
+    side: RoleName
     ids: pd.Series
 
     @cached_property

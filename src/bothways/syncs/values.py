@@ -13,7 +13,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
 from bothways.transform.fields import for_creation, to_shared, to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
-from bothways.vocabulary import Side, other
+from bothways.vocabulary import RoleName, other
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ Overlay = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def new_values(
-    rows: pd.DataFrame, mapping: Mapping, target: Side, overlay: Overlay | None = None
+    rows: pd.DataFrame, mapping: Mapping, target: RoleName, overlay: Overlay | None = None
 ) -> NewValues:
     """Return the mapped values of ``rows``, read on the other side, for new records on ``target``.
 
@@ -98,7 +98,7 @@ def new_values(
     )
 
 
-def _written_empty(rows: pd.DataFrame, mapping: Mapping, target: Side) -> pd.Series:
+def _written_empty(rows: pd.DataFrame, mapping: Mapping, target: RoleName) -> pd.Series:
     both = {
         FIELD_PREFIX + str(item.name(target)): item.direction is Direction.BOTH and target == "crm"
         for item in mapping.fields.values()

@@ -15,9 +15,9 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.arrow import Array, pc
 from bothways.transform.columns import arrow, series
 from bothways.transform.values import accepted, has_value, read_values, shared_type, write_values
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
-Conversion = Callable[[Array, FieldMapping, Side], Array]
+Conversion = Callable[[Array, FieldMapping, RoleName], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def shared_types(mapping: Mapping) -> dict[str, pa.DataType]:
     return {name: shared_type(item) for name, item in mapping.fields.items() if item.fixed is None}
 
 
-def to_shared(frame: pd.DataFrame, mapping: Mapping, side: Side) -> Converted:
+def to_shared(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> Converted:
     """Return what was read on ``side`` in the mapping's names and the shared format.
 
     Args:
@@ -60,7 +60,7 @@ def to_shared(frame: pd.DataFrame, mapping: Mapping, side: Side) -> Converted:
     return work.result()
 
 
-def to_vendor(frame: pd.DataFrame, mapping: Mapping, side: Side) -> Converted:
+def to_vendor(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> Converted:
     """Return shared rows in the names and formats of ``side``, ready to be written there.
 
     Args:
@@ -76,7 +76,7 @@ def to_vendor(frame: pd.DataFrame, mapping: Mapping, side: Side) -> Converted:
     return work.result()
 
 
-def for_creation(frame: pd.DataFrame, mapping: Mapping, side: Side) -> pd.DataFrame:
+def for_creation(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> pd.DataFrame:
     """Return shared rows as a new record on ``side`` gets them: with defaults and fixed values.
 
     Raises:
@@ -114,7 +114,7 @@ def _repeated(value: Any, name: str, item: FieldMapping, index: pd.Index) -> pd.
 class _Work:
     """Converts columns one after the other and keeps what did not fit."""
 
-    def __init__(self, frame: pd.DataFrame, side: Side) -> None:
+    def __init__(self, frame: pd.DataFrame, side: RoleName) -> None:
         self._frame = frame
         self._side = side
         self._converted: dict[str, pd.Series] = {}

@@ -15,7 +15,7 @@ from bothways.tables.fields import ARROW_TYPES
 from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import arrow, one_chunk
 from bothways.transform.normalise import clean_text_array
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 _UTC = ARROW_TYPES[FieldType.DATETIME]
 _TRUE = ("true", "yes", "1")
@@ -35,7 +35,7 @@ def shared_type(item: FieldMapping) -> pa.DataType:
     return pa.string() if item.type is FieldType.OPTION else ARROW_TYPES[item.type]
 
 
-def read_values(values: Array, item: FieldMapping, side: Side) -> Array:
+def read_values(values: Array, item: FieldMapping, side: RoleName) -> Array:
     """Return a vendor's values in the shared format; null where one does not fit."""
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         values = clean_text_array(values.cast(pa.string()))
@@ -104,7 +104,7 @@ def _cut_long(texts: Array, length: int) -> Array:
     return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
 
 
-def write_values(values: Array, item: FieldMapping, side: Side) -> Array:
+def write_values(values: Array, item: FieldMapping, side: RoleName) -> Array:
     """Return shared values in a vendor's format; null where one does not fit."""
     values = settle(values, item)
     if item.type is FieldType.OPTION:
@@ -119,7 +119,7 @@ def write_values(values: Array, item: FieldMapping, side: Side) -> Array:
     return values
 
 
-def accepted(item: FieldMapping, side: Side) -> str:
+def accepted(item: FieldMapping, side: RoleName) -> str:
     """Return in words which values a field takes on ``side``, for a message."""
     match item.type:
         case FieldType.OPTION:
@@ -165,13 +165,13 @@ def _numbers(values: Array) -> Array:
     return pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
 
 
-def _boolean_words(item: FieldMapping, side: Side) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _boolean_words(item: FieldMapping, side: RoleName) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if side == "crm" or not (item.true_label or item.false_label):
         return _TRUE, _FALSE
     return (item.true_label or _TRUE[0],), (item.false_label or _FALSE[0],)
 
 
-def _booleans(values: Array, item: FieldMapping, side: Side) -> Array:
+def _booleans(values: Array, item: FieldMapping, side: RoleName) -> Array:
     if pa.types.is_boolean(values.type):
         return values
     true, false = _boolean_words(item, side)
@@ -185,7 +185,7 @@ def _lowered(words: tuple[str, ...]) -> Array:
     return pc.utf8_lower(clean_text_array(pa.array(words, pa.string())))
 
 
-def _moments(values: Array, item: FieldMapping, side: Side) -> Array:
+def _moments(values: Array, item: FieldMapping, side: RoleName) -> Array:
     target = ARROW_TYPES[item.type]
     if pa.types.is_temporal(values.type):
         if pa.types.is_timestamp(values.type) and values.type.tz is None:

@@ -17,9 +17,9 @@ from bothways.engine.guard import (
     effects,
     list_breaches,
 )
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
-TITLES: Final[dict[Side, str]] = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
+TITLES: Final[dict[RoleName, str]] = {"crm": "Dynamics 365", "marketing": "Dotdigital"}
 DEFAULT = GuardLimits()
 FREE = GuardLimits(removals=None, removals_percent=None, free=1_000_000)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bothways.store import records
 from bothways.store import suppressions as ledger
 from bothways.store.state_hash import COLUMN, state_hashes
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 from tests.unit.store.rows import (
     ACCOUNT,
     DAY,
@@ -43,15 +43,15 @@ class Store:
             self.member("crm", list_id="C1", member_id=f"c{number}")
             self.member("marketing", list_id="M1", member_id=f"m{number}", status="mailable")
 
-    def told(self, side: Side, **row: Any) -> None:
+    def told(self, side: RoleName, **row: Any) -> None:
         self._minute += 1
         page = contacts({"modified_at": minute(self._minute), "active": True} | row)
         records.absorb_contacts(self.conn, **self._place(side), rows=page)
 
-    def member(self, side: Side, **row: Any) -> None:
+    def member(self, side: RoleName, **row: Any) -> None:
         records.absorb_members(self.conn, **self._place(side), rows=memberships(row))
 
-    def word(self, side: Side, **row: Any) -> None:
+    def word(self, side: RoleName, **row: Any) -> None:
         page = suppressions({"suppressed_at": DAY} | row)
         ledger.absorb_suppressions(self.conn, **self._place(side), rows=page)
 
@@ -61,7 +61,7 @@ class Store:
         found = state_hashes(self.conn, account=ACCOUNT, operations=asked, lists=LISTS)  # type: ignore[arg-type]
         return int(found[COLUMN].iloc[0]), bool(found["unmailable"].iloc[0])
 
-    def _place(self, side: Side) -> dict[str, Any]:
+    def _place(self, side: RoleName) -> dict[str, Any]:
         return {"account": ACCOUNT, "side": side, "run_id": self.run_id}
 
 

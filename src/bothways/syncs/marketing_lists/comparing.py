@@ -21,7 +21,7 @@ import pandas as pd
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.marketing_lists import SPEC, planning
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import SIDES, Reason, Result, Side
+from bothways.vocabulary import SIDES, Reason, Result, RoleName
 
 _CHANGED = "changed_"
 
@@ -86,7 +86,7 @@ def _changed(inputs: Inputs) -> tuple[pd.Series, pd.Series]:
     )
 
 
-def _changed_on(inputs: Inputs, side: Side) -> tuple[pd.Series, pd.Series]:
+def _changed_on(inputs: Inputs, side: RoleName) -> tuple[pd.Series, pd.Series]:
     names = ("contacts", "leads") if side == "crm" else ("contacts",)
     people = [inputs.staged.read_all(side, _CHANGED + name) for name in names]
     told = "members" if side == "crm" else "contacts_members"

@@ -25,7 +25,7 @@ from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
 from bothways.transform.merged_records import follow_merges
-from bothways.vocabulary import SIDES, OperationKind, Reason, Result, Side, Status
+from bothways.vocabulary import SIDES, OperationKind, Reason, Result, RoleName, Status
 
 # A platform is asked for changes by date. What it backdates, or shows late, is found by reading all
 # suppressions now and then. A CRM tracks its changes, and reports deletions only among these.
@@ -91,7 +91,7 @@ class _Told:
     left_out: pd.DataFrame
 
 
-def _told(inputs: Inputs, side: Side, list_key: str = "") -> _Told:
+def _told(inputs: Inputs, side: RoleName, list_key: str = "") -> _Told:
     staged = inputs.staged.read(side, _of_list(list_key) if list_key else "suppressions")
     if staged.empty:
         staged = pd.DataFrame(columns=["id", "email", "email_key", "deleted"], dtype="string")

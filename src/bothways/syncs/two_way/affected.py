@@ -14,7 +14,7 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.transform.partition import in_partition
-from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Side, Status
+from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, RoleName, Status
 
 ENTITIES = ("contact", "lead")
 
@@ -39,13 +39,13 @@ class Gathered:
     crm: pd.DataFrame
     marketing: pd.DataFrame
     links: pd.DataFrame
-    members: Mapping[Side, pd.DataFrame]
+    members: Mapping[RoleName, pd.DataFrame]
     states: pd.DataFrame
     silent: pd.Series
     last_statuses: pd.Series
 
 
-def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathered:
+def gather(inputs: Inputs, fields: Mapping[RoleName, dict[str, FieldType]]) -> Gathered:
     """Collect everybody concerned.
 
     Args:
@@ -77,7 +77,7 @@ def gather(inputs: Inputs, fields: Mapping[Side, dict[str, FieldType]]) -> Gathe
     crm = _with_ends(inputs, "crm", fields["crm"], crm, ends)
     ends = pd.DataFrame({"entity": "contact", "id": links["marketing_id"]})
     marketing = _with_ends(inputs, "marketing", fields["marketing"], marketing, ends)
-    members: dict[Side, pd.DataFrame] = {
+    members: dict[RoleName, pd.DataFrame] = {
         "crm": _members(inputs, "crm", crm["id"]),
         "marketing": _members(inputs, "marketing", marketing["id"]),
     }
@@ -164,7 +164,7 @@ def _sharing(
     inputs: Inputs,
     crm: pd.DataFrame,
     marketing: pd.DataFrame,
-    fields: Mapping[Side, dict[str, FieldType]],
+    fields: Mapping[RoleName, dict[str, FieldType]],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add the records of either side that have one of these people's addresses."""
     keys = _union(crm["email_key"], marketing["email_key"])
@@ -205,7 +205,7 @@ def _with_merged(inputs: Inputs, fields: dict[str, FieldType], rows: pd.DataFram
 
 def _with_ends(
     inputs: Inputs,
-    side: Side,
+    side: RoleName,
     fields: dict[str, FieldType],
     rows: pd.DataFrame,
     ends: pd.DataFrame,
@@ -225,12 +225,12 @@ def _with_ends(
 
 
 def _load(
-    inputs: Inputs, side: Side, fields: dict[str, FieldType], *, ids: pd.Series
+    inputs: Inputs, side: RoleName, fields: dict[str, FieldType], *, ids: pd.Series
 ) -> pd.DataFrame:
     return inputs.view.people(side, ids=ids, fields=fields, with_deleted=True)
 
 
-def _members(inputs: Inputs, side: Side, ids: pd.Series) -> pd.DataFrame:
+def _members(inputs: Inputs, side: RoleName, ids: pd.Series) -> pd.DataFrame:
     known = inputs.lists[side]
     keys = pd.Series({item.id: key for key, item in known.items()}, dtype="string")
     there = [item.id for item in known.values() if item.id]

@@ -12,7 +12,7 @@ from bothways.syncs.jobs import hints
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
-from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Reason, Side, Status
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, Reason, RoleName, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Judged:
     rows: pd.DataFrame
     lifted: pd.DataFrame
 
-    def notes(self, systems: Mapping[Side, str]) -> tuple[str, ...]:
+    def notes(self, systems: Mapping[RoleName, str]) -> tuple[str, ...]:
         """Return a note on how many are mailable again: only a user clears a flag in the CRM."""
         number = self.lifted["email_key"].nunique()
         if not number:

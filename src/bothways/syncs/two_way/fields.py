@@ -20,7 +20,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.fields import to_vendor
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import Merge, differences
-from bothways.vocabulary import SIDES, OperationKind, Result, Side
+from bothways.vocabulary import SIDES, OperationKind, Result, RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class _Writing:
     """What is to be written where; frames over the pairs' index, columns ``field:<name>``."""
 
     values: pd.DataFrame
-    to: dict[Side, pd.DataFrame]
+    to: dict[RoleName, pd.DataFrame]
 
 
 def _proposals(parts: list[Values]) -> pd.DataFrame:
@@ -214,8 +214,8 @@ def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFra
     shared = shared.set_axis(part.rows.index, axis=0)
     values = verdict.values.reindex(columns=part.crm.columns)
     values = values.where(~several, shared)
-    to: dict[Side, pd.DataFrame] = {}
-    sides: tuple[tuple[Side, pd.DataFrame, pd.DataFrame], ...] = (
+    to: dict[RoleName, pd.DataFrame] = {}
+    sides: tuple[tuple[RoleName, pd.DataFrame, pd.DataFrame], ...] = (
         ("crm", part.crm, verdict.to_crm),
         ("marketing", part.marketing, verdict.to_marketing),
     )
@@ -236,13 +236,15 @@ def _readable(part: Values) -> pd.DataFrame:
     return readable
 
 
-def _travelling(part: Values, side: Side) -> pd.Series:
+def _travelling(part: Values, side: RoleName) -> pd.Series:
     return pd.Series(
         {FIELD_PREFIX + name: item.travels_to(side) for name, item in part.mapping.fields.items()}
     ).reindex(part.crm.columns, fill_value=False)
 
 
-def _updates(part: Values, writing: _Writing, conflicts: pd.DataFrame, side: Side) -> pd.DataFrame:
+def _updates(
+    part: Values, writing: _Writing, conflicts: pd.DataFrame, side: RoleName
+) -> pd.DataFrame:
     """Return the updates of one side; the loser of a conflict stands in `before`."""
     mask = writing.to[side]
     changed = (
@@ -288,7 +290,7 @@ def _conflict_reasons(conflicts: pd.DataFrame) -> pd.Series:
     return "conflict: " + conflicts.groupby("row")["field"].agg(", ".join).astype("string")
 
 
-def _vendor_names(mapping: Mapping, side: Side) -> dict[str, str]:
+def _vendor_names(mapping: Mapping, side: RoleName) -> dict[str, str]:
     return {
         FIELD_PREFIX + name: FIELD_PREFIX + str(item.name(side))
         for name, item in mapping.fields.items()

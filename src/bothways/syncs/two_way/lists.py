@@ -25,7 +25,7 @@ from bothways.vocabulary import (
     OperationKind,
     Reason,
     Result,
-    Side,
+    RoleName,
 )
 
 _ON_A_LIST = (
@@ -142,7 +142,7 @@ def _without_record(people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return others.assign(entity=None, new_link=False, **dict.fromkeys(gone))
 
 
-def _members(gathered: Gathered, side: Side, key: str) -> pd.DataFrame:
+def _members(gathered: Gathered, side: RoleName, key: str) -> pd.DataFrame:
     rows = gathered.members[side]
     return rows[rows["list_key"] == key].drop_duplicates("member_id").set_index("member_id")
 
@@ -251,7 +251,7 @@ class _Work:
         self._created = created
         self.notes: list[str] = []
 
-    def leave(self, side: Side) -> pd.DataFrame:
+    def leave(self, side: RoleName) -> pd.DataFrame:
         """Return who leaves the list on one side, and why."""
         rows = self._rows[self._rows["verdict"].str.startswith(f"leave {side} ")]
         if side == "marketing":
@@ -266,7 +266,7 @@ class _Work:
             **self._about(rows, side),
         )
 
-    def join(self, side: Side) -> pd.DataFrame:
+    def join(self, side: RoleName) -> pd.DataFrame:
         """Return who joins the list on one side, and who is created for that."""
         rows = self._rows[self._rows["verdict"] == f"join {side}"]
         if rows.empty:
@@ -358,7 +358,7 @@ class _Work:
         wanted = (rows["verdict"] == "join marketing") & rows["marketing_id"].isna()
         return rows.loc[wanted, "person"]
 
-    def _key(self, rows: pd.DataFrame, side: Side) -> pd.Series:
+    def _key(self, rows: pd.DataFrame, side: RoleName) -> pd.Series:
         """Return what a creation is keyed by: our own key in the CRM, the address elsewhere."""
         if side == "crm":
             key = creation_key(self._inputs.account.name, self._entity, rows["marketing_id"])
@@ -367,7 +367,7 @@ class _Work:
             )
         return rows["crm_email_key"]
 
-    def _create(self, rows: pd.DataFrame, key: pd.Series, side: Side) -> pd.DataFrame:
+    def _create(self, rows: pd.DataFrame, key: pd.Series, side: RoleName) -> pd.DataFrame:
         if rows.empty:
             return joined([])
         source = self._gathered.marketing if side == "crm" else self._gathered.crm
@@ -398,7 +398,7 @@ class _Work:
         again = rows["state"].notna() | rows["case"].eq("re_added").fillna(value=False)
         return pd.Series(Result.NEW, index=rows.index).mask(again, Result.RE_ADDED)
 
-    def _about(self, rows: pd.DataFrame, target: Side) -> dict[str, object]:
+    def _about(self, rows: pd.DataFrame, target: RoleName) -> dict[str, object]:
         crm, contact = rows["crm_id"], rows["marketing_id"]
         from_crm = crm.notna() if target == "marketing" else contact.isna()
         return {
