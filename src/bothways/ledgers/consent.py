@@ -14,17 +14,17 @@ from bothways.store.erase import Person, in_role, remember
 from bothways.store.schema import erased
 from bothways.store.schema import suppressions as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SIDES, SUPPRESSION_RECORD, OperationKind, RoleName
+from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, RoleName
 
 
 def _lift(run: RunContext, rows: pd.DataFrame) -> None:
-    for side in SIDES:
+    for role, lifted in rows.groupby("side"):
         suppressions.lift(
             run.conn,
             account=run.account,
-            side=side,
+            side=str(role),
             run_id=run.run_id,
-            frame=rows[rows["side"] == side],
+            frame=lifted,
             reason=f"Mailable again in {run.systems['marketing']}.",
         )
 
