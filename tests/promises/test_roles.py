@@ -177,7 +177,7 @@ def test_an_erasure_deletes_where_it_can_and_names_where_it_cannot(folders: Fold
         "open", "find_crm", "find_marketing", "review", "erase_crm", "erase_marketing", "close",
     ]  # fmt: skip
     assert told_by_hand(account) == (
-        " Bothways cannot delete in CSV folder: delete the person there by hand."
+        "Bothways cannot delete in CSV folder: delete the person there by hand."
     )
     assert roles_to_search(account) == ("crm", "marketing", "source")
     folders.configure(systems={}, crm=crm, marketing=PLATFORM_SYSTEM)

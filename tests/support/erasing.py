@@ -14,7 +14,7 @@ from upath import UPath
 
 from bothways.engine.erase import (
     close_erasure,
-    erase_side,
+    erase_records,
     find_records,
     open_erasure,
     review_erasure,
@@ -61,7 +61,7 @@ class Erasing:
         self._with_connector(name, side, "find", find_records)
 
     def side(self, name: str, side: str) -> None:
-        self._with_connector(name, side, "erase", erase_side)
+        self._with_connector(name, side, "erase", erase_records)
 
     def review(self, name: str, *, approve: bool | None = None) -> list[int]:
         run = self.found(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bothways.cli.private_file import write_private
-from bothways.cli.vendors import open_side
+from bothways.cli.vendors import open_system
 from bothways.config.known import roles_to_erase, system_titles
 from bothways.config.load import load_account
 from bothways.errors import ConfigurationError
@@ -56,7 +56,7 @@ def erase(account: str, person: str, confirm: str) -> None:
             raise ConfigurationError(
                 "No record of that id with an address is known; give the address instead."
             )
-        _, found = whereabouts(store, configured, email_key, open_side)
+        _, found = whereabouts(store, configured, email_key, open_system)
         _show(configured, found)
         with store.begin() as conn:
             request = erasures.file_request(conn, account=account, person=person)
@@ -97,7 +97,7 @@ def replay(account: str, path: Path) -> None:
             people = erased_hashes.known_again(conn, account=account)
         typer.echo(f"{number} hashes are in force; the store knows {len(people)} of these people.")
         for person in people:
-            _, found = whereabouts(store, configured, person, open_side)
+            _, found = whereabouts(store, configured, person, open_system)
             _show(configured, found)
             with store.begin() as conn:
                 request = erasures.file_request(conn, account=account, person=person)
@@ -176,7 +176,7 @@ def _show(account: Account, found: pd.DataFrame) -> None:
             told = ", ".join(f"{name}: {value}" for name, value in fields.items() if value)
             typer.echo(f"  {entity} {record_id}  {email}  {told}".rstrip())
     if by_hand := told_by_hand(account):
-        typer.echo(by_hand.strip())
+        typer.echo(by_hand)
     limit = account.guard.erasures
     people = int((~found["entity"].isin(NO_PEOPLE)).sum())
     if limit is not None and people > limit:

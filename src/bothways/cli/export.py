@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from bothways.cli.private_file import write_private
-from bothways.cli.vendors import open_side
+from bothways.cli.vendors import open_system
 from bothways.config.account import Account
 from bothways.config.known import roles_to_search, system_titles
 from bothways.config.load import load_account
@@ -59,7 +59,7 @@ def _known(account: str, person: str) -> dict[str, Any]:
             raise ConfigurationError(
                 "No record of that id with an address is known; give the address instead."
             )
-        who, found = whereabouts(store, configured, email_key, open_side)
+        who, found = whereabouts(store, configured, email_key, open_system)
         with store.begin() as conn:
             rows = rows_about(conn, who)
             keys = pd.Series(sorted(who.keys), dtype="string")

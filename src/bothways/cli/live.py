@@ -47,17 +47,17 @@ def live_problems(account: Account, say: Callable[[str], None]) -> Iterator[Prob
 class _Asking:
     """One system of an account."""
 
-    def __init__(self, account: Account, side: RoleName, document: Document) -> None:
+    def __init__(self, account: Account, role: RoleName, document: Document) -> None:
         self._account = account
-        self._side = side
+        self._role = role
         self._document = document
 
     def problems(self, say: Callable[[str], None]) -> Iterator[Problem]:
         found: list[Problem] = []
-        system = self._account.system(self._side)
+        system = self._account.system(self._role)
         with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
-            mapped = (self._lists, self._fields) if self._side in SIDES else ()
+            mapped = (self._lists, self._fields) if self._role in SIDES else ()
             for ask in (*mapped, self._columns, self._preparations):
                 with self._noted(found, self._place):
                     found += ask(connector)
@@ -66,7 +66,7 @@ class _Asking:
     @property
     def _place(self) -> Key:
         """Where the account's file gives the system."""
-        return (self._side,) if self._side in self._document.content else ("systems", self._side)
+        return (self._role,) if self._role in self._document.content else ("systems", self._role)
 
     @contextmanager
     def _noted(self, found: list[Problem], key: Key) -> Iterator[None]:
@@ -82,14 +82,14 @@ class _Asking:
             return
         offered = connector.lists()
         for key, mapped in self._account.lists.items():
-            name, place = mapped.name(self._side), ("lists", key, self._side)
+            name, place = mapped.name(self._role), ("lists", key, self._role)
             info = lists.find(name, offered)
-            sentence = lists.obstacle(self._side, mapped, info, offered)
+            sentence = lists.obstacle(self._role, mapped, info, offered)
             if sentence:
                 message, _, remedy = sentence.partition("; ")
                 near = "" if info else _near(name, [other.name for other in offered])
                 yield self._document.problem(place, message, near + remedy)
-            elif self._side == "crm":
+            elif self._role == "crm":
                 yield from self._unmapped(place, mapped, (info and info.entity) or mapped.entity)
 
     def _unmapped(self, place: Key, mapped: ListMapping, entity: str) -> Iterator[Problem]:
@@ -111,21 +111,21 @@ class _Asking:
             return
         documents = mapping_documents(self._account.name)
         for entity, mapping in self._account.mappings.items():
-            known = connector.fields(entity if self._side == "crm" else connector.entities[0])
+            known = connector.fields(entity if self._role == "crm" else connector.entities[0])
             for name, item in mapping.fields.items():
                 complaint = self._complaint(connector.declaration.title, item, known)
                 if complaint:
-                    key = ("fields", name, self._side)
+                    key = ("fields", name, self._role)
                     yield documents[entity].problem(key, *complaint)
 
     def _columns(self, connector: Connector) -> Iterator[Problem]:
         """Yield fields that are named in the settings of a sync type, and are not fit for it."""
         if not isinstance(connector, HasFields):
             return
-        request = Request(self._account, self._side, connector.entities, {})
+        request = Request(self._account, self._role, connector.entities, {})
         for name in self._account.syncs:
             sync = sync_type(name)
-            if self._side not in sync.read_roles or not can_run(self._account, sync):
+            if self._role not in sync.read_roles or not can_run(self._account, sync):
                 continue
             for dataset in implementation(sync).datasets(request):
                 if isinstance(dataset.stream, People):
@@ -134,8 +134,8 @@ class _Asking:
 
     def _unfit(self, key: Key, people: People, known: dict[str, FieldInfo]) -> Iterator[Problem]:
         mapping = self._account.mappings.get(people.entity)
-        mapped = mapping.vendor_fields(self._side) if mapping else {}
-        system = system_titles(self._account)[self._side]
+        mapped = mapping.vendor_fields(self._role) if mapping else {}
+        system = system_titles(self._account)[self._role]
         for name, wanted in people.fields.items():
             if name in mapped:  # looked at already
                 continue
@@ -152,17 +152,17 @@ class _Asking:
         self, title: str, item: FieldMapping, known: dict[str, FieldInfo]
     ) -> tuple[str, str] | None:
         """Return what is wrong with a mapped field and what to do, None where it is fit."""
-        name = item.name(self._side)
+        name = item.name(self._role)
         if name is None:
             return None
         if name not in known:
             remedy = _near(name, known) + "create it there, or remove it here"
             return f"{title} has no field `{name}`", remedy
-        info, written = known[name], item.travels_to(self._side)
+        info, written = known[name], item.travels_to(self._role)
         if written and not info.writable:
-            away = other(self._side)
+            away = other(self._role)
             return f"`{name}` is read-only in {title}", f"write `direction: to_{away}`"
-        if not _holds(info, item, self._side):
+        if not _holds(info, item, self._role):
             message = f"`{name}` is of type {info.type} in {title}, and not {item.type}"
             return message, "write `type:` as the vendor has it, or map another field"
         if written and info.max_length and (item.max_length or 0) > info.max_length:
@@ -181,10 +181,10 @@ def _about_options(
     return f"`{name}` has no option {unknown[0]} in {title}", f"write options among {offered}"
 
 
-def _holds(info: FieldInfo, item: FieldMapping, side: RoleName) -> bool:
-    if side == "marketing" and info.type is FieldType.STRING:
+def _holds(info: FieldInfo, item: FieldMapping, role: RoleName) -> bool:
+    if role == "marketing" and info.type is FieldType.STRING:
         return True
-    wanted = item.kept_type(side)
+    wanted = item.kept_type(role)
     return info.type is wanted or info.type in _HOLDS.get(wanted, set())
 
 

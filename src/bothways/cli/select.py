@@ -21,7 +21,7 @@ def select(account: str, people: Sequence[str]) -> None:
 
     Args:
         account: The account's name.
-        people: Addresses, or ids of records on either side.
+        people: Addresses, or ids of records in any system.
 
     Raises:
         ConfigurationError: There is no such account, or no address or id was given.

@@ -32,6 +32,6 @@ def opened(system: SystemConfig) -> Iterator[Connector]:
         connector.close()
 
 
-def open_side(account: Account, role: RoleName) -> AbstractContextManager[Connector]:
+def open_system(account: Account, role: RoleName) -> AbstractContextManager[Connector]:
     """Open the connector of one system of an account, as `opened` does."""
     return opened(account.system(role))

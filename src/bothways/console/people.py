@@ -80,7 +80,7 @@ class Person:
 
     @property
     def record_ids(self) -> frozenset[str]:
-        """The ids of the person's records on both sides, as far as anything names them."""
+        """The ids of the person's records in all systems, as far as anything names them."""
         linked = {item for row in self.links for item in (row.crm_id, row.marketing_id)}
         told = {row.record_id for row in self.suppressions if row.record_id}
         return frozenset({row.id for row in self.records} | linked | told)

@@ -184,7 +184,7 @@ def _concern(people: int, limit: int | None) -> str:
     return f"{records} would be deleted ({limit} allowed)"
 
 
-def erase_side(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
+def erase_records(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
     """Delete the records that were reviewed in one system; return how many.
 
     Raises:
@@ -374,20 +374,21 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     receipt = erase_person(conn, person)
     texts = ("hashes", "jobs", "runs", "run_lists")
     rows = sum(number for name, number in receipt.items() if name not in texts)
-    return (
+    told = (
         f"Erased: {deleted} records at the vendors and {rows} rows of the store; "
         f"{receipt['jobs']} jobs of the audit were blanked, and the files of {files} runs removed; "
-        f"{receipt['hashes']} keyed hashes stay.{told_by_hand(run.account)}"
+        f"{receipt['hashes']} keyed hashes stay."
     )
+    return " ".join(filter(None, (told, told_by_hand(run.account))))
 
 
 def told_by_hand(account: Account) -> str:
-    """Return a sentence, after a blank, on the systems that a person must erase from by hand."""
+    """Return a sentence on the systems that a person must erase from by hand; "" if none."""
     able, titles = roles_to_erase(account), system_titles(account)
     left = dict.fromkeys(title for role, title in titles.items() if role not in able)
     if not left:
         return ""
-    return f" Bothways cannot delete in {' and '.join(left)}: delete the person there by hand."
+    return f"Bothways cannot delete in {' and '.join(left)}: delete the person there by hand."
 
 
 def _forget_files(run: Run, folders: Iterable[Staging]) -> int:

@@ -27,14 +27,14 @@ FRESH_FOR: Final = timedelta(minutes=5)
 OpenConnector = Callable[[RoleName], AbstractContextManager[Connector]]
 
 
-def refresh(run: Run, open_side: OpenConnector) -> None:
+def refresh(run: Run, open_system: OpenConnector) -> None:
     """Read the changes of each side that was last read more than `FRESH_FOR` ago.
 
     The first of several tasks reads; the others wait for it.
 
     Args:
         run: The run; all that it reads was extracted.
-        open_side: Opens the connector of a side.
+        open_system: Opens the connector of the system in a role.
 
     Raises:
         RunStopped: A vendor no longer knows what has changed since the last read.
@@ -46,7 +46,7 @@ def refresh(run: Run, open_side: OpenConnector) -> None:
             last = run.staging.read_json(side, READ)
             now = datetime.now(UTC)
             if now - datetime.fromisoformat(last["at"]) > FRESH_FOR:
-                with open_side(side) as connector:
+                with open_system(side) as connector:
                     reached = _changes(run, side, connector, last["reached"])
                 run.staging.write_json(last_read(now, reached), side, READ)
 

@@ -31,11 +31,11 @@ from bothways.vocabulary import CAMPAIGN_EVENT, SIDES, SUPPRESSION_RECORD, RoleN
 NO_PEOPLE: Final = (CAMPAIGN_EVENT, SUPPRESSION_RECORD)
 """What an erasure deletes beside people: records of our own about them."""
 
-OpenSide = Callable[[Account, RoleName], AbstractContextManager[Connector]]
+OpenSystem = Callable[[Account, RoleName], AbstractContextManager[Connector]]
 
 
 def whereabouts(
-    store: Store, account: Account, email_key: str, open_side: OpenSide
+    store: Store, account: Account, email_key: str, open_system: OpenSystem
 ) -> tuple[Person, pd.DataFrame]:
     """Ask every vendor that can be searched for a person; keep nothing of the answers.
 
@@ -43,7 +43,7 @@ def whereabouts(
         store: Where links and earlier addresses are known.
         account: The account.
         email_key: The person's normalised address.
-        open_side: Opens the connector of a side.
+        open_system: Opens the connector of the system in a role.
 
     Returns:
         Who it is, and what there is of them at the vendors: FOUND.
@@ -52,7 +52,7 @@ def whereabouts(
     for side in roles_to_search(account):
         with store.begin() as conn:
             person = erase.find_person(conn, account=account.name, email_key=email_key, found=found)
-        with open_side(account, side) as connector:
+        with open_system(account, side) as connector:
             found = pd.concat([found, locate(account, side, connector, person)])
     with store.begin() as conn:
         person = erase.find_person(conn, account=account.name, email_key=email_key, found=found)

@@ -88,7 +88,7 @@ def _story(account: Account, sync: SyncSpec) -> None:
         groups = tasks.plan_slices.override(task_id=f"plan_slices_{role}")(role)
         read = (
             tasks.extract_slices.override(task_id=f"extract_slices_{role}", pool=account.pool(role))
-            .partial(side=role)
+            .partial(role=role)
             .expand(group=groups)
         )
         chain(extracts[role], groups, read, planned)
@@ -99,7 +99,7 @@ def _story(account: Account, sync: SyncSpec) -> None:
             pool=account.pool(role),
             trigger_rule="all_done",
         )
-        .partial(side=role)
+        .partial(role=role)
         .expand(chunk=review.output)
         for role in sync.written_roles
     ]

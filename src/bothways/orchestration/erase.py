@@ -68,7 +68,7 @@ def build_erase(account: Account, doc: str) -> DAG:
         ]
         reviewed = EraseReviewOperator(task_id="review")
         erased = [
-            erase_side.override(task_id=f"erase_{role}", pool=account.pool(role))(
+            erase_records.override(task_id=f"erase_{role}", pool=account.pool(role))(
                 role, cast("list[int]", reviewed.output)
             )
             for role in roles
@@ -138,29 +138,29 @@ def open_erasure(account: str) -> int:
 
 
 @task
-def find_records(side: RoleName) -> dict[str, int]:
+def find_records(role: RoleName) -> dict[str, int]:
     """Put into the audit what is to be deleted in one system; return how many records that is."""
     from bothways.engine.erase import find_records as find
 
     with (
-        tasks.step(get_current_context(), f"find_{side}") as run,
-        tasks.open_side(run, side) as connector,
+        tasks.step(get_current_context(), f"find_{role}") as run,
+        tasks.open_system(run, role) as connector,
     ):
-        return find(run, side, connector)
+        return find(run, role, connector)
 
 
 @task
-def erase_side(side: RoleName, reviewed: list[int]) -> dict[str, int]:
+def erase_records(role: RoleName, reviewed: list[int]) -> dict[str, int]:
     """Delete the person's records in one system, if the review let them pass; return how many."""
-    from bothways.engine.erase import erase_side as delete
+    from bothways.engine.erase import erase_records as delete
 
     if not reviewed:
         raise AirflowSkipException("Nothing is to be deleted.")
     with (
-        tasks.step(get_current_context(), f"erase_{side}") as run,
-        tasks.open_side(run, side) as connector,
+        tasks.step(get_current_context(), f"erase_{role}") as run,
+        tasks.open_system(run, role) as connector,
     ):
-        return delete(run, side, connector)
+        return delete(run, role, connector)
 
 
 @task(task_id="close")

@@ -63,30 +63,30 @@ def open_run(account: str, sync_type: str) -> list[int]:
 
 
 @task
-def extract(side: RoleName) -> dict[str, int]:
-    """Read one side into staging; return rows by dataset."""
+def extract(role: RoleName) -> dict[str, int]:
+    """Read one system into staging; return rows by dataset."""
     from bothways.engine.extract import extract as read
 
-    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
-        return read(run, side, connector)
+    with step(get_current_context(), f"extract_{role}") as run, open_system(run, role) as connector:
+        return read(run, role, connector)
 
 
 @task
-def plan_slices(side: RoleName) -> list[int]:
+def plan_slices(role: RoleName) -> list[int]:
     """Share out among tasks what is read in slices; return the numbers of their groups."""
     from bothways.engine.slices import plan_slices as share_out
 
-    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
-        return share_out(run, side, connector)
+    with step(get_current_context(), f"extract_{role}") as run, open_system(run, role) as connector:
+        return share_out(run, role, connector)
 
 
 @task
-def extract_slices(side: RoleName, group: int) -> dict[str, int]:
+def extract_slices(role: RoleName, group: int) -> dict[str, int]:
     """Read one group of slices; return rows by dataset."""
     from bothways.engine.slices import extract_slices as read
 
-    with step(get_current_context(), f"extract_{side}") as run, open_side(run, side) as connector:
-        return read(run, side, connector, group)
+    with step(get_current_context(), f"extract_{role}") as run, open_system(run, role) as connector:
+        return read(run, role, connector, group)
 
 
 @task
@@ -99,16 +99,16 @@ def plan(partition: int) -> dict[str, int]:
 
 
 @task
-def apply(side: RoleName, chunk: int) -> dict[str, int]:
-    """Execute one chunk of operations on one side; return results by kind."""
+def apply(role: RoleName, chunk: int) -> dict[str, int]:
+    """Execute one chunk of operations in one system; return results by kind."""
     from bothways.engine.apply import apply as write
     from bothways.engine.refresh import refresh
 
     context = get_current_context()
-    with step(context, f"apply_{side}") as run:
-        refresh(run, partial(open_side, run))
-        with open_side(run, side) as connector:
-            return write(run, side, chunk, connector, last_try=_last_try(context))
+    with step(context, f"apply_{role}") as run:
+        refresh(run, partial(open_system, run))
+        with open_system(run, role) as connector:
+            return write(run, role, chunk, connector, last_try=_last_try(context))
 
 
 @task
@@ -153,11 +153,11 @@ def found_run(context: Context) -> Iterator[Run]:
 
 
 @contextmanager
-def open_side(run: Run, side: RoleName) -> Iterator[Connector]:
+def open_system(run: Run, role: RoleName) -> Iterator[Connector]:
     """Open the connector of one system of a run's account, and close it."""
     from bothways.connectors.opening import open_connector
 
-    config = run.account.system(side)
+    config = run.account.system(role)
     connector = open_connector(config.connector, config.connection)
     try:
         yield connector
