@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from bothways.vocabulary import (
     ABOUT_FIELDS,
+    CAMPAIGN,
+    CAMPAIGN_EVENT,
     SOME_SYSTEMS,
     OperationKind,
     PersonChange,
@@ -19,6 +21,12 @@ from bothways.vocabulary import (
 
 PEOPLE: Final = tuple((change.value, change.label) for change in PersonChange)
 """What can happen to a person in a run, and its label, in the order in which it is shown."""
+
+THINGS: Final = {
+    CAMPAIGN: ("campaign written", "campaigns written"),
+    CAMPAIGN_EVENT: ("event written", "events written"),
+}
+"""What else a run writes than people's records, by entity: of one, and of several."""
 
 COUNTS: Final = tuple(
     (result.counted_as, "Errors" if result is Result.ERROR else result.label) for result in Result
@@ -64,10 +72,14 @@ def people(counts: Mapping[str, Any]) -> dict[str, int]:
 
 
 def people_told(counts: Mapping[str, Any]) -> str:
-    """Return the same as text: “582 people created, 1 added to a list”; "" where nobody was."""
+    """Return what a run wrote as text: “582 people created, 1 added to a list”; "" if nothing."""
     found, labels = people(counts), dict(PEOPLE)
     parts = [f"{number:,} {labels[name]}" for name, number in found.items()]
     if parts:
         number, rest = parts[0].split(" ", 1)
         parts[0] = f"{number} {'person' if number == '1' else 'people'} {rest}"
+    things: Mapping[str, int] = counts.get("things") or {}
+    for entity, (one, several) in THINGS.items():
+        if number_of := things.get(entity):
+            parts.append(f"{number_of:,} {one if number_of == 1 else several}")
     return ", ".join(parts)

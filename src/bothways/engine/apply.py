@@ -12,13 +12,13 @@ from collections.abc import Callable
 import pandas as pd
 
 from bothways.connectors.base import Connector
-from bothways.engine import keeping, lists
+from bothways.engine import bulk, keeping, lists
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
+from bothways.engine.verdicts import failed
 from bothways.errors import ConnectorError, TemporaryFailure
 from bothways.store import applying, jobs
-from bothways.tables.frames import frame_of
-from bothways.tables.operations import RESULTS
+from bothways.store.db import advisory_lock
 from bothways.transform.columns import looked_up
 from bothways.vocabulary import (
     EXECUTION_ORDER,
@@ -51,9 +51,25 @@ def apply(
         ConnectorError: The vendor is out of reach for now, and this was not the last try.
     """
     references = run.staging.chunks(side)
-    if chunk >= len(references):
+    counted = run.staging.count_bulk(side)
+    if chunk >= len(references) + counted:
         return {}
-    planned = run.staging.read_chunk(side, references[chunk])
+    if not counted:
+        return _apply_chunk(run, side, chunk, connector, last_try=last_try)
+    # Events name what the other operations write, and any of the tasks may be the first.
+    for number in range(len(references)) if chunk >= len(references) else [chunk]:
+        with run.store.begin() as conn:
+            advisory_lock(conn, "apply", run.run_id, side, number)
+            totals = _apply_chunk(run, side, number, connector, last_try=last_try)
+    if chunk < len(references):
+        return totals
+    return bulk.apply(run, side, chunk - len(references), connector, last_try=last_try)
+
+
+def _apply_chunk(
+    run: Run, side: RoleName, chunk: int, connector: Connector, *, last_try: bool
+) -> dict[str, int]:
+    planned = run.staging.read_chunk(side, run.staging.chunks(side)[chunk])
     with run.store.begin() as conn:
         operations = applying.unsettled(conn, run_id=run.run_id, operations=planned)
         held = held_back(run, conn, side, operations)
@@ -180,16 +196,4 @@ def _not_created(connector: Connector) -> ConnectorError:
     return TemporaryFailure(
         "the person was not created; the next run tries it again",
         vendor=connector.declaration.title,
-    )
-
-
-def failed(part: pd.DataFrame, error: ConnectorError) -> pd.DataFrame:
-    """Return an error for each operation of a part that failed as a whole."""
-    results = frame_of(RESULTS).reindex(range(len(part)))
-    return results.assign(
-        seq=part["seq"].to_numpy(),
-        outcome="error",
-        code=error.code,
-        message=error.message,
-        transient=error.transient,
     )

@@ -17,7 +17,7 @@ from bothways.errors import StoreError
 from bothways.labels import people_told
 from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.vocabulary import Difference, RunStatus
+from bothways.vocabulary import CAMPAIGN, Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
         )
     if overdue := _overdue_opt_outs(conn, run):
         problems.append(overdue)
+    failed += _unwritten_campaigns(conn, run)
     problems += failed[:_TOLD]
     if len(failed) > _TOLD:
         problems.append(f"{len(failed) - _TOLD} more like these, see the notes")
@@ -133,6 +134,16 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
     return _compared(counts) if run.sync.verifies else (RunStatus.COMPLETED, _sentence(counts))
+
+
+def _unwritten_campaigns(conn: Connection, run: Run) -> list[str]:
+    """Return a sentence for each campaign that could not be written, and note it."""
+    names = applying.failed_names(conn, run_id=run.run_id, entity=CAMPAIGN)
+    # In words by which people who have used other connectors look for it.
+    sentences = [f"The CrmEmailCampaign was null. Sync aborted ({name})" for name in names]
+    for sentence in sentences:
+        runs.note(conn, run_id=run.run_id, sentence=sentence)
+    return sentences
 
 
 def _settle_retries(conn: Connection, run: Run) -> int:

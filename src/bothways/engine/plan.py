@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from bothways.config.load import load_rule_files
 from bothways.discovery import declaration
-from bothways.engine import keeping, meanings
+from bothways.engine import bulk, keeping, meanings
 from bothways.engine.progress import marks_of
 from bothways.engine.recheck import with_state_hashes
 from bothways.engine.run import Run
@@ -51,6 +51,9 @@ def plan(run: Run, partition: int) -> dict[str, int]:
             account=run.account.name,
             rows=jobs,
             part=part,
+        )
+        numbers["operations"] += bulk.stage(
+            run, conn, decided.bulk, partition=partition, part=part, after=len(jobs)
         )
     keeping.stage(run.staging, decided.keep, partition)
     told = {**numbers, "skipped": decided.skipped}

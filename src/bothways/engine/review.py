@@ -115,5 +115,6 @@ def _chunk_numbers(run: Run) -> list[int]:
     """
     if run.sync is ERASE:
         return [0]
-    chunks = (len(run.staging.chunks(role)) for role in run.sync.written_roles)
+    staging, roles = run.staging, run.sync.written_roles
+    chunks = (len(staging.chunks(role)) + staging.count_bulk(role) for role in roles)
     return list(range(max(chunks, default=0)))

@@ -12,6 +12,7 @@ Layout below the run's folder::
     <side>/read.json                     when the side was last read, and how far
     plan/<partition>.json                what a partition intends, in numbers
     chunks/<side>/<partition>-<n>.parquet
+    bulk/<side>/<partition>-<n>.parquet  the same of jobs that are counted, which come after these
 
 The files hold personal data: on a disk of this machine they are for their owner only.
 """
@@ -78,11 +79,16 @@ class Staging:
         self._write_table(path, pa.Table.from_pandas(operations, preserve_index=False))
         return reference
 
+    def write_bulk(self, side: RoleName, partition: int, number: int, jobs: pa.Table) -> None:
+        """Stage jobs in bulk for one apply task."""
+        self._write_table(self.root / "bulk" / side / f"{partition:04d}-{number:06d}.parquet", jobs)
+
     def drop_chunks(self, partition: int) -> None:
         """Remove the chunks that an earlier try of a partition's plan left."""
-        for path in _files(self.root / "chunks"):
-            if path.name.startswith(f"{partition:04d}-"):
-                path.unlink()
+        for folder in ("chunks", "bulk"):
+            for path in _files(self.root / folder):
+                if path.name.startswith(f"{partition:04d}-"):
+                    path.unlink()
 
     def read_chunk(self, side: RoleName, reference: str) -> pd.DataFrame:
         """Return the operations of one apply task.
@@ -95,6 +101,21 @@ class Staging:
     def chunks(self, side: RoleName) -> list[str]:
         """Return the references of all chunks of a side, in order."""
         return [path.stem for path in _files(self.root / "chunks" / side)]
+
+    def read_bulk(self, side: RoleName, number: int) -> pd.DataFrame:
+        """Return the n-th chunk of a side's jobs in bulk.
+
+        Raises:
+            StagingError: The chunk is not there.
+        """
+        return to_pandas(self._read_table(self._bulk(side)[number]))
+
+    def count_bulk(self, side: RoleName) -> int:
+        """Return how many chunks of jobs in bulk a side has."""
+        return len(self._bulk(side))
+
+    def _bulk(self, side: RoleName) -> list[UPath]:
+        return _files(self.root / "bulk" / side)
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Stage a small JSON value."""

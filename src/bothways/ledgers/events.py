@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store.erase import Person
 from bothways.store.events import events_at_hand, events_whose
-from bothways.store.schema import events
+from bothways.store.schema import definitions, events
 from bothways.store.showing import Rows
+from bothways.vocabulary import CAMPAIGN
 
 
 class Events(Ledger):
@@ -24,11 +25,18 @@ class Events(Ledger):
         return {events: events_whose(person.all_ids, person.keys)}
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
-        """Return the person's newest events."""
-        ids = person.all_ids
-        columns = (events.c.occurred_at, events.c.kind, events.c.scope_id, events.c.details)
-        query: sa.Select[Any] = sa.select(*columns).where(
-            events.c.account == person.account, events_at_hand(ids, person.keys)
+        """Return the person's newest events, with the name of the campaign."""
+        same = (
+            definitions.c.account == events.c.account,
+            definitions.c.side == events.c.role,
+            definitions.c.kind == CAMPAIGN,
+            definitions.c.id == events.c.scope_id,
+        )
+        campaign = sa.func.coalesce(definitions.c.name, events.c.scope_id).label("campaign")
+        query: sa.Select[Any] = (
+            sa.select(events.c.occurred_at, events.c.kind, campaign, events.c.details)
+            .select_from(events.outerjoin(definitions, sa.and_(*same)))
+            .where(events.c.account == person.account, events_at_hand(person.all_ids, person.keys))
         )
         newest = query.order_by(events.c.occurred_at.desc(), events.c.key).limit(SHOWN)
         return {"events": conn.execute(newest).all()}

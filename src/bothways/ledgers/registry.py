@@ -12,6 +12,7 @@ from bothways.ledgers.audit import Audit
 from bothways.ledgers.base import Entry, Ledger, Old
 from bothways.ledgers.baselines import Baselines
 from bothways.ledgers.consent import Consent
+from bothways.ledgers.definitions import Definitions
 from bothways.ledgers.events import Events
 from bothways.ledgers.identities import Identities
 from bothways.ledgers.memberships import Memberships
@@ -20,7 +21,8 @@ from bothways.store.erase import Person
 from bothways.store.showing import Rows
 
 LEDGERS: Final[list[Ledger]] = [
-    Identities(), Baselines(), Memberships(), Consent(), Events(), Audit(), Requests(),
+    Identities(), Baselines(), Memberships(), Consent(), Definitions(), Events(), Audit(),
+    Requests(),
 ]  # fmt: skip
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.store.bulk import give_up_bulk, keep_written_bulk
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import HELD_BACK, PART_SEQS, of_run, pending
+from bothways.store.jobs import HELD_BACK, of_run, part_of, pending
 from bothways.store.schema import jobs
 from bothways.store.unchanged import drop_unchanged
 from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, Side
@@ -64,7 +65,8 @@ def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Seri
 
 
 def give_up(conn: sa.Connection, *, run_id: int) -> int:
-    """Make errors of the jobs that no task wrote; return how many."""
+    """Make errors of the jobs that no task wrote; return how many have a row of their own."""
+    give_up_bulk(conn, run_id=run_id)
     values = {
         "result": Result.ERROR,
         "error_code": NOTWRITTEN,
@@ -149,6 +151,33 @@ def failed(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     return _people(conn, run_id, sa.or_(jobs.c.result == Result.ERROR, HELD_BACK))
 
 
+def failed_keys(conn: sa.Connection, *, run_id: int, keys: pd.Series) -> pd.Series:
+    """Return those of the keys whose operation has not been written, as the run has it."""
+    wanted = pd.DataFrame({"key": keys.dropna().drop_duplicates()})
+    with staged(conn, columns_of(jobs, "key"), wanted) as asked:
+        query = sa.select(jobs.c.key).where(
+            of_run(conn, run_id),
+            jobs.c.key.in_(sa.select(asked.c.key)),
+            jobs.c.kind.is_not(None),
+            jobs.c.result.not_in(WRITTEN),
+        )
+        schema = pa.schema([pa.field("key", pa.string())])
+        return read_frame(conn, query.distinct(), schema)["key"]
+
+
+def failed_names(conn: sa.Connection, *, run_id: int, entity: str) -> list[str]:
+    """Return what the things of this kind that a run could not write are called."""
+    name = sa.func.coalesce(jobs.c.after["name"].astext, jobs.c.key)
+    query = sa.select(name).where(
+        of_run(conn, run_id),
+        jobs.c.entity == entity,
+        jobs.c.kind.is_not(None),
+        jobs.c.result == Result.ERROR,
+        jobs.c.transient.is_not(None),  # whose index finds them
+    )
+    return list(conn.scalars(query.order_by(name)))
+
+
 def _people(conn: sa.Connection, run_id: int, which: sa.ColumnElement[bool]) -> pd.DataFrame:
     names = ("record_id", "source_id", "email_key")
     query = sa.select(*(jobs.c[name] for name in names)).where(
@@ -173,4 +202,5 @@ def keep_written(conn: sa.Connection, *, run_id: int) -> int:
     drop_unchanged(conn, run_id=run_id)
     last = sa.select(sa.func.max(jobs.c.seq)).where(of_run(conn, run_id))
     seq: int | None = conn.execute(last).scalar_one()
-    return 0 if seq is None else seq // PART_SEQS + 1
+    parts = [-1 if seq is None else part_of(seq), keep_written_bulk(conn, run_id=run_id)]
+    return max(part for part in parts if part is not None) + 1

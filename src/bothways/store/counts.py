@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.store.bulk import count_bulk, count_bulk_operations, written_in_bulk
 from bothways.store.frames import read_frame
 from bothways.store.jobs import of_run
 from bothways.store.schema import jobs
@@ -62,6 +64,8 @@ class Counts:
         deleted: Taken off a list, or deleted.
         errors: Refused or without a verdict.
         planned: Waiting to be written.
+        things: Jobs that wrote something that is no person's record, by entity; they are among
+            those above.
         people: The people whom the jobs changed; not part of the total.
     """
 
@@ -74,6 +78,7 @@ class Counts:
     deleted: int = 0
     errors: int = 0
     planned: int = 0
+    things: Mapping[str, int] = field(default_factory=dict)
     people: People = People()
 
     @property
@@ -90,7 +95,8 @@ class Counts:
     def as_json(self) -> dict[str, Any]:
         """Return what `runs.counts` holds.
 
-        Every count by name, `ignored` by reason, `total`, and `people` by what happened to them.
+        Every count by name, `ignored` by reason, `total`, and beside them `things` by entity, where
+        there are any, and `people` by what happened to them.
         """
         return {
             "total": self.total,
@@ -103,6 +109,7 @@ class Counts:
             "deleted": self.deleted,
             "errors": self.errors,
             "planned": self.planned,
+            **({"things": dict(self.things)} if self.things else {}),
             "people": asdict(self.people),
         }
 
@@ -128,13 +135,27 @@ def count_jobs(
     reason = sa.case((result == Result.IGNORED, sa.func.coalesce(jobs.c.reason, "other")))
     query = sa.select(result, reason, sa.func.count()).where(*mine)
     found = conn.execute(query.group_by(sa.text("1, 2")).order_by(sa.text("1, 2"))).all()
-    single = {
-        Result(name).counted_as: number for name, why, number in found if name != Result.IGNORED
-    }
-    ignored = {why: number for name, why, number in found if name == Result.IGNORED}
-    unchanged = count_unchanged(conn, run_id=run_id, list_key=list_key)
-    single["unchanged"] = single.get("unchanged", 0) + unchanged
-    return Counts(**single, ignored=ignored, people=_people(conn, mine, result))
+    numbers = Counter({(name, why or ""): number for name, why, number in found})
+    numbers[Result.UNCHANGED, ""] += count_unchanged(conn, run_id=run_id, list_key=list_key)
+    things = _things(conn, mine, result)
+    if list_key is None:
+        numbers.update(count_bulk(conn, run_id=run_id, as_planned=as_planned))
+        things.update(written_in_bulk(conn, run_id=run_id, as_planned=as_planned))
+    ignored = {why: number for (name, why), number in numbers.items() if name == Result.IGNORED}
+    single: Counter[str] = Counter()
+    for (name, _), number in numbers.items():
+        if name != Result.IGNORED:
+            single[Result(name).counted_as] += number
+    return Counts(**single, ignored=ignored, things=things, people=_people(conn, mine, result))
+
+
+def _things(
+    conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
+) -> Counter[str]:
+    """Count by entity the jobs that wrote something that is no person's record."""
+    written = (*mine, jobs.c.kind == OperationKind.UPSERT, result.in_(WRITTEN))
+    query = sa.select(jobs.c.entity, sa.func.count()).where(*written).group_by(jobs.c.entity)
+    return Counter({row[0]: int(row[1]) for row in conn.execute(query)})
 
 
 def _people(
@@ -161,7 +182,10 @@ def count_operations(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:
     """Count what a run intends or intended to write: target, kind, entity, number."""
     group = (jobs.c.target, jobs.c.kind, jobs.c.entity)
     query = sa.select(*group, sa.func.count()).where(of_run(conn, run_id), jobs.c.kind.is_not(None))
-    return read_frame(conn, query.group_by(*group).order_by(*group), _EFFECTS)
+    listed = read_frame(conn, query.group_by(*group).order_by(*group), _EFFECTS)
+    counted = count_bulk_operations(conn, run_id=run_id)
+    both = pd.concat([listed, counted]).groupby(_EFFECTS.names[:-1], sort=True)["number"].sum()
+    return both.reset_index()
 
 
 def count_list_changes(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:

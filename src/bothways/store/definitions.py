@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import definitions, runs
+from bothways.tables.ledgers import DEFINITIONS
 from bothways.vocabulary import Side
 
 _GIVEN: Final = ("id", "name", "details")
-_KNOWN: Final = pa.schema([pa.field(name, pa.string()) for name in _GIVEN])
 
 
 def absorb_definitions(
@@ -58,7 +57,7 @@ def sweep_definitions(
 def load_definitions(
     conn: sa.Connection, *, account: str, side: Side, kind: str, ids: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Return the things that are not deleted: id, name and details (a JSON object as text).
+    """Return the things that are not deleted: DEFINITIONS, by id.
 
     Args:
         conn: An open transaction.
@@ -67,7 +66,7 @@ def load_definitions(
         kind: What they are.
         ids: Only these; all where none are given.
     """
-    columns = [definitions.c[name] for name in _GIVEN]
+    columns = [definitions.c[name] for name in DEFINITIONS.names]
     query = sa.select(*columns).where(
         definitions.c.account == account,
         definitions.c.side == side,
@@ -75,4 +74,25 @@ def load_definitions(
         definitions.c.deleted_at.is_(None),
         *matching(definitions, {"id": ids}),
     )
-    return read_frame(conn, query.order_by(definitions.c.id), _KNOWN)
+    return read_frame(conn, query.order_by(definitions.c.id), DEFINITIONS)
+
+
+def keep_written(conn: sa.Connection, *, account: str, side: Side, kind: str, rows: Rows) -> int:
+    """Keep which values of named things were written elsewhere; return of how many.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Whose they are.
+        kind: What they are.
+        rows: id and written (any text by which a later run knows them again).
+    """
+    with staged(conn, columns_of(definitions, "id", "written"), rows) as given:
+        same = (
+            definitions.c.account == account,
+            definitions.c.side == side,
+            definitions.c.kind == kind,
+            definitions.c.id == given.c.id,
+        )
+        changed = definitions.update().where(*same).values(written=given.c.written)
+        return conn.execute(changed).rowcount

@@ -18,29 +18,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from bothways.store import partitions
-from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, staged
+from bothways.store.frames import Rows, columns_of, insert_counted, matching, read_frame, staged
 from bothways.store.schema import events
-from bothways.tables.fields import TIME
+from bothways.tables.ledgers import PENDING_EVENTS
 
 KEPT_FOR: Final = timedelta(days=730)
 """How long events are kept, and how late one may come."""
 
 PENDING: Final = "pending"
 WRITTEN: Final = "written"
+IGNORED: Final = "ignored"
 REFUSED: Final = "refused"
 GIVEN_UP: Final = "given_up"
 
 _AHEAD: Final = timedelta(days=1)  # clocks differ, and days begin earlier in the east
 _GIVEN: Final = ("kind", "scope_id", "record_id", "email_key", "occurred_at", "details")
-_TEXTS: Final = ("scope_id", "record_id", "email_key", "details")
-_PENDING: Final = pa.schema(
-    [
-        pa.field("key", pa.string()),
-        pa.field("occurred_at", TIME),
-        *(pa.field(name, pa.string()) for name in _TEXTS),
-        pa.field("attempts", pa.int64()),
-    ]
-)
+_SETTLED: Final = pa.schema([pa.field("key", pa.string()), pa.field("state", pa.string())])
+_UNSETTLED: Final = pa.schema([pa.field("key", pa.string())]).append(pa.field("waits", pa.bool_()))
 _COUNTS: Final = pa.schema([pa.field(name, pa.string()) for name in ("scope_id", "kind")]).append(
     pa.field("number", pa.int64())
 )
@@ -139,8 +133,7 @@ def pending(
 ) -> pd.DataFrame:
     """Return events that wait to be written to the CRM, the oldest first.
 
-    Columns: key, occurred_at, scope_id, record_id, email_key, details, attempts. Keys are the
-    store's own, and the same whenever an event is read.
+    Columns: PENDING_EVENTS. Keys are the store's own, and the same whenever an event is read.
 
     Args:
         conn: An open transaction.
@@ -150,13 +143,7 @@ def pending(
         limit: How many at most.
         after: Only those beyond this occurred_at and key: the way to the next chunk.
     """
-    columns = [
-        sa.cast(events.c.key, sa.Text) if name == "key"
-        else events.c.crm_attempts if name == "attempts"
-        else events.c[name]
-        for name in _PENDING.names
-    ]  # fmt: skip
-    query = sa.select(*columns).where(
+    query = sa.select(*_pending_columns()).where(
         events.c.account == account,
         events.c.role == role,
         events.c.kind == kind,
@@ -167,29 +154,74 @@ def pending(
         query = query.where(
             sa.tuple_(*place) > sa.tuple_(after[0], sa.cast(after[1], sa.Uuid(as_uuid=False)))
         )
-    return read_frame(conn, query.order_by(*place).limit(limit), _PENDING)
+    return read_frame(conn, query.order_by(*place).limit(limit), PENDING_EVENTS)
+
+
+def ignored(
+    conn: sa.Connection, *, account: str, role: str, kind: str, email_keys: pd.Series
+) -> pd.DataFrame:
+    """Return events of these addresses that were ignored, since the CRM had nobody to relate to.
+
+    Columns and order are those of `pending`. An index finds them.
+    """
+    query = sa.select(*_pending_columns()).where(
+        events.c.account == account,
+        events.c.role == role,
+        events.c.kind == kind,
+        events.c.crm_state == IGNORED,
+        *matching(events, {"email_key": email_keys}),
+    )
+    return read_frame(conn, query.order_by(events.c.occurred_at, events.c.key), PENDING_EVENTS)
+
+
+def _pending_columns() -> list[sa.ColumnElement[Any]]:
+    return [
+        sa.cast(events.c.key, sa.Text) if name == "key"
+        else events.c.crm_attempts if name == "attempts"
+        else events.c[name]
+        for name in PENDING_EVENTS.names
+    ]  # fmt: skip
+
+
+def unsettled(conn: sa.Connection, *, account: str, rows: Rows) -> pd.DataFrame:
+    """Return which of these events (key, occurred_at) are there, and whether they still wait.
+
+    Columns: key, and waits: whether no verdict on them is recorded that would stop a write.
+    """
+    with staged(conn, _VERDICT[:2], rows) as given:
+        same = (
+            events.c.account == account,
+            events.c.key == sa.cast(given.c.key, sa.Uuid(as_uuid=False)),
+            events.c.occurred_at == given.c.occurred_at,
+        )
+        waits = events.c.crm_state.in_((PENDING, IGNORED))
+        return read_frame(conn, sa.select(given.c.key, waits).where(*same), _UNSETTLED)
 
 
 def settle_events(
     conn: sa.Connection, *, account: str, verdicts: Rows, attempts: int
-) -> dict[str, int]:
-    """Record what became of the writes of events; return how many are in each state now.
+) -> pd.DataFrame:
+    """Record what became of the writes of events; return those that got a verdict: key and state.
 
     A written event is never written again, and one that the CRM refuses for good neither. One in
-    error waits for the next run, until it was tried often enough.
+    error waits for the next run, until it was tried often enough. One that is left out, since the
+    CRM has nobody to relate it to, waits for that to change (`ignored`).
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        verdicts: key and occurred_at as `pending` gave them, and outcome: written, ignored, error.
+        verdicts: key and occurred_at as `pending` gave them, and outcome: written, ignored, error,
+            left_out.
         attempts: Tries after which an event is given up.
     """
     with staged(conn, _VERDICT, verdicts) as given:
         outcome = given.c.outcome
-        tries = events.c.crm_attempts + 1
+        left_out = outcome == "left_out"
+        tries = events.c.crm_attempts + sa.case((left_out, 0), else_=1)
         state = sa.case(
             (outcome == "written", WRITTEN),
             (outcome == "ignored", REFUSED),
+            (left_out, IGNORED),
             (tries >= attempts, GIVEN_UP),
             else_=PENDING,
         )
@@ -197,12 +229,11 @@ def settle_events(
             events.c.account == account,
             events.c.key == sa.cast(given.c.key, sa.Uuid(as_uuid=False)),
             events.c.occurred_at == given.c.occurred_at,
-            events.c.crm_state == PENDING,
+            events.c.crm_state.in_((PENDING, IGNORED)),
         )
         changed = events.update().where(*same).values(crm_state=state, crm_attempts=tries)
-        settled = changed.returning(events.c.crm_state).cte("settled")
-        query = sa.select(settled.c.crm_state, sa.func.count()).group_by(settled.c.crm_state)
-        return {row[0]: int(row[1]) for row in conn.execute(query)}
+        settled = changed.returning(given.c.key, events.c.crm_state).cte("settled")
+        return read_frame(conn, sa.select(settled), _SETTLED)
 
 
 def count_events(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from bothways.errors import StoreError
 from bothways.store import partitions, runs
@@ -104,6 +105,11 @@ def first_seq(part: int) -> int:
     return part * PART_SEQS
 
 
+def part_of(seq: int) -> int:
+    """Return the partition that a job is of."""
+    return seq // PART_SEQS
+
+
 def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, part: int = 0) -> int:
     """Write the jobs of one partition of a run's plan, in place of what it had; return how many.
 
@@ -188,6 +194,44 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
             jobs.c.result == Result.PLANNED,
         )
         return conn.execute(jobs.update().where(open_jobs).values(_settled(verdict))).rowcount
+
+
+def add_settled(conn: sa.Connection, *, run_id: int, account: str, rows: Rows) -> pd.Series:
+    """Add jobs that were counted in bulk until now, with their verdict; return the seqs added.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        account: Its account.
+        rows: As for `write_jobs`; `result` is error or ignored. A seq that is there already stays
+            as it is.
+    """
+    day = _day(conn, run_id)
+    partitions.ensure(conn, jobs, [day])
+    with staged(conn, columns_of(jobs, *_GIVEN), rows) as given:
+        now = sa.func.clock_timestamp()
+        values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
+            "run_id": sa.literal(run_id, sa.BigInteger),
+            "started_on": sa.literal(day, sa.Date),
+            "account": sa.literal(account, sa.Text),
+            "planned_result": sa.literal(Result.NEW.value, sa.Text),
+            "transient": sa.func.coalesce(given.c.transient, sa.false()),
+            "submitted_at": now,
+            "processed_at": now,
+        }
+        query = sa.select(*(value.label(name) for name, value in values.items()))
+        added = insert(jobs).from_select(list(values), query).on_conflict_do_nothing()
+        told = added.returning(jobs.c.seq).cte("added")
+        schema = pa.schema([pa.field("seq", pa.int64())])
+        return read_frame(conn, sa.select(told), schema)["seq"]
+
+
+def settled_seqs(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
+    """Return those of ``seqs`` that have a row in the audit."""
+    with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:
+        query = sa.select(jobs.c.seq).where(of_run(conn, run_id), jobs.c.seq == asked.c.seq)
+        schema = pa.schema([pa.field("seq", pa.int64())])
+        return read_frame(conn, query, schema)["seq"]
 
 
 def find_jobs(

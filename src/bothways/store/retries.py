@@ -18,7 +18,7 @@ from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK, of_run
 from bothways.store.schema import jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
-from bothways.vocabulary import BY_HAND, OperationKind, Reason, Result
+from bothways.vocabulary import BY_HAND, CAMPAIGN_EVENT, OperationKind, Reason, Result
 
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
@@ -135,9 +135,10 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
 
 
 def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
-    """Mark those of a run's jobs in error that are not tried any more; return how many.
+    """Mark those of a run's jobs in error that are not tried any more; return how many there are.
 
-    Their reason becomes Reason.GIVEN_UP. Call it once the run's retries are settled.
+    Their reason becomes Reason.GIVEN_UP, which that of events is already. Call it once the run's
+    retries are settled.
     """
     failed = (
         _rows(conn, run_id).add_columns(jobs.c.seq).where(jobs.c.result == Result.ERROR).subquery()
@@ -145,7 +146,10 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
     over = sa.select(failed.c.seq).where(*same, retries.c.last_run == run_id, retries.c.given_up)
     mine = jobs.update().where(of_run(conn, run_id), jobs.c.seq.in_(over))
-    return conn.execute(mine.values(reason=Reason.GIVEN_UP)).rowcount
+    conn.execute(mine.values(reason=Reason.GIVEN_UP))
+    marked = (jobs.c.result == Result.ERROR, jobs.c.reason == Reason.GIVEN_UP)
+    query = sa.select(sa.func.count()).where(of_run(conn, run_id), *marked)
+    return int(conn.execute(query).scalar_one())
 
 
 def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
@@ -198,7 +202,10 @@ def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
 
 
 def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
-    """Select the source rows of a run's jobs, under the names that retries has for them."""
+    """Select the source rows of a run's jobs, under the names that retries has for them.
+
+    Events are left out: they wait for their next try where they are kept themselves.
+    """
     identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
     return sa.select(
         sa.func.coalesce(jobs.c.source, "").label("source"),
@@ -208,7 +215,7 @@ def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
         jobs.c.email_key,
         jobs.c.error_code,
         jobs.c.error_message,
-    ).where(of_run(conn, run_id))
+    ).where(of_run(conn, run_id), jobs.c.entity.is_distinct_from(CAMPAIGN_EVENT))
 
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:

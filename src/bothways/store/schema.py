@@ -200,6 +200,24 @@ unchanged = sa.Table(
     comment="unchanged records of a run, where they are too many to be jobs",
 )
 
+bulk_jobs = sa.Table(
+    "bulk_jobs",
+    metadata,
+    sa.Column(
+        "run_id", sa.BigInteger, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True, comment='"" where nothing is written'),
+    sa.Column("entity", sa.Text, primary_key=True),
+    sa.Column("scope_id", sa.Text, primary_key=True, comment="a campaign, say"),
+    sa.Column("result", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True, comment='"" where there is none'),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    comment="jobs of a run that are counted instead of listed; those in error are in jobs",
+    info={IMPERSONAL: "numbers"},
+)
+
 events = sa.Table(
     "events",
     metadata,
@@ -223,7 +241,10 @@ events = sa.Table(
     _text("email_key"),
     sa.Column("details", JSONB, nullable=False, server_default="{}"),
     _run("run_id", comment="the run that read it"),
-    _text("crm_state", comment="pending, written, refused, given_up; null if not to be written"),
+    _text(
+        "crm_state",
+        comment="pending, written, ignored, refused, given_up; null if not to be written",
+    ),
     sa.Column("crm_attempts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index("events_by_scope", "account", "role", "scope_id", "kind"),
     sa.Index(
@@ -246,6 +267,13 @@ events = sa.Table(
         "occurred_at",
         postgresql_where=sa.text("crm_state = 'pending'"),
     ),
+    sa.Index(
+        "events_ignored",
+        "account",
+        "role",
+        "email_key",
+        postgresql_where=sa.text("crm_state = 'ignored'"),
+    ),
     postgresql_partition_by="RANGE (occurred_at)",
     comment="what a system told that happened, once each; events never change",
 )
@@ -259,6 +287,7 @@ definitions = sa.Table(
     _run("seen_run", comment="the last run that saw it"),
     _time("seen_at"),
     _time("deleted_at", comment="null while it is there"),
+    _text("written", comment="the values that a sync last wrote elsewhere"),
     comment="named things of a system as last seen: campaigns, fields, tags, programs",
     info={IMPERSONAL: "named things of the marketing team"},
 )

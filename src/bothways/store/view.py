@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.store import applying, baselines, erase, list_states, records, retries, undo
+from bothways.store import (
+    applying,
+    baselines,
+    erase,
+    events,
+    list_states,
+    records,
+    retries,
+    undo,
+)
+from bothways.store.definitions import load_definitions
 from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.store.suppressions import load_suppressions
@@ -198,3 +209,21 @@ class PostgresView:
     def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         return undo.list_ids(self.conn, run_id=run_id, side=side)
+
+    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+        """Return the named things of a system that are not deleted."""
+        return load_definitions(self.conn, account=self.account, side=side, kind=kind)
+
+    def pending_events(
+        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> pd.DataFrame:
+        """Return events that wait to be written to the CRM, the oldest first."""
+        return events.pending(
+            self.conn, account=self.account, role=side, kind=kind, limit=limit, after=after
+        )
+
+    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+        """Return events that were ignored, since the CRM had nobody to relate them to."""
+        return events.ignored(
+            self.conn, account=self.account, role=side, kind=kind, email_keys=email_keys
+        )

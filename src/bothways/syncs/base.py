@@ -7,7 +7,7 @@ reads nothing but staging and the store, and the same inputs give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
@@ -21,6 +21,7 @@ from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
 from bothways.streams.base import Stream
 from bothways.syncs.store_view import StoreView
+from bothways.tables.fields import TIME
 from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.tables.operations import OPERATIONS
 from bothways.vocabulary import SIDES, Side, other
@@ -38,6 +39,18 @@ JOBS = pa.schema(
         pa.field("source", pa.string()),
         pa.field("source_entity", pa.string()),
         pa.field("error_message", pa.string()),
+    ]
+)
+
+# Jobs in bulk, which are counted by `scope_id` (a campaign, say) and listed only where they are not
+# written. They are about events of the store, by `key` and `occurred_at`; `attempts` are the tries
+# so far. Those that write nothing are ignored, for a reason that may pass.
+BULK_JOBS = pa.schema(
+    [
+        *JOBS,
+        *(pa.field(name, pa.string()) for name in ("email_key", "scope_id")),
+        pa.field("occurred_at", TIME),
+        pa.field("attempts", pa.int64()),
     ]
 )
 
@@ -183,12 +196,15 @@ class Plan:
         skipped: Keys of lists that could not be planned yet; they are read whole by the next run.
         keep: What the ledgers keep once the jobs have their verdicts: frames by the name of the
             entry that a ledger declares (`Ledger.entries`), in that entry's schema.
+        bulk: Batches of BULK_JOBS, made one at a time as they are asked for: a million events do
+            not fit into memory at once. They are written once all `jobs` have been.
     """
 
     jobs: pd.DataFrame
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     keep: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    bulk: Iterable[pd.DataFrame] = ()
 
 
 Datasets = Callable[[Request], list[Dataset]]

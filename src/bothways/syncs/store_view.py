@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import pandas as pd
@@ -259,4 +260,45 @@ class StoreView(Protocol):
 
     def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
+        ...
+
+    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+        """Return the named things of a system that are not deleted.
+
+        Args:
+            side: Whose they are.
+            kind: What they are: campaign, field, tag, program.
+
+        Returns:
+            DEFINITIONS: id, name, details and written; by id.
+        """
+        ...
+
+    def pending_events(
+        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> pd.DataFrame:
+        """Return events that wait to be written to the CRM, the oldest first.
+
+        Args:
+            side: Which system told them.
+            kind: Of this kind.
+            limit: How many at most.
+            after: Only those beyond this occurred_at and key: the way to the next batch.
+
+        Returns:
+            PENDING_EVENTS, by occurred_at and key.
+        """
+        ...
+
+    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+        """Return events that were ignored, since the CRM had nobody to relate them to.
+
+        Args:
+            side: Which system told them.
+            kind: Of this kind.
+            email_keys: Those of one of these normalised addresses.
+
+        Returns:
+            PENDING_EVENTS, by occurred_at and key.
+        """
         ...

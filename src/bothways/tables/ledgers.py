@@ -82,6 +82,22 @@ RETRIES: Final = pa.schema(
     [*_texts("source", "source_id", "email_key"), pa.field("given_up", pa.bool_())]
 )
 
+# Events that wait to be written to a CRM. `key` is the store's own; `scope_id` is what they belong
+# to (a campaign, say); `record_id` and `email_key` are the person's on the system that told them;
+# `details` is a JSON object, `attempts` the number of tries without success.
+PENDING_EVENTS: Final = pa.schema(
+    [
+        *_texts("key"),
+        pa.field("occurred_at", TIME),
+        *_texts("scope_id", "record_id", "email_key", "details"),
+        pa.field("attempts", pa.int64()),
+    ]
+)
+
+# Named things as last seen: `details` is a JSON object with all that is told of them but id and
+# name, `written` what a sync last wrote of them elsewhere.
+DEFINITIONS: Final = pa.schema(_texts("id", "name", "details", "written"))
+
 # What an earlier run wrote, but for single fields.
 WRITTEN_JOBS: Final = pa.schema(
     [

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -23,9 +24,11 @@ import pyarrow as pa
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import (
     APART_PREFIX,
+    DEFINITIONS,
     LINKS,
     LIST_STATES,
     MEMBERS,
+    PENDING_EVENTS,
     RETRIES,
     SUPPRESSIONS_IN_FORCE,
     UNSEEN,
@@ -333,6 +336,60 @@ class MemoryView:
             marketing_list_id=marketing,
         )
 
+    def add_definition(
+        self,
+        side: Side,
+        kind: str,
+        definition_id: str,
+        name: str | None = None,
+        *,
+        details: Values | None = None,
+        written: str | None = None,
+        deleted_at: datetime | None = None,
+    ) -> None:
+        """Add a named thing: a campaign, say, and the values that a sync last wrote of it."""
+        self._add(
+            "definitions",
+            ("side", "kind", "id"),
+            side=side,
+            kind=kind,
+            id=definition_id,
+            name=name,
+            details=_json(details),
+            written=written,
+            deleted_at=deleted_at,
+        )
+
+    def add_event(
+        self,
+        side: Side,
+        kind: str,
+        scope_id: str,
+        email: str | None = None,
+        *,
+        record_id: str | None = None,
+        occurred_at: datetime = DAY,
+        details: Values | None = None,
+        crm_state: str | None = "pending",
+        attempts: int = 0,
+    ) -> None:
+        """Add an event, which waits to be written to the CRM; its key is a number."""
+        number = len(self.rows.get("events", ()))
+        self._add(
+            "events",
+            ("key",),
+            key=str(UUID(int=number)),
+            role=side,
+            kind=kind,
+            scope_id=scope_id,
+            record_id=record_id,
+            email_key=_key(email),
+            occurred_at=occurred_at,
+            details=_json(details),
+            crm_state=crm_state,
+            crm_attempts=attempts,
+        )
+
     def _add(self, table: str, primary_key: Sequence[str], /, **row: Any) -> None:
         self._tables.setdefault(table, {})[tuple(row[name] for name in primary_key)] = row
 
@@ -533,6 +590,26 @@ class MemoryView:
         }
         return {key: list_id for key, list_id in found.items() if list_id is not None}
 
+    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+        """Return the named things of a system that are not deleted."""
+        rows = self._where("definitions", side=side, kind=kind, deleted_at=None)
+        rows = [row | {"details": json.dumps(row["details"])} for row in rows]
+        return _sorted(_frame(rows, DEFINITIONS), "id")
+
+    def pending_events(
+        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> pd.DataFrame:
+        """Return events that wait to be written to the CRM, the oldest first."""
+        rows = self._where("events", role=side, kind=kind, crm_state="pending")
+        rows = [row for row in rows if after is None or (row["occurred_at"], row["key"]) > after]
+        return _events(rows).head(limit)
+
+    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+        """Return events that were ignored, since the CRM had nobody to relate them to."""
+        rows = self._where("events", role=side, kind=kind, crm_state="ignored")
+        found = _matching(_events(rows), email_key=email_keys)
+        return found.reset_index(drop=True)
+
     def _where(self, table: str, **values: Any) -> list[Row]:
         rows = self._tables.get(table, {}).values()
         return [row for row in rows if all(row[name] == value for name, value in values.items())]
@@ -551,6 +628,14 @@ class MemoryView:
     def _written(self, run_id: int) -> list[Row]:
         rows = self._where("jobs", run_id=run_id)
         return [row for row in rows if row["kind"] is not None and row["result"] in _WRITTEN]
+
+
+def _events(rows: list[Row]) -> pd.DataFrame:
+    told = [
+        row | {"details": json.dumps(row["details"]), "attempts": row["crm_attempts"]}
+        for row in rows
+    ]
+    return _sorted(_frame(told, PENDING_EVENTS), "occurred_at", "key")
 
 
 _Fields = tuple[str, str, Mapping[str, FieldType] | None]

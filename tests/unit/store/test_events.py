@@ -34,6 +34,10 @@ def waiting(conn: sa.Connection, **more: Any) -> pd.DataFrame:
     return events.pending(conn, **({**PLACE, "kind": "send", "limit": 100} | more))
 
 
+def states(settled: pd.DataFrame) -> dict[str, int]:
+    return dict(settled["state"].value_counts())
+
+
 def test_what_is_read_again_is_kept_once_and_months_are_made_as_needed(
     conn: sa.Connection,
 ) -> None:
@@ -76,14 +80,32 @@ def test_events_for_the_crm_wait_in_chunks_until_they_are_written_once(
     outcomes = ["written"] * 4 + ["ignored", "error"]
     verdicts = first[["key", "occurred_at"]].assign(outcome=outcomes)
     settle = {"account": ACCOUNT, "verdicts": verdicts, "attempts": 2}
-    told = events.settle_events(conn, **settle)
+    told = states(events.settle_events(conn, **settle))
     assert told == {"written": 4, "refused": 1, "pending": 1}
     # A repeat after a kill writes nothing twice; what is in error is given up at last.
-    assert events.settle_events(conn, **settle) == {"given_up": 1}
+    assert states(events.settle_events(conn, **settle)) == {"given_up": 1}
     assert set(waiting(conn)["key"]) == set(rest["key"])
     # What was written and is read again does not wait again.
     assert absorb(conn, *rows, for_crm=True) == (0, 10, 0)
     assert len(waiting(conn)) == 4
+
+
+def test_what_the_crm_had_nobody_for_is_found_by_address_and_written_later(
+    conn: sa.Connection,
+) -> None:
+    absorb(conn, {}, {"email_key": "bob@x.org"}, for_crm=True)
+    verdicts = waiting(conn)[["key", "occurred_at"]].assign(outcome="left_out")
+    told = events.settle_events(conn, account=ACCOUNT, verdicts=verdicts, attempts=5)
+    assert states(told) == {"ignored": 2}
+    assert waiting(conn).empty
+    keys = pd.Series(["bob@x.org", None], dtype="string[pyarrow]")
+    found = events.ignored(conn, **PLACE, kind="send", email_keys=keys)
+    assert (found["email_key"].tolist(), found["attempts"].tolist()) == (["bob@x.org"], [0])
+    written = found[["key", "occurred_at"]].assign(outcome="written")
+    settle = {"account": ACCOUNT, "verdicts": written, "attempts": 5}
+    assert states(events.settle_events(conn, **settle)) == {"written": 1}
+    left = events.unsettled(conn, account=ACCOUNT, rows=verdicts)
+    assert sorted(left["waits"]) == [False, True]
 
 
 def test_counts_by_campaign_and_kind(conn: sa.Connection) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pytest
@@ -136,6 +137,16 @@ def _filled(chance: Chance) -> MemoryView:
             list_key=perhaps(["news"]), source=one(SIDES), source_entity=one(ENTITIES),
             before=chance.values(), after=chance.values(),
         )  # fmt: skip
+        memory.add_definition(
+            one(SIDES), one(["campaign", "tag"]), one(IDS), perhaps(IDS),
+            details=one([{}, {"opens": 3}]), written=perhaps(["{}"]), deleted_at=chance.time(),
+        )  # fmt: skip
+        memory.add_event(
+            one(SIDES), one(["clicks", "sends"]), one(IDS), perhaps(EMAILS),
+            record_id=perhaps(IDS), occurred_at=chance.time() or DAY,
+            details=one([{}, {"url": "https://x.org"}]), attempts=one([0, 1]),
+            crm_state=perhaps(["pending", "pending", "ignored", "written"]),
+        )  # fmt: skip
         # What is created has a key of its own.
         memory.add_job(
             1, "create", one(SIDES), record_id=perhaps(IDS), key=f"k{number}", result="new"
@@ -168,6 +179,7 @@ class Asked:
     maybe_pair: ListPair | None
     maybe_lists: list[str] | None
     suppressed_on: Mapping[Side, str] | None
+    after: tuple[datetime, str] | None
 
     @classmethod
     def by(cls, chance: Chance) -> Asked:
@@ -192,6 +204,7 @@ class Asked:
             suppressed_on=chance.one(
                 [None, ACCOUNT_WIDE, {"crm": "L1"}, {"crm": "L2", "marketing": "A2"}]
             ),
+            after=chance.one([None, (DAY, str(UUID(int=5)))]),
         )
 
 
@@ -238,6 +251,11 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
         asked.run_id, asked.side, pd.Series(["k0", "k1", "k2", None, "k19"], dtype=_TEXT)
     ),
     "list_ids": lambda view, asked: view.list_ids(asked.run_id, asked.side),
+    "definitions": lambda view, asked: view.definitions(asked.side, "campaign"),
+    "pending_events": lambda view, asked: view.pending_events(
+        asked.side, "clicks", limit=2, after=asked.after
+    ),
+    "ignored_events": lambda view, asked: view.ignored_events(asked.side, "clicks", asked.keys),
 }
 
 
@@ -289,7 +307,8 @@ def _in_any_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fill(conn: sa.Connection, memory: MemoryView) -> None:
-    partitions.ensure(conn, metadata.tables["jobs"], [DAY.date()])
+    for table in ("jobs", "events"):
+        partitions.ensure(conn, metadata.tables[table], [DAY.date()])
     conn.execute(_RUNS)
     for name, rows in memory.rows.items():
         table = metadata.tables[name]

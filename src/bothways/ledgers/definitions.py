@@ -1,0 +1,38 @@
+"""Definitions: what was last written of a system's named things, so that it is written once."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pandas as pd
+import sqlalchemy as sa
+
+from bothways.ledgers.base import Ledger, Old, RunContext
+from bothways.store.definitions import keep_written
+from bothways.store.erase import Person
+from bothways.vocabulary import OperationKind, RoleName, other
+
+
+def _written(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
+    """Events are kept elsewhere, and known by their own verdicts."""
+    for kind, same in rows.groupby("entity", sort=True):
+        told = pd.DataFrame({"id": same["key"], "written": same["values"]})
+        keep_written(run.conn, account=run.account, side=other(side), kind=str(kind), rows=told)
+
+
+class Definitions(Ledger):
+    """Campaigns and the like, as a sync last wrote them to another system; nothing about people."""
+
+    name = "definitions"
+    tables = ()
+    written: ClassVar = {OperationKind.UPSERT: _written}
+
+    def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
+        """Return nothing: they are nobody's."""
+        del person
+        return {}
+
+    def prune(self, conn: sa.Connection, old: Old) -> dict[str, int]:
+        """Remove nothing: what is gone is marked by who reads it."""
+        del conn, old
+        return {}
