@@ -75,11 +75,13 @@ def test_every_dag_tells_the_same_story(parsed: Parsed) -> None:
         sync = sync_types()[dag_id.partition("__")[2]]
         graph = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
         assert graph == _story(sync)
-        # at most six tasks, plus what is mapped: the chunks of both sides
+        # at most six tasks, plus what is mapped: the chunks of both sides, and slices
         single = [name for name, task in dag["tasks"].items() if not task["mapped"]]
-        assert len([*single, "plan"]) <= 6
+        assert len([*single, "plan"]) <= 6 + len(sync.sliced_roles)
         mapped = {name for name, task in dag["tasks"].items() if task["mapped"]}
-        assert mapped == {"plan", *(f"apply_{role}" for role in sync.written_roles)}
+        applies = {f"apply_{role}" for role in sync.written_roles}
+        slices = {f"extract_slices_{role}" for role in sync.sliced_roles}
+        assert mapped == {"plan", *applies, *slices}
 
 
 def _story(sync: SyncSpec) -> dict[str, set[str]]:
@@ -87,9 +89,19 @@ def _story(sync: SyncSpec) -> dict[str, set[str]]:
     extracts = [f"extract_{role}" for role in sync.read_roles]
     applies = [f"apply_{role}" for role in sync.written_roles]
     one_after_the_other = zip(applies, [*applies[1:], "close"], strict=True)
+    sliced = {
+        name: following
+        for role in sync.sliced_roles
+        for name, following in (
+            (f"extract_{role}", {"plan", f"plan_slices_{role}"}),
+            (f"plan_slices_{role}", {f"extract_slices_{role}"}),
+            (f"extract_slices_{role}", {"plan"}),
+        )
+    }
     return {
         "open": {*extracts, "plan"},
         **{name: {"plan"} for name in extracts},
+        **sliced,
         "plan": {"review"},
         "review": set(applies),
         **{name: {following} for name, following in one_after_the_other},
@@ -104,8 +116,9 @@ def test_calls_to_a_vendor_run_in_the_pool_of_the_connection(
     for dag_id, dag in parsed.dags.items():
         account = accounts[dag_id.partition("__")[0]]
         for name, task in dag["tasks"].items():
-            side = name.partition("_")[2]
-            own = account.pool(side) if side in SIDES else "default_pool"  # type: ignore[arg-type]
+            step, _, side = name.rpartition("_")
+            calls = side in SIDES and step != "plan_slices"
+            own = account.pool(side) if calls else "default_pool"  # type: ignore[arg-type]
             assert task["pool"] == own
             assert own in offered | {"default_pool"}
 

@@ -143,9 +143,9 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "without quotes",
             "7 syncs.opt_in.leed: unknown key; did you mean `lead`? "
             "Allowed: contact, lead, overwrite, values.",
-            "8 syncs.verify: has no settings; Allowed: contact_scoring, opt_in.",
+            "8 syncs.verify: has no settings; Allowed: campaigns, contact_scoring, opt_in.",
             "9 syncs.scoring: unknown sync type; did you mean `contact_scoring`? "
-            "Allowed: contact_scoring, opt_in.",
+            "Allowed: campaigns, contact_scoring, opt_in.",
         ],
     ),
     "a connector that there is not": (
@@ -167,8 +167,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ],
     ),
     "a guard for a sync type that there is not": (
-        SMALLEST + "guard:\n  sync_types:\n    campaign: {removals: 1}\n",
-        [f"5 guard.sync_types.campaign: unknown sync type; Allowed: {SYNC_TYPES}."],
+        SMALLEST + "guard:\n  sync_types:\n    webinars: {removals: 1}\n",
+        [f"5 guard.sync_types.webinars: unknown sync type; Allowed: {SYNC_TYPES}."],
     ),
     "a cron string": (
         SMALLEST + "schedules:\n  suppressions:\n    interval: '*/5 * * * *'\n",

@@ -1,0 +1,152 @@
+"""Which events of campaigns are written to the CRM, and to whom they are related there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.syncs.base import BULK_JOBS, Inputs
+from bothways.syncs.jobs import named_keys
+from bothways.transform.columns import looked_up, typed
+from bothways.transform.json_rows import json_objects
+from bothways.vocabulary import CAMPAIGN_EVENT, EventSet, OperationKind, Reason, Result
+
+BATCH: Final = 10_000
+"""How many events are planned, and written by one task."""
+
+_ENTITIES: Final = ("contact", "lead")
+_TEXT: Final = pd.ArrowDtype(pa.string())
+_VALUES: Final = {
+    "kind": "kind",
+    "campaign_id": "scope_id",
+    "occurred_at": "occurred_at",
+    "person_entity": "person_entity",
+    "person_id": "person_id",
+    "email": "email_key",
+}
+
+
+def event_jobs(
+    inputs: Inputs, kinds: Collection[EventSet], campaigns: pd.Series
+) -> Iterator[pd.DataFrame]:
+    """Yield BULK_JOBS for the events that wait, a batch at a time.
+
+    Args:
+        inputs: The plan's inputs.
+        kinds: The sets, in the order in which they are written.
+        campaigns: Ids of the campaigns that the CRM has, or will have by then. The events of others
+            go on waiting.
+    """
+    for kind in kinds:
+        for rows in _waiting(inputs, kind):
+            found = _chosen(inputs, rows[rows["scope_id"].isin(campaigns)])
+            if not found.empty:
+                yield _jobs(inputs, kind, found)
+
+
+def with_more(objects: pd.Series, more: pd.Series) -> pd.Series:
+    """Return JSON objects with the members of others added, as texts."""
+    alone = more == "{}"
+    joined = objects.str.slice(0, -1) + "," + more.str.slice(1)
+    return joined.mask(alone, objects)
+
+
+def _waiting(inputs: Inputs, kind: EventSet) -> Iterator[pd.DataFrame]:
+    """Yield events that wait; first those that were ignored, of people who have changed since."""
+    changed = _changed(inputs)
+    for start in range(0, len(changed), BATCH):
+        keys = changed.iloc[start : start + BATCH]
+        rows = inputs.view.ignored_events("marketing", kind, keys)
+        for first in range(0, len(rows), BATCH):
+            yield rows.iloc[first : first + BATCH]
+    after = None
+    while True:
+        rows = inputs.view.pending_events("marketing", kind, limit=BATCH, after=after)
+        yield rows
+        if len(rows) < BATCH:
+            return
+        last = rows.iloc[-1]
+        after = (pd.Timestamp(last["occurred_at"]).to_pydatetime(), str(last["key"]))
+
+
+def _changed(inputs: Inputs) -> pd.Series:
+    """Return the addresses of the CRM's people who are new or have changed."""
+    read = [inputs.staged.read_all("crm", f"{entity}s") for entity in _ENTITIES]
+    keys = [rows["email_key"] for rows in read if not rows.empty]
+    return pd.concat(keys).dropna().drop_duplicates() if keys else pd.Series(dtype=_TEXT)
+
+
+def _chosen(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the events of the people whom the person at the trigger form named; all if nobody."""
+    named = inputs.options.records
+    if not named:
+        return rows
+    ids = pd.Series(named, dtype=_TEXT)
+    links = inputs.view.links(crm_ids=ids)["marketing_id"]
+    people = inputs.view.people("crm", ids=ids)["email_key"].dropna()
+    theirs = rows["record_id"].isin(pd.concat([ids, links]))
+    return rows[theirs | rows["email_key"].isin(pd.concat([named_keys(inputs), people]))]
+
+
+def _jobs(inputs: Inputs, kind: EventSet, rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.reset_index(drop=True).assign(kind=kind.value)
+    rows = pd.concat([rows, _person(inputs, rows)], axis=1)
+    reason = rows["reason"].mask(inputs.view.erased(rows["email_key"]), Reason.ERASED.value)
+    ignored = reason.notna()
+    values = with_more(json_objects(rows, _VALUES), rows["details"])
+    jobs: dict[str, Any] = {
+        "target": "crm",
+        "kind": pd.Series(OperationKind.UPSERT.value, index=rows.index).mask(ignored),
+        "entity": CAMPAIGN_EVENT,
+        "source": "marketing",
+        "source_entity": "contact",
+        "source_id": rows["record_id"],
+        "email": rows["email_key"],
+        "values": values.mask(ignored),
+        "reason": reason,
+        "result": ignored.map({True: Result.IGNORED.value, False: Result.NEW.value}),
+    }
+    kept = ["key", "email_key", "scope_id", "occurred_at", "attempts"]
+    return typed(rows[kept].assign(**jobs), BULK_JOBS)
+
+
+def _person(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the CRM record of each event's person: person_entity, person_id; or else a reason.
+
+    Of several records an active one comes before others, one that is linked before one with the
+    address only, the primary record before other linked ones, a contact before a lead, and the
+    lowest id.
+    """
+    links = inputs.view.links(marketing_ids=rows["record_id"])
+    records = inputs.view.people("crm", ids=links["crm_id"], email_keys=rows["email_key"])
+    records = records[records["entity"].isin(_ENTITIES) & records["merged_into"].isna()]
+    records = records.assign(idle=records["active"].eq(other=False).fillna(value=False))
+    linked = links[["entity", "crm_id", "marketing_id", "is_primary"]].merge(
+        records, left_on=["entity", "crm_id"], right_on=["entity", "id"]
+    )
+    order = ["idle", "second", "entity", "id"]
+    linked = linked.assign(second=~linked["is_primary"].fillna(value=False).astype(bool))
+    by_link = _first(linked.sort_values(order), "marketing_id", rows["record_id"])
+    addressed = records.assign(second=False).sort_values(order)
+    by_address = _first(addressed, "email_key", rows["email_key"])
+    better = by_link["id"].isna() | (
+        by_link["idle"].eq(other=True).fillna(value=False)
+        & by_address["idle"].eq(other=False).fillna(value=False)
+    )
+    found = by_link.where(~better, by_address)
+    reason = pd.Series(None, index=rows.index, dtype=_TEXT)
+    if inputs.account.settings.only_open_leads_and_active_contacts:
+        reason = reason.mask(found["idle"].eq(other=True).fillna(value=False), Reason.INACTIVE)
+    reason = reason.mask(found["id"].isna(), Reason.NO_CRM_RECORD)
+    return pd.DataFrame(
+        {"person_entity": found["entity"], "person_id": found["id"], "reason": reason}
+    )
+
+
+def _first(records: pd.DataFrame, column: str, keys: pd.Series) -> pd.DataFrame:
+    """Return entity, id and idle of the first record that has each key, null where none has."""
+    by_key = records.dropna(subset=column).drop_duplicates(column).set_index(column)
+    return pd.DataFrame({name: looked_up(keys, by_key[name]) for name in ("entity", "id", "idle")})

@@ -1,0 +1,110 @@
+"""What the sync of campaigns reads and decides: figures per campaign, and events per recipient."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import pandas as pd
+
+from bothways.config.account import Account
+from bothways.streams.definitions import Campaigns
+from bothways.streams.events import CampaignEvents
+from bothways.streams.people import People
+from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
+from bothways.syncs.campaigns import SPEC, Settings
+from bothways.syncs.campaigns.events import event_jobs, with_more
+from bothways.syncs.jobs import job_frame, joined, unchanged
+from bothways.transform.json_rows import json_objects
+from bothways.vocabulary import CAMPAIGN, EventSet, OperationKind, Result
+
+CAMPAIGNS: Final = "campaigns"
+
+TITLES: Final = {
+    EventSet.SEND_SUMMARIES: "EmailSendSummaries",
+    EventSet.CLICKS: "EmailClicks",
+    EventSet.BOOKMARKS: "SocialNetworkBookmarks",
+    EventSet.ROI_DETAILS: "RoiDetails",
+    EventSet.PAGE_VIEWS: "PageViews",
+}
+"""What people call the sets of events, in the order in which they are read and written."""
+
+
+def datasets(request: Request) -> list[Dataset]:
+    """Read campaigns; in detail, their events too, and the CRM's people, whom events relate to."""
+    detailed = _is_detailed(request.account)
+    if request.side == "crm":
+        return [
+            Dataset(f"{entity}s", People(entity=entity, everybody=True))
+            for entity in request.entities
+            if detailed
+        ]
+    # Once events are wanted, those of the campaigns that were read before are wanted too.
+    found = [Dataset(CAMPAIGNS, Campaigns(), rules={"detailed": detailed})]
+    for event_set, title in TITLES.items() if detailed else ():
+        stream = CampaignEvents(sliced_by=CAMPAIGNS, event_set=event_set, title=title, for_crm=True)
+        found.append(Dataset(event_set, stream))
+    return found
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Write the campaigns that have changed, then the events that wait.
+
+    One partition plans it all: campaigns are few, and events come in batches.
+    """
+    if inputs.partition:
+        return Plan(joined([]))
+    known = inputs.view.definitions("marketing", CAMPAIGN)
+    jobs = _campaign_jobs(inputs, known)
+    if not _is_detailed(inputs.account):
+        return Plan(jobs)
+    written = set(jobs.loc[jobs["kind"].notna(), "key"])
+    there = known["written"].notna() | known["id"].isin(written)
+    return Plan(jobs, bulk=event_jobs(inputs, list(TITLES), known.loc[there, "id"]))
+
+
+def _campaign_jobs(inputs: Inputs, known: pd.DataFrame) -> pd.DataFrame:
+    """Return a job for each campaign that was read, or is tried again."""
+    rows = known[known["id"].isin(_entered(inputs))]
+    if rows.empty:
+        return joined([])
+    values = with_more(json_objects(rows, {"name": "name"}), rows["details"])
+    changed = values.ne(rows["written"]).fillna(value=True) | inputs.options.full_resync
+    result = pd.Series(Result.NEW.value, index=rows.index)
+    about = {
+        "source": "marketing",
+        "source_entity": CAMPAIGN,
+        "source_id": rows["id"],
+        "entity": CAMPAIGN,
+        "key": rows["id"],
+    }
+    return joined(
+        [
+            unchanged(rows[~changed], **about),
+            job_frame(
+                rows[changed],
+                target="crm",
+                kind=OperationKind.UPSERT,
+                result=result.mask(rows["written"].notna(), Result.UPDATED.value),
+                values=values,
+                before=rows["written"],
+                after=values,
+                **about,
+            ),
+        ]
+    )
+
+
+def _entered(inputs: Inputs) -> pd.Series:
+    """Return the ids of the campaigns that entered; none where people were named."""
+    if inputs.options.records:
+        return pd.Series(dtype="string")
+    read = inputs.staged.read_all("marketing", CAMPAIGNS)
+    again = inputs.retries[inputs.retries["entity"] == CAMPAIGN]["source_id"]
+    return again if read.empty else pd.concat([read["id"], again])
+
+
+def _is_detailed(account: Account) -> bool:
+    return cast(Settings, account.settings_of(SPEC)).level == "detailed"
+
+
+SYNC: Final = SyncType(datasets, plan)
