@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
+from tests.support.killable_worker import KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 
@@ -176,6 +178,32 @@ def test_lost_answers_double_nothing(marketer: Marketer) -> None:
     marketer.run()
     assert marketer.events() == alone
     assert list(marketer.campaigns()) == ["Spring"]
+
+
+def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(marketer: Marketer) -> None:
+    for number in range(4):
+        marketer.did("click", hours_ago=40 + number)
+    world = marketer.world
+    world.open("campaigns", "killed")
+    steps = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "close")
+    with KillableWorker(world) as worker:
+        kills = {step: kills_of(worker, step) for step in steps}
+    assert kills["apply_crm"] >= 8, kills
+    run = world.finished("campaigns", "killed")
+    assert (run.status, run.counts["new"]) == ("Completed", 7)
+    assert run.counts["total"] == 8
+    assert marketer.events() == [*[("Click", "ann")] * 4, ("Send", "ann"), ("Send", "bob")]
+    assert list(marketer.campaigns()) == ["Spring"]
+    assert marketer.run().message == "No new objects to sync"
+
+
+def kills_of(worker: KillableWorker, step: str) -> int:
+    """Kill a step ever later, until it comes to its end; return how often it was killed."""
+    stride = 1 if step == "apply_crm" else 9
+    for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
+        if not worker.killed(step, "campaigns", "killed", kill_point=1 + (turn - 1) * stride):
+            break
+    return turn - 1
 
 
 def test_a_campaign_that_the_crm_refuses_keeps_its_events_waiting(marketer: Marketer) -> None:

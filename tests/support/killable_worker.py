@@ -21,8 +21,10 @@ from typing import Any, Self
 
 from bothways.connectors.dotdigital import client
 from bothways.connectors.dynamics import reading
+from bothways.engine.run import Run
 from bothways.syncs import (  # noqa: F401 - before the process forks
     address_books,
+    campaigns,
     marketing_lists,
     suppressions,
 )
@@ -100,12 +102,19 @@ def _act(
         "extract_marketing": lambda: world.extract(run, "marketing"),
         "plan": lambda: world.plan(run),
         "review": lambda: world.review(run),
-        "apply_crm": lambda: world.apply(run, "crm", 0),
-        "apply_marketing": lambda: world.apply(run, "marketing", 0),
+        "apply_crm": lambda: _apply(world, run, "crm"),
+        "apply_marketing": lambda: _apply(world, run, "marketing"),
         "close": lambda: world.close_run(sync_type, name),
     }
     kill_at(kill_point)
     acts[step]()
+
+
+def _apply(world: World, run: Run, role: str) -> None:
+    """Apply all chunks; those in bulk first, as the task of any chunk may be the first."""
+    chunks = len(run.staging.chunks(role)) + run.staging.count_bulk(role)
+    for chunk in reversed(range(chunks)):
+        world.apply(run, role, chunk)
 
 
 if __name__ == "__main__":
