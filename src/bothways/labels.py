@@ -15,7 +15,7 @@ from bothways.vocabulary import (
     PersonChange,
     Reason,
     Result,
-    Side,
+    RoleName,
     Systems,
 )
 
@@ -37,7 +37,7 @@ RESULTS: Final = {result.value: result.label for result in Result}
 """The results of jobs, and their labels."""
 
 
-def system(role: Side | str | None, systems: Systems = SOME_SYSTEMS) -> str:
+def system(role: RoleName | str | None, systems: Systems = SOME_SYSTEMS) -> str:
     """Return the title of the system in a role."""
     return next((title for known, title in systems.items() if known == role), role or "")
 

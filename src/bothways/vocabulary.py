@@ -14,8 +14,6 @@ from typing import Final, Literal
 RoleName = str
 """What a system is in a sync. A sync type declares its roles, an account binds systems to them."""
 
-Side = RoleName
-
 SIDES: Final[tuple[RoleName, RoleName]] = ("crm", "marketing")
 """The roles of the sync types that keep a CRM and a marketing platform in step."""
 
@@ -336,12 +334,12 @@ class MembershipState(Labelled):
     )
 
     @classmethod
-    def left(cls, side: Side) -> MembershipState:
+    def left(cls, side: RoleName) -> MembershipState:
         """Return the state of somebody who was removed on a side first."""
         return cls.LEFT_CRM if side == "crm" else cls.LEFT_MARKETING
 
     @classmethod
-    def only(cls, side: Side) -> MembershipState:
+    def only(cls, side: RoleName) -> MembershipState:
         """Return the state of somebody whom an undo left on one side's list only."""
         return cls.ONLY_CRM if side == "crm" else cls.ONLY_MARKETING
 

@@ -13,7 +13,7 @@ from bothways.store.frames import columns_of, read_frame, staged
 from bothways.store.jobs import HELD_BACK, of_run, part_of, pending
 from bothways.store.schema import jobs
 from bothways.store.unchanged import drop_unchanged
-from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, Side
+from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, RoleName
 
 NOTWRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."
@@ -42,7 +42,9 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
     return operations[operations["seq"].isin(open_seqs)]
 
 
-def created_ids(conn: sa.Connection, *, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+def created_ids(
+    conn: sa.Connection, *, run_id: int, target: RoleName, keys: pd.Series
+) -> pd.Series:
     """Return the ids of the people whom this run created, by the key of their creation.
 
     Args:
@@ -79,7 +81,7 @@ def give_up(conn: sa.Connection, *, run_id: int) -> int:
 
 
 def overtaken(
-    conn: sa.Connection, *, account: str, run_id: int, target: Side, operations: pd.DataFrame
+    conn: sa.Connection, *, account: str, run_id: int, target: RoleName, operations: pd.DataFrame
 ) -> pd.Series:
     """Return a mask of operations that would overwrite what a newer run has written.
 

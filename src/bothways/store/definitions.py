@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
 from bothways.store.schema import definitions, runs
 from bothways.tables.ledgers import DEFINITIONS
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 _GIVEN: Final = ("id", "name", "details")
 
 
 def absorb_definitions(
-    conn: sa.Connection, *, account: str, side: Side, kind: str, run_id: int, rows: Rows
+    conn: sa.Connection, *, account: str, side: RoleName, kind: str, run_id: int, rows: Rows
 ) -> int:
     """Keep named things as they are now; return how many rows were touched.
 
@@ -36,7 +36,7 @@ def absorb_definitions(
 
 
 def sweep_definitions(
-    conn: sa.Connection, *, account: str, side: Side, kind: str, run_id: int
+    conn: sa.Connection, *, account: str, side: RoleName, kind: str, run_id: int
 ) -> int:
     """After a full read: mark as deleted what this run has not seen; return how many.
 
@@ -55,7 +55,7 @@ def sweep_definitions(
 
 
 def load_definitions(
-    conn: sa.Connection, *, account: str, side: Side, kind: str, ids: pd.Series | None = None
+    conn: sa.Connection, *, account: str, side: RoleName, kind: str, ids: pd.Series | None = None
 ) -> pd.DataFrame:
     """Return the things that are not deleted: DEFINITIONS, by id.
 
@@ -77,7 +77,9 @@ def load_definitions(
     return read_frame(conn, query.order_by(definitions.c.id), DEFINITIONS)
 
 
-def keep_written(conn: sa.Connection, *, account: str, side: Side, kind: str, rows: Rows) -> int:
+def keep_written(
+    conn: sa.Connection, *, account: str, side: RoleName, kind: str, rows: Rows
+) -> int:
     """Keep which values of named things were written elsewhere; return of how many.
 
     Args:

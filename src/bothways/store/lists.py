@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from bothways.store.schema import list_ids
-from bothways.vocabulary import Side
+from bothways.vocabulary import RoleName
 
 
-def resolved(conn: sa.Connection, *, account: str, side: Side) -> dict[str, sa.Row[Any]]:
+def resolved(conn: sa.Connection, *, account: str, side: RoleName) -> dict[str, sa.Row[Any]]:
     """Return by list key: list_id ("" where there is none yet), name, entity, resolved_at."""
     mine = (list_ids.c.account == account, list_ids.c.side == side)
     query = sa.select(list_ids).where(*mine).order_by(list_ids.c.list_key)
@@ -22,7 +22,7 @@ def resolve(
     conn: sa.Connection,
     *,
     account: str,
-    side: Side,
+    side: RoleName,
     list_key: str,
     list_id: str,
     name: str,

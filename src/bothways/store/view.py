@@ -24,7 +24,7 @@ from bothways.store.links import load_links
 from bothways.store.members import load_members
 from bothways.store.suppressions import load_suppressions
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class PostgresView:
 
     def people(
         self,
-        side: Side,
+        side: RoleName,
         *,
         entity: str | None = None,
         ids: pd.Series | None = None,
@@ -76,7 +76,7 @@ class PostgresView:
 
     def members(
         self,
-        side: Side,
+        side: RoleName,
         *,
         list_ids: Sequence[str] | None = None,
         member_ids: pd.Series | None = None,
@@ -91,7 +91,7 @@ class PostgresView:
             with_deleted=False,
         )
 
-    def former_members(self, side: Side, membership_ids: pd.Series) -> pd.Series:
+    def former_members(self, side: RoleName, membership_ids: pd.Series) -> pd.Series:
         """Return whose memberships these are or were."""
         found = load_members(
             self.conn, account=self.account, side=side, membership_ids=membership_ids
@@ -165,11 +165,11 @@ class PostgresView:
 
     def suppressions(
         self,
-        side: Side | None = None,
+        side: RoleName | None = None,
         *,
         email_keys: pd.Series | None = None,
         record_ids: pd.Series | None = None,
-        list_ids: Mapping[Side, str] | None = None,
+        list_ids: Mapping[RoleName, str] | None = None,
     ) -> pd.DataFrame:
         """Return the suppressions in force."""
         return load_suppressions(
@@ -195,34 +195,34 @@ class PostgresView:
         return undo.written_jobs(self.conn, run_id=run_id)
 
     def written_values(
-        self, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+        self, run_id: int, target: RoleName, entity: str, fields: Mapping[str, FieldType]
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the values that a run's updates wrote over, and those that they wrote."""
         return undo.written_values(
             self.conn, run_id=run_id, target=target, entity=entity, fields=fields
         )
 
-    def created_ids(self, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+    def created_ids(self, run_id: int, target: RoleName, keys: pd.Series) -> pd.Series:
         """Return the ids of the people whom a run created, over the keys of their creation."""
         return applying.created_ids(self.conn, run_id=run_id, target=target, keys=keys)
 
-    def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
+    def list_ids(self, run_id: int, side: RoleName) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         return undo.list_ids(self.conn, run_id=run_id, side=side)
 
-    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
         """Return the named things of a system that are not deleted."""
         return load_definitions(self.conn, account=self.account, side=side, kind=kind)
 
     def pending_events(
-        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first."""
         return events.pending(
             self.conn, account=self.account, role=side, kind=kind, limit=limit, after=after
         )
 
-    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to."""
         return events.ignored(
             self.conn, account=self.account, role=side, kind=kind, email_keys=email_keys

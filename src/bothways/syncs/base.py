@@ -24,7 +24,7 @@ from bothways.syncs.store_view import StoreView
 from bothways.tables.fields import TIME
 from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.tables.operations import OPERATIONS
-from bothways.vocabulary import SIDES, Side, other
+from bothways.vocabulary import SIDES, RoleName, other
 
 if TYPE_CHECKING:
     from bothways.transform.ignore import Rules
@@ -100,7 +100,7 @@ class Request:
     """
 
     account: Account
-    side: Side
+    side: RoleName
     entities: tuple[str, ...]
     lists: Mapping[str, KnownList]
 
@@ -123,11 +123,11 @@ class Request:
 class Staged(Protocol):
     """Reads what the extracts staged, one partition of it."""
 
-    def read(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the dataset's rows, with `email_key` where it has an `email`; empty if none."""
         ...
 
-    def read_all(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read_all(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the rows of all partitions."""
         ...
 
@@ -159,9 +159,9 @@ class Inputs:
     account: Account
     options: Options
     rules: Rules
-    lists: Mapping[Side, Mapping[str, KnownList]]
+    lists: Mapping[RoleName, Mapping[str, KnownList]]
     staged: Staged
-    systems: Mapping[Side, str]
+    systems: Mapping[RoleName, str]
     view: StoreView
     retries: pd.DataFrame
     whole: bool = False
@@ -174,7 +174,7 @@ class Inputs:
         """Return a mapped list's ids on both sides, by which its states are stored."""
         return ListPair(self.lists["crm"][list_key].id, self.lists["marketing"][list_key].id)
 
-    def list_ids(self, list_key: str) -> Mapping[Side, str]:
+    def list_ids(self, list_key: str) -> Mapping[RoleName, str]:
         """Return a list's id on each side, by which its suppressions are stored.
 
         A side on which the list is yet to be created is left out. Without a key it is about the

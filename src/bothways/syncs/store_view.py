@@ -9,7 +9,7 @@ from typing import Protocol
 import pandas as pd
 
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 
 class StoreView(Protocol):
@@ -34,7 +34,7 @@ class StoreView(Protocol):
 
     def people(
         self,
-        side: Side,
+        side: RoleName,
         *,
         entity: str | None = None,
         ids: pd.Series | None = None,
@@ -73,7 +73,7 @@ class StoreView(Protocol):
 
     def members(
         self,
-        side: Side,
+        side: RoleName,
         *,
         list_ids: Sequence[str] | None = None,
         member_ids: pd.Series | None = None,
@@ -91,7 +91,7 @@ class StoreView(Protocol):
         """
         ...
 
-    def former_members(self, side: Side, membership_ids: pd.Series) -> pd.Series:
+    def former_members(self, side: RoleName, membership_ids: pd.Series) -> pd.Series:
         """Return whose memberships these are or were: the ids of the members."""
         ...
 
@@ -184,11 +184,11 @@ class StoreView(Protocol):
 
     def suppressions(
         self,
-        side: Side | None = None,
+        side: RoleName | None = None,
         *,
         email_keys: pd.Series | None = None,
         record_ids: pd.Series | None = None,
-        list_ids: Mapping[Side, str] | None = None,
+        list_ids: Mapping[RoleName, str] | None = None,
     ) -> pd.DataFrame:
         """Return the suppressions in force.
 
@@ -232,7 +232,7 @@ class StoreView(Protocol):
         ...
 
     def written_values(
-        self, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+        self, run_id: int, target: RoleName, entity: str, fields: Mapping[str, FieldType]
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the values that a run's updates wrote over, and those that they wrote.
 
@@ -248,7 +248,7 @@ class StoreView(Protocol):
         """
         ...
 
-    def created_ids(self, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+    def created_ids(self, run_id: int, target: RoleName, keys: pd.Series) -> pd.Series:
         """Return the ids of the people whom a run created, over the keys of their creation.
 
         Args:
@@ -258,11 +258,11 @@ class StoreView(Protocol):
         """
         ...
 
-    def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
+    def list_ids(self, run_id: int, side: RoleName) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         ...
 
-    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
         """Return the named things of a system that are not deleted.
 
         Args:
@@ -275,7 +275,7 @@ class StoreView(Protocol):
         ...
 
     def pending_events(
-        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first.
 
@@ -290,7 +290,7 @@ class StoreView(Protocol):
         """
         ...
 
-    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to.
 
         Args:

@@ -13,12 +13,12 @@ import pyarrow as pa
 from bothways.tables.fields import ARROW_TYPES, FIELD_PREFIX, TIME
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import CONTACTS, contacts_schema
-from bothways.vocabulary import FieldType, Side
+from bothways.vocabulary import FieldType, RoleName
 
 APART_PREFIX: Final = "apart:"
 WROTE_PREFIX: Final = "wrote:"
 
-ACCOUNT_WIDE: Final[Mapping[Side, str]] = {"crm": "", "marketing": ""}
+ACCOUNT_WIDE: Final[Mapping[RoleName, str]] = {"crm": "", "marketing": ""}
 """The list ids of suppressions that are about no list but about the whole account."""
 
 

@@ -41,7 +41,7 @@ from bothways.tables.ledgers import (
     written_values_schema,
 )
 from bothways.transform.normalise import email_keys as normalised
-from bothways.vocabulary import FieldType, Side, Status
+from bothways.vocabulary import FieldType, RoleName, Status
 
 Row = dict[str, Any]
 Values = Mapping[str, Any]
@@ -81,7 +81,7 @@ class MemoryView:
 
     def add_person(
         self,
-        side: Side,
+        side: RoleName,
         record_id: str,
         email: str | None = None,
         *,
@@ -118,7 +118,7 @@ class MemoryView:
 
     def add_member(
         self,
-        side: Side,
+        side: RoleName,
         list_id: str,
         member_id: str,
         *,
@@ -217,7 +217,7 @@ class MemoryView:
 
     def add_suppression(
         self,
-        side: Side,
+        side: RoleName,
         email: str,
         *,
         reason: str = Status.UNSUBSCRIBED.value,
@@ -259,7 +259,7 @@ class MemoryView:
     def add_retry(
         self,
         sync_type: str,
-        source: Side,
+        source: RoleName,
         source_id: str,
         email: str | None = None,
         *,
@@ -284,7 +284,7 @@ class MemoryView:
         self,
         run_id: int,
         kind: str | None,
-        target: Side,
+        target: RoleName,
         *,
         result: str = "updated",
         entity: str = "contact",
@@ -294,7 +294,7 @@ class MemoryView:
         email: str | None = None,
         list_key: str | None = None,
         reason: str | None = None,
-        source: Side | None = None,
+        source: RoleName | None = None,
         source_entity: str | None = "contact",
         before: Values | None = None,
         after: Values | None = None,
@@ -338,7 +338,7 @@ class MemoryView:
 
     def add_definition(
         self,
-        side: Side,
+        side: RoleName,
         kind: str,
         definition_id: str,
         name: str | None = None,
@@ -362,7 +362,7 @@ class MemoryView:
 
     def add_event(
         self,
-        side: Side,
+        side: RoleName,
         kind: str,
         scope_id: str,
         email: str | None = None,
@@ -404,7 +404,7 @@ class MemoryView:
 
     def people(
         self,
-        side: Side,
+        side: RoleName,
         *,
         entity: str | None = None,
         ids: pd.Series | None = None,
@@ -442,7 +442,7 @@ class MemoryView:
 
     def members(
         self,
-        side: Side,
+        side: RoleName,
         *,
         list_ids: Sequence[str] | None = None,
         member_ids: pd.Series | None = None,
@@ -454,7 +454,7 @@ class MemoryView:
             found = found[found["list_id"].isin(list(list_ids))]
         return _sorted(found, "list_id", "entity", "member_id")
 
-    def former_members(self, side: Side, membership_ids: pd.Series) -> pd.Series:
+    def former_members(self, side: RoleName, membership_ids: pd.Series) -> pd.Series:
         """Return whose memberships these are or were."""
         found = _matching(self._members(side), membership_id=membership_ids)
         return _sorted(found, "list_id", "entity", "member_id")["member_id"]
@@ -529,11 +529,11 @@ class MemoryView:
 
     def suppressions(
         self,
-        side: Side | None = None,
+        side: RoleName | None = None,
         *,
         email_keys: pd.Series | None = None,
         record_ids: pd.Series | None = None,
-        list_ids: Mapping[Side, str] | None = None,
+        list_ids: Mapping[RoleName, str] | None = None,
     ) -> pd.DataFrame:
         """Return the suppressions in force."""
         rows = self._where("suppressions", **({} if side is None else {"side": side}))
@@ -559,7 +559,7 @@ class MemoryView:
         return _sorted(_frame(self._written(run_id), WRITTEN_JOBS), "seq")
 
     def written_values(
-        self, run_id: int, target: Side, entity: str, fields: Mapping[str, FieldType]
+        self, run_id: int, target: RoleName, entity: str, fields: Mapping[str, FieldType]
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the values that a run's updates wrote over, and those that they wrote."""
         mapped = "entity" if target == "crm" else "source_entity"
@@ -575,14 +575,14 @@ class MemoryView:
         )
         return before[[FIELD_PREFIX + name for name in fields]], after
 
-    def created_ids(self, run_id: int, target: Side, keys: pd.Series) -> pd.Series:
+    def created_ids(self, run_id: int, target: RoleName, keys: pd.Series) -> pd.Series:
         """Return the ids of the people whom a run created, over the keys of their creation."""
         rows = self._where("jobs", run_id=run_id, kind="create", target=target)
         found = _frame(rows, WRITTEN_JOBS).dropna(subset="record_id")
         found = _matching(found, key=keys).drop_duplicates("key")
         return found.set_index("key")["record_id"]
 
-    def list_ids(self, run_id: int, side: Side) -> Mapping[str, str]:
+    def list_ids(self, run_id: int, side: RoleName) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         found = {
             row["list_key"]: row[f"{side}_list_id"]
@@ -590,21 +590,21 @@ class MemoryView:
         }
         return {key: list_id for key, list_id in found.items() if list_id is not None}
 
-    def definitions(self, side: Side, kind: str) -> pd.DataFrame:
+    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
         """Return the named things of a system that are not deleted."""
         rows = self._where("definitions", side=side, kind=kind, deleted_at=None)
         rows = [row | {"details": json.dumps(row["details"])} for row in rows]
         return _sorted(_frame(rows, DEFINITIONS), "id")
 
     def pending_events(
-        self, side: Side, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first."""
         rows = self._where("events", role=side, kind=kind, crm_state="pending")
         rows = [row for row in rows if after is None or (row["occurred_at"], row["key"]) > after]
         return _events(rows).head(limit)
 
-    def ignored_events(self, side: Side, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to."""
         rows = self._where("events", role=side, kind=kind, crm_state="ignored")
         found = _matching(_events(rows), email_key=email_keys)
@@ -621,7 +621,7 @@ class MemoryView:
         rows = self._in_scope(self._where("baselines", entity=entity))
         return sorted(rows, key=lambda row: str(row["scope"]))
 
-    def _members(self, side: Side) -> pd.DataFrame:
+    def _members(self, side: RoleName) -> pd.DataFrame:
         rows = self._where("members", side=side)
         return _frame([row | {"deleted": row["deleted_at"] is not None} for row in rows], MEMBERS)
 

@@ -25,7 +25,7 @@ from bothways.tables.members import LIST_MEMBERS
 from bothways.testing.memory import MemoryView
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import SIDES, FieldType, Side
+from bothways.vocabulary import SIDES, FieldType, RoleName
 
 DUE: Final = pa.schema(
     [
@@ -40,13 +40,13 @@ DUE: Final = pa.schema(
 class MemoryStaged:
     """What the extracts staged, in memory; all partitions are one."""
 
-    frames: Mapping[tuple[Side, str], pd.DataFrame]
+    frames: Mapping[tuple[RoleName, str], pd.DataFrame]
 
-    def read(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the dataset's rows; an empty frame where nothing was staged."""
         return self.frames.get((side, dataset), pd.DataFrame())
 
-    def read_all(self, side: Side, dataset: str) -> pd.DataFrame:
+    def read_all(self, side: RoleName, dataset: str) -> pd.DataFrame:
         """Return the dataset's rows; an empty frame where nothing was staged."""
         return self.read(side, dataset)
 
@@ -94,10 +94,10 @@ class Planning:
         )
         self.store = MemoryView()
         self._holds = holds
-        self._staged: dict[tuple[Side, str], pd.DataFrame] = {}
+        self._staged: dict[tuple[RoleName, str], pd.DataFrame] = {}
         self._due: list[dict[str, Any]] = []
 
-    def list_id(self, side: Side, key: str = "news") -> str:
+    def list_id(self, side: RoleName, key: str = "news") -> str:
         """Return the id of a list on a side."""
         return f"{side}-{key}"
 
@@ -107,7 +107,7 @@ class Planning:
 
     # ── what the run has read ─────────────────────────────────────────────────────────────────
 
-    def read_people(self, side: Side, dataset: str, *ids: str) -> None:
+    def read_people(self, side: RoleName, dataset: str, *ids: str) -> None:
         """Stage people as the store has them, deleted ones too."""
         fields: dict[str, FieldType] = {}
         for mapping in self.account.mappings.values():
@@ -116,31 +116,31 @@ class Planning:
         rows = self.store.people(side, ids=wanted, fields=fields, with_deleted=True)
         self._staged[side, dataset] = rows.drop(columns="deleted_at")
 
-    def read_members(self, side: Side, dataset: str, *rows: Mapping[str, Any]) -> None:
+    def read_members(self, side: RoleName, dataset: str, *rows: Mapping[str, Any]) -> None:
         """Stage memberships: LIST_MEMBERS, by default living ones of contacts."""
         usual = {"entity": "contact", "deleted": False}
         self._stage(side, dataset, [usual | dict(row) for row in rows], LIST_MEMBERS)
 
-    def read_suppressions(self, side: Side, dataset: str, *rows: Mapping[str, Any]) -> None:
+    def read_suppressions(self, side: RoleName, dataset: str, *rows: Mapping[str, Any]) -> None:
         """Stage suppressions: SUPPRESSIONS, with the normalised address."""
         usual = {"reason": "unsubscribed", "deleted": False}
         self.read_rows(side, dataset, SUPPRESSIONS, *(usual | dict(row) for row in rows))
 
     def read_rows(
-        self, side: Side, dataset: str, schema: pa.Schema, *rows: Mapping[str, Any]
+        self, side: RoleName, dataset: str, schema: pa.Schema, *rows: Mapping[str, Any]
     ) -> None:
         """Stage rows of a table that has an address, with the normalised address."""
         self._stage(side, dataset, [dict(row) for row in rows], schema)
         frame = self._staged[side, dataset]
         self._staged[side, dataset] = frame.assign(email_key=email_keys(frame["email"]))
 
-    def try_again(self, source: Side, entity: str, source_id: str, **more: str) -> None:
+    def try_again(self, source: RoleName, entity: str, source_id: str, **more: str) -> None:
         """Have a row in error due again; ``more`` may name its list_key and email_key."""
         row = {"source": source, "entity": entity, "source_id": source_id, "list_key": ""}
         self._due.append(row | more)
 
     def _stage(
-        self, side: Side, dataset: str, rows: list[dict[str, Any]], schema: pa.Schema
+        self, side: RoleName, dataset: str, rows: list[dict[str, Any]], schema: pa.Schema
     ) -> None:
         table = pa.Table.from_pylist(rows, schema)
         self._staged[side, dataset] = table.to_pandas(types_mapper=pd.ArrowDtype)
@@ -155,7 +155,7 @@ class Planning:
         self,
         *,
         options: Options | None = None,
-        missing: Sequence[tuple[Side, str]] = (),
+        missing: Sequence[tuple[RoleName, str]] = (),
         rules: Rules | None = None,
         **more: Any,
     ) -> Inputs:
@@ -182,7 +182,9 @@ class Planning:
         }
         return Inputs(**(usual | more))
 
-    def _lists(self, side: Side, missing: Sequence[tuple[Side, str]]) -> dict[str, KnownList]:
+    def _lists(
+        self, side: RoleName, missing: Sequence[tuple[RoleName, str]]
+    ) -> dict[str, KnownList]:
         entity = self._holds if side == "crm" else None
         return {
             key: KnownList(

@@ -23,7 +23,7 @@ from bothways.store.view import PostgresView
 from bothways.syncs.store_view import StoreView
 from bothways.tables.ledgers import ACCOUNT_WIDE, ListPair
 from bothways.testing.memory import DAY, MemoryView
-from bothways.vocabulary import SIDES, FieldType, Side
+from bothways.vocabulary import SIDES, FieldType, RoleName
 from tests.unit.store.rows import ACCOUNT
 
 FIELDS = {
@@ -163,7 +163,7 @@ class Asked:
     """One value for each argument that a question may have; those that optional may be None."""
 
     entity: str
-    side: Side
+    side: RoleName
     run_id: int
     sync_type: str
     ids: pd.Series
@@ -172,13 +172,13 @@ class Asked:
     pairs: list[ListPair]
     with_deleted: bool
     maybe_entity: str | None
-    maybe_side: Side | None
+    maybe_side: RoleName | None
     maybe_ids: pd.Series | None
     other_ids: pd.Series | None
     maybe_keys: pd.Series | None
     maybe_pair: ListPair | None
     maybe_lists: list[str] | None
-    suppressed_on: Mapping[Side, str] | None
+    suppressed_on: Mapping[RoleName, str] | None
     after: tuple[datetime, str] | None
 
     @classmethod

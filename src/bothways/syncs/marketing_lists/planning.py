@@ -25,7 +25,7 @@ from bothways.syncs.two_way.persons import Persons, persons
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
 from bothways.transform.partition import in_partition
-from bothways.vocabulary import FieldType, MembershipState, Side
+from bothways.vocabulary import FieldType, MembershipState, RoleName
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -64,7 +64,7 @@ def plan(inputs: Inputs) -> Plan:
     crm_fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
         crm_fields |= mapping.vendor_fields("crm")
-    fields: dict[Side, dict[str, FieldType]] = {
+    fields: dict[RoleName, dict[str, FieldType]] = {
         "crm": crm_fields,
         "marketing": marketing_fields(inputs.account.mappings),
     }
