@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from bothways.ledgers.registry import show_person
+from bothways.store.erase import find_person
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
@@ -264,3 +266,13 @@ def test_an_erased_person_s_events_are_not_written(marketer: Marketer) -> None:
     done = world.finished("campaigns", "waiting")
     assert done.counts["ignored"] == {"no_crm_record": 1, "erased": 1}
     assert marketer.events() == [("Send", "bob")]
+
+
+def test_a_person_s_page_finds_their_events_with_campaign_and_time(marketer: Marketer) -> None:
+    marketer.did("click", hours_ago=40)
+    marketer.run()
+    with marketer.world.store.begin() as conn:
+        person = find_person(conn, account="test", email_key=ANN)
+        shown = show_person(conn, person)["events"]
+    told = [(row.kind, row.campaign) for row in shown]
+    assert told == [("clicks", "Spring"), ("send summaries", "Spring")]

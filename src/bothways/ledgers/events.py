@@ -32,9 +32,10 @@ class Events(Ledger):
             definitions.c.kind == CAMPAIGN,
             definitions.c.id == events.c.scope_id,
         )
+        kind = sa.func.replace(events.c.kind, "_", " ").label("kind")
         campaign = sa.func.coalesce(definitions.c.name, events.c.scope_id).label("campaign")
         query: sa.Select[Any] = (
-            sa.select(events.c.occurred_at, events.c.kind, campaign, events.c.details)
+            sa.select(events.c.occurred_at, kind, campaign, events.c.details)
             .select_from(events.outerjoin(definitions, sa.and_(*same)))
             .where(events.c.account == person.account, events_at_hand(person.all_ids, person.keys))
         )

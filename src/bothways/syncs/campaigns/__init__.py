@@ -29,7 +29,7 @@ SPEC: Final = SyncSpec(
         Role("crm", ("ReadsContacts", "WritesCampaigns", "WritesEvents")),
         Role(
             "marketing",
-            ("ReadsCampaigns", "ReadsCampaignEvents"),
+            ("ReadsContacts", "ReadsCampaigns", "ReadsCampaignEvents"),
             is_written=False,
             in_slices=True,
         ),

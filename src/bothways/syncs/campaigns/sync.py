@@ -30,7 +30,11 @@ TITLES: Final = {
 
 
 def datasets(request: Request) -> list[Dataset]:
-    """Read campaigns; in detail, their events too, and the CRM's people, whom events relate to."""
+    """Read campaigns; in detail, their events too, and the people of both systems.
+
+    Events relate to people of the CRM. The platform's are read so that a person's page finds what
+    the contact did, whom events name by id.
+    """
     detailed = _is_detailed(request.account)
     if request.side == "crm":
         return [
@@ -40,6 +44,8 @@ def datasets(request: Request) -> list[Dataset]:
         ]
     # Once events are wanted, those of the campaigns that were read before are wanted too.
     found = [Dataset(CAMPAIGNS, Campaigns(), rules={"detailed": detailed})]
+    if detailed:
+        found.append(Dataset("contacts", People(entity="contact", everybody=True)))
     for event_set, title in TITLES.items() if detailed else ():
         stream = CampaignEvents(sliced_by=CAMPAIGNS, event_set=event_set, title=title, for_crm=True)
         found.append(Dataset(event_set, stream))
