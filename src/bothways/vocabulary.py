@@ -260,6 +260,12 @@ class Reason(Labelled):
         "changed after the plan was made; the next sync will plan it again",
         "What the plan was based on changed before it was written.",
     )
+    WAITS = (
+        "waits",
+        "waits for the next sync, as another list changes the same record first",
+        "The person is in several audiences of {marketing}, and a list of another one, which stands"
+        " earlier in the account's file, changes the record in {crm} in this run.",
+    )
     GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
     LIFTED = (
         "lifted",

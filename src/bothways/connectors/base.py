@@ -67,6 +67,8 @@ class ListInfo:
     """A list of people at a vendor.
 
     ``entity`` is None where lists have no type; ``writable`` is False for the vendor's own lists.
+    ``scope`` is the audience that the list is in, on a platform that keeps several apart; empty for
+    the whole account. People on the list have the same scope.
     """
 
     id: str
@@ -77,6 +79,7 @@ class ListInfo:
     active: bool = True
     writable: bool = True
     size: int | None = None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

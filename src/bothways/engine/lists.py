@@ -126,6 +126,7 @@ def _remember(conn: Connection, account: Account, side: RoleName, known: KnownLi
         list_id=known.id,
         name=known.name,
         entity=known.entity,
+        scope=known.scope,
     )
 
 
@@ -187,4 +188,4 @@ def obstacle(
 def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None) -> KnownList:
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
-    return KnownList(key, info.id, mapped.name(side), info.entity)
+    return KnownList(key, info.id, mapped.name(side), info.entity, info.scope)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,8 +88,8 @@ def find_person(
 ) -> Person:
     """Return what the store knows of a person: ids and addresses.
 
-    The person is everybody of any system with that address, whoever is linked with one of them,
-    and the records that a vendor has found under the address.
+    The person is everybody of any system with that address, whoever is linked with one of them, in
+    any scope of the platform, and the records that a vendor has found under the address.
 
     Args:
         conn: An open transaction.
@@ -106,6 +106,7 @@ def find_person(
     ends = (found_ids.get(role, frozenset()) for role in ("crm", "marketing"))
     linked = sa.or_(links.c.email_key == email_key, paired(links, *ends))
     pairs = conn.execute(sa.select(links).where(links.c.account == account, linked)).all()
+    pairs = [*pairs, *in_other_scopes(conn, account, pairs)]
     ids = ids_by_role([*here, *ends_of(pairs)])
     theirs = sa.and_(records.c.account == account, in_role(records, "id", ids))
     rows = conn.execute(sa.select(records.c.email, records.c.email_key).where(theirs)).all()
@@ -113,6 +114,22 @@ def find_person(
     keys |= {email_key} | set(known["email_key"].dropna())
     spellings = keys | {row.email for row in rows if row.email} | set(known["email"].dropna())
     return Person(account, ids, frozenset(keys), frozenset(spellings))
+
+
+def in_other_scopes(
+    conn: sa.Connection, account: str, pairs: Sequence[sa.Row[Any]]
+) -> Sequence[sa.Row[Any]]:
+    """Return links of the same CRM records in other scopes, and all of the contacts found there."""
+    if not pairs:
+        return ()
+    mine = links.c.account == account
+    others = sa.select(links.c.marketing_id).where(
+        mine,
+        links.c.entity.in_({row.entity for row in pairs}),
+        links.c.crm_id.in_({row.crm_id for row in pairs}),
+        links.c.marketing_id.not_in({row.marketing_id for row in pairs}),
+    )
+    return conn.execute(sa.select(links).where(mine, links.c.marketing_id.in_(others))).all()
 
 
 def ids_by_role(found: Iterable[tuple[RoleName, str]]) -> dict[RoleName, frozenset[str]]:

@@ -27,6 +27,7 @@ def resolve(
     list_id: str,
     name: str,
     entity: str | None,
+    scope: str = "",
 ) -> None:
     """Remember which list a key stands for; a repeat replaces it and counts as just asked."""
     keys = {"account": account, "side": side, "list_key": list_key}
@@ -34,6 +35,7 @@ def resolve(
         "list_id": list_id,
         "name": name,
         "entity": entity,
+        "scope": scope,
         "resolved_at": sa.func.clock_timestamp(),
     }
     statement = insert(list_ids).values(keys | found)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bothways.store.erase import Person, ends_of, ids_by_role, paired
+from bothways.store.erase import Person, ends_of, ids_by_role, in_other_scopes, paired
 from bothways.store.schema import (
     links,
     list_ids,
@@ -46,6 +46,7 @@ def find(
     nobody = dict.fromkeys(roles, frozenset[str]())
     keys = frozenset({email_key})
     pairs = links_of(conn, Person(account, nobody | ids_by_role(here), keys, keys))
+    pairs = [*pairs, *in_other_scopes(conn, account, pairs)]
     return Person(account, nobody | ids_by_role([*here, *ends_of(pairs)]), keys, keys)
 
 

@@ -44,9 +44,9 @@ def state_hashes(
     """Hash what the store knows about the people of each operation.
 
     The hash of a create, update or join covers all records of its people (found by id, or by one of
-    their addresses) and the suppressions of these addresses. That of a join or a leave covers their
-    memberships of its list; a leave has nothing else. An operation that suppresses somebody depends
-    on nothing: its hash is 0.
+    their addresses, on the platform in the operation's scope) and the suppressions of these
+    addresses. That of a join or a leave covers their memberships of its list; a leave has nothing
+    else. An operation that suppresses somebody depends on nothing: its hash is 0.
 
     Args:
         conn: An open transaction.
@@ -70,6 +70,7 @@ def state_hashes(
         by_id = people.merge(_records(conn, account, "id", people["id"]), on="id")
         keys = pd.concat([keys, by_id[["row", "email_key"]].dropna()]).drop_duplicates()
         by_key = keys.merge(_records(conn, account, "email_key", keys["email_key"]), on="email_key")
+        by_key = by_key[~_of_other_scope(by_key, rows)]
         alike = pd.concat([by_id, by_key]).drop_duplicates(["row", "side", "entity", "id"])
         found += [alike, _suppressions(conn, account, rows, keys, lists)]
     hashed = pd.concat([part[["row", "hash", "unmailable"]] for part in found], ignore_index=True)
@@ -84,6 +85,14 @@ def state_hashes(
     )
 
 
+def _of_other_scope(found: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """Return a mask of the platform's records that are in another scope than their operation."""
+    scopes = rows.reindex(columns=["scope"])["scope"].astype(found["scope"].dtype)
+    own = scopes.reindex(found["row"]).set_axis(found.index)
+    other = found["scope"].ne(own) & own.notna()
+    return (other & found["side"].eq("marketing")).fillna(value=False).astype(bool)
+
+
 def _long(rows: pd.DataFrame, columns: list[str], name: str) -> pd.DataFrame:
     """Return every value of these columns as `name`, with its `row`."""
     found = [pd.DataFrame({"row": rows.index, name: rows[item].array}) for item in columns]
@@ -96,7 +105,7 @@ def _records(conn: sa.Connection, account: str, column: str, values: pd.Series) 
     unmailable = sa.and_(
         alive, records.c.merged_into.is_(None), records.c.status.not_in(MAILABLE_OR_PENDING)
     )
-    texts = ("side", "entity", "id", "email_key")
+    texts = ("side", "entity", "id", "email_key", "scope")
     query = sa.select(
         *(records.c[name] for name in texts),
         _hash(*(records.c[name] for name in hashed), alive),

@@ -136,12 +136,14 @@ def load_suppressions(
         list_ids: Only of the list with this id on each side, or account-wide ones (ACCOUNT_WIDE);
             nothing of a side that is left out. None for all lists.
         settled: Only what the other side has, or has not, yet.
-        scope: Only what counts in this scope: its own, and what is about the whole account. None
-            for all.
+        scope: Only what counts in this scope: its own, what is about the whole account, and of
+            other scopes all but unsubscribes. None for all.
     """
     place = [ledger.c.account == account]
     if scope is not None:
-        place.append(ledger.c.scope.in_(["", scope]))
+        place.append(
+            sa.or_(ledger.c.scope.in_(["", scope]), ledger.c.reason != Status.UNSUBSCRIBED.value)
+        )
     if side is not None:
         place.append(ledger.c.side == side)
     query = sa.select(*(ledger.c[name] for name in SUPPRESSIONS_IN_FORCE.names))

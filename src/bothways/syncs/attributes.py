@@ -132,7 +132,9 @@ def _records(inputs: Inputs, carried: Carried, members: pd.DataFrame) -> pd.Data
         if names
     ]
     records = pd.concat(found, ignore_index=True)
-    link = inputs.view.links(crm_ids=records["id"]).set_index("crm_id")["marketing_id"]
+    # Of a person's contacts in several audiences the first audience's counts.
+    first = inputs.view.links(crm_ids=records["id"]).drop_duplicates("crm_id")
+    link = first.set_index("crm_id")["marketing_id"]
     addresses = members.drop_duplicates("email_key").set_index("email_key")["id"]
     by_address = looked_up(records["email_key"], addresses)
     records = records.assign(marketing_id=looked_up(records["id"], link).fillna(by_address))

@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 # A plan's jobs are operations and rows that need none. `kind` is null where nothing is written;
 # `result` is then final: unchanged, duplicate or ignored. `source` is the side that the row came
 # from, `source_entity` and `source_id` say which row it was there.
-# `error_message` is what the audit says beside the reason of a row that is left out.
+# `error_message` is what the audit says beside the reason of a row that is left out; `transient` is
+# true where such a row is due again in the next run.
 JOBS = pa.schema(
     [
         *OPERATIONS,
         pa.field("source", pa.string()),
         pa.field("source_entity", pa.string()),
         pa.field("error_message", pa.string()),
+        pa.field("transient", pa.bool_()),
     ]
 )
 
@@ -80,12 +82,13 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class KnownList:
-    """A mapped list as one side knows it: its id there, and the entity that it holds."""
+    """A mapped list as one side knows it: its id there, the entity that it holds, and its scope."""
 
     key: str
     id: str
     name: str
     entity: str | None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,21 @@ class Inputs:
     without_base: Mapping[str, Sequence[str]] = field(default_factory=dict)
     partition: int = 0
     partitions: int = 1
+
+    def scopes(self) -> tuple[str, ...]:
+        """Return the scopes of the mapped lists, in the order of the account's lists."""
+        known = self.lists["marketing"]
+        found = dict.fromkeys(known[key].scope for key in self.account.lists if key in known)
+        return tuple(found) or ("",)
+
+    def within(self, scope: str) -> Inputs:
+        """Return the inputs of one scope of the platform: its lists, and the view of it."""
+        keys = [key for key, item in self.lists["marketing"].items() if item.scope == scope]
+        lists = {
+            side: {key: item for key, item in known.items() if key in keys}
+            for side, known in self.lists.items()
+        }
+        return replace(self, lists=lists, view=self.view.within(scope))
 
     def pair(self, list_key: str) -> ListPair:
         """Return a mapped list's ids on both sides, by which its states are stored."""

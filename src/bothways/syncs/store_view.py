@@ -27,8 +27,9 @@ class StoreView(Protocol):
         """Return the view of one scope of the platform.
 
         It has the platform's people, links, baselines and divergence of that scope only, and of the
-        suppressions those that count there: its own, and those of the whole account. All else is as
-        in the whole view.
+        suppressions those that count there: its own, those of the whole account, and of other
+        scopes all but unsubscribes, since mail bounces at an address, and a complaint is about the
+        sender. All else is as in the whole view.
         """
         ...
 

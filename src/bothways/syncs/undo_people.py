@@ -9,6 +9,7 @@ import pandas as pd
 
 from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
+from bothways.syncs.store_view import StoreView
 from bothways.transform.columns import looked_up
 from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Reason, RoleName, Status, other
 
@@ -61,7 +62,7 @@ class Standing:
         Args:
             list_key: The list that somebody is to be on again.
         """
-        pairs = self._pairs()
+        pairs = self._pairs(list_key)
         gone = ~self.ids.isin(self.people.index)
         erased = self.inputs.view.erased(looked_up(self.ids, self.people["email_key"]))
         silent = self._silent(pairs, list_key)
@@ -69,11 +70,16 @@ class Standing:
         reason = reason.mask(self.ids.isin(silent), Reason.DO_NOT_MAIL)
         return reason.mask(erased, Reason.ERASED).mask(gone, Reason.GONE)
 
-    def _pairs(self) -> pd.DataFrame:
-        """Return who is linked with these people: own, other."""
+    def _view(self, list_key: str | None) -> StoreView:
+        """Return what is known of the list's scope; without a list, of all."""
+        view = self.inputs.view
+        return view.within(self.inputs.lists["marketing"][list_key].scope) if list_key else view
+
+    def _pairs(self, list_key: str | None) -> pd.DataFrame:
+        """Return who is linked with these people, in the scope of the list: own, other."""
         own, theirs = (f"{side}_id" for side in (self.side, other(self.side)))
         asked = {f"{own}s": self.ids}
-        found = self.inputs.view.links(**asked)  # type: ignore[arg-type]
+        found = self._view(list_key).links(**asked)  # type: ignore[arg-type]
         return found[[own, theirs]].rename(columns={own: "own", theirs: "other"})
 
     def _silent(self, pairs: pd.DataFrame, list_key: str | None) -> pd.Series:
@@ -82,7 +88,7 @@ class Standing:
         own = self.people.assign(own=self.people.index)
         theirs = pairs.merge(partners, left_on="other", right_index=True)
         told = pd.concat([own, theirs], ignore_index=True)
-        ledger = self.inputs.view.suppressions(email_keys=told["email_key"])
+        ledger = self._view(list_key).suppressions(email_keys=told["email_key"])
         list_ids = ["", *(self.inputs.pair(list_key) if list_key else ())]
         ledger = ledger[ledger["list_id"].isin(list_ids)]
         mailable = told["status"].isin(MAILABLE_OR_PENDING)

@@ -538,7 +538,9 @@ class MemoryView:
         """Return the suppressions in force."""
         rows = self._where("suppressions", **({} if side is None else {"side": side}))
         if self.scope is not None:
-            rows = [row for row in rows if row["scope"] in ("", self.scope)]
+            counts = ("", self.scope)
+            others = Status.UNSUBSCRIBED.value
+            rows = [row for row in rows if row["scope"] in counts or row["reason"] != others]
         if list_ids is not None:
             rows = [row for row in rows if list_ids.get(row["side"]) == row["list_id"]]
         found = _frame(rows, SUPPRESSIONS_IN_FORCE)

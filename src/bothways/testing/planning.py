@@ -71,12 +71,18 @@ class Planning:
 
         Args:
             lists: Keys of the mapped lists, perhaps with what an account's file says of each
-                beside its names; `list_id` says what they are on a side.
+                beside its names, and the platform's `scope` that it is in; `list_id` says what they
+                are on a side.
             holds: The CRM entity of all lists.
             mappings: By CRM entity, the mapped fields: what a mapping file has below `fields`.
             **account: Anything else that an account's file may have.
         """
         said = lists if isinstance(lists, Mapping) else {key: {} for key in lists}
+        self._scopes = {key: str(more.get("scope", "")) for key, more in said.items()}
+        said = {
+            key: {name: value for name, value in more.items() if name != "scope"}
+            for key, more in said.items()
+        }
         mapped = {key: {"crm": key, "marketing": key, **more} for key, more in said.items()}
         fields = {
             entity: {"entity": entity, "fields": given}
@@ -188,7 +194,11 @@ class Planning:
         entity = self._holds if side == "crm" else None
         return {
             key: KnownList(
-                key, "" if (side, key) in missing else self.list_id(side, key), key, entity
+                key,
+                "" if (side, key) in missing else self.list_id(side, key),
+                key,
+                entity,
+                self._scopes[key] if side == "marketing" else "",
             )
             for key in self.account.lists
         }

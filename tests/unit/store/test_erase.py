@@ -26,6 +26,7 @@ from bothways.store import (
     retries,
     runs,
     selections,
+    showing,
     suppressions,
 )  # fmt: skip
 from bothways.store import jobs as store_jobs
@@ -157,6 +158,40 @@ def _texts(conn: sa.Connection) -> dict[str, str]:
 
 def _without_joann(text: str) -> str:
     return text.lower().replace("joann+x@x.org", "")
+
+
+def test_a_person_in_two_audiences_is_shown_and_erased_in_both(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    members = [("m1", "ann@x.org", "A"), ("m2", "ann.two@y.org", "B"), ("jo", "jo@x.org", "B")]
+    page = contacts(*({"id": one, "email": email, "scope": s} for one, email, s in members))
+    platform = MINE | {"side": "marketing", "run_id": run_id}
+    records.absorb_contacts(conn, **platform, rows=page)
+    crm = contacts({"id": "c1", "email": "ann@x.org"}, {"id": "c2", "email": "jo@x.org"})
+    records.absorb_contacts(conn, **MINE, side="crm", run_id=run_id, rows=crm)
+    words = ({"email": "ann@x.org", "scope": "A"}, {"email": "ann.two@y.org", "scope": "B"})
+    suppressions.absorb_suppressions(conn, **platform, rows=suppression_rows(*words))
+    pairs = pd.DataFrame(
+        [("c1", "m1", "A"), ("c1", "m2", "B"), ("c2", "jo", "B")],
+        columns=["crm_id", "marketing_id", "scope"],
+    ).assign(entity="contact", values="{}")
+    for _ in range(2):
+        links.upsert_links(conn, **MINE, run_id=run_id, frame=pairs)
+        baselines.upsert_baselines(conn, **MINE, run_id=run_id, frame=pairs)
+    for address in ("ann@x.org", "ann.two@y.org"):
+        shown = showing.find(conn, **MINE, email_key=address, roles=("crm", "marketing"))
+        assert (shown.crm, shown.marketing) == ({"c1"}, {"m1", "m2"})
+        assert {row.scope for row in showing.links_of(conn, shown)} == {"A", "B"}
+    person = erase.find_person(conn, **MINE, email_key="ann.two@y.org")
+    assert person.keys == {"ann@x.org", "ann.two@y.org"}
+    assert not links.load_links(conn, **MINE, scope="A").empty
+    erase_person(conn, person)
+    for name in ("links", "baselines"):
+        found = _texts(conn)[name]
+        assert "jo" in found
+        assert "c1" not in found
+    assert _texts(conn)["suppressions"] == ""
+    left = records.load_records(conn, **MINE, side="marketing")
+    assert left["id"].tolist() == ["jo"]
 
 
 def test_an_erased_person_leaves_no_address_anywhere(conn: sa.Connection) -> None:

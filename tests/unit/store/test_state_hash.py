@@ -171,3 +171,12 @@ def test_each_operation_of_many_has_its_own_state(known: Store) -> None:
     after = found()
     assert (before[COLUMN] != after[COLUMN]).to_dict() == {7: False, 8: True, 9: False}
     assert after["unmailable"].to_dict() == {7: False, 8: True, 9: False}
+
+
+def test_a_member_of_another_audience_changes_nothing(known: Store) -> None:
+    """The operations of both audiences' members stand in one run, and the one is not the other."""
+    before = known.state(scope="")
+    other = {"id": "m9", "email": "ann@x.org", "scope": "B"}
+    known.told("marketing", **other, status="unsubscribed")
+    assert known.state(scope="") == before
+    assert known.state(scope="B")[1]

@@ -26,6 +26,7 @@ from bothways.syncs.jobs import (
     sentences,
     unchanged,
 )
+from bothways.syncs.scopes import by_scope
 from bothways.syncs.values import creation_key, free_creation_keys, new_values
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
@@ -75,6 +76,10 @@ def marketing_fields(mappings: dict[str, Mapping]) -> dict[str, FieldType]:
 
 def plan(inputs: Inputs) -> Plan:
     """Decide on each membership; a person who is to join two lists is created once."""
+    return by_scope(inputs, _plan)
+
+
+def _plan(inputs: Inputs) -> Plan:
     lists = [
         _ListPlan(inputs, crm_list, inputs.lists["marketing"][key])
         for key, crm_list in sorted(inputs.lists["crm"].items())

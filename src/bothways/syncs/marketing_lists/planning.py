@@ -16,6 +16,7 @@ from bothways.streams.people import People
 from bothways.syncs.address_books.sync import marketing_fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import joined, named_keys
+from bothways.syncs.scopes import by_scope
 from bothways.syncs.two_way.affected import gather
 from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
@@ -60,7 +61,11 @@ def datasets(request: Request) -> list[Dataset]:
 
 
 def plan(inputs: Inputs) -> Plan:
-    """Decide on everybody who is, or was, on a mapped list."""
+    """Decide on everybody who is, or was, on a mapped list, one scope of the platform at a time."""
+    return by_scope(inputs, _plan)
+
+
+def _plan(inputs: Inputs) -> Plan:
     crm_fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
         crm_fields |= mapping.vendor_fields("crm")

@@ -5,6 +5,10 @@ have come to have an address that is already suppressed.
 
 Links come before addresses: an unsubscribe belongs to the CRM record that is linked with the
 contact, whatever address either of them has by now.
+
+Who unsubscribes from one audience of a platform leaves the lists in that audience, and stays
+mailable in the others. All else that an audience tells (a bounce, a complaint) counts everywhere.
+What a person adds in the CRM goes to each audience.
 """
 
 from __future__ import annotations
@@ -83,7 +87,7 @@ class _Told:
     """What a side told in this run, of its account or of one list.
 
     Attributes:
-        rows: What the ledger knows of the addresses, one row each.
+        rows: What the ledger knows of the addresses, one row each and scope.
         left_out: Jobs of the rows that lead to nothing.
     """
 
@@ -104,7 +108,8 @@ def _told(inputs: Inputs, side: RoleName, list_key: str = "") -> _Told:
         side, email_keys=keys, record_ids=ids, list_ids=inputs.list_ids(list_key)
     )
     reason = pd.Series(Reason.EMPTY, index=staged.index).where(staged["email_key"].isna())
-    reason = reason.mask(reason.isna() & staged["email_key"].duplicated(), Reason.DUPLICATE)
+    twice = staged.duplicated([name for name in ("email_key", "scope") if name in staged])
+    reason = reason.mask(reason.isna() & twice, Reason.DUPLICATE)
     reason = reason.mask(
         reason.isna() & ~staged["email_key"].isin(rows["email_key"]), Reason.LIFTED
     )
@@ -142,14 +147,43 @@ def _named(inputs: Inputs) -> pd.DataFrame:
 def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
     told = _told(inputs, "marketing")
     added = _told(inputs, "crm")
-    people = _people(inputs, told.rows)
+    everywhere = _everywhere(told.rows)
+    people = _people(inputs, everywhere)
     return [
         told.left_out,
         added.left_out,
+        _of_no_list(inputs, told.rows),
         _flags(inputs, people),
-        _records(inputs, told.rows, people),
-        _to_platform(inputs, added.rows),
+        _records(inputs, everywhere, people),
+        *(_to_platform(inputs, added.rows, scope) for scope in inputs.scopes()),
     ]
+
+
+def _everywhere(told: pd.DataFrame) -> pd.DataFrame:
+    """Return the suppressions that count in all scopes, the gravest of each address."""
+    rows = told[told["scope"].eq("") | told["reason"].ne(Status.UNSUBSCRIBED.value)]
+    rank = rows["reason"].map(_GRAVITY).sort_values(ascending=False, kind="stable")
+    return rows.loc[rank.index].drop_duplicates("email_key").sort_index()
+
+
+def _of_scope(told: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """Return the unsubscribes from one scope; none where that is the whole account."""
+    own = told["scope"].eq(scope) & told["reason"].eq(Status.UNSUBSCRIBED.value)
+    return told[own & (scope != "")]
+
+
+def _of_no_list(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
+    """Return the unsubscribes from scopes of which no list is synced."""
+    own = told["scope"].ne("") & told["reason"].eq(Status.UNSUBSCRIBED.value)
+    rows = told[own & ~told["scope"].isin(inputs.scopes())]
+    return ignored(
+        rows,
+        Reason.LIST_NOT_SYNCED,
+        entity="suppression",
+        source_id=rows["record_id"],
+        email=rows["email"],
+        **_FROM_PLATFORM,
+    )
 
 
 def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +200,7 @@ def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
         record_ids=pairs["marketing_id"],
         list_ids=ACCOUNT_WIDE,
     )
-    people = _suppressed_people(inputs, ledger)
+    people = _suppressed_people(inputs, _everywhere(ledger))
     mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
     return _gravest(people[mine])
 
@@ -224,13 +258,15 @@ def _somebody_else(inputs: Inputs, people: pd.DataFrame) -> pd.Series:
     own_key = looked_up(pairs["marketing_id"], contacts["email_key"])
     pairs = pairs.assign(own_key=own_key.fillna(pairs["email_key"]))
     pairs = pairs.loc[~gone, ["entity", "crm_id", "marketing_id", "own_key"]]
-    beside = people.merge(
+    beside = people.assign(row=people.index).merge(
         pairs, left_on=["entity", "id"], right_on=["entity", "crm_id"], how="left"
-    ).set_axis(people.index, axis=0)
+    )
     other = beside["marketing_id"].ne(beside["source_id"]) & beside["own_key"].ne(
         beside["email_key"]
     )
-    return other.fillna(value=False).astype(bool) & ~people["reason"].isin(_ABOUT_THE_ADDRESS)
+    # In several audiences they are somebody else if they are so in each.
+    other = other.fillna(value=False).astype(bool).groupby(beside["row"]).all()
+    return other.reindex(people.index) & ~people["reason"].isin(_ABOUT_THE_ADDRESS)
 
 
 def _gravest(people: pd.DataFrame) -> pd.DataFrame:
@@ -314,13 +350,13 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     )
 
 
-def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
-    """Suppress on the platform what a person added to the CRM's suppression records."""
-    kept = inputs.view.suppressions(
-        "marketing", email_keys=added["email_key"], list_ids=ACCOUNT_WIDE
-    )
+def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """Suppress in one scope of the platform what a person added to the CRM's records."""
+    view = inputs.view.within(scope)
+    kept = view.suppressions("marketing", email_keys=added["email_key"], list_ids=ACCOUNT_WIDE)
+    kept = kept[kept["scope"].isin(["", scope])]
     there = added["email_key"].isin(kept["email_key"])
-    contacts = inputs.view.people("marketing", email_keys=added["email_key"])
+    contacts = view.people("marketing", email_keys=added["email_key"])
     spelt = contacts.drop_duplicates("email_key").set_index("email_key")["email"]
     absent = ~added["email_key"].isin(contacts["email_key"])
     erased = ~there & absent & inputs.view.erased(added["email_key"])
@@ -328,6 +364,7 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
         "target": "marketing",
         "entity": "contact",
         "source_id": added["record_id"],
+        "scope": scope,
         # People copy "mailto:" and the like along, which a platform would take for the address.
         "email": looked_up(added["email_key"], spelt).fillna(added["email_key"]),
         **_FROM_CRM,
@@ -353,10 +390,19 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
 
 
 def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
-    """Take people off the marketing list that they unsubscribed from, and keep a record of it."""
+    """Take people off the marketing list that they unsubscribed from, and keep a record of it.
+
+    Who unsubscribed from the scope that the list is in has unsubscribed from the list.
+    """
+    scope = inputs.lists["marketing"][key].scope
+    inputs = inputs.within(scope)
     told = _told(inputs, "marketing", key)
-    people = _list_people(inputs, key, told.rows)
-    absent = told.rows[~told.rows["email_key"].isin(people["email_key"])]
+    rows = told.rows
+    if scope:
+        of_scope = _of_scope(_told(inputs, "marketing").rows, scope)
+        rows = pd.concat([rows, of_scope], ignore_index=True).drop_duplicates("email_key")
+    people = _list_people(inputs, key, rows)
+    absent = rows[~rows["email_key"].isin(people["email_key"])]
     about: dict[str, Any] = {
         "target": "crm",
         "list_key": key,
