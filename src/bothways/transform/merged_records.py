@@ -29,7 +29,8 @@ def follow_merges(links: pd.DataFrame, crm: pd.DataFrame) -> tuple[pd.DataFrame,
 
     A link goes to the record that survived (``merged``). Where that one has a link of its own to
     another contact, or two records bring different contacts, the link stays where it is, idle
-    (``merged_away``): of two, the primary one is handed over, then the lower platform id.
+    (``merged_away``): of two, the primary one is handed over, then the lower platform id, then that
+    of the record with the lower id.
 
     Args:
         links: As `match.match` takes them.
@@ -70,7 +71,7 @@ def _survivors(merged: pd.DataFrame) -> tuple[Array, Array]:
 def _hand_over(rest: pd.DataFrame, moved: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     record, contact = ["entity", "crm_id"], ["entity", "crm_id", "marketing_id"]
     moved = moved.sort_values(
-        [*record, "is_primary", "marketing_id"], ascending=[True, True, False, True]
+        [*record, "is_primary", "marketing_id", "loser"], ascending=[True, True, False, True, True]
     )
     own = rest[record].assign(own=rest["marketing_id"])
     moved = moved.merge(own, on=record, how="left")

@@ -182,6 +182,16 @@ def test_merged_records_that_followed_one_contact_have_one_link_in_the_end() -> 
         assert records(found.dropped, "crm_id", "case") == [("a", "merged"), ("b", "merged")]
 
 
+def test_of_merged_records_that_share_a_contact_the_lowest_id_is_left_alone() -> None:
+    gone = [person(one, "x@x", active=False, merged_into="final") for one in ("a", "b")]
+    everybody = contacts(*gone, person("final", "final@x"))
+    own = ("contact", "final", "2", "final@x", True)
+    held = [("contact", one, "1", f"{one}@x", False) for one in ("a", "b")]
+    for shared in (held, held[::-1]):
+        found = match(everybody, contacts(), links(own, *shared))
+        assert records(found.dropped, "crm_id", "marketing_id") == [("b", "1")]
+
+
 def test_records_merged_in_a_circle_keep_their_links() -> None:
     """Found by the histories: a record merged into itself had its link twice."""
     found = match(
