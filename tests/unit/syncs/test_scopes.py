@@ -257,11 +257,11 @@ EDITS = st.lists(
         st.sampled_from(["Rome", "Bonn", "Cork"]),
         st.booleans(),
     ),
-    max_size=5,
+    max_size=4,
 )
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=5)
 @given(EDITS, st.sampled_from(["crm", "marketing", "newest"]))
 def test_two_audiences_come_to_rest_on_one_value(edits: list[Any], conflict: str) -> None:
     desk = in_both(conflict=conflict)
