@@ -199,7 +199,8 @@ class _Chunk:
 def _verdicts(part: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """Return the operations with their verdicts; one without a verdict is an error."""
     told: list[Any] = [name for name in RESULTS.names if name not in ("record_id", "membership_id")]
-    rows = part.merge(results[told].drop_duplicates("seq"), on="seq", how="left")
+    planned = part.drop(columns="transient", errors="ignore")
+    rows = planned.merge(results[told].drop_duplicates("seq"), on="seq", how="left")
     missing = rows["outcome"].isna()
     return rows.assign(
         outcome=rows["outcome"].fillna("error"),
