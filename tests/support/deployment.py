@@ -68,6 +68,7 @@ ACCOUNT = {
         "lead": "dynamics_dotdigital/lead.yaml",
     },
     "syncs": {
+        "campaigns": {"level": "detailed"},
         "contact_scoring": {
             "contact": {"score": "new_contactscore"},
             "lead": {"score": "new_contactscore"},
