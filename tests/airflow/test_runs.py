@@ -12,7 +12,7 @@ from bothways.config.paths import INCLUDE_VARIABLE
 from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.waiting import wait_for
-from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
+from tests.support.deployment import ACCOUNT, DIFFERENT, SYNC_TYPES, Deployment
 from tests.support.engine import World
 from tests.support.killed_tasks import DOOMED
 from tests.support.vendors import state_of
@@ -25,8 +25,6 @@ AT_WORK = {"scheduled", "queued", "running", "restarting"}
 # Long enough that a kill meets a call on its way.
 SLOW = {"dynamics": {"latency_ms": 3_000, "paths": "/api/data/"}}
 COMPLETED = "Completed"
-# One sync type for each way of reading and writing: these are the dearest tests of all.
-KILLED = ("suppressions", "address_books", "marketing_lists")
 SLICES = {"plan_slices_marketing", "extract_slices_marketing"}
 
 
@@ -85,7 +83,7 @@ def test_two_accounts_run_at_the_same_time(deployment: Deployment) -> None:
     assert len(members) == len({(row["listid"], row["entityid"]) for row in members})
 
 
-@pytest.mark.parametrize("sync_type", KILLED)
+@pytest.mark.parametrize("sync_type", DIFFERENT)
 def test_a_run_killed_at_each_task_and_between_chunks_ends_as_one_left_alone(
     deployment: Deployment, alone: World, sync_type: str
 ) -> None:

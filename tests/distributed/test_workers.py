@@ -10,7 +10,7 @@ import pytest
 
 from demo.waiting import wait_for
 from tests.support.celery import CeleryAirflow
-from tests.support.deployment import ACCOUNT, SYNC_TYPES, Deployment
+from tests.support.deployment import ACCOUNT, DIFFERENT, Deployment
 from tests.support.engine import World
 from tests.support.postgres import TestPostgres
 from tests.support.vendors import State, state_of
@@ -39,7 +39,7 @@ def left_alone(
     with postgres.fresh_database() as url:
         world = World(deployment.sandbox, url, tmp_path, **ACCOUNT)
         states = {}
-        for sync_type in SYNC_TYPES:
+        for sync_type in DIFFERENT:
             assert world.run(sync_type).status == "Completed"
             states[sync_type] = state_of(deployment.sandbox)
         world.close()
@@ -50,7 +50,7 @@ def test_a_killed_worker_changes_nothing_in_the_end(
     deployment: Deployment, left_alone: dict[str, State]
 ) -> None:
     deployment.refill()
-    for sync_type in SYNC_TYPES:
+    for sync_type in DIFFERENT:
         ids = deployment.start("first", sync_type)
         kill_a_worker_while_it_writes(deployment, *ids)
 

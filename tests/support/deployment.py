@@ -49,6 +49,8 @@ SYNC_TYPES = [
     for name, sync in sync_types().items()
     if not sync.verifies and (PROJECT / "dags" / f"{name}.py").exists()
 ]
+# One for each way of reading and writing, for the dearest tests of all.
+DIFFERENT = ("suppressions", "address_books", "marketing_lists")
 # What each account has beside them.
 BY_HAND = ["verify", "erase"]
 LISTS = {
