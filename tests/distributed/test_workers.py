@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ def left_alone(
 ) -> dict[str, State]:
     """What both vendors hold after each sync type, run by one process with nothing in its way."""
     monkeypatch.setenv("BOTHWAYS_INCLUDE", str(tmp_path))
-    with postgres.fresh_database() as url:
-        world = World(deployment.sandbox, url, tmp_path, **ACCOUNT)
-        states = {}
+    states = {}
+    with (
+        postgres.fresh_database() as url,
+        closing(World(deployment.sandbox, url, tmp_path, **ACCOUNT)) as world,
+    ):
         for sync_type in DIFFERENT:
             assert world.run(sync_type).status == "Completed"
             states[sync_type] = state_of(deployment.sandbox)
-        world.close()
     return states
 
 
