@@ -10,6 +10,7 @@ from bothways.vocabulary import (
     ABOUT_FIELDS,
     CAMPAIGN,
     CAMPAIGN_EVENT,
+    CONSENT_RECORD,
     SOME_SYSTEMS,
     OperationKind,
     PersonChange,
@@ -25,6 +26,7 @@ PEOPLE: Final = tuple((change.value, change.label) for change in PersonChange)
 THINGS: Final = {
     CAMPAIGN: ("campaign written", "campaigns written"),
     CAMPAIGN_EVENT: ("event written", "events written"),
+    CONSENT_RECORD: ("consent written", "consents written"),
 }
 """What else a run writes than people's records, by entity: of one, and of several."""
 

@@ -391,6 +391,9 @@ CAMPAIGN: Final = "campaign"
 CAMPAIGN_EVENT: Final = "campaign_event"
 """The entity of a CRM's own records of what a campaign's recipients did."""
 
+CONSENT_RECORD: Final = "consent_record"
+"""The entity of records of what somebody consented to, in a table of the customer's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -450,6 +453,11 @@ OPERATIONS: Final = (
     Operation(
         OperationKind.UPSERT, "WritesEvents", "write_events",
         "events", None, entity=CAMPAIGN_EVENT,
+    ),
+    # Like an event it tells what somebody did, and an account's first run may bring very many.
+    Operation(
+        OperationKind.UPSERT, "WritesConsents", "write_consents",
+        "events", None, entity=CONSENT_RECORD,
     ),
 )  # fmt: skip
 """Every operation that a plan may hold, in the order of execution.

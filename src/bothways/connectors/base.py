@@ -10,7 +10,7 @@ whole failed. What the vendor says about a single row is in the results, never a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -381,6 +381,41 @@ class WritesEvents(Protocol):
 
         Where the person no longer exists, the event is written all the same, related to its
         campaign only. Values that do not fit are cut or left out as in `write_campaigns`.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesConsents(Protocol):
+    """Keeps records of what people consented to, in a table that the account names (a CRM's)."""
+
+    def consent_obstacles(
+        self, table: str, key_column: str, columns: Collection[str], lookups: Mapping[str, str]
+    ) -> list[str]:
+        """Return what keeps consents from being written to a table, a clause each.
+
+        Args:
+            table: As the system calls it; so are the columns.
+            key_column: Has the keys.
+            columns: Have texts or times.
+            lookups: Entity of people → the column that relates a record to one of them.
+        """
+        ...
+
+    def write_consents(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the records, or bring them up to date.
+
+        ``key`` is the consent's; a repeat finds the first try's record. ``values`` holds all as the
+        system names it: ``table``; ``key_column``, which has the key; ``columns``, the values by
+        column (texts, times in ISO 8601, or null); and ``lookup``, the column that relates the
+        record to the person, with ``person_entity`` and ``person_id``, all three null where no
+        person is to be related.
+
+        Where the person no longer exists, the record is written all the same, related to nobody.
+        Values that do not fit are cut or left out as in `write_campaigns`.
+
+        Raises:
+            FeatureUnavailable: There is no such table, or it lacks a column or its key.
         """
         ...
 

@@ -85,7 +85,7 @@ class OwnTable:
         found = {}
         for column in self.columns:
             value = given.get(column.source)
-            fitted = None if value is None else _FIT[column.kind](value, column.length)
+            fitted = None if value is None else fit(column.kind, value, column.length)
             if fitted is not None:
                 found[names.own(column.word)] = fitted
             elif value is not None:
@@ -171,6 +171,11 @@ KINDS: Final[Mapping[str, str]] = {
 """What the column Kind says, which people group reports by."""
 
 _TOLD_BY: Final = ("url", "name", "marker", "email")
+
+
+def fit(kind: Kind, value: Any, length: int) -> Any:
+    """Return a value as a column of a kind can hold it, None where it cannot."""
+    return _FIT[kind](value, length)
 
 
 def campaign_values(

@@ -34,12 +34,12 @@ from bothways.connectors.dynamics.names import (
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.writing import (
     Keyed,
-    Verdict,
     Verdicts,
     Write,
     Writer,
     as_frame,
     erase_rows,
+    lacks_related,
     records_of,
     refused,
     text_or_none,
@@ -92,7 +92,8 @@ class Campaigns:
         fit = [row for row in rows if row.names_campaign]
         writes, unfit = self._keyed(EVENT, fit, self._event)
         written = self._writer(EVENT).write(writes)
-        alone = [row for row in fit if row.seq in written and _is_gone(written[row.seq])]
+        # Campaigns are named by key, so that it is the person who is gone.
+        alone = [row for row in fit if row.seq in written and lacks_related(written[row.seq])]
         if alone:
             written.update(self._without_people(alone))
         return as_frame({**verdicts, **unfit, **_explained(written)})
@@ -222,11 +223,6 @@ def _read(operations: pd.DataFrame) -> list[_Row]:
         )
         for row in records_of(operations)
     ]
-
-
-def _is_gone(verdict: Verdict) -> bool:
-    """Whether a row was refused since its person no longer exists: campaigns are named by key."""
-    return verdict.outcome == "error" and verdict.code == errors.NOT_FOUND
 
 
 def _explained(verdicts: Verdicts) -> Verdicts:

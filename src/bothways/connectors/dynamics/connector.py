@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from bothways.connectors.base import (
 from bothways.connectors.dynamics import tables
 from bothways.connectors.dynamics.campaigns import Campaigns
 from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
@@ -280,6 +281,18 @@ class DynamicsConnector:
     def erase_events(self, ids: Sequence[str]) -> pd.DataFrame:
         """Delete events."""
         return self._campaigns.erase_events(ids)
+
+    # ── consents ──────────────────────────────────────────────────────────────────────────────
+
+    def consent_obstacles(
+        self, table: str, key_column: str, columns: Collection[str], lookups: Mapping[str, str]
+    ) -> list[str]:
+        """Return what keeps consents from being written to a table."""
+        return Consents(self._client).obstacles(table, key_column, columns, lookups)
+
+    def write_consents(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Write records of consents by key, into tables of the customer's."""
+        return Consents(self._client).write(operations)
 
     # ── what is ours in the environment ───────────────────────────────────────────────────────
 

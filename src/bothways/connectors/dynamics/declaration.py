@@ -27,6 +27,7 @@ DECLARATION: Final = Declaration(
             "ReadsListSuppressions",
             "ReadsSuppressions",
             "WritesCampaigns",
+            "WritesConsents",
             "WritesContacts",
             "WritesEvents",
             "WritesListMembers",

@@ -236,6 +236,11 @@ def _is_double(error: ConnectorError) -> bool:
     return error.code == errors.DUPLICATE_KEY or (error.status == 412 and not error.code)
 
 
+def lacks_related(verdict: Verdict) -> bool:
+    """Whether a keyed write was refused since a record that it relates to by id is gone."""
+    return verdict.outcome == "error" and verdict.code == errors.NOT_FOUND
+
+
 def _rounds(writes: Iterable[Write]) -> list[list[Write]]:
     rounds: defaultdict[int, list[Write]] = defaultdict(list)
     times: defaultdict[str, int] = defaultdict(int)
