@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.promises.conftest import MakeWorld
+from tests.support.consent_table import SETTINGS, consents, make_table
 from tests.support.engine import World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
@@ -131,3 +132,71 @@ def test_an_opt_in_type_is_raised_and_never_lowered(
     assert world.run("opt_in").counts["updated"] == 2
     assert crm.person(ANN, "lead")["new_optin"] == "VerifiedDouble"
     assert world.run("opt_in").message == "No new objects to sync"
+
+
+@pytest.fixture
+def recording(make_world: MakeWorld, sandbox: SandboxServer) -> World:
+    """An account that has a table of consents, and no column of opt-in types."""
+    world = make_world(syncs={"opt_in": {"consents": SETTINGS}})
+    make_table(sandbox)
+    return world
+
+
+def _consents_to(sandbox: SandboxServer, email: str, text: str) -> None:
+    sandbox.act("dotdigital", "opt_in", email=email, type="Double", text=text)
+
+
+def test_each_consent_is_written_once_also_when_answers_are_lost(
+    recording: World, sandbox: SandboxServer
+) -> None:
+    crm, platform = Crm(sandbox), Platform(sandbox)
+    contact, lead = crm.contact(ANN), crm.lead(BOB)
+    for email in (ANN, BOB):
+        platform.contact(email)
+        _consents_to(sandbox, email, f"Yes, send news to {email}.")
+    sandbox.faults({"dynamics": {"after_write": 0.5, "seed": 2}})
+    first = recording.run("opt_in")
+    sandbox.faults()
+    recording.run("opt_in")
+    assert first.counts["things"] == {"consent_record": 2}
+    rows = {row["new_email"]: row for row in consents(sandbox)}
+    assert len(rows) == len(consents(sandbox)) == 2
+    assert (rows[ANN]["new_contact"], rows[ANN]["new_lead"]) == (contact, None)
+    assert (rows[BOB]["new_contact"], rows[BOB]["new_lead"]) == (None, lead)
+    assert rows[ANN]["new_text"] == f"Yes, send news to {ANN}."
+    assert rows[ANN]["new_ipaddress"] == "192.0.2.7"
+    assert recording.run("opt_in").message == "No new objects to sync"
+
+    _consents_to(sandbox, ANN, "Yes, and call me.")
+    more = recording.run("opt_in")
+    assert more.counts["things"] == {"consent_record": 1}
+    assert len(consents(sandbox)) == 3
+
+
+def test_a_contact_that_comes_later_gets_the_consents_that_are_known(
+    recording: World, sandbox: SandboxServer
+) -> None:
+    Platform(sandbox).contact(ANN)
+    _consents_to(sandbox, ANN, "Yes, send me your news.")
+    run = recording.run("opt_in")
+    assert (run.counts["ignored"], consents(sandbox)) == ({"no_crm_record": 1}, [])
+    contact = Crm(sandbox).contact(ANN)
+    assert recording.run("opt_in").counts["things"] == {"consent_record": 1}
+    (row,) = consents(sandbox)
+    assert row["new_contact"] == contact
+
+
+def test_a_table_that_is_not_as_the_file_says_is_named_and_made_up_for(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs={"opt_in": {"consents": SETTINGS}})
+    Crm(sandbox).contact(ANN)
+    Platform(sandbox).contact(ANN)
+    _consents_to(sandbox, ANN, "Yes, send me your news.")
+    run = world.run("opt_in")
+    assert (run.status, run.counts["errors"]) == ("Completed With Errors", 1)
+    (message,) = run.jobs["error_message"].dropna()
+    assert "there is no table `new_consent`; correct `consents`" in message
+    make_table(sandbox)
+    assert world.run("opt_in", records=[ANN]).counts["things"] == {"consent_record": 1}
+    assert len(consents(sandbox)) == 1

@@ -19,7 +19,7 @@ from bothways.discovery import sync_type
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
 from bothways.streams.people import People
-from bothways.syncs.base import Request, implementation
+from bothways.syncs.base import Request, SyncType, implementation
 from bothways.vocabulary import SIDES, FieldType, RoleName, other
 
 # Which of a vendor's types hold a field of a mapping's type, beside the same. What a platform keeps
@@ -58,7 +58,7 @@ class _Asking:
         with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
             mapped = (self._lists, self._fields) if self._role in SIDES else ()
-            for ask in (*mapped, self._columns, self._preparations):
+            for ask in (*mapped, self._columns, self._obstacles, self._preparations):
                 with self._noted(found, self._place):
                     found += ask(connector)
         yield from found
@@ -123,14 +123,26 @@ class _Asking:
         if not isinstance(connector, HasFields):
             return
         request = Request(self._account, self._role, connector.entities, {})
-        for name in self._account.syncs:
-            sync = sync_type(name)
-            if self._role not in sync.read_roles or not can_run(self._account, sync):
-                continue
-            for dataset in implementation(sync).datasets(request):
+        for name, sync in self._set():
+            for dataset in sync.datasets(request):
                 if isinstance(dataset.stream, People):
                     known = connector.fields(dataset.stream.entity)
                     yield from self._unfit(("syncs", name), dataset.stream, known)
+
+    def _obstacles(self, connector: Connector) -> Iterator[Problem]:
+        """Yield what else the settings of a sync type name that is not there."""
+        request = Request(self._account, self._role, connector.entities, {})
+        for name, sync in self._set():
+            for clause in sync.obstacles(request, connector) if sync.obstacles else ():
+                remedy = "put it right there, or correct the settings here"
+                yield self._document.problem(("syncs", name), clause, remedy)
+
+    def _set(self) -> Iterator[tuple[str, SyncType]]:
+        """Yield the sync types that have settings and work with the system."""
+        for name in self._account.syncs:
+            sync = sync_type(name)
+            if self._role in sync.read_roles and can_run(self._account, sync):
+                yield name, implementation(sync)
 
     def _unfit(self, key: Key, people: People, known: dict[str, FieldInfo]) -> Iterator[Problem]:
         mapping = self._account.mappings.get(people.entity)

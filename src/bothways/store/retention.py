@@ -121,6 +121,18 @@ def gone_pairs(table: sa.Table, *, time: str, before: datetime) -> sa.ColumnElem
     )
 
 
+def gone_contacts(table: sa.Table, *, time: str, before: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is about a contact of the platform that is gone.
+
+    Args:
+        table: Its rows have `account` and `member_id`.
+        time: The column that tells when a row was last of use.
+        before: The time since before which that is, UTC.
+    """
+    gone = _gone(before, table.c.account, "marketing", table.c.member_id)
+    return sa.and_(table.c[time] < before, gone)
+
+
 def gone_retries(before: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a retry is about somebody who is gone everywhere.
 

@@ -463,6 +463,19 @@ suppressions = sa.Table(
     comment="who may not be mailed: the store's memory of consent, never pruned",
 )
 
+written_consents = sa.Table(
+    "written_consents",
+    metadata,
+    *_key("account"),
+    sa.Column("key", sa.Text, primary_key=True, comment="by which its record is found there"),
+    _text("member_id", null=False, comment="the platform's contact"),
+    _text("email_key"),
+    _time("written_at", null=False),
+    sa.Index("written_consents_by_member", "account", "member_id"),
+    sa.Index("written_consents_by_address", "account", "email_key"),
+    comment="which consents have been written to a table in the CRM",
+)
+
 list_ids = sa.Table(
     "list_ids",
     metadata,

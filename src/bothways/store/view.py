@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bothways.store import (
     applying,
     baselines,
+    consents,
     erase,
     events,
     list_states,
@@ -213,6 +214,10 @@ class PostgresView:
     def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
         """Return the named things of a system that are not deleted."""
         return load_definitions(self.conn, account=self.account, side=side, kind=kind)
+
+    def written_consents(self, keys: pd.Series) -> pd.Series:
+        """Return those of the keys whose consents have been written to the CRM."""
+        return consents.load_written(self.conn, account=self.account, keys=keys)
 
     def pending_events(
         self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None

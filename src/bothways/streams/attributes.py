@@ -9,22 +9,24 @@ type reads the people first.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, cast
 
 import pandas as pd
-import pyarrow as pa
 
 from bothways.connectors.base import Connector, Page, ReadsOptIns, ReadsScores
-from bothways.streams.base import Absorbed, Sighting, Stream, by_address, by_id
-from bothways.tables.frames import to_pandas
+from bothways.streams.base import Absorbed, Sighting, Stream, by_address
+from bothways.tables import consent as tables
+from bothways.tables.frames import frame_of, to_pandas
+from bothways.transform.columns import looked_up
+from bothways.transform.consents import packed
 
 ATTRIBUTE: Final = "attribute:"
 """How the name of an attribute begins among the fields of a person."""
 
-CONSENTS: Final = "_consents"
-"""What the name of a dataset is followed by where the consents that it told are staged."""
+CONSENTS: Final = "consents"
+"""The attribute that has what a member consented to: a text, see `transform.consents`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,16 @@ class Attributes(Stream):
         """Partition by address, as the people whom they are about."""
         return replace(page, rows=by_address(page.rows))
 
+    def told(self, page: Page) -> pd.DataFrame:
+        """Return `member_id`, and the values by their names."""
+        return to_pandas(page.rows)[["member_id", *self.values]]
+
     def absorb(self, seen: Sighting, page: Page) -> Absorbed:
         """Keep the values with the people that are known."""
         from bothways.store.records import absorb_attributes
 
-        rows = to_pandas(page.rows)
-        named = rows[list(self.values)].add_prefix(ATTRIBUTE)
+        rows = self.told(page)
+        named = rows.drop(columns="member_id").add_prefix(ATTRIBUTE)
         lines = named.to_json(orient="records", lines=True, date_format="iso").splitlines()
         told = pd.DataFrame({"id": rows["member_id"]}).assign(
             entity=self.entity, values=[line for line in lines if line]
@@ -81,11 +87,16 @@ class Scores(Attributes):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptIns(Attributes):
-    """How people opted in; what they consented to is staged beside it."""
+    """How people opted in.
+
+    Attributes:
+        with_consents: Whether to keep what they consented to as well, which includes addresses on
+            the internet: not unless somebody has a use for it.
+    """
 
     name: ClassVar[str] = "opt_ins"
-    parts: ClassVar[tuple[str, ...]] = ("", CONSENTS)
     values: ClassVar[tuple[str, ...]] = ("opt_in_type",)
+    with_consents: bool = False
 
     def pages(
         self, connector: Connector, since: str | None, cursor: str | None = None
@@ -93,9 +104,12 @@ class OptIns(Attributes):
         """Yield how people opted in who have changed since a watermark, or everybody."""
         return cast(ReadsOptIns, connector).read_opt_ins(since=since, cursor=cursor)
 
-    def staged(self, _seen: Sighting, page: Page, *, whole: bool) -> Mapping[str, pa.Table]:
-        """Return types and consents."""
-        del whole
-        if page.consents is None:
-            return {"": page.rows}
-        return {"": page.rows, CONSENTS: by_id(page.consents, "member_id")}
+    def told(self, page: Page) -> pd.DataFrame:
+        """Return `member_id`, the type, and what the member has consented to until now.
+
+        Null takes away what was kept while it was wanted.
+        """
+        rows = Attributes.told(self, page)
+        wanted = page.consents if self.with_consents else None
+        texts = packed(frame_of(tables.CONSENTS) if wanted is None else to_pandas(wanted))
+        return rows.assign(**{CONSENTS: looked_up(rows["member_id"], texts)})

@@ -7,7 +7,7 @@ Links come before addresses. Every contact and lead of the person gets the value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,7 @@ class Carried:
         column_types: Attribute → the type of its columns.
         convert: Turns the platform's values into those of the columns; both by attribute.
         decide: Which values are written; nulls are not asked about, and never written.
+        others: CRM entities whose people are looked at though no column of theirs gets a value.
     """
 
     stream: Stream
@@ -52,12 +53,17 @@ class Carried:
     column_types: Mapping[str, FieldType]
     convert: Callable[[pd.DataFrame], pd.DataFrame]
     decide: Decide
+    others: Collection[str] = ()
+
+    @property
+    def entities(self) -> list[str]:
+        """The CRM entities whose people are looked at."""
+        return [name for name, columns in self.columns.items() if columns or name in self.others]
 
 
 def datasets(request: Request, carried: Carried) -> list[Dataset]:
     """Read the values and whose they are; of the CRM, people with the columns."""
-    mapped = {entity: names for entity, names in carried.columns.items() if names}
-    if not mapped:
+    if not carried.entities:
         return []
     if request.side == "marketing":
         return [
@@ -72,15 +78,15 @@ def datasets(request: Request, carried: Carried) -> list[Dataset]:
             rules={"only_active": only_active},
         )
         for entity in request.entities
-        if entity in mapped
+        if entity in carried.entities
     ]
 
 
 def plan(inputs: Inputs, carried: Carried) -> Plan:
     """Decide on each CRM record of each person who entered."""
-    if not any(carried.columns.values()):
+    if not carried.entities:
         return Plan(joined([]), notes=("No columns are mapped, so nothing was synced.",))
-    members = _members(inputs, carried)
+    members = entered(inputs, carried)
     records = _records(inputs, carried, members)
     unknown = members[members["told"] & ~members["id"].isin(records["marketing_id"])]
     return Plan(
@@ -96,7 +102,7 @@ def plan(inputs: Inputs, carried: Carried) -> Plan:
     )
 
 
-def _members(inputs: Inputs, carried: Carried) -> pd.DataFrame:
+def entered(inputs: Inputs, carried: Carried) -> pd.DataFrame:
     """Return the members who entered: CONTACTS with `email_key`, their values, and `told`.
 
     `told` is whether the platform reported them, or they are tried again.
@@ -128,8 +134,7 @@ def _records(inputs: Inputs, carried: Carried, members: pd.DataFrame) -> pd.Data
         inputs.view.people(
             "crm", entity=entity, ids=links["crm_id"], email_keys=members["email_key"]
         )
-        for entity, names in carried.columns.items()
-        if names
+        for entity in carried.entities
     ]
     records = pd.concat(found, ignore_index=True)
     # Of a person's contacts in several audiences the first audience's counts.
@@ -147,7 +152,7 @@ def _jobs(inputs: Inputs, carried: Carried, entity: str, records: pd.DataFrame) 
     current = _current(inputs, carried, entity, records)
     reason = _left_out(inputs, records)
     write = (carried.decide(wanted, current) & wanted.notna()).fillna(value=False)
-    writes = write.any(axis=1)
+    writes = write.any(axis=1).astype(bool)
     about = _about(records, "marketing_id") | {"entity": entity, "record_id": records["id"]}
     return joined(
         [

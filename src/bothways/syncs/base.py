@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.config.account import Account
+from bothways.connectors.base import Connector
 from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
 from bothways.streams.base import Stream
@@ -227,6 +228,7 @@ class Plan:
 
 Datasets = Callable[[Request], list[Dataset]]
 Planner = Callable[[Inputs], Plan]
+Obstacles = Callable[[Request, Connector], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +248,15 @@ class SyncType:
         plan: Decides what is to be done with each row that was read.
         revert: Plans the undo of an earlier run, if the spec says `reverts`.
         comparison: Compares instead of syncing, if the spec says `verified_as`.
+        obstacles: Asks a system for what the settings name there and has to be there beside fields
+            of people; a clause for each thing that is wrong.
     """
 
     datasets: Datasets
     plan: Planner
     revert: Planner | None = None
     comparison: Comparison | None = None
+    obstacles: Obstacles | None = None
 
 
 def implementation(spec: SyncSpec) -> SyncType:

@@ -275,6 +275,14 @@ class StoreView(Protocol):
         """
         ...
 
+    def written_consents(self, keys: pd.Series) -> pd.Series:
+        """Return those of the keys whose consents have been written to the CRM, in order.
+
+        Args:
+            keys: The keys that are asked for.
+        """
+        ...
+
     def pending_events(
         self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
     ) -> pd.DataFrame:

@@ -390,6 +390,17 @@ class MemoryView:
             crm_attempts=attempts,
         )
 
+    def add_written_consent(self, key: str, member_id: str, email: str | None = None) -> None:
+        """Add that a member's consent has been written to the CRM."""
+        self._add(
+            "written_consents",
+            ("key",),
+            key=key,
+            member_id=member_id,
+            email_key=_key(email),
+            written_at=DAY,
+        )
+
     def _add(self, table: str, primary_key: Sequence[str], /, **row: Any) -> None:
         self._tables.setdefault(table, {})[tuple(row[name] for name in primary_key)] = row
 
@@ -597,6 +608,12 @@ class MemoryView:
         rows = self._where("definitions", side=side, kind=kind, deleted_at=None)
         rows = [row | {"details": json.dumps(row["details"])} for row in rows]
         return _sorted(_frame(rows, DEFINITIONS), "id")
+
+    def written_consents(self, keys: pd.Series) -> pd.Series:
+        """Return those of the keys whose consents have been written to the CRM."""
+        rows = [{"key": row["key"]} for row in self._where("written_consents")]
+        found = _matching(_frame(rows, pa.schema([pa.field("key", pa.string())])), key=keys)
+        return _sorted(found, "key")["key"]
 
     def pending_events(
         self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None

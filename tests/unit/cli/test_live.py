@@ -117,6 +117,19 @@ def test_columns_in_the_settings_of_a_sync_type_are_looked_up(include: IncludeFo
     )
 
 
+def test_the_table_of_consents_is_looked_up(include: IncludeFolder) -> None:
+    prepare()
+    line = "    lead: new_optintype\n"
+    assert line in DEMO
+    consents = "{table: new_consent, key: new_key, text: new_text, contact: new_contact}"
+    include.account("demo", DEMO.replace(line, f"{line}    consents: {consents}\n"))
+    (problem,) = problems("demo")
+    assert problem.endswith(
+        " syncs.opt_in: there is no table `new_consent`; "
+        "put it right there, or correct the settings here"
+    )
+
+
 @pytest.mark.parametrize("accept_new", [True, False])
 def test_new_people_of_a_list_need_a_mapping(include: IncludeFolder, accept_new: bool) -> None:
     prepare()

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from bothways.ledgers import registry
 from bothways.ledgers.base import Ledger, Old, RunContext
-from bothways.store import erase, records, retention, suppressions
+from bothways.store import consents, erase, records, retention, suppressions
 from bothways.store.erase import Person
 from bothways.store.schema import IMPERSONAL, metadata
-from bothways.vocabulary import EXECUTION_ORDER, SUPPRESSION_RECORD
+from bothways.vocabulary import CAMPAIGN, CONSENT_RECORD, EXECUTION_ORDER, SUPPRESSION_RECORD
 from tests.unit.store.rows import ACCOUNT, contacts, memberships, open_run
 
 NOW = datetime.now(UTC)
@@ -138,6 +138,39 @@ def test_a_suppression_record_is_remembered_with_its_list_and_a_flag_is_not(
     (kept,) = suppressions.load_suppressions(conn, account=ACCOUNT).to_dict("records")
     told = {"email_key": "ann@x.org", "list_id": "L", "member_id": "ann-crm", "record_id": "s-1"}
     assert kept == kept | told
+
+
+def test_a_written_consent_is_known_until_its_contact_is_gone(conn: sa.Connection) -> None:
+    context = _context(conn)
+    place: dict[str, Any] = {"account": ACCOUNT, "side": "marketing"}
+    there = contacts({"id": "ann-m", "email": "ann@x.org"})
+    records.absorb_contacts(conn, **place, run_id=context.run_id, rows=there)
+    written = pd.DataFrame(
+        {
+            "entity": [CONSENT_RECORD, CONSENT_RECORD, CAMPAIGN],
+            "key": ["k1", "k2", "71"],
+            "source_id": ["ann-m", "bob-m", "71"],
+            "email_key": ["ann@x.org", "bob@x.org", None],
+        }
+    )
+    consent = next(ledger for ledger in registry.LEDGERS if ledger.name == "consent")
+    for _ in range(2):
+        consent.written["upsert"](context, "crm", written)
+    keys = written["key"].astype("string[pyarrow]")
+
+    def known() -> list[str]:
+        return list(consents.load_written(conn, account=ACCOUNT, keys=keys))
+
+    assert known() == ["k1", "k2"]
+    (shown,) = registry.show_person(conn, _ann(conn))["written_consents"]
+    assert shown.key == "k1"
+    assert registry.rows_about(conn, _ann(conn))["written_consents"][0]["member_id"] == "ann-m"
+    later = NOW + timedelta(days=1)
+    assert registry.prune(conn, account=ACCOUNT, before=NOW)["written_consents"] == 0
+    assert registry.prune(conn, account=ACCOUNT, before=later)["written_consents"] == 1
+    assert known() == ["k1"]
+    assert registry.erase_person(conn, _ann(conn))["written_consents"] == 1
+    assert known() == []
 
 
 def test_a_record_that_the_vendor_no_longer_has_is_deleted_with_its_memberships(

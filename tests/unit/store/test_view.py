@@ -147,6 +147,7 @@ def _filled(chance: Chance) -> MemoryView:
             details=one([{}, {"url": "https://x.org"}]), attempts=one([0, 1]),
             crm_state=perhaps(["pending", "pending", "ignored", "written"]),
         )  # fmt: skip
+        memory.add_written_consent(one(IDS), one(IDS), perhaps(EMAILS))
         # What is created has a key of its own.
         memory.add_job(
             1, "create", one(SIDES), record_id=perhaps(IDS), key=f"k{number}", result="new"
@@ -252,6 +253,7 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
     ),
     "list_ids": lambda view, asked: view.list_ids(asked.run_id, asked.side),
     "definitions": lambda view, asked: view.definitions(asked.side, "campaign"),
+    "written_consents": lambda view, asked: view.written_consents(asked.ids),
     "pending_events": lambda view, asked: view.pending_events(
         asked.side, "clicks", limit=2, after=asked.after
     ),

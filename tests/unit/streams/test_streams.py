@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 import sqlalchemy as sa
 
 from bothways.connectors.base import Page
@@ -15,7 +16,7 @@ from bothways.store.definitions import load_definitions
 from bothways.store.members import load_members
 from bothways.store.records import load_records
 from bothways.store.suppressions import load_suppressions
-from bothways.streams.attributes import CONSENTS, OptIns, Scores
+from bothways.streams.attributes import ATTRIBUTE, CONSENTS, OptIns, Scores
 from bothways.streams.base import Sighting, Stream
 from bothways.streams.consent import ListSuppressions
 from bothways.streams.definitions import Campaigns
@@ -28,6 +29,7 @@ from bothways.tables.campaigns import CAMPAIGNS, EVENTS
 from bothways.tables.frames import to_pandas
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import CONTACTS, contacts_schema
+from bothways.transform.consents import unpacked
 from bothways.vocabulary import EventSet, FieldType
 from tests.unit.store.rows import ACCOUNT, memberships, minute, open_run
 
@@ -152,16 +154,38 @@ def test_the_latest_attribute_is_kept_beside_the_fields_of_its_member(conn: sa.C
     ]
 
 
-def test_consents_are_staged_beside_the_types_of_opt_in(conn: sa.Connection) -> None:
-    stream, at = OptIns(), seen(conn, open_run(conn))
-    told = {"member_id": "ann", "email": "ann@mail.example", "opt_in_type": "double"}
-    page = Page(
-        pa.Table.from_pylist([told], consent.OPT_INS),
-        consents=pa.Table.from_pylist([{"member_id": "ann", "text": "Yes"}], consent.CONSENTS),
-    )
-    staged = stream.staged(at, stream.keyed(page), whole=False)
-    assert staged[CONSENTS]["text"].to_pylist() == ["Yes"]
-    assert "bucket" in staged[""].column_names
+@pytest.mark.parametrize("wanted", [True, False])
+def test_consents_are_kept_with_the_type_of_opt_in_where_they_are_wanted(
+    conn: sa.Connection, *, wanted: bool
+) -> None:
+    at = seen(conn, open_run(conn))
+    absorb(People(entity="contact"), at, Page(people("ann", "bob")))
+    opted = [{"member_id": name, "opt_in_type": "double"} for name in ("ann", "bob", "cid")]
+    told = [
+        {"member_id": "ann", "text": 'Yes, "all"\nof it 😀', "consented_at": SENT},
+        {"member_id": "ann", "text": "Yes", "ip_address": "192.0.2.7"},
+        {"member_id": "cid", "text": "Yes"},
+    ]
+    stream = OptIns(with_consents=wanted)
+    for consents in (told, told[::-1]):
+        page = Page(
+            pa.Table.from_pylist(opted, consent.OPT_INS),
+            consents=pa.Table.from_pylist(consents, consent.CONSENTS),
+        )
+        absorb(stream, at, page)
+        fields = {ATTRIBUTE + name: FieldType.STRING for name in ("opt_in_type", CONSENTS)}
+        known = load_records(conn, **at.place, fields=fields).set_index("id")
+        assert known[f"field:{ATTRIBUTE}opt_in_type"].tolist() == ["double", "double"]
+        kept = known[f"field:{ATTRIBUTE}{CONSENTS}"].dropna()
+        assert kept.index.tolist() == (["ann"] if wanted else [])
+        if wanted:
+            rows = unpacked(kept)
+            assert set(rows["text"]) == {"Yes", 'Yes, "all"\nof it 😀'}
+            assert set(rows["ip_address"].dropna()) == {"192.0.2.7"}
+            assert pd.Timestamp(rows["consented_at"].dropna().iloc[0]) == SENT
+    absorb(OptIns(), at, page)
+    left = load_records(conn, **at.place, fields=fields)
+    assert left[f"field:{ATTRIBUTE}{CONSENTS}"].isna().all()
 
 
 def campaigns(*ids: str, **more: Any) -> pa.Table:

@@ -1,10 +1,13 @@
-"""Opt-in: how members of the platform opted in, in a column of CRM contacts and leads."""
+"""Opt-in: how members of the platform opted in, in a column of CRM contacts and leads.
+
+And what they consented to, in a table of the CRM, where an account names one.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bothways.spec import Role, SyncSpec
 
@@ -22,6 +25,69 @@ class Values(BaseModel):
     verified_double: str | int = "VerifiedDouble"
 
 
+_TELLING: Final = ("text", "consented_at", "url", "ip_address", "user_agent")
+_NAMING: Final = ("contact", "lead", "email")
+
+
+class ConsentTable(BaseModel):
+    """A table of the CRM that has a record of each consent. What is left out is not written.
+
+    Attributes:
+        table: The table, as the CRM's own API calls it; so are the columns.
+        key: A column of text with an alternate key on it alone, by which a consent is found again.
+        email: The column of the person's address on the platform.
+        text: The words that the person saw.
+        consented_at: When.
+        url: On which page.
+        ip_address: From which address on the internet.
+        user_agent: With which browser.
+        contact: The lookup of the person's contact.
+        lead: The lookup of the person's lead.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: _Column
+    key: _Column
+    email: _Column | None = None
+    text: _Column | None = None
+    consented_at: _Column | None = None
+    url: _Column | None = None
+    ip_address: _Column | None = None
+    user_agent: _Column | None = None
+    contact: _Column | None = None
+    lead: _Column | None = None
+
+    @model_validator(mode="after")
+    def _is_of_use(self) -> ConsentTable:
+        if not any(getattr(self, name) for name in _NAMING):
+            raise ValueError("the records would name nobody; add `contact`, `lead` or `email`")
+        if not self.told:
+            raise ValueError("the records would tell nothing; add `text` or `consented_at`")
+        columns = [value for name, value in self if value and name != "table"]
+        twice = [value for value in columns if columns.count(value) > 1]
+        if twice:
+            raise ValueError(f"`{twice[0]}` is named twice; give each a column of its own")
+        return self
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What is told of a consent → its column."""
+        columns = {name: getattr(self, name) for name in _TELLING}
+        return {name: column for name, column in columns.items() if column}
+
+    @property
+    def lookups(self) -> dict[str, str]:
+        """CRM entity → the lookup of it."""
+        columns = {"contact": self.contact, "lead": self.lead}
+        return {entity: column for entity, column in columns.items() if column}
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """The entities among which a person is looked for: without a lookup, by the address."""
+        return ("contact", "lead") if self.email else tuple(self.lookups)
+
+
 class Settings(BaseModel):
     """Where opt-in types go.
 
@@ -30,6 +96,7 @@ class Settings(BaseModel):
         lead: The column of leads.
         values: What the columns hold.
         overwrite: Also write a lower type over a higher one. By default a type is only raised.
+        consents: Where records of consents go; none are written where it is left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +105,7 @@ class Settings(BaseModel):
     lead: _Column | None = None
     values: Values = Field(default_factory=Values)
     overwrite: Annotated[bool, Field(strict=True)] = False
+    consents: ConsentTable | None = None
 
 
 SPEC: Final = SyncSpec(
