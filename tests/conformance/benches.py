@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.testing.conformance.bench import Bench
 from tests.support import sandbox as demo
+from tests.support.consent_table import SETTINGS, make_table
 from tests.support.sandbox import SandboxServer
 
 
@@ -33,6 +35,12 @@ def _dynamics(sandbox: SandboxServer) -> Bench:
         secret = secret or demo.DYNAMICS_CLIENT_SECRET
         return ConnectionSettings(sandbox.url, demo.DYNAMICS_CLIENT_ID, secret, extra)
 
+    def consent_table() -> dict[str, Any]:
+        make_table(sandbox)
+        names = {"table": "table", "key_column": "key", "lookup": "contact"}
+        place = {name: SETTINGS[said] for name, said in names.items()}
+        return {**place, "columns": {SETTINGS["text"]: ""}}
+
     return Bench(
         "dynamics",
         sandbox,
@@ -42,6 +50,7 @@ def _dynamics(sandbox: SandboxServer) -> Bench:
         list_name="Newsletter",
         unknown_id="0d0d0d0d-ffff-4fff-8fff-ffffffffffff",
         secrets=(demo.DYNAMICS_CLIENT_SECRET,),
+        consent_table=consent_table,
     )
 
 

@@ -50,6 +50,9 @@ class Bench:
         list_name: A static list that the vendor has for them.
         unknown_id: A well-formed id that nobody has.
         secrets: What may stand in no log.
+        consent_table: Makes a table of consents at the emptied vendor, and returns what operations
+            say of it: `table`, `key_column`, `lookup` of the entity, and under `columns` one of
+            text, which holds some 100 characters. None where the connector writes none.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Bench:
     list_name: str
     unknown_id: str
     secrets: tuple[str, ...] = ()
+    consent_table: Callable[[], Mapping[str, Any]] | None = None
 
     def person(self, number: int) -> dict[str, Any]:
         """Return the columns of an operation that creates a person."""

@@ -394,6 +394,39 @@ def test_events_are_there_once_however_often_written_and_go_with_the_erased(
     assert connector.find_events([], ["ann@mail.example"]) == []
 
 
+def test_a_consent_has_one_record_however_often_written_and_needs_no_living_person(
+    connector: Any, needs: Any, bench: Any, vendor: Any
+) -> None:
+    needs("WritesConsents")
+    if bench.consent_table is None:
+        pytest.skip(f"the bench of {bench.name} has no table of consents")
+    table = bench.consent_table()
+    (column,) = table["columns"]
+    asked = (table["table"], table["key_column"], [column], {bench.entity: table["lookup"]})
+    assert connector.consent_obstacles(*asked) == []
+    assert len(connector.consent_obstacles(*asked[:2], ["no_such_column"], {})) == 1
+    people = [
+        {"person_entity": bench.entity, "person_id": bench.unknown_id},
+        {"lookup": None, "person_entity": None, "person_id": None},
+    ]
+    values = [table | person | {"columns": {column: "x" * 9_000}} for person in people]
+    consents = pd.DataFrame(
+        {
+            "seq": range(2),
+            "kind": "upsert",
+            "entity": "consent_record",
+            "key": ["c-1", "c-2"],
+            "values": [json.dumps(item) for item in values],
+        }
+    )
+    for _ in range(2):
+        results = connector.write_consents(consents)
+        assert sorted(results.columns) == sorted(RESULTS.names)
+        assert results["outcome"].to_list() == ["written", "written"]
+    vendor.faults({"*": {"after_write": 0.5, "seed": 4}})
+    assert set(connector.write_consents(consents)["outcome"]) == {"written"}
+
+
 def test_preparing_twice_creates_nothing_more(connector: Any, needs: Any) -> None:
     needs("Prepares")
     assert connector.missing() == []
