@@ -113,3 +113,18 @@ def test_every_test_that_is_named_is_there(text: str, page: Path) -> None:
         if not (ROOT / file).exists() or f"def {name}(" not in (ROOT / file).read_text("utf-8")
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["adding-a-connector.md", "adding-a-sync-type.md"])
+def test_whoever_copies_the_code_of_a_page_has_the_package_that_is_tested(page: str) -> None:
+    """`tests/packages` builds, installs and runs the package in `tests/third_party`."""
+    package = ROOT / "tests" / "third_party"
+    files = [*package.rglob("*.py"), package / "pyproject.toml"]
+    code = [path.read_text("utf-8") for path in files]
+    blocks = re.findall(
+        r"```(?:python|toml)\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL
+    )
+    theirs = [block for block in blocks if "bothways.testing" not in block]
+    assert theirs
+    for block in theirs:
+        assert any(block in text for text in code), block
