@@ -6,6 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
+from bothways.syncs import scopes
 from bothways.syncs.address_books import sync as address_books
 from bothways.syncs.suppressions import sync as suppressions
 from bothways.vocabulary import IGNORE_RULES, Reason
@@ -31,10 +32,10 @@ def test_each_test_that_the_page_names_exists_and_each_case_has_a_row() -> None:
 
 def test_each_reason_is_explained_and_no_other() -> None:
     explained = set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE, re.MULTILINE))
-    source = "".join(map(inspect.getsource, (address_books, suppressions)))
+    source = "".join(map(inspect.getsource, (address_books, suppressions, scopes)))
     own = {
         Reason.NOT_ON_LIST, Reason.NOT_IN_CRM, Reason.REMOVED_IN_CRM, Reason.SWITCHED_OFF,
-        Reason.LIFTED,
+        Reason.LIFTED, Reason.WAITS,
     }  # fmt: skip
     assert all(f"Reason.{reason.name}" in source for reason in own)
     assert explained == {*IGNORE_RULES, *own}
