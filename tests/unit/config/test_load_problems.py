@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "6 syncs.opt_in.overwrite: must be true or false, not text; write true or false "
             "without quotes",
             "7 syncs.opt_in.leed: unknown key; did you mean `lead`? "
-            "Allowed: contact, lead, overwrite, values.",
+            "Allowed: consents, contact, lead, overwrite, values.",
             "8 syncs.verify: has no settings; Allowed: campaigns, contact_scoring, opt_in.",
             "9 syncs.scoring: unknown sync type; did you mean `contact_scoring`? "
             "Allowed: campaigns, contact_scoring, opt_in.",
