@@ -17,6 +17,7 @@ from bothways.ledgers.registry import erase_person, rows_about
 from bothways.store import (
     access_log,
     baselines,
+    consents,
     erase,
     erasures,
     events,
@@ -90,6 +91,12 @@ def _fill(conn: sa.Connection) -> int:
     links.upsert_links(conn, **MINE, run_id=run_id, frame=pairs)
     baselines.upsert_baselines(conn, **MINE, run_id=run_id, frame=pairs)
     list_states.upsert_states(conn, **MINE, run_id=run_id, frame=pairs)
+    told = {
+        "key": ["1", "2", "3"],
+        "member_id": ["ann-m", "gone", "jo-m"],
+        "email_key": [None, "ann+x@x.org", "joann+x@x.org"],
+    }
+    consents.keep_written(conn, **MINE, rows=pd.DataFrame(told))
     changed = json.dumps({"email": "ANN+x@x.org"})
     rows = jobs(
         {
