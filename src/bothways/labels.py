@@ -8,9 +8,7 @@ from typing import Any, Final
 
 from bothways.vocabulary import (
     ABOUT_FIELDS,
-    CAMPAIGN,
-    CAMPAIGN_EVENT,
-    CONSENT_RECORD,
+    OPERATIONS,
     SOME_SYSTEMS,
     OperationKind,
     PersonChange,
@@ -22,13 +20,6 @@ from bothways.vocabulary import (
 
 PEOPLE: Final = tuple((change.value, change.label) for change in PersonChange)
 """What can happen to a person in a run, and its label, in the order in which it is shown."""
-
-THINGS: Final = {
-    CAMPAIGN: ("campaign written", "campaigns written"),
-    CAMPAIGN_EVENT: ("event written", "events written"),
-    CONSENT_RECORD: ("consent written", "consents written"),
-}
-"""What else a run writes than people's records, by entity: of one, and of several."""
 
 COUNTS: Final = tuple(
     (result.counted_as, "Errors" if result is Result.ERROR else result.label) for result in Result
@@ -81,7 +72,9 @@ def people_told(counts: Mapping[str, Any]) -> str:
         number, rest = parts[0].split(" ", 1)
         parts[0] = f"{number} {'person' if number == '1' else 'people'} {rest}"
     things: Mapping[str, int] = counts.get("things") or {}
-    for entity, (one, several) in THINGS.items():
-        if number_of := things.get(entity):
-            parts.append(f"{number_of:,} {one if number_of == 1 else several}")
+    parts += [
+        f"{times:,} {declared.written[times != 1]}"
+        for declared in OPERATIONS
+        if declared.written and (times := things.get(declared.entity))
+    ]
     return ", ".join(parts)

@@ -407,6 +407,10 @@ class Operation:
             is given where it is declared.
         change: What it is for the person, in the counts of a run; None where it concerns nobody.
         entity: The only entity that this applies to; "" for all that have no entry of their own.
+        written: Where it concerns nobody: what the counts say of one that was written, and of
+            several.
+        failure: What the run's message says of each that could not be written, with its {name}; ""
+            where the job itself says enough.
     """
 
     kind: OperationKind
@@ -415,6 +419,8 @@ class Operation:
     effect: Effect | None
     change: PersonChange | None
     entity: str = ""
+    written: tuple[str, str] | None = None
+    failure: str = ""
 
 
 OPERATIONS: Final = (
@@ -445,19 +451,21 @@ OPERATIONS: Final = (
         None, PersonChange.ADDED,
     ),
     # The figures of a campaign are in a table of ours, and there are no more than campaigns sent.
+    # The failure is in words by which people who have used other connectors look for it.
     Operation(
         OperationKind.UPSERT, "WritesCampaigns", "write_campaigns",
-        None, None, entity=CAMPAIGN,
+        None, None, entity=CAMPAIGN, written=("campaign written", "campaigns written"),
+        failure="The CrmEmailCampaign was null. Sync aborted ({name})",
     ),
     # It tells what somebody did, and changes nothing about the person.
     Operation(
         OperationKind.UPSERT, "WritesEvents", "write_events",
-        "events", None, entity=CAMPAIGN_EVENT,
+        "events", None, entity=CAMPAIGN_EVENT, written=("event written", "events written"),
     ),
     # Like an event it tells what somebody did, and an account's first run may bring very many.
     Operation(
         OperationKind.UPSERT, "WritesConsents", "write_consents",
-        "events", None, entity=CONSENT_RECORD,
+        "events", None, entity=CONSENT_RECORD, written=("consent written", "consents written"),
     ),
 )  # fmt: skip
 """Every operation that a plan may hold, in the order of execution.

@@ -17,7 +17,7 @@ from bothways.errors import StoreError
 from bothways.labels import people_told
 from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.vocabulary import CAMPAIGN, Difference, RunStatus
+from bothways.vocabulary import OPERATIONS, Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
         )
     if overdue := _overdue_opt_outs(conn, run):
         problems.append(overdue)
-    failed += _unwritten_campaigns(conn, run)
+    failed += _unwritten(conn, run)
     problems += failed[:_TOLD]
     if len(failed) > _TOLD:
         problems.append(f"{len(failed) - _TOLD} more like these, see the notes")
@@ -136,11 +136,14 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     return _compared(counts) if run.sync.verifies else (RunStatus.COMPLETED, _sentence(counts))
 
 
-def _unwritten_campaigns(conn: Connection, run: Run) -> list[str]:
-    """Return a sentence for each campaign that could not be written, and note it."""
-    names = applying.failed_names(conn, run_id=run.run_id, entity=CAMPAIGN)
-    # In words by which people who have used other connectors look for it.
-    sentences = [f"The CrmEmailCampaign was null. Sync aborted ({name})" for name in names]
+def _unwritten(conn: Connection, run: Run) -> list[str]:
+    """Return what operations say of each record that could not be written, and note it."""
+    sentences = [
+        declared.failure.format(name=name)
+        for declared in OPERATIONS
+        if declared.failure
+        for name in applying.failed_names(conn, run_id=run.run_id, entity=declared.entity)
+    ]
     for sentence in sentences:
         runs.note(conn, run_id=run.run_id, sentence=sentence)
     return sentences

@@ -168,7 +168,7 @@ def failed_keys(conn: sa.Connection, *, run_id: int, keys: pd.Series) -> pd.Seri
 
 
 def failed_names(conn: sa.Connection, *, run_id: int, entity: str) -> list[str]:
-    """Return what the things of this kind that a run could not write are called."""
+    """Return the names of the records of an entity that a run could not write."""
     name = sa.func.coalesce(jobs.c.after["name"].astext, jobs.c.key)
     query = sa.select(name).where(
         of_run(conn, run_id),

@@ -1,4 +1,4 @@
-"""Which record of the CRM is the person's whom a platform tells of."""
+"""Find the CRM record of a person whom a platform reports."""
 
 from __future__ import annotations
 

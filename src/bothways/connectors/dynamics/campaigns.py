@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
@@ -21,6 +19,12 @@ from bothways.connectors.dynamics.campaign_tables import (
     event_values,
 )
 from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.keyed_rows import (
+    KeyedRow,
+    read_rows,
+    tell_lost,
+    without_person,
+)
 from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, Environment
 from bothways.connectors.dynamics.names import (
     GUID,
@@ -29,7 +33,6 @@ from bothways.connectors.dynamics.names import (
     TITLE,
     UNSAFE_KEY,
     Names,
-    PersonTable,
 )
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.writing import (
@@ -40,18 +43,13 @@ from bothways.connectors.dynamics.writing import (
     as_frame,
     erase_rows,
     lacks_related,
-    records_of,
     refused,
-    text_or_none,
 )
 from bothways.errors import FeatureUnavailable
-
-log = logging.getLogger(__name__)
 
 _NO_CAMPAIGN: Final = (
     "its campaign has no record in Dynamics yet; the event is written once the campaign is"
 )
-_WITHOUT: Final = "the person no longer exists; the event is written without them"
 _UNSAFE_CAMPAIGN: Final = "the campaign's id has characters that Dynamics cannot look up"
 
 
@@ -76,7 +74,7 @@ class Campaigns:
             FeatureUnavailable: The environment is not prepared.
         """
         self._require(CAMPAIGN, "key")
-        writes, verdicts = self._keyed(CAMPAIGN, _read(operations), self._campaign)
+        writes, verdicts = self._keyed(CAMPAIGN, read_rows(operations), self._campaign)
         return as_frame({**verdicts, **self._writer(CAMPAIGN).write(writes)})
 
     def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
@@ -87,15 +85,16 @@ class Campaigns:
         """
         self._require(CAMPAIGN, "key")
         self._require(EVENT, "key", "campaignid", *(person.id for person in PEOPLE.values()))
-        rows = _read(operations)
-        verdicts = {row.seq: refused(_UNSAFE_CAMPAIGN) for row in rows if not row.names_campaign}
-        fit = [row for row in rows if row.names_campaign]
+        rows = read_rows(operations)
+        verdicts = {row.seq: refused(_UNSAFE_CAMPAIGN) for row in rows if not _names_campaign(row)}
+        fit = [row for row in rows if _names_campaign(row)]
         writes, unfit = self._keyed(EVENT, fit, self._event)
         written = self._writer(EVENT).write(writes)
         # Campaigns are named by key, so that it is the person who is gone.
         alone = [row for row in fit if row.seq in written and lacks_related(written[row.seq])]
         if alone:
-            written.update(self._without_people(alone))
+            again, _ = self._keyed(EVENT, alone, self._event_alone)
+            written |= without_person(self._writer(EVENT).write(again))
         return as_frame({**verdicts, **unfit, **_explained(written)})
 
     def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
@@ -131,40 +130,27 @@ class Campaigns:
         ]
         return list(chain.from_iterable(map(rows_of, self._client.queries(paths))))
 
-    def _campaign(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+    def _campaign(self, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
         return campaign_values(row.given, row.key, self._names, lost)
 
-    def _event(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+    def _event(self, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
         values = self._event_alone(row, lost)
-        person = row.person
-        if person is not None:
-            bind = f"{self._names.own(person.id)}@odata.bind"
-            values[bind] = f"/{person.entity_set}({row.given['person_id']})"
+        if row.person is not None:
+            values[f"{self._names.own(row.person.id)}@odata.bind"] = row.person_address
         return values
 
-    def _event_alone(self, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+    def _event_alone(self, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
         """Return what an event's record holds, related to its campaign only."""
         own, campaigns = self._names.own, CAMPAIGN.entity_set(self._names)
         address = f"/{campaigns}({own('key')}='{row.given['campaign_id']}')"
         values = event_values(row.given, self._names, lost)
         return {**values, f"{own('campaignid')}@odata.bind": address}
 
-    def _without_people(self, rows: Sequence[_Row]) -> Verdicts:
-        log.warning(
-            "%s: %d events are written without their person, who no longer exists", TITLE, len(rows)
-        )
-        writes, _ = self._keyed(EVENT, rows, self._event_alone)
-        written = self._writer(EVENT).write(writes)
-        return {
-            seq: replace(verdict, message=_WITHOUT) if verdict.outcome == "written" else verdict
-            for seq, verdict in written.items()
-        }
-
     def _keyed(
         self,
         table: OwnTable,
-        rows: Sequence[_Row],
-        values: Callable[[_Row, Counter[str]], dict[str, Any]],
+        rows: Sequence[KeyedRow],
+        values: Callable[[KeyedRow, Counter[str]], dict[str, Any]],
     ) -> tuple[list[Write], Verdicts]:
         """Return the writes of rows, and refusals of those whose keys cannot be looked up."""
         names = self._names
@@ -176,8 +162,7 @@ class Campaigns:
                 writes.append(keyed.write(row.seq, row.key, values(row, lost)))
             else:
                 verdicts[row.seq] = refused(UNSAFE_KEY)
-        for column, number in lost.items():
-            log.warning("%s: %d values of %s do not fit and are left out", TITLE, number, column)
+        tell_lost(lost)
         return writes, verdicts
 
     def _writer(self, table: OwnTable) -> Writer:
@@ -194,35 +179,9 @@ class Campaigns:
                 raise FeatureUnavailable(errors.not_prepared(what), vendor=TITLE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One operation: its values are read once."""
-
-    seq: int
-    key: str
-    given: Mapping[str, Any]
-
-    @property
-    def names_campaign(self) -> bool:
-        """Whether a campaign can be looked up by what it says."""
-        return bool(SAFE_KEY.fullmatch(str(self.given.get("campaign_id") or "")))
-
-    @property
-    def person(self) -> PersonTable | None:
-        """The table of the person whom it names; None where it names nobody."""
-        known = GUID.fullmatch(str(self.given.get("person_id") or ""))
-        return PEOPLE.get(str(self.given.get("person_entity"))) if known else None
-
-
-def _read(operations: pd.DataFrame) -> list[_Row]:
-    return [
-        _Row(
-            row["seq"],
-            text_or_none(row["key"]) or "",
-            json.loads(text_or_none(row["values"]) or "{}"),
-        )
-        for row in records_of(operations)
-    ]
+def _names_campaign(row: KeyedRow) -> bool:
+    """Return whether a campaign can be looked up by what a row says."""
+    return bool(SAFE_KEY.fullmatch(str(row.given.get("campaign_id") or "")))
 
 
 def _explained(verdicts: Verdicts) -> Verdicts:

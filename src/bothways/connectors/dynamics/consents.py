@@ -6,12 +6,10 @@ and how its lookups are written is asked once per call.
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -19,8 +17,14 @@ import pandas as pd
 from bothways.connectors.base import FieldInfo
 from bothways.connectors.dynamics.campaign_tables import fit
 from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.keyed_rows import (
+    KeyedRow,
+    read_rows,
+    tell_lost,
+    without_person,
+)
 from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, read_fields
-from bothways.connectors.dynamics.names import GUID, PEOPLE, SAFE_KEY, TITLE, UNSAFE_KEY
+from bothways.connectors.dynamics.names import SAFE_KEY, TITLE, UNSAFE_KEY
 from bothways.connectors.dynamics.queries import query, text
 from bothways.connectors.dynamics.writing import (
     Keyed,
@@ -29,29 +33,15 @@ from bothways.connectors.dynamics.writing import (
     Writer,
     as_frame,
     lacks_related,
-    records_of,
     refused,
-    text_or_none,
 )
 from bothways.errors import FeatureUnavailable, Missing
 from bothways.vocabulary import FieldType
 
-log = logging.getLogger(__name__)
-
-_WITHOUT: Final = "the person no longer exists; the consent is written without them"
 _LONGEST: Final = 4_000  # characters of a text whose column tells no length
 _ACTIVE: Final = "Active"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")  # what a logical name is made of
 _REMEDY: Final = "correct `consents` in the account's file, or the table"
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One operation: its values are read once."""
-
-    seq: int
-    key: str
-    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +90,9 @@ class Consents:
         Raises:
             FeatureUnavailable: A table, or something of it, is not as the account's file says.
         """
-        by_table: defaultdict[tuple[str, str], list[_Row]] = defaultdict(list)
+        by_table: defaultdict[tuple[str, str], list[KeyedRow]] = defaultdict(list)
         verdicts: Verdicts = {}
-        for row in _read(operations):
+        for row in read_rows(operations):
             if SAFE_KEY.fullmatch(row.key):
                 place = (str(row.given.get("table")), str(row.given.get("key_column")))
                 by_table[place].append(row)
@@ -112,23 +102,15 @@ class Consents:
             verdicts |= self._write(self._described(name), key, rows)
         return as_frame(verdicts)
 
-    def _write(self, table: _Table, key: str, rows: Sequence[_Row]) -> Verdicts:
+    def _write(self, table: _Table, key: str, rows: Sequence[KeyedRow]) -> Verdicts:
         _require(table, key, rows)
         writer = Writer(self._client, table.entity_set, UPSERT_MULTIPLE)
         keyed = Keyed(table.name, table.entity_set, key)
         written = writer.write(_writes(table, keyed, rows, with_people=True))
-        alone = [row for row in rows if _person(row) and lacks_related(written[row.seq])]
+        alone = [row for row in rows if row.person and lacks_related(written[row.seq])]
         if alone:
-            log.warning(
-                "%s: %d consents are written without their person, who no longer exists",
-                TITLE,
-                len(alone),
-            )
             again = writer.write(_writes(table, keyed, alone, with_people=False))
-            written |= {
-                seq: replace(verdict, message=_WITHOUT) if verdict.outcome == "written" else verdict
-                for seq, verdict in again.items()
-            }
+            written |= without_person(again)
         return written
 
     def _described(self, name: str) -> _Table:
@@ -166,7 +148,7 @@ class Consents:
         )
 
 
-def _require(table: _Table, key: str, rows: Sequence[_Row]) -> None:
+def _require(table: _Table, key: str, rows: Sequence[KeyedRow]) -> None:
     """Look up what the rows name.
 
     Raises:
@@ -198,20 +180,21 @@ def _obstacles(
             yield f"column `{lookup}` of table `{table.name}` is no lookup of a {entity}"
 
 
-def _writes(table: _Table, keyed: Keyed, rows: Sequence[_Row], *, with_people: bool) -> list[Write]:
+def _writes(
+    table: _Table, keyed: Keyed, rows: Sequence[KeyedRow], *, with_people: bool
+) -> list[Write]:
     lost: Counter[str] = Counter()
     writes = []
     for row in rows:
         values = _values(table, row, lost)
-        if with_people and (person := _person(row)):
-            values |= {f"{table.lookups[_relation(row) or ('', '')]}@odata.bind": person}
+        if with_people and (relation := _relation(row)):
+            values[f"{table.lookups[relation]}@odata.bind"] = row.person_address
         writes.append(keyed.write(row.seq, row.key, values))
-    for column, number in lost.items():
-        log.warning("%s: %d values of %s do not fit and are left out", TITLE, number, column)
+    tell_lost(lost)
     return writes
 
 
-def _values(table: _Table, row: _Row, lost: Counter[str]) -> dict[str, Any]:
+def _values(table: _Table, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
     found = {}
     for name, value in (row.given.get("columns") or {}).items():
         info = table.fields[name]
@@ -223,28 +206,9 @@ def _values(table: _Table, row: _Row, lost: Counter[str]) -> dict[str, Any]:
     return found
 
 
-def _relation(row: _Row) -> tuple[str, str] | None:
+def _relation(row: KeyedRow) -> tuple[str, str] | None:
     """Return the lookup and the table of the person; None where nobody is related."""
-    entity = str(row.given.get("person_entity"))
-    known = GUID.fullmatch(str(row.given.get("person_id") or ""))
-    return (str(row.given.get("lookup")), entity) if known and entity in PEOPLE else None
-
-
-def _person(row: _Row) -> str:
-    """Return the address of the person's record; "" where nobody is related."""
-    related = _relation(row)
-    return f"/{PEOPLE[related[1]].entity_set}({row.given['person_id']})" if related else ""
-
-
-def _read(operations: pd.DataFrame) -> list[_Row]:
-    return [
-        _Row(
-            row["seq"],
-            text_or_none(row["key"]) or "",
-            json.loads(text_or_none(row["values"]) or "{}"),
-        )
-        for row in records_of(operations)
-    ]
+    return (str(row.given.get("lookup")), str(row.given["person_entity"])) if row.person else None
 
 
 def _day(value: Any, length: int) -> str | None:
