@@ -80,6 +80,7 @@ def _keys(table: ConsentTable, rows: pd.DataFrame) -> pd.Series:
     parts = rows[["record_id", *TOLD]].fillna("")
     texts = parts["record_id"].str.cat(parts[list(TOLD)], sep=_SEPARATOR)
     start = table.table + _SEPARATOR
+    # One by one: Arrow and pandas have no hash that is promised to stay the same for ever.
     digests = [
         hashlib.md5((start + text).encode(), usedforsecurity=False).hexdigest() for text in texts
     ]
