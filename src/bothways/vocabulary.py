@@ -373,6 +373,7 @@ class OperationKind(Labelled):
     CREATE = "create", "Create", "Creates a record."
     JOIN = "join", "Add to list", "Puts a person on a list."
     UPSERT = "upsert", "Write", "Writes a record of Bothways' own by its key, new or not."
+    ENROL = "enrol", "Enrol", "Puts a person, or all people of a list, into a program."
     ERASE = "erase", "Erase", "Deletes a person's record for good."
 
 
@@ -393,6 +394,15 @@ CAMPAIGN_EVENT: Final = "campaign_event"
 
 CONSENT_RECORD: Final = "consent_record"
 """The entity of records of what somebody consented to, in a table of the customer's."""
+
+DATA_FIELD: Final = "data_field"
+"""The entity of fields that a system's records of people have."""
+
+PREFERENCE: Final = "preference"
+"""The entity of what people chose among a platform's marketing preferences."""
+
+ENROLMENT: Final = "enrolment"
+"""The entity of enrolments into a platform's programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,9 +446,19 @@ OPERATIONS: Final = (
         OperationKind.UPDATE, "WritesContacts", "write_contacts",
         "overwrites", PersonChange.UPDATED,
     ),
+    # It replaces what somebody chose before.
+    Operation(
+        OperationKind.UPDATE, "WritesPreferences", "write_preferences",
+        "overwrites", PersonChange.UPDATED, entity=PREFERENCE,
+    ),
     Operation(
         OperationKind.CREATE, "WritesContacts", "write_contacts",
         "creations", PersonChange.CREATED,
+    ),
+    # A field is new and empty: nobody's record is any different for it.
+    Operation(
+        OperationKind.CREATE, "CreatesFields", "create_fields",
+        None, None, entity=DATA_FIELD, written=("field made", "fields made"),
     ),
     # It notes in one system what holds in the other already, and takes nothing away.
     Operation(
@@ -467,12 +487,18 @@ OPERATIONS: Final = (
         OperationKind.UPSERT, "WritesConsents", "write_consents",
         "events", None, entity=CONSENT_RECORD, written=("consent written", "consents written"),
     ),
+    # Somebody asks for it by hand, and names the program and whom to enrol.
+    Operation(
+        OperationKind.ENROL, "Enrols", "enrol",
+        None, None, entity=ENROLMENT, written=("enrolment made", "enrolments made"),
+    ),
 )  # fmt: skip
 """Every operation that a plan may hold, in the order of execution.
 
 Consent comes first; people are created before they join lists, and updated before others are
 created, who may get an address that an update sets free. Campaigns and their events come last,
-which name people, and an event its campaign. An erasure has an execution and a limit of its own.
+which name people, and an event its campaign; then enrolments, since a program may write to people
+at once. An erasure has an execution and a limit of its own.
 """
 
 EXECUTION_ORDER: Final = tuple(dict.fromkeys(item.kind for item in OPERATIONS))

@@ -84,13 +84,19 @@ class ListInfo:
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """A field of a vendor's person record."""
+    """A field of a vendor's person record.
+
+    ``visibility`` is "public" where people see the field on the vendor's forms, else "private"; ""
+    at a vendor whose fields have none. ``default`` is what a record has that was given no value.
+    """
 
     name: str
     type: FieldType
     writable: bool = True
     max_length: int | None = None
     options: Mapping[int, str] = field(default_factory=dict)
+    visibility: str = ""
+    default: str | float | bool | None = None
 
 
 @runtime_checkable
@@ -280,6 +286,109 @@ class ReadsCampaignEvents(Protocol):
 
 
 @runtime_checkable
+class ReadsForms(Protocol):
+    """Reads the pages and forms of a platform that people fill in."""
+
+    def read_forms(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of FORMS: those changed, or with responses, since a watermark; or all.
+
+        Some hours more than was asked for are read, so that a form may come again unchanged.
+
+        Raises:
+            FeatureUnavailable: The account has no forms.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsFormResponses(Protocol):
+    """Reads what people answered to a form."""
+
+    def read_form_responses(
+        self, form_id: str, *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield pages of EVENTS of the kind `form_responses`, whose `scope_id` is the form.
+
+        `email` is null where the response names nobody; `occurred_at` is when it was begun. The
+        key is made of the form's id and the response's: a response comes again, under the same key,
+        once it is complete. Some hours more than was asked for are read. The details are
+        RESPONSE_DETAILS.
+
+        Args:
+            form_id: The form.
+            since: A watermark that an earlier read of this form gave, or that `read_forms` gave
+                before it; None reads everything.
+            cursor: A page's, of an earlier try with the same arguments: goes on after that page.
+
+        Raises:
+            Missing: The form no longer exists.
+            WatermarkExpired: ``cursor`` is not understood: read without it.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsVisits(Protocol):
+    """Reads which pages of the customer's sites the members looked at."""
+
+    def read_visits(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of EVENTS of the kind `visits`: sessions changed since a watermark, or all.
+
+        A session that goes on comes again, under the same key, with more pages. `scope_id` is null.
+        The details are VISIT_DETAILS.
+
+        Args:
+            since: A watermark that an earlier read gave; None reads everything.
+            cursor: A page's, of an earlier try with the same arguments: goes on after that page.
+
+        Raises:
+            FeatureUnavailable: The account does not record visits.
+            WatermarkExpired: ``cursor`` is not understood: read without it.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsPreferences(Protocol):
+    """Reads the marketing preferences of an account, and who chose which."""
+
+    def read_preferences(self) -> Iterator[Page]:
+        """Yield pages of PREFERENCES: those that people can opt in to."""
+        ...
+
+    def read_preference_opt_ins(
+        self, preference_id: str, *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield pages of PREFERENCE_OPT_INS: who opted in or out since a watermark, or ever.
+
+        Some minutes more than was asked for are read, so that rows may come again.
+
+        Args:
+            preference_id: One of `read_preferences`.
+            since: A watermark that an earlier read of this preference gave; None reads everything.
+            cursor: A page's, of an earlier try with the same arguments: goes on after that page.
+
+        Raises:
+            Missing: The preference no longer exists.
+            WatermarkExpired: ``cursor`` is not understood: read without it.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsPrograms(Protocol):
+    """Reads the automation programs of a platform."""
+
+    def read_programs(self) -> Iterator[Page]:
+        """Yield pages of PROGRAMS: all of them.
+
+        Raises:
+            FeatureUnavailable: The account has no programs.
+        """
+        ...
+
+
+@runtime_checkable
 class HasLists(Protocol):
     """Knows lists, and can make one."""
 
@@ -416,6 +525,57 @@ class WritesConsents(Protocol):
 
         Raises:
             FeatureUnavailable: There is no such table, or it lacks a column or its key.
+        """
+        ...
+
+
+@runtime_checkable
+class CreatesFields(Protocol):
+    """Gives the records of people further fields."""
+
+    def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the fields (entity `data_field`, kind CREATE).
+
+        ``key`` is the field's name. ``values`` holds type (a FieldType), and if wished visibility
+        and default, as in FieldInfo. The result's ``record_id`` is the name as the vendor has it.
+
+        A field that is there already, with the same type, is a success; with another it is an
+        error, as is a name that the vendor does not take.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesPreferences(Protocol):
+    """Writes which marketing preferences people have chosen."""
+
+    def write_preferences(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Opt people in and out (entity `preference`, kind UPDATE).
+
+        ``record_id`` is the member; ``values`` maps ids of preferences to true (opted in) or false.
+        Preferences that are not named stay as they are. Nobody becomes mailable by it.
+
+        If the member no longer exists, the verdict is an error with the code ``tables.GONE``.
+        """
+        ...
+
+
+@runtime_checkable
+class Enrols(Protocol):
+    """Enrols people, or all people of lists, into automation programs."""
+
+    def enrol(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Enrol each row's member, or list (entity `enrolment`, kind ENROL).
+
+        ``record_id`` is the member; where it is null, ``list_id`` is the list. ``values`` holds
+        program_id, and asked_at (ISO 8601): an enrolment of the same into the same program since
+        then is this one's first try, and not repeated. The result's ``membership_id`` is the
+        enrolment's id.
+
+        Who is not enrolled for a reason of their own (unsubscribed, or in the program already) is
+        ignored, with the vendor's word as code. What exceeds what the vendor takes in an hour is a
+        transient error. Where it cannot be found out whether an enrolment was made, all of it are
+        errors, and not transient.
         """
         ...
 

@@ -153,7 +153,8 @@ def _things(
     conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
 ) -> Counter[str]:
     """Count by entity the jobs that wrote something that is no person's record."""
-    written = (*mine, jobs.c.kind == OperationKind.UPSERT, result.in_(WRITTEN))
+    things = sa.or_(*(_is(item) for item in OPERATIONS if item.written))
+    written = (*mine, things, result.in_(WRITTEN))
     query = sa.select(jobs.c.entity, sa.func.count()).where(*written).group_by(jobs.c.entity)
     return Counter({row[0]: int(row[1]) for row in conn.execute(query)})
 
