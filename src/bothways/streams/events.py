@@ -1,11 +1,11 @@
-"""What people did, as a platform tells it: append-only, and a campaign at a time."""
+"""What people did, as a platform tells it, each thing kept once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -16,65 +16,47 @@ from bothways.tables.frames import to_pandas
 from bothways.vocabulary import EventSet
 
 _COUNTERS: Final = frozenset({EventSet.SEND_SUMMARIES, EventSet.BOOKMARKS})
-_STORED: Final = {"campaign_id": "scope_id", "member_id": "record_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignEvents(Stream):
-    """One set of events of the campaigns in `sliced_by`, each campaign a slice.
+class Events(Stream):
+    """Events, of which nothing is staged: they are many, and a plan asks the store for them.
 
-    Nothing is staged: events are many, and a plan asks the store for those that are to be written.
     Rows may be read twice, since a read goes on with some overlap; they are kept by their keys.
 
     Attributes:
-        event_set: Which set.
-        title: What people call the set.
         for_crm: Whether the events wait in the store to be written to the CRM.
-        campaign: The campaign of a slice.
-        sent_at: When it was sent, in ISO 8601: the time of events that have none of their own.
+        failure: What is said of a slice that cannot be read, with the {name} of what it belongs to.
+        scope: What the events of a slice belong to: a row of `sliced_by`, by its id.
     """
 
-    name: ClassVar[str] = "campaign_events"
     parts: ClassVar[tuple[str, ...]] = ()
-    event_set: EventSet
-    title: str
     for_crm: bool = False
-    campaign: str = ""
-    sent_at: str = ""
+    failure: str = ""
+    scope: str = ""
 
-    def query(self) -> Mapping[str, Any]:
-        """Return what is asked for: a campaign that is sent again is not read anew."""
-        return {
-            "event_set": self.event_set,
-            "for_crm": self.for_crm,
-            "campaign": self.campaign,
-        }
+    @property
+    def counters(self) -> bool:
+        """Whether a row may differ when it is read again; the last reading is then kept."""
+        return False
 
     def slices(self, staged: pd.DataFrame) -> list[Slice]:
-        """Return a slice for each campaign that this run has read."""
+        """Return a slice for each thing with `id` and `name` that this run has read."""
         if staged.empty:
             return []
         rows = staged.drop_duplicates("id")
         names = rows["name"].fillna(rows["id"])
-        sent = rows["sent_at"].dt.strftime("%Y-%m-%dT%H:%M:%S%z")
         return [
-            Slice(
-                key=campaign,
-                stream=replace(self, sliced_by="", campaign=campaign, sent_at=moment),
-                failure=f"{self.title} have failed to sync for this Email Campaign ({name})",
-            )
-            for campaign, name, moment in zip(rows["id"], names, sent.fillna(""), strict=True)
+            Slice(key=part.scope, stream=part, failure=self.failure.format(name=name))
+            for part, name in zip(self.divided(rows), names, strict=True)
         ]
 
-    def pages(
-        self, connector: Connector, since: str | None, cursor: str | None = None
-    ) -> Iterator[Page]:
-        """Yield the events of the campaign since a watermark, or all."""
-        source = cast(ReadsCampaignEvents, connector)
-        return source.read_events(self.event_set, self.campaign, since=since, cursor=cursor)
+    def divided(self, rows: pd.DataFrame) -> list[Self]:
+        """Return what is read of each of these rows of `sliced_by`."""
+        return [replace(self, sliced_by="", scope=scope) for scope in rows["id"]]
 
     def keyed(self, page: Page) -> Page:
-        """Give each event its recipient's normalised address."""
+        """Give each event its person's normalised address."""
         return replace(page, rows=by_address(page.rows))
 
     def staged(self, _seen: Sighting, _page: Page, *, whole: bool) -> Mapping[str, pa.Table]:
@@ -82,14 +64,15 @@ class CampaignEvents(Stream):
         del whole
         return {}
 
+    def kept(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of EVENTS as the store is to keep them."""
+        return rows
+
     def absorb(self, seen: Sighting, page: Page) -> Absorbed:
         """Keep the events that are new, and of counters the last reading."""
         from bothways.store.events import absorb_events
 
-        rows = to_pandas(page.rows).rename(columns=_STORED)
-        if self.sent_at:
-            moment = pd.Timestamp(self.sent_at)
-            rows = rows.assign(occurred_at=rows["occurred_at"].fillna(moment))
+        rows = self.kept(to_pandas(page.rows)).rename(columns={"member_id": "record_id"})
         absorb_events(
             seen.conn,
             account=seen.place["account"],
@@ -98,6 +81,49 @@ class CampaignEvents(Stream):
             rows=rows.drop(columns=["email", "bucket"]),
             now=datetime.now(UTC),
             for_crm=self.for_crm,
-            counters=self.event_set in _COUNTERS,
+            counters=self.counters,
         )
         return Absorbed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignEvents(Events):
+    """One set of events of the campaigns in `sliced_by`, each campaign a slice.
+
+    Attributes:
+        event_set: Which set.
+        sent_at: When the campaign was sent, in ISO 8601: the time of events that have none of their
+            own.
+    """
+
+    name: ClassVar[str] = "campaign_events"
+    event_set: EventSet
+    sent_at: str = ""
+
+    @property
+    def counters(self) -> bool:
+        """Whether the set counts what happens."""
+        return self.event_set in _COUNTERS
+
+    def query(self) -> Mapping[str, Any]:
+        """Return what is asked for: a campaign that is sent again is not read anew."""
+        return {"event_set": self.event_set, "for_crm": self.for_crm, "campaign": self.scope}
+
+    def divided(self, rows: pd.DataFrame) -> list[Self]:
+        """Return what is read of each campaign."""
+        sent = rows["sent_at"].dt.strftime("%Y-%m-%dT%H:%M:%S%z").fillna("")
+        parts = super(CampaignEvents, self).divided(rows)
+        return [replace(part, sent_at=moment) for part, moment in zip(parts, sent, strict=True)]
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield the events of the campaign since a watermark, or all."""
+        source = cast(ReadsCampaignEvents, connector)
+        return source.read_events(self.event_set, self.scope, since=since, cursor=cursor)
+
+    def kept(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Give events without a time that of the sending."""
+        if not self.sent_at:
+            return rows
+        return rows.assign(occurred_at=rows["occurred_at"].fillna(pd.Timestamp(self.sent_at)))

@@ -39,14 +39,16 @@ CAMPAIGNS: Final = schema_of(
     pa.field("complaints", pa.int64()),
 )
 
-# What recipients did. `key` is the same each time that the same thing is read, and unique within a
-# page. `kind` is an EventSet. A send summary and a bookmark are counters that grow: of the same key
-# the row that was read last counts. All else never changes. A bookmark has no `occurred_at`.
-# `details` is a JSON object with the names of EVENT_DETAILS.
+# What people did. `key` is the same each time that the same thing is read, and unique within a
+# page. `kind` says what it is: of a campaign's recipients an EventSet. `scope_id` is what it
+# belongs to (a campaign, say), null where there is no such thing; `member_id` is null where the
+# vendor names the person by address only. A send summary and a bookmark are counters that grow: of
+# the same key the row that was read last counts. A bookmark has no `occurred_at`. `details` is a
+# JSON object, for an EventSet with the names of EVENT_DETAILS.
 EVENTS: Final = schema_of(
     pa.field("key", pa.string(), nullable=False),
-    pa.field("campaign_id", pa.string(), nullable=False),
-    pa.field("member_id", pa.string(), nullable=False),
+    pa.field("scope_id", pa.string()),
+    pa.field("member_id", pa.string()),
     pa.field("email", pa.string()),
     pa.field("kind", pa.string(), nullable=False),
     pa.field("occurred_at", TIME),

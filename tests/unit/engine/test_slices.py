@@ -59,7 +59,7 @@ class Platform:
                 raise Killed
             self.calls.append((campaign, since, str(page)))
             row = {
-                "key": f"{campaign}-{page}", "campaign_id": campaign, "member_id": "ann",
+                "key": f"{campaign}-{page}", "scope_id": campaign, "member_id": "ann",
                 "email": "ann@mail.example", "kind": event_set, "occurred_at": NOW,
                 "details": json.dumps({}),
             }  # fmt: skip
@@ -72,7 +72,9 @@ class Platform:
 
 @pytest.fixture
 def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    clicks = CampaignEvents(sliced_by="campaigns", event_set=EventSet.CLICKS, title="EmailClicks")
+    clicks = CampaignEvents(
+        sliced_by="campaigns", event_set=EventSet.CLICKS, failure="Clicks failed ({name})"
+    )
     sync = SimpleNamespace(datasets=lambda _request: [Dataset("clicks", clicks)])
     monkeypatch.setattr(slices, "implementation", lambda _spec: sync)
     with store.begin() as conn:
@@ -102,8 +104,7 @@ def test_a_slice_that_is_refused_is_named_and_the_others_arrive(
     assert failures_of(run.staging, "marketing") == [
         {
             "dataset": "campaigns",
-            "sentence": "EmailClicks have failed to sync for this Email Campaign (C2): "
-            "Platform: no such listing",
+            "sentence": "Clicks failed (C2): Platform: no such listing",
         }
     ]
     marks = marks_of(run.staging, "marketing")

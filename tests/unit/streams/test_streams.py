@@ -211,7 +211,7 @@ def test_definitions_are_kept_as_they_are_now(conn: sa.Connection) -> None:
 
 def events(kind: EventSet, opens: int, occurred_at: datetime | None) -> Page:
     row = {
-        "key": "k1", "campaign_id": "7", "member_id": "ann", "email": "Ann@mail.example",
+        "key": "k1", "scope_id": "7", "member_id": "ann", "email": "Ann@mail.example",
         "kind": kind, "occurred_at": occurred_at, "details": json.dumps({"opens": opens}),
     }  # fmt: skip
     return Page(pa.Table.from_pylist([row], EVENTS))
@@ -222,13 +222,11 @@ def test_each_campaign_that_was_read_is_a_slice_whose_events_are_kept_once(
 ) -> None:
     at = seen(conn, open_run(conn))
     whole = CampaignEvents(
-        sliced_by="campaigns", event_set=EventSet.BOOKMARKS, title="SocialNetworkBookmarks"
+        sliced_by="campaigns", event_set=EventSet.BOOKMARKS, failure="Views failed ({name})"
     )
     one, other = whole.slices(to_pandas(campaigns("7", "8")))
     assert (one.key, other.key) == ("7", "8")
-    assert one.failure == (
-        "SocialNetworkBookmarks have failed to sync for this Email Campaign (Campaign 7)"
-    )
+    assert one.failure == "Views failed (Campaign 7)"
     again = whole.slices(to_pandas(campaigns("7", sent_at=minute(0))))[0]
     assert again.stream.query() == one.stream.query() != other.stream.query()
 

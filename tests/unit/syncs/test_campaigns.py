@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from bothways.spec import Options
+from bothways.syncs import events
 from bothways.syncs.base import Request
-from bothways.syncs.campaigns import events
 from bothways.syncs.campaigns.sync import SYNC
 from bothways.tables.campaigns import CAMPAIGNS
 from bothways.testing.planning import Planning

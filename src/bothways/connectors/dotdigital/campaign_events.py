@@ -145,7 +145,7 @@ def _table(event_set: EventSet, campaign: str, rows: Sequence[Row]) -> pa.Table:
     events, size = list(by_key.values()), len(by_key)
     columns: dict[str, pa.Array[Any]] = {
         "key": pa.array(list(by_key), pa.string()),
-        "campaign_id": pa.array([campaign] * size, pa.string()),
+        "scope_id": pa.array([campaign] * size, pa.string()),
         "member_id": ids(events, "contactId"),
         "email": texts([row.get("email") for row in events]),
         "kind": pa.array([event_set] * size, pa.string()),

@@ -12,10 +12,10 @@ from bothways.streams.events import CampaignEvents
 from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.campaigns import SPEC, Settings
-from bothways.syncs.campaigns.events import event_jobs, with_more
+from bothways.syncs.events import Written, event_jobs, with_more
 from bothways.syncs.jobs import job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import CAMPAIGN, EventSet, OperationKind, Result
+from bothways.vocabulary import CAMPAIGN, CAMPAIGN_EVENT, EventSet, OperationKind, Result
 
 CAMPAIGNS: Final = "campaigns"
 
@@ -27,6 +27,11 @@ TITLES: Final = {
     EventSet.PAGE_VIEWS: "PageViews",
 }
 """What people call the sets of events, in the order in which they are read and written."""
+
+EVENTS: Final = Written(
+    CAMPAIGN_EVENT, tuple(TITLES), values={"kind": "kind", "campaign_id": "scope_id"}
+)
+"""What the events of campaigns are written as."""
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -47,7 +52,10 @@ def datasets(request: Request) -> list[Dataset]:
     if detailed:
         found.append(Dataset("contacts", People(entity="contact", everybody=True)))
     for event_set, title in TITLES.items() if detailed else ():
-        stream = CampaignEvents(sliced_by=CAMPAIGNS, event_set=event_set, title=title, for_crm=True)
+        failure = f"{title} have failed to sync for this Email Campaign ({{name}})"
+        stream = CampaignEvents(
+            sliced_by=CAMPAIGNS, event_set=event_set, failure=failure, for_crm=True
+        )
         found.append(Dataset(event_set, stream))
     return found
 
@@ -65,7 +73,7 @@ def plan(inputs: Inputs) -> Plan:
         return Plan(jobs)
     written = set(jobs.loc[jobs["kind"].notna(), "key"])
     there = known["written"].notna() | known["id"].isin(written)
-    return Plan(jobs, bulk=event_jobs(inputs, list(TITLES), known.loc[there, "id"]))
+    return Plan(jobs, bulk=event_jobs(inputs, EVENTS, known.loc[there, "id"]))
 
 
 def _campaign_jobs(inputs: Inputs, known: pd.DataFrame) -> pd.DataFrame:

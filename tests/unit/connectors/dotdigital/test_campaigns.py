@@ -183,7 +183,7 @@ def test_every_set_is_read_whole_in_the_shape_that_is_declared(
     assert pages[0].rows.schema == EVENTS
     assert (pages[-1].cursor, pages[-1].watermark is None) == (None, False)
     assert len({row["key"] for row in rows}) == len(rows) > 0
-    assert {(row["campaign_id"], row["kind"]) for row in rows} == {(campaign, event_set)}
+    assert {(row["scope_id"], row["kind"]) for row in rows} == {(campaign, event_set)}
     assert {row["email"] for row in rows} <= set(PEOPLE)
     assert all((row["occurred_at"] is None) == (event_set == "bookmarks") for row in rows)
     lines = "\n".join(row["details"] for row in rows).encode()

@@ -1,8 +1,9 @@
-"""Which events of campaigns are written to the CRM, and to whom they are related there."""
+"""Which events that a platform told are written to the CRM, and to whom they are related there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +14,7 @@ from bothways.syncs.jobs import named_keys
 from bothways.syncs.persons import crm_person
 from bothways.transform.columns import typed
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import CAMPAIGN_EVENT, EventSet, OperationKind, Reason, Result
+from bothways.vocabulary import OperationKind, Reason, Result
 
 BATCH: Final = 10_000
 """How many events are planned, and written by one task."""
@@ -21,8 +22,6 @@ BATCH: Final = 10_000
 _ENTITIES: Final = ("contact", "lead")
 _TEXT: Final = pd.ArrowDtype(pa.string())
 _VALUES: Final = {
-    "kind": "kind",
-    "campaign_id": "scope_id",
     "occurred_at": "occurred_at",
     "person_entity": "person_entity",
     "person_id": "person_id",
@@ -30,22 +29,41 @@ _VALUES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What events are written as.
+
+    Attributes:
+        entity: The kind of the CRM's records.
+        kinds: The kinds of events, in the order in which they are written.
+        values: What a record says beside its person, its time and the event's details: name →
+            column of the events (kind, scope_id).
+    """
+
+    entity: str
+    kinds: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
 def event_jobs(
-    inputs: Inputs, kinds: Collection[EventSet], campaigns: pd.Series
+    inputs: Inputs, written: Written, scopes: pd.Series | None = None
 ) -> Iterator[pd.DataFrame]:
     """Yield BULK_JOBS for the events that wait, a batch at a time.
 
+    An event without any person's id or address is left out as empty.
+
     Args:
         inputs: The plan's inputs.
-        kinds: The sets, in the order in which they are written.
-        campaigns: Ids of the campaigns that the CRM has, or will have by then. The events of others
-            go on waiting.
+        written: What they are written as.
+        scopes: Ids of what they belong to (campaigns, say) that the CRM has, or will have by then.
+            The events of others go on waiting. None if they belong to nothing.
     """
-    for kind in kinds:
+    for kind in written.kinds:
         for rows in _waiting(inputs, kind):
-            found = _chosen(inputs, rows[rows["scope_id"].isin(campaigns)])
+            ready = rows if scopes is None else rows[rows["scope_id"].isin(scopes)]
+            found = _chosen(inputs, ready)
             if not found.empty:
-                yield _jobs(inputs, kind, found)
+                yield _jobs(inputs, written, kind, found)
 
 
 def with_more(objects: pd.Series, more: pd.Series) -> pd.Series:
@@ -55,7 +73,7 @@ def with_more(objects: pd.Series, more: pd.Series) -> pd.Series:
     return joined.mask(alone, objects)
 
 
-def _waiting(inputs: Inputs, kind: EventSet) -> Iterator[pd.DataFrame]:
+def _waiting(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:
     """Yield events that wait; first those that were ignored, of people who have changed since."""
     changed = _changed(inputs)
     for start in range(0, len(changed), BATCH):
@@ -92,16 +110,18 @@ def _chosen(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[theirs | rows["email_key"].isin(pd.concat([named_keys(inputs), people]))]
 
 
-def _jobs(inputs: Inputs, kind: EventSet, rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.reset_index(drop=True).assign(kind=kind.value)
+def _jobs(inputs: Inputs, written: Written, kind: str, rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.reset_index(drop=True).assign(kind=kind)
     rows = pd.concat([rows, crm_person(inputs, rows)], axis=1)
-    reason = rows["reason"].mask(inputs.view.erased(rows["email_key"]), Reason.ERASED.value)
+    nobody = rows["record_id"].isna() & rows["email_key"].isna()
+    reason = rows["reason"].mask(nobody, Reason.EMPTY.value)
+    reason = reason.mask(inputs.view.erased(rows["email_key"]), Reason.ERASED.value)
     ignored = reason.notna()
-    values = with_more(json_objects(rows, _VALUES), rows["details"])
+    values = with_more(json_objects(rows, {**written.values, **_VALUES}), rows["details"])
     jobs: dict[str, Any] = {
         "target": "crm",
         "kind": pd.Series(OperationKind.UPSERT.value, index=rows.index).mask(ignored),
-        "entity": CAMPAIGN_EVENT,
+        "entity": written.entity,
         "source": "marketing",
         "source_entity": "contact",
         "source_id": rows["record_id"],
