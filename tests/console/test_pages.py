@@ -87,6 +87,19 @@ def test_the_overview_knows_what_airflow_has_in_hand(client: Client) -> None:
     assert [line["Next sync"] for line in lines[1:]] == ["not scheduled", "paused in Airflow"]
 
 
+def test_a_sync_type_that_follows_another_has_no_time(client: Client) -> None:
+    path = include_folder() / "accounts" / "south.yaml"
+    path.write_text(path.read_text() + "  marketing_lists: {after: suppressions}\n")
+    page = soup(client().get(f"{PREFIX}/"))
+    [line] = [
+        row
+        for row in table(page, "Sync types of south")
+        if row["Interval and window"] == "after suppressions"
+    ]
+    assert line["Next sync"] == "after suppressions"
+    assert "after suppressions" in main_text(soup(client().get(f"{PREFIX}/accounts/south")))
+
+
 def planned(number: int) -> dict[str, Any]:
     return {"target": "crm", "kind": "update", "entity": "contact", "number": number}
 

@@ -17,6 +17,7 @@ from bothways.config.account import NAME_PATTERN, how_to_bind
 from bothways.config.document import Document, Key
 from bothways.config.explain import explain
 from bothways.config.mapping import ENTITIES
+from bothways.config.order import after_problems
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
 from bothways.discovery import connector_names, connectors, role_names, sync_types
@@ -32,6 +33,7 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _one_connection(document)
     yield from _unbound_roles(document)
     yield from _unknown(document, ("schedules",), sync_types())
+    yield from after_problems(document, _runnable(document))
     yield from _sync_settings(document)
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
@@ -152,6 +154,15 @@ def _unbound_roles(document: Document) -> Iterator[Problem]:
                 message = f"needs `{'` and `'.join(roles)}`, which the account does not have"
                 remedy = " and ".join(map(how_to_bind, roles)) + ", or remove this key"
                 yield document.problem((*place, name), message, remedy)
+
+
+def _runnable(document: Document) -> set[str] | None:
+    """Return the sync types that the account can run; None while its systems are in question."""
+    systems = {role: _at(document, key).get("connector") for role, key in _bound(document).items()}
+    if any(name not in connectors() for name in systems.values()):
+        return None
+    able = {role: connectors()[str(name)].capabilities for role, name in systems.items()}
+    return {name for name, sync in sync_types().items() if sync.is_met_by(able)}
 
 
 def _bound(document: Document) -> dict[RoleName, Key]:

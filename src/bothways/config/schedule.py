@@ -1,4 +1,4 @@
-"""When a sync type runs: an interval, a time of day where it has one, and a window.
+"""When a sync type runs: at an interval, perhaps in a window, or after other sync types.
 
 What a user may write, and the sentence that says what to write instead. When exactly the runs fall
 is worked out in `bothways.config.ticks`.
@@ -114,6 +114,16 @@ def _near_interval(text: str) -> str | None:
              "week": "weekly", "month": "monthly"}  # fmt: skip
     near = get_close_matches(text, [*words, *Interval], n=1, cutoff=0.6)
     return words.get(near[0], near[0]) if near else None
+
+
+def _read_after(value: Any) -> Any:
+    """Return the sync types in ``value``: one, or a list of them."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("after must name sync types; write one, or several in [brackets]")
+    if not names:
+        raise ValueError("after is empty; name a sync type, or give an `interval` instead")
+    return tuple(dict.fromkeys(name.strip() for name in names))
 
 
 def _read_clock(value: Any) -> Any:
@@ -252,19 +262,39 @@ class Window(BaseModel):
 
 
 class Schedule(BaseModel):
-    """When one sync type of one account runs.
+    """When one sync type of one account runs: by a clock, or after other sync types.
 
     Attributes:
-        interval: How often.
+        interval: How often; None for one that runs after others.
+        after: It runs when each of these sync types has run since its own last run.
         at: The time of day of a daily, weekly or monthly run; None is the window's opening.
         window: When it may run; by default always.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    interval: Annotated[Interval, BeforeValidator(_read_interval)]
+    interval: Annotated[Interval | None, BeforeValidator(_read_interval)] = None
+    after: Annotated[tuple[str, ...], BeforeValidator(_read_after)] = ()
     at: Clock | None = None
     window: Window = Field(default_factory=Window)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_a_clock_or_after_others(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if "interval" not in data and "after" not in data:
+            raise ValueError(
+                "says neither how often nor after what it runs; "
+                f"add `interval:` ({_ALLOWED_INTERVALS}) or `after:` with a sync type"
+            )
+        beside = [key for key in ("interval", "at", "window") if key in data]
+        if "after" in data and beside:
+            raise ValueError(
+                f"`{beside[0]}` does not go with `after`, which starts a run as soon as the other "
+                "sync has run; keep one of the two"
+            )
+        return data
 
     @model_validator(mode="after")
     def _at_suits_interval_and_window(self) -> Self:
@@ -281,6 +311,11 @@ class Schedule(BaseModel):
                 f"{self.window.closes:%H:%M}; choose a time inside it, or widen the window"
             )
         return self
+
+    @property
+    def length(self) -> timedelta | None:
+        """The time between two ticks of an interval below a day; None for all else."""
+        return self.interval.length if self.interval else None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -301,4 +336,5 @@ class Schedule(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON with the YAML's keys, which `Schedule.model_validate` reads back."""
-        return self.model_dump(mode="json", by_alias=True)
+        others = {"interval", "at", "window"} if self.after else {"after"}
+        return self.model_dump(mode="json", by_alias=True, exclude=others)

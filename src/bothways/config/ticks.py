@@ -29,19 +29,20 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
+_WITHOUT_TICKS = (Interval.ONCE, None)
 
 
 def next_tick(schedule: Schedule, after: datetime) -> datetime | None:
-    """Return the first tick later than ``after``; None for `once`, which has no ticks."""
-    if schedule.interval is Interval.ONCE:
+    """Return the first tick later than ``after``; None where there are none: `once`, `after`."""
+    if schedule.interval in _WITHOUT_TICKS:
         return None
     days = _days_from(schedule, after, step=1)
     return next(tick for day in days for tick in _ticks(schedule, day) if tick > after)
 
 
 def previous_tick(schedule: Schedule, before: datetime) -> datetime | None:
-    """Return the last tick earlier than ``before``; None for `once`, which has no ticks."""
-    if schedule.interval is Interval.ONCE:
+    """Return the last tick before ``before``; None where there are none: `once`, `after`."""
+    if schedule.interval in _WITHOUT_TICKS:
         return None
     days = _days_from(schedule, before, step=-1)
     return next(tick for day in days for tick in reversed(_ticks(schedule, day)) if tick < before)
@@ -57,6 +58,8 @@ def earliest_start(schedule: Schedule, now: datetime) -> datetime:
 
 def in_words(schedule: Schedule) -> str:
     """Return the schedule in words: "every 4 hours, Monday to Friday 18:00–08:00 (UTC)"."""
+    if schedule.after:
+        return "after " + _listed([name.replace("_", " ") for name in schedule.after])
     window = _window_words(schedule)
     if schedule.interval is Interval.ONCE and not window:
         return _interval_words(schedule)
@@ -76,7 +79,7 @@ def _ticks(schedule: Schedule, day: date) -> list[datetime]:
     """Return the ticks of the window that opens on ``day``, in order; none on any other day."""
     if not _is_tick_day(schedule, day):
         return []
-    length = schedule.interval.length
+    length = schedule.length
     if length is None:
         return [_instant(_clock_date(schedule, day, schedule.time_of_day), schedule.zone)]
     if length <= _HOUR:
@@ -146,7 +149,7 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _interval_words(schedule: Schedule) -> str:
-    length = schedule.interval.length
+    length = schedule.length
     clock = f"{schedule.time_of_day:%H:%M}"
     if length == _HOUR:
         return "every hour"
@@ -195,4 +198,8 @@ def _days_words(days: tuple[Day, ...]) -> str:
     for run in runs:
         names = [day.full_name for day in run]
         parts += [f"{names[0]} to {names[-1]}"] if len(names) > 2 else names
+    return _listed(parts)
+
+
+def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, Asset, chain
 
 from bothways import discovery
 from bothways.config.account import Account
 from bothways.config.known import can_run
 from bothways.config.load import load_accounts
-from bothways.orchestration import tasks
+from bothways.orchestration import assets, tasks
 from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
@@ -55,14 +55,12 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         doc: What the person at the trigger form should know, in Markdown.
     """
     sync = discovery.sync_type(sync_type)
-    # A disabled account is not scheduled: each of its runs would fail, again and again.
-    schedule = account.schedules.get(sync_type) if account.enabled else None
     with DAG(
         dag_id=f"{account.name}__{sync_type}",
         dag_display_name=f"{account.title or account.name}: {sync.title}",
         description=f"{sync.title} of account {account.name}",
         doc_md=doc,
-        schedule=IntervalWindowTimetable(schedule) if schedule else None,
+        schedule=_schedule(account, sync_type),
         start_date=_START,
         catchup=False,
         max_active_runs=1,
@@ -72,6 +70,17 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
     ) as dag:
         _story(account, sync)
     return dag
+
+
+def _schedule(account: Account, sync_type: str) -> IntervalWindowTimetable | list[Asset] | None:
+    """Return what starts a sync type: a clock, other sync types that have all run, or a person."""
+    schedule = account.schedules.get(sync_type)
+    # A disabled account is not scheduled: each of its runs would fail, again and again.
+    if schedule is None or not account.enabled:
+        return None
+    if schedule.after:
+        return [assets.asset(account.name, other) for other in schedule.after]
+    return IntervalWindowTimetable(schedule)
 
 
 def _story(account: Account, sync: SyncSpec) -> None:
@@ -103,7 +112,9 @@ def _story(account: Account, sync: SyncSpec) -> None:
         .expand(chunk=review.output)
         for role in sync.written_roles
     ]
-    closed = tasks.close.override(trigger_rule="all_done")()
+    closed = tasks.close.override(
+        trigger_rule="all_done", outlets=[assets.outlet(account.name, sync.name)]
+    )()
     opened >> list(extracts.values()) >> planned
     chain(planned, review, *applies, closed)
 

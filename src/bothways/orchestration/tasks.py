@@ -22,6 +22,7 @@ from bothways.errors import (
     FeatureUnavailable,
     RunStopped,
 )
+from bothways.orchestration import assets
 from bothways.orchestration.connections import missing_connections
 from bothways.orchestration.params import options
 from bothways.vocabulary import RoleName
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Who started a run that no person triggered, by Airflow's type of the run.
+_STARTED_BY = {"scheduled": "schedule", "asset_triggered": "another sync"}
 # Trying again cannot help: a person must act first.
 _FINAL = (ConfigurationError, Denied, FeatureUnavailable, RunStopped)
 
@@ -115,16 +118,22 @@ def apply(role: RoleName, chunk: int) -> dict[str, int]:
 def close() -> str:
     """Finish the run's audit row; fail if the run failed, so that Airflow shows it.
 
-    Fail as well if an opt-out has been waiting for too long, so that Airflow's alerts fire.
+    Fail as well if an opt-out has been waiting for too long, so that Airflow's alerts fire. A run
+    that went well has an event of its asset.
     """
     from bothways.engine.close import close as finish
     from bothways.engine.close import overdue_opt_outs
+    from bothways.engine.outcome import outcome
 
-    with found_run(get_current_context()) as run:
+    context = get_current_context()
+    with found_run(context) as run:
         status, message = finish(run)
         overdue = overdue_opt_outs(run) if status == "Completed With Errors" else ""
+        told = outcome(run)
     if status == "Failed" or overdue:
         raise AirflowFailException(overdue or message)
+    if told:
+        assets.tell(context, run.account.name, run.sync.name, told)
     return f"{status}: {message}"
 
 
@@ -197,6 +206,4 @@ def _last_try(context: Context) -> bool:
 def who(context: Context) -> str:
     """Return the user who triggered the DAG run, or how it was started."""
     dag_run: Any = context["dag_run"]
-    return dag_run.triggering_user_name or (
-        "schedule" if dag_run.run_type == "scheduled" else "api"
-    )
+    return dag_run.triggering_user_name or _STARTED_BY.get(str(dag_run.run_type), "api")

@@ -177,6 +177,56 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             f"write one of {INTERVALS}, and put days and hours in `window`"
         ],
     ),
+    "neither an interval nor after": (
+        SMALLEST + "schedules: {suppressions: {}}\n",
+        [
+            "3 schedules.suppressions: says neither how often nor after what it runs; add "
+            f"`interval:` ({INTERVALS}) or `after:` with a sync type"
+        ],
+    ),
+    "after, with a clock": (
+        SMALLEST + "schedules: {marketing_lists: {after: suppressions, window: {days: mon}}}\n",
+        [
+            "3 schedules.marketing_lists: `window` does not go with `after`, which starts a run as "
+            "soon as the other sync has run; keep one of the two"
+        ],
+    ),
+    "after nothing": (
+        SMALLEST + "schedules: {marketing_lists: {after: []}}\n",
+        [
+            "3 schedules.marketing_lists.after: after is empty; name a sync type, "
+            "or give an `interval` instead"
+        ],
+    ),
+    "after a number": (
+        SMALLEST + "schedules: {marketing_lists: {after: [5]}}\n",
+        [
+            "3 schedules.marketing_lists.after: after must name sync types; write one, "
+            "or several in [brackets]"
+        ],
+    ),
+    "after an unknown sync type": (
+        SMALLEST + "schedules: {marketing_lists: {after: supressions}}\n",
+        [
+            "3 schedules.marketing_lists.after: unknown sync type `supressions`; "
+            f"did you mean `suppressions`? Allowed: {SYNC_TYPES}."
+        ],
+    ),
+    "after itself": (
+        SMALLEST + "schedules: {marketing_lists: {after: [suppressions, marketing_lists]}}\n",
+        [
+            "3 schedules.marketing_lists.after: `marketing_lists` cannot run after itself; "
+            "name another sync type, or give an `interval`"
+        ],
+    ),
+    "in a circle": (
+        SMALLEST + "schedules:\n  campaigns: {after: opt_in}\n  opt_in: {after: marketing_lists}\n"
+        "  marketing_lists: {after: [suppressions, opt_in]}\n",
+        [
+            "5 schedules.opt_in.after: runs in a circle, so that none of it ever starts: `opt_in` "
+            "after `marketing_lists` after `opt_in`; give one of them an `interval` instead"
+        ],
+    ),
     "a number as an interval": (
         SMALLEST + "schedules: {suppressions: {interval: 90}}\n",
         [f"3 schedules.suppressions.interval: interval 90 has no unit; write one of {INTERVALS}"],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +225,13 @@ def test_the_clock_changes_of_the_page_are_what_the_code_does() -> None:
             start = datetime(2026, *evening, 17, 59, tzinfo=plan.zone)
             end = datetime(2026, evening[0], evening[1] + 1, 8, tzinfo=plan.zone)
             assert night == runs_between(plan, start, end)
+
+
+def test_a_schedule_may_be_after_others_instead_of_by_a_clock() -> None:
+    one = schedule(after="suppressions")
+    assert in_words(one) == "after suppressions"
+    assert in_words(schedule(after=["data_labels", "suppressions"])) == (
+        "after data labels and suppressions"
+    )
+    assert next_tick(one, datetime.now(UTC)) is previous_tick(one, datetime.now(UTC)) is None
+    assert Schedule.model_validate(json.loads(json.dumps(one.as_json()))) == one

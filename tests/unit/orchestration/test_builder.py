@@ -11,7 +11,7 @@ from bothways import discovery
 from bothways.config.load import load_account
 from bothways.orchestration.builder import build_dag
 from bothways.orchestration.timetable import IntervalWindowTimetable
-from tests.support.configuration import DEMO, IncludeFolder
+from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -22,6 +22,28 @@ def test_a_disabled_account_is_not_scheduled(
     include.account("demo", DEMO + f"enabled: {str(enabled).lower()}\n")
     dag = build_dag(load_account("demo"), "suppressions", doc="### Suppressions")
     assert isinstance(dag.timetable, IntervalWindowTimetable) == enabled
+
+
+def test_a_sync_type_may_be_started_by_the_assets_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    include = IncludeFolder(tmp_path / "include", monkeypatch)
+    include.account(
+        "shop",
+        SMALLEST + "schedules:\n"
+        "  suppressions: {interval: 1h}\n"
+        "  marketing_lists: {after: [suppressions, address_books]}\n",
+    )
+    account = load_account("shop")
+    dag = build_dag(account, "marketing_lists", doc="### Marketing lists")
+    awaited = [one.uri for one in dag.timetable.asset_condition.objects]
+    assert awaited == ["bothways://shop/suppressions", "bothways://shop/address_books"]
+    others = build_dag(account, "suppressions", doc="### Suppressions")
+    assert isinstance(others.timetable, IntervalWindowTimetable)
+    outlets = {task.task_id: [one.name for one in task.outlets] for task in others.tasks}
+    assert {name: found for name, found in outlets.items() if found} == {
+        "close": ["shop__suppressions"]
+    }
 
 
 def test_slices_are_read_after_their_extract_and_before_the_plan(

@@ -1,23 +1,41 @@
-"""When the last task of a run fails in Airflow."""
+"""When the last task of a run fails in Airflow, and what it tells others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from bothways.engine import close as engine
+from bothways.engine import outcome as module
 from bothways.orchestration import tasks
 
 LATE = "3 people who may not be mailed could not be flagged or taken off a list yet, after 6 tries"
 
 
+TOLD = {"run": 7, "status": "Completed", "counts": {"total": 3}}
+
+
 @contextmanager
 def _run(_context: object) -> Iterator[object]:
-    yield object()
+    yield SimpleNamespace(
+        account=SimpleNamespace(name="shop"), sync=SimpleNamespace(name="suppressions")
+    )
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> OutletEventAccessors:
+    """What Airflow is asked to record once the task has succeeded."""
+    found = OutletEventAccessors()
+    monkeypatch.setattr(tasks, "found_run", _run)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: {"outlet_events": found})
+    return found
 
 
 @pytest.mark.parametrize(
@@ -31,10 +49,13 @@ def _run(_context: object) -> Iterator[object]:
     ],
 )
 def test_close_fails_where_the_run_did_or_somebody_has_waited_too_long(
-    status: str, late: str, fails_with: str | None, monkeypatch: pytest.MonkeyPatch
+    status: str,
+    late: str,
+    fails_with: str | None,
+    events: OutletEventAccessors,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tasks, "found_run", _run)
-    monkeypatch.setattr(tasks, "get_current_context", dict)
+    monkeypatch.setattr(module, "outcome", lambda _run: None)
     monkeypatch.setattr(engine, "close", lambda _run: (status, "the reason"))
     monkeypatch.setattr(engine, "overdue_opt_outs", lambda _run: late)
     close: Any = tasks.close.function
@@ -43,3 +64,16 @@ def test_close_fails_where_the_run_did_or_somebody_has_waited_too_long(
     else:
         with pytest.raises(AirflowFailException, match=f"^{fails_with}$"):
             close()
+    assert not list(events)
+
+
+def test_close_tells_of_a_run_that_went_well(
+    events: OutletEventAccessors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "close", lambda _run: ("Completed", "all is well"))
+    monkeypatch.setattr(module, "outcome", lambda _run: TOLD)
+    close: Any = tasks.close.function
+    close()
+    [event] = events[AssetAlias("shop__suppressions")].asset_alias_events
+    assert event.dest_asset_key.uri == "bothways://shop/suppressions"
+    assert event.extra == TOLD

@@ -59,9 +59,10 @@ class Sync:
         status: None, Queued, In Progress, Awaiting Approval, or how the last run ended.
         current: The run that is at work, if there is one.
         last: The newest run that has ended, if there is one.
-        next_at: When the next one starts; None without a schedule.
+        next_at: When the next one starts; None without a clock.
         paused: The DAG is switched off in Airflow.
-        schedule: Interval and window in words.
+        schedule: Interval and window in words, or what it runs after.
+        follows: It starts after other sync types.
         may_trigger: Whether this person may start it.
     """
 
@@ -73,6 +74,7 @@ class Sync:
     next_at: datetime | None
     paused: bool
     schedule: str
+    follows: bool
     may_trigger: bool
 
 
@@ -213,6 +215,7 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
         next_at=None if state.paused else state.next_at,
         paused=state.paused,
         schedule=in_words(schedule) if schedule else "Manual only",
+        follows=bool(schedule and schedule.after and account.enabled),
         may_trigger=dag in found.may_trigger,
     )
 
