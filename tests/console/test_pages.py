@@ -717,6 +717,24 @@ def test_an_account_shows_what_is_in_force_and_its_file(client: Client) -> None:
     assert table(page, "Fields of contact")
 
 
+def test_mapped_users_lead_to_their_pages_from_the_account_and_their_runs(
+    client: Client, filled: Filled
+) -> None:
+    page, address = "https://crm.example/users/ada", "ada@contoso.example"
+    file = include_folder() / "accounts" / "north.yaml"
+    user = f"{{user: {address}, page: '{page}'}}"
+    users = f"default: true\nusers: {{ada: {{crm: {user}, marketing: ada}}}}\n"
+    file.write_text(f"{file.read_text()}{users}", encoding="utf-8")
+    browser = client()
+    (row,) = table(soup(browser.get(f"{PREFIX}/accounts/north")), "Users")
+    assert row == {"Airflow": "ada", "Dynamics 365": address, "Dotdigital": "ada"}
+    assert "North default" in main_text(soup(browser.get(f"{PREFIX}/accounts")))
+    shown = soup(browser.get(f"{RUNS}/{filled.completed}"))
+    (link,) = [item for item in shown.select("a") if item.get_text(strip=True) == address]
+    assert link["href"] == page
+    assert f"by ada, {address} in Dynamics 365 , ada in Dotdigital" in main_text(shown)
+
+
 def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
     (include_folder() / "accounts" / "south.yaml").write_text("crm: {conector: dynamics}\n")
     browser = client()

@@ -14,7 +14,14 @@ from bothways.config.known import can_run, system_titles
 from bothways.config.load import account_document, mapping_documents
 from bothways.config.mapping import FieldMapping
 from bothways.config.problems import Problem
-from bothways.connectors.base import Connector, FieldInfo, HasFields, HasLists, Prepares
+from bothways.connectors.base import (
+    AssignsOwners,
+    Connector,
+    FieldInfo,
+    HasFields,
+    HasLists,
+    Prepares,
+)
 from bothways.discovery import sync_type
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
@@ -58,7 +65,8 @@ class _Asking:
         with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
             mapped = (self._lists, self._fields) if self._role in SIDES else ()
-            for ask in (*mapped, self._columns, self._obstacles, self._preparations):
+            asked = (*mapped, self._columns, self._obstacles, self._users, self._preparations)
+            for ask in asked:
                 with self._noted(found, self._place):
                     found += ask(connector)
         yield from found
@@ -136,6 +144,20 @@ class _Asking:
             for clause in sync.obstacles(request, connector) if sync.obstacles else ():
                 remedy = "put it right there, or correct the settings here"
                 yield self._document.problem(("syncs", name), clause, remedy)
+
+    def _users(self, connector: Connector) -> Iterator[Problem]:
+        """Yield mapped users who are not there, of a system whose records they may own."""
+        if not isinstance(connector, AssignsOwners):
+            return
+        users = self._account.users
+        named = {name: told[self._role].user for name, told in users.items() if self._role in told}
+        found = connector.find_users(list(named.values()))
+        title = connector.declaration.title
+        for username, user in named.items():
+            if user not in found:
+                message = f"{title} has no active user `{user}`"
+                remedy = "write their sign-in name, their address or their id there"
+                yield self._document.problem(("users", username, self._role), message, remedy)
 
     def _set(self) -> Iterator[tuple[str, SyncType]]:
         """Yield the sync types that have settings and work with the system."""

@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping as Map
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
@@ -59,6 +66,8 @@ class Settings(_Switches):
         retry_minutes: Wait before the second try; it doubles with each further one.
         task_hours: How long one task of a DAG may run before Airflow ends that try.
         on_guard: What a plan beyond the guard does: end the run, or wait for a person's approval.
+        record_owner: Airflow username among `users`: in the CRM, their user owns the people whom a
+            scheduled run creates. Those of a run that a mapped user triggers belong to that user.
     """
 
     flag_suppressed_people: bool = True
@@ -69,6 +78,7 @@ class Settings(_Switches):
     retry_minutes: int = Field(default=15, ge=0, le=10_080)
     task_hours: int = Field(default=24, ge=1, le=168)
     on_guard: Literal["fail", "ask"] = "fail"
+    record_owner: _Given | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +161,31 @@ class ListMapping(_Model):
         return self.crm if side == "crm" else self.marketing
 
 
+class SystemUser(_Model):
+    """A user of one of the systems.
+
+    Attributes:
+        user: Id, sign-in name or email address there.
+        page: Address of the user's page there, for a link.
+    """
+
+    user: _Given
+    page: _Given | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_name(cls, given: Any) -> Any:
+        """Accept the user alone, without a page."""
+        return {"user": given} if isinstance(given, str) else given
+
+    @field_validator("page")
+    @classmethod
+    def _lead_somewhere(cls, given: str | None) -> str | None:
+        if given is not None and not re.fullmatch(r"https://\S+", given):
+            raise ValueError("is no web address; write all of it, from https:// on")
+        return given
+
+
 class Account(_Model):
     """One account, as `include/accounts/<name>.yaml` describes it.
 
@@ -158,8 +193,10 @@ class Account(_Model):
     form for these two roles.
 
     Attributes:
+        default: Whether commands work on this account where none is named.
         approvers: Airflow usernames; if any are given, only they may approve, and none of them what
             they started themselves.
+        users: Who the users of Airflow are in the account's systems: by username and role.
         syncs: Settings of single sync types; each is checked by the sync type's own model.
     """
 
@@ -167,8 +204,10 @@ class Account(_Model):
     title: str = ""
     description: str = ""
     enabled: bool = True
+    default: bool = False
     timezone: TimezoneName = "UTC"
     approvers: tuple[_Given, ...] = ()
+    users: dict[_Given, dict[Name, SystemUser]] = Field(default_factory=dict)
     crm: SystemConfig | None = None
     marketing: SystemConfig | None = None
     by_role: dict[Name, SystemConfig] = Field(default_factory=dict, alias="systems")
@@ -214,6 +253,19 @@ class Account(_Model):
             for key, item in self.lists.items()
             if sync.reads_consent or item.syncs is None or sync.compared in item.syncs
         }
+
+    def user_of(self, username: str, role: RoleName) -> SystemUser | None:
+        """Return who an Airflow user is in the system of a role; None if nobody is named."""
+        return self.users.get(username, {}).get(role)
+
+    def owner_of_new_records(self, submitted_by: str, role: RoleName) -> SystemUser | None:
+        """Return who owns the people that a run creates in the system of a role.
+
+        This is the user there of whoever triggered it, or else of `record_owner`; None where
+        neither is mapped, so that the connection's own user owns them.
+        """
+        owner = self.settings.record_owner
+        return self.user_of(submitted_by, role) or (self.user_of(owner, role) if owner else None)
 
     def may_approve(self, user: str, *, started_by: str) -> bool:
         """Return whether a user may approve what another started; both are Airflow usernames."""

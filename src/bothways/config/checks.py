@@ -38,6 +38,7 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
     yield from _syncs_of_lists(document)
+    yield from _users(document)
 
 
 def mapping_files(document: Document) -> tuple[dict[str, Path], list[Problem]]:
@@ -219,6 +220,23 @@ def _syncs_of_lists(document: Document) -> Iterator[Problem]:
             if isinstance(name, str) and name not in allowed:
                 place = ("lists", key, "syncs", str(position))
                 yield document.problem(place, f"`{name}` is not allowed", choice(name, allowed))
+
+
+def _users(document: Document) -> Iterator[Problem]:
+    """Yield users of systems that the account has not, and an owner who is no mapped user."""
+    bound = _bound(document)
+    for username, systems in _pairs(document, ("users",)):
+        for role in systems if isinstance(systems, dict) else ():
+            if role not in bound:
+                key = ("users", username, str(role))
+                message = "the account has no system in this role"
+                yield document.problem(key, message, choice(str(role), bound))
+    owner = _at(document, ("settings",)).get("record_owner")
+    mapped = [username for username, _ in _pairs(document, ("users",))]
+    if isinstance(owner, str) and owner not in mapped:
+        message = f"`{owner}` is not among the account's `users`"
+        remedy = choice(owner, mapped) if mapped else "map the user under `users`"
+        yield document.problem(("settings", "record_owner"), message, remedy)
 
 
 def _pairs(document: Document, key: Key) -> list[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -127,7 +127,9 @@ def _model_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
         if _is_model(found):
             fields = {field.alias or name: field for name, field in found.model_fields.items()}
             found = fields[part].annotation if part in fields else None
-        else:  # a dict's values or a tuple's items
+        elif get_origin(found) is dict:
+            found = get_args(found)[1]
+        else:  # a tuple's items
             found = next(iter(_models_in(found)), None)
     return next(iter(_models_in(found)), None) if not _is_model(found) else found
 

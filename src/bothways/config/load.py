@@ -24,6 +24,7 @@ from bothways.config.mapping import Mapping
 from bothways.config.paths import accounts_folder, mappings_folder, shown
 from bothways.config.problems import FileProblems, Problem, choice
 from bothways.config.rules import RuleFiles, load_rule_files, rule_problems
+from bothways.errors import ConfigurationError
 
 __all__ = [
     "Loaded",
@@ -31,6 +32,7 @@ __all__ = [
     "account_document",
     "all_problems",
     "config_hash",
+    "default_account",
     "load_account",
     "load_accounts",
     "load_rule_files",
@@ -68,8 +70,28 @@ def load_accounts() -> Loaded:
             broken.append(path.stem)
         else:
             accounts.append(account)
+    problems += _second_defaults(accounts)
     problems += _misplaced(folder, paths)
     return Loaded(tuple(accounts), _in_order(problems), tuple(broken))
+
+
+def default_account() -> str:
+    """Return the name of the account to work on where none is named.
+
+    It is the one with `default: true`, or the only one that there is.
+
+    Raises:
+        ConfigurationError: There is none, or several and none of them is the default.
+    """
+    names = [path.stem for path in sorted(accounts_folder().glob("[!.]*.yaml"))]
+    chosen = [account.name for account in load_accounts().accounts if account.default]
+    if len(chosen) == 1 or len(names) == 1:
+        return (chosen or names)[0]
+    if not names:
+        raise ConfigurationError("There is no account; `bothways init` writes a first one.")
+    raise ConfigurationError(
+        f"Name an account ({', '.join(names)}), or write `default: true` in the file of one."
+    )
 
 
 def load_account(name: str) -> Account:
@@ -114,14 +136,16 @@ def mapping_documents(name: str) -> dict[str, Document]:
 def config_hash(account: Account) -> str:
     """Return a hash of the configuration that a plan depends on, mappings and defaults included.
 
-    Title, description, approvers, schedules, guard and the time that a task may take are left out:
-    they may change during a run.
+    Title, description, whether it is the default, approvers, schedules, guard and the time that a
+    task may take are left out: they may change during a run.
     """
     effective = account.model_dump(
         mode="json",
         by_alias=True,
         exclude={
-            **dict.fromkeys(("title", "description", "approvers", "schedules", "guard"), True),
+            **dict.fromkeys(
+                ("title", "description", "default", "approvers", "schedules", "guard"), True
+            ),
             **dict.fromkeys(("crm", "marketing", "by_role"), True),
             "settings": {"task_hours"},
         },
@@ -146,6 +170,13 @@ def _misplaced(folder: Path, read: Container[Path]) -> Iterator[Problem]:
         if path.suffix.lower() in {".yaml", ".yml"} and path not in read and not hidden:
             remedy = f"move it to accounts/{path.stem.lower()}.yaml"
             yield Problem(shown(path), 1, "", "is not read", remedy)
+
+
+def _second_defaults(accounts: list[Account]) -> Iterator[Problem]:
+    chosen = [account.name for account in accounts if account.default]
+    for name in chosen[1:]:
+        message = f"`{chosen[0]}` is the default as well"
+        yield account_document(name).problem(("default",), message, "keep one of the two")
 
 
 def _package_problems() -> Iterator[Problem]:

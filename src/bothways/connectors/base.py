@@ -436,6 +436,23 @@ class WritesContacts(Protocol):
 
 
 @runtime_checkable
+class AssignsOwners(Protocol):
+    """Gives people whom it creates an owner among the system's users.
+
+    `WritesContacts` then takes a column ``owner`` beside a ``create``: a user's id, or null.
+    """
+
+    def find_users(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the ids of users by the names asked for; those who are not there are left out.
+
+        Args:
+            names: Ids, sign-in names or email addresses, whatever their case; only of users who may
+                sign in.
+        """
+        ...
+
+
+@runtime_checkable
 class WritesListMembers(Protocol):
     """Puts people on lists (``join``) and takes them off (``leave``)."""
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from bothways.connectors.base import Connector
+from bothways.connectors.base import AssignsOwners, Connector
 from bothways.engine import bulk, keeping, lists
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.engine.verdicts import failed
 from bothways.errors import ConnectorError, TemporaryFailure
-from bothways.store import applying, jobs
+from bothways.store import applying, jobs, runs
 from bothways.store.db import advisory_lock
 from bothways.transform.columns import looked_up
 from bothways.vocabulary import (
@@ -32,6 +32,11 @@ from bothways.vocabulary import (
 log = logging.getLogger(__name__)
 
 Write = Callable[[pd.DataFrame], pd.DataFrame]
+
+NO_OWNER = (
+    "`{0}`, who should own new records, is no active user of {1}; they belong to the connection's "
+    "user. Correct `users` in the account's file."
+)
 
 
 def apply(
@@ -126,12 +131,25 @@ class _Chunk:
         joins = self._on_lists(joins)
         lists_of = joins.groupby("key")["list_id"].agg(list)
         people = part.assign(list_ids=looked_up(part["key"], lists_of))
-        results = self._tried(part, lambda: write(people))
+        results = self._tried(part, lambda: write(self._with_owner(people)))
         creates = part[["seq", "key"]].merge(
             joins[["seq", "key"]], on="key", suffixes=("", "_join")
         )
         joined = results.merge(creates, on="seq").assign(seq=lambda rows: rows["seq_join"])
         self._keep(pd.concat([part, joins]), pd.concat([results, joined[results.columns]]))
+
+    def _with_owner(self, people: pd.DataFrame) -> pd.DataFrame:
+        """Add the user to whom new people belong, where the account names one who is there."""
+        run, system = self.run, self.connector
+        owner = run.account.owner_of_new_records(run.submitted_by, self.side)
+        if owner is None or not isinstance(system, AssignsOwners):
+            return people
+        found = system.find_users([owner.user]).get(owner.user)
+        if found is None:
+            title = system.declaration.title
+            with run.store.begin() as conn:
+                runs.note(conn, run_id=run.run_id, sentence=NO_OWNER.format(owner.user, title))
+        return people.assign(owner=found)
 
     def _by_list(self, part: pd.DataFrame, write: Write) -> None:
         for _, same in self._on_lists(self._with_ids(part)).groupby("list_id", sort=True):

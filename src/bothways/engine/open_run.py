@@ -134,6 +134,7 @@ def find_run(store: Store, *, dag_id: str, dag_run_id: str, staging_for: Staging
         options=options.model_copy(update={"records": records}),
         store=store,
         staging=staging_for(row.account, row.run_id),
+        submitted_by=row.submitted_by,
         # An erasure does not depend on what the account keeps in step.
         reconfigured=sync is not ERASE and row.config_hash != config_hash(account),
     )

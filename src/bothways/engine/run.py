@@ -24,6 +24,7 @@ class Run:
         options: What the person who triggered it chose.
         store: Where it is recorded.
         staging: Its files.
+        submitted_by: The user who triggered it, or "schedule".
         reconfigured: Whether the configuration has changed since the run was opened.
     """
 
@@ -33,6 +34,7 @@ class Run:
     options: Options
     store: Store
     staging: Staging
+    submitted_by: str = ""
     reconfigured: bool = False
 
     def place(self, side: RoleName) -> Place:

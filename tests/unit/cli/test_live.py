@@ -117,6 +117,17 @@ def test_columns_in_the_settings_of_a_sync_type_are_looked_up(include: IncludeFo
     )
 
 
+def test_mapped_users_are_looked_up(include: IncludeFolder) -> None:
+    prepare()
+    users = "users:\n  ada: {crm: ada@contoso.example, marketing: ada@x.example}\n"
+    include.account("demo", DEMO + users)
+    (problem,) = problems("demo")
+    assert problem.endswith(
+        " users.ada.crm: Dynamics 365 has no active user `ada@contoso.example`; "
+        "write their sign-in name, their address or their id there"
+    )
+
+
 def test_the_table_of_consents_is_looked_up(include: IncludeFolder) -> None:
     prepare()
     line = "    lead: new_optintype\n"

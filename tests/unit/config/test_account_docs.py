@@ -18,6 +18,7 @@ from bothways.config.account import (
     ListMapping,
     Settings,
     SystemConfig,
+    SystemUser,
 )
 from bothways.config.load import all_problems, load_account
 from bothways.config.mapping import FieldMapping, Mapping
@@ -30,6 +31,7 @@ MAPPING = (DOCS / "mapping.md").read_text(encoding="utf-8")
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (CONFIGURING, "The account", Account),
     (CONFIGURING, "Systems", SystemConfig),
+    (CONFIGURING, "Users", SystemUser),
     (CONFIGURING, "`lists`", ListMapping),
     (CONFIGURING, "`settings`", Settings),
     (CONFIGURING, "`ignore`", IgnoreRules),

@@ -14,8 +14,8 @@ from bothways.discovery import sync_types
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
-    "Allowed: approvers, crm, description, enabled, guard, ignore, lists, mappings, marketing, "
-    "name, schedules, settings, syncs, systems, timezone, title."
+    "Allowed: approvers, crm, default, description, enabled, guard, ignore, lists, mappings, "
+    "marketing, name, schedules, settings, syncs, systems, timezone, title, users."
 )
 LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
@@ -69,6 +69,21 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown key at the top": (
         SMALLEST + "schedule: {}\n",
         [f"3 schedule: unknown key; did you mean `schedules`? {ACCOUNT_KEYS}"],
+    ),
+    "users that are nobody": (
+        SMALLEST
+        + "users:\n  ada: {crn: a@x.example}\n  bob: {crm: {usr: b}}\n"
+        + "  cid: {crm: {user: c, page: crm.example/c}}\n"
+        + "settings: {record_owner: adda}\n",
+        [
+            "4 users.ada.crn: the account has no system in this role; did you mean `crm`? "
+            "Allowed: crm, marketing.",
+            "5 users.bob.crm.user: is missing; add `user:` with its value",
+            "5 users.bob.crm.usr: unknown key; did you mean `user`? Allowed: page, user.",
+            "6 users.cid.crm.page: is no web address; write all of it, from https:// on",
+            "7 settings.record_owner: `adda` is not among the account's `users`; "
+            "did you mean `ada`? Allowed: ada, bob, cid.",
+        ],
     ),
     "sides that are missing or of no use": (
         "crm:\nmarketing: 3\n",

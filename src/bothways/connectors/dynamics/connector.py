@@ -38,6 +38,7 @@ from bothways.connectors.dynamics.preparing import Preparing
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.reading import Source, page_size, read_changes, read_since
 from bothways.connectors.dynamics.suppressions import Suppressions
+from bothways.connectors.dynamics.users import find_users
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
@@ -176,6 +177,10 @@ class DynamicsConnector:
     def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:
         """Delete these people."""
         return self._people.erase(_table(entity), ids)
+
+    def find_users(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the ids of users by id, sign-in name or address."""
+        return find_users(self._client, names)
 
     def fields(self, entity: str) -> dict[str, FieldInfo]:
         """Return the table's columns."""

@@ -14,6 +14,7 @@ DECLARATION: Final = Declaration(
     hook="bothways.connectors.dynamics.hook.DynamicsHook",
     capabilities=frozenset(
         {
+            "AssignsOwners",
             "ErasesContacts",
             "ErasesEvents",
             "ErasesSuppressions",

@@ -192,6 +192,9 @@ def _update_values(row: Values) -> tuple[Values, str]:
 
 def _create_values(row: Values, table: PersonTable) -> tuple[Values, str]:
     values, problem = _values(row)
+    owner = text_or_none(row.get("owner"))
+    if owner:
+        values["ownerid@odata.bind"] = f"/systemusers({owner})"
     email = text_or_none(row["email"])
     if email:
         values.setdefault("emailaddress1", email)

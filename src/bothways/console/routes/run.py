@@ -235,6 +235,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
         jobs=jobs_for(conn, run, user, shown),
+        submitter=account.users.get(run.submitted_by, {}) if (account := account_of(run)) else {},
         params=run.params if sees_people else without_addresses(run.params),
         earlier=earlier,
         later=later,
