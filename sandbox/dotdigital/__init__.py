@@ -23,8 +23,10 @@ VENDOR = Vendor(
     endpoint=endpoint,
     settings={
         "limit_scheme": "tiered",  # or "hourly", the deprecated one
-        # Calls a minute. The lowest package ("Basic") has 35 in the low tier; 150 is what the
-        # vendor's page on limits shows. The other cells of its table are not known (assumed).
+        # "Basic" has 35 calls a minute in the low tier, whatever is said below.
+        "package": "Standard",
+        # Calls a minute. 150 is what the vendor's page on limits shows. The other cells of its
+        # table are not known (assumed).
         "lowCallRate": 150,
         "mediumCallRate": 3_000,
         "highCallRate": 6_000,
@@ -37,13 +39,22 @@ VENDOR = Vendor(
         # Who must confirm before being mailed: "some" new contacts, those written as verified
         # double opt-ins, or "all" ("Enforce double opt-in for all signups").
         "double_opt_in": "some",
-        "contact_scoring": True,  # whether the account has the feature
+        # Whether the account has the feature.
+        "contact_scoring": True,
+        "pages_and_forms": True,
+        "programs": True,
+        "web_behaviour": True,
+        "data_fields": 1_000,  # how many an account can have (assumed: the number is not known)
+        "enrolments_per_hour": 20,
+        # Whether an enrolment tells whom it is of, as in the vendor's schema, not its example.
+        "enrolments_tell_whom": True,
     },
     notes=(
         f"Basic authentication: {USER} with the password {PASSWORD}.",
         "Contacts, imports and bulk deletions of v3: /contacts/v3.",
-        "Contacts, suppressions, address books, data fields, preferences, segments, scores and"
-        " campaigns of v2: /v2/contacts, /v2/address-books and so on.",
+        "Contacts, suppressions, address books, data fields, preferences, segments, scores,"
+        " campaigns, surveys and programs of v2: /v2/contacts, /v2/address-books and so on.",
+        "Web behaviour, in v3: /insightData/v3/contacts/WebInsight.",
         "Everything else of the API answers 501.",
         f"Acts, with an email, for some a list or a campaign: {', '.join(ACTS)}.",
     ),

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.dotdigital import campaign_acts, contacts, values
+from sandbox.dotdigital import account_acts, campaign_acts, contacts, site_acts, values
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid
 from sandbox.dotdigital.schema import OPT_IN_TYPES
 from sandbox.vendor import ActRefused, VendorContext
 
+Act = Callable[[VendorContext, Mapping[str, Any]], dict[str, Any]]
 _STATUSES = {
     "bounce": "hardBounced",
     "complain": "ispComplained",
     "suppress": "suppressed",
     "unsubscribe": "unsubscribed",
 }
-ACTS = (*_STATUSES, "resubscribe", "delete", "return", "score", "opt_in", *campaign_acts.ACTS)
+_ELSEWHERE: dict[str, Act] = {
+    name: module.act for module in (campaign_acts, site_acts, account_acts) for name in module.ACTS
+}
+ACTS = (
+    *(*_STATUSES, "resubscribe", "delete", "return", "score", "opt_in"),
+    *_ELSEWHERE,
+)
 
 
 def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +36,8 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
     `delete`, and `return` (signs up through a form and confirms; a new contact if there is none).
     `score` sets "score", "engagement" (null: unknown), "suitability" and "label"; `opt_in` sets the
     "type", and records the "text" of a consent. With a "campaign", `unsubscribe`, `bounce` and
-    `complain` are answers to it; all else that is about campaigns is in `campaign_acts`.
+    `complain` are answers to it; all else that is about campaigns is in `campaign_acts`. What
+    people do on the customer's site is in `site_acts`, what users do there in `account_acts`.
 
     Raises:
         ActRefused: No such act, contact, list or campaign.
@@ -38,8 +46,8 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
     if kind not in ACTS:
         raise ActRefused(f"There is no act {kind!r}; use {', '.join(ACTS)}.")
     now = values.stamp(context.clock.now())
-    if kind in campaign_acts.ACTS:
-        return campaign_acts.act(context, wish)
+    if kind in _ELSEWHERE:
+        return _ELSEWHERE[kind](context, wish)
     with context.database.write() as db:
         row = contacts.find(db, "email", email)
         if row is None and kind == "return":

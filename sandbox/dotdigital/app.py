@@ -19,7 +19,10 @@ from sandbox.dotdigital import (
     v2_imports,
     v2_lists,
     v2_preferences,
+    v2_programs,
+    v2_surveys,
     v3_contacts,
+    v3_insight,
     v3_jobs,
 )
 from sandbox.dotdigital.errors import ApiError, too_many_calls
@@ -30,6 +33,7 @@ _NUMBER = re.compile(r"/\d+(?=/|$)")
 _GUID = re.compile(r"/[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}")
 _DATE = re.compile(r"-(since|date)/[^/]+")
 _SINGLE = re.compile(r"^/contacts/v3/(?!import|delete)([^/]+)/.+")
+_INSIGHT = re.compile(r"^(/insightData/v3/contacts/(?:contactId|email|mobileNumber))/[^/]+")
 _ADDRESS = re.compile(r"/[^/]*@[^/]*")
 
 
@@ -47,6 +51,9 @@ def create(context: VendorContext) -> ASGIApp:
             *v2_consent.routes(context),
             *v2_campaigns.routes(context),
             *v2_activity.routes(context),
+            *v2_surveys.routes(context),
+            *v2_programs.routes(context),
+            *v3_insight.routes(context),
             *v2_contacts.routes(context),
         ],
         exception_handlers={ApiError: _refused, 404: _not_emulated, 405: _wrong_verb},
@@ -58,6 +65,7 @@ def create(context: VendorContext) -> ASGIApp:
 def endpoint(method: str, path: str) -> str:
     """Return a request's name for the counters: ids, dates and addresses are left out of it."""
     path = _SINGLE.sub(r"/contacts/v3/\1/{value}", path)
+    path = _INSIGHT.sub(r"\1/{value}", path)
     for pattern, name in ((_GUID, "/{id}"), (_DATE, r"-\1/{date}"), (_NUMBER, "/{id}")):
         path = pattern.sub(name, path)
     return f"{method} {_ADDRESS.sub('/{email}', path)}"
@@ -75,7 +83,8 @@ def refuse(kind: str, request: Request) -> Response:
         return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", 502)
     if is_v2:
         return JSONResponse({"message": "Error: ERROR_UNKNOWN"}, 500)
-    return JSONResponse({"errorCode": "contacts:unknown", "description": "Unknown error"}, 500)
+    code = f"{request.url.path.split('/')[1]}:unknown"
+    return JSONResponse({"errorCode": code, "description": "Unknown error"}, 500)
 
 
 def _refused(_request: Request, problem: Exception) -> Response:

@@ -27,6 +27,7 @@ class Call:
     Attributes:
         path: Parameters of the path, as text.
         origin: The sandbox's own scheme, host and port, as the client sees them.
+        url: The path as it was sent.
         calls: The account's calls of this hour.
     """
 
@@ -35,6 +36,7 @@ class Call:
     query: QueryParams
     body: bytes
     origin: str
+    url: str
     calls: int = 0
 
     @property
@@ -111,6 +113,17 @@ class Call:
         """
         return self._date(self.query[name]) if name in self.query else None
 
+    def v2_flag(self, name: str) -> bool:
+        """Return a boolean of the query, false if it is not given.
+
+        Raises:
+            ApiError: It is none.
+        """
+        word = self.query.get(name, "false").lower()
+        if word not in {"true", "false"}:
+            raise errors.v2("ERROR_PARAMETER_INVALID")
+        return word == "true"
+
     @staticmethod
     def _date(text: str) -> str:
         try:
@@ -118,18 +131,21 @@ class Call:
         except ValueError as problem:
             raise errors.v2("ERROR_PARAMETER_INVALID") from problem
 
-    def v2_page(self) -> tuple[int, int]:
+    def v2_page(self, longest: int = 1000) -> tuple[int, int]:
         """Return `select` and `skip`: 1…1000 and not negative (facts: Dotdigital 1.2).
+
+        Args:
+            longest: How many rows a page can have, if not 1000.
 
         Raises:
             ApiError: One of them is out of bounds.
         """
         try:
-            select, skip = int(self.query.get("select", 1000)), int(self.query.get("skip", 0))
+            select, skip = int(self.query.get("select", longest)), int(self.query.get("skip", 0))
         except ValueError as problem:
             raise errors.v2("ERROR_PARAMETER_INVALID") from problem
         # assumed: of the two documented maxima of modified-since, 1000 and 2000, the lower
-        if not 1 <= select <= 1000 or not 0 <= skip < 2**31:
+        if not 1 <= select <= longest or not 0 <= skip < 2**31:
             raise errors.v2("ERROR_PARAMETER_INVALID")
         return select, 0 if self.context.faults.repeat_page else skip
 
@@ -162,7 +178,8 @@ def route(context: VendorContext, method: str, path: str, handler: Handler) -> R
         origin = f"{request.url.scheme}://{request.url.netloc}"
         body = await request.body()
         calls = request.scope[CALLS]
-        call = Call(context, request.path_params, request.query_params, body, origin, calls)
+        path, query = request.path_params, request.query_params
+        call = Call(context, path, query, body, origin, request.url.path, calls)
         return await run_in_threadpool(answer, call)
 
     return Route(path, endpoint, methods=[method])

@@ -305,7 +305,8 @@ def clear(db: sqlite3.Connection, contact: int) -> None:
 def delete(db: sqlite3.Connection, contact: int) -> None:
     """Delete a contact and all that belongs to it; its id is never used again."""
     db.execute("DELETE FROM contacts WHERE id = ?", (contact,))
-    for table in ("members", "opt_ins", "scores"):
+    # assumed: what somebody answered to a form stays, as the form's
+    for table in ("members", "opt_ins", "scores", "insight", "enrolled"):
         db.execute(f"DELETE FROM {table} WHERE contact_id = ?", (contact,))
     for table in ("sends", "activity"):  # assumed: reports leave out who was deleted
         db.execute(

@@ -37,15 +37,23 @@ class Invalid(Exception):
         self.v2_text = v2_text
 
 
-def v2(code: str, text: str = "Error:") -> ApiError:
-    """Return v2's refusal: codes that end in NOT_FOUND are 404, all others 400."""
+def v2(code: str, text: str = "Error:", status: int = 0) -> ApiError:
+    """Return v2's refusal: of codes that end in NOT_FOUND 404, of all others 400, unless told."""
     missing = code.endswith(("NOT_FOUND", "NOTFOUND"))
-    return ApiError(404 if missing else 400, {"message": f"{text} {code}"})
+    return ApiError(status or (404 if missing else 400), {"message": f"{text} {code}"})
 
 
-def v3(status: int, code: str, description: str, item: str = "", detail: str = "") -> ApiError:
+def v3(
+    status: int,
+    code: str,
+    description: str,
+    item: str = "",
+    detail: str = "",
+    *,
+    service: str = "contacts",
+) -> ApiError:
     """Return v3's refusal, with one detail if `item` is given."""
-    body: dict[str, Any] = {"errorCode": f"contacts:{code}", "description": description}
+    body: dict[str, Any] = {"errorCode": f"{service}:{code}", "description": description}
     if item:
         body["details"] = [{"item": item, "description": detail}]
     return ApiError(status, body)
@@ -61,7 +69,8 @@ def too_many_calls(path: str) -> ApiError:
     words = "Too many requests. Wait until the limit resets."
     if path.startswith("/v2"):
         return ApiError(429, {"message": words})
-    return v3(429, "tooManyRequests", words)
+    service = path.split("/")[1]
+    return v3(429, "tooManyRequests", words, service=service)
 
 
 def bad_json(description: str = "The request JSON is badly formed") -> ApiError:

@@ -28,9 +28,9 @@ def works(kind: str) -> Callable[[Work], Work]:
     return register
 
 
-def start(context: VendorContext, kind: str, request: Any) -> str:
-    """Queue a job and return its id; it is due `import_seconds` from now."""
-    job = str(uuid.uuid4())
+def start(context: VendorContext, kind: str, request: Any, job: str = "") -> str:
+    """Queue a job and return its id (a new one if none is given), due `import_seconds` from now."""
+    job = job or str(uuid.uuid4())
     due = context.clock.timestamp() + float(context.settings["import_seconds"])
     with context.database.write() as db:
         db.execute(

@@ -2,7 +2,8 @@
 
 Calls are counted per minute in four tiers. Which call belongs to which tier is assumed from the
 tiers' descriptions: all that import or list much are in the low one. The numbers depend on the
-account's package, so they are settings. The old scheme counts all calls of an hour together.
+account's package, so they are settings; of the package Basic only that of the low tier is known
+(support article 8592585). The old scheme counts all calls of an hour together.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sandbox.vendor import VendorContext
 USER = "apiuser-sandbox@apiconnector.example"
 PASSWORD = "sandbox-password"  # noqa: S105 (a sandbox's password is no secret)
 
+_BASIC = {"lowCallRate": 35}
 _JOBS = r"/(contacts/v3|v2/contacts)/(import|delete|deletion)/|/v2/segments/refresh/"
 _TIERS = (
     ("unlimited", re.compile(rf"GET ({_JOBS})")),
@@ -34,6 +36,9 @@ _TIERS = (
     ("lowCallRate", re.compile(r"GET /v2/campaigns\b")),
     ("lowCallRate", re.compile(r"POST /v2/.*(/import|/delete|/delete-all|-collection)\b")),
     ("lowCallRate", re.compile(r"PUT /v2/contacts/suppress-contacts$")),
+    ("lowCallRate", re.compile(r"GET /v2/(surveys(/\d+/responses)?|programs)$")),
+    ("lowCallRate", re.compile(r"GET /v2/programs/enrolments/(Processing|Finished)$")),
+    ("lowCallRate", re.compile(r"GET /insightData/v3/contacts/[^/]+(/[^/]+/[^/]+)?$")),
     ("highCallRate", re.compile(r"GET ")),
 )
 CALLS = "dotdigital.calls"
@@ -82,7 +87,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         used, reset = self._use(name, 60)
-        limit = self._context.settings[name]
+        limit = self._limit(name)
         headers = {
             "X-RateLimit-Limit": str(limit),
             "X-RateLimit-Remaining": str(max(0, limit - used)),
@@ -100,6 +105,11 @@ class Gate:
             await JSONResponse(problem.body, problem.status)(scope, receive, send_limits)
         else:
             await self._app(scope, receive, send_limits)
+
+    def _limit(self, name: str) -> int:
+        settings = self._context.settings
+        basic = _BASIC if settings["package"] == "Basic" else {}
+        return int(basic.get(name, settings[name]))
 
     def _use(self, name: str, seconds: int) -> tuple[int, int]:
         """Count a call; return the calls in its window and when the window ends (epoch)."""

@@ -5,7 +5,11 @@ Times are ISO 8601 text in UTC with milliseconds, so that they sort as they are.
 fields that have a value; `consent` a JSON array. A member's status is "subscribed" or
 "unsubscribed" (left that list only). `scores` has what was scored by hand; other scores are
 computed. A campaign's `tags` and `lists` are JSON arrays; `activity` has what its recipients did:
-its `details` are a JSON object in the vendor's own names.
+its `details` are a JSON object in the vendor's own names. A form's `fields` are a JSON array of the
+vendor's fields; its `list_id` is null where it adds nobody to a list. A response's `answers` are a
+JSON array of `{fieldId, subFieldId, value}`, and its address is what was typed in, whoever it is.
+An insight record's `json` is what the vendor shows. An enrolment's `faults` are a JSON array,
+written once its job is done.
 """
 
 from __future__ import annotations
@@ -60,6 +64,30 @@ CREATE TABLE IF NOT EXISTS activity (
     kind TEXT NOT NULL, at TEXT NOT NULL, details TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS activity_contact ON activity (campaign_id, contact_id);
 CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, kind, at);
+CREATE TABLE IF NOT EXISTS forms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL, state TEXT NOT NULL, list_id INTEGER, fields TEXT NOT NULL,
+    created TEXT NOT NULL, modified TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS responses (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    form_id INTEGER NOT NULL, email TEXT, answers TEXT NOT NULL,
+    started TEXT NOT NULL, completed TEXT, active TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS responses_form ON responses (form_id, id);
+CREATE TABLE IF NOT EXISTS insight (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE, contact_id INTEGER NOT NULL, json TEXT NOT NULL,
+    created TEXT NOT NULL, updated TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS insight_contact ON insight (contact_id);
+CREATE INDEX IF NOT EXISTS insight_updated ON insight (updated, id);
+CREATE TABLE IF NOT EXISTS programs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL, status TEXT NOT NULL, created TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS enrolled (
+    program_id INTEGER NOT NULL, contact_id INTEGER NOT NULL,
+    PRIMARY KEY (program_id, contact_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS enrolments (
+    id TEXT PRIMARY KEY, program_id INTEGER NOT NULL, created TEXT NOT NULL,
+    contacts TEXT NOT NULL, lists TEXT NOT NULL, faults TEXT);
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, due REAL NOT NULL, waiting INTEGER NOT NULL,
     request TEXT NOT NULL, answer TEXT NOT NULL);

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.dotdigital import campaigns
+from sandbox.dotdigital import campaigns, surveys, visits
 from sandbox.dotdigital.contacts import consent
 from sandbox.dotdigital.schema import DATA_FIELDS, LISTED, LISTS, PREFERENCES, RESERVED, SEGMENTS
 from sandbox.dotdigital.values import day, stamp
@@ -39,6 +39,12 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
     with context.database.write() as db:
         if db.execute("SELECT 1 FROM contacts").fetchone() is not None:
             _campaigns(db, now)
+            _choices(db)
+            surveys.seed(db)
+            visits.seed(db)
+            db.executemany(
+                "INSERT INTO programs (name, status, created) VALUES (?, ?, ?)", _PROGRAMS
+            )
 
 
 def _preference(
@@ -50,6 +56,28 @@ def _preference(
         (name, name.lower(), is_preference, category, now, now),
     )
     return int(cursor.lastrowid or 0)
+
+
+_PROGRAMS = (
+    ("Welcome journey", "Active", "2024-01-15T09:00:00.000Z"),
+    ("Birthday", "Active", "2024-06-03T09:00:00.000Z"),
+    ("Win back", "Deactivated", "2023-09-18T09:00:00.000Z"),
+    ("Summer offers", "Draft", "2025-05-20T09:00:00.000Z"),
+    ("Old welcome", "ReadOnly", "2022-11-07T09:00:00.000Z"),
+)
+# Preference → of how many contacts one has chosen it, and of how many of these one opted out again.
+_CHOICES = {"Offers": (5, 4), "Events": (7, 9), "Surveys": (19, 3)}
+
+
+def _choices(db: sqlite3.Connection) -> None:
+    """Opt contacts in to preferences, and some out of them again."""
+    for name, (every, out) in _CHOICES.items():
+        db.execute(
+            "INSERT INTO opt_ins SELECT p.id, c.id, c.id / ?2 % ?3 <> 0,"
+            " strftime('%Y-%m-%dT%H:%M:%fZ', '2024-07-01', '+' || (c.id * 7919 % 300) || ' days')"
+            " FROM contacts c JOIN preferences p ON p.public_name = ?1 WHERE c.id % ?2 = 1",
+            (name, every, out),
+        )
 
 
 # Name, type, tags, the list it went to, and when, or when it will.

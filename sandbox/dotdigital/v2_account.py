@@ -76,10 +76,11 @@ def get_fields(call: Call) -> Any:
 
 
 def create_field(call: Call) -> Response:
-    """Create a data field: 201."""
+    """Create a data field: 201. The field is private unless it is said to be public (DD2R)."""
     body = call.v2_object()
-    name, kind = str(body.get("name") or "").upper(), body.get("type", "String")
-    visibility, default = body.get("visibility", "Public"), body.get("defaultValue")
+    # DD2R requires the type, which DD2 does not: the stricter counts
+    name, kind = str(body.get("name") or "").upper(), body.get("type")
+    visibility, default = body.get("visibility", "Private"), body.get("defaultValue")
     if not _FIELD_NAME.fullmatch(name) or visibility not in ("Public", "Private"):
         raise errors.v2("ERROR_DATAFIELD_INVALID")
     if kind not in ("String", "Numeric", "Date", "Boolean"):
@@ -88,6 +89,8 @@ def create_field(call: Call) -> Response:
     with call.context.database.write() as db:
         if name in contacts.field_kinds(db):
             raise errors.v2("ERROR_NON_UNIQUE_DATAFIELD", "Field already exists.")
+        if len(contacts.field_kinds(db)) >= int(call.context.settings["data_fields"]):
+            raise errors.v2("ERROR_DATAFIELD_LIMITEXCEEDED")
         stored = None if value is None else json.dumps(value)
         db.execute("INSERT INTO data_fields VALUES (?, ?, ?, ?)", (name, kind, visibility, stored))
         row = db.execute("SELECT * FROM data_fields WHERE name = ?", (name,)).fetchone()

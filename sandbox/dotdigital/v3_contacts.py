@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 import sqlite3
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,10 +12,10 @@ from sandbox.dotdigital import contacts, errors, v3_body, values
 from sandbox.dotdigital.call import Call, is_number, route
 from sandbox.dotdigital.contacts import Change
 from sandbox.dotdigital.errors import Invalid
+from sandbox.dotdigital.v3_paging import after, limit, links, since
 from sandbox.dotdigital.v3_shape import INCLUDES, Wanted, everything, field_names, shape
 from sandbox.vendor import VendorContext
 
-_SINCE = re.compile(r"gte::(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z)")
 _MERGES = dict(
     zip(("overwrite", "overwrite-if-not-empty", "overwrite-if-empty"), contacts.MERGES, strict=True)
 )
@@ -45,17 +41,15 @@ def routes(context: VendorContext) -> list[Route]:
 def get_page(call: Call) -> Any:
     """Return a page of contacts in ascending order of their ids."""
     where, parameters = _filters(call)
-    limit, after = _limit(call), _after(call)
+    most, start = limit(call, _invalid_filter), after(call, _invalid_filter)
     with call.context.database.read() as db:
         rows = db.execute(
             f"SELECT c.* FROM contacts c WHERE c.id > ? AND {where} ORDER BY c.id LIMIT ?",
-            (after, *parameters, limit + 1),
+            (start, *parameters, most + 1),
         ).fetchall()
-        items = shape(db, rows[:limit], _wanted(call, db))
-    last = rows[limit - 1]["id"] if len(rows) > limit else None
-    if last is not None and call.context.faults.repeat_page:
-        last = after
-    return {"_links": _links(call, after, last), "_items": items}
+        items = shape(db, rows[:most], _wanted(call, db))
+    last = rows[most - 1]["id"] if len(rows) > most else None
+    return {"_links": links(call, start, last), "_items": items}
 
 
 def _invalid_filter(value: str) -> errors.ApiError:
@@ -71,23 +65,13 @@ def _filters(call: Call) -> tuple[str, list[Any]]:
     for name, column in (("~created", "created"), ("~modified", "updated")):
         if name in query:
             conditions.append(f"c.{column} >= ?")
-            parameters.append(_since(query[name]))
+            parameters.append(since(query[name], _invalid_filter))
     for name in ("~listId", "~segmentId"):
         if name in query:
             condition, given = _membership(call, name, query[name])
             conditions.append(condition)
             parameters += given
     return " AND ".join(conditions), parameters
-
-
-def _since(text: str) -> str:
-    found = _SINCE.fullmatch(text)
-    if found is None:
-        raise _invalid_filter(text)
-    try:
-        return values.since(found[1])
-    except ValueError as problem:
-        raise _invalid_filter(text) from problem
 
 
 def _membership(call: Call, name: str, text: str) -> tuple[str, list[Any]]:
@@ -98,27 +82,6 @@ def _membership(call: Call, name: str, text: str) -> tuple[str, list[Any]]:
         return (row["rule"] if row else "0"), []  # assumed: an unknown segment has no contacts
     with call.context.database.read() as db:
         return contacts.on_list(db, int(text)), []
-
-
-def _limit(call: Call) -> int:
-    text = call.query.get("limit", "5000")  # DDM: the default is 5000
-    # DD3C says 1…5000, DDM 0…10000: the vendor's own file decides
-    if not is_number(text) or not 1 <= int(text) <= 5000:
-        raise _invalid_filter(text)
-    return int(text)
-
-
-def _after(call: Call) -> int:
-    marker = call.query.get("marker")
-    if marker is None:
-        return 0
-    try:
-        position = base64.urlsafe_b64decode(marker).decode()
-    except (ValueError, binascii.Error) as problem:
-        raise _invalid_filter(marker) from problem
-    if not is_number(position):
-        raise _invalid_filter(marker)
-    return int(position)
 
 
 def _wanted(call: Call, db: sqlite3.Connection) -> Wanted:
@@ -135,18 +98,6 @@ def _wanted(call: Call, db: sqlite3.Connection) -> Wanted:
         if item not in INCLUDES:
             raise _invalid_filter(item)
     return Wanted(fields, include)
-
-
-def _links(call: Call, after: int, last: int | None) -> dict[str, Any]:
-    kept = {name: value for name, value in call.query.items() if name != "marker"}
-
-    def link(position: int) -> dict[str, str]:
-        marker = base64.urlsafe_b64encode(str(position).encode()).decode()
-        query = urlencode({**kept, "marker": marker})
-        return {"marker": marker, "link": f"{call.origin}/contacts/v3?{query}"}
-
-    links = {"self": link(after), "first": link(0)}
-    return links if last is None else {**links, "next": link(last)}
 
 
 # ── single contacts ────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,11 @@ import pytest
 from tests.support.openapi import SPECS, Contract
 from tests.support.sandbox import SandboxServer
 
-DOTDIGITAL_FILES = ("dotdigital-contacts-service.json", "dotdigital-v2-api-swagger.json")
+DOTDIGITAL_FILES = (
+    "dotdigital-contacts-service.json",
+    "dotdigital-insight-data-service.json",
+    "dotdigital-v2-api-swagger.json",
+)
 
 
 @pytest.fixture(scope="session")

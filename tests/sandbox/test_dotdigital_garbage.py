@@ -20,6 +20,7 @@ KEYS = st.sampled_from(
         *("preferences", "isOptedIn", "channelProperties", "status", "optInType", "visibility"),
         *("resubscribeOptions", "consentRecords", "contacts", "addressBookIds", "mergeOption"),
         *("unsubscribedContact", "type", "defaultValue", "publicName", "data", "fileName"),
+        "programId",
     ]
 )
 LEAVES = (
@@ -69,6 +70,7 @@ WRITES = [
     ("POST", "/v2/data-fields"),
     ("POST", "/v2/preferences"),
     ("PUT", "/v2/contacts/1/preferences"),
+    ("POST", "/v2/programs/enrolments"),
 ]
 QUICK = settings(
     max_examples=12,

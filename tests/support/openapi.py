@@ -44,8 +44,10 @@ class Contract:
             components = _flattened(document["components"])
             for template, path in document["paths"].items():
                 for method, body in path.items():
+                    if method == "parameters":
+                        continue
                     operation = Operation(template, method.upper(), body, components)
-                    self._operations.append((_pattern(template, body), operation))
+                    self._operations.append((_pattern(template, body, components), operation))
         self._operations.sort(key=lambda found: found[1].template.count("{"))
 
     def operations(self) -> list[Operation]:
@@ -79,11 +81,18 @@ class Contract:
         return None
 
 
-def _pattern(template: str, operation: dict[str, Any]) -> re.Pattern[str]:
+def _pattern(
+    template: str, operation: dict[str, Any], components: dict[str, Any]
+) -> re.Pattern[str]:
     kinds = {item["name"]: item.get("schema", {}) for item in operation.get("parameters", [])}
 
     def part(name: str) -> str:
-        return r"\d+" if kinds.get(name, {}).get("type") == "integer" else r"[^/]+"
+        kind = kinds.get(name, {})
+        if "$ref" in kind:
+            kind = components["schemas"][kind["$ref"].rsplit("/", 1)[1]]
+        if "enum" in kind:  # an enrolment's status and its id stand in the same place
+            return f"(?:{'|'.join(kind['enum'])})"
+        return r"\d+" if kind.get("type") == "integer" else r"[^/]+"
 
     pieces = re.split(r"\{(\w+)\}", template)
     return re.compile(

@@ -19,7 +19,11 @@ from bothways.connectors.http.retry import RetryPolicy
 from tests.support.openapi import SPECS, Contract
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
 
-SPEC_FILES = ("dotdigital-contacts-service.json", "dotdigital-v2-api-swagger.json")
+SPEC_FILES = (
+    "dotdigital-contacts-service.json",
+    "dotdigital-insight-data-service.json",
+    "dotdigital-v2-api-swagger.json",
+)
 
 
 class PatientClock(SystemClock):
