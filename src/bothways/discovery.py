@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
 
 from bothways.errors import ConfigurationError
+from bothways.records import RecordKind
 from bothways.spec import ERASE, Declaration, SyncSpec
 from bothways.vocabulary import RoleName
 
@@ -124,7 +125,7 @@ def sync_types() -> Mapping[str, SyncSpec]:
     They come in the order in which a person would run them: who may not be mailed is read first,
     and comparisons are last.
     """
-    specs = list(entries(SYNC_TYPES, SyncSpec).found.values())
+    specs = list(_specs().found.values())
     specs += [comparison for spec in specs if (comparison := spec.comparison())]
     specs.sort(key=lambda spec: (not spec.reads_consent, bool(spec.verifies), spec.name))
     return MappingProxyType({spec.name: spec for spec in specs})
@@ -139,8 +140,15 @@ def sync_type(name: str) -> SyncSpec:
     if name == ERASE.name:
         return ERASE
     if name not in sync_types():
-        raise _unknown("sync type", name, sync_types(), entries(SYNC_TYPES, SyncSpec).broken)
+        raise _unknown("sync type", name, sync_types(), _specs().broken)
     return sync_types()[name]
+
+
+@cache
+def record_kinds() -> Mapping[str, RecordKind]:
+    """Return the kinds of records that sync types keep in a CRM, by name; parents come first."""
+    found = {kind.name: kind for spec in _specs().found.values() for kind in spec.records}
+    return MappingProxyType(dict(sorted(found.items(), key=lambda item: _depth(item[1], found))))
 
 
 def role_names() -> tuple[RoleName, ...]:
@@ -156,13 +164,53 @@ def sync_types_that_read_consent() -> list[SyncSpec]:
 
 def broken() -> tuple[Broken, ...]:
     """Return the entry points of all groups that bring nothing."""
-    return entries(CONNECTORS, Declaration).broken + entries(SYNC_TYPES, SyncSpec).broken
+    return entries(CONNECTORS, Declaration).broken + _specs().broken
 
 
 def forget() -> None:
     """Look everything up again when it is next asked for: a test installed something."""
     _loaded.cache_clear()
     sync_types.cache_clear()
+    record_kinds.cache_clear()
+
+
+def _specs() -> Entries[SyncSpec]:
+    """Return the sync types; one whose records cannot be kept beside those of others is broken."""
+    all_of = entries(SYNC_TYPES, SyncSpec)
+    known: dict[str, RecordKind] = {}
+    found, broken = {}, list(all_of.broken)
+    for name, spec in all_of.found.items():
+        if reason := _conflict(spec, known):
+            broken.append(Broken(SYNC_TYPES, name, _owner(name), reason))
+            continue
+        found[name] = spec
+        known |= {_word(kind.name): kind for kind in spec.records}
+    return Entries(MappingProxyType(found), tuple(broken))
+
+
+def _conflict(spec: SyncSpec, known: Mapping[str, RecordKind]) -> str:
+    """Return why a sync type's records cannot be kept; "" if they can."""
+    before = dict(known)
+    for kind in spec.records:
+        if before.setdefault(_word(kind.name), kind) != kind:
+            return f"there are other records of the name `{kind.name}`"
+        parent = before.get(_word(kind.parent))
+        if kind.parent and (parent is None or parent is kind or parent.name != kind.parent):
+            return f"nothing before its records `{kind.name}` declares their parent `{kind.parent}`"
+    return ""
+
+
+def _word(name: str) -> str:
+    """Return what a table's name has of a kind's: two kinds may not share it."""
+    return name.replace("_", "")
+
+
+def _depth(kind: RecordKind, known: Mapping[str, RecordKind]) -> int:
+    return 1 + _depth(known[kind.parent], known) if kind.parent else 0
+
+
+def _owner(name: str) -> str:
+    return next(package for point, package, _ in _loaded(SYNC_TYPES) if point == name)
 
 
 def _unknown(

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bothways.operations import declared
 from bothways.vocabulary import (
     ABOUT_FIELDS,
-    OPERATIONS,
     SOME_SYSTEMS,
     OperationKind,
     PersonChange,
@@ -73,8 +73,8 @@ def people_told(counts: Mapping[str, Any]) -> str:
         parts[0] = f"{number} {'person' if number == '1' else 'people'} {rest}"
     things: Mapping[str, int] = counts.get("things") or {}
     parts += [
-        f"{times:,} {declared.written[times != 1]}"
-        for declared in OPERATIONS
-        if declared.written and (times := things.get(declared.entity))
+        f"{times:,} {item.written[times != 1]}"
+        for item in declared()
+        if item.written and (times := things.get(item.entity))
     ]
     return ", ".join(parts)

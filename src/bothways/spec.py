@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bothways.records import RecordKind
 from bothways.vocabulary import RoleName
 
 
@@ -189,6 +190,7 @@ class SyncSpec:
         reverts: Whether a run of it can be undone.
         verified_as: The name of the DAG that compares what it keeps in sync; "" if none can.
         verifies: Of such a DAG: the sync type whose work it compares. It always reads everything.
+        records: The kinds of records of our own that it writes to a CRM.
     """
 
     name: str
@@ -204,6 +206,7 @@ class SyncSpec:
     reverts: bool = False
     verified_as: str = ""
     verifies: str = ""
+    records: tuple[RecordKind, ...] = ()
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.
@@ -265,6 +268,7 @@ class SyncSpec:
             after=(),
             keeps_fields=False,
             whole_every=None,
+            records=(),
         )
 
 

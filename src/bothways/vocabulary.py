@@ -387,10 +387,7 @@ SUPPRESSION_RECORD: Final = "suppression"
 """The entity of a CRM's own suppression records."""
 
 CAMPAIGN: Final = "campaign"
-"""The entity of a CRM's own records of campaigns."""
-
-CAMPAIGN_EVENT: Final = "campaign_event"
-"""The entity of a CRM's own records of what a campaign's recipients did."""
+"""A platform's campaigns among its definitions, and a CRM's own records of them."""
 
 CONSENT_RECORD: Final = "consent_record"
 """The entity of records of what somebody consented to, in a table of the customer's."""
@@ -470,19 +467,7 @@ OPERATIONS: Final = (
         OperationKind.JOIN, "WritesListMembers", "write_list_members",
         None, PersonChange.ADDED,
     ),
-    # The figures of a campaign are in a table of ours, and there are no more than campaigns sent.
-    # The failure is in words by which people who have used other connectors look for it.
-    Operation(
-        OperationKind.UPSERT, "WritesCampaigns", "write_campaigns",
-        None, None, entity=CAMPAIGN, written=("campaign written", "campaigns written"),
-        failure="The CrmEmailCampaign was null. Sync aborted ({name})",
-    ),
-    # It tells what somebody did, and changes nothing about the person.
-    Operation(
-        OperationKind.UPSERT, "WritesEvents", "write_events",
-        "events", None, entity=CAMPAIGN_EVENT, written=("event written", "events written"),
-    ),
-    # Like an event it tells what somebody did, and an account's first run may bring very many.
+    # It tells what somebody did, and an account's first run may bring very many.
     Operation(
         OperationKind.UPSERT, "WritesConsents", "write_consents",
         "events", None, entity=CONSENT_RECORD, written=("consent written", "consents written"),
@@ -493,32 +478,13 @@ OPERATIONS: Final = (
         None, None, entity=ENROLMENT, written=("enrolment made", "enrolments made"),
     ),
 )  # fmt: skip
-"""Every operation that a plan may hold, in the order of execution.
+"""The operations that a plan may hold, in the order of execution, but for those of record kinds.
 
 Consent comes first; people are created before they join lists, and updated before others are
-created, who may get an address that an update sets free. Campaigns and their events come last,
-which name people, and an event its campaign; then enrolments, since a program may write to people
-at once. An erasure has an execution and a limit of its own.
+created, who may get an address that an update sets free. Records of our own come late, which name
+people; then enrolments, since a program may write to people at once. An erasure has an execution
+and a limit of its own. `operations` knows all of them.
 """
 
 EXECUTION_ORDER: Final = tuple(dict.fromkeys(item.kind for item in OPERATIONS))
 """The kinds of OPERATIONS, in the order in which a plan's operations are executed."""
-
-_DECLARED: Final[Mapping[tuple[str, str], Operation]] = {
-    (item.kind, item.entity): item for item in OPERATIONS
-}
-
-
-def operation(kind: str, entity: str) -> Operation:
-    """Return how an operation is executed and counted.
-
-    Raises:
-        LookupError: The kind is not declared in OPERATIONS: nothing may be written uncounted.
-    """
-    found = _DECLARED.get((kind, entity)) or _DECLARED.get((kind, ""))
-    if found is None:
-        raise LookupError(
-            f"A plan holds operations of the kind `{kind}` on `{entity}`, which "
-            "bothways.vocabulary.OPERATIONS does not declare; declare it there."
-        )
-    return found

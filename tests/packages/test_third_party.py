@@ -85,10 +85,15 @@ def test_its_people_and_their_titles_come_into_the_crm(
             installed.run("airflow", "dags", "test", name, seconds=300)
 
         contacts = sandbox.table("dynamics", "contact")
+        changes = sandbox.table("dynamics", "bw_titlechange")
     assert {(row["emailaddress1"], row["lastname"], row["jobtitle"]) for row in contacts} == {
         ("ada@csv.example.com", "Lovelace", "Analyst"),
         ("grace@csv.example.com", "Hopper", None),
     }
+    assert [(row["bw_name"], row["bw_email"]) for row in changes] == [
+        ("Analyst", "ada@csv.example.com")
+    ]
+    assert changes[0]["bw_contactid"] in {row["contactid"] for row in contacts}
     imported = (others / "people.csv").read_text()
     assert [address in imported for address in ("ada@", "grace@", "alan@")] == [True] * 3
     with psycopg.connect(postgres_url) as connection:
@@ -100,4 +105,7 @@ def test_its_people_and_their_titles_come_into_the_crm(
     assert runs == [
         ("address_books", "Completed"), ("job_titles", "Completed"), ("import_people", "Completed"),
     ]  # fmt: skip
-    assert jobs == [("ignored", "not_in_crm", 1), ("unchanged", None, 1), ("updated", None, 1)]
+    assert jobs == [
+        ("ignored", "not_in_crm", 1), ("new", None, 1), ("unchanged", None, 1),
+        ("updated", None, 1),
+    ]  # fmt: skip

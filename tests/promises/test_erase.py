@@ -350,7 +350,7 @@ def test_events_of_campaigns_are_erased_with_the_person_and_count_as_nobody(
     crm.event(bw_email=ANN.upper())
     (joann,) = (row["contactid"] for row in crm.table("contact") if row["contactid"] != ann)
     crm.event(**{contacts: f"/contacts({joann})", "bw_email": "joann@mail.example"})
-    assert "  5 events of campaigns" in command("erase", "test", typed=(ANN, ANN)).output
+    assert "  Email campaign events: 5" in command("erase", "test", typed=(ANN, ANN)).output
     request = light.file(ANN)
     run = light.run(request, request)
     assert run.status == "Completed", run.message

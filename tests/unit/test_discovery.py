@@ -11,6 +11,8 @@ import pytest
 from bothways import discovery
 from bothways.config.load import all_problems
 from bothways.errors import ConfigurationError
+from bothways.labels import people_told
+from bothways.operations import operation
 from bothways.provider import get_provider_info
 from bothways.spec import Declaration
 from tests.support.configuration import DEMO, IncludeFolder
@@ -131,6 +133,57 @@ def test_a_sync_type_of_another_package_is_found_and_a_broken_one_named(
         discovery.sync_type("calls")
     with pytest.raises(ConfigurationError, match="no sync type `fax`; did you mean `faxes`"):
         discovery.sync_type("fax")
+
+
+KIND = """
+    from bothways.records import RecordColumn, RecordKind
+    from bothways.spec import SyncSpec
+
+    def kind(name, parent="", column="colour"):
+        return RecordKind(
+            name, "Fax", "Faxes", "Faxes.", (RecordColumn(column, "Colour"),), ("fax", "faxes"),
+            parent=parent,
+        )
+
+    def spec(*records):
+        return SyncSpec(name="faxes", title="", implementation="", roles=(), records=records)
+
+    SPEC = {spec}
+"""
+
+
+def test_records_of_another_package_are_counted_by_its_words(site: SitePackages) -> None:
+    code = KIND.replace("{spec}", "spec(kind('fax'), kind('fax_page', parent='fax'))")
+    site.install("acme", {discovery.SYNC_TYPES: {"faxes": "acme:SPEC"}}, code)
+    names = list(discovery.record_kinds())
+    assert {"campaign", "campaign_event", "fax", "fax_page"} <= set(names)
+    assert names.index("fax") < names.index("fax_page")
+    assert operation("upsert", "fax").method == "write_records"
+    assert (
+        people_told({"things": {"fax": 2, "campaign": 1}}) == "1 campaign written, 2 faxes written"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("spec(kind('campaign'))", "there are other records of the name `campaign`"),
+        ("spec(kind('fax_page'), kind('faxpage'))", "there are other records of the name"),
+        ("spec(kind('page', parent='fax'), kind('fax'))", "nothing before its records `page`"),
+        ("spec(kind('fax', parent='fax'))", "nothing before its records `fax` declares"),
+        ("spec(kind('contact'))", "ValueError: `contact` is no name"),
+        ("spec(kind('fax', column='e_mail'))", "ValueError: `e_mail` is no name for a column"),
+    ],
+)
+def test_records_that_cannot_be_kept_break_their_package_alone(
+    site: SitePackages, spec: str, reason: str
+) -> None:
+    code = KIND.replace("{spec}", spec)
+    site.install("acme", {discovery.SYNC_TYPES: {"faxes": "acme:SPEC"}}, code)
+    (found,) = discovery.broken()
+    assert (found.package, found.name) == ("acme", "faxes")
+    assert found.reason.startswith(reason)
+    assert "campaigns" in discovery.sync_types()
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from bothways.cli.private_file import write_private
 from bothways.cli.vendors import open_system
 from bothways.config.known import roles_to_erase, system_titles
 from bothways.config.load import load_account
+from bothways.discovery import record_kinds
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.store import erased_hashes, erasures
-from bothways.vocabulary import CAMPAIGN_EVENT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,17 +155,17 @@ def pending(account: str) -> None:
 def _show(account: Account, found: pd.DataFrame) -> None:
     """Print what would be deleted, vendor by vendor."""
     from bothways.engine.erase import told_by_hand
-    from bothways.engine.whereabouts import NO_PEOPLE
+    from bothways.engine.whereabouts import of_people
 
     titles = system_titles(account)
     for role in roles_to_erase(account):
         mine = found[found["side"] == role]
         title = titles[role]
         typer.echo(f"{title}: {len(mine)} would be deleted")
-        events = mine["entity"] == CAMPAIGN_EVENT
-        if events.any():
-            typer.echo(f"  {events.sum()} events of campaigns")
-        mine = mine[~events]
+        for kind in record_kinds().values():
+            if number := int((mine["entity"] == kind.name).sum()):
+                typer.echo(f"  {kind.titles}: {number}")
+        mine = mine[~mine["entity"].isin(list(record_kinds()))]
         for entity, record_id, email, fields in zip(
             mine["entity"],
             mine["id"],
@@ -178,7 +178,7 @@ def _show(account: Account, found: pd.DataFrame) -> None:
     if by_hand := told_by_hand(account):
         typer.echo(by_hand)
     limit = account.guard.erasures
-    people = int((~found["entity"].isin(NO_PEOPLE)).sum())
+    people = int(of_people(found).sum())
     if limit is not None and people > limit:
         typer.echo(
             f"One request may delete {limit} records (`guard: erasures`), so it would be stopped."

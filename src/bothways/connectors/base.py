@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 import pyarrow as pa
 
+from bothways.records import RecordKind
 from bothways.spec import Declaration
 from bothways.vocabulary import EventSet, FieldType
 
@@ -479,34 +480,40 @@ class WritesSuppressions(Protocol):
 
 
 @runtime_checkable
-class WritesCampaigns(Protocol):
-    """Keeps records of its own of campaigns, with their figures (a CRM's)."""
+class WritesRecords(Protocol):
+    """Keeps records of the kinds that sync types declare, in tables of its own (a CRM's)."""
 
-    def write_campaigns(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Create the records, or bring them up to date.
+    def write_records(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the records, or bring them up to date; the entity is the kind's name.
 
-        ``key`` is the platform's id of the campaign; a repeat finds the first try's record.
-        ``values`` holds columns of CAMPAIGNS but the id: times are ISO 8601, tags a list. A column
-        that is left out stays as it is. A text that is too long is cut, with an ellipsis at its
-        end; a time that the vendor cannot keep is left empty.
+        ``key`` is the record's; a repeat finds the first try's. ``values`` holds what the kind's
+        columns are called in an operation: times in ISO 8601; a column that is left out stays as it
+        is. The record is related to its parent, which is written before, and to the person.
+
+        Where the person no longer exists, the record is written all the same, related to nobody. A
+        text that is too long is cut, with an ellipsis at its end; a time or number that the vendor
+        cannot keep is left empty.
+
+        Raises:
+            FeatureUnavailable: The table is not there, or lacks its key or a relation.
         """
         ...
 
 
 @runtime_checkable
-class WritesEvents(Protocol):
-    """Keeps records of its own of what recipients of campaigns did (a CRM's)."""
+class ReadsRecords(Protocol):
+    """Reads the records that it keeps, those that people made there too."""
 
-    def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Create the records, or bring them up to date: of counters the last reading stays.
+    def read_records(self, kind: RecordKind, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of a kind's rows (`tables.records.records_schema`).
 
-        ``key`` is the event's; a repeat finds the first try's record. ``values`` holds kind (an
-        EventSet), campaign_id, occurred_at (ISO 8601 or null), person_entity and person_id (null
-        where nobody is known), email, and the kind's EVENT_DETAILS. The record is related to the
-        campaign's, which is written before, and to the person's.
+        Args:
+            kind: Which.
+            since: A watermark that an earlier read gave; None reads everything. Rows that were
+                deleted are not told.
 
-        Where the person no longer exists, the event is written all the same, related to its
-        campaign only. Values that do not fit are cut or left out as in `write_campaigns`.
+        Raises:
+            FeatureUnavailable: The table is not there.
         """
         ...
 
@@ -538,7 +545,7 @@ class WritesConsents(Protocol):
         person is to be related.
 
         Where the person no longer exists, the record is written all the same, related to nobody.
-        Values that do not fit are cut or left out as in `write_campaigns`.
+        Values that do not fit are cut or left out as in `write_records`.
 
         Raises:
             FeatureUnavailable: There is no such table, or it lacks a column or its key.
@@ -639,17 +646,22 @@ class ErasesSuppressions(Protocol):
 
 
 @runtime_checkable
-class ErasesEvents(Protocol):
-    """Removes its own records of what people did, for ever, on their request."""
+class ErasesRecords(Protocol):
+    """Removes its own records about people, for ever, on their request."""
 
-    def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
-        """Return the ids of the events of people with these ids or addresses (any case)."""
+    def find_records(
+        self, kind: RecordKind, ids: Sequence[str], emails: Sequence[str]
+    ) -> list[str]:
+        """Return the ids of a kind's records of people with these ids or addresses (any case).
+
+        There are none where the table is not there.
+        """
         ...
 
-    def erase_events(self, ids: Sequence[str]) -> pd.DataFrame:
-        """Delete these events; return RESULTS whose ``seq`` is the position of an id in ``ids``.
+    def erase_records(self, kind: RecordKind, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete these records; return RESULTS whose ``seq`` is the position of an id in ``ids``.
 
-        An event that does not exist is a success.
+        A record that does not exist is a success.
         """
         ...
 

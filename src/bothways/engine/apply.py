@@ -17,6 +17,7 @@ from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.engine.verdicts import failed
 from bothways.errors import ConnectorError, TemporaryFailure
+from bothways.operations import operation
 from bothways.store import applying, jobs, runs
 from bothways.store.db import advisory_lock
 from bothways.transform.columns import looked_up
@@ -26,7 +27,6 @@ from bothways.vocabulary import (
     OperationKind,
     PersonChange,
     RoleName,
-    operation,
 )
 
 log = logging.getLogger(__name__)

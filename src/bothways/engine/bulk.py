@@ -20,12 +20,13 @@ from bothways.connectors.base import Connector
 from bothways.engine.run import Run
 from bothways.engine.verdicts import failed
 from bothways.errors import ConnectorError
+from bothways.operations import operation
 from bothways.store import applying, erase, events, jobs, runs
 from bothways.store import bulk as bulk_store
 from bothways.syncs.base import BULK_JOBS
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import typed
-from bothways.vocabulary import Reason, Result, RoleName, operation
+from bothways.vocabulary import Reason, Result, RoleName
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from bothways.engine.slices import failures_of
 from bothways.engine.step import RECONFIGURED, failure_in
 from bothways.errors import StoreError
 from bothways.labels import people_told
+from bothways.operations import declared
 from bothways.store import applying, retries, runs, suppressions, watermarks
 from bothways.store.counts import Counts, count_jobs
-from bothways.vocabulary import OPERATIONS, Difference, RunStatus
+from bothways.vocabulary import Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +140,10 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
 def _unwritten(conn: Connection, run: Run) -> list[str]:
     """Return what operations say of each record that could not be written, and note it."""
     sentences = [
-        declared.failure.format(name=name)
-        for declared in OPERATIONS
-        if declared.failure
-        for name in applying.failed_names(conn, run_id=run.run_id, entity=declared.entity)
+        item.failure.format(name=name)
+        for item in declared()
+        if item.failure
+        for name in applying.failed_names(conn, run_id=run.run_id, entity=item.entity)
     ]
     for sentence in sentences:
         runs.note(conn, run_id=run.run_id, sentence=sentence)

@@ -18,13 +18,14 @@ from sqlalchemy import Connection, Row
 from bothways.config.account import Account
 from bothways.config.known import roles_to_erase, system_titles
 from bothways.config.load import config_hash, load_account
-from bothways.connectors.base import Connector, ErasesContacts, ErasesEvents, ErasesSuppressions
+from bothways.connectors.base import Connector, ErasesContacts, ErasesRecords, ErasesSuppressions
+from bothways.discovery import record_kinds
 from bothways.engine import whereabouts
 from bothways.engine.review import Verdict
 from bothways.engine.run import Run
 from bothways.engine.staging import Staging
 from bothways.engine.step import failure_in
-from bothways.engine.whereabouts import NO_PEOPLE
+from bothways.engine.whereabouts import of_people
 from bothways.errors import (
     BothwaysError,
     ConfigurationError,
@@ -39,7 +40,6 @@ from bothways.store.counts import count_jobs
 from bothways.store.db import Store
 from bothways.store.erase import Person
 from bothways.vocabulary import (
-    CAMPAIGN_EVENT,
     SUPPRESSION_RECORD,
     OperationKind,
     Result,
@@ -161,7 +161,7 @@ def review_erasure(run: Run) -> Verdict:
     limit = run.account.guard.erasures
     with run.store.begin() as conn:
         planned = erase.planned(conn, run_id=run.run_id)
-        people = int((~planned["entity"].isin(NO_PEOPLE)).sum())
+        people = int(of_people(planned).sum())
         within = limit is None or people <= limit
         passed = within and not run.account.approvers
         message = "" if passed else _concern(people, None if within else limit)
@@ -335,8 +335,9 @@ def _delete(run: Run, connector: Connector, planned: pd.DataFrame) -> int:
     failed = 0
     for entity, rows in planned.groupby("entity"):
         ids = rows["id"].tolist()
-        if entity == CAMPAIGN_EVENT:
-            results = cast(ErasesEvents, connector).erase_events(ids)
+        kind = record_kinds().get(str(entity))
+        if kind:
+            results = cast(ErasesRecords, connector).erase_records(kind, ids)
         elif entity == SUPPRESSION_RECORD:
             results = cast(ErasesSuppressions, connector).erase_suppressions(ids)
         else:

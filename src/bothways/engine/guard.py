@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bothways.config.account import GuardLimits
-from bothways.vocabulary import Effect, RoleName, operation
+from bothways.operations import operation
+from bothways.vocabulary import Effect, RoleName
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, cast
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -14,22 +14,20 @@ from bothways.config.account import Account
 from bothways.config.known import roles_to_search
 from bothways.connectors.base import (
     Connector,
-    ErasesEvents,
+    ErasesRecords,
     ErasesSuppressions,
     Fields,
     FindsContacts,
     FindsOtherAddresses,
 )
+from bothways.discovery import record_kinds
 from bothways.store import erase, erasures
 from bothways.store.db import Store
 from bothways.store.erase import FOUND, Person
 from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import CAMPAIGN_EVENT, SIDES, SUPPRESSION_RECORD, RoleName
-
-NO_PEOPLE: Final = (CAMPAIGN_EVENT, SUPPRESSION_RECORD)
-"""What an erasure deletes beside people: records of our own about them."""
+from bothways.vocabulary import SIDES, SUPPRESSION_RECORD, RoleName
 
 OpenSystem = Callable[[Account, RoleName], AbstractContextManager[Connector]]
 
@@ -63,7 +61,8 @@ def locate(account: Account, side: RoleName, connector: Connector, person: Perso
     """Return what a side has of a person: FOUND, each record once.
 
     These are the records with one of the person's ids or addresses, as their first address or a
-    further one, and our own records about them: suppressions of the addresses, and events.
+    further one, and our own records about them: suppressions of the addresses, and the rows that
+    sync types keep of people.
     """
     addresses, ids = sorted(person.spellings), person.ids(side)
     parts = [frame_of(FOUND)]
@@ -78,11 +77,19 @@ def locate(account: Account, side: RoleName, connector: Connector, person: Perso
     if isinstance(connector, ErasesSuppressions):
         records = connector.find_suppressions(addresses)
         parts.append(_of_ours(side, SUPPRESSION_RECORD, records))
-    if isinstance(connector, ErasesEvents):
+    if isinstance(connector, ErasesRecords):
         people = sorted({*ids, *pd.concat(parts)["id"]})
-        parts.append(_of_ours(side, CAMPAIGN_EVENT, connector.find_events(people, addresses)))
+        for kind in record_kinds().values():
+            if kind.of_person:
+                records = connector.find_records(kind, people, addresses)
+                parts.append(_of_ours(side, kind.name, records))
     together = pd.concat(parts, ignore_index=True).drop_duplicates(["entity", "id"])
     return together.astype(frame_of(FOUND).dtypes).reset_index(drop=True)
+
+
+def of_people(found: pd.DataFrame) -> pd.Series:
+    """Return which of the rows that were found are people, and not records of ours about them."""
+    return ~found["entity"].isin([SUPPRESSION_RECORD, *record_kinds()])
 
 
 def address(conn: Connection, account: str, person: str | None) -> str | None:

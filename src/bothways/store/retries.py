@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from bothways.store.distinct import distinct_on
 from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK, of_run
-from bothways.store.schema import jobs, retries, runs
+from bothways.store.schema import bulk_jobs, jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
-from bothways.vocabulary import BY_HAND, CAMPAIGN_EVENT, OperationKind, Reason, Result
+from bothways.vocabulary import BY_HAND, OperationKind, Reason, Result
 
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
@@ -204,8 +204,9 @@ def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
 def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
     """Select the source rows of a run's jobs, under the names that retries has for them.
 
-    Events are left out: they wait for their next try where they are kept themselves.
+    What was planned in bulk is left out: it waits for its next try where it is kept itself.
     """
+    in_bulk = sa.select(bulk_jobs.c.entity).where(bulk_jobs.c.run_id == run_id)
     identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
     return sa.select(
         sa.func.coalesce(jobs.c.source, "").label("source"),
@@ -215,7 +216,7 @@ def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
         jobs.c.email_key,
         jobs.c.error_code,
         jobs.c.error_message,
-    ).where(of_run(conn, run_id), jobs.c.entity.is_distinct_from(CAMPAIGN_EVENT))
+    ).where(of_run(conn, run_id), sa.func.coalesce(jobs.c.entity, "").not_in(in_bulk))
 
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:

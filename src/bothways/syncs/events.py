@@ -38,11 +38,13 @@ class Written:
         kinds: The kinds of events, in the order in which they are written.
         values: What a record says beside its person, its time and the event's details: name →
             column of the events (kind, scope_id).
+        labels: What people read in place of a kind.
     """
 
     entity: str
     kinds: tuple[str, ...]
     values: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def event_jobs(
@@ -111,7 +113,7 @@ def _chosen(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _jobs(inputs: Inputs, written: Written, kind: str, rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.reset_index(drop=True).assign(kind=kind)
+    rows = rows.reset_index(drop=True).assign(kind=written.labels.get(kind, kind))
     rows = pd.concat([rows, crm_person(inputs, rows)], axis=1)
     nobody = rows["record_id"].isna() & rows["email_key"].isna()
     reason = rows["reason"].mask(nobody, Reason.EMPTY.value)

@@ -1,7 +1,8 @@
 """
 ### Job titles
 
-Writes the job titles of the CSV files to the contacts of the CRM that have the same address.
+Writes the job titles of the CSV files to the contacts of the CRM that have the same address, and a
+record of each change.
 
 **Dry run** plans and writes nothing.
 """

@@ -92,7 +92,7 @@ def test_an_event_is_written_with_its_details_and_its_person() -> None:
     desk.click("Ann@Mail.example", details={"url": "https://x.org"})
     jobs = desk.bulk()
     assert json.loads(jobs["values"].item()) == {
-        "kind": "clicks",
+        "kind": "Click",
         "campaign_id": "spring",
         "occurred_at": "2026-01-01T00:00:00Z",
         "person_entity": "contact",

@@ -19,7 +19,6 @@ from bothways.connectors.base import (
     Page,
 )
 from bothways.connectors.dynamics import tables
-from bothways.connectors.dynamics.campaigns import Campaigns
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
@@ -33,6 +32,7 @@ from bothways.connectors.dynamics.names import (
     Names,
     PersonTable,
 )
+from bothways.connectors.dynamics.own_records import Records
 from bothways.connectors.dynamics.people import People
 from bothways.connectors.dynamics.preparing import Preparing
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
@@ -42,6 +42,7 @@ from bothways.connectors.dynamics.users import find_users
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
+from bothways.records import RecordKind
 
 _LIST_COLUMNS = (
     "listid",
@@ -269,23 +270,25 @@ class DynamicsConnector:
         """Delete suppression records."""
         return self._suppressions.erase(ids)
 
-    # ── campaigns ─────────────────────────────────────────────────────────────────────────────
+    # ── records of ours ───────────────────────────────────────────────────────────────────────
 
-    def write_campaigns(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Write records of campaigns by key."""
-        return self._campaigns.write_campaigns(operations)
+    def write_records(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Write records by key, related to their parent and person."""
+        return self._records.write(operations)
 
-    def write_events(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Write records of events by key, related to their campaign and person."""
-        return self._campaigns.write_events(operations)
+    def read_records(self, kind: RecordKind, *, since: str | None) -> Iterator[Page]:
+        """Yield the rows of a table of ours; deletions are not seen."""
+        return self._records.read(kind, since)
 
-    def find_events(self, ids: Sequence[str], emails: Sequence[str]) -> list[str]:
-        """Return the ids of the events of these people and addresses."""
-        return self._campaigns.find_events(ids, emails)
+    def find_records(
+        self, kind: RecordKind, ids: Sequence[str], emails: Sequence[str]
+    ) -> list[str]:
+        """Return the ids of the records of these people and addresses."""
+        return self._records.find(kind, ids, emails)
 
-    def erase_events(self, ids: Sequence[str]) -> pd.DataFrame:
-        """Delete events."""
-        return self._campaigns.erase_events(ids)
+    def erase_records(self, kind: RecordKind, ids: Sequence[str]) -> pd.DataFrame:
+        """Delete records."""
+        return self._records.erase(kind, ids)
 
     # ── consents ──────────────────────────────────────────────────────────────────────────────
 
@@ -330,8 +333,8 @@ class DynamicsConnector:
         return Suppressions(self._client, self._environment, self._names)
 
     @property
-    def _campaigns(self) -> Campaigns:
-        return Campaigns(self._client, self._environment, self._names)
+    def _records(self) -> Records:
+        return Records(self._client, self._environment, self._names)
 
     @property
     def _preparing(self) -> Preparing:

@@ -15,8 +15,8 @@ from typing import Any, Final
 import pandas as pd
 
 from bothways.connectors.base import FieldInfo
-from bothways.connectors.dynamics.campaign_tables import fit
 from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.fitting import fit
 from bothways.connectors.dynamics.keyed_rows import (
     KeyedRow,
     read_rows,

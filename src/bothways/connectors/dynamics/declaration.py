@@ -16,7 +16,7 @@ DECLARATION: Final = Declaration(
         {
             "AssignsOwners",
             "ErasesContacts",
-            "ErasesEvents",
+            "ErasesRecords",
             "ErasesSuppressions",
             "FindsContacts",
             "FindsOtherAddresses",
@@ -26,12 +26,12 @@ DECLARATION: Final = Declaration(
             "ReadsContacts",
             "ReadsListMembers",
             "ReadsListSuppressions",
+            "ReadsRecords",
             "ReadsSuppressions",
-            "WritesCampaigns",
             "WritesConsents",
             "WritesContacts",
-            "WritesEvents",
             "WritesListMembers",
+            "WritesRecords",
             "WritesSuppressions",
         }
     ),

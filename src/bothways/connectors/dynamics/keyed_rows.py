@@ -1,4 +1,4 @@
-"""What records of campaigns' events and of consents have in common: a key, values, and a person."""
+"""What records of ours and of consents have in common: a key, values, and a person."""
 
 from __future__ import annotations
 

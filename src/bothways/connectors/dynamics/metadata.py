@@ -8,9 +8,9 @@ from itertools import product
 from typing import Any, Final
 
 from bothways.connectors.base import FieldInfo
-from bothways.connectors.dynamics.campaign_tables import OWN_TABLES
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.names import Names
+from bothways.connectors.dynamics.own_tables import own_tables
 from bothways.connectors.dynamics.queries import query, text
 from bothways.errors import Denied, Missing, Rejected
 from bothways.vocabulary import FieldType
@@ -57,6 +57,7 @@ class Environment:
 
     Args:
         columns: Table → its columns; a table that is absent is not there.
+        entity_sets: Table → its name in URLs.
         keys: Table → alternate key (schema name, lower case) → its index's status.
         tracked: Tables with change tracking.
         trackable: Tables that can have it.
@@ -64,6 +65,7 @@ class Environment:
     """
 
     columns: Mapping[str, frozenset[str]]
+    entity_sets: Mapping[str, str]
     keys: Mapping[str, Mapping[str, str]]
     tracked: frozenset[str]
     trackable: frozenset[str]
@@ -76,7 +78,7 @@ class Environment:
 
 def read_environment(client: Dataverse, names: Names) -> Environment:
     """Ask, in one call, for no more than is needed: metadata comes unpaged."""
-    own = (names.suppression, *(table.name(names) for table in OWN_TABLES))
+    own = (names.suppression, *(table.name for table in own_tables(names)))
     tables = ("contact", "lead", "listmember", *own)
     bodies = client.queries(
         [_definitions_query(tables), _messages_query(tables)],
@@ -89,6 +91,7 @@ def read_environment(client: Dataverse, names: Names) -> Environment:
             table: frozenset(item["LogicalName"] for item in row.get("Attributes") or ())
             for table, row in rows.items()
         },
+        entity_sets={table: str(row["EntitySetName"]) for table, row in rows.items()},
         keys={
             table: {
                 str(key["SchemaName"]).lower(): str(key["EntityKeyIndexStatus"])
@@ -127,7 +130,12 @@ def _is_trackable(row: Mapping[str, Any]) -> bool:
 def _definitions_query(tables: Sequence[str]) -> str:
     return query(
         "EntityDefinitions",
-        select=("LogicalName", "ChangeTrackingEnabled", "CanChangeTrackingBeEnabled"),
+        select=(
+            "LogicalName",
+            "EntitySetName",
+            "ChangeTrackingEnabled",
+            "CanChangeTrackingBeEnabled",
+        ),
         where=" or ".join(f"LogicalName eq {text(table)}" for table in tables),
         expand="Attributes($select=LogicalName),"
         "Keys($select=SchemaName,KeyAttributes,EntityKeyIndexStatus)",

@@ -7,23 +7,17 @@ create-update-entity-relationships, define-alternate-keys-entity).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from bothways.connectors.dynamics.campaign_tables import (
-    CAMPAIGN,
-    EVENT,
-    NAME_LENGTH,
-    OWN_TABLES,
-    OwnColumn,
-    OwnTable,
-)
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.metadata import Environment, read_environment
 from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
+from bothways.connectors.dynamics.own_tables import NAME_LENGTH, OwnTable, own_tables
 from bothways.errors import Rejected, TemporaryFailure
+from bothways.records import ColumnKind, RecordColumn
 
 log = logging.getLogger(__name__)
 
@@ -136,9 +130,9 @@ class Preparing:
             yield from self._tracking(environment, table)
         yield from self._tracking(environment, "listmember")
         yield from self._suppression_table(environment)
-        for own_table in OWN_TABLES:
+        for own_table in own_tables(names):
             yield from self._own_table(environment, own_table)
-        yield from self._event_lookups(environment)
+            yield from self._lookups(environment, own_table)
 
     def _suppression_table(self, environment: Environment) -> Iterator[Step]:
         table, own = self._names.suppression, self._names.own
@@ -170,31 +164,31 @@ class Preparing:
             yield Step(f"Column {name} of {table}.", act, told=table in environment.columns)
 
     def _own_table(self, environment: Environment, made: OwnTable) -> Iterator[Step]:
-        table, key = made.name(self._names), self._names.own("key")
+        table, key = made.name, self._names.own("key")
         if table not in environment.columns:
-            act = partial(self._post, "EntityDefinitions", _own_table(made, self._names))
+            act = partial(self._post, "EntityDefinitions", _own_table(made))
             yield Step(f"Table {table}.", act)
-        columns = (_own_column(column, self._names) for column in made.columns)
+        columns = (_own_column(column, made) for column in made.columns)
         for column in (_text_column(key, "Key", "Set by Bothways; do not change."), *columns):
             yield from self._column(environment, table, column)
         yield from self._key(environment, table, key)
 
-    def _event_lookups(self, environment: Environment) -> Iterator[Step]:
-        """Yield the lookups of events.
+    def _lookups(self, environment: Environment, made: OwnTable) -> Iterator[Step]:
+        """Yield the lookups of a table: to the person whom a row is about, and to its parent.
 
         Dataverse lets a table go with the rows of one other table only (0x80047007: a table has
         one parental relationship, and deleting with a row makes one). That is the contact's.
         """
-        table, campaign = EVENT.name(self._names), CAMPAIGN.name(self._names)
-        for person in PEOPLE.values():
+        for person in PEOPLE.values() if made.kind.of_person else ():
             delete = "Cascade" if person is CONTACT else "RemoveLink"
-            to = _Lookup(table, person.name, person.id, person.name.capitalize(), _WHO, delete)
+            to = _Lookup(made.name, person.name, person.id, person.name.capitalize(), _WHO, delete)
             yield from self._lookup(environment, to)
-        to = _Lookup(
-            table, campaign, f"{campaign}id", CAMPAIGN.label, "Whose event it is.",
-            delete="Restrict", merge="NoCascade",
-        )  # fmt: skip
-        yield from self._lookup(environment, to)
+        if made.parent:
+            to = _Lookup(
+                made.name, made.parent.name, made.parent.id, made.parent.kind.title,
+                "What it belongs to.", delete="Restrict", merge="NoCascade",
+            )  # fmt: skip
+            yield from self._lookup(environment, to)
 
     def _lookup(self, environment: Environment, to: _Lookup) -> Iterator[Step]:
         column = to.column(self._names)
@@ -319,12 +313,18 @@ def _flag_column(name: str, label: str, description: str) -> Definition:
     return {**_attribute("Boolean", name, label, description), **flag}
 
 
-def _own_column(column: OwnColumn, names: Names) -> Definition:
-    named = (names.own(column.word), column.label, "Kept by Bothways.")
+def _own_column(column: RecordColumn, of: OwnTable) -> Definition:
+    named = (of.column(column.name), column.title, "Kept by Bothways.")
     if column.kind == "text":
         return _text_column(*named, column.length)
-    made = {"number": _number_column, "time": _time_column, "flag": _flag_column}[column.kind]
-    return made(*named)
+    return _COLUMNS[column.kind](*named)
+
+
+_COLUMNS: Final[Mapping[ColumnKind, Callable[[str, str, str], Definition]]] = {
+    "number": _number_column,
+    "time": _time_column,
+    "flag": _flag_column,
+}
 
 
 def _suppression_table(names: Names) -> Definition:
@@ -334,9 +334,10 @@ def _suppression_table(names: Names) -> Definition:
     return {**table, "ChangeTrackingEnabled": True}
 
 
-def _own_table(made: OwnTable, names: Names) -> Definition:
-    primary = _text_column(names.own("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
-    return _table(made.name(names), made.label, made.labels, made.description, primary)
+def _own_table(made: OwnTable) -> Definition:
+    primary = _text_column(made.names.own("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
+    kind = made.kind
+    return _table(made.name, kind.title, kind.titles, kind.description, primary)
 
 
 def _table(name: str, label: str, labels: str, description: str, primary: Definition) -> Definition:

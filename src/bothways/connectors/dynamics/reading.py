@@ -46,12 +46,14 @@ class Source:
         select: The columns.
         rows: Makes a canonical table of rows.
         deleted: Makes one of the ids of deleted rows.
+        expand: Columns of related rows, where it is read by time.
     """
 
     entity_set: str
     select: Sequence[str]
     rows: Callable[[Sequence[Row]], pa.Table]
     deleted: Callable[[Sequence[str]], pa.Table]
+    expand: str = ""
 
 
 def read_changes(
@@ -137,6 +139,7 @@ def read_since(
         where=" and ".join(conditions),
         # The key comes last, so that the order of rows is the same on each page (PAD page-results).
         order=f"modifiedon,{source.select[0]}",
+        expand=source.expand,
     )
     for body in client.pages(path, prefer=page_size()):
         rows = rows_of(body)

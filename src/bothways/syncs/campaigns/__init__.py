@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bothways.spec import Role, SyncSpec
+from bothways.syncs.campaigns.records import CAMPAIGN, CAMPAIGN_EVENT
 
 
 class Settings(BaseModel):
@@ -26,7 +27,7 @@ SPEC: Final = SyncSpec(
     title="Campaigns",
     implementation="bothways.syncs.campaigns.sync:SYNC",
     roles=(
-        Role("crm", ("ReadsContacts", "WritesCampaigns", "WritesEvents")),
+        Role("crm", ("ReadsContacts", "WritesRecords")),
         Role(
             "marketing",
             ("ReadsContacts", "ReadsCampaigns", "ReadsCampaignEvents"),
@@ -35,4 +36,5 @@ SPEC: Final = SyncSpec(
         ),
     ),
     settings=Settings,
+    records=(CAMPAIGN, CAMPAIGN_EVENT),
 )

@@ -12,10 +12,11 @@ from bothways.streams.events import CampaignEvents
 from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.campaigns import SPEC, Settings
+from bothways.syncs.campaigns.records import CAMPAIGN_EVENT
 from bothways.syncs.events import Written, event_jobs, with_more
 from bothways.syncs.jobs import job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import CAMPAIGN, CAMPAIGN_EVENT, EventSet, OperationKind, Result
+from bothways.vocabulary import CAMPAIGN, EventSet, OperationKind, Result
 
 CAMPAIGNS: Final = "campaigns"
 
@@ -29,9 +30,18 @@ TITLES: Final = {
 """What people call the sets of events, in the order in which they are read and written."""
 
 EVENTS: Final = Written(
-    CAMPAIGN_EVENT, tuple(TITLES), values={"kind": "kind", "campaign_id": "scope_id"}
+    CAMPAIGN_EVENT.name,
+    tuple(TITLES),
+    values={"kind": "kind", "campaign_id": "scope_id"},
+    labels={
+        EventSet.SEND_SUMMARIES: "Send",
+        EventSet.CLICKS: "Click",
+        EventSet.BOOKMARKS: "Social bookmark",
+        EventSet.ROI_DETAILS: "ROI detail",
+        EventSet.PAGE_VIEWS: "Page view",
+    },
 )
-"""What the events of campaigns are written as."""
+"""What the events of campaigns are written as; people group reports by the labels."""
 
 
 def datasets(request: Request) -> list[Dataset]:

@@ -357,13 +357,14 @@ def test_suppression_records_of_the_erased_are_gone(connector: Any, needs: Any) 
 def test_events_are_there_once_however_often_written_and_go_with_the_erased(
     connector: Any, needs: Any, bench: Any, vendor: Any
 ) -> None:
-    needs("WritesCampaigns", "WritesEvents", "ErasesEvents")
+    needs("WritesRecords", "ErasesRecords")
+    kind = discovery.record_kinds()["campaign_event"]
     campaign = {"key": ["c-71"], "values": [json.dumps({"name": "News", "sent": 3})]}
     campaigns = pd.DataFrame({"seq": [0], "kind": "upsert", "entity": "campaign", **campaign})
     told: list[dict[str, Any]] = [
-        {"kind": "clicks", "url": "https://shop.example/?a=1", "campaign_id": "c-71"},
-        {"kind": "send_summaries", "opens": 2, "unsubscribed": True, "campaign_id": "c-71"},
-        {"kind": "clicks", "campaign_id": "none-of-that-id"},
+        {"kind": "Click", "url": "https://shop.example/?a=1", "campaign_id": "c-71"},
+        {"kind": "Send", "opens": 2, "unsubscribed": True, "campaign_id": "c-71"},
+        {"kind": "Click", "campaign_id": "none-of-that-id"},
         {"kind": "page_views", "person_entity": bench.entity, "person_id": bench.unknown_id},
     ]
     told[3] |= {"campaign_id": "c-71", "occurred_at": "0001-01-01T00:00:00Z", "url": "x" * 9_000}
@@ -380,18 +381,18 @@ def test_events_are_there_once_however_often_written_and_go_with_the_erased(
         }
     )
     for _ in range(2):
-        assert connector.write_campaigns(campaigns)["outcome"].to_list() == ["written"]
-        results = connector.write_events(events).sort_values("seq")
+        assert connector.write_records(campaigns)["outcome"].to_list() == ["written"]
+        results = connector.write_records(events).sort_values("seq")
         assert results["outcome"].to_list() == ["written", "written", "error", "written"]
         assert results.iloc[2]["message"]
     vendor.faults({"*": {"after_write": 0.5, "seed": 4}})
-    connector.write_events(events)
+    connector.write_records(events)
     vendor.faults()
-    found = connector.find_events([], ["ann@mail.example", "nobody@mail.example"])
+    found = connector.find_records(kind, [], ["ann@mail.example", "nobody@mail.example"])
     assert len(found) == 3
-    assert connector.find_events([bench.unknown_id], []) == []
-    assert set(connector.erase_events([*found, found[0]])["outcome"]) == {"written"}
-    assert connector.find_events([], ["ann@mail.example"]) == []
+    assert connector.find_records(kind, [bench.unknown_id], []) == []
+    assert set(connector.erase_records(kind, [*found, found[0]])["outcome"]) == {"written"}
+    assert connector.find_records(kind, [], ["ann@mail.example"]) == []
 
 
 def test_a_consent_has_one_record_however_often_written_and_needs_no_living_person(

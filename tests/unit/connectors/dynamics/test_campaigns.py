@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,10 @@ import pytest
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.errors import FeatureUnavailable
-from bothways.vocabulary import CAMPAIGN, CAMPAIGN_EVENT
+from bothways.syncs.campaigns.records import CAMPAIGN, CAMPAIGN_EVENT
+from bothways.tables.records import records_schema
 from tests.support.sandbox import SandboxServer
-from tests.unit.connectors.dynamics.rows import add, operations, outcomes
+from tests.unit.connectors.dynamics.rows import add, operations, outcomes, rows
 
 FIGURES = {
     "name": "August news",
@@ -28,16 +30,16 @@ FIGURES = {
 
 
 def campaigns(*rows: dict[str, Any]) -> pd.DataFrame:
-    return operations("upsert", rows, CAMPAIGN)
+    return operations("upsert", rows, CAMPAIGN.name)
 
 
 def events(*rows: dict[str, Any]) -> pd.DataFrame:
-    return operations("upsert", rows, CAMPAIGN_EVENT)
+    return operations("upsert", rows, CAMPAIGN_EVENT.name)
 
 
 def click(key: str, person: str | None = None, **more: Any) -> dict[str, Any]:
     values = {
-        "kind": "clicks",
+        "kind": "Click",
         "campaign_id": "71",
         "occurred_at": "2026-08-03T10:00:00Z",
         "person_entity": "contact" if person else None,
@@ -52,7 +54,7 @@ def click(key: str, person: str | None = None, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def prepared(connector: DynamicsConnector) -> DynamicsConnector:
     """A connector to a prepared environment with one campaign."""
-    written = connector.write_campaigns(campaigns({"key": "71", "values": FIGURES}))
+    written = connector.write_records(campaigns({"key": "71", "values": FIGURES}))
     assert outcomes(written) == {0: "written"}
     return connector
 
@@ -67,7 +69,7 @@ def test_a_campaign_is_brought_up_to_date_by_its_key(
     prepared: DynamicsConnector, sandbox: SandboxServer
 ) -> None:
     later = campaigns({"key": "71", "values": {"name": "August news", "people_opened": 311}})
-    assert outcomes(prepared.write_campaigns(later)) == {0: "written"}
+    assert outcomes(prepared.write_records(later)) == {0: "written"}
     (row,) = sandbox.table("dynamics", "bw_campaign")
     told = {name: row[f"bw_{name}"] for name in ("key", "name", "subject", "senton", "tags")}
     assert told == {
@@ -85,7 +87,7 @@ def test_events_are_related_to_campaign_and_person_and_counters_grow(
 ) -> None:
     contact, lead = (add(person, name, lastname="A") for name in ("contacts", "leads"))
     summary = {
-        "kind": "send_summaries",
+        "kind": "Send",
         "campaign_id": "71",
         "person_entity": "lead",
         "person_id": lead,
@@ -96,10 +98,10 @@ def test_events_are_related_to_campaign_and_person_and_counters_grow(
     }
     rows = [click("c-1", contact), {"key": "s-1", "values": summary}, click("c-2")]
     sandbox.calls(forget=True)
-    assert set(outcomes(prepared.write_events(events(*rows))).values()) == {"written"}
+    assert set(outcomes(prepared.write_records(events(*rows))).values()) == {"written"}
     assert sandbox.calls()["dynamics"] == {"POST bw_campaignevents UpsertMultiple": 1}
     again = {**summary, "opens": 4}
-    assert outcomes(prepared.write_events(events({"key": "s-1", "values": again})))
+    assert outcomes(prepared.write_records(events({"key": "s-1", "values": again})))
     found = told()
     (campaign,) = (row["bw_campaignid"] for row in sandbox.table("dynamics", "bw_campaign"))
     assert {row["bw_campaignid"] for row in found.values()} == {campaign}
@@ -117,9 +119,9 @@ def test_values_that_do_not_fit_cost_nothing_but_themselves(
 ) -> None:
     long = "https://x.example/" + "😀" * 4_000
     strange = click("c-1", occurred_at="0001-01-01T00:00:00Z", url=long, user_agent="a\x00b")
-    summary = {"kind": "send_summaries", "campaign_id": "71", "opens": 2**40, "clicks": 3}
+    summary = {"kind": "Send", "campaign_id": "71", "opens": 2**40, "clicks": 3}
     rows = events(strange, {"key": "s-1", "values": summary}, click("c-2", occurred_at="soon"))
-    assert set(outcomes(prepared.write_events(rows)).values()) == {"written"}
+    assert set(outcomes(prepared.write_records(rows)).values()) == {"written"}
     found = told()
     cut = found["c-1"]["bw_url"]
     assert len(cut.encode("utf-16-le")) // 2 in {3_999, 4_000}
@@ -137,7 +139,7 @@ def test_the_event_of_somebody_who_is_gone_is_related_to_its_campaign_only(
     here = add(person, "contacts", lastname="A")
     gone = "0d0d0d0d-ffff-4fff-8fff-ffffffffffff"
     rows = events(click("c-1", here), click("c-2", gone), click("c-3", "no-guid"))
-    results = prepared.write_events(rows).set_index("seq").sort_index()
+    results = prepared.write_records(rows).set_index("seq").sort_index()
     assert set(results["outcome"]) == {"written"}
     assert results["message"].notna().to_list() == [False, True, False]
     assert "no longer exists" in results.loc[1, "message"]
@@ -160,7 +162,7 @@ def test_what_cannot_be_written_says_why_and_stops_nothing_else(
         click("c-4", campaign_id=None),
         click("c-5"),
     ]
-    results = prepared.write_events(events(*rows)).set_index("seq")
+    results = prepared.write_records(events(*rows)).set_index("seq")
     assert results["outcome"].to_list().count("written") == 1
     assert list(told()) == ["c-5"]
     assert "its campaign has no record" in results.loc[0, "message"]
@@ -182,14 +184,14 @@ def test_writing_again_makes_no_doubles(
 ) -> None:
     rows = events(*(click(f"c-{number}") for number in range(1_300)))
     sandbox.faults({"dynamics": faults})
-    first = prepared.write_events(rows)
+    first = prepared.write_records(rows)
     sandbox.faults()
     refused = first[first["outcome"] != "written"]
     assert len(refused) < 50
     assert refused["message"].notna().all()
     again = rows[rows["seq"].isin(refused["seq"])]
     if len(again):
-        assert set(outcomes(prepared.write_events(again)).values()) == {"written"}
+        assert set(outcomes(prepared.write_records(again)).values()) == {"written"}
     assert len(told()) == len(sandbox.table("dynamics", "bw_campaignevent")) == 1_300
 
 
@@ -205,14 +207,41 @@ def test_a_person_s_events_are_found_by_id_and_address_and_deleted(
     ]
     unknown = click("c-3", email="ANN@mail.example")
     mine = click("c-1", contact, email="older@mail.example")
-    prepared.write_events(events(mine, of_lead, unknown, *others))
+    prepared.write_records(events(mine, of_lead, unknown, *others))
     by_key = {key: row["bw_campaigneventid"] for key, row in told().items()}
-    found = prepared.find_events([contact, lead, "12"], ["ann@mail.example", "", "x\ny"])
+    found = prepared.find_records(
+        CAMPAIGN_EVENT, [contact, lead, "12"], ["ann@mail.example", "", "x\ny"]
+    )
     assert set(found) == {by_key[key] for key in ("c-1", "c-2", "c-3")}
-    results = prepared.erase_events([*found, found[0]])
+    results = prepared.erase_records(CAMPAIGN_EVENT, [*found, found[0]])
     assert set(results["outcome"]) == {"written"}
     assert set(told()) == {"c-4", "c-5"}
-    assert prepared.find_events([contact], ["ann@mail.example"]) == []
+    assert prepared.find_records(CAMPAIGN_EVENT, [contact], ["ann@mail.example"]) == []
+
+
+def test_records_are_read_back_with_those_that_a_person_made_and_only_what_changed(
+    prepared: DynamicsConnector, person: Dataverse
+) -> None:
+    contact = add(person, "contacts", lastname="A")
+    written = {**FIGURES, "sent": 1}
+    prepared.write_records(events(click("c-1", contact)))
+    pages = list(prepared.read_records(CAMPAIGN_EVENT, since=None))
+    assert {page.rows.schema for page in pages} == {records_schema(CAMPAIGN_EVENT)}
+    (found,) = rows(pages)
+    told = {
+        name: found[name] for name in ("key", "campaign_id", "person_entity", "person_id", "kind")
+    }
+    assert list(told.values()) == ["c-1", "71", "contact", contact, "Click"]
+
+    *_, last = prepared.read_records(CAMPAIGN, since=None)
+    assert last.watermark is not None
+    add(person, "bw_campaigns", bw_name="By hand", bw_sent=7)
+    prepared.write_records(campaigns({"key": "72", "values": written}))
+    again = rows(prepared.read_records(CAMPAIGN, since=last.watermark))
+    by_key = {row["key"]: row for row in again}
+    assert by_key[None]["name"] == "By hand"
+    assert by_key["72"]["sent_on"] == datetime(2026, 8, 3, 9, 15, 27, tzinfo=UTC)
+    assert (by_key[None]["sent"], by_key["72"]["sent"]) == (7, 1)
 
 
 def test_in_the_crm_a_contact_takes_its_events_along_and_a_lead_leaves_them(
@@ -220,7 +249,7 @@ def test_in_the_crm_a_contact_takes_its_events_along_and_a_lead_leaves_them(
 ) -> None:
     contact, lead = (add(person, name, lastname="A") for name in ("contacts", "leads"))
     rows = events(click("c-1", contact), click("c-2", lead, person_entity="lead"))
-    prepared.write_events(rows)
+    prepared.write_records(rows)
     prepared.erase_contacts("contact", [contact])
     prepared.erase_contacts("lead", [lead])
     assert {key: row["bw_leadid"] for key, row in told().items()} == {"c-2": None}
@@ -231,10 +260,13 @@ def test_in_the_crm_a_contact_takes_its_events_along_and_a_lead_leaves_them(
 
 def test_without_the_tables_it_says_what_to_do(bare: DynamicsConnector) -> None:
     with pytest.raises(FeatureUnavailable, match=r"bw_campaign is not there; prepare"):
-        bare.write_campaigns(campaigns({"key": "71", "values": FIGURES}))
+        bare.write_records(campaigns({"key": "71", "values": FIGURES}))
     with pytest.raises(FeatureUnavailable, match="prepare"):
-        bare.write_events(events(click("c-1")))
-    assert bare.find_events(["0d0d0d0d-ffff-4fff-8fff-ffffffffffff"], ["a@b.example"]) == []
+        bare.write_records(events(click("c-1")))
+    assert (
+        bare.find_records(CAMPAIGN_EVENT, ["0d0d0d0d-ffff-4fff-8fff-ffffffffffff"], ["a@b.example"])
+        == []
+    )
 
 
 def test_a_table_that_lacks_something_gets_it_and_keeps_its_rows(

@@ -1,6 +1,7 @@
 """Writes the column `title` to the job titles of the contacts with the same address.
 
-Rows that enter a run are the people of the files, where these have changed.
+Each change is a record in a table of its own, too. Rows that enter a run are the people of the
+files, where these have changed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, ignored, job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import FieldType
+from bothways_csv.job_titles import TITLE_CHANGE
 
 _FILES: Final = {"title": FieldType.STRING}
 _CRM: Final = {"jobtitle": FieldType.STRING}
@@ -55,8 +57,18 @@ def plan(inputs: Inputs) -> Plan:
         after=json_objects(changed, {"job_title": "field:title"}),
         **about,
     )
+    told = {"email": "email", "person_entity": "entity", "person_id": "crm_id"}
+    changes = job_frame(
+        changed,
+        kind="upsert",
+        result="new",
+        key=changed["id"] + f"-{inputs.run_id}",
+        values=json_objects(changed, {**told, "was": "field:jobtitle", "becomes": "field:title"}),
+        **{**about, "entity": TITLE_CHANGE.name, "record_id": None},
+    )
     left_alone = unchanged(rows[~absent & same], **about)
-    return Plan(joined([ignored(rows[absent], "not_in_crm", **about), left_alone, updates]))
+    left_out = ignored(rows[absent], "not_in_crm", **about)
+    return Plan(joined([left_out, left_alone, updates, changes]))
 
 
 SYNC: Final = SyncType(datasets=datasets, plan=plan)

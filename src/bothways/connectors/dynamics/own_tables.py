@@ -1,0 +1,96 @@
+"""The tables of ours, which are derived from the kinds of records that sync types declare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bothways.connectors.dynamics.fitting import fit
+from bothways.connectors.dynamics.names import PEOPLE, Names
+from bothways.discovery import record_kinds
+from bothways.records import RecordColumn, RecordKind
+
+NAME_LENGTH: Final = 200
+EMAIL: Final = RecordColumn("email", "E-mail", length=320)
+"""The column that all records of people have."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTable:
+    """The table of a kind of record.
+
+    Args:
+        kind: What it holds.
+        names: What is ours in the environment.
+    """
+
+    kind: RecordKind
+    names: Names
+
+    @property
+    def name(self) -> str:
+        """Its logical name."""
+        return self.column(self.kind.name)
+
+    @property
+    def id(self) -> str:
+        """Its primary key column."""
+        return f"{self.name}id"
+
+    @property
+    def columns(self) -> tuple[RecordColumn, ...]:
+        """Its columns, but for key, name and lookups."""
+        return (EMAIL, *self.kind.columns) if self.kind.of_person else self.kind.columns
+
+    @property
+    def lookups(self) -> tuple[str, ...]:
+        """Its columns that relate a row to a person and to its parent."""
+        people = PEOPLE.values() if self.kind.of_person else ()
+        found = [self.names.own(person.id) for person in people]
+        return (*found, self.parent.id) if self.parent else tuple(found)
+
+    @property
+    def parent(self) -> OwnTable | None:
+        """The table of the rows that its rows belong to, if any."""
+        parent = self.kind.parent
+        return OwnTable(record_kinds()[parent], self.names) if parent else None
+
+    def column(self, name: str) -> str:
+        """Return the logical name of a column."""
+        return self.names.own(name.replace("_", ""))
+
+    def values(self, given: Mapping[str, Any], key: str, lost: Counter[str]) -> dict[str, Any]:
+        """Return what a row holds by column, but for its key and lookups.
+
+        What is not told stays as it is.
+
+        Args:
+            given: The values of the operation.
+            key: Its key.
+            lost: Counts the values that are left out, by column.
+        """
+        found = {}
+        for column in self.columns:
+            value = given.get(column.value)
+            fitted = None if value is None else fit(column.kind, value, column.length)
+            if fitted is not None:
+                found[self.column(column.name)] = fitted
+            elif value is not None:
+                lost[self.column(column.name)] += 1
+        if any(part in given for parts in self.kind.named_by for part in parts):
+            found[self.names.own("name")] = fit("text", self._row_name(given) or key, NAME_LENGTH)
+        return found
+
+    def _row_name(self, given: Mapping[str, Any]) -> str:
+        chosen = [
+            next((str(given[name]) for name in parts if given.get(name)), "")
+            for parts in self.kind.named_by
+        ]
+        return ": ".join(filter(None, chosen))
+
+
+def own_tables(names: Names) -> tuple[OwnTable, ...]:
+    """Return all tables of ours, in the order in which they are made."""
+    return tuple(OwnTable(kind, names) for kind in record_kinds().values())
