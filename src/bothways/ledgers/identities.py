@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, of_pairs, pairs
 from bothways.store import links, retention, showing
 from bothways.store.erase import Person, in_role, paired
-from bothways.store.records import absorb_contacts, absorb_written
+from bothways.store.records import absorb_attributes, absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
@@ -26,6 +26,12 @@ def _link(run: RunContext, rows: pd.DataFrame) -> None:
     links.upsert_links(run.conn, account=run.account, run_id=run.run_id, frame=rows)
 
 
+def _remember(run: RunContext, rows: pd.DataFrame) -> None:
+    known = rows[["entity", "values"]].assign(id=rows["marketing_id"])
+    absorb_attributes(run.conn, account=run.account, side="marketing", frame=known)
+
+
+_ATTRIBUTES: Final = columns("entity", "marketing_id", "values")
 _UNLINKED: Final = columns("entity", "crm_id", "scope")
 _LINKS: Final = columns(
     "entity", "crm_id", "marketing_id", "email_key", "scope", "key", is_primary=pa.bool_()
@@ -47,7 +53,9 @@ def _updated(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
 class Identities(Ledger):
     """Records as last seen, and links.
 
-    Entries: `unlinked`, links that hold no longer; then `links`, pairs found to be one person.
+    Entries: `unlinked`, links that hold no longer; then `links`, pairs found to be one person; and
+    `attributes`, what both systems agree on about a member, beside the mapped fields: `values`, a
+    JSON object by the attributes' names.
     """
 
     name = "identities"
@@ -55,6 +63,7 @@ class Identities(Ledger):
     entries: ClassVar = {
         "unlinked": Entry(_UNLINKED, about=("crm_id",), keep=_unlink, despite_errors=True),
         "links": Entry(_LINKS, about=("crm_id", "marketing_id"), keep=_link, despite_errors=True),
+        "attributes": Entry(_ATTRIBUTES, about=("marketing_id",), keep=_remember),
     }
 
     written: ClassVar = {OperationKind.CREATE: _created, OperationKind.UPDATE: _updated}

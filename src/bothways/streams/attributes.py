@@ -9,14 +9,20 @@ type reads the people first.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import pandas as pd
 
-from bothways.connectors.base import Connector, Page, ReadsOptIns, ReadsScores
-from bothways.streams.base import Absorbed, Sighting, Stream, by_address
+from bothways.connectors.base import (
+    Connector,
+    Page,
+    ReadsOptIns,
+    ReadsPreferences,
+    ReadsScores,
+)
+from bothways.streams.base import Absorbed, Sighting, Slice, Stream, by_address
 from bothways.tables import consent as tables
 from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.columns import looked_up
@@ -113,3 +119,61 @@ class OptIns(Attributes):
         wanted = page.consents if self.with_consents else None
         texts = packed(frame_of(tables.CONSENTS) if wanted is None else to_pandas(wanted))
         return rows.assign(**{CONSENTS: looked_up(rows["member_id"], texts)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceOptIns(Attributes):
+    """Who opted in to some of the preferences in `sliced_by`, each preference a slice.
+
+    The attribute of a preference is named after its id: `preference:<id>`, whether the member wants
+    it.
+
+    Attributes:
+        wanted: Names or ids of the preferences, in lower case.
+        preference: The id of a slice's.
+    """
+
+    name: ClassVar[str] = "preference_opt_ins"
+    values: ClassVar[tuple[str, ...]] = ()
+    wanted: tuple[str, ...] = ()
+    preference: str = ""
+
+    def query(self) -> Mapping[str, Any]:
+        """Return what is asked for: another preference beside it is not asked about here."""
+        return {"preference": self.preference}
+
+    def slices(self, staged: pd.DataFrame) -> list[Slice]:
+        """Return a slice for each preference that is wanted."""
+        if staged.empty:
+            return []
+        rows = staged[is_wanted(staged, self.wanted)]
+        return [
+            Slice(
+                key=key,
+                stream=replace(self, sliced_by="", wanted=(), preference=key),
+                failure=f"Preference {name} failed to sync",
+            )
+            for key, name in zip(rows["id"], rows["name"].fillna(rows["id"]), strict=True)
+        ]
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield what members chose since a watermark, or all."""
+        source = cast(ReadsPreferences, connector)
+        return source.read_preference_opt_ins(self.preference, since=since, cursor=cursor)
+
+    def told(self, page: Page) -> pd.DataFrame:
+        """Return `member_id` and what they chose."""
+        rows = to_pandas(page.rows)[["member_id", "opted_in"]]
+        return rows.rename(columns={"opted_in": chosen_name(self.preference)})
+
+
+def chosen_name(preference: str) -> str:
+    """Return the name of the attribute that tells whether a member wants a preference."""
+    return f"preference:{preference}"
+
+
+def is_wanted(things: pd.DataFrame, wanted: Collection[str]) -> pd.Series:
+    """Return which named things are among those wanted, by id or by name in lower case."""
+    return things["id"].isin(wanted) | things["name"].str.lower().isin(wanted).fillna(value=False)

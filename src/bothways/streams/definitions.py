@@ -8,7 +8,13 @@ from typing import ClassVar, cast
 
 import pandas as pd
 
-from bothways.connectors.base import Connector, Page, ReadsCampaigns
+from bothways.connectors.base import (
+    Connector,
+    Page,
+    ReadsCampaigns,
+    ReadsPreferences,
+    ReadsPrograms,
+)
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.tables.frames import to_pandas
 
@@ -56,6 +62,34 @@ class Campaigns(Definitions):
     ) -> Iterator[Page]:
         """Yield campaigns."""
         return cast(ReadsCampaigns, connector).read_campaigns(since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences(Definitions):
+    """The marketing preferences that people can opt in to; read whole each time."""
+
+    name: ClassVar[str] = "preferences"
+    kind: ClassVar[str] = "preference"
+
+    def pages(
+        self, connector: Connector, _since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield preferences."""
+        return cast(ReadsPreferences, connector).read_preferences()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs(Definitions):
+    """Automation programs, active or not; read whole each time."""
+
+    name: ClassVar[str] = "programs"
+    kind: ClassVar[str] = "program"
+
+    def pages(
+        self, connector: Connector, _since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield programs."""
+        return cast(ReadsPrograms, connector).read_programs()
 
 
 def details_of(rows: pd.DataFrame) -> pd.Series:

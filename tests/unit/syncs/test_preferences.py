@@ -1,0 +1,139 @@
+"""What the sync of preferences plans, case by case, without a vendor or a database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bothways.streams.attributes import ATTRIBUTE
+from bothways.syncs.preferences.sync import OPT_INS, plan
+from bothways.tables.preferences import PREFERENCE_OPT_INS
+from bothways.testing.planning import Planning
+from tests.unit.syncs.jobs import said
+
+ANN = "ann@example.org"
+
+
+@pytest.fixture
+def desk() -> Planning:
+    """An account that maps one preference by its name, and another by its id."""
+    columns = {"Weekly digest": "new_digest", 8: "new_events"}
+    made = Planning(lists={}, syncs={"preferences": {"contact": columns}})
+    made.store.add_definition("marketing", "preference", "7", "Weekly Digest")
+    made.store.add_definition("marketing", "preference", "8", "Events")
+    return made
+
+
+def person(
+    desk: Planning,
+    *,
+    platform: bool | None = None,
+    crm: bool | None = None,
+    agreed: bool | None = None,
+    agreed_with: str = "c1",
+    **more: Any,
+) -> None:
+    """Add Ann, linked; what she chose of the digest, and what was agreed on before."""
+    known = {"preference:7": platform, "preference_agreed:7": agreed}
+    known["preference_agreed_with"] = agreed_with
+    fields = {ATTRIBUTE + name: value for name, value in known.items()}
+    desk.store.add_person("marketing", "m1", ANN, fields=fields, **more)
+    desk.store.add_person("crm", "c1", ANN, fields={"new_digest": crm})
+    desk.store.add_link("c1", "m1", ANN)
+    row = {"member_id": "m1", "email": ANN, "preference_id": "7", "opted_in": bool(platform)}
+    desk.read_rows("marketing", OPT_INS, PREFERENCE_OPT_INS, row)
+
+
+def written(desk: Planning) -> list[tuple[str, dict[str, bool]]]:
+    jobs = desk.plan(plan).jobs
+    return [
+        (row.target, json.loads(row.values_))
+        for row in jobs[jobs["kind"].notna()].rename(columns={"values": "values_"}).itertuples()
+    ]
+
+
+TO_CRM_YES, TO_CRM_NO = [("crm", {"new_digest": True})], [("crm", {"new_digest": False})]
+TO_PLATFORM_YES, TO_PLATFORM_NO = [("marketing", {"7": True})], [("marketing", {"7": False})]
+
+
+@pytest.mark.parametrize(
+    ("platform", "crm", "agreed", "expected"),
+    [
+        # Before both have ever agreed.
+        (True, None, None, TO_CRM_YES),
+        (True, False, None, TO_CRM_YES),  # a no that nobody chose
+        (False, True, None, TO_CRM_NO),
+        (None, True, None, TO_PLATFORM_YES),
+        (None, False, None, []),
+        (None, None, None, []),
+        # Changed in one system.
+        (True, False, False, TO_CRM_YES),
+        (False, True, True, TO_CRM_NO),
+        (False, True, False, TO_PLATFORM_YES),
+        (True, False, True, TO_PLATFORM_NO),
+        (None, False, True, TO_PLATFORM_NO),
+        (True, None, True, TO_CRM_YES),  # a column that was emptied is no choice
+        # Changed to the same, or not at all.
+        (True, True, False, []),
+        (True, True, True, []),
+    ],
+)
+def test_a_choice_goes_where_it_was_not_made(
+    desk: Planning,
+    platform: bool | None,
+    crm: bool | None,
+    agreed: bool | None,
+    expected: object,
+) -> None:
+    person(desk, platform=platform, crm=crm, agreed=agreed)
+    assert written(desk) == expected
+
+
+def test_what_was_agreed_with_another_record_does_not_count(desk: Planning) -> None:
+    person(desk, platform=True, crm=False, agreed=True, agreed_with="c0")
+    assert written(desk) == TO_CRM_YES
+
+
+def test_nobody_who_opted_out_is_opted_in_on_the_platform(desk: Planning) -> None:
+    person(desk, platform=False, crm=True, agreed=False, status="unsubscribed")
+    made = desk.plan(plan)
+    assert said(made.jobs) == [("", "", "ignored", "do_not_mail")]
+    (kept,) = made.keep["attributes"]["values"]
+    assert json.loads(kept)[ATTRIBUTE + "preference_agreed:7"] is None
+
+
+def test_what_both_agree_on_is_kept_with_the_member_for_the_crm_record(desk: Planning) -> None:
+    person(desk, platform=True, crm=False, agreed=False)
+    (kept,) = desk.plan(plan).keep["attributes"].to_dict("records")
+    assert (kept["entity"], kept["marketing_id"]) == ("contact", "m1")
+    known = json.loads(kept["values"])
+    assert known[ATTRIBUTE + "preference_agreed:7"] is True
+    assert known[ATTRIBUTE + "preference_agreed_with"] == "c1"
+    assert known[ATTRIBUTE + "preference:7"] is True
+
+
+def test_what_was_written_to_the_platform_is_known_before_it_is_read_again(desk: Planning) -> None:
+    person(desk, platform=False, crm=True, agreed=False)
+    (kept,) = desk.plan(plan).keep["attributes"]["values"]
+    assert json.loads(kept)[ATTRIBUTE + "preference:7"] is True
+
+
+def test_people_without_a_record_or_with_an_idle_one_are_left_out(desk: Planning) -> None:
+    row = {"member_id": "m2", "email": "bob@example.org", "preference_id": "7", "opted_in": True}
+    desk.store.add_person("marketing", "m2", "bob@example.org")
+    desk.read_rows("marketing", OPT_INS, PREFERENCE_OPT_INS, row)
+    assert said(desk.plan(plan).jobs) == [("", "", "ignored", "no_crm_record")]
+    desk.store.add_person("crm", "c2", "bob@example.org", active=False)
+    assert said(desk.plan(plan).jobs) == [("", "", "ignored", "inactive")]
+
+
+def test_a_preference_that_is_not_there_is_named(desk: Planning) -> None:
+    columns = {"Weekly digest": "new_digest", "Wekly digest": "new_other"}
+    other = Planning(lists={}, syncs={"preferences": {"contact": columns}})
+    other.store.add_definition("marketing", "preference", "7", "Weekly digest")
+    assert other.plan(plan).notes == (
+        "There is no preference `Wekly digest` in the platform; "
+        "correct its name under `syncs: preferences:`.",
+    )
