@@ -591,10 +591,11 @@ class Enrols(Protocol):
     def enrol(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Enrol each row's member, or list (entity `enrolment`, kind ENROL).
 
-        ``record_id`` is the member; where it is null, ``list_id`` is the list. ``values`` holds
-        program_id, and asked_at (ISO 8601): an enrolment of the same into the same program since
-        then is this one's first try, and not repeated. The result's ``membership_id`` is the
-        enrolment's id.
+        ``record_id`` is the member; where it is null, the values' list_id is the list. ``values``
+        holds program_id, and asked_at (ISO 8601): an enrolment of the same into the same program
+        since then is this one's first try, and not repeated. The result's ``membership_id`` is the
+        enrolment's id. Where there are more people than the vendor takes in single enrolments, the
+        connector makes a list of them, and enrols that.
 
         Who is not enrolled for a reason of their own (unsubscribed, or in the program already) is
         ignored, with the vendor's word as code. What exceeds what the vendor takes in an hour is a
