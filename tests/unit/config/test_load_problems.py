@@ -22,6 +22,7 @@ INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
 SYNC_TYPES = ", ".join(sorted(sync_types()))
+WITH_SETTINGS = ", ".join(sorted(name for name, sync in sync_types().items() if sync.settings))
 LISTS = SMALLEST + "lists:\n"
 
 # text of accounts/x.yaml → the problems, without "accounts/x.yaml:"
@@ -158,9 +159,9 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "without quotes",
             "7 syncs.opt_in.leed: unknown key; did you mean `lead`? "
             "Allowed: consents, contact, lead, overwrite, values.",
-            "8 syncs.verify: has no settings; Allowed: campaigns, contact_scoring, opt_in.",
+            f"8 syncs.verify: has no settings; Allowed: {WITH_SETTINGS}.",
             "9 syncs.scoring: unknown sync type; did you mean `contact_scoring`? "
-            "Allowed: campaigns, contact_scoring, opt_in.",
+            f"Allowed: {WITH_SETTINGS}.",
         ],
     ),
     "a connector that there is not": (
