@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.operations import declared
 from bothways.store.bulk import count_bulk, count_bulk_operations, written_in_bulk
 from bothways.store.frames import read_frame
 from bothways.store.jobs import of_run
@@ -19,7 +20,6 @@ from bothways.store.unchanged import count_unchanged
 from bothways.vocabulary import (
     BY_HAND,
     LIST_MOVES,
-    OPERATIONS,
     WRITTEN,
     Operation,
     OperationKind,
@@ -153,7 +153,7 @@ def _things(
     conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
 ) -> Counter[str]:
     """Count by entity the jobs that wrote something that is no person's record."""
-    things = sa.or_(*(_is(item) for item in OPERATIONS if item.written))
+    things = sa.or_(*(_is(item) for item in declared() if item.written))
     written = (*mine, things, result.in_(WRITTEN))
     query = sa.select(jobs.c.entity, sa.func.count()).where(*written).group_by(jobs.c.entity)
     return Counter({row[0]: int(row[1]) for row in conn.execute(query)})
@@ -164,8 +164,8 @@ def _people(
 ) -> People:
     """Count the people of jobs that were written: by address, or by id where they have none."""
     # Those of one entity come first: they are exceptions to the others of their kind.
-    declared = sorted(OPERATIONS, key=lambda item: not item.entity)
-    change = sa.case(*((_is(item), item.change) for item in declared))
+    known = sorted(declared(), key=lambda item: not item.entity)
+    change = sa.case(*((_is(item), item.change) for item in known))
     person = sa.func.coalesce(jobs.c.email_key, jobs.c.record_id, jobs.c.source_id)
     query = sa.select(change, sa.func.count(person.distinct())).where(
         *mine, change.is_not(None), result.in_(WRITTEN)
