@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, cached_property
+from typing import Any
 
 from sandbox.dynamics import cascades, storage
 from sandbox.dynamics.model import Column, ManyToMany, Navigation, OneToMany, Table, stable_id
@@ -126,18 +127,42 @@ def _load(connection: sqlite3.Connection) -> Catalogue:
 
 def save_table(connection: sqlite3.Connection, table: Table) -> None:
     """Store a changed or new definition."""
+    before = _parts(_stored(connection, table.name))
     connection.execute(
         "INSERT INTO _definition VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
         (table.name, json.dumps(table.stored())),
     )
-    storage.new_catalogue_stamp(connection)
+    after = _parts(table)
+    changed = [key for key, part in after.items() if before.get(key) != part]
+    version = storage.new_catalogue_stamp(connection)
+    storage.record_changes(connection, version, changed, before.keys() - after.keys())
 
 
 def forget_table(connection: sqlite3.Connection, table: Table) -> None:
     """Remove the definition of a table that was made through the API."""
     connection.execute("DELETE FROM _definition WHERE name = ?", (table.name,))
-    storage.new_catalogue_stamp(connection)
+    version = storage.new_catalogue_stamp(connection)
+    storage.record_changes(connection, version, (), _parts(table))
+
+
+def _stored(connection: sqlite3.Connection, name: str) -> Table | None:
+    """Return a table as it is stored; as it is built in, where it never changed."""
+    row = connection.execute("SELECT definition FROM _definition WHERE name = ?", (name,))
+    found = row.fetchone()
+    return Table.parse(json.loads(found[0])) if found else _built_in().tables.get(name)
+
+
+def _parts(table: Table | None) -> dict[tuple[str, str], Any]:
+    """Return what a table consists of, by MetadataId and kind (DeletedMetadataFilters)."""
+    if table is None:
+        return {}
+    own = replace(table, columns=(), keys=(), party_lists=())
+    columns = (*table.columns, *table.party_lists)
+    return {
+        (table.metadata_id, "Entity"): own,
+        **{(column.metadata_id, "Attribute"): column for column in columns},
+    }
 
 
 def forget_relationship(connection: sqlite3.Connection, relationship: ManyToMany) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.dynamics import storage
-from sandbox.dynamics.errors import VendorError, query_error
+from sandbox.dynamics.errors import query_error, stamp_expired
 from sandbox.dynamics.filters import Source
 from sandbox.dynamics.messages import Reply, applied, json_reply
 from sandbox.dynamics.model import Table
@@ -99,11 +99,7 @@ def _version_of(work: Work, token: str) -> int:
         raise query_error(f"The delta token '{token}' is not valid.")
     version, made = int(match[1]), datetime.strptime(match[2], _TIME).replace(tzinfo=UTC)
     if work.now - made > _lifetime(work) or _is_overtaken(work, version):
-        raise VendorError(  # the status is assumed
-            400,
-            "0x80044352",
-            "Version stamp associated with the client has expired. Please perform a full sync.",
-        )
+        raise stamp_expired()
     return version
 
 

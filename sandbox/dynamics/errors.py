@@ -60,6 +60,15 @@ def query_error(message: str) -> VendorError:
     return VendorError(400, "0x80060888", message)
 
 
+def stamp_expired() -> VendorError:
+    """Return the error for a delta token or version stamp that is too old; its status is assumed."""
+    return VendorError(
+        400,
+        "0x80044352",
+        "Version stamp associated with the client has expired. Please perform a full sync.",
+    )
+
+
 def unknown_property(name: str, table: str) -> VendorError:
     """Return the error for a column that a query names and the table does not have."""
     return query_error(f"Could not find a property named '{name}' on type '{type_name(table)}'.")

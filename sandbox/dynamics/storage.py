@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS _relationship (name TEXT PRIMARY KEY, definition TEXT
 CREATE TABLE IF NOT EXISTS _deleted (
     entity TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (entity, id));
 CREATE INDEX IF NOT EXISTS _deleted_version ON _deleted (entity, version);
+CREATE TABLE IF NOT EXISTS _definition_change (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL, deleted INTEGER NOT NULL);
 """
 
 _SQL_TYPES = {
@@ -174,12 +176,35 @@ def catalogue_stamp(connection: sqlite3.Connection) -> str:
     return "" if row is None else str(row[0])
 
 
-def new_catalogue_stamp(connection: sqlite3.Connection) -> None:
-    """Record that a definition has changed."""
+def new_catalogue_stamp(connection: sqlite3.Connection) -> int:
+    """Record that a definition has changed; return the version of the change."""
+    version = next_versions(connection)
     connection.executemany(
         "INSERT OR REPLACE INTO _state VALUES (?, ?)",
-        [("catalogue", str(uuid.uuid4())), ("metadata", next_versions(connection))],
+        [("catalogue", str(uuid.uuid4())), ("metadata", version)],
     )
+    return version
+
+
+def record_changes(
+    connection: sqlite3.Connection,
+    version: int,
+    changed: Iterable[tuple[str, str]],
+    deleted: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Record which definitions a change was about: pairs of MetadataId and kind."""
+    rows = [(one, kind, version, 0) for one, kind in changed]
+    rows += [(one, kind, version, 1) for one, kind in deleted]
+    connection.executemany("INSERT OR REPLACE INTO _definition_change VALUES (?, ?, ?, ?)", rows)
+
+
+def definition_changes(connection: sqlite3.Connection, since: int) -> list[tuple[str, str, bool]]:
+    """Return what has changed after a version: MetadataId, kind, and whether it was deleted."""
+    rows = connection.execute(
+        "SELECT id, kind, deleted FROM _definition_change WHERE version > ? ORDER BY version, id",
+        (since,),
+    )
+    return [(one, kind, bool(deleted)) for one, kind, deleted in rows]
 
 
 def metadata_version(connection: sqlite3.Connection) -> int:

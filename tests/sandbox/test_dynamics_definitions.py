@@ -386,13 +386,41 @@ def test_definitions_are_asked_for_in_one_query_and_only_when_changed(api: Dynam
     lengths = {one["LogicalName"]: one["MaxLength"] for one in contact["Attributes"]}
     assert lengths["firstname"] == 50
     assert "statecode" not in lengths
-    stamped = call.replace(")?", ",ClientVersionStamp=@p2)?")
-    stamped += f"&@p2='{answer['ServerVersionStamp']}'"
-    assert api.get(stamped).json()["EntityMetadata"] == []
+    assert answer["DeletedMetadata"] == {
+        "Count": 0,
+        "IsReadOnly": False,
+        "Keys": [],
+        "Values": [],
+    }
+
+    def since(stamp: str) -> str:
+        filters = f"DeletedMetadataFilters={SPACE}.DeletedMetadataFilters'Attribute'"
+        stamped = call.replace(")?", f",ClientVersionStamp=@p2,{filters})?")
+        return f"{stamped}&@p2={quote(repr(stamp))}"
+
+    first = answer["ServerVersionStamp"]
+    assert api.get(since(first)).json()["EntityMetadata"] == []
     add_column(api, "contact", "bw_Note", MaxLength=5)
-    (contact,) = api.get(stamped).json()["EntityMetadata"]
-    assert "bw_note" in {one["LogicalName"] for one in contact["Attributes"]}
+    add_column(api, "lead", "bw_Note", MaxLength=5)
+    answer = api.get(since(first)).json()
+    (contact,) = answer["EntityMetadata"]
+    (column,) = contact["Attributes"]
+    assert (column["LogicalName"], column["MaxLength"]) == ("bw_note", 5)
+    assert column["@odata.type"] == f"#{SPACE}.ComplexStringAttributeMetadata"
+    assert (contact["HasChanged"], column["HasChanged"]) == (False, True)
+    api.send("DELETE", f"{CONTACT}/Attributes(LogicalName='bw_note')")
+    answer = api.get(since(answer["ServerVersionStamp"])).json()
+    assert answer["EntityMetadata"] == []
+    assert answer["DeletedMetadata"]["Keys"] == ["Attribute"]
+    assert answer["DeletedMetadata"]["Values"] == [{"Items": [column["MetadataId"]]}]
     assert api.get("RetrieveMetadataChanges(Query=@p1)?@p1=[").status_code == 400
+    assert api.get(since("yesterday")).status_code == 400
+
+
+def test_a_version_stamp_expires_after_ninety_days(api: DynamicsApi) -> None:
+    call = "RetrieveMetadataChanges(Query=@p1,ClientVersionStamp=@p2)?@p1={}"
+    stamp = quote("'1000000!01/02/2020 10:00:00'")
+    assert "0x80044352" in error_of(api.get(f"{call}&@p2={stamp}"))
 
 
 def test_the_languages_of_labels_can_be_asked_for(api: DynamicsApi) -> None:
