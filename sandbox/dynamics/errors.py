@@ -61,7 +61,7 @@ def query_error(message: str) -> VendorError:
 
 
 def stamp_expired() -> VendorError:
-    """Return the error for a delta token or version stamp that is too old; its status is assumed."""
+    """Return the error for a token or stamp that is too old; its status is assumed."""
     return VendorError(
         400,
         "0x80044352",

@@ -30,9 +30,7 @@ from sandbox.dynamics.model import Column, Table
 from sandbox.dynamics.options import query_pairs
 from sandbox.dynamics.work import Work
 
-_ARGUMENT = re.compile(
-    r"(?:^|,)\s*(Query|ClientVersionStamp|DeletedMetadataFilters|AppModuleId)="
-)
+_ARGUMENT = re.compile(r"(?:^|,)\s*(Query|ClientVersionStamp|DeletedMetadataFilters|AppModuleId)=")
 _FILTERS = re.compile(r"Microsoft\.Dynamics\.CRM\.DeletedMetadataFilters'(\w+)'")
 # The values of DeletedMetadataFilters; `Default` is Entity.
 _DELETED = {
@@ -92,7 +90,8 @@ def _arguments(work: Work, argument: str) -> dict[str, str]:
     """Return the function's parameters, with what their aliases stand for."""
     _, *parts = _ARGUMENT.split(argument)
     pairs = query_pairs(work.call.query)
-    return {name: pairs.get(value, value) for name, value in zip(parts[::2], parts[1::2])}
+    given = zip(parts[::2], parts[1::2], strict=True)
+    return {name: pairs.get(value, value) for name, value in given}
 
 
 def _version_of(work: Work, stamp: str) -> int:
@@ -125,9 +124,7 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _entities(
-    work: Work, query: Mapping[str, Any], changed: Collection[str] | None
-) -> list[Json]:
+def _entities(work: Work, query: Mapping[str, Any], changed: Collection[str] | None) -> list[Json]:
     """Return the tables that fit; those of which something has changed, where that is asked for."""
     tables = {table.name: table for table in work.catalogue.tables.values()}
     found = []

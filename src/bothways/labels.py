@@ -9,6 +9,7 @@ from typing import Any, Final
 from bothways.operations import declared
 from bothways.vocabulary import (
     ABOUT_FIELDS,
+    FOUND,
     SOME_SYSTEMS,
     OperationKind,
     PersonChange,
@@ -76,5 +77,10 @@ def people_told(counts: Mapping[str, Any]) -> str:
         f"{times:,} {item.written[times != 1]}"
         for item in declared()
         if item.written and (times := things.get(item.entity))
+    ]
+    parts += [
+        f"{times:,} {words[times != 1]}"
+        for entity, words in FOUND.items()
+        if (times := things.get(entity))
     ]
     return ", ".join(parts)

@@ -389,6 +389,9 @@ SUPPRESSION_RECORD: Final = "suppression"
 CAMPAIGN: Final = "campaign"
 """A platform's campaigns among its definitions, and a CRM's own records of them."""
 
+COLUMN: Final = "column"
+"""The entity of a table's columns, as a system defines them."""
+
 CONSENT_RECORD: Final = "consent_record"
 """The entity of records of what somebody consented to, in a table of the customer's."""
 
@@ -484,6 +487,14 @@ Consent comes first; people are created before they join lists, and updated befo
 created, who may get an address that an update sets free. Records of our own come late, which name
 people; then enrolments, since a program may write to people at once. An erasure has an execution
 and a limit of its own. `operations` knows all of them.
+"""
+
+FOUND: Final[Mapping[str, tuple[str, str]]] = {
+    COLUMN: ("column new, changed or removed", "columns new, changed or removed"),
+}
+"""What runs find and keep, and write nowhere, by entity: what the counts say of one and of several.
+
+Jobs about it have no operation, and the result says what became of it.
 """
 
 EXECUTION_ORDER: Final = tuple(dict.fromkeys(item.kind for item in OPERATIONS))

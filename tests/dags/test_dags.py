@@ -88,7 +88,7 @@ def _story(sync: SyncSpec) -> dict[str, set[str]]:
     """Return which tasks follow which: only systems that are read or written have tasks."""
     extracts = [f"extract_{role}" for role in sync.read_roles]
     applies = [f"apply_{role}" for role in sync.written_roles]
-    one_after_the_other = zip(applies, [*applies[1:], "close"], strict=True)
+    one_after_the_other = zip(applies, [*applies[1:], "close"][: len(applies)], strict=True)
     sliced = {
         name: following
         for role in sync.sliced_roles
@@ -103,7 +103,7 @@ def _story(sync: SyncSpec) -> dict[str, set[str]]:
         **{name: {"plan"} for name in extracts},
         **sliced,
         "plan": {"review"},
-        "review": set(applies),
+        "review": set(applies or ["close"]),
         **{name: {following} for name, following in one_after_the_other},
         "close": set(),
     }
@@ -169,7 +169,9 @@ def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
 def test_each_dag_has_its_page_tags_and_title(parsed: Parsed) -> None:
     for dag_id, dag in parsed.dags.items():
         account, _, sync = dag_id.partition("__")
-        assert set(dag["tags"]) == {account, "dynamics", "dotdigital", sync}
+        connectors = {"crm": "dynamics", "marketing": "dotdigital"}
+        systems = {connectors[role.name] for role in sync_types()[sync].roles}
+        assert set(dag["tags"]) == {account, sync, *systems}
         assert dag["doc_md"].lstrip().startswith("### ")
         own = "**Repair**" if sync == "verify" else "**Full"
         undo = ("**Undo this run**",) if sync_types()[sync].reverts else ()

@@ -105,7 +105,8 @@ def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printe
     audit, _, end = rest.partition("\nAirflow ")
     for sync_type in sync_types():
         (line,) = (line for line in story.splitlines() if f"demo__{sync_type} " in line)
-        for task in ("open", "extract_crm", "extract_marketing", "plan", "review", "close"):
+        extracts = [f"extract_{role}" for role in sync_types()[sync_type].read_roles]
+        for task in ("open", *extracts, "plan", "review", "close"):
             assert task in line
         assert "→ success after" in line
         assert f"demo     {sync_type} " in audit

@@ -43,7 +43,7 @@ from tests.support.sandbox import (
     SandboxServer,
 )
 
-# Every sync type that has a DAG file and writes: a new one is tested without a word here.
+# Every sync type that has a DAG file and does not verify: a new one is tested without a word here.
 SYNC_TYPES = [
     name
     for name, sync in sync_types().items()

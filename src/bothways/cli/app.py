@@ -89,7 +89,11 @@ def check(
         typer.Option("--live", help="Also check connections, lists and fields with both vendors."),
     ] = False,
 ) -> None:
-    """Check accounts, mappings and rule files; print every problem, and how to fix it."""
+    """Check accounts, mappings and rule files; print every problem, and how to fix it.
+
+    Fields are compared with what the last run of CRM metadata read, or with --live with what the
+    vendors say now.
+    """
     from bothways.cli.check import check as run
 
     raise typer.Exit(run(accounts or [], live=live))

@@ -1,4 +1,7 @@
-"""`bothways check`: every problem of every file in one go, and on request what the vendors say."""
+"""`bothways check`: every problem of every file in one go, and on request what the vendors say.
+
+Without asking them, fields are compared with what the store remembers of the systems.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import typer
 from bothways.config.account import Account
 from bothways.config.load import all_problems, load_account, load_accounts
 from bothways.config.problems import FileProblems, Problem
+from bothways.errors import ConfigurationError, StoreError
 
 
 def check(names: Sequence[str], *, live: bool) -> int:
@@ -16,8 +20,7 @@ def check(names: Sequence[str], *, live: bool) -> int:
     accounts, problems = _chosen(names) if names else _all()
     for problem in problems:
         typer.echo(str(problem))
-    if live:
-        problems = [*problems, *_asked(accounts)]
+    problems = [*problems, *(_asked(accounts) if live else _remembered(accounts))]
     if problems:
         files = len({problem.file for problem in problems})
         typer.echo(f"{_counted(len(problems), 'problem')} in {_counted(files, 'file')}.", err=True)
@@ -52,6 +55,33 @@ def _asked(accounts: Sequence[Account]) -> list[Problem]:
         for problem in problems:
             typer.echo(str(problem))
         found += problems
+    return found
+
+
+def _remembered(accounts: Sequence[Account]) -> list[Problem]:
+    """Compare fields with what the store has of each system; with nothing where there is none."""
+    if not any(account.mappings or account.syncs for account in accounts):
+        return []
+    from bothways.cli.remembered import remembered_problems
+    from bothways.orchestration.connections import (
+        STORE_CONNECTION,
+        join_airflow,
+        missing_connections,
+        open_store,
+    )
+
+    join_airflow()
+    if missing_connections([STORE_CONNECTION]):
+        return []
+    found: list[Problem] = []
+    try:
+        with open_store() as store, store.begin() as conn:
+            for account in accounts:
+                found += sorted(set(remembered_problems(account, conn)))
+    except (ConfigurationError, StoreError) as error:
+        typer.echo(f"Fields were not compared with what the systems have: {error}", err=True)
+    for problem in found:
+        typer.echo(str(problem))
     return found
 
 

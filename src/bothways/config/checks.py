@@ -139,7 +139,8 @@ def _work_together(*roles: RoleName) -> bool:
 def _unbound_roles(document: Document) -> Iterator[Problem]:
     """Yield sync types that the account names and has not all the systems for."""
     bound = _bound(document)
-    missing = [sync.unbound(bound) for sync in sync_types().values()]
+    # One that writes nowhere keeps nothing in step.
+    missing = [sync.unbound(bound) for sync in sync_types().values() if sync.written_roles]
     if all(missing):
         found = f"has `{'`, `'.join(bound)}` only" if bound else "has no system"
         fewest = min(len(roles) for roles in missing)

@@ -89,6 +89,7 @@ class FieldInfo:
 
     ``visibility`` is "public" where people see the field on the vendor's forms, else "private"; ""
     at a vendor whose fields have none. ``default`` is what a record has that was given no value.
+    ``label`` is what people see in place of the name, where that is something else.
     """
 
     name: str
@@ -98,6 +99,7 @@ class FieldInfo:
     options: Mapping[int, str] = field(default_factory=dict)
     visibility: str = ""
     default: str | float | bool | None = None
+    label: str = ""
 
 
 @runtime_checkable
@@ -399,6 +401,23 @@ class HasLists(Protocol):
 
     def create_list(self, name: str, entity: str | None) -> ListInfo:
         """Create an empty static list for people of ``entity``."""
+        ...
+
+
+@runtime_checkable
+class ReadsColumns(Protocol):
+    """Reads what the tables of a system have, whole or what has changed."""
+
+    def read_columns(self, tables: Sequence[str], *, since: str | None) -> Iterator[Page]:
+        """Yield pages of COLUMNS of these tables: those changed since a watermark, or all.
+
+        Columns that no mapping can name are left out. Among those that were deleted may be
+        columns of other tables.
+
+        Raises:
+            Missing: There is no such table.
+            WatermarkExpired: The vendor no longer knows ``since``.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Definitions: what was last written of a system's named things, so that it is written once."""
+"""Definitions: what was last written, or told, of a system's named things, so that it is once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Ledger, Old, RunContext
+from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
 from bothways.store.definitions import keep_written
 from bothways.store.erase import Person
 from bothways.vocabulary import OperationKind, RoleName, other
@@ -20,11 +20,22 @@ def _written(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
         keep_written(run.conn, account=run.account, side=other(side), kind=str(kind), rows=told)
 
 
+def _told(run: RunContext, rows: pd.DataFrame) -> None:
+    for (side, kind), same in rows.groupby(["side", "kind"], sort=True):
+        keep_written(run.conn, account=run.account, side=str(side), kind=str(kind), rows=same)
+
+
 class Definitions(Ledger):
-    """Campaigns and the like, as a sync last wrote them to another system; nothing about people."""
+    """Campaigns and the like, as a sync last wrote them to another system; nothing about people.
+
+    Of what is written nowhere, a plan gives what the audit now tells, as text: `told_definitions`.
+    """
 
     name = "definitions"
     tables = ()
+    entries: ClassVar = {
+        "told_definitions": Entry(columns("side", "kind", "id", "written"), about=(), keep=_told)
+    }
     written: ClassVar = {OperationKind.UPSERT: _written}
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:

@@ -19,6 +19,7 @@ from bothways.store.schema import jobs
 from bothways.store.unchanged import count_unchanged
 from bothways.vocabulary import (
     BY_HAND,
+    FOUND,
     LIST_MOVES,
     WRITTEN,
     Operation,
@@ -152,8 +153,9 @@ def count_jobs(
 def _things(
     conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
 ) -> Counter[str]:
-    """Count by entity the jobs that wrote something that is no person's record."""
-    things = sa.or_(*(_is(item) for item in declared() if item.written))
+    """Count by entity the jobs that wrote, or found, something that is no person's record."""
+    found = sa.and_(jobs.c.kind.is_(None), jobs.c.entity.in_(FOUND))
+    things = sa.or_(found, *(_is(item) for item in declared() if item.written))
     written = (*mine, things, result.in_(WRITTEN))
     query = sa.select(jobs.c.entity, sa.func.count()).where(*written).group_by(jobs.c.entity)
     return Counter({row[0]: int(row[1]) for row in conn.execute(query)})

@@ -54,8 +54,28 @@ def sweep_definitions(
     return conn.execute(unseen.values(deleted_at=sa.func.clock_timestamp())).rowcount
 
 
+def end_definitions(
+    conn: sa.Connection, *, account: str, side: RoleName, kind: str, ids: pd.Series
+) -> int:
+    """Mark these things as deleted; return how many were there."""
+    gone = definitions.update().where(
+        definitions.c.account == account,
+        definitions.c.side == side,
+        definitions.c.kind == kind,
+        definitions.c.deleted_at.is_(None),
+        *matching(definitions, {"id": ids}),
+    )
+    return conn.execute(gone.values(deleted_at=sa.func.clock_timestamp())).rowcount
+
+
 def load_definitions(
-    conn: sa.Connection, *, account: str, side: RoleName, kind: str, ids: pd.Series | None = None
+    conn: sa.Connection,
+    *,
+    account: str,
+    side: RoleName,
+    kind: str,
+    ids: pd.Series | None = None,
+    deleted: bool = False,
 ) -> pd.DataFrame:
     """Return the things that are not deleted: DEFINITIONS, by id.
 
@@ -65,13 +85,14 @@ def load_definitions(
         side: Whose they are.
         kind: What they are.
         ids: Only these; all where none are given.
+        deleted: Those that are deleted, instead.
     """
     columns = [definitions.c[name] for name in DEFINITIONS.names]
     query = sa.select(*columns).where(
         definitions.c.account == account,
         definitions.c.side == side,
         definitions.c.kind == kind,
-        definitions.c.deleted_at.is_(None),
+        definitions.c.deleted_at.is_not(None) if deleted else definitions.c.deleted_at.is_(None),
         *matching(definitions, {"id": ids}),
     )
     return read_frame(conn, query.order_by(definitions.c.id), DEFINITIONS)
@@ -80,7 +101,7 @@ def load_definitions(
 def keep_written(
     conn: sa.Connection, *, account: str, side: RoleName, kind: str, rows: Rows
 ) -> int:
-    """Keep which values of named things were written elsewhere; return of how many.
+    """Keep which values of named things were written elsewhere, or told; return of how many.
 
     Args:
         conn: An open transaction.

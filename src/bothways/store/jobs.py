@@ -19,7 +19,7 @@ from bothways.store.frames import Rows, columns_of, insert_counted, read_frame, 
 from bothways.store.schema import jobs
 from bothways.store.schema import runs as run_table
 from bothways.store.unchanged import NOTE, drop_unchanged, keep_unchanged
-from bothways.vocabulary import WRITTEN, Result
+from bothways.vocabulary import FOUND, WRITTEN, Result
 
 PART_SEQS: Final = 100_000_000
 """How many seqs a partition of a plan has for itself."""
@@ -114,7 +114,8 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
     """Write the jobs of one partition of a run's plan, in place of what it had; return how many.
 
     Rows with a `kind` are operations: they are `planned` until the vendor's verdict, and `result`
-    says what they become then. Rows without a `kind` are final. Where many are unchanged, these are
+    says what they become then. Rows without a `kind` are final; what is only found and kept
+    (`vocabulary.FOUND`) may be new, changed or gone. Where many are unchanged, these are
     kept in compact form (`bothways.store.unchanged`).
 
     Args:
@@ -284,6 +285,10 @@ def _in_part(part: int, column: sa.ColumnElement[int] = jobs.c.seq) -> sa.Column
 def _check(conn: sa.Connection, given: sa.Table, part: int) -> None:
     """Find the plan's own mistakes before PostgreSQL does, in words that say what to do."""
     wrong_result = sa.case(
+        (
+            sa.and_(given.c.kind.is_(None), given.c.entity.in_(FOUND)),
+            given.c.result.not_in((*WRITTEN, *_FINAL)),
+        ),
         (given.c.kind.is_(None), given.c.result.not_in(_FINAL)),
         else_=given.c.result.not_in(_PLANNED_AS),
     )

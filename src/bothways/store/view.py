@@ -211,9 +211,11 @@ class PostgresView:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         return undo.list_ids(self.conn, run_id=run_id, side=side)
 
-    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
-        """Return the named things of a system that are not deleted."""
-        return load_definitions(self.conn, account=self.account, side=side, kind=kind)
+    def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
+        """Return the named things of a system that are not deleted, or those that are."""
+        return load_definitions(
+            self.conn, account=self.account, side=side, kind=kind, deleted=deleted
+        )
 
     def written_consents(self, keys: pd.Series) -> pd.Series:
         """Return those of the keys whose consents have been written to the CRM."""

@@ -12,16 +12,20 @@ from bothways.connectors.base import (
     Connector,
     Page,
     ReadsCampaigns,
+    ReadsColumns,
     ReadsPreferences,
     ReadsPrograms,
 )
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.tables.frames import to_pandas
+from bothways.vocabulary import CAMPAIGN, COLUMN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions(Stream):
     """Things with an `id` and a `name`; what else a row tells is kept as their details.
+
+    Rows whose `deleted` is true end the thing with that id.
 
     Attributes:
         kind: What they are, in the store.
@@ -35,9 +39,13 @@ class Definitions(Stream):
 
     def absorb(self, seen: Sighting, page: Page) -> Absorbed:
         """Keep them as they are now."""
-        from bothways.store.definitions import absorb_definitions
+        from bothways.store.definitions import absorb_definitions, end_definitions
 
         rows = to_pandas(page.rows)
+        if "deleted" in rows:
+            gone = rows["deleted"].astype(bool)
+            end_definitions(seen.conn, **seen.place, kind=self.kind, ids=rows.loc[gone, "id"])
+            rows = rows[~gone].drop(columns="deleted")
         told = rows[["id", "name"]].assign(details=details_of(rows))
         absorb_definitions(seen.conn, **seen.place, kind=self.kind, run_id=seen.run_id, rows=told)
         return Absorbed()
@@ -55,7 +63,7 @@ class Campaigns(Definitions):
     """Campaigns that were sent, with their figures; incremental: those with recent activity."""
 
     name: ClassVar[str] = "campaigns"
-    kind: ClassVar[str] = "campaign"
+    kind: ClassVar[str] = CAMPAIGN
 
     def pages(
         self, connector: Connector, since: str | None, _cursor: str | None = None
@@ -90,6 +98,25 @@ class Programs(Definitions):
     ) -> Iterator[Page]:
         """Yield programs."""
         return cast(ReadsPrograms, connector).read_programs()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns(Definitions):
+    """Columns of tables; incremental: those that have changed or were deleted.
+
+    Attributes:
+        tables: The tables, as the system calls them.
+    """
+
+    name: ClassVar[str] = "columns"
+    kind: ClassVar[str] = COLUMN
+    tables: tuple[str, ...]
+
+    def pages(
+        self, connector: Connector, since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield columns."""
+        return cast(ReadsColumns, connector).read_columns(self.tables, since=since)
 
 
 def details_of(rows: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,7 @@ from bothways.syncs.base import BULK_JOBS, Inputs
 from bothways.syncs.jobs import named_keys
 from bothways.syncs.persons import crm_person
 from bothways.transform.columns import typed
-from bothways.transform.json_rows import json_objects
+from bothways.transform.json_rows import json_objects, with_more
 from bothways.vocabulary import OperationKind, Reason, Result
 
 BATCH: Final = 10_000
@@ -66,13 +66,6 @@ def event_jobs(
             found = _chosen(inputs, ready)
             if not found.empty:
                 yield _jobs(inputs, written, kind, found)
-
-
-def with_more(objects: pd.Series, more: pd.Series) -> pd.Series:
-    """Return JSON objects with the members of others added, as texts."""
-    alone = more == "{}"
-    joined = objects.str.slice(0, -1) + "," + more.str.slice(1)
-    return joined.mask(alone, objects)
 
 
 def _waiting(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:

@@ -263,12 +263,13 @@ class StoreView(Protocol):
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         ...
 
-    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
+    def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
         """Return the named things of a system that are not deleted.
 
         Args:
             side: Whose they are.
-            kind: What they are: campaign, field, tag, program.
+            kind: What they are: campaign, column, field, tag, program.
+            deleted: Those that are deleted, instead.
 
         Returns:
             DEFINITIONS: id, name, details and written; by id.

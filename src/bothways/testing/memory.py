@@ -603,10 +603,13 @@ class MemoryView:
         }
         return {key: list_id for key, list_id in found.items() if list_id is not None}
 
-    def definitions(self, side: RoleName, kind: str) -> pd.DataFrame:
-        """Return the named things of a system that are not deleted."""
-        rows = self._where("definitions", side=side, kind=kind, deleted_at=None)
-        rows = [row | {"details": json.dumps(row["details"])} for row in rows]
+    def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
+        """Return the named things of a system that are not deleted, or those that are."""
+        rows = [
+            row | {"details": json.dumps(row["details"])}
+            for row in self._where("definitions", side=side, kind=kind)
+            if (row["deleted_at"] is not None) is deleted
+        ]
         return _sorted(_frame(rows, DEFINITIONS), "id")
 
     def written_consents(self, keys: pd.Series) -> pd.Series:

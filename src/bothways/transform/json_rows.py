@@ -55,6 +55,13 @@ def json_objects(
     return series(pc.binary_join_element_wise("{", joined, "}", ""), frame.index)
 
 
+def with_more(objects: pd.Series, more: pd.Series) -> pd.Series:
+    """Return JSON objects with the members of others added, as texts."""
+    alone = more == "{}"
+    joined = objects.str.slice(0, -1) + "," + more.str.slice(1)
+    return joined.mask(alone, objects)
+
+
 def read_objects(texts: pd.Series, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
     """Return the values of JSON objects that `json_objects` made, as ``field:<key>`` columns.
 

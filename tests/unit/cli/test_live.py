@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bothways.cli import live, vendors
+from bothways.cli import vendors
 from bothways.cli.live import live_problems
 from bothways.config.load import load_account
 from bothways.connectors.base import ConnectionSettings, Connector, FieldInfo
 from bothways.connectors.opening import make_connector
 from bothways.errors import ConfigurationError
+from bothways.syncs.mapped_fields import complaint
 from bothways.vocabulary import FieldType
 from tests.support.configuration import DEMO, IncludeFolder
 from tests.support.sandbox import (
@@ -256,6 +257,5 @@ def test_text_on_the_platform_holds_any_type() -> None:
     from bothways.config.mapping import FieldMapping
 
     item = FieldMapping(crm="a", marketing="A", type=FieldType.DATE)
-    text = FieldInfo("A", FieldType.STRING)
-    assert live._holds(text, item, "marketing")
-    assert not live._holds(text, item, "crm")
+    known = {"A": FieldInfo("A", FieldType.STRING)}
+    assert complaint("Anything", "marketing", item, known) is None

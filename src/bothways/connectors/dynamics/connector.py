@@ -20,6 +20,7 @@ from bothways.connectors.base import (
 )
 from bothways.connectors.dynamics import tables
 from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.columns import read_columns
 from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.dynamics.membership import Membership
@@ -186,6 +187,10 @@ class DynamicsConnector:
     def fields(self, entity: str) -> dict[str, FieldInfo]:
         """Return the table's columns."""
         return read_fields(self._client, _table(entity).name)
+
+    def read_columns(self, tables: Sequence[str], *, since: str | None) -> Iterator[Page]:
+        """Yield what has changed of these tables' columns, or all of them."""
+        yield read_columns(self._client, tables, since)
 
     # ── lists ─────────────────────────────────────────────────────────────────────────────────
 

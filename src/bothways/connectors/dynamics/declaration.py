@@ -23,6 +23,7 @@ DECLARATION: Final = Declaration(
             "HasFields",
             "HasLists",
             "Prepares",
+            "ReadsColumns",
             "ReadsContacts",
             "ReadsListMembers",
             "ReadsListSuppressions",

@@ -162,7 +162,7 @@ def read_fields(client: Dataverse, table: str) -> dict[str, FieldInfo]:
     """
     base = f"EntityDefinitions(LogicalName={text(table)})/Attributes"
     select = ("LogicalName", "AttributeType", "IsValidForCreate", "IsValidForUpdate")
-    paths = [query(base, select=(*select, "IsValidForRead", "AttributeOf"))]
+    paths = [query(base, select=(*select, "IsValidForRead", "AttributeOf", "DisplayName"))]
     paths += [
         query(f"{base}/Microsoft.Dynamics.CRM.{cast}", select=chosen.split(","), expand=expand)
         for cast, chosen, expand in _DETAILS
@@ -172,19 +172,26 @@ def read_fields(client: Dataverse, table: str) -> dict[str, FieldInfo]:
     for rows in details:
         for row in rows:
             known.setdefault(row["LogicalName"], {}).update(row)
-    found = (_field(row, known.get(row["LogicalName"], {})) for row in attributes)
+    found = (field_info(row, known.get(row["LogicalName"], {})) for row in attributes)
     return {info.name: info for info in found if info is not None}
 
 
-def _field(row: Mapping[str, Any], detail: Mapping[str, Any]) -> FieldInfo | None:
+def field_info(row: Mapping[str, Any], detail: Mapping[str, Any]) -> FieldInfo | None:
+    """Return a column as a field, None where it cannot be read as one.
+
+    Args:
+        row: Its properties that columns of every type have.
+        detail: Those of its own type.
+    """
     name, kind = str(row["LogicalName"]), row["AttributeType"]
     # Columns "of" another one hold its label, which the Web API gives as an annotation.
     if not row.get("IsValidForRead", True) or (row.get("AttributeOf") and kind not in _LOOKUPS):
         return None
+    label = _label(row.get("DisplayName") or {})
     if kind in _LOOKUPS:
-        return FieldInfo(f"_{name}_value", FieldType.STRING, writable=False)
+        return FieldInfo(f"_{name}_value", FieldType.STRING, writable=False, label=label)
     if kind not in _TYPES:
-        return _multi_select(name, row)
+        return _multi_select(name, row, label)
     writable = bool(row.get("IsValidForCreate")) and bool(row.get("IsValidForUpdate"))
     return FieldInfo(
         name=name,
@@ -192,15 +199,16 @@ def _field(row: Mapping[str, Any], detail: Mapping[str, Any]) -> FieldInfo | Non
         writable=writable and name not in CONSENT,
         max_length=detail.get("MaxLength"),
         options=_options(detail),
+        label=label,
     )
 
 
-def _multi_select(name: str, row: Mapping[str, Any]) -> FieldInfo | None:
+def _multi_select(name: str, row: Mapping[str, Any], label: str) -> FieldInfo | None:
     """Choices are read and written as the text "1,2"; their attribute type is `Virtual`."""
-    if row.get("@odata.type") != "#Microsoft.Dynamics.CRM.MultiSelectPicklistAttributeMetadata":
+    if not str(row.get("@odata.type")).endswith("MultiSelectPicklistAttributeMetadata"):
         return None
     writable = bool(row.get("IsValidForCreate")) and bool(row.get("IsValidForUpdate"))
-    return FieldInfo(name, FieldType.STRING, writable)
+    return FieldInfo(name, FieldType.STRING, writable, label=label)
 
 
 def _type(kind: str, detail: Mapping[str, Any]) -> FieldType:
@@ -219,5 +227,6 @@ def _options(detail: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _label(label: Mapping[str, Any]) -> str:
+    """Return a label in the language of the user, or in any."""
     labels = (label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ()))
     return next((str(item["Label"]) for item in labels if item), "")

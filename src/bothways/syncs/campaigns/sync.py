@@ -13,9 +13,9 @@ from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.campaigns import SPEC, Settings
 from bothways.syncs.campaigns.records import CAMPAIGN_EVENT
-from bothways.syncs.events import Written, event_jobs, with_more
+from bothways.syncs.events import Written, event_jobs
 from bothways.syncs.jobs import job_frame, joined, unchanged
-from bothways.transform.json_rows import json_objects
+from bothways.transform.json_rows import json_objects, with_more
 from bothways.vocabulary import CAMPAIGN, EventSet, OperationKind, Result
 
 CAMPAIGNS: Final = "campaigns"
