@@ -22,6 +22,7 @@ from bothways.connectors.http.paging import Position, by_offset, follow, from_po
 from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
 from bothways.errors import ConfigurationError, Missing, ProtocolError, TemporaryFailure
 
+CONTACTS = "/contacts/v3"
 V3_PAGE = 5000
 V2_PAGE = 1000
 # A read begins a little before the moment that the one before began at: what was being written
@@ -138,19 +139,20 @@ class DotdigitalClient:
             raise ProtocolError("server-time is no time; check the host", vendor=TITLE)
         return float(moment.timestamp())
 
-    def contact_pages(
-        self, params: Mapping[str, Any], start: str | None = None
+    def marked_pages(
+        self, params: Mapping[str, Any], start: str | None = None, path: str = CONTACTS
     ) -> Iterator[tuple[list[Row], str | None]]:
-        """Yield pages of v3 contacts, following markers (facts 1.2), each with the next marker.
+        """Yield pages of a v3 listing, following markers (facts 1.2), each with the next marker.
 
         Args:
             params: What is asked for.
             start: The marker to begin at.
+            path: The listing.
         """
 
         def fetch(marker: str | None) -> tuple[tuple[list[Row], str | None], str | None]:
             query = {"limit": V3_PAGE, **params, **({"marker": marker} if marker else {})}
-            body = self.request("GET", "/contacts/v3", retry="read", params=query).json()
+            body = self.request("GET", path, retry="read", params=query).json()
             rows = rows_of(body.get("_items") if isinstance(body, dict) else None)
             following = ((body.get("_links") or {}).get("next") or {}).get("marker") or None
             return (rows, following), following
@@ -162,26 +164,45 @@ class DotdigitalClient:
         path: str,
         identity: Callable[[Row], Hashable],
         params: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        may_be_whole: bool = False,
     ) -> Iterator[list[Row]]:
         """Yield pages of a v2 listing (facts 1.2), whose rows `identity` tells apart.
 
         Their order is not documented; it is assumed that rows which stay keep it.
+
+        Args:
+            path: The listing.
+            identity: Tells rows apart.
+            params: What is asked for.
+            may_be_whole: The vendor's files do not agree on whether the listing is paged at all.
         """
-        return by_offset(self._page_of(path, params), identity, vendor=TITLE)
+        fetch = self._page_of(path, params, may_be_whole=may_be_whole)
+        return by_offset(fetch, identity, vendor=TITLE)
 
     def pages_from(
-        self, path: str, identity: Callable[[Row], Hashable], start: Position | None
+        self,
+        path: str,
+        identity: Callable[[Row], Hashable],
+        start: Position | None,
+        *,
+        may_be_whole: bool = False,
     ) -> Iterator[tuple[list[Row], Position]]:
-        """Yield pages of a v2 listing, each with the position from which a later read goes on."""
-        return from_position(self._page_of(path, {}), identity, vendor=TITLE, start=start)
+        """Yield pages as `pages` does, each with the position from which a later read goes on."""
+        fetch = self._page_of(path, {}, may_be_whole=may_be_whole)
+        return from_position(fetch, identity, vendor=TITLE, start=start)
 
-    def _page_of(self, path: str, params: Mapping[str, Any]) -> Callable[[int], list[Row]]:
+    def _page_of(
+        self, path: str, params: Mapping[str, Any], *, may_be_whole: bool
+    ) -> Callable[[int], list[Row]]:
+        asked = {"select": V2_PAGE, **params}
+
         def fetch(skip: int) -> list[Row]:
             # The vendor's files do not agree on whether `skip` may be 0.
-            query = {"select": V2_PAGE, **params, **({"skip": skip} if skip else {})}
+            query = {**asked, **({"skip": skip} if skip else {})}
             return rows_of(self.request("GET", path, retry="read", params=query).json())
 
-        return fetch
+        return _of_whole(fetch, asked["select"]) if may_be_whole else fetch
 
     def finished(self, path: str, is_done: Callable[[Row], bool], rows: int) -> Row:
         """Poll a job of so many rows until it is done; return its last answer.
@@ -260,6 +281,23 @@ class DotdigitalClient:
             verify=self._settings.extra.get("ca_file") or True,
             clock=self.clock,
         )
+
+
+def _of_whole(fetch: Callable[[int], list[Row]], size: int) -> Callable[[int], list[Row]]:
+    """Return what gives pages also where a server gives the whole listing, whatever is asked for.
+
+    Such a server gives the same rows again for another offset, and not as many as a page has.
+    """
+    last: tuple[int, list[Row]] = (0, [])
+
+    def page(skip: int) -> list[Row]:
+        nonlocal last
+        before, last = last, (skip, fetch(skip))
+        rows = last[1]
+        again = before[0] != skip and rows == before[1] and len(rows) != size
+        return rows[skip:] if again or len(rows) > size else rows
+
+    return page
 
 
 def _home(url: str) -> Address:

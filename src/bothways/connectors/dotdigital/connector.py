@@ -17,9 +17,15 @@ from bothways.connectors.dotdigital import (
     attributes,
     campaign_events,
     campaigns,
+    enrolments,
+    forms,
+    preferences,
+    programs,
     queries,
+    visits,
     writes,
 )
+from bothways.connectors.dotdigital import fields as data_fields
 from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.declaration import DECLARATION
 from bothways.connectors.http.clock import Clock
@@ -120,6 +126,34 @@ class DotdigitalConnector:
         """Yield pages of EVENTS of one set and one campaign."""
         return campaign_events.read_events(self._client, event_set, campaign_id, since, cursor)
 
+    def read_forms(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of FORMS that changed or were answered since a watermark."""
+        return forms.read_forms(self._client, since)
+
+    def read_form_responses(
+        self, form_id: str, *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield pages of EVENTS: responses to one form."""
+        return forms.read_form_responses(self._client, form_id, since, cursor)
+
+    def read_visits(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of EVENTS: sessions on the customer's sites."""
+        return visits.read_visits(self._client, since, cursor)
+
+    def read_preferences(self) -> Iterator[Page]:
+        """Yield PREFERENCES."""
+        return preferences.read_preferences(self._client)
+
+    def read_preference_opt_ins(
+        self, preference_id: str, *, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield pages of PREFERENCE_OPT_INS of one preference."""
+        return preferences.read_preference_opt_ins(self._client, preference_id, since, cursor)
+
+    def read_programs(self) -> Iterator[Page]:
+        """Yield pages of PROGRAMS."""
+        return programs.read_programs(self._client)
+
     def lists(self) -> list[ListInfo]:
         """Return every address book."""
         return queries.lists(self._client)
@@ -130,7 +164,19 @@ class DotdigitalConnector:
 
     def fields(self, entity: str) -> dict[str, FieldInfo]:  # noqa: ARG002 - there is one
         """Return the data fields by name."""
-        return queries.fields(self._client)
+        return data_fields.fields(self._client)
+
+    def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create data fields."""
+        return data_fields.create_fields(self._client, operations)
+
+    def write_preferences(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Opt contacts in to preferences, and out of them."""
+        return preferences.write_preferences(self._client, operations)
+
+    def enrol(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Enrol contacts, or those of address books, into programs."""
+        return enrolments.enrol(self._client, operations)
 
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create, update and suppress contacts."""

@@ -14,6 +14,8 @@ DECLARATION: Final = Declaration(
     hook="bothways.connectors.dotdigital.hook.DotdigitalHook",
     capabilities=frozenset(
         {
+            "CreatesFields",
+            "Enrols",
             "ErasesContacts",
             "FindsContacts",
             "HasFields",
@@ -21,12 +23,18 @@ DECLARATION: Final = Declaration(
             "ReadsCampaignEvents",
             "ReadsCampaigns",
             "ReadsContacts",
+            "ReadsFormResponses",
+            "ReadsForms",
             "ReadsListSuppressions",
             "ReadsOptIns",
+            "ReadsPreferences",
+            "ReadsPrograms",
             "ReadsScores",
             "ReadsSuppressions",
+            "ReadsVisits",
             "WritesContacts",
             "WritesListMembers",
+            "WritesPreferences",
         }
     ),
     # One import for one task.

@@ -20,6 +20,9 @@ TITLE: Final = DECLARATION.title
 _V2_CODE = re.compile(r"ERROR_[A-Z_]+")
 _CONSENT = re.compile(r"suppress|unsubscri|complain|resubscription|optout", re.IGNORECASE)
 
+# Twenty enrolments an hour: longer than anybody waits who holds a place among the calls.
+ALLOWANCE: Final = "ERROR_ENROLMENT_ALLOWANCE_EXCEEDED"
+
 # Limits are per minute (facts 1.3). A reset that is further away is a mistake, such as a wrong
 # clock or milliseconds.
 _LONGEST_WINDOW_S = 61.0
@@ -41,8 +44,15 @@ _ROWS: Mapping[Key, Verdict] = {
     "ERROR_ADDRESSBOOK_NOT_FOUND": _MISSING,
     "ERROR_SEGMENT_NOT_FOUND": _MISSING,
     "ERROR_CAMPAIGN_NOT_FOUND": _MISSING,
+    "ERROR_SURVEY_NOT_FOUND": _MISSING,
+    "ERROR_PREFERENCE_NOT_FOUND": _MISSING,
+    "ERROR_PROGRAM_NOT_FOUND": _MISSING,
+    "ERROR_ENROLMENT_NOT_FOUND": _MISSING,
     "ERROR_IMPORT_NOT_FOUND": _MISSING,
     "contacts:invalidDeleteId": _MISSING,
+    "insightData:collectionNotFound": _MISSING,
+    "ERROR_ENROLMENT_IS_PROCESSING": Verdict(Action.RETRY, TemporaryFailure, executed=False),
+    ALLOWANCE: Verdict(Action.FAIL, TemporaryFailure, executed=False),
     "ERROR_ADDRESSBOOK_IN_USE": _BUSY,
     "ERROR_IMPORT_TOOMANYACTIVEIMPORTS": _BUSY,
     "contacts:tooManyActiveImports": _BUSY,

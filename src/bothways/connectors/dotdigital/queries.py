@@ -1,4 +1,4 @@
-"""What is read from Dotdigital: people, suppressions, lists, fields."""
+"""What is read from Dotdigital: people, suppressions, lists."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from bothways.connectors.base import FieldInfo, Fields, ListInfo, Page, since_text
-from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row, rows_of
+from bothways.connectors.base import Fields, ListInfo, Page, since_text
+from bothways.connectors.dotdigital.client import CONTACTS, EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.tables import (
     contacts_table,
@@ -23,7 +23,6 @@ from bothways.connectors.http.paging import Position
 from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.people import contacts_schema
-from bothways.vocabulary import FieldType
 
 RowsT = TypeVar("RowsT")
 
@@ -33,14 +32,6 @@ _VALUE_LENGTH = 256  # in the path of a contact (the vendor's own file)
 
 # Lists that every account has and that cannot be written to (facts: ERROR_ADDRESSBOOK_NOTWRITABLE).
 _VENDORS_OWN = frozenset({"test", "all contacts"})
-
-# A Date field holds a time of day too (the vendor's own LASTSUBSCRIBED does).
-_FIELD_TYPES = {
-    "string": FieldType.STRING,
-    "numeric": FieldType.NUMBER,
-    "date": FieldType.DATETIME,
-    "boolean": FieldType.BOOLEAN,
-}
 
 
 def read_contacts(
@@ -79,15 +70,16 @@ def in_one_listing(
     query: Row,
     cursor: str | None,
     page: Callable[[list[Row]], Page],
+    path: str = CONTACTS,
 ) -> Iterator[Page]:
-    """Yield contacts page by page, each with a cursor: the next marker and the watermark.
+    """Yield a v3 listing page by page, each with a cursor: the next marker and the watermark.
 
     The watermark is that of the first page, which may have been read by another process. That a
     marker holds for another session is assumed; one that is refused is not used again.
     """
     begun = client.clock.monotonic()
-    known = _cursor(cursor)
-    pages = client.contact_pages(query, known.get("marker"))
+    known = cursor_of(cursor)
+    pages = client.marked_pages(query, known.get("marker"), path)
     for rows, following in pages if cursor is None else _continued(pages):
         watermark = known.get("watermark") or since_text(client.read_from(begun))
         if following is None:
@@ -103,10 +95,13 @@ def in_offset_listing(
     identity: Callable[[Row], str],
     cursor: str | None,
     page: Callable[[list[Row]], Page],
+    *,
+    may_be_whole: bool = False,
 ) -> Iterator[Page]:
     """Yield a v2 listing page by page, each with a cursor; on the last one is the watermark.
 
-    The watermark is that of the first page, which may have been read by another process.
+    The watermark is that of the first page, which may have been read by another process. For
+    ``may_be_whole`` see `DotdigitalClient.pages_from`.
 
     Raises:
         WatermarkExpired: The cursor is not understood.
@@ -114,7 +109,8 @@ def in_offset_listing(
     begun = client.clock.monotonic()
     watermark, start = _position(cursor) if cursor else (None, None)
     last = None
-    for rows, position in client.pages_from(path, identity, start):
+    pages = client.pages_from(path, identity, start, may_be_whole=may_be_whole)
+    for rows, position in pages:
         if last is not None:
             yield last
         watermark = watermark or since_text(client.read_from(begun))
@@ -134,7 +130,12 @@ def _position(cursor: str) -> tuple[str, Position]:
     return str(watermark), place
 
 
-def _cursor(text: str | None) -> dict[str, str]:
+def cursor_of(text: str | None) -> dict[str, str]:
+    """Return what a cursor holds.
+
+    Raises:
+        WatermarkExpired: It is not understood.
+    """
     try:
         found: dict[str, str] = {} if text is None else json.loads(text)
     except ValueError:
@@ -162,7 +163,7 @@ def _by_list(client: DotdigitalClient, query: Row, lists: Sequence[str]) -> Iter
     """
     wanted, seen = frozenset(lists), set[Any]()
     for list_id in lists:
-        for rows, _marker in client.contact_pages({**query, "~listId": list_id}):
+        for rows, _marker in client.marked_pages({**query, "~listId": list_id}):
             yield [row for row in rows if row.get("contactId") not in seen]
             seen.update(
                 row.get("contactId")
@@ -278,17 +279,6 @@ def create_list(client: DotdigitalClient, name: str) -> ListInfo:
                 return item
         message = f"the name `{name}` is taken by a segment, or reserved; give the list another"
         raise Rejected(message, vendor=TITLE, status=error.status, code=error.code) from None
-
-
-def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
-    """Return the data fields. Types that are newer than this code are read as text."""
-    found = rows_of(client.request("GET", "/v2/data-fields", retry="read").json())
-    infos = (
-        FieldInfo(row["name"], _FIELD_TYPES.get(str(row.get("type")).lower(), FieldType.STRING))
-        for row in found
-        if row.get("name")
-    )
-    return {info.name: info for info in infos}
 
 
 def _list(row: Any) -> ListInfo:

@@ -50,10 +50,11 @@ def _upsert(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
             yield Verdict("error", None, "invalid", str(problem)).of(row["seq"])
         else:
             contacts.append((row["seq"], contact))
-    yield from _imported(client, contacts)
+    yield from imported(client, contacts)
 
 
-def _imported(client: DotdigitalClient, contacts: Sequence[tuple[int, Contact]]) -> Iterator[Row]:
+def imported(client: DotdigitalClient, contacts: Sequence[tuple[int, Contact]]) -> Iterator[Row]:
+    """Import contacts, each with its operation's number; yield rows of RESULTS."""
     for turn in _turns(contacts):
         verdicts = import_contacts(client, [contact for _, contact in turn])
         for seq, contact in turn:
@@ -66,12 +67,12 @@ def _created(row: Row) -> Contact:
         raise ValueError("there is no address to create a contact with; give one")
     body = _data_fields(row)
     if row["list_ids"]:
-        body["lists"] = [_number(item, "list") for item in row["list_ids"]]
+        body["lists"] = [number(item, "list") for item in row["list_ids"]]
     return Contact("email", {"email": row["email"]}, body)
 
 
 def _updated(row: Row) -> Contact:
-    identifiers: Row = {"contactId": _number(row["record_id"], "contact")}
+    identifiers: Row = {"contactId": number(row["record_id"], "contact")}
     # Matched by id, a new address replaces the old one; matched by address it would be a second
     # contact (facts 1.4).
     if new := _values(row).get(_ADDRESS):
@@ -109,14 +110,14 @@ def _suppress(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
     yield from respelt
     # Unknown addresses are created as suppressed, so that nobody adds them as mailable later.
     born = [(row["seq"], _born_suppressed(row["email"])) for row in unknown]
-    yield from map(_as_suppressed, _imported(client, born))
+    yield from map(_as_suppressed, imported(client, born))
 
 
 def _suppressed(client: DotdigitalClient, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Suppress contacts; return the results, and the rows whose address is unknown."""
     settled, unknown = [], []
     for batch in parallel_map(
-        lambda part: _suppress_batch(client, part), _parts(rows, _SUPPRESS_ROWS), client.parallel
+        lambda part: _suppress_batch(client, part), in_parts(rows, _SUPPRESS_ROWS), client.parallel
     ):
         for row, verdict in batch:
             if verdict is not None:
@@ -231,7 +232,7 @@ def write_list_members(client: DotdigitalClient, operations: pd.DataFrame) -> pd
 def _join(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
     valid, errors = _checked(rows)
     yield from errors
-    yield from _imported(client, [(row["seq"], _member(row)) for row in valid])
+    yield from imported(client, [(row["seq"], _member(row)) for row in valid])
 
 
 def _member(row: Row) -> Contact:
@@ -249,7 +250,7 @@ def _leave(client: DotdigitalClient, rows: Sequence[Row]) -> Iterator[Row]:
     parts = [
         (int(list_id), part)
         for list_id, same in groupby(sorted(valid, key=_list), key=_list)
-        for part in _parts(same, _LEAVE_ROWS)
+        for part in in_parts(same, _LEAVE_ROWS)
     ]
     for answers in parallel_map(lambda job: _leave_part(client, *job), parts, client.parallel):
         yield from answers
@@ -309,7 +310,7 @@ def erase_contacts(client: DotdigitalClient, ids: Sequence[str]) -> pd.DataFrame
     rows = [{"seq": seq, "record_id": item, "list_id": 0} for seq, item in enumerate(ids)]
     valid, errors = _checked(rows)
     done = parallel_map(
-        lambda part: _erase_part(client, part), _parts(valid, _ERASE_ROWS), client.parallel
+        lambda part: _erase_part(client, part), in_parts(valid, _ERASE_ROWS), client.parallel
     )
     return results_frame([*errors, *(row for part in done for row in part)])
 
@@ -354,8 +355,8 @@ def _checked(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     valid, errors = [], []
     for row in rows:
         try:
-            _number(row["record_id"], "contact")
-            _number(row["list_id"], "list")
+            number(row["record_id"], "contact")
+            number(row["list_id"], "list")
         except ValueError as problem:
             errors.append(Verdict("error", None, "invalid", str(problem)).of(row["seq"]))
         else:
@@ -363,13 +364,19 @@ def _checked(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     return valid, errors
 
 
-def _number(value: Any, what: str) -> int:
+def number(value: Any, what: str) -> int:
+    """Return an id as the number that it is.
+
+    Raises:
+        ValueError: It is none.
+    """
     if value is None or not is_id(str(value)):
         raise ValueError(f"the {what}'s id is no number; read Dotdigital again")
     return int(value)
 
 
-def _parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def in_parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items in parts of a size, the last one shorter."""
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part

@@ -1,0 +1,100 @@
+"""The data fields of contacts: which there are, and new ones (facts 1.5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bothways.connectors.base import FieldInfo
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.http.limits import parallel_map
+from bothways.errors import Rejected
+from bothways.vocabulary import FieldType
+
+_PATH = "/v2/data-fields"
+# A Date field holds a time of day too (the vendor's own LASTSUBSCRIBED does).
+_TYPES = {
+    "string": FieldType.STRING,
+    "numeric": FieldType.NUMBER,
+    "date": FieldType.DATETIME,
+    "boolean": FieldType.BOOLEAN,
+}
+_WORDS: Mapping[str, str] = {
+    FieldType.STRING: "String",
+    FieldType.INTEGER: "Numeric",
+    FieldType.NUMBER: "Numeric",
+    FieldType.OPTION: "Numeric",
+    FieldType.BOOLEAN: "Boolean",
+    FieldType.DATE: "Date",
+    FieldType.DATETIME: "Date",
+}
+_TAKEN = "ERROR_NON_UNIQUE_DATAFIELD"
+
+
+def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
+    """Return the data fields. Types that are newer than this code are read as text."""
+    found = rows_of(client.request("GET", _PATH, retry="read").json())
+    infos = (
+        FieldInfo(
+            str(row["name"]),
+            _TYPES.get(str(row.get("type")).lower(), FieldType.STRING),
+            visibility=str(row.get("visibility") or "").lower(),
+            default=row.get("defaultValue"),
+        )
+        for row in found
+        if row.get("name")
+    )
+    return {info.name: info for info in infos}
+
+
+def create_fields(client: DotdigitalClient, operations: pd.DataFrame) -> pd.DataFrame:
+    """Create data fields, one call each: the vendor takes no more.
+
+    Names are unique whatever their case, so that a repeat finds the first try's. Which names, and
+    how many, an account can have is left to the vendor to say.
+    """
+    rows = records(operations, ("seq", "key", "values"))
+    answers = list(parallel_map(lambda row: _created(client, row), rows, client.parallel))
+    there = fields(client) if any(answer is None for answer in answers) else {}
+    known = {name.casefold(): info for name, info in there.items()}
+    return results_frame(
+        (answer or _found(row, known.get(str(row["key"]).casefold()))).of(row["seq"])
+        for row, answer in zip(rows, answers, strict=True)
+    )
+
+
+def _created(client: DotdigitalClient, row: Row) -> Verdict | None:
+    """Create a field; return None if one of that name is there already."""
+    wish = json.loads(row["values"])
+    body: dict[str, Any] = {"name": row["key"], "type": _word(wish)}
+    if wish.get("visibility"):
+        body["visibility"] = str(wish["visibility"]).capitalize()
+    if wish.get("default") is not None:
+        body["defaultValue"] = wish["default"]
+    try:
+        answer = client.request("POST", _PATH, retry="keyed", json=body)
+    except Rejected as error:
+        return None if error.code == _TAKEN else Verdict.failed(error)
+    made = answer.json() if answer.content else None  # one of the vendor's files has no body here
+    name = made.get("name") if isinstance(made, dict) else None
+    return Verdict("written", str(name or row["key"]))
+
+
+def _word(wish: Mapping[str, Any]) -> str:
+    # What is no type of ours goes as it is, for the vendor to refuse in its own words.
+    return _WORDS.get(wish["type"], str(wish["type"]))
+
+
+def _found(row: Row, info: FieldInfo | None) -> Verdict:
+    wanted = _word(json.loads(row["values"]))
+    if info is None:
+        message = "the name is taken, and yet no field has it; give the field another name"
+        return Verdict("error", None, _TAKEN, message)
+    if _WORDS[info.type] != wanted:
+        message = f"there is a field of this name with the type {_WORDS[info.type]}, not {wanted}"
+        return Verdict("error", info.name, _TAKEN, f"{message}; give one of them another name")
+    return Verdict("written", info.name)
