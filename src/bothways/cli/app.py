@@ -99,6 +99,27 @@ def check(
     raise typer.Exit(run(accounts or [], live=live))
 
 
+@app.command("map")
+def propose_mapping(
+    account: Annotated[str, typer.Argument(help="The account's name.")],
+    entity: Annotated[str, typer.Option(help="What to map: contact or lead.")] = "contact",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Ask both vendors instead of taking what was last read."),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it to this new file.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The file may be there, and is replaced.")
+    ] = False,
+) -> None:
+    """Propose a mapping from the fields of both systems, and print it as YAML."""
+    from bothways.cli.map import propose_mapping as run
+
+    run(account, entity, live=live, out=out, replace=replace)
+
+
 @app.command()
 def prepare(account: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
     """Create what Bothways needs at the vendors; safe to repeat."""
