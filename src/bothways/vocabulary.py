@@ -98,6 +98,13 @@ class EventSet(StrEnum):
     PAGE_VIEWS = "page_views"
 
 
+FORM_RESPONSES: Final = "form_responses"
+"""Events: what people answered to a form."""
+
+VISITS: Final = "visits"
+"""Events: people's sessions on the customer's sites."""
+
+
 class RunStatus(Labelled):
     """What the audit says of a run."""
 
@@ -391,6 +398,14 @@ CAMPAIGN: Final = "campaign"
 
 COLUMN: Final = "column"
 """The entity of a table's columns, as a system defines them."""
+
+FORM: Final = "form"
+"""A platform's pages and forms among its definitions, and a CRM's own records of them."""
+
+EVENT_SCOPES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(EventSet, CAMPAIGN), FORM_RESPONSES: FORM
+}  # fmt: skip
+"""Kind of events → the kind of definitions that they belong to; those of others belong to none."""
 
 CONSENT_RECORD: Final = "consent_record"
 """The entity of records of what somebody consented to, in a table of the customer's."""

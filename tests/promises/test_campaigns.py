@@ -74,6 +74,9 @@ def test_campaigns_and_events_arrive_once_and_late_clicks_too(marketer: Marketer
         "1 campaign written, 3 events written, 1 record ignored",
     )
     assert run.counts["ignored"] == {"no_crm_record": 1}
+    told = run.details["Spring"]
+    assert (told.kind, told.status, told.message) == ("campaign", "Completed", run.message)
+    assert (told.counts["total"], told.counts["new"]) == (5, 4)
     spring = marketer.campaigns()["Spring"]
     assert (spring["bw_sent"], spring["bw_clicks"], spring["bw_subject"]) == (3, 1, "Hello")
     first = [("Click", "ann"), ("Send", "ann"), ("Send", "bob")]
@@ -82,6 +85,7 @@ def test_campaigns_and_events_arrive_once_and_late_clicks_too(marketer: Marketer
     marketer.sandbox.calls(forget=True)
     again = marketer.run()
     assert (again.status, again.message) == ("Completed", "No new objects to sync")
+    assert again.details == {}
     assert marketer.events() == first
 
     marketer.did("click", BOB, hours_ago=3)
@@ -152,6 +156,7 @@ def test_a_dry_run_counts_what_it_would_write(marketer: Marketer) -> None:
     run = marketer.run(dry_run=True)
     assert (run.status, run.counts["new"]) == ("Dry Run", 3)
     assert run.counts["things"] == {"campaign": 1, "campaign_event": 2}
+    assert run.details["Spring"].counts["things"] == run.counts["things"]
     assert marketer.events() == []
     assert marketer.run().counts["new"] == 3
 
@@ -164,6 +169,9 @@ def test_a_set_that_fails_is_named_and_read_by_the_next_run(marketer: Marketer) 
     sentence = "EmailClicks have failed to sync for this Email Campaign (Spring): "
     assert run.message.startswith(sentence)
     assert run.notes[0].startswith(sentence)
+    told = run.details["Spring"]
+    assert (told.status, told.counts["new"]) == ("Completed With Errors", 3)
+    assert told.message.startswith(sentence)
     assert marketer.events() == [("Send", "ann"), ("Send", "bob")]
     marketer.sandbox.faults()
     assert marketer.run().status == "Completed"
@@ -214,6 +222,8 @@ def test_a_campaign_that_the_crm_refuses_keeps_its_events_waiting(marketer: Mark
     assert (run.status, run.counts["errors"]) == ("Completed With Errors", 3)
     assert len(run.jobs_of(result="error")) == 1
     assert any("The CrmEmailCampaign was null. Sync aborted (Spring)" in one for one in run.notes)
+    told = run.details["Spring"]
+    assert (told.status, told.message) == ("Completed With Errors", "3 records in error")
     marketer.sandbox.faults()
     # Until the campaign is tried again, its events do not enter a run.
     assert marketer.run().message == "No new objects to sync"
@@ -274,5 +284,5 @@ def test_a_person_s_page_finds_their_events_with_campaign_and_time(marketer: Mar
     with marketer.world.store.begin() as conn:
         person = find_person(conn, account="test", email_key=ANN)
         shown = show_person(conn, person)["events"]
-    told = [(row.kind, row.campaign) for row in shown]
+    told = [(row.kind, row.about) for row in shown]
     assert told == [("clicks", "Spring"), ("send summaries", "Spring")]

@@ -44,6 +44,7 @@ from bothways.engine.step import step
 from bothways.errors import BothwaysError
 from bothways.spec import Options
 from bothways.store.db import Store
+from bothways.store.details import get_details
 from bothways.store.selections import file_selection
 from bothways.transform.normalise import email_keys
 from bothways.vocabulary import SIDES, RoleName
@@ -113,6 +114,7 @@ class Finished:
     notes: list[str]
     lists: dict[str, Any]
     jobs: pd.DataFrame = field(repr=False)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def jobs_of(self, **where: object) -> pd.DataFrame:
         """Return the jobs with these values."""
@@ -324,6 +326,7 @@ class World:
         )
         lists = self.query("SELECT * FROM run_lists WHERE run_id = :run", run=row["run_id"])
         with self.store.begin() as conn:
+            told = get_details(conn, run_id=row["run_id"])
             jobs = pd.read_sql(
                 sa.text("SELECT * FROM jobs WHERE run_id = :run ORDER BY seq"),
                 conn,
@@ -337,6 +340,7 @@ class World:
             row["notes"],
             {item["list_key"]: item for item in lists},
             jobs,
+            {item.name: item for item in told},
         )
 
     def query(self, statement: str, **values: object) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from bothways.engine import keeping, lists, meanings
+from bothways.engine import details, keeping, lists, meanings
+from bothways.engine.details import counts_told
 from bothways.engine.progress import marks_of
 from bothways.engine.run import Run
 from bothways.engine.slices import failures_of
@@ -22,7 +23,6 @@ from bothways.vocabulary import Difference, RunStatus
 
 log = logging.getLogger(__name__)
 
-NOTHING = "No new objects to sync"
 # How many slices that failed a message names; the notes have all of them.
 _TOLD = 10
 _UNFINISHED = "A step did not finish; see its log."
@@ -50,6 +50,7 @@ def close(run: Run) -> tuple[str, str]:
         status, message = ended or _applied(conn, run, counts, plans)
         if plans:
             _close_lists(conn, run, status, message)
+            details.keep(conn, run, status, message)
         runs.finish_run(
             conn, run_id=run.run_id, status=status, counts=counts.as_json(), message=message
         )
@@ -134,7 +135,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     ]
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
-    return _compared(counts) if run.sync.verifies else (RunStatus.COMPLETED, _sentence(counts))
+    return _compared(counts) if run.sync.verifies else (RunStatus.COMPLETED, counts_told(counts))
 
 
 def _unwritten(conn: Connection, run: Run) -> list[str]:
@@ -173,7 +174,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
         if applied:
             errors = f"{counts.errors} records in error" if counts.errors else None
             status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
-            message = errors or _sentence(counts)
+            message = errors or counts_told(counts)
         runs.set_list(
             conn,
             run_id=run.run_id,
@@ -184,15 +185,6 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
             counts=counts.as_json(),
             ids={role: found[key] for role, found in ids.items() if key in found},
         )
-
-
-def _sentence(counts: Counts) -> str:
-    """Return a sentence on whom a run changed and how many records it left out."""
-    ignored = sum(counts.ignored.values())
-    parts = [people_told(counts.as_json())]
-    if ignored:
-        parts.append("1 record ignored" if ignored == 1 else f"{ignored:,} records ignored")
-    return ", ".join(filter(None, parts)) or NOTHING
 
 
 def _compared(counts: Counts) -> tuple[RunStatus, str]:

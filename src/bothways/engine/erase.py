@@ -373,7 +373,7 @@ def _forget(conn: Connection, run: Run, deleted: int, files: int) -> str:
     person = _person(conn, run)
     erasures.carried_out(conn, request=_request(run, conn), run_id=run.run_id)
     receipt = erase_person(conn, person)
-    texts = ("hashes", "jobs", "runs", "run_lists")
+    texts = ("hashes", "jobs", "runs", "run_lists", "run_details")
     rows = sum(number for name, number in receipt.items() if name not in texts)
     told = (
         f"Erased: {deleted} records at the vendors and {rows} rows of the store; "

@@ -75,7 +75,8 @@ def extract_slices(run: Run, side: RoleName, connector: Connector, group: int) -
             raise
         except ConnectorError as error:
             sentence = f"{part.failure}: {sentence_of(error)}"
-            failures.append({"dataset": dataset.stream.sliced_by, "sentence": sentence})
+            failure = {"dataset": dataset.stream.sliced_by, "scope_id": part.key}
+            failures.append({**failure, "sentence": sentence})
             with run.store.begin() as conn:
                 runs.note(conn, run_id=run.run_id, sentence=sentence)
         else:
@@ -87,7 +88,11 @@ def extract_slices(run: Run, side: RoleName, connector: Connector, group: int) -
 
 
 def failures_of(staging: Staging, side: RoleName) -> list[dict[str, str]]:
-    """Return which slices could not be read: `dataset` that they are slices of, and `sentence`."""
+    """Return which slices could not be read.
+
+    Each is a `dataset` that it is a slice of, the `scope_id` of what it belongs to, and a
+    `sentence`.
+    """
     return [item for part in staging.json_values(f"{side}/{_FAILURES}") for item in part]
 
 

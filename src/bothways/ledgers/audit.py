@@ -10,7 +10,7 @@ from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store import access_log, erase, export, retention, showing
 from bothways.store.erase import Person
 from bothways.store.schema import access_log as looks
-from bothways.store.schema import jobs, retries, run_lists, runs, unchanged
+from bothways.store.schema import jobs, retries, run_details, run_lists, runs, unchanged
 from bothways.store.showing import Rows
 from bothways.store.unchanged import erase_unchanged, unchanged_of
 
@@ -23,7 +23,7 @@ class Audit(Ledger):
     """
 
     name = "audit"
-    tables = (runs, run_lists, jobs, unchanged, retries, looks)
+    tables = (runs, run_lists, run_details, jobs, unchanged, retries, looks)
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the retries of the person's records and addresses."""
@@ -33,13 +33,17 @@ class Audit(Ledger):
     def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
         """Remove the person from plans yet to be applied, then from all that runs say."""
         own = sa.select(runs.c.run_id).where(runs.c.account == person.account)
-        told = run_lists.c.message
         erase.withdraw_jobs(conn, person)
         receipt = {
             "jobs": erase.blank_jobs(conn, person),
             "unchanged": erase_unchanged(conn, account=person.account, ids=_ids(person)),
             "runs": erase.blank_runs(conn, person),
-            "run_lists": erase.blank_texts(conn, person, told, run_lists.c.run_id.in_(own)),
+            **{
+                table.name: erase.blank_texts(
+                    conn, person, table.c.message, table.c.run_id.in_(own)
+                )
+                for table in (run_lists, run_details)
+            },
             **super().erase(conn, person),
             "access_log": access_log.forget(
                 conn, account=person.account, record_ids=person.all_ids

@@ -11,11 +11,11 @@ from bothways.store.erase import Person
 from bothways.store.events import events_at_hand, events_whose
 from bothways.store.schema import definitions, events
 from bothways.store.showing import Rows
-from bothways.vocabulary import CAMPAIGN
+from bothways.vocabulary import EVENT_SCOPES
 
 
 class Events(Ledger):
-    """Sends, opens, clicks and the like; streams fill it, not plans."""
+    """Sends, clicks, responses to forms, visits; streams fill it, not plans."""
 
     name = "events"
     tables = (events,)
@@ -25,17 +25,18 @@ class Events(Ledger):
         return {events: events_whose(person.all_ids, person.keys)}
 
     def show(self, conn: sa.Connection, person: Person) -> dict[str, Rows]:
-        """Return the person's newest events, with the name of the campaign."""
+        """Return the person's newest events, with the name of what they belong to."""
+        of_kind = sa.case(EVENT_SCOPES, value=events.c.kind)
         same = (
             definitions.c.account == events.c.account,
             definitions.c.side == events.c.role,
-            definitions.c.kind == CAMPAIGN,
+            definitions.c.kind == of_kind,
             definitions.c.id == events.c.scope_id,
         )
         kind = sa.func.replace(events.c.kind, "_", " ").label("kind")
-        campaign = sa.func.coalesce(definitions.c.name, events.c.scope_id).label("campaign")
+        about = sa.func.coalesce(definitions.c.name, events.c.scope_id).label("about")
         query: sa.Select[Any] = (
-            sa.select(events.c.occurred_at, kind, campaign, events.c.details)
+            sa.select(events.c.occurred_at, kind, about, events.c.details)
             .select_from(events.outerjoin(definitions, sa.and_(*same)))
             .where(events.c.account == person.account, events_at_hand(person.all_ids, person.keys))
         )

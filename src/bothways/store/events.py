@@ -1,8 +1,9 @@
 """Events: what a system told that happened (sends, opens, clicks, …), once each, in any number.
 
-An event never changes, but for rows that count what happens to a send, of which the last reading is
-kept. It is known by a key that its stream gives, so that whatever is read twice is kept once. What
-is to be written to a CRM waits here until it was written, across runs.
+An event never changes, but for those that go on (counts of a send, a form that is being filled in,
+a session), of which the last reading is kept. It is known by a key that its stream gives, so that
+whatever is read twice is kept once. What is to be written to a CRM waits here until it was written,
+across runs.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def absorb_events(
             details (a JSON object as text).
         now: The time, UTC; events older than KEPT_FOR or more than a day ahead are left out.
         for_crm: Whether new ones wait to be written to the CRM.
-        counters: The rows count what happens, and grow: of the same key the last reading is kept,
-            and one that differs is as good as new.
+        counters: The rows go on, and grow: of the same key the last reading is kept, and one that
+            differs is as good as new.
     """
     oldest, latest = now - KEPT_FOR, now + _AHEAD
     with staged(conn, [_KEY, *columns_of(events, *_GIVEN)], rows) as given:
@@ -114,11 +115,12 @@ def absorb_events(
 def _replacing(added: Insert) -> Insert:
     """Let a reading that differs replace the one before, and wait for the CRM anew."""
     new = added.excluded
-    setting = {name: new[name] for name in ("details", "run_id", "crm_state")}
+    told = ("details", "record_id", "email_key")
+    setting = {name: new[name] for name in (*told, "run_id", "crm_state")}
     return added.on_conflict_do_update(
         index_elements=["key", "occurred_at"],
         set_=setting | {"crm_attempts": 0},
-        where=events.c.details != new.details,
+        where=sa.or_(*(events.c[name].is_distinct_from(new[name]) for name in told)),
     )
 
 
@@ -130,6 +132,7 @@ def pending(
     kind: str,
     limit: int,
     after: tuple[datetime, str] | None = None,
+    state: str = PENDING,
 ) -> pd.DataFrame:
     """Return events that wait to be written to the CRM, the oldest first.
 
@@ -142,12 +145,13 @@ def pending(
         kind: Of this kind.
         limit: How many at most.
         after: Only those beyond this occurred_at and key: the way to the next chunk.
+        state: Those in this state instead.
     """
     query = sa.select(*_pending_columns()).where(
         events.c.account == account,
         events.c.role == role,
         events.c.kind == kind,
-        events.c.crm_state == PENDING,
+        events.c.crm_state == state,
     )
     place = (events.c.occurred_at, events.c.key)
     if after is not None:
@@ -158,9 +162,15 @@ def pending(
 
 
 def ignored(
-    conn: sa.Connection, *, account: str, role: str, kind: str, email_keys: pd.Series
+    conn: sa.Connection,
+    *,
+    account: str,
+    role: str,
+    kind: str,
+    email_keys: pd.Series,
+    record_ids: pd.Series,
 ) -> pd.DataFrame:
-    """Return events of these addresses that were ignored, since the CRM had nobody to relate to.
+    """Return events of these addresses or records that were ignored: the CRM had nobody for them.
 
     Columns and order are those of `pending`. An index finds them.
     """
@@ -169,7 +179,7 @@ def ignored(
         events.c.role == role,
         events.c.kind == kind,
         events.c.crm_state == IGNORED,
-        *matching(events, {"email_key": email_keys}),
+        *matching(events, {"email_key": email_keys, "record_id": record_ids}),
     )
     return read_frame(conn, query.order_by(events.c.occurred_at, events.c.key), PENDING_EVENTS)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from bothways.store.erase import Person
-from bothways.store.schema import access_log, list_ids, members, run_lists, runs
+from bothways.store.schema import access_log, list_ids, members, run_details, run_lists, runs
 
 # What is said of a whole run may name others as well, so only the run is told.
 _OF_A_RUN: Final = ("run_id", "sync_type", "started_at")
@@ -21,10 +21,11 @@ def rows(conn: sa.Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:
 def runs_that_name(person: Person) -> sa.Select[Any]:
     """Select the runs whose messages, notes or parameters name the person."""
     texts = (runs.c.params, runs.c.notes, runs.c.guard, runs.c.message)
-    of_a_list = sa.exists().where(
-        run_lists.c.run_id == runs.c.run_id, person.named(run_lists.c.message)
-    )
-    named = sa.or_(of_a_list, *(person.named(text) for text in texts))
+    of_parts = [
+        sa.exists().where(table.c.run_id == runs.c.run_id, person.named(table.c.message))
+        for table in (run_lists, run_details)
+    ]
+    named = sa.or_(*of_parts, *(person.named(text) for text in texts))
     columns = (runs.c[name] for name in _OF_A_RUN)
     return sa.select(*columns).where(runs.c.account == person.account, named)
 

@@ -94,6 +94,20 @@ run_lists = sa.Table(
     comment="what a run did to each list that it touched",
 )
 
+run_details = sa.Table(
+    "run_details",
+    metadata,
+    sa.Column(
+        "run_id", sa.BigInteger, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True
+    ),
+    *_key("kind", "scope_id"),
+    _text("name", null=False),
+    _text("status", null=False),
+    _text("message"),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    comment="what a run did of each campaign, form or the like that it is about",
+)
+
 # No foreign key to runs: a check per row would double the time of a bulk load. No index has
 # `result` or what else a write's success changes, so that most verdicts stay on their page (HOT).
 jobs = sa.Table(

@@ -222,15 +222,34 @@ class PostgresView:
         return consents.load_written(self.conn, account=self.account, keys=keys)
 
     def pending_events(
-        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self,
+        side: RoleName,
+        kind: str,
+        *,
+        limit: int,
+        after: tuple[datetime, str] | None = None,
+        ignored: bool = False,
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first."""
         return events.pending(
-            self.conn, account=self.account, role=side, kind=kind, limit=limit, after=after
+            self.conn,
+            account=self.account,
+            role=side,
+            kind=kind,
+            limit=limit,
+            after=after,
+            state=events.IGNORED if ignored else events.PENDING,
         )
 
-    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(
+        self, side: RoleName, kind: str, *, email_keys: pd.Series, record_ids: pd.Series
+    ) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to."""
         return events.ignored(
-            self.conn, account=self.account, role=side, kind=kind, email_keys=email_keys
+            self.conn,
+            account=self.account,
+            role=side,
+            kind=kind,
+            email_keys=email_keys,
+            record_ids=record_ids,
         )

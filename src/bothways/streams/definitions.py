@@ -1,4 +1,4 @@
-"""Named things of a system: campaigns, fields, tags, programs."""
+"""Named things of a system: campaigns, forms, fields, tags, programs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bothways.connectors.base import (
     Page,
     ReadsCampaigns,
     ReadsColumns,
+    ReadsForms,
     ReadsPreferences,
     ReadsPrograms,
 )
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.tables.frames import to_pandas
-from bothways.vocabulary import CAMPAIGN, COLUMN
+from bothways.vocabulary import CAMPAIGN, COLUMN, FORM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,20 @@ class Campaigns(Definitions):
     ) -> Iterator[Page]:
         """Yield campaigns."""
         return cast(ReadsCampaigns, connector).read_campaigns(since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forms(Definitions):
+    """Pages and forms; incremental: those that were changed, or answered lately."""
+
+    name: ClassVar[str] = "forms"
+    kind: ClassVar[str] = FORM
+
+    def pages(
+        self, connector: Connector, since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield forms."""
+        return cast(ReadsForms, connector).read_forms(since=since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

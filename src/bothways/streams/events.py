@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self, cast
 
 import pandas as pd
 import pyarrow as pa
 
-from bothways.connectors.base import Connector, Page, ReadsCampaignEvents
+from bothways.connectors.base import (
+    Connector,
+    Page,
+    ReadsCampaignEvents,
+    ReadsFormResponses,
+    ReadsVisits,
+)
 from bothways.streams.base import Absorbed, Sighting, Slice, Stream, by_address
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.forms import RESPONSE_DETAILS
 from bothways.tables.frames import to_pandas
+from bothways.tables.visits import VISIT_DETAILS
+from bothways.transform.json_rows import field_columns, json_objects, read_objects
 from bothways.vocabulary import EventSet
 
 _COUNTERS: Final = frozenset({EventSet.SEND_SUMMARIES, EventSet.BOOKMARKS})
@@ -39,6 +49,10 @@ class Events(Stream):
     def counters(self) -> bool:
         """Whether a row may differ when it is read again; the last reading is then kept."""
         return False
+
+    def query(self) -> Mapping[str, Any]:
+        """Return what is asked for; how a failure is told is no part of it."""
+        return {name: value for name, value in asdict(self).items() if name != "failure"}
 
     def slices(self, staged: pd.DataFrame) -> list[Slice]:
         """Return a slice for each thing with `id` and `name` that this run has read."""
@@ -127,3 +141,72 @@ class CampaignEvents(Events):
         if not self.sent_at:
             return rows
         return rows.assign(occurred_at=rows["occurred_at"].fillna(pd.Timestamp(self.sent_at)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormResponses(Events):
+    """What people answered to the forms in `sliced_by`, each form a slice.
+
+    Attributes:
+        answers: Whether the store keeps the answers, or only that there are any.
+        only_complete: Whether responses are left out until they are complete.
+    """
+
+    name: ClassVar[str] = "form_responses"
+    answers: bool = True
+    only_complete: bool = False
+
+    @property
+    def counters(self) -> bool:
+        """Whether a row may differ when it is read again: a response becomes complete."""
+        return True
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield the responses to the form since a watermark, or all."""
+        source = cast(ReadsFormResponses, connector)
+        return source.read_form_responses(self.scope, since=since, cursor=cursor)
+
+    def kept(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Leave out what is not to be kept."""
+        if self.only_complete:
+            complete = read_objects(rows["details"], {"complete": pa.bool_()})
+            rows = rows[complete[FIELD_PREFIX + "complete"].fillna(value=False).astype(bool)]
+        return rows if self.answers else _without(rows, RESPONSE_DETAILS, "answers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits(Events):
+    """Sessions of members on the customer's sites.
+
+    Attributes:
+        with_pages: Whether the store keeps which pages they saw, and with which program.
+    """
+
+    name: ClassVar[str] = "visits"
+    with_pages: bool = True
+
+    @property
+    def counters(self) -> bool:
+        """Whether a row may differ when it is read again: a session goes on."""
+        return True
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield the sessions that changed since a watermark, or all."""
+        return cast(ReadsVisits, connector).read_visits(since=since, cursor=cursor)
+
+    def kept(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Leave out what is not to be kept."""
+        if self.with_pages:
+            return rows
+        return _without(rows, VISIT_DETAILS, "pages", "user_agent", "ip")
+
+
+def _without(rows: pd.DataFrame, details: pa.Schema, *names: str) -> pd.DataFrame:
+    """Return events without some of their details."""
+    types = {field.name: field.type for field in details if field.name not in names}
+    told = read_objects(rows["details"], types)
+    return rows.assign(details=json_objects(told, field_columns(told)))

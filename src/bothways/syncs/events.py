@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from bothways.syncs.base import BULK_JOBS, Inputs
 from bothways.syncs.jobs import named_keys
 from bothways.syncs.persons import crm_person
-from bothways.transform.columns import typed
+from bothways.transform.columns import looked_up, typed
 from bothways.transform.json_rows import json_objects, with_more
 from bothways.vocabulary import OperationKind, Reason, Result
 
@@ -39,12 +39,14 @@ class Written:
         values: What a record says beside its person, its time and the event's details: name →
             column of the events (kind, scope_id).
         labels: What people read in place of a kind.
+        details: What is written of the details that the store has, both JSON objects.
     """
 
     entity: str
     kinds: tuple[str, ...]
     values: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    details: Callable[[pd.Series], pd.Series] = lambda told: told
 
 
 def event_jobs(
@@ -63,22 +65,39 @@ def event_jobs(
     for kind in written.kinds:
         for rows in _waiting(inputs, kind):
             ready = rows if scopes is None else rows[rows["scope_id"].isin(scopes)]
-            found = _chosen(inputs, ready)
+            found = _chosen(inputs, _identified(inputs, ready))
             if not found.empty:
                 yield _jobs(inputs, written, kind, found)
 
 
 def _waiting(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:
-    """Yield events that wait; first those that were ignored, of people who have changed since."""
+    """Yield events that wait; first those that were ignored, of people who have changed since.
+
+    A full read does not tell who has changed, so that all that were ignored are looked at again.
+    """
+    if inputs.whole:
+        yield from _all(inputs, kind, ignored=True)
+    else:
+        yield from _ignored(inputs, kind)
+    yield from _all(inputs, kind)
+
+
+def _ignored(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:
     changed = _changed(inputs)
     for start in range(0, len(changed), BATCH):
         keys = changed.iloc[start : start + BATCH]
-        rows = inputs.view.ignored_events("marketing", kind, keys)
+        ids = inputs.view.people("marketing", email_keys=keys)["id"]
+        rows = inputs.view.ignored_events("marketing", kind, email_keys=keys, record_ids=ids)
         for first in range(0, len(rows), BATCH):
             yield rows.iloc[first : first + BATCH]
+
+
+def _all(inputs: Inputs, kind: str, *, ignored: bool = False) -> Iterator[pd.DataFrame]:
     after = None
     while True:
-        rows = inputs.view.pending_events("marketing", kind, limit=BATCH, after=after)
+        rows = inputs.view.pending_events(
+            "marketing", kind, limit=BATCH, after=after, ignored=ignored
+        )
         yield rows
         if len(rows) < BATCH:
             return
@@ -91,6 +110,24 @@ def _changed(inputs: Inputs) -> pd.Series:
     read = [inputs.staged.read_all("crm", f"{entity}s") for entity in _ENTITIES]
     keys = [rows["email_key"] for rows in read if not rows.empty]
     return pd.concat(keys).dropna().drop_duplicates() if keys else pd.Series(dtype=_TEXT)
+
+
+def _identified(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+    """Fill in the address of whom an event names by id only, and the id the other way round."""
+    unnamed, unknown = rows["email_key"].isna(), rows["record_id"].isna()
+    if not (unnamed ^ unknown).any():
+        return rows
+    people = inputs.view.people(
+        "marketing",
+        ids=rows.loc[unnamed, "record_id"].dropna(),
+        email_keys=rows.loc[unknown, "email_key"].dropna(),
+    )
+    keys = people.drop_duplicates("id").set_index("id")["email_key"]
+    ids = people.dropna(subset="email_key").drop_duplicates("email_key").set_index("email_key")
+    return rows.assign(
+        email_key=rows["email_key"].fillna(looked_up(rows["record_id"], keys)),
+        record_id=rows["record_id"].fillna(looked_up(rows["email_key"], ids["id"])),
+    )
 
 
 def _chosen(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +149,9 @@ def _jobs(inputs: Inputs, written: Written, kind: str, rows: pd.DataFrame) -> pd
     reason = rows["reason"].mask(nobody, Reason.EMPTY.value)
     reason = reason.mask(inputs.view.erased(rows["email_key"]), Reason.ERASED.value)
     ignored = reason.notna()
-    values = with_more(json_objects(rows, {**written.values, **_VALUES}), rows["details"])
+    values = with_more(
+        json_objects(rows, {**written.values, **_VALUES}), written.details(rows["details"])
+    )
     jobs: dict[str, Any] = {
         "target": "crm",
         "kind": pd.Series(OperationKind.UPSERT.value, index=rows.index).mask(ignored),

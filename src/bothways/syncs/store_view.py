@@ -285,7 +285,13 @@ class StoreView(Protocol):
         ...
 
     def pending_events(
-        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self,
+        side: RoleName,
+        kind: str,
+        *,
+        limit: int,
+        after: tuple[datetime, str] | None = None,
+        ignored: bool = False,
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first.
 
@@ -294,19 +300,23 @@ class StoreView(Protocol):
             kind: Of this kind.
             limit: How many at most.
             after: Only those beyond this occurred_at and key: the way to the next batch.
+            ignored: Return those that were ignored instead.
 
         Returns:
             PENDING_EVENTS, by occurred_at and key.
         """
         ...
 
-    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(
+        self, side: RoleName, kind: str, *, email_keys: pd.Series, record_ids: pd.Series
+    ) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to.
 
         Args:
             side: Which system told them.
             kind: Of this kind.
             email_keys: Those of one of these normalised addresses.
+            record_ids: Those of one of these records of the system.
 
         Returns:
             PENDING_EVENTS, by occurred_at and key.

@@ -364,7 +364,7 @@ class MemoryView:
         self,
         side: RoleName,
         kind: str,
-        scope_id: str,
+        scope_id: str = "",
         email: str | None = None,
         *,
         record_id: str | None = None,
@@ -619,17 +619,26 @@ class MemoryView:
         return _sorted(found, "key")["key"]
 
     def pending_events(
-        self, side: RoleName, kind: str, *, limit: int, after: tuple[datetime, str] | None = None
+        self,
+        side: RoleName,
+        kind: str,
+        *,
+        limit: int,
+        after: tuple[datetime, str] | None = None,
+        ignored: bool = False,
     ) -> pd.DataFrame:
         """Return events that wait to be written to the CRM, the oldest first."""
-        rows = self._where("events", role=side, kind=kind, crm_state="pending")
+        state = "ignored" if ignored else "pending"
+        rows = self._where("events", role=side, kind=kind, crm_state=state)
         rows = [row for row in rows if after is None or (row["occurred_at"], row["key"]) > after]
         return _events(rows).head(limit)
 
-    def ignored_events(self, side: RoleName, kind: str, email_keys: pd.Series) -> pd.DataFrame:
+    def ignored_events(
+        self, side: RoleName, kind: str, *, email_keys: pd.Series, record_ids: pd.Series
+    ) -> pd.DataFrame:
         """Return events that were ignored, since the CRM had nobody to relate them to."""
         rows = self._where("events", role=side, kind=kind, crm_state="ignored")
-        found = _matching(_events(rows), email_key=email_keys)
+        found = _matching(_events(rows), email_key=email_keys, record_id=record_ids)
         return found.reset_index(drop=True)
 
     def _where(self, table: str, **values: Any) -> list[Row]:

@@ -104,6 +104,7 @@ def test_a_slice_that_is_refused_is_named_and_the_others_arrive(
     assert failures_of(run.staging, "marketing") == [
         {
             "dataset": "campaigns",
+            "scope_id": "2",
             "sentence": "Clicks failed (C2): Platform: no such listing",
         }
     ]

@@ -255,9 +255,11 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
     "definitions": lambda view, asked: view.definitions(asked.side, "campaign"),
     "written_consents": lambda view, asked: view.written_consents(asked.ids),
     "pending_events": lambda view, asked: view.pending_events(
-        asked.side, "clicks", limit=2, after=asked.after
+        asked.side, "clicks", limit=2, after=asked.after, ignored=asked.maybe_side is None
     ),
-    "ignored_events": lambda view, asked: view.ignored_events(asked.side, "clicks", asked.keys),
+    "ignored_events": lambda view, asked: view.ignored_events(
+        asked.side, "clicks", email_keys=asked.keys, record_ids=asked.ids
+    ),
 }
 
 

@@ -20,7 +20,7 @@ from bothways.streams.attributes import ATTRIBUTE, CONSENTS, OptIns, Scores
 from bothways.streams.base import Sighting, Stream
 from bothways.streams.consent import ListSuppressions
 from bothways.streams.definitions import Campaigns
-from bothways.streams.events import CampaignEvents
+from bothways.streams.events import CampaignEvents, FormResponses, Visits
 from bothways.streams.members import Members
 from bothways.streams.people import MEMBERS, People
 from bothways.tables import consent
@@ -234,3 +234,58 @@ def test_each_campaign_that_was_read_is_a_slice_whose_events_are_kept_once(
         absorb(one.stream, at, events(EventSet.BOOKMARKS, opens, None))
     rows = conn.execute(sa.text("SELECT details, occurred_at, email_key FROM events")).all()
     assert [tuple(row) for row in rows] == [({"opens": 2}, SENT, "ann@mail.example")]
+
+
+def happened(**row: Any) -> Page:
+    row = {"member_id": None, "email": None, "scope_id": None, "occurred_at": SENT} | row
+    return Page(pa.Table.from_pylist([row | {"details": json.dumps(row["details"])}], EVENTS))
+
+
+def kept_events(conn: sa.Connection) -> list[tuple[Any, ...]]:
+    query = "SELECT details, email_key, crm_state, crm_attempts FROM events"
+    return [tuple(row) for row in conn.execute(sa.text(query))]
+
+
+@pytest.mark.parametrize(
+    ("asked", "begun", "ended"),
+    [
+        ({}, {"complete": False, "answers": []}, {"complete": True, "answers": ["Blue"]}),
+        ({"answers": False}, {"complete": False}, {"complete": True}),
+        ({"only_complete": True}, None, {"complete": True, "answers": ["Blue"]}),
+    ],
+)
+def test_a_response_that_becomes_complete_is_kept_once_and_written_again(
+    conn: sa.Connection, asked: dict[str, bool], begun: Any, ended: Any
+) -> None:
+    whole = FormResponses(sliced_by="forms", failure="No ({name})", for_crm=True, **asked)
+    forms = pd.DataFrame({"id": ["7"], "name": [None]})
+    (one,) = whole.slices(forms)
+    assert (one.key, one.failure) == ("7", "No (7)")
+    at = seen(conn, open_run(conn))
+    about = {"key": "7-1", "scope_id": "7", "kind": "form_responses"}
+    for complete, email in ((False, None), (True, "Ann@mail.example")):
+        answers = [{"question": "Colour", "answer": "Blue"}] if complete else []
+        told = {"complete": complete, "answers": answers, "completed_at": None}
+        absorb(one.stream, at, happened(**about, email=email, details=told))
+        rows = kept_events(conn)
+        expected = ended if complete else begun
+        assert len(rows) == (expected is not None)
+        for details, email_key, state, attempts in rows:
+            assert details["complete"] == expected["complete"]
+            assert ("answers" in details) == ("answers" in expected)
+            assert (email_key, state, attempts) == (email and "ann@mail.example", "pending", 0)
+        conn.execute(sa.text("UPDATE events SET crm_state = 'written', crm_attempts = 3"))
+    absorb(one.stream, at, happened(**about, email="Ann@mail.example", details=told))
+    assert [row[2] for row in kept_events(conn)] == ["written"]
+
+
+@pytest.mark.parametrize("with_pages", [True, False])
+def test_a_visit_that_goes_on_is_kept_once(conn: sa.Connection, *, with_pages: bool) -> None:
+    stream, at = Visits(for_crm=True, with_pages=with_pages), seen(conn, open_run(conn))
+    for count in (1, 2):
+        pages = [{"title": "Home", "url": "https://x.org", "at": "2026-01-01T00:00:00Z"}] * count
+        told = {"pages": pages, "page_count": count, "minutes": 0.5, "site": "x.org", "ip": "::1"}
+        absorb(stream, at, happened(key="s1", kind="visits", member_id="m1", details=told))
+    ((details, email_key, state, _),) = kept_events(conn)
+    assert (details["page_count"], email_key, state) == (2, None, "pending")
+    assert ("pages" in details, "ip" in details) == (with_pages, with_pages)

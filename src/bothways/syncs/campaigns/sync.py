@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-import pandas as pd
-
 from bothways.config.account import Account
 from bothways.streams.definitions import Campaigns
 from bothways.streams.events import CampaignEvents
@@ -13,10 +11,10 @@ from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.campaigns import SPEC, Settings
 from bothways.syncs.campaigns.records import CAMPAIGN_EVENT
+from bothways.syncs.definitions import definition_jobs
 from bothways.syncs.events import Written, event_jobs
-from bothways.syncs.jobs import job_frame, joined, unchanged
-from bothways.transform.json_rows import json_objects, with_more
-from bothways.vocabulary import CAMPAIGN, EventSet, OperationKind, Result
+from bothways.syncs.jobs import joined
+from bothways.vocabulary import CAMPAIGN, EventSet
 
 CAMPAIGNS: Final = "campaigns"
 
@@ -77,54 +75,10 @@ def plan(inputs: Inputs) -> Plan:
     """
     if inputs.partition:
         return Plan(joined([]))
-    known = inputs.view.definitions("marketing", CAMPAIGN)
-    jobs = _campaign_jobs(inputs, known)
+    jobs, there = definition_jobs(inputs, CAMPAIGN, CAMPAIGNS)
     if not _is_detailed(inputs.account):
         return Plan(jobs)
-    written = set(jobs.loc[jobs["kind"].notna(), "key"])
-    there = known["written"].notna() | known["id"].isin(written)
-    return Plan(jobs, bulk=event_jobs(inputs, EVENTS, known.loc[there, "id"]))
-
-
-def _campaign_jobs(inputs: Inputs, known: pd.DataFrame) -> pd.DataFrame:
-    """Return a job for each campaign that was read, or is tried again."""
-    rows = known[known["id"].isin(_entered(inputs))]
-    if rows.empty:
-        return joined([])
-    values = with_more(json_objects(rows, {"name": "name"}), rows["details"])
-    changed = values.ne(rows["written"]).fillna(value=True) | inputs.options.full_resync
-    result = pd.Series(Result.NEW.value, index=rows.index)
-    about = {
-        "source": "marketing",
-        "source_entity": CAMPAIGN,
-        "source_id": rows["id"],
-        "entity": CAMPAIGN,
-        "key": rows["id"],
-    }
-    return joined(
-        [
-            unchanged(rows[~changed], **about),
-            job_frame(
-                rows[changed],
-                target="crm",
-                kind=OperationKind.UPSERT,
-                result=result.mask(rows["written"].notna(), Result.UPDATED.value),
-                values=values,
-                before=rows["written"],
-                after=values,
-                **about,
-            ),
-        ]
-    )
-
-
-def _entered(inputs: Inputs) -> pd.Series:
-    """Return the ids of the campaigns that entered; none where people were named."""
-    if inputs.options.records:
-        return pd.Series(dtype="string")
-    read = inputs.staged.read_all("marketing", CAMPAIGNS)
-    again = inputs.retries[inputs.retries["entity"] == CAMPAIGN]["source_id"]
-    return again if read.empty else pd.concat([read["id"], again])
+    return Plan(jobs, bulk=event_jobs(inputs, EVENTS, there))
 
 
 def _is_detailed(account: Account) -> bool:

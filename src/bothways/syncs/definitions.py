@@ -1,0 +1,79 @@
+"""Which named things of a platform are written to the CRM as records: campaigns, forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from bothways.syncs.base import Inputs
+from bothways.syncs.jobs import job_frame, joined, unchanged
+from bothways.transform.json_rows import json_objects, with_more
+from bothways.vocabulary import OperationKind, Result
+
+
+def definition_jobs(
+    inputs: Inputs,
+    kind: str,
+    dataset: str,
+    details: Callable[[pd.Series], pd.Series] = lambda told: told,
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return a job for each thing that was read or is tried again, and the ids of those there.
+
+    A thing is written when its values are others than those that were written last, and in a full
+    resync. None is where people were named.
+
+    Args:
+        inputs: The plan's inputs.
+        kind: What the things are, in the store and among the CRM's records.
+        dataset: The platform's dataset that reads them.
+        details: What is written of the details that the store has, both JSON objects.
+
+    Returns:
+        JOBS, and the ids of all things that the CRM has, or will have once the jobs are done.
+    """
+    known = inputs.view.definitions("marketing", kind)
+    jobs = _jobs(inputs, kind, known[known["id"].isin(_entered(inputs, kind, dataset))], details)
+    written = jobs.loc[jobs["kind"].notna(), "key"]
+    there = known["written"].notna() | known["id"].isin(written)
+    return jobs, known.loc[there, "id"]
+
+
+def _jobs(
+    inputs: Inputs, kind: str, rows: pd.DataFrame, details: Callable[[pd.Series], pd.Series]
+) -> pd.DataFrame:
+    if rows.empty:
+        return joined([])
+    values = with_more(json_objects(rows, {"name": "name"}), details(rows["details"]))
+    changed = values.ne(rows["written"]).fillna(value=True) | inputs.options.full_resync
+    result = pd.Series(Result.NEW.value, index=rows.index)
+    about = {
+        "source": "marketing",
+        "source_entity": kind,
+        "source_id": rows["id"],
+        "entity": kind,
+        "key": rows["id"],
+    }
+    return joined(
+        [
+            unchanged(rows[~changed], **about),
+            job_frame(
+                rows[changed],
+                target="crm",
+                kind=OperationKind.UPSERT,
+                result=result.mask(rows["written"].notna(), Result.UPDATED.value),
+                values=values,
+                before=rows["written"],
+                after=values,
+                **about,
+            ),
+        ]
+    )
+
+
+def _entered(inputs: Inputs, kind: str, dataset: str) -> pd.Series:
+    if inputs.options.records:
+        return pd.Series(dtype="string")
+    read = inputs.staged.read_all("marketing", dataset)
+    again = inputs.retries[inputs.retries["entity"] == kind]["source_id"]
+    return again if read.empty else pd.concat([read["id"], again])
