@@ -83,7 +83,7 @@ class Demo:
         _say("The account `demo`: connections, pools, and what Bothways owns in the CRM …")
         self.stack.api.put_connections(as_entities(demo_connections(self.sandbox_url)))
         self.stack.api.put_pools(json.loads(self._bothways("pools")))
-        self._bothways("prepare", ACCOUNT)
+        self._bothways("prepare", ACCOUNT, "--yes")
         _say(f"Ready after {time.monotonic() - began:.0f} s.\n")
 
     def show(self) -> int:

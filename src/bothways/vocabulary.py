@@ -380,6 +380,7 @@ class OperationKind(Labelled):
     CREATE = "create", "Create", "Creates a record."
     JOIN = "join", "Add to list", "Puts a person on a list."
     UPSERT = "upsert", "Write", "Writes a record of Bothways' own by its key, new or not."
+    PROVISION = "provision", "Make", "Makes a table, a column or the like that syncs rely on."
     ENROL = "enrol", "Enrol", "Puts a person, or all people of a list, into a program."
     ERASE = "erase", "Erase", "Deletes a person's record for good."
 
@@ -412,6 +413,9 @@ CONSENT_RECORD: Final = "consent_record"
 
 DATA_FIELD: Final = "data_field"
 """The entity of fields that a system's records of people have."""
+
+DEFINITION: Final = "definition"
+"""The entity of what a system lacks: tables, columns and the like of Bothways' own."""
 
 PREFERENCE: Final = "preference"
 """The entity of what people chose among a platform's marketing preferences."""
@@ -489,6 +493,11 @@ OPERATIONS: Final = (
     Operation(
         OperationKind.UPSERT, "WritesConsents", "write_consents",
         "events", None, entity=CONSENT_RECORD, written=("consent written", "consents written"),
+    ),
+    # It is new and empty, and nothing that is there is changed but for its change tracking.
+    Operation(
+        OperationKind.PROVISION, "Provisions", "provision",
+        None, None, entity=DEFINITION, written=("definition made", "definitions made"),
     ),
     # Somebody asks for it by hand, and names the program and whom to enrol.
     Operation(

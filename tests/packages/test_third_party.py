@@ -78,7 +78,7 @@ def test_its_people_and_their_titles_come_into_the_crm(
         (include / "mappings" / "csv" / "contact.yaml").write_text(dedent(MAPPING))
         installed.run("airflow", "db", "migrate")
         installed.run("bothways", "migrate")
-        installed.run("bothways", "prepare", "acme")
+        installed.run("bothways", "prepare", "acme", "--yes")
         assert "no problems" in installed.run("bothways", "check", "--live")
 
         for name in ("acme__address_books", "acme__job_titles", "folders__import_people"):

@@ -30,6 +30,7 @@ from psycopg.rows import dict_row
 from bothways.config.paths import INCLUDE_VARIABLE
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.preparing import prepare
 from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
@@ -138,7 +139,7 @@ class Deployment:
             self.airflow.start()
             self.api.put_connections(as_entities(connections))
             self.api.put_pools(json.loads(self.bothways("pools")))
-            self.bothways("prepare", "first")
+            self.bothways("prepare", "first", "--yes")
         except BaseException:
             self.close()
             raise
@@ -178,7 +179,7 @@ class Deployment:
         crm = DynamicsConnector(
             ConnectionSettings(self.sandbox.url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra)
         )
-        crm.prepare()
+        prepare(crm)
         crm.close()
 
     def bothways(self, *arguments: str) -> str:

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 import yaml
 from upath import UPath
 
+from bothways.connectors import preparing
 from bothways.connectors.base import ConnectionSettings, Connector, ListInfo
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dynamics.connector import DynamicsConnector
@@ -165,7 +166,7 @@ class World:
             self.configure(**account)
             sandbox.settings(AT_ONCE)
             with self._opened("crm") as crm:
-                crm.prepare()  # type: ignore[attr-defined]
+                preparing.prepare(crm)
 
     def configure(self, **changes: Any) -> None:
         """Write the account's file anew."""

@@ -121,11 +121,18 @@ def propose_mapping(
 
 
 @app.command()
-def prepare(account: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
-    """Create what Bothways needs at the vendors; safe to repeat."""
+def prepare(
+    account: Annotated[str, typer.Argument(help="The account's name.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; make it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing only.")] = False,
+) -> None:
+    """Show what the account's syncs need at the vendors and lack there, and make it.
+
+    Nothing is ever deleted; safe to repeat.
+    """
     from bothways.cli.prepare import prepare as run
 
-    run(account)
+    raise typer.Exit(run(account, yes=yes, dry_run=dry_run))
 
 
 @app.command()

@@ -8,12 +8,14 @@ from difflib import get_close_matches
 from functools import cache
 
 from bothways.cli.fields import FieldProblems, configured
+from bothways.cli.prepare import told
 from bothways.cli.vendors import opened
 from bothways.config.account import Account, ListMapping
 from bothways.config.document import Document, Key
+from bothways.config.known import records_kept
 from bothways.config.load import account_document
 from bothways.config.problems import Problem
-from bothways.connectors.base import AssignsOwners, Connector, HasFields, HasLists, Prepares
+from bothways.connectors.base import AssignsOwners, Connector, HasFields, HasLists, Provisions
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
 from bothways.syncs.base import Request
@@ -89,7 +91,9 @@ class _Asking:
             yield self._document.problem(place, message, remedy)
 
     def _preparations(self, connector: Connector) -> Iterator[Problem]:
-        missing = list(connector.missing()) if isinstance(connector, Prepares) else []
+        if not isinstance(connector, Provisions):
+            return
+        missing = told(connector.missing(records_kept(self._account)))
         if missing:
             message = "not ready: " + ", ".join(sentence.rstrip(".") for sentence in missing)
             remedy = f"run `bothways prepare {self._account.name}`"

@@ -1,30 +1,86 @@
-"""`bothways prepare`: creates at the vendors what Bothways needs of its own."""
+"""`bothways prepare`: makes at the vendors what the account's syncs need and do not find there."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
 
 import typer
 
 from bothways.cli.vendors import opened
+from bothways.config.known import records_kept
 from bothways.config.load import load_account
-from bothways.connectors.base import Prepares
+from bothways.connectors.base import Definition, Provisions
+from bothways.connectors.preparing import make
 from bothways.orchestration.connections import join_airflow
 
 
-def prepare(name: str) -> None:
-    """Prepare the systems of an account, and say what was done.
+def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
+    """Show what the systems of an account lack, ask, make it, and say what was done.
+
+    Args:
+        name: The account's name.
+        yes: Do not ask.
+        dry_run: Show only.
+
+    Returns:
+        1 if something could not be made, or nobody said yes; else 0.
 
     Raises:
-        BothwaysError: A vendor refused or failed; what was created before that stays.
+        BothwaysError: A vendor refused or failed as a whole; what was made before that stays.
     """
     account = load_account(name)
+    kinds = records_kept(account)
     join_airflow()
+    code = 0
     for system in account.systems.values():
         with opened(system) as connector:
-            if not isinstance(connector, Prepares):
-                typer.echo(f"{connector.declaration.title}: nothing to prepare.")
+            title = connector.declaration.title
+            if not isinstance(connector, Provisions):
+                typer.echo(f"{title}: nothing to prepare.")
                 continue
-            created = connector.prepare()
-            for sentence in created:
-                typer.echo(f"{connector.declaration.title}, created: {sentence}")
-            if not created:
-                typer.echo(f"{connector.declaration.title}: already prepared.")
+            missing = connector.missing(kinds)
+            if not missing:
+                typer.echo(f"{title}: already prepared.")
+                continue
+            typer.echo(f"{title} lacks {len(missing)} things:")
+            for sentence in told(missing):
+                typer.echo(f"  {sentence}")
+            if dry_run:
+                typer.echo("Dry run: nothing was made.")
+            elif yes or typer.confirm(f"Make them in {title}? Nothing is deleted"):
+                code |= _make(connector, title, missing)
+            else:
+                typer.echo("Nothing was made.")
+                code = 1
+    return code
+
+
+def told(missing: Sequence[Definition]) -> list[str]:
+    """Return a sentence for each thing; what a table is made of is counted in the table's."""
+    tables = {item.name for item in missing if item.kind == "table"}
+    parts = {table: Counter[str]() for table in tables}
+    for item in missing:
+        if item.part_of in tables:
+            parts[item.part_of][item.kind] += 1
+    return [
+        _with_parts(item.sentence, parts[item.name]) if item.kind == "table" else item.sentence
+        for item in missing
+        if item.part_of not in tables
+    ]
+
+
+def _with_parts(sentence: str, parts: Counter[str]) -> str:
+    listed = [f"{number} {kind}{'s' if number > 1 else ''}" for kind, number in parts.items()]
+    return f"{sentence.rstrip('.')} ({', '.join(listed)})." if listed else sentence
+
+
+def _make(connector: Provisions, title: str, missing: Sequence[Definition]) -> int:
+    """Make what is missing; return 1 if something could not be."""
+    results = make(connector, missing).set_index("seq")
+    failed = results[results["outcome"] != "written"]
+    for seq, message in failed["message"].items():
+        sentence = missing[int(str(seq))].sentence.rstrip(".")
+        typer.echo(f"{title}, not made: {sentence}: {message}", err=True)
+    typer.echo(f"{title}: {len(missing) - len(failed)} of {len(missing)} things were made.")
+    return int(bool(len(failed)))

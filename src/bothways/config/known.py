@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bothways.discovery import declaration
+from bothways.discovery import declaration, record_kinds, sync_types
+from bothways.records import RecordKind
 from bothways.spec import ERASING, SyncSpec
 from bothways.vocabulary import RoleName
 
@@ -26,6 +27,29 @@ def capabilities(account: Account) -> dict[RoleName, frozenset[str]]:
 def can_run(account: Account, sync: SyncSpec) -> bool:
     """Return whether an account has a system for each role of a sync type, with what it needs."""
     return sync.is_met_by(capabilities(account))
+
+
+def sync_types_used(account: Account) -> tuple[SyncSpec, ...]:
+    """Return the sync types that an account means to use, of those that it can run.
+
+    These are the ones that its file names, under `schedules` or `syncs`. Where it names none, all
+    may be started by hand.
+    """
+    able = [sync for sync in sync_types().values() if can_run(account, sync)]
+    named = [
+        sync for sync in able if {sync.name, sync.compared} & {*account.schedules, *account.syncs}
+    ]
+    return tuple(named or able)
+
+
+def records_kept(account: Account) -> tuple[RecordKind, ...]:
+    """Return the kinds of records that the sync types which an account uses keep in its CRM."""
+    known = record_kinds()
+    wanted = {kind.name for sync in sync_types_used(account) for kind in sync.records}
+    for kind in reversed(list(known.values())):  # parents come first there
+        if kind.name in wanted and kind.parent:
+            wanted.add(kind.parent)
+    return tuple(kind for kind in known.values() if kind.name in wanted)
 
 
 def roles_to_erase(account: Account) -> tuple[RoleName, ...]:

@@ -624,16 +624,42 @@ class Enrols(Protocol):
         ...
 
 
-@runtime_checkable
-class Prepares(Protocol):
-    """Needs something of its own at the vendor before a first run (columns, keys, tables)."""
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Something of Bothways' own that a system lacks.
 
-    def missing(self) -> list[str]:
-        """Return what is not there yet, in a sentence each."""
+    Attributes:
+        key: Tells it from others, from run to run.
+        kind: What it is, in the vendor's word: a table, a column, a key.
+        name: What it is, or will be, called there.
+        part_of: The table that it is a part of; "" where of none.
+        sentence: What it is, for people.
+    """
+
+    key: str
+    kind: str
+    name: str
+    part_of: str
+    sentence: str
+
+
+@runtime_checkable
+class Provisions(Protocol):
+    """Needs definitions of its own at the vendor before a first run: tables, columns, keys."""
+
+    def missing(self, kinds: Collection[RecordKind]) -> list[Definition]:
+        """Return what is not there yet, in the order in which it is made.
+
+        Args:
+            kinds: The records that are to be kept, beside what every sync relies on.
+        """
         ...
 
-    def prepare(self) -> list[str]:
-        """Create what is missing; return what was created. A repeat creates nothing."""
+    def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Make what is missing; ``key`` is that of a `Definition`. Nothing is ever deleted.
+
+        What is there already is a success, whoever made it.
+        """
         ...
 
 

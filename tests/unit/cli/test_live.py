@@ -6,16 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from bothways.cli import prepare as preparing_command
 from bothways.cli import vendors
+from bothways.cli.app import app
 from bothways.cli.live import live_problems
 from bothways.config.load import load_account
+from bothways.connectors import preparing
 from bothways.connectors.base import ConnectionSettings, Connector, FieldInfo
 from bothways.connectors.opening import make_connector
 from bothways.errors import ConfigurationError
 from bothways.syncs.mapped_fields import complaint
 from bothways.vocabulary import FieldType
-from tests.support.configuration import DEMO, IncludeFolder
+from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,
     DOTDIGITAL_USER,
@@ -51,6 +56,7 @@ def include(
     # Airflow's connections apart, everything is real.
     monkeypatch.setattr(vendors, "open_connector", open_connector)
     monkeypatch.setattr(vendors, "missing_connections", lambda _names: [])
+    monkeypatch.setattr(preparing_command, "join_airflow", lambda: None)
     return IncludeFolder(tmp_path / "include", monkeypatch)
 
 
@@ -60,7 +66,7 @@ def problems(name: str) -> list[str]:
 
 def prepare() -> None:
     connector = vendors.open_connector("dynamics", "")
-    connector.prepare()  # type: ignore[attr-defined]
+    preparing.prepare(connector)
     connector.close()
 
 
@@ -71,7 +77,7 @@ def test_a_crm_that_was_never_prepared_is_told_what_is_missing(
     include.account("demo", DEMO)
     (found,) = problems("demo")
     assert found.startswith("accounts/demo.yaml:12 crm: not ready: ")
-    assert "Table bw_suppression, " in found
+    assert "Table bw_suppression (5 columns, 2 relationships, 1 key), " in found
     assert found.endswith("; run `bothways prepare demo`")
     prepare()
     assert problems("demo") == []
@@ -259,3 +265,41 @@ def test_text_on_the_platform_holds_any_type() -> None:
     item = FieldMapping(crm="a", marketing="A", type=FieldType.DATE)
     known = {"A": FieldInfo("A", FieldType.STRING)}
     assert complaint("Anything", "marketing", item, known) is None
+
+
+def prepare_command(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(app, ["prepare", "demo", *arguments], input=answer)
+
+
+def test_prepare_shows_what_is_missing_asks_and_makes_it(
+    include: IncludeFolder, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(50)
+    sandbox.settings({"dynamics": {"key_index_seconds": 0}})
+    include.account("demo", DEMO)
+    shown = prepare_command("--dry-run")
+    assert shown.exit_code == 0
+    assert "  Publisher with the prefix bw.\n" in shown.output
+    assert "Dotdigital: nothing to prepare." in shown.output
+    declined = prepare_command(answer="n\n")
+    assert (declined.exit_code, "Nothing was made." in declined.output) == (1, True)
+    assert "not ready" in problems("demo")[0]
+    made = prepare_command(answer="y\n")
+    assert made.exit_code == 0, made.output
+    assert problems("demo") == []
+    again = prepare_command("--yes")
+    assert "Dynamics 365: already prepared." in again.output
+
+
+def test_tables_are_made_for_the_sync_types_that_the_file_names(
+    include: IncludeFolder, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(0)
+    include.account("demo", SMALLEST)
+    everything = prepare_command("--dry-run").output
+    assert ["Table bw_campaign " in everything, "Table bw_campaignevent " in everything] == [
+        True
+    ] * 2
+    include.account("demo", SMALLEST + "schedules: {suppressions: {interval: 1h}}\n")
+    some = prepare_command("--dry-run").output
+    assert ["Table bw_suppression " in some, "Table bw_campaign " in some] == [True, False]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from bothways.connectors.base import (
     ConnectionSettings,
+    Definition,
     FieldInfo,
     Fields,
     ListInfo,
@@ -35,7 +36,7 @@ from bothways.connectors.dynamics.names import (
 )
 from bothways.connectors.dynamics.own_records import Records
 from bothways.connectors.dynamics.people import People
-from bothways.connectors.dynamics.preparing import Preparing
+from bothways.connectors.dynamics.provisioning import Provisioning
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.reading import Source, page_size, read_changes, read_since
 from bothways.connectors.dynamics.suppressions import Suppressions
@@ -62,7 +63,7 @@ class DynamicsConnector:
     Args:
         settings: ``base_url`` is the environment's URL, ``login`` and ``password`` client id and
             secret; ``extra`` holds ``tenant``, and may hold ``authority``, ``publisher_prefix``
-            (``bw``) and ``solution`` (the unmanaged solution that our tables are created in).
+            (``bw``) and ``solution`` (the unmanaged solution of our tables, ``Bothways``).
         policy: Bounds of repeating requests.
         clock: Tells the time and waits.
 
@@ -82,7 +83,7 @@ class DynamicsConnector:
         clock: Clock | None = None,
     ) -> None:
         self._names = Names(str(settings.extra.get("publisher_prefix") or "bw"))
-        self._solution = str(settings.extra.get("solution") or "")
+        self._solution = str(settings.extra.get("solution") or "Bothways")
         self._client = Dataverse(
             settings, parallel=DECLARATION.limits.parallel, policy=policy, clock=clock
         )
@@ -309,14 +310,14 @@ class DynamicsConnector:
 
     # ── what is ours in the environment ───────────────────────────────────────────────────────
 
-    def missing(self) -> list[str]:
-        """Return what `prepare` would create or switch on, in a sentence each."""
-        return self._preparing.missing(self._environment)
+    def missing(self, kinds: Collection[RecordKind]) -> list[Definition]:
+        """Return what `provision` would make or switch on."""
+        return self._provisioning.missing(kinds)
 
-    def prepare(self) -> list[str]:
-        """Create what is missing, and wait until keys can be used."""
+    def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Make what is missing, and wait until keys can be used."""
         try:
-            return self._preparing.prepare(self._environment)
+            return self._provisioning.provision(operations)
         finally:
             self.__dict__.pop("_environment", None)
 
@@ -342,8 +343,8 @@ class DynamicsConnector:
         return Records(self._client, self._environment, self._names)
 
     @property
-    def _preparing(self) -> Preparing:
-        return Preparing(self._client, self._names, self._solution)
+    def _provisioning(self) -> Provisioning:
+        return Provisioning(self._client, self._names, self._solution)
 
 
 def _table(entity: str) -> PersonTable:

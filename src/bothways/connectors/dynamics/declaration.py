@@ -22,7 +22,7 @@ DECLARATION: Final = Declaration(
             "FindsOtherAddresses",
             "HasFields",
             "HasLists",
-            "Prepares",
+            "Provisions",
             "ReadsColumns",
             "ReadsContacts",
             "ReadsListMembers",
@@ -72,8 +72,8 @@ DECLARATION: Final = Declaration(
             "solution": {
                 "label": "Solution",
                 "description": "Unique name of the unmanaged solution that they become part of;"
-                " may be empty.",
-                "schema": {"type": ["string", "null"]},
+                " it is made where there is none.",
+                "schema": {"type": ["string", "null"], "default": "Bothways"},
             },
         },
     ),

@@ -82,4 +82,4 @@ def explain_token(answer: Answer) -> Problem:
 
 def not_prepared(what: str) -> str:
     """Return the sentence for something of ours that is not in the environment."""
-    return f"{what} is not there; prepare this connection's environment first"
+    return f"{what} is not there; name the sync type in the account's file and prepare the account"

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from bothways import discovery
-from bothways.connectors.base import Connector, Prepares
+from bothways.connectors.base import Connector
 from bothways.connectors.opening import make_connector
+from bothways.connectors.preparing import prepare
 from bothways.testing.conformance.bench import Bench, EmulatedVendor
 
 
@@ -38,8 +39,7 @@ def connect(bench: Bench) -> Iterator[Callable[..., Connector]]:
 def connector(connect: Callable[..., Connector]) -> Any:
     """One connector, whose vendor is prepared."""
     made = connect()
-    if isinstance(made, Prepares):
-        made.prepare()
+    prepare(made)
     return made
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from bothways import discovery
 from bothways.connectors import base
+from bothways.connectors.preparing import make, prepare
 from bothways.errors import ConnectorError, Denied, ProtocolError
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.members import LIST_MEMBERS
@@ -74,7 +75,7 @@ def test_pages_of_people_have_the_canonical_shape(
 ) -> None:
     needs("ReadsContacts")
     vendor.reset(people=300)
-    _prepare(connector)
+    prepare(connector)
     fields = {bench.text_field: FieldType.STRING}
     pages = list(connector.read_contacts(bench.entity, fields, since=None))
 
@@ -90,17 +91,12 @@ def test_pages_of_people_have_the_canonical_shape(
     assert any(rows[f"field:{bench.text_field}"].to_pylist())
 
 
-def _prepare(connector: Any) -> None:
-    if isinstance(connector, base.Prepares):
-        connector.prepare()
-
-
 def test_a_bad_line_changes_nothing_that_is_read(
     vendor: Any, connector: Any, bench: Any, needs: Any
 ) -> None:
     needs("ReadsContacts")
     vendor.reset(people=200)
-    _prepare(connector)
+    prepare(connector)
 
     def read() -> list[str]:
         pages = list(connector.read_contacts(bench.entity, {}, since=None))
@@ -117,7 +113,7 @@ def test_a_second_read_gives_only_what_changed(
 ) -> None:
     needs("ReadsContacts", "WritesContacts")
     vendor.reset(people=50)
-    _prepare(connector)
+    prepare(connector)
     *_, last = connector.read_contacts(bench.entity, {}, since=None)
     vendor.advance(60)
     created = _ids(connector.write_contacts(operations(bench.person(1))))[0]
@@ -132,7 +128,7 @@ def test_a_second_read_gives_only_what_changed(
 def test_suppressions_have_the_canonical_shape(vendor: Any, connector: Any, needs: Any) -> None:
     needs("ReadsSuppressions")
     vendor.reset(people=300)
-    _prepare(connector)
+    prepare(connector)
     pages = list(connector.read_suppressions(since=None))
     assert {page.rows.schema for page in pages} == {SUPPRESSIONS}
     assert pages[-1].watermark is not None
@@ -428,10 +424,13 @@ def test_a_consent_has_one_record_however_often_written_and_needs_no_living_pers
     assert set(connector.write_consents(consents)["outcome"]) == {"written"}
 
 
-def test_preparing_twice_creates_nothing_more(connector: Any, needs: Any) -> None:
-    needs("Prepares")
-    assert connector.missing() == []
-    assert connector.prepare() == []
+def test_what_was_made_is_not_missing_and_making_it_again_is_a_success(
+    connector: Any, needs: Any
+) -> None:
+    needs("Provisions")
+    assert connector.missing(list(discovery.record_kinds().values())) == []
+    unknown = base.Definition("no such thing", "", "", "", "")
+    assert make(connector, [unknown])["outcome"].to_list() == ["written"]
 
 
 def test_a_web_page_in_a_200_is_an_error(

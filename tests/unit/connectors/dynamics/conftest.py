@@ -9,6 +9,7 @@ from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.connectors.preparing import prepare
 from tests.support.sandbox import (
     DYNAMICS_CLIENT_ID,
     DYNAMICS_CLIENT_SECRET,
@@ -70,7 +71,7 @@ def bare(settings: ConnectionSettings, clock: QuickClock) -> Iterator[DynamicsCo
 @pytest.fixture
 def connector(bare: DynamicsConnector, sandbox: SandboxServer) -> DynamicsConnector:
     """A connector to a prepared environment, whose calls are counted from here."""
-    bare.prepare()
+    prepare(bare)
     sandbox.calls(forget=True)
     return bare
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.preparing import prepare
 from bothways.tables.operations import OPERATIONS
 from tests.support.sandbox import SandboxServer
 
@@ -73,8 +74,8 @@ def fill(connector: DynamicsConnector, sandbox: SandboxServer, people: int) -> N
     sandbox.reset(people=people)
     sandbox.settings({"dynamics": {"key_index_seconds": 0}})
     connector.__dict__.pop("_environment", None)
-    connector.prepare()
-    connector.missing()
+    prepare(connector)
+    connector._environment  # noqa: B018
     sandbox.calls(forget=True)
 
 

@@ -14,6 +14,7 @@ from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics import reading
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.auth import TokenCache
+from bothways.connectors.preparing import prepare
 from bothways.errors import ProtocolError, WatermarkExpired
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import creates, list_named, operations, outcomes, rows
@@ -174,8 +175,8 @@ def loose_token(asked: Asked, answered: Answered) -> None:
 
 def _use(connector: DynamicsConnector) -> None:
     """Do everything that syncs do, and see that it was done."""
-    connector.prepare()
-    assert connector.missing() == []
+    prepare(connector)
+    assert connector.missing([]) == []
     made = connector.write_contacts(creates(PEOPLE))
     assert set(made["outcome"]) == {"written"}
     ids = list(made.sort_values("seq")["record_id"])

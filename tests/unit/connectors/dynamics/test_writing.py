@@ -5,12 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dynamics.batch import PartAnswer
 from bothways.connectors.dynamics.client import Dataverse, judged
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.dynamics.writing import _verdict
-from bothways.errors import FeatureUnavailable, Missing
 from bothways.tables.operations import GONE
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import (
@@ -315,36 +313,3 @@ def test_people_are_erased_for_ever(
     results = connector.erase_contacts("contact", [ann, "nobody", ann])
     assert outcomes(results) == {0: "written", 1: "written", 2: "written"}
     assert [row["contactid"] for row in sandbox.table("dynamics", "contact")] == [bob]
-
-
-def test_what_is_prepared_becomes_part_of_the_solution_if_there_is_one(
-    settings: ConnectionSettings, person: Dataverse
-) -> None:
-    def prepare(solution: str) -> list[str]:
-        extra = {**settings.extra, "solution": solution}
-        connector = DynamicsConnector(replace(settings, extra=extra))
-        try:
-            return connector.prepare()
-        finally:
-            connector.close()
-
-    with pytest.raises(Missing, match="solution With uniquename = own Does Not Exist"):
-        prepare("own")
-    publisher = add(person, "publishers", friendlyname="Own", uniquename="own")
-    bind = {"publisherid@odata.bind": f"/publishers({publisher})"}
-    add(person, "solutions", friendlyname="Own", uniquename="own", version="1.0.0.0", **bind)
-    assert prepare("own")
-
-
-def test_preparing_again_creates_nothing(bare: DynamicsConnector, sandbox: SandboxServer) -> None:
-    with pytest.raises(FeatureUnavailable, match="prepare"):
-        bare.write_contacts(creates(1))
-    with pytest.raises(FeatureUnavailable, match="bw_suppression is not there"):
-        bare.read_suppressions(since=None)
-    sandbox.faults({"dynamics": {"after_write": 0.3, "seed": 9}})
-    wanted = bare.missing()
-    assert bare.prepare() == wanted
-    sandbox.faults()
-    assert bare.missing() == []
-    assert bare.prepare() == []
-    assert rows(bare.read_suppressions(since=None)) == []

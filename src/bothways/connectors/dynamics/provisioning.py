@@ -1,0 +1,466 @@
+"""Making what Bothways owns in an environment: publisher, solution, tables, columns, keys.
+
+Everything is created through the metadata API (PAD create-update-entity-definitions,
+create-update-entity-relationships, define-alternate-keys-entity), and nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import pandas as pd
+
+from bothways.connectors.base import Definition
+from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.metadata import Environment, read_environment
+from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
+from bothways.connectors.dynamics.own_tables import NAME_LENGTH, OwnTable
+from bothways.connectors.dynamics.queries import query, text
+from bothways.connectors.dynamics.writing import Verdict, Verdicts, as_frame, failed, refused
+from bothways.discovery import record_kinds
+from bothways.errors import ConnectorError, Rejected, TemporaryFailure
+from bothways.records import ColumnKind, RecordColumn, RecordKind
+
+log = logging.getLogger(__name__)
+
+_ENGLISH = 1033
+_ACTIVE, _FAILED = "Active", "Failed"
+
+# The index of a key is built by a job in the background; a minute is usual, hours are possible.
+_POLL_S: Final = 5.0
+_POLLS: Final = 120
+# A definition is made alone: while another one is, the vendor refuses for some seconds.
+_TRIES: Final = 4
+_BETWEEN_S: Final = 10.0
+
+_WHO: Final = "Who it is, if known."
+_TITLE: Final = "Bothways"
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One thing that is missing, and what makes it."""
+
+    definition: Definition
+    make: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A lookup of a table of ours.
+
+    Args:
+        table: Which has it.
+        referenced: Which it points at.
+        key: The primary key of that one.
+        label: What people see.
+        description: What it is.
+        delete: What deleting the other row does to ours.
+        merge: What merging it does. Ours follow to the one who stays.
+    """
+
+    table: str
+    referenced: str
+    key: str
+    label: str
+    description: str
+    delete: str = "RemoveLink"
+    merge: str = "Cascade"
+
+    def column(self, names: Names) -> str:
+        """Return its name, which is that of the other table's key with our prefix."""
+        return self.key if self.key.startswith(names.own("")) else names.own(self.key)
+
+
+class Provisioning:
+    """Tells what is missing, and makes it.
+
+    Args:
+        client: The Web API.
+        names: What is ours in the environment.
+        solution: Unique name of the solution that it becomes part of.
+    """
+
+    def __init__(self, client: Dataverse, names: Names, solution: str) -> None:
+        self._client = client
+        self._names = names
+        self._solution = solution
+        self._headers = {"MSCRM.SolutionUniqueName": solution}
+
+    def missing(self, kinds: Collection[RecordKind]) -> list[Definition]:
+        """Return what is not there or cannot be used yet, in the order in which it is made."""
+        return [step.definition for step in self._steps(kinds)]
+
+    def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Make definitions by their keys; RESULTS, when the keys among them can be used.
+
+        Raises:
+            ConnectorError: What is there could not be asked.
+        """
+        asked = dict(zip(operations["key"], operations["seq"], strict=True))
+        verdicts: Verdicts = {int(seq): Verdict() for seq in asked.values()}
+        indexes = {}
+        for step in self._steps(record_kinds().values()):
+            definition = step.definition
+            if definition.key in asked:
+                seq = int(asked[definition.key])
+                verdicts[seq] = self._made(step)
+                if definition.kind == "key" and verdicts[seq].outcome == "written":
+                    indexes[definition.key] = seq
+        return as_frame(verdicts | self._indexed(indexes))
+
+    def _made(self, step: _Step) -> Verdict:
+        """Make one thing. After an error it is looked up, since the answer may have been lost."""
+        log.info("%s: making: %s", TITLE, step.definition.sentence)
+        last = _TRIES - 1
+        for attempt in range(_TRIES):
+            try:
+                step.make()
+            except ConnectorError as error:
+                if step.definition.key not in self._keys_missing():
+                    break
+                if attempt == last or not isinstance(error, TemporaryFailure):
+                    return failed(error)
+                self._client.sleep(_BETWEEN_S)
+            else:
+                break
+        return Verdict()
+
+    def _keys_missing(self) -> set[str]:
+        return {item.key for item in self.missing(record_kinds().values())}
+
+    def _indexed(self, keys: Mapping[str, int]) -> Verdicts:
+        """Wait for the indexes of keys; return a verdict on each that cannot be used."""
+        left = dict(keys)
+        for poll in range(_POLLS if keys else 0):
+            self._client.sleep(_POLL_S if poll else 0)
+            environment = read_environment(self._client, self._names)
+            states = {
+                _key_of("key", name, table): status
+                for table, known in environment.keys.items()
+                for name, status in known.items()
+            }
+            left = {key: seq for key, seq in left.items() if states.get(key) != _ACTIVE}
+            if all(states.get(key) == _FAILED for key in left):
+                break
+        told = {
+            True: refused(
+                "its index cannot be built; look for doubled values, and reactivate the key"
+            ),
+            False: failed(TemporaryFailure("its index is not ready yet", vendor=TITLE)),
+        }
+        return {seq: told[states.get(key) == _FAILED] for key, seq in left.items()}
+
+    def _steps(self, kinds: Collection[RecordKind]) -> list[_Step]:
+        return list(self._all_steps(read_environment(self._client, self._names), kinds))
+
+    def _all_steps(
+        self, environment: Environment, kinds: Collection[RecordKind]
+    ) -> Iterator[_Step]:
+        yield from self._publisher()
+        for table in PEOPLE:
+            column = _text_column(
+                self._names.external_id, "Bothways key", "Finds this record again; do not change."
+            )
+            yield from self._column(environment, table, column)
+            yield from self._key(environment, table, self._names.external_id)
+            yield from self._tracking(environment, table)
+        yield from self._tracking(environment, "listmember")
+        yield from self._suppression_table(environment)
+        wanted = {kind.name for kind in kinds}
+        for kind in record_kinds().values():  # parents come first
+            if kind.name in wanted:
+                made = OwnTable(kind, self._names)
+                yield from self._own_table(environment, made)
+                yield from self._lookups(environment, made)
+
+    def _publisher(self) -> Iterator[_Step]:
+        """Yield publisher and solution: a prefix that no publisher has is refused (0x80044366)."""
+        prefix = self._names.prefix
+        publishers, solutions = map(
+            rows_of, self._client.queries([_publishers(prefix), _solutions(self._solution)])
+        )
+        if not publishers:
+            told = f"Publisher with the prefix {prefix}."
+            make = partial(self._make_publisher, prefix)
+            yield self._step("publisher", prefix, "", make, told)
+        if not solutions:
+            yield self._step("solution", self._solution, "", self._make_solution)
+
+    def _make_publisher(self, prefix: str) -> None:
+        # Values of options begin with a number of the publisher's, five digits of it.
+        number = 10_000 + zlib.crc32(prefix.encode()) % 90_000
+        body = {
+            "friendlyname": _TITLE,
+            "uniquename": f"bothways_{prefix}",
+            "customizationprefix": prefix,
+            "customizationoptionvalueprefix": number,
+            "description": "Keeps a CRM and a marketing platform in step.",
+        }
+        self._client.send("POST", "publishers", body, retry="never")
+
+    def _make_solution(self) -> None:
+        publishers = rows_of(self._client.get(_publishers(self._names.prefix)))
+        if not publishers:
+            raise Rejected("its publisher is not there; make that first", vendor=TITLE)
+        body = {
+            "friendlyname": _TITLE,
+            "uniquename": self._solution,
+            "version": "1.0.0.0",
+            "publisherid@odata.bind": f"/publishers({publishers[0]['publisherid']})",
+        }
+        self._client.send("POST", "solutions", body, retry="never")
+
+    def _step(
+        self, kind: str, name: str, table: str, make: Callable[[], None], sentence: str = ""
+    ) -> _Step:
+        of = f" of {table}" if table else ""
+        told = sentence or f"{kind.capitalize()} {name}{of}."
+        return _Step(Definition(_key_of(kind, name, table), kind, name, table, told), make)
+
+    def _suppression_table(self, environment: Environment) -> Iterator[_Step]:
+        table, own = self._names.suppression, self._names.own
+        if table not in environment.columns:
+            make = partial(self._post, "EntityDefinitions", _suppression_table(self._names))
+            yield self._step("table", table, "", make)
+        for column in (
+            _text_column(own("key"), "Key", "Set by Bothways; empty where a person added it."),
+            _text_column(own("email"), "E-mail", "The address that may not be mailed.", 320),
+            _text_column(own("reason"), "Reason", "unsubscribed, bounced, complained, suppressed"),
+            _text_column(own("listid"), "List", "The list's id; empty for all mail."),
+            _time_column(own("suppressedon"), "Suppressed on", "When it took effect."),
+        ):
+            yield from self._column(environment, table, column)
+        for person in PEOPLE.values():
+            to = _Lookup(table, person.name, person.id, person.name.capitalize(), _WHO)
+            yield from self._lookup(environment, to)
+        yield from self._key(environment, table, own("key"))
+        if table in environment.columns:
+            yield from self._tracking(environment, table)
+
+    def _column(self, environment: Environment, table: str, definition: Body) -> Iterator[_Step]:
+        name = definition["SchemaName"]
+        if not environment.has(table, name):
+            path = f"{_definition(table)}/Attributes"
+            yield self._step("column", name, table, partial(self._post, path, definition))
+
+    def _own_table(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
+        table, key = made.name, self._names.own("key")
+        if table not in environment.columns:
+            make = partial(self._post, "EntityDefinitions", _own_table(made))
+            yield self._step("table", table, "", make)
+        columns = (_own_column(column, made) for column in made.columns)
+        for column in (_text_column(key, "Key", "Set by Bothways; do not change."), *columns):
+            yield from self._column(environment, table, column)
+        yield from self._key(environment, table, key)
+
+    def _lookups(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
+        """Yield the lookups of a table: to the person whom a row is about, and to its parent.
+
+        Dataverse lets a table go with the rows of one other table only (0x80047007: a table has
+        one parental relationship, and deleting with a row makes one). That is the contact's.
+        """
+        for person in PEOPLE.values() if made.kind.of_person else ():
+            delete = "Cascade" if person is CONTACT else "RemoveLink"
+            to = _Lookup(made.name, person.name, person.id, person.name.capitalize(), _WHO, delete)
+            yield from self._lookup(environment, to)
+        if made.parent:
+            to = _Lookup(
+                made.name, made.parent.name, made.parent.id, made.parent.kind.title,
+                "What it belongs to.", delete="Restrict", merge="NoCascade",
+            )  # fmt: skip
+            yield from self._lookup(environment, to)
+
+    def _lookup(self, environment: Environment, to: _Lookup) -> Iterator[_Step]:
+        column = to.column(self._names)
+        if not environment.has(to.table, column):
+            make = partial(self._post, "RelationshipDefinitions", _relationship(to, column))
+            yield self._step("relationship", column, to.table, make)
+
+    def _key(self, environment: Environment, table: str, column: str) -> Iterator[_Step]:
+        key = f"{column}_key"
+        status = environment.keys.get(table, {}).get(key)
+        if status is None:
+            body = {
+                "SchemaName": key,
+                "DisplayName": _label("Bothways key"),
+                "KeyAttributes": [column],
+            }
+            yield self._step(
+                "key", key, table, partial(self._post, f"{_definition(table)}/Keys", body)
+            )
+        elif status != _ACTIVE:
+            told = f"Key {key} of {table} is there, but its index is {status}."
+            again = partial(self._reactivate, table, key) if status == _FAILED else lambda: None
+            yield self._step("key", key, table, again, told)
+
+    def _reactivate(self, table: str, key: str) -> None:
+        """Have a failed index built again: the doubled values may be gone."""
+        body = {"EntityLogicalName": table, "EntityKeyLogicalName": key}
+        self._client.send("POST", "ReactivateEntityKey", body, retry="keyed")
+
+    def _tracking(self, environment: Environment, table: str) -> Iterator[_Step]:
+        if table in environment.trackable and table not in environment.tracked:
+            told = f"Change tracking of {table}."
+            yield self._step("tracking", table, "", partial(self._track, table), told)
+
+    def _track(self, table: str) -> None:
+        # A definition is replaced as a whole; labels in other languages are kept.
+        definition = self._client.get(_definition(table), headers={"Consistency": "Strong"})
+        definition.pop("@odata.context", None)
+        definition["ChangeTrackingEnabled"] = True
+        headers = {"MSCRM.MergeLabels": "true", **self._headers}
+        self._client.send("PUT", _definition(table), definition, retry="keyed", headers=headers)
+        xml = f"<entities><entity>{table}</entity></entities>"
+        body = {"ParameterXml": f"<importexportxml>{xml}</importexportxml>"}
+        self._client.send("POST", "PublishXml", body, retry="keyed")
+
+    def _post(self, path: str, body: Body) -> None:
+        self._client.send("POST", path, body, retry="never", headers=self._headers)
+
+
+def _key_of(kind: str, name: str, table: str) -> str:
+    return f"{kind}:{table}.{name}" if table else f"{kind}:{name}"
+
+
+def _publishers(prefix: str) -> str:
+    return query(
+        "publishers",
+        select=("publisherid", "uniquename"),
+        where=f"customizationprefix eq {text(prefix)}",
+        order="uniquename",
+    )
+
+
+def _solutions(name: str) -> str:
+    return query("solutions", select=("solutionid",), where=f"uniquename eq {text(name)}")
+
+
+def _definition(table: str) -> str:
+    return f"EntityDefinitions(LogicalName='{table}')"
+
+
+def _label(text: str) -> Body:
+    return {
+        "@odata.type": f"{NAMESPACE}.Label",
+        "LocalizedLabels": [
+            {
+                "@odata.type": f"{NAMESPACE}.LocalizedLabel",
+                "Label": text,
+                "LanguageCode": _ENGLISH,
+            }
+        ],
+    }
+
+
+def _attribute(kind: str, name: str, label: str, description: str) -> Body:
+    return {
+        "@odata.type": f"{NAMESPACE}.{kind}AttributeMetadata",
+        "AttributeType": kind,
+        "AttributeTypeName": {"Value": f"{kind}Type"},
+        "SchemaName": name,
+        "DisplayName": _label(label),
+        "Description": _label(description),
+        "RequiredLevel": {
+            "Value": "None",
+            "CanBeChanged": True,
+            "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings",
+        },
+    }
+
+
+def _text_column(name: str, label: str, description: str, length: int = 100) -> Body:
+    text = {"FormatName": {"Value": "Text"}, "MaxLength": length}
+    return {**_attribute("String", name, label, description), **text}
+
+
+def _time_column(name: str, label: str, description: str) -> Body:
+    return {
+        **_attribute("DateTime", name, label, description),
+        "Format": "DateAndTime",
+        "DateTimeBehavior": {"Value": "UserLocal"},
+    }
+
+
+def _number_column(name: str, label: str, description: str) -> Body:
+    limits = {"MinValue": -(2**31), "MaxValue": 2**31 - 1, "Format": "None"}
+    return {**_attribute("Integer", name, label, description), **limits}
+
+
+def _flag_column(name: str, label: str, description: str) -> Body:
+    options = {
+        "@odata.type": f"{NAMESPACE}.BooleanOptionSetMetadata",
+        "TrueOption": {"Value": 1, "Label": _label("Yes")},
+        "FalseOption": {"Value": 0, "Label": _label("No")},
+        "OptionSetType": "Boolean",
+    }
+    flag = {"DefaultValue": False, "OptionSet": options}
+    return {**_attribute("Boolean", name, label, description), **flag}
+
+
+def _own_column(column: RecordColumn, of: OwnTable) -> Body:
+    named = (of.column(column.name), column.title, "Kept by Bothways.")
+    if column.kind == "text":
+        return _text_column(*named, column.length)
+    return _COLUMNS[column.kind](*named)
+
+
+_COLUMNS: Final[Mapping[ColumnKind, Callable[[str, str, str], Body]]] = {
+    "number": _number_column,
+    "time": _time_column,
+    "flag": _flag_column,
+}
+
+
+def _suppression_table(names: Names) -> Body:
+    description = "Addresses that may not be mailed, kept by Bothways."
+    primary = _text_column(names.own("name"), "Address", "The address that may not be mailed.", 320)
+    table = _table(names.suppression, "Suppression", "Suppressions", description, primary)
+    return {**table, "ChangeTrackingEnabled": True}
+
+
+def _own_table(made: OwnTable) -> Body:
+    primary = _text_column(made.names.own("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
+    kind = made.kind
+    return _table(made.name, kind.title, kind.titles, kind.description, primary)
+
+
+def _table(name: str, label: str, labels: str, description: str, primary: Body) -> Body:
+    return {
+        "@odata.type": f"{NAMESPACE}.EntityMetadata",
+        "SchemaName": name,
+        "DisplayName": _label(label),
+        "DisplayCollectionName": _label(labels),
+        "Description": _label(description),
+        "OwnershipType": "UserOwned",
+        "HasActivities": False,
+        "HasNotes": False,
+        "IsActivity": False,
+        "Attributes": [{**primary, "IsPrimaryName": True}],
+    }
+
+
+def _relationship(to: _Lookup, column: str) -> Body:
+    return {
+        "@odata.type": f"{NAMESPACE}.OneToManyRelationshipMetadata",
+        "SchemaName": f"{to.table}_{to.referenced}",
+        "ReferencedEntity": to.referenced,
+        "ReferencedAttribute": to.key,
+        "ReferencingEntity": to.table,
+        "CascadeConfiguration": {
+            "Assign": "NoCascade",
+            "Delete": to.delete,
+            "Merge": to.merge,
+            "Reparent": "NoCascade",
+            "Share": "NoCascade",
+            "Unshare": "NoCascade",
+        },
+        "Lookup": _attribute("Lookup", column, to.label, to.description),
+    }

@@ -1,0 +1,115 @@
+"""What Bothways owns in an environment, against the sandbox over HTTP."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.preparing import make, prepare
+from bothways.discovery import record_kinds
+from bothways.errors import FeatureUnavailable
+from bothways.syncs.campaigns.records import CAMPAIGN
+from tests.support.sandbox import SandboxServer
+from tests.unit.connectors.dynamics.rows import add, creates, rows
+
+
+def test_publisher_and_solution_come_first_and_tables_only_of_the_records_that_are_kept(
+    bare: DynamicsConnector, sandbox: SandboxServer
+) -> None:
+    first, second, *others = bare.missing([CAMPAIGN])
+    assert first.sentence == "Publisher with the prefix bw."
+    assert second.sentence == "Solution Bothways."
+    tables = [item.name for item in others if item.kind == "table"]
+    assert tables == ["bw_suppression", "bw_campaign"]
+    everything = bare.missing(record_kinds().values())
+    assert len({item.key for item in everything}) == len(everything)
+    kinds = Counter(item.kind for item in everything)
+    assert kinds["relationship"] >= 5
+    assert kinds["tracking"] == 1, "of list members; people have it"
+
+    prepare(bare, [CAMPAIGN])
+    assert bare.missing([CAMPAIGN]) == []
+    assert "bw_campaignevent" not in {
+        row["primaryobjecttypecode"] for row in sandbox.table("dynamics", "sdkmessagefilter")
+    }
+    (publisher,) = (
+        row for row in sandbox.table("dynamics", "publisher") if row["customizationprefix"] == "bw"
+    )
+    (solution,) = (
+        row for row in sandbox.table("dynamics", "solution") if row["uniquename"] == "Bothways"
+    )
+    assert solution["publisherid"] == publisher["publisherid"]
+
+
+def test_a_publisher_and_a_solution_that_are_there_are_used(
+    settings: ConnectionSettings, person: Dataverse, sandbox: SandboxServer
+) -> None:
+    own = {"friendlyname": "Own", "uniquename": "own"}
+    option = {"customizationoptionvalueprefix": 12_345}
+    publisher = add(person, "publishers", **own, customizationprefix="acme", **option)
+    bind = {"publisherid@odata.bind": f"/publishers({publisher})"}
+    add(person, "solutions", **own, version="1.0.0.0", **bind)
+    extra = {**settings.extra, "publisher_prefix": "acme", "solution": "own"}
+    connector = DynamicsConnector(replace(settings, extra=extra))
+    made = {item.kind for item in prepare(connector)}
+    connector.close()
+    assert made.isdisjoint({"publisher", "solution"})
+    assert sandbox.table("dynamics", "acme_campaign") == []
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [{"after_write": 0.3, "seed": 9}, {"share": {"500": 0.1, "429": 0.2, "cut": 0.1}, "seed": 2}],
+)
+def test_answers_that_are_lost_double_nothing_and_a_repeat_makes_nothing(
+    bare: DynamicsConnector, sandbox: SandboxServer, faults: dict[str, object]
+) -> None:
+    with pytest.raises(FeatureUnavailable, match="prepare"):
+        bare.write_contacts(creates(1))
+    with pytest.raises(FeatureUnavailable, match="bw_suppression is not there"):
+        bare.read_suppressions(since=None)
+    sandbox.faults({"dynamics": faults})
+    wanted = bare.missing(record_kinds().values())
+    assert prepare(bare) == wanted
+    sandbox.faults()
+    assert prepare(bare) == []
+    assert rows(bare.read_suppressions(since=None)) == []
+    publishers = [row["uniquename"] for row in sandbox.table("dynamics", "publisher")]
+    assert publishers.count("bothways_bw") == 1
+
+
+def test_one_thing_that_is_refused_keeps_no_other_from_being_made(
+    bare: DynamicsConnector, person: Dataverse
+) -> None:
+    missing = bare.missing([])
+    (column,) = (item for item in missing if item.key == "column:contact.bw_externalid")
+    results = make(bare, [item for item in missing if item is not column]).set_index("seq")
+    failed = results[results["outcome"] == "error"]
+    assert len(failed) == 1, "the key has no column yet"
+    assert failed["message"].item()
+    assert [item.key for item in bare.missing([])] == [
+        "column:contact.bw_externalid",
+        "key:contact.bw_externalid_key",
+    ]
+    assert set(make(bare, bare.missing([]))["outcome"]) == {"written"}
+
+
+def test_a_key_over_doubled_values_says_so_and_is_built_once_they_are_gone(
+    bare: DynamicsConnector, person: Dataverse
+) -> None:
+    missing = bare.missing([])
+    key = next(item for item in missing if item.key == "key:contact.bw_externalid_key")
+    make(bare, [item for item in missing if item is not key])
+    people = [add(person, "contacts", lastname="A", bw_externalid="same") for _ in range(2)]
+    result = make(bare, [key]).iloc[0]
+    assert (result["outcome"], "doubled values" in result["message"]) == ("error", True)
+    (left,) = bare.missing([])
+    assert left.sentence.endswith("is there, but its index is Failed.")
+    person.send("DELETE", f"contacts({people[0]})", retry="never")
+    assert make(bare, [left])["outcome"].to_list() == ["written"]
+    assert bare.missing([]) == []
