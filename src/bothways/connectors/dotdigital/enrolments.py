@@ -20,9 +20,10 @@ import pandas as pd
 
 from bothways.connectors.dotdigital.client import OVERLAP, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import ALLOWANCE, TITLE, is_consent
-from bothways.connectors.dotdigital.queries import find_contact, lists
+from bothways.connectors.dotdigital.imports import Contact
+from bothways.connectors.dotdigital.queries import create_list, find_contact, lists
 from bothways.connectors.dotdigital.results import Verdict, records, results_frame
-from bothways.connectors.dotdigital.writes import in_parts, number
+from bothways.connectors.dotdigital.writes import imported, in_parts, number
 from bothways.connectors.http.limits import parallel_map
 from bothways.errors import ConnectorError, Missing, ProtocolError, Rejected, TemporaryFailure
 from bothways.tables.operations import GONE
@@ -40,6 +41,8 @@ _NOT_FOUND: Mapping[Kind, str] = {
     "contacts": "ERROR_CONTACT_NOT_FOUND",
     "addressBooks": "ERROR_ADDRESSBOOK_NOT_FOUND",
 }
+# As many contacts as the enrolments of an hour take. More are put on a list, and enrolled by that.
+_MOST_SINGLY = 20 * _MOST["contacts"]
 _TRIES = 3
 # How soon an enrolment whose answer was lost is listed is not documented (assumed: within half a
 # minute): seconds to wait before each look.
@@ -72,7 +75,7 @@ def enrol(client: DotdigitalClient, operations: pd.DataFrame) -> pd.DataFrame:
     """Enrol each row's contact or list, as many in one call as the vendor takes."""
     wishes: list[_Wish] = []
     results: list[Row] = []
-    for row in records(operations, ("seq", "record_id", "list_id", "values")):
+    for row in records(operations, ("seq", "record_id", "values")):
         try:
             wishes.append(_wish(row))
         except ValueError as problem:
@@ -93,7 +96,7 @@ def _wish(row: Row) -> _Wish:
     since = _moment(asked) if asked else None
     if row["record_id"]:
         return _Wish(row["seq"], program, "contacts", number(row["record_id"], "contact"), since)
-    return _Wish(row["seq"], program, "addressBooks", number(row["list_id"], "list"), since)
+    return _Wish(row["seq"], program, "addressBooks", number(values.get("list_id"), "list"), since)
 
 
 def _moment(text: Any) -> datetime:
@@ -112,27 +115,28 @@ class _Program:
     def enrol(self, wishes: Sequence[_Wish]) -> Iterator[Row]:
         """Enrol; yield rows of RESULTS."""
         first_try = self._first_try(wishes)
-        for enrolment, same in groupby(
-            sorted((wish for wish in wishes if wish in first_try), key=first_try.__getitem__),
-            key=first_try.__getitem__,
-        ):
+        done = sorted((wish for wish in wishes if wish in first_try), key=first_try.__getitem__)
+        for enrolment, same in groupby(done, key=first_try.__getitem__):
             yield from self._reported(enrolment, list(same))
         rest = [wish for wish in wishes if wish not in first_try]
-        for _kind, same in groupby(rest, key=lambda wish: wish.kind):
-            waiting = list(in_parts(same, _MOST[_kind]))
-            while waiting:
-                try:
-                    yield from self._enrolled(waiting[0])
-                except TemporaryFailure as error:
-                    if error.code != ALLOWANCE:
-                        yield from _all(waiting.pop(0), Verdict.failed(error))
-                        continue
-                    late = Verdict("error", None, ALLOWANCE, _TOO_MANY, transient=True)
-                    for part in waiting:
-                        yield from _all(part, late)
-                    waiting = []
-                else:
-                    waiting.pop(0)
+        for kind, of_kind in groupby(rest, key=lambda wish: wish.kind):
+            them = list(of_kind)
+            if kind == "contacts" and len(them) > _MOST_SINGLY:
+                yield from self._over_a_list(them)
+            else:
+                yield from self._in_calls(list(in_parts(them, _MOST[kind])))
+
+    def _in_calls(self, waiting: Sequence[Sequence[_Wish]]) -> Iterator[Row]:
+        """Make an enrolment of each part, until the account may make no more in this hour."""
+        for place, part in enumerate(waiting):
+            try:
+                yield from self._enrolled(part)
+            except TemporaryFailure as error:
+                if error.code == ALLOWANCE:
+                    for late in waiting[place:]:
+                        yield from _all(late, _failed(error))
+                    return
+                yield from _all(part, _failed(error))
 
     def _enrolled(self, part: Sequence[_Wish]) -> Iterator[Row]:
         """Make one enrolment and tell what became of it.
@@ -146,17 +150,37 @@ class _Program:
         except Missing as error:
             gone = self._gone(kind, part) if error.code == _NOT_FOUND[kind] else set()
             if not gone:
-                yield from _all(part, Verdict.failed(error))
+                yield from _all(part, _failed(error))
                 return
             yield from _all([wish for wish in part if wish.id in gone], _NO_LONGER)
             if rest := [wish for wish in part if wish.id not in gone]:
                 yield from self._enrolled(rest)
-        except Rejected as error:
-            yield from _all(part, Verdict.failed(error))
-        except _Unclear:
-            yield from _all(part, _UNCLEAR)
+        except (Rejected, _Unclear) as error:
+            yield from _all(part, _failed(error))
         else:
             yield from self._reported(enrolment, part)
+
+    def _over_a_list(self, wishes: Sequence[_Wish]) -> Iterator[Row]:
+        """Put contacts on a list of their own, and enrol that; it stays, and a repeat finds it."""
+        asked_at = wishes[0].asked_at or self._now()
+        name = f"Bothways: into program {self._program}, {asked_at:%Y-%m-%d %H:%M:%S}"
+        book = int(create_list(self._client, name).id)
+        joins = [
+            (wish.seq, Contact("contactId", {"contactId": wish.id}, {"lists": [book]}))
+            for wish in wishes
+        ]
+        joined = {row["seq"]: row for row in imported(self._client, joins)}
+        yield from (row for row in joined.values() if row["outcome"] != "written")
+        there = [wish for wish in wishes if joined.get(wish.seq, {}).get("outcome") == "written"]
+        if not there:
+            return
+        listed = _Wish(there[0].seq, self._program, "addressBooks", book, asked_at)
+        try:
+            made = self._first_try([listed]).get(listed) or self._made("addressBooks", [book])
+        except (Missing, Rejected, TemporaryFailure, _Unclear) as error:
+            yield from _all(there, _failed(error))
+        else:
+            yield from self._reported(made, there)
 
     def _made(self, kind: Kind, wanted: Sequence[int]) -> str:
         """Make an enrolment, or find the one that a try without an answer made; return its id."""
@@ -217,7 +241,8 @@ class _Program:
         return [
             row
             for row in found.values()
-            if row.get("programId") == self._program and _moment(row["dateCreated"]) >= since
+            if str(row.get("programId")) == str(self._program)
+            and _moment(row["dateCreated"]) >= since
         ]
 
     def _first_try(self, wishes: Sequence[_Wish]) -> dict[_Wish, str]:
@@ -265,6 +290,15 @@ class _Program:
         answer = self._client.request("GET", path, retry="read")
         rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig", "replace")))
         return {str(row.get("Id")): str(row.get("Reason") or "") for row in rows}
+
+
+def _failed(error: Exception) -> Verdict:
+    """Return what it means for each of those who were to be enrolled."""
+    if not isinstance(error, ConnectorError):
+        return _UNCLEAR
+    if error.code == ALLOWANCE:
+        return Verdict("error", None, ALLOWANCE, _TOO_MANY, transient=True)
+    return Verdict.failed(error)
 
 
 _TOO_MANY = "the account has made as many enrolments in this hour as it may; try again in an hour"

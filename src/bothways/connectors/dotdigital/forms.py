@@ -15,7 +15,7 @@ from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.campaigns import late_since
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
 from bothways.connectors.dotdigital.queries import closed_with, in_offset_listing
-from bothways.connectors.dotdigital.tables import ids, moment, text, texts, times
+from bothways.connectors.dotdigital.tables import ids, instant, moment, text, texts, times
 from bothways.connectors.http.limits import parallel_map
 from bothways.tables.campaigns import EVENTS
 from bothways.tables.forms import FORMS
@@ -210,8 +210,8 @@ def _started(row: Row) -> str | None:
 
 def _details(row: Row, asked: Mapping[str, Question]) -> str:
     details = {
-        "started_at": moment(row.get("dateStarted")),
-        "completed_at": moment(row.get("dateCompleted")),
+        "started_at": instant(row.get("dateStarted")),
+        "completed_at": instant(row.get("dateCompleted")),
         "complete": bool(row.get("complete")),
         "answers": _answers(row.get("givenAnswers") or (), asked),
     }

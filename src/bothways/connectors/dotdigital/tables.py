@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from bothways.connectors.base import Fields
+from bothways.connectors.base import Fields, since_text
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.errors import ProtocolError
 from bothways.tables.consent import SUPPRESSIONS
@@ -190,6 +191,21 @@ def moment(value: Any) -> str | None:
     """Return a time as it was told; None where the vendor has none, but must tell one."""
     told = isinstance(value, str) and not value.startswith(_NO_TIME)
     return value if told else None
+
+
+def instant(value: Any) -> str | None:
+    """Return a time as ISO 8601 in UTC, for what is kept as JSON; None where there is none.
+
+    The vendor's examples have a blank where others have a T.
+    """
+    told = moment(value)
+    try:
+        read = datetime.fromisoformat(told) if told else None
+    except ValueError:
+        return None
+    if read is None:
+        return None
+    return since_text((read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC))
 
 
 def times(values: Sequence[Any]) -> pa.Array[Any]:

@@ -309,13 +309,19 @@ def enrolment(operations: Any, program: str) -> Any:
     """Makes operations that enrol contacts, or lists, into the program."""
 
     def make(*members: str, lists: tuple[str, ...] = (), **values: Any) -> pd.DataFrame:
-        told = json.dumps({"program_id": program, **values})
-        whom = [{"record_id": member} for member in members]
-        whom += [{"list_id": item} for item in lists]
-        shared = {"kind": "enrol", "entity": "enrolment", "values": told}
-        return operations(*({**shared, **one} for one in whom))
+        told = {"program_id": program, **values}
+        shared = {"kind": "enrol", "entity": "enrolment", "values": json.dumps(told)}
+        named = [{**shared, "record_id": member} for member in members]
+        listed = [{**shared, "values": json.dumps({**told, "list_id": one})} for one in lists]
+        return operations(*named, *listed)
 
     return make
+
+
+@pytest.fixture
+def few_singly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a few contacts are too many for single enrolments."""
+    monkeypatch.setattr("bothways.connectors.dotdigital.enrolments._MOST_SINGLY", 27)
 
 
 def _enrolments(sandbox: Any) -> list[list[int]]:
@@ -355,6 +361,21 @@ def test_lists_are_enrolled_and_say_how_many_were_not(
     assert (first["outcome"], first["record_id"]) == ("written", "1")
     assert "AlreadyInProgram 2" in first["message"]
     assert first["membership_id"] == second["membership_id"]
+
+
+def test_more_people_than_single_enrolments_take_are_enrolled_over_a_list(
+    sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any, few_singly: None
+) -> None:
+    dotdigital.enrol(enrolment(people[2]))
+    sandbox.act("dotdigital", "unsubscribe", email=PEOPLE[1])
+    asked = since_text(dotdigital._client.read_from(dotdigital._client.clock.monotonic()))
+    everybody = enrolment(*people, "99999", asked_at=asked)
+    for _ in range(2):  # a repeat finds the list, and its enrolment
+        results = _by_seq(dotdigital.enrol(everybody))
+        assert [row["seq"] for row in results] == [*range(31)]
+        others = {row["seq"]: row["code"] for row in results if row["outcome"] != "written"}
+        assert others == {1: "Unsubcribed", 30: GONE}
+        assert len(_enrolments(sandbox)) == 2
 
 
 def test_who_is_gone_does_not_keep_the_others_out(
