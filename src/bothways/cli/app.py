@@ -262,6 +262,14 @@ def select(
 
 
 @app.command()
+def adopt(account: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
+    """Accept that an account's connections reach other accounts of the vendors than before."""
+    from bothways.cli.adopt import adopt as run
+
+    run(account)
+
+
+@app.command()
 def migrate(
     runs_as: Annotated[
         str, typer.Option(metavar="ROLE", help="PostgreSQL role that syncs and console use.")

@@ -119,6 +119,15 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class IdentifiesAccount(Protocol):
+    """Knows which of the vendor's accounts its connection reaches."""
+
+    def account_id(self) -> str:
+        """Return the vendor's own id of the account, which never changes."""
+        ...
+
+
+@runtime_checkable
 class ReadsContacts(Protocol):
     """Reads people, whole or what changed."""
 

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from bothways.connectors.base import Connector, Page
 from bothways.engine import lists, undo
+from bothways.engine.identity import check_identity
 from bothways.engine.progress import Mark, Point, Progress, progress_of
 from bothways.engine.run import Run
 from bothways.engine.step import sentence_of
@@ -46,12 +47,14 @@ def extract(run: Run, side: RoleName, connector: Connector) -> dict[str, int]:
 
     Raises:
         ConnectorError: The vendor refused or failed.
+        RunStopped: The connection reaches another account of the vendor than earlier runs.
     """
     progress = progress_of(run.staging, side, _STEP)
     if not progress.points:
         run.staging.clear(side)
+    check_identity(run, side, connector)
     known = lists.resolve(run, side, connector)
-    request = Request(run.account, side, connector.entities, dict(known))
+    request = Request(run.account, side, connector.entities, dict(known), run.options)
     counts, marks = {}, {}
     members_left = False
     for dataset in implementation(run.sync).datasets(request):

@@ -292,6 +292,16 @@ events = sa.Table(
     comment="what a system told that happened, once each; events never change",
 )
 
+known_systems = sa.Table(
+    "known_systems",
+    metadata,
+    *_key("account", "side"),
+    _text("vendor_account", null=False, comment="the connector, and the vendor's id"),
+    _time("found_at", null=False),
+    comment="which of the vendors' accounts the systems of an account are",
+    info={IMPERSONAL: "ids of organizations"},
+)
+
 definitions = sa.Table(
     "definitions",
     metadata,

@@ -65,6 +65,10 @@ class DotdigitalConnector:
         name = account.get("Name") or account.get("Id", "")
         return f"Dotdigital account {name} answers at {self._client.host()}."
 
+    def account_id(self) -> str:
+        """Return the account's id."""
+        return self._client.account()["Id"]
+
     def close(self) -> None:
         """Close the session."""
         self._client.close()

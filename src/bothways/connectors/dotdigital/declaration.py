@@ -19,6 +19,7 @@ DECLARATION: Final = Declaration(
             "ErasesContacts",
             "FindsContacts",
             "HasFields",
+            "IdentifiesAccount",
             "HasLists",
             "ReadsCampaignEvents",
             "ReadsCampaigns",

@@ -93,6 +93,10 @@ class DynamicsConnector:
         organization = self._client.get("WhoAmI").get("OrganizationId")
         return f"Connected to {TITLE} at {self._client.root} (organization {organization})."
 
+    def account_id(self) -> str:
+        """Return the organization's id."""
+        return str(self._client.get("WhoAmI")["OrganizationId"])
+
     def close(self) -> None:
         """Close the session."""
         self._client.close()

@@ -21,6 +21,7 @@ DECLARATION: Final = Declaration(
             "FindsContacts",
             "FindsOtherAddresses",
             "HasFields",
+            "IdentifiesAccount",
             "HasLists",
             "Provisions",
             "ReadsColumns",
