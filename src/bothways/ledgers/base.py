@@ -16,12 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from bothways.operations import operation
 from bothways.store import export
 from bothways.store.erase import Person
 from bothways.store.mapped_fields import Names
 from bothways.store.showing import Rows
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import SIDES, RoleName
+from bothways.vocabulary import SIDES, OperationKind, PersonChange, RoleName
 
 SHOWN: Final = 100
 """How many rows of a table the person's page shows at most."""
@@ -170,6 +171,20 @@ def columns(*texts: str, **others: pa.DataType) -> pa.Schema:
     """Return the schema of an entry: columns of text, and others by name and type."""
     fields = [*((name, pa.string()) for name in texts), *others.items()]
     return pa.schema([pa.field(name, kind) for name, kind in fields])
+
+
+def of_people(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the creates that gave a person a record: other things are created as well.
+
+    Args:
+        rows: Operations of the kind CREATE, as for KeepWritten.
+    """
+    entities = {
+        entity
+        for entity in rows["entity"].unique()
+        if operation(OperationKind.CREATE, entity).change is PersonChange.CREATED
+    }
+    return rows[rows["entity"].isin(entities)]
 
 
 def of_pairs(side: RoleName, rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,12 +7,21 @@ from typing import ClassVar, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, of_pairs, pairs
+from bothways.ledgers.base import (
+    Entry,
+    Ledger,
+    Old,
+    RunContext,
+    columns,
+    of_pairs,
+    of_people,
+    pairs,
+)
 from bothways.store import baselines, retention
 from bothways.store.erase import Person, paired
 from bothways.store.schema import baselines as table
 from bothways.store.showing import Rows
-from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, RoleName
+from bothways.vocabulary import OperationKind, RoleName
 
 
 def _agree(run: RunContext, rows: pd.DataFrame) -> None:
@@ -25,7 +34,7 @@ _BASELINES: Final = columns("entity", "crm_id", "marketing_id", "scope", "key", 
 
 
 def _created(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
-    people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
+    people = of_pairs(side, of_people(rows))
     agreed = {"scope": people["scope"], "values": people["after"]}
     _agree(run, pd.DataFrame({**pairs(side, people), **agreed}))
 

@@ -8,14 +8,23 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns, of_pairs, pairs
+from bothways.ledgers.base import (
+    Entry,
+    Ledger,
+    Old,
+    RunContext,
+    columns,
+    of_pairs,
+    of_people,
+    pairs,
+)
 from bothways.store import links, retention, showing
 from bothways.store.erase import Person, in_role, paired
 from bothways.store.records import absorb_attributes, absorb_contacts, absorb_written
 from bothways.store.schema import links as link_table
 from bothways.store.schema import records
 from bothways.store.showing import Rows
-from bothways.vocabulary import SUPPRESSION_RECORD, OperationKind, RoleName
+from bothways.vocabulary import OperationKind, RoleName
 
 
 def _unlink(run: RunContext, rows: pd.DataFrame) -> None:
@@ -39,7 +48,7 @@ _LINKS: Final = columns(
 
 
 def _created(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
-    people = of_pairs(side, rows[rows["entity"] != SUPPRESSION_RECORD])
+    people = of_pairs(side, of_people(rows))
     known = people[["email_key", "scope"]]
     _link(run, pd.DataFrame({**pairs(side, people), **known, "is_primary": True}))
 

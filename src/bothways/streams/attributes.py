@@ -9,7 +9,7 @@ type reads the people first.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, cast
 
@@ -27,6 +27,7 @@ from bothways.tables import consent as tables
 from bothways.tables.frames import frame_of, to_pandas
 from bothways.transform.columns import looked_up
 from bothways.transform.consents import packed
+from bothways.transform.named import is_named
 
 ATTRIBUTE: Final = "attribute:"
 """How the name of an attribute begins among the fields of a person."""
@@ -129,7 +130,7 @@ class PreferenceOptIns(Attributes):
     it.
 
     Attributes:
-        wanted: Names or ids of the preferences, in lower case.
+        wanted: Names or ids of the preferences.
         preference: The id of a slice's.
     """
 
@@ -146,7 +147,7 @@ class PreferenceOptIns(Attributes):
         """Return a slice for each preference that is wanted."""
         if staged.empty:
             return []
-        rows = staged[is_wanted(staged, self.wanted)]
+        rows = staged[is_named(staged, self.wanted)]
         return [
             Slice(
                 key=key,
@@ -172,8 +173,3 @@ class PreferenceOptIns(Attributes):
 def chosen_name(preference: str) -> str:
     """Return the name of the attribute that tells whether a member wants a preference."""
     return f"preference:{preference}"
-
-
-def is_wanted(things: pd.DataFrame, wanted: Collection[str]) -> pd.Series:
-    """Return which named things are among those wanted, by id or by name in lower case."""
-    return things["id"].isin(wanted) | things["name"].str.lower().isin(wanted).fillna(value=False)

@@ -19,7 +19,6 @@ from bothways.streams.attributes import (
     ATTRIBUTE,
     PreferenceOptIns,
     chosen_name,
-    is_wanted,
 )
 from bothways.streams.definitions import Preferences
 from bothways.streams.people import People
@@ -30,6 +29,7 @@ from bothways.syncs.preferences import SPEC, Settings
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
+from bothways.transform.named import meant
 from bothways.vocabulary import (
     MAILABLE_OR_PENDING,
     PREFERENCE,
@@ -105,7 +105,7 @@ def datasets(request: Request) -> list[Dataset]:
     if not columns:
         return []
     if request.side == "marketing":
-        wanted = tuple(sorted({name.lower() for known in columns.values() for name in known}))
+        wanted = tuple(sorted({name for known in columns.values() for name in known}))
         return [
             Dataset(MEMBERS, People(entity="contact", everybody=True)),
             Dataset(PREFERENCES, Preferences()),
@@ -284,24 +284,19 @@ def _entered(
 
 def _by_id(known: pd.DataFrame, named: Mapping[str, str]) -> dict[str, str]:
     """Return columns by the ids of the preferences that they are for."""
-    lower = {name.lower(): column for name, column in named.items()}
-    rows = known[is_wanted(known, list(lower))]
-    columns = looked_up(rows["id"], pd.Series(lower, dtype=_TEXT)).fillna(
-        looked_up(rows["name"].str.lower(), pd.Series(lower, dtype=_TEXT))
-    )
-    return dict(zip(rows["id"], columns, strict=True))
+    return {key: column for name, column in named.items() for key in meant(known, name)["id"]}
 
 
 def _unknown(
     inputs: Inputs, known: pd.DataFrame, columns: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, ...]:
     """Return a sentence for each preference that the settings name and the platform lacks."""
-    there = {*known["id"], *known["name"].str.lower().dropna()}
-    named = {name for entity in columns.values() for name in entity if name.lower() not in there}
+    named = sorted({name for entity in columns.values() for name in entity})
     title = inputs.systems["marketing"]
     return tuple(
         f"There is no preference `{name}` in {title}; correct its name under `syncs: preferences:`."
-        for name in sorted(named)
+        for name in named
+        if meant(known, name).empty
     )
 
 
