@@ -131,6 +131,13 @@ class Options(BaseModel):
         "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
         "console, or to `bothways select`. Leave blank for all.",
     )
+    program: str = Field(
+        default="",
+        max_length=200,
+        title="Program",
+        description="Name or id of an active program to enrol people into: those of Only these "
+        "lists and Only these records. Leave blank to enrol nobody.",
+    )
     undo_run: int | None = Field(
         default=None,
         ge=1,
@@ -142,7 +149,7 @@ class Options(BaseModel):
     @property
     def restricted(self) -> bool:
         """Whether the run looks at a part only, so that it may not move a watermark."""
-        return bool(self.lists or self.records or self.undo_run)
+        return bool(self.lists or self.records or self.program or self.undo_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +254,8 @@ class SyncSpec:
         """The fields of `Options` that a run of it takes."""
         names = ["dry_run", "records", "repair" if self.verifies else "full_resync"]
         names += ["undo_run"] if self.reverts else []
-        names += ["lists"] if self.scope is Scope.LISTS else []
+        names += ["lists"] if self.scope in (Scope.LISTS, Scope.PROGRAMS) else []
+        names += ["program"] if self.scope is Scope.PROGRAMS else []
         return tuple(names)
 
     @property

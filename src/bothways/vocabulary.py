@@ -187,6 +187,11 @@ class Reason(Labelled):
         "no contact or lead in {crm}",
         "The person has no record in {crm} that the value could be written to.",
     )
+    NO_MEMBER = (
+        "no_member",
+        "no contact in {marketing}",
+        "The person has no contact in {marketing} that could be enrolled.",
+    )
     LEFT_CRM = (
         "left_crm",
         "removed from the list in {crm}",
@@ -385,6 +390,9 @@ class OperationKind(Labelled):
     ERASE = "erase", "Erase", "Deletes a person's record for good."
 
 
+BY_REQUEST: Final = (OperationKind.ENROL,)
+"""The operations that somebody asks for by hand: what failed is not tried again by later runs."""
+
 LIST_MOVES: Final = (OperationKind.JOIN, OperationKind.LEAVE)
 """The operations on memberships, which are executed list by list."""
 
@@ -410,6 +418,12 @@ EVENT_SCOPES: Final[Mapping[str, str]] = {
 
 CONSENT_RECORD: Final = "consent_record"
 """The entity of records of what somebody consented to, in a table of the customer's."""
+
+PROGRAM: Final = "program"
+"""The entity of a platform's automation programs."""
+
+LIST: Final = "list"
+"""What the store calls the lists of a platform among its definitions."""
 
 DATA_FIELD: Final = "data_field"
 """The entity of fields that a system's records of people have."""

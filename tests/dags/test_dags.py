@@ -148,6 +148,7 @@ def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
         sync = sync_types()[dag_id.partition("__")[2]]
         own = "repair" if sync.verifies else "full_resync"
         lists = {"lists"} if sync.scope is Scope.LISTS else set()
+        lists |= {"lists", "program"} if sync.scope is Scope.PROGRAMS else set()
         undo = {"undo_run"} if sync.reverts else set()
         assert set(dag["params"]) == {"dry_run", own, "records"} | undo | lists
         assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)

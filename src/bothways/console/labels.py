@@ -180,6 +180,7 @@ def marks(run: Any, undone_by: int | None = None) -> list[str]:
     found = [f"Undo of run {run.undo_of}"] if run.undo_of else []
     found += [f"Undone by run {undone_by}"] if undone_by else []
     params = run.params
+    found += [f"Enrolment into {params['program']}"] if params.get("program") else []
     if chosen := params.get("lists"):
         found.append(f"Only list {chosen[0]}" if len(chosen) == 1 else f"Only {len(chosen)} lists")
     found += ["Only some records"] if params.get("records") else []

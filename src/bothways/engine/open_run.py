@@ -21,6 +21,7 @@ from bothways.errors import RunStopped, StagingError
 from bothways.spec import ERASE, Options, SyncSpec
 from bothways.store import applying, runs, selections, watermarks
 from bothways.store.db import Store
+from bothways.syncs.base import implementation
 from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,9 @@ def open_run(
             runs.note(conn, run_id=run_id, sentence=due)
     staging = staging_for(account, run_id)
     staging.clear()
-    reason = _obstacle(store, configured, sync, options, missing_connections)
+    reason = _obstacle(store, configured, sync, options, missing_connections) or (
+        _objection(configured, sync, options, submitted_by)
+    )
     if reason:
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
@@ -206,6 +209,11 @@ def _obstacle(
         or undo.obstacle(store, account, sync, options)
         or _failed_prerequisite(store, account, sync)
     )
+
+
+def _objection(account: Account, sync: SyncSpec, options: Options, submitted_by: str) -> str | None:
+    objection = implementation(sync).objection
+    return objection(account, options, submitted_by) if objection else None
 
 
 def _lost_selection(store: Store, account: Account, options: Options) -> str | None:

@@ -125,6 +125,7 @@ def _inputs(run: Run, conn: Connection, partition: int, partitions: int) -> Inpu
         systems=run.systems,
         view=PostgresView(conn, run.account.name),
         retries=_due(run, conn, partitions),
+        started_at=runs.started_at(conn, run_id=run.run_id),
         whole=any(_read_whole(run, role) for role in run.sync.read_roles),
         compares=bool(run.sync.verifies),
         without_base=meanings.without_base(conn, run),

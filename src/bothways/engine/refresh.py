@@ -58,7 +58,7 @@ def _changes(
     found = dict(reached)
     staged = run.staging.read_json(side, "lists.json") or []
     lists = {item["key"]: KnownList(**item) for item in staged}
-    request = Request(run.account, side, connector.entities, lists)
+    request = Request(run.account, side, connector.entities, lists, run.options)
     for dataset in _datasets(run, request):
         reading = Reading(run, side, connector, dataset, lists)
         since = found.get(dataset.name) or (reading.since() if dataset.changes_of else None)

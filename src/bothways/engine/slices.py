@@ -99,7 +99,7 @@ def failures_of(staging: Staging, side: RoleName) -> list[dict[str, str]]:
 def _slices(run: Run, side: RoleName, connector: Connector) -> Iterator[tuple[Dataset, Slice]]:
     staged: list[dict[str, Any]] = run.staging.read_json(side, "lists.json") or []
     lists = {item["key"]: KnownList(**item) for item in staged}
-    request = Request(run.account, side, connector.entities, lists)
+    request = Request(run.account, side, connector.entities, lists, run.options)
     for dataset in implementation(run.sync).datasets(request):
         if dataset.stream.sliced_by:
             rows = StagedPartition(run.staging, 0, 1).read_all(side, dataset.stream.sliced_by)

@@ -18,7 +18,7 @@ from bothways.store.frames import insert_counted, read_frame
 from bothways.store.jobs import HELD_BACK, of_run
 from bothways.store.schema import bulk_jobs, jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
-from bothways.vocabulary import BY_HAND, OperationKind, Reason, Result
+from bothways.vocabulary import BY_HAND, BY_REQUEST, OperationKind, Reason, Result
 
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
@@ -194,7 +194,8 @@ def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
         ),
     )
     rows = _rows(conn, run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
-    found = rows.where(jobs.c.result == Result.ERROR).subquery()
+    again = sa.func.coalesce(jobs.c.kind, "").not_in(BY_REQUEST)
+    found = rows.where(jobs.c.result == Result.ERROR, again).subquery()
     keys = [found.c[name] for name in _DUE[:-1]]
     any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
     others = [column for column in found.c if column.name != "consent"]

@@ -170,6 +170,14 @@ def get_run(conn: sa.Connection, *, run_id: int) -> sa.Row[Any] | None:
     return conn.execute(sa.select(runs).where(runs.c.run_id == run_id)).one_or_none()
 
 
+def started_at(conn: sa.Connection, *, run_id: int) -> datetime:
+    """Return when a run first started, UTC."""
+    found: datetime = conn.execute(
+        sa.select(runs.c.started_at).where(runs.c.run_id == run_id)
+    ).scalar_one()
+    return found
+
+
 def find_run(conn: sa.Connection, *, dag_id: str, dag_run_id: str) -> sa.Row[Any] | None:
     """Return the row of a DAG run, None where it was never opened."""
     same = (runs.c.dag_id == dag_id, runs.c.dag_run_id == dag_run_id)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 import pandas as pd
+import pyarrow as pa
 
 from bothways.connectors.base import (
     Connector,
+    HasLists,
     Page,
     ReadsCampaigns,
     ReadsColumns,
@@ -18,8 +20,15 @@ from bothways.connectors.base import (
     ReadsPrograms,
 )
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
+from bothways.tables.fields import schema_of
 from bothways.tables.frames import to_pandas
-from bothways.vocabulary import CAMPAIGN, COLUMN, FORM
+from bothways.vocabulary import CAMPAIGN, COLUMN, FORM, LIST
+
+_LISTS: Final = schema_of(
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("name", pa.string()),
+    pa.field("writable", pa.bool_()),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,22 @@ class Columns(Definitions):
     ) -> Iterator[Page]:
         """Yield columns."""
         return cast(ReadsColumns, connector).read_columns(self.tables, since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists(Definitions):
+    """The lists of a platform, whether or not the account maps them; read whole each time."""
+
+    name: ClassVar[str] = "lists"
+    kind: ClassVar[str] = LIST
+
+    def pages(
+        self, connector: Connector, _since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield lists: id, name and whether people may be put on them."""
+        found = cast(HasLists, connector).lists()
+        rows = [{"id": item.id, "name": item.name, "writable": item.writable} for item in found]
+        yield Page(pa.Table.from_pylist(rows, _LISTS))
 
 
 def details_of(rows: pd.DataFrame) -> pd.Series:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,12 +101,14 @@ class Request:
         side: The side.
         entities: What the side's connector knows people as.
         lists: The mapped lists by key; one that is yet to be created has an empty id.
+        options: What the person who triggered the run chose.
     """
 
     account: Account
     side: RoleName
     entities: tuple[str, ...]
     lists: Mapping[str, KnownList]
+    options: Options = field(default_factory=Options)
 
     def list_ids(self) -> tuple[str, ...]:
         """Return the side's ids of the lists that are there, in a stable order."""
@@ -150,6 +152,7 @@ class Inputs:
         staged: This partition of the extracts.
         systems: What people call the account's systems.
         view: What the store remembers of the account.
+        started_at: When the run first started, UTC.
         retries: Rows in error that are due again: source, entity, source_id, list_key, email_key.
         whole: A side was read whole, so that who was not read is gone.
         compares: Nothing is to be kept in step: tell what differs, whoever it is about.
@@ -168,6 +171,7 @@ class Inputs:
     systems: Mapping[RoleName, str]
     view: StoreView
     retries: pd.DataFrame
+    started_at: datetime
     whole: bool = False
     compares: bool = False
     without_base: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -229,6 +233,7 @@ class Plan:
 Datasets = Callable[[Request], list[Dataset]]
 Planner = Callable[[Inputs], Plan]
 Obstacles = Callable[[Request, Connector], list[str]]
+Objection = Callable[[Account, Options, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +255,8 @@ class SyncType:
         comparison: Compares instead of syncing, if the spec says `verified_as`.
         obstacles: Asks a system for what the settings name there and has to be there beside fields
             of people; a clause for each thing that is wrong.
+        objection: Says why a run is not to start with what somebody chose, given their Airflow
+            username; None where it may.
     """
 
     datasets: Datasets
@@ -257,6 +264,7 @@ class SyncType:
     revert: Planner | None = None
     comparison: Comparison | None = None
     obstacles: Obstacles | None = None
+    objection: Objection | None = None
 
 
 def implementation(spec: SyncSpec) -> SyncType:

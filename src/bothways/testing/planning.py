@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pandas as pd
@@ -34,6 +35,10 @@ DUE: Final = pa.schema(
     ]
 )
 """Rows in error that are due again, as `Inputs.retries` has them."""
+
+
+STARTED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the run of a plan started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ class Planning:
             "systems": {"crm": "the CRM", "marketing": "the platform"},
             "view": self.store,
             "retries": self._retries(),
+            "started_at": STARTED_AT,
         }
         return Inputs(**(usual | more))
 

@@ -1,0 +1,44 @@
+"""What the sync of programs reads and decides: the programs themselves, or whom to enrol."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.streams.definitions import Lists, Programs
+from bothways.streams.people import People
+from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
+from bothways.syncs.definitions import definition_jobs
+from bothways.syncs.jobs import joined
+from bothways.syncs.programs.enrolling import enrol, objection
+from bothways.vocabulary import PROGRAM
+
+PROGRAMS: Final = "programs"
+
+
+def datasets(request: Request) -> list[Dataset]:
+    """Read the programs; to enrol people, the lists or the people who were named as well."""
+    people = [
+        Dataset(f"{entity}s", People(entity=entity, everybody=True))
+        for entity in request.entities
+        if request.options.program and request.options.records
+    ]
+    if request.side == "crm":
+        return people
+    lists = [Dataset("lists", Lists())] if request.options.program else []
+    return [Dataset(PROGRAMS, Programs()), *lists, *people]
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Write the programs that have changed to the CRM, or enrol whom somebody named.
+
+    One partition plans it all.
+    """
+    if inputs.partition:
+        return Plan(joined([]))
+    if inputs.options.program:
+        return enrol(inputs)
+    jobs, _ = definition_jobs(inputs, PROGRAM, PROGRAMS)
+    return Plan(jobs)
+
+
+SYNC: Final = SyncType(datasets, plan, objection=objection)
