@@ -54,7 +54,7 @@ def test_a_form_is_written_with_what_a_reader_of_the_crm_wants_to_know() -> None
     (job,) = desk.plan(SYNC.plan).jobs.to_dict("records")
     assert (job["entity"], job["key"], job["target"]) == ("form", "signup", "crm")
     assert json.loads(job["values"]) == {
-        "name": "Sign-up", "type": "survey", "state": "active", "url": "https://x.org/f",
+        "name": "Sign-up", "state": "active", "url": "https://x.org/f",
         "created_at": "2026-01-01T00:00:00Z", "modified_at": None,
     }  # fmt: skip
 

@@ -16,7 +16,6 @@ FORM: Final = RecordKind(
     words=("form", "forms"),
     failure="The form could not be written, and its responses wait ({name})",
     columns=(
-        RecordColumn("form_type", "Form type", source="type"),
         RecordColumn("form_state", "Form state", source="state"),
         RecordColumn("url", "URL", length=LONGEST),
         RecordColumn("made_on", "Made on", "time", source="created_at"),

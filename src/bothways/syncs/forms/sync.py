@@ -29,7 +29,6 @@ FAILURE: Final = "Responses could not be read for this form ({name})"
 
 _ANSWERS: Final = FIELD_PREFIX + "answers"
 _FORM: Final = {
-    "type": pa.string(),
     "state": pa.string(),
     "url": pa.string(),
     "created_at": TIME,
