@@ -338,7 +338,7 @@ def test_more_records_than_a_request_may_delete_stop_it(
     assert len(crm.table("contact")) == 1
 
 
-def test_events_of_campaigns_are_erased_with_the_person_and_count_as_nobody(
+def test_what_a_person_did_is_erased_with_them_and_counts_as_nobody(
     world: World, crm: Crm, light: Erasing, command: Callable[..., Result]
 ) -> None:
     world.configure(guard={"free": 1_000_000, "erasures": 2})
@@ -348,6 +348,8 @@ def test_events_of_campaigns_are_erased_with_the_person_and_count_as_nobody(
         crm.event(**{contacts: f"/contacts({ann})", "bw_email": "earlier@mail.example"})
     crm.event(**{leads: f"/leads({lead})"})
     crm.event(bw_email=ANN.upper())
+    crm.record("bw_formresponses", bw_name="Response", bw_email=ANN)
+    crm.record("bw_visits", bw_name="Visit", **{leads: f"/leads({lead})"})
     (joann,) = (row["contactid"] for row in crm.table("contact") if row["contactid"] != ann)
     crm.event(**{contacts: f"/contacts({joann})", "bw_email": "joann@mail.example"})
     assert "  Email campaign events: 5" in command("erase", "test", typed=(ANN, ANN)).output
@@ -357,7 +359,9 @@ def test_events_of_campaigns_are_erased_with_the_person_and_count_as_nobody(
     assert run.jobs["entity"].value_counts().to_dict() == {
         "campaign_event": 5,
         "contact": 1,
+        "form_response": 1,
         "lead": 1,
+        "visit": 1,
     }
     assert [row["bw_email"] for row in crm.table("bw_campaignevent")] == ["joann@mail.example"]
 

@@ -134,7 +134,8 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
     crm.event(bw_email="ann@mail.example")
     platform.contact("eve@mail.example")
     calls.clear()
-    runs = {name: world.run(name) for name in ("suppressions", "address_books", "marketing_lists")}
+    names = ("suppressions", "address_books", "marketing_lists", "forms", "web_behaviour")
+    runs = {name: world.run(name) for name in names}
     assert {run.status for run in runs.values()} == {"Completed"}
     undo = runs["marketing_lists"].run_id
     assert world.run("marketing_lists", undo_run=undo).status == "Completed"

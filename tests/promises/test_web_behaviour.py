@@ -108,7 +108,7 @@ def test_faults_and_lost_answers_lose_and_double_nothing(site: Site) -> None:
     site.sandbox.faults(
         {
             "dynamics": {"after_write": 0.5, "seed": 3},
-            "dotdigital": {"error_500": 0.1, "timeout": 0.05, "seed": 5},
+            "dotdigital": {"share": {"500": 0.1, "cut": 0.05}, "seed": 5},
         }
     )
     site.run()

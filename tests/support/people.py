@@ -52,6 +52,10 @@ class Crm:
         """Add an event of a campaign, as Bothways does."""
         return self._api.create("bw_campaignevents", bw_name="Send", **columns)
 
+    def record(self, entity_set: str, **columns: Any) -> str:
+        """Add a record of ours, as Bothways does."""
+        return self._api.create(entity_set, **columns)
+
     def list(self, name: str, code: int = 2, **columns: Any) -> str:
         about = {"listname": name, "createdfromcode": code, "type": False, **columns}
         return self._api.create("lists", **about)
