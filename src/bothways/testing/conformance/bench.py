@@ -18,6 +18,8 @@ class EmulatedVendor(Protocol):
     def reset(self, people: int = 0) -> None:
         """Empty the vendor and fill it with so many people, some of whom may not be mailed.
 
+        With people there is some of whatever the connector declares that it reads: forms with
+        responses, visits, and programs, of which one at least is active and one is not.
         Faults are off afterwards. An empty vendor has the list `Bench.list_name`, too.
         """
         ...

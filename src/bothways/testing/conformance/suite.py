@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -15,10 +16,15 @@ from bothways import discovery
 from bothways.connectors import base
 from bothways.connectors.preparing import make, prepare
 from bothways.errors import ConnectorError, Denied, ProtocolError
+from bothways.tables.campaigns import EVENTS
 from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.forms import FORM_FIELD, FORMS, RESPONSE_DETAILS
 from bothways.tables.members import LIST_MEMBERS
-from bothways.tables.operations import RESULTS
+from bothways.tables.operations import GONE, RESULTS
 from bothways.tables.people import contacts_schema
+from bothways.tables.preferences import PREFERENCE_OPT_INS, PREFERENCES
+from bothways.tables.programs import ACTIVE, PROGRAMS
+from bothways.tables.visits import VISIT_DETAILS
 from bothways.testing.conformance.fixtures import connect as connect
 from bothways.testing.conformance.fixtures import connector as connector
 from bothways.testing.conformance.fixtures import needs as needs
@@ -135,6 +141,110 @@ def test_suppressions_have_the_canonical_shape(vendor: Any, connector: Any, need
     rows = _table(pages)
     assert set(rows["list_id"].to_pylist()) <= {None}
     assert set(rows["reason"].to_pylist()) <= set(Status) - {Status.MAILABLE, Status.PENDING}
+
+
+def test_forms_and_their_responses_have_the_canonical_shape(
+    vendor: Any, connector: Any, needs: Any
+) -> None:
+    needs("ReadsForms", "ReadsFormResponses")
+    vendor.reset(people=300)
+    forms = _closed(connector.read_forms(since=None), FORMS)
+    assert len({form["id"] for form in forms}) == len(forms) > 0
+    asked = [field for form in forms for field in json.loads(form["fields"])]
+    assert all(list(field) == FORM_FIELD.names for field in asked)
+    responses = []
+    for form in forms:
+        rows = _closed(connector.read_form_responses(form["id"], since=None), EVENTS)
+        assert {(row["kind"], row["scope_id"]) for row in rows} <= {("form_responses", form["id"])}
+        responses += rows
+    _are_events(responses, RESPONSE_DETAILS)
+
+
+def test_visits_have_the_canonical_shape(vendor: Any, connector: Any, needs: Any) -> None:
+    needs("ReadsVisits")
+    vendor.reset(people=300)
+    visits = _closed(connector.read_visits(since=None), EVENTS)
+    assert {(row["kind"], row["scope_id"]) for row in visits} == {("visits", None)}
+    _are_events(visits, VISIT_DETAILS)
+
+
+def _closed(pages: Iterator[base.Page], schema: pa.Schema) -> list[dict[str, Any]]:
+    """Return the rows of a read, whose pages have a schema, and the last one a watermark."""
+    found = list(pages)
+    assert {page.rows.schema for page in found} == {schema}
+    assert [page.watermark is not None for page in found] == [False] * (len(found) - 1) + [True]
+    rows: list[dict[str, Any]] = _table(found).to_pylist()
+    return rows
+
+
+def _are_events(rows: list[dict[str, Any]], details: pa.Schema) -> None:
+    assert len({row["key"] for row in rows}) == len(rows) > 0
+    assert all(list(json.loads(row["details"])) == details.names for row in rows)
+
+
+def test_preferences_are_written_and_read_again(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("ReadsPreferences", "WritesPreferences", "WritesContacts")
+    (preference, *_) = _closed(connector.read_preferences(), PREFERENCES)
+    people = connector.write_contacts(operations(*(bench.person(n) for n in range(2))))
+    members = people.sort_values("seq")["record_id"].tolist()
+    for yes in (True, False):
+        choices = [
+            {
+                "kind": "update",
+                "entity": "preference",
+                "record_id": member,
+                "values": json.dumps({preference["id"]: chosen}),
+            }
+            for member, chosen in zip(
+                [*members, bench.unknown_id], [yes, not yes, yes], strict=True
+            )
+        ]
+        results = connector.write_preferences(operations(*choices)).sort_values("seq")
+        assert results["outcome"].to_list() == ["written", "written", "error"]
+        assert results.iloc[2]["code"] == GONE
+        pages = connector.read_preference_opt_ins(preference["id"], since=None)
+        chosen = {row["member_id"]: row["opted_in"] for row in _closed(pages, PREFERENCE_OPT_INS)}
+        assert chosen == dict(zip(members, [yes, not yes], strict=True))
+
+
+def test_a_field_is_made_once(connector: Any, bench: Any, operations: Any, needs: Any) -> None:
+    needs("CreatesFields", "HasFields")
+    wish = {"kind": "create", "entity": "data_field", "key": "MADE_BY_A_TEST"}
+    other = {**wish, "values": json.dumps({"type": FieldType.BOOLEAN})}
+    wish["values"] = json.dumps({"type": FieldType.STRING, "visibility": "private"})
+    for _ in range(2):
+        (result,) = connector.create_fields(operations(wish)).to_dict("records")
+        assert result["outcome"] == "written"
+        made = connector.fields(bench.entity)[result["record_id"]]
+        assert (made.type, made.visibility) == (FieldType.STRING, "private")
+    assert connector.create_fields(operations(other))["outcome"].to_list() == ["error"]
+
+
+def test_each_enrolment_gets_one_verdict(
+    vendor: Any, connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("Enrols", "ReadsPrograms", "WritesContacts")
+    vendor.reset(people=20)
+    programs = _closed(connector.read_programs(), PROGRAMS)
+    active = next(program["id"] for program in programs if program["status"] == ACTIVE)
+    other = next(program["id"] for program in programs if program["status"] != ACTIVE)
+    people = connector.write_contacts(operations(*(bench.person(n) for n in range(30))))
+
+    def enrol(program: str, *members: str) -> pd.DataFrame:
+        values = json.dumps({"program_id": program})
+        shared = {"kind": "enrol", "entity": "enrolment", "values": values}
+        rows = operations(*({**shared, "record_id": member} for member in members))
+        results: pd.DataFrame = connector.enrol(rows).sort_values("seq")
+        return results
+
+    results = enrol(active, *people["record_id"], bench.unknown_id)
+    assert sorted(results.columns) == sorted(RESULTS.names)
+    assert results["outcome"].to_list() == ["written"] * 30 + ["error"]
+    assert results.iloc[30]["code"] == GONE
+    assert enrol(active, people["record_id"].iloc[0])["outcome"].to_list() == ["ignored"]
+    assert enrol(other, people["record_id"].iloc[0])["outcome"].to_list() == ["error"]
 
 
 def test_lists_and_fields_are_known_and_a_list_is_made_once(
