@@ -147,7 +147,7 @@ def test_the_smallest_package_of_calls_is_kept_to(
     for email in people:
         platform.suppressed(email, "bounce")
         crm.contact(email)
-    sandbox.settings({"dotdigital": {"lowCallRate": BASIC_PACKAGE}})
+    sandbox.settings({"dotdigital": {"package": "Basic"}})
     sandbox.calls(forget=True)
     with patch("bothways.connectors.dotdigital.client.V2_PAGE", 2):
         assert world.run("suppressions").status == "Completed"

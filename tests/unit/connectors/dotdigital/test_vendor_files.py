@@ -12,17 +12,17 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bothways.errors import ConnectorError
-from bothways.vocabulary import EventSet, FieldType
+from bothways.vocabulary import EventSet
 from sandbox.dotdigital.app import endpoint
 from tests.support.portal import PORTAL, Portal
 from tests.support.sandbox import ROOT
+from tests.unit.connectors.dotdigital.surface import LONG_AGO, read_everything, write_everything
 
 pytestmark = pytest.mark.skipif(
     not PORTAL.is_dir(), reason="the vendor's files are not beside this checkout"
 )
 
 PAGE = (ROOT / "docs" / "least-privilege.md").read_text()
-LONG_AGO = "2001-01-01T00:00:00.000Z"
 # Where an answer differs from an example, and is right all the same.
 KNOWN = (
     r"score.* lacks engagement",  # it is not required, and absent where nothing is known of it
@@ -52,61 +52,6 @@ def answers(connect: Any) -> Iterator[tuple[Any, list[tuple[str, str, int, Any]]
 
     connector._client._configured.session.hooks["response"].append(keep)
     return connector, got
-
-
-def _read_everything(connector: Any, since: str | None) -> dict[str, str]:
-    """Read all that can be read; return an id of each kind of thing."""
-
-    def ids(pages: Any, column: str = "id") -> list[str]:
-        return [found for page in pages for found in page.rows[column].to_pylist()]
-
-    connector.check()
-    fields = dict.fromkeys(connector.fields("contact"), FieldType.STRING)
-    people = ids(connector.read_contacts("contact", fields, since=since, lists=["1"]))
-    ids(connector.read_contacts("contact", fields, since=since, everybody=True))
-    ids(connector.find_contacts("contact", fields, ids=people[:2], emails=["x@mail.example"]))
-    ids(connector.read_suppressions(since=since))
-    ids(connector.read_list_suppressions("1", since=since))
-    ids(connector.read_opt_ins(since=since), "member_id")
-    ids(connector.read_scores(since=since), "member_id")
-    connector.lists()
-    found = {"campaign": ids(connector.read_campaigns(since=since)), "people": people}
-    for event_set in EventSet:
-        ids(connector.read_events(event_set, found["campaign"][0], since=since), "key")
-    found["form"] = ids(connector.read_forms(since=since))
-    for form in found["form"]:
-        ids(connector.read_form_responses(form, since=since), "key")
-    ids(connector.read_visits(since=since), "key")
-    found["preference"] = ids(connector.read_preferences())
-    for preference in found["preference"]:
-        ids(connector.read_preference_opt_ins(preference, since=since), "member_id")
-    found["program"] = ids(connector.read_programs())
-    return {name: some[0] for name, some in found.items()}
-
-
-def _write_everything(connector: Any, operations: Any, ids: dict[str, str]) -> None:
-    """Write all that can be written."""
-
-    def written(method: str, *rows: dict[str, Any]) -> None:
-        results = getattr(connector, method)(operations(*rows))
-        assert set(results["outcome"]) == {"written"}, method
-
-    email, member = "new@mail.example", {"record_id": ids["people"]}
-    values = json.dumps({"FIRSTNAME": "New"})
-    written("write_contacts", {"kind": "create", "email": email, "values": values})
-    written("write_contacts", {"kind": "suppress", "email": email})
-    for kind in ("join", "leave"):
-        written("write_list_members", {"kind": kind, "list_id": "2", **member})
-    connector.create_list("Made by a test", None)
-    field = {"type": "number", "visibility": "public", "default": 5}
-    written("create_fields", {"kind": "create", "key": "SHOES", "values": json.dumps(field)})
-    choice = json.dumps({ids["preference"]: True})
-    written("write_preferences", {"kind": "update", **member, "values": choice})
-    for named in ({}, {"list_id": "2"}):
-        wish = {"program_id": ids["program"], "asked_at": LONG_AGO, **named}
-        row = {"kind": "enrol", "values": json.dumps(wish), **({} if named else member)}
-        assert len(connector.enrol(operations(row))) == 1
-    connector.erase_contacts("contact", [ids["people"], "999999999"])
 
 
 def _be_refused(sandbox: Any, connector: Any, operations: Any) -> None:
@@ -153,9 +98,9 @@ def test_every_answer_is_as_the_vendors_files_say(
 ) -> None:
     connector, got = answers
     sandbox.reset(people=150)
-    ids = _read_everything(connector, None)
-    _read_everything(connector, LONG_AGO)
-    _write_everything(connector, operations, ids)
+    ids = read_everything(connector, None)
+    read_everything(connector, LONG_AGO)
+    write_everything(connector, operations, ids)
     _be_refused(sandbox, connector, operations)
 
     portal = Portal()
