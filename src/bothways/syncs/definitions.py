@@ -17,6 +17,7 @@ def definition_jobs(
     kind: str,
     dataset: str,
     details: Callable[[pd.Series], pd.Series] = lambda told: told,
+    wanted: Callable[[pd.DataFrame], pd.Series] | None = None,
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Return a job for each thing that was read or is tried again, and the ids of those there.
 
@@ -28,11 +29,14 @@ def definition_jobs(
         kind: What the things are, in the store and among the CRM's records.
         dataset: The platform's dataset that reads them.
         details: What is written of the details that the store has, both JSON objects.
+        wanted: A mask of the DEFINITIONS to write; of what was written once, each change is.
 
     Returns:
         JOBS, and the ids of all things that the CRM has, or will have once the jobs are done.
     """
     known = inputs.view.definitions("marketing", kind)
+    if wanted is not None:
+        known = known[known["written"].notna() | wanted(known)]
     jobs = _jobs(inputs, kind, known[known["id"].isin(_entered(inputs, kind, dataset))], details)
     written = jobs.loc[jobs["kind"].notna(), "key"]
     there = known["written"].notna() | known["id"].isin(written)

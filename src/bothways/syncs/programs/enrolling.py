@@ -15,9 +15,11 @@ from bothways.spec import Options
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.jobs import ignored, job_frame, joined, named_keys
 from bothways.syncs.programs import SPEC, Settings
+from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.tables.programs import ACTIVE
 from bothways.transform.columns import looked_up
+from bothways.transform.json_rows import read_objects
 from bothways.transform.named import meant
 from bothways.vocabulary import ENROLMENT, LIST, PROGRAM, OperationKind, Reason, Result, Status
 
@@ -92,11 +94,16 @@ def enrol(inputs: Inputs) -> Plan:
     return Plan(joined(jobs), notes=notes)
 
 
+def status_of(programs: pd.DataFrame) -> pd.Series:
+    """Return the status of each of these DEFINITIONS, over the same index."""
+    return read_objects(programs["details"], {"status": pa.string()})[FIELD_PREFIX + "status"]
+
+
 def _program(inputs: Inputs) -> pd.Series[Any]:
     known = inputs.view.definitions("marketing", PROGRAM)
     wanted, title = inputs.options.program, inputs.systems["marketing"]
     found = meant(known, wanted)
-    status = found["details"].map(lambda text: str(json.loads(text).get("status")))
+    status = status_of(found)
     if len(found) == 1 and status.iloc[0] == ACTIVE:
         return found.iloc[0]
     if found.empty:

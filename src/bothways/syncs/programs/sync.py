@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import pandas as pd
+
 from bothways.streams.definitions import Lists, Programs
 from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.definitions import definition_jobs
 from bothways.syncs.jobs import joined
-from bothways.syncs.programs.enrolling import enrol, objection
+from bothways.syncs.programs.enrolling import enrol, objection, status_of
+from bothways.tables.programs import ACTIVE
 from bothways.vocabulary import PROGRAM
 
 PROGRAMS: Final = "programs"
@@ -37,8 +40,12 @@ def plan(inputs: Inputs) -> Plan:
         return Plan(joined([]))
     if inputs.options.program:
         return enrol(inputs)
-    jobs, _ = definition_jobs(inputs, PROGRAM, PROGRAMS)
+    jobs, _ = definition_jobs(inputs, PROGRAM, PROGRAMS, wanted=_are_active)
     return Plan(jobs)
+
+
+def _are_active(programs: pd.DataFrame) -> pd.Series:
+    return status_of(programs) == ACTIVE
 
 
 SYNC: Final = SyncType(datasets, plan, objection=objection)
