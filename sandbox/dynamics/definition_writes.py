@@ -26,6 +26,7 @@ from sandbox.dynamics.errors import (
 )
 from sandbox.dynamics.messages import Reply, empty_reply
 from sandbox.dynamics.model import Column, Key, ManyToMany, Option, Table
+from sandbox.dynamics.publishers import check_prefix
 from sandbox.dynamics.seed import allow_bulk
 from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import Work
@@ -46,13 +47,14 @@ _CREATABLE = {
 # The codes of this module's errors are assumed: the fact sheet has none for definitions.
 
 
-def _schema_name(body: Mapping[str, Any], of: str = "SchemaName") -> str:
+def _schema_name(work: Work, body: Mapping[str, Any], of: str = "SchemaName") -> str:
     name = body.get(of)
     if not isinstance(name, str) or not _SCHEMA_NAME.fullmatch(name):
         raise invalid_argument(
             f"The schema name '{name}' is not valid: it begins with a publisher's prefix, such as"
             " new_, and has letters, digits and underscores."
         )
+    check_prefix(work, name)
     return name
 
 
@@ -92,7 +94,7 @@ def create_tables(work: Work) -> Reply:
 
 
 def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
-    schema = _schema_name(body)
+    schema = _schema_name(work, body)
     name = schema.lower()
     if body.get("IsActivity"):
         raise VendorError(501, "0x0", "This sandbox does not emulate custom activity tables.")
@@ -101,7 +103,7 @@ def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     for needed in ("DisplayName", "DisplayCollectionName"):
         if not label_of(body, needed):
             raise invalid_argument(f"The property '{needed}' of the table is missing.")
-    columns = [_column(one, custom=True) for one in body.get("Attributes") or []]
+    columns = [_column(work, one, custom=True) for one in body.get("Attributes") or []]
     names = [
         one["SchemaName"].lower()
         for one in body.get("Attributes") or []
@@ -157,8 +159,8 @@ def _made(address: str) -> Reply:
     return empty_reply({"OData-EntityId": address})
 
 
-def _column(body: Mapping[str, Any], *, custom: bool) -> Column:
-    schema = _schema_name(body)
+def _column(work: Work, body: Mapping[str, Any], *, custom: bool) -> Column:
+    schema = _schema_name(work, body)
     kind = _kind(body)
     if kind not in _CREATABLE:
         raise invalid_argument(f"A column of the type '{kind}' cannot be made in this way.")
@@ -246,7 +248,7 @@ def _two_labels(body: Mapping[str, Any]) -> tuple[str, str]:
 def create_column(work: Work, key: str) -> Reply:
     """Answer `POST EntityDefinitions(key)/Attributes`."""
     found = table_of(work, key)
-    column = _column(definition(work), custom=True)
+    column = _column(work, definition(work), custom=True)
     _add_column(work, found, column)
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
     return _made(f"{root}/Attributes({column.metadata_id})")
@@ -263,7 +265,7 @@ def create_key(work: Work, key: str) -> Reply:
     """Answer `POST EntityDefinitions(key)/Keys`; its index is built a little later."""
     found = table_of(work, key)
     body = definition(work)
-    schema = _schema_name(body)
+    schema = _schema_name(work, body)
     columns = body.get("KeyAttributes")
     _check_key(found, schema, columns)
     seconds = float(work.context.settings["key_index_seconds"])
@@ -359,11 +361,11 @@ def _named_table(work: Work, name: Any) -> Table:
 
 
 def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
-    relationship = _schema_name(body)
+    relationship = _schema_name(work, body)
     lookup = body.get("Lookup")
     if not isinstance(lookup, dict):
         raise invalid_argument("A one-to-many relationship needs its Lookup.")
-    schema = _schema_name(lookup)
+    schema = _schema_name(work, lookup)
     target = _named_table(work, body.get("ReferencedEntity"))
     owner = _named_table(work, body.get("ReferencingEntity"))
     # The navigation property has the case of the schema name (fact sheet, "Create / update").
@@ -388,11 +390,11 @@ def _one_to_many(work: Work, body: Mapping[str, Any]) -> str:
 
 
 def _many_to_many(work: Work, body: Mapping[str, Any]) -> str:
-    schema = _schema_name(body)
+    schema = _schema_name(work, body)
     first = _named_table(work, body.get("Entity1LogicalName"))
     second = _named_table(work, body.get("Entity2LogicalName"))
     named = body.get("IntersectEntityName")
-    intersect = _schema_name(body, "IntersectEntityName") if named else schema
+    intersect = _schema_name(work, body, "IntersectEntityName") if named else schema
     if any(one.name == schema for one in work.catalogue.many_to_many) or first == second:
         raise invalid_argument(f"The relationship {schema} already exists or is not possible.")
     made = ManyToMany(

@@ -136,7 +136,6 @@ OPPORTUNITY = table(
     plural="Opportunities",
 )
 INCIDENT = table("incident", "incidents", "title", 112, (text("title", 200), *owned()))
-# What a prefix allows is not held to its publisher here.
 PUBLISHER = table(
     "publisher",
     "publishers",

@@ -15,6 +15,7 @@ from sandbox.dynamics.errors import (
 )
 from sandbox.dynamics.model import Navigation, Table, default_status
 from sandbox.dynamics.payload import Change, read_change
+from sandbox.dynamics.publishers import check_row
 from sandbox.dynamics.rules import check_list, check_state, derive, detect_duplicates
 from sandbox.dynamics.values import guid, is_guid, new_guid
 from sandbox.dynamics.work import BUSINESS_UNIT_ID, Work
@@ -49,6 +50,8 @@ def create(
     new_id = row_id or values.get(table.primary_id) or new_guid()
     row = {**_defaults(work, table), **values, table.primary_id: new_id}
     _complete(work, table, row)
+    if table.name in {"publisher", "solution"}:
+        check_row(work, table, row)
     _require(table, row)
     check_state(table, row, values, creating=True)
     if table.name == "list":

@@ -179,7 +179,7 @@ def add_column(api: DynamicsApi, table: str, schema: str, kind: str = "String", 
 
 def add_key(sandbox: SandboxServer, api: DynamicsApi, table: str, *columns: str) -> None:
     """Add an alternate key and wait until it is active."""
-    body = {"SchemaName": f"bw_{table}_key", "KeyAttributes": columns, "DisplayName": label("Key")}
+    body = {"SchemaName": f"new_{table}_key", "KeyAttributes": columns, "DisplayName": label("Key")}
     answer = api.send("POST", f"EntityDefinitions(LogicalName='{table}')/Keys", body)
     assert answer.status_code == 204, answer.text
     sandbox.advance(2)

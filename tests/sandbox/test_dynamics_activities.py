@@ -36,21 +36,21 @@ def test_lookups_of_activities_carry_the_name_of_the_table(api: DynamicsApi) -> 
 def test_so_does_a_lookup_of_ones_own(api: DynamicsApi) -> None:
     relationship = {
         "@odata.type": f"{KIND}OneToManyRelationshipMetadata",
-        "SchemaName": "bw_contact_response",
+        "SchemaName": "new_contact_response",
         "ReferencedEntity": "contact",
         "ReferencingEntity": "campaignresponse",
         "Lookup": {
             "@odata.type": f"{KIND}LookupAttributeMetadata",
-            "SchemaName": "bw_ContactId",
+            "SchemaName": "new_ContactId",
             "DisplayName": label("Contact"),
         },
     }
     assert api.send("POST", "RelationshipDefinitions", relationship).status_code == 204
     contact = api.create("contacts", lastname="Xu")
-    bind = {"bw_ContactId_CampaignResponse@odata.bind": f"/contacts({contact})"}
+    bind = {"new_ContactId_CampaignResponse@odata.bind": f"/contacts({contact})"}
     response = api.create("campaignresponses", **bind)
     row = api.get(f"campaignresponses({response})").json()
-    assert row["_bw_contactid_value"] == contact
+    assert row["_new_contactid_value"] == contact
 
 
 def test_the_parties_of_a_response_are_made_with_it_and_go_with_it(api: DynamicsApi) -> None:
@@ -88,7 +88,7 @@ def test_party_lists_are_columns_of_the_definition_but_not_of_rows(api: Dynamics
 
 def test_a_table_of_activities_of_ones_own_cannot_be_made_here(api: DynamicsApi) -> None:
     definition = {
-        "SchemaName": "bw_Click",
+        "SchemaName": "new_Click",
         "DisplayName": label("Click"),
         "DisplayCollectionName": label("Clicks"),
         "IsActivity": True,

@@ -194,23 +194,26 @@ def test_bulk_messages_are_all_or_nothing(sandbox: SandboxServer, api: DynamicsA
 
 
 def test_upsert_multiple_by_key(sandbox: SandboxServer, api: DynamicsApi) -> None:
-    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
-    add_key(sandbox, api, "contact", "bw_externalid")
+    add_column(api, "contact", "new_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "new_externalid")
 
     def targets(name: str) -> dict[str, Any]:
         return _targets(
-            *({"@odata.id": f"contacts(bw_externalid='{n}')", "lastname": name} for n in range(300))
+            *(
+                {"@odata.id": f"contacts(new_externalid='{n}')", "lastname": name}
+                for n in range(300)
+            )
         )
 
     for name in ("A", "B"):
         answer = api.send("POST", f"{BULK}UpsertMultiple", targets(name))
         assert (answer.status_code, answer.text) == (204, "")
-    rows = api.rows("contacts?$select=lastname,bw_externalid")
-    assert {row["bw_externalid"] for row in rows} == {str(n) for n in range(300)}
+    rows = api.rows("contacts?$select=lastname,new_externalid")
+    assert {row["new_externalid"] for row in rows} == {str(n) for n in range(300)}
     assert {row["lastname"] for row in rows} == {"B"}
-    known = {"@odata.id": "contacts(bw_externalid='7')", "bw_externalid": "7", "lastname": "C"}
+    known = {"@odata.id": "contacts(new_externalid='7')", "new_externalid": "7", "lastname": "C"}
     assert api.send("POST", f"{BULK}UpsertMultiple", _targets(known)).status_code == 204
-    new = {"@odata.id": "contacts(bw_externalid='x')", "bw_externalid": "x", "lastname": "C"}
+    new = {"@odata.id": "contacts(new_externalid='x')", "new_externalid": "x", "lastname": "C"}
     assert error_of(api.send("POST", f"{BULK}UpsertMultiple", _targets(new))) == (
         400,
         "0x80040216",
@@ -218,9 +221,9 @@ def test_upsert_multiple_by_key(sandbox: SandboxServer, api: DynamicsApi) -> Non
 
 
 def test_a_row_that_comes_twice_in_a_bulk_message(sandbox: SandboxServer, api: DynamicsApi) -> None:
-    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
-    add_key(sandbox, api, "contact", "bw_externalid")
-    contact = api.create("contacts", lastname="A", bw_externalid="a-1")
+    add_column(api, "contact", "new_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "new_externalid")
+    contact = api.create("contacts", lastname="A", new_externalid="a-1")
     twice = _targets(
         {"contactid": contact, "lastname": "B"},
         {"@odata.id": f"contacts({contact})", "lastname": "C", "jobtitle": "Cook"},
@@ -229,7 +232,7 @@ def test_a_row_that_comes_twice_in_a_bulk_message(sandbox: SandboxServer, api: D
     row = api.get(f"contacts({contact})").json()
     assert (row["lastname"], row["jobtitle"]) == ("B", None), "the first target counts"
     for keys in (("a-1", "A-1"), ("new", "New")):
-        targets = ({"@odata.id": f"contacts(bw_externalid='{k}')", "lastname": k} for k in keys)
+        targets = ({"@odata.id": f"contacts(new_externalid='{k}')", "lastname": k} for k in keys)
         answer = api.send("POST", f"{BULK}UpsertMultiple", _targets(*targets))
         assert error_of(answer) == (412, "0x80040237")
     assert _names(api) == ["B"], "all of it is undone"
@@ -278,9 +281,9 @@ def test_an_address_inside_a_batch_may_be_twice_as_long(api: DynamicsApi) -> Non
 def test_bulk_targets_may_be_addressed_in_every_way(
     sandbox: SandboxServer, api: DynamicsApi
 ) -> None:
-    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
-    add_key(sandbox, api, "contact", "bw_externalid")
-    key = "contacts(bw_externalid='7')"
+    add_column(api, "contact", "new_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "new_externalid")
+    key = "contacts(new_externalid='7')"
     for address in (key, f"/{key}", f"{api.root}/{key}", f"{api.url}/api/data/v9.1/{key}"):
         targets = _targets({"@odata.id": address, "lastname": address[:50]})
         assert api.send("POST", f"{BULK}UpsertMultiple", targets).status_code == 204

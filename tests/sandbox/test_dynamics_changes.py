@@ -145,7 +145,7 @@ def test_a_change_of_definitions_may_expire_every_delta_link(
     sandbox: SandboxServer, api: DynamicsApi
 ) -> None:
     delta = api.snapshot(NAMES)[1]
-    add_column(api, "contact", "bw_Note")
+    add_column(api, "contact", "new_Note")
     assert api.get(delta).status_code == 200
     sandbox.settings({"dynamics": {"metadata_changes_expire_tokens": True}})
     assert error_of(api.get(delta)) == (400, "0x80044352")

@@ -30,10 +30,10 @@ def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
         yield caller
 
 
-def _table(api: DynamicsApi, schema: str = "bw_Suppression") -> dict[str, Any]:
+def _table(api: DynamicsApi, schema: str = "new_Suppression") -> dict[str, Any]:
     name = {
         "@odata.type": f"{SPACE}.StringAttributeMetadata",
-        "SchemaName": "bw_Name",
+        "SchemaName": "new_Name",
         "IsPrimaryName": True,
         "MaxLength": 100,
         "DisplayName": label("Name"),
@@ -126,36 +126,36 @@ def test_there_are_no_global_option_sets(api: DynamicsApi) -> None:
 
 
 def test_a_new_column_is_read_written_and_checked(api: DynamicsApi) -> None:
-    add_column(api, "contact", "bw_Note", MaxLength=5)
-    add_column(api, "contact", "bw_Since", "DateTime", DateTimeBehavior={"Value": "DateOnly"})
+    add_column(api, "contact", "new_Note", MaxLength=5)
+    add_column(api, "contact", "new_Since", "DateTime", DateTimeBehavior={"Value": "DateOnly"})
     options = [{"Value": 1, "Label": label("One")}, {"Value": 2, "Label": label("Two")}]
-    add_column(api, "contact", "bw_Kind", "Picklist", OptionSet={"Options": options})
-    body = {"bw_note": "abc", "bw_since": "2026-01-31", "bw_kind": 2}
+    add_column(api, "contact", "new_Kind", "Picklist", OptionSet={"Options": options})
+    body = {"new_note": "abc", "new_since": "2026-01-31", "new_kind": 2}
     contact = api.create("contacts", **body)
-    row = api.get(f"contacts({contact})?$select=bw_note,bw_since,bw_kind").json()
+    row = api.get(f"contacts({contact})?$select=new_note,new_since,new_kind").json()
     assert {name: row[name] for name in body} == body
-    assert error_of(api.send("POST", "contacts", {"bw_note": "abcdef"}))[1] == "0x80044331"
-    assert error_of(api.send("POST", "contacts", {"bw_kind": 3}))[1] == "0x8004431a"
-    again = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "bw_Note"}
+    assert error_of(api.send("POST", "contacts", {"new_note": "abcdef"}))[1] == "0x80044331"
+    assert error_of(api.send("POST", "contacts", {"new_kind": 3}))[1] == "0x8004431a"
+    again = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "new_Note"}
     assert api.send("POST", f"{CONTACT}/Attributes", again).status_code == 400
     bare = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "note"}
     assert api.send("POST", f"{CONTACT}/Attributes", bare).status_code == 400
-    assert api.send("POST", f"{CONTACT}/Attributes", {"SchemaName": "bw_Other"}).status_code == 400
+    assert api.send("POST", f"{CONTACT}/Attributes", {"SchemaName": "new_Other"}).status_code == 400
 
 
 def test_what_was_made_survives_a_restart() -> None:
     with SandboxServer() as server:
         with signed_in(server) as api:
             _table(api)
-            add_column(api, "contact", "bw_Note")
-            api.create("bw_suppressions", bw_name="kept")
-            contact = api.create("contacts", bw_note="kept too")
-            delta = api.snapshot("contacts?$select=bw_note")[1].removeprefix(api.root)
+            add_column(api, "contact", "new_Note")
+            api.create("new_suppressions", new_name="kept")
+            contact = api.create("contacts", new_note="kept too")
+            delta = api.snapshot("contacts?$select=new_note")[1].removeprefix(api.root)
         server.kill()
         server.start()
         with signed_in(server) as api:
-            assert [row["bw_name"] for row in api.rows("bw_suppressions")] == ["kept"]
-            assert api.get(f"contacts({contact})").json()["bw_note"] == "kept too"
+            assert [row["new_name"] for row in api.rows("new_suppressions")] == ["kept"]
+            assert api.get(f"contacts({contact})").json()["new_note"] == "kept too"
             assert api.get(delta.lstrip("/")).json()["value"] == []
 
 
@@ -163,65 +163,69 @@ def test_a_new_table_has_rows_and_takes_bulk_messages(
     sandbox: SandboxServer, api: DynamicsApi
 ) -> None:
     table = _table(api)
-    assert table["EntitySetName"] == "bw_suppressions"
-    assert table["PrimaryIdAttribute"] == "bw_suppressionid"
+    assert table["EntitySetName"] == "new_suppressions"
+    assert table["PrimaryIdAttribute"] == "new_suppressionid"
     assert table["ChangeTrackingEnabled"] is False
-    add_column(api, "bw_suppression", "bw_Address", MaxLength=200)
-    add_key(sandbox, api, "bw_suppression", "bw_address")
+    add_column(api, "new_suppression", "new_Address", MaxLength=200)
+    add_key(sandbox, api, "new_suppression", "new_address")
     targets = [
         {
-            "@odata.type": f"{SPACE}.bw_suppression",
-            "@odata.id": "bw_suppressions(bw_address='a@b.example')",
-            "bw_name": name,
+            "@odata.type": f"{SPACE}.new_suppression",
+            "@odata.id": "new_suppressions(new_address='a@b.example')",
+            "new_name": name,
         }
         for name in ("first", "second")
     ]
-    path = f"bw_suppressions/{SPACE}.UpsertMultiple"
+    path = f"new_suppressions/{SPACE}.UpsertMultiple"
     for target in targets:
         assert api.send("POST", path, {"Targets": [target]}).status_code == 204
-    (row,) = api.rows("bw_suppressions?$select=bw_name,bw_address")
-    assert (row["bw_name"], row["bw_address"]) == ("second", "a@b.example")
-    assert sandbox.table("dynamics", "bw_suppression")[0]["bw_address"] == "a@b.example"
+    (row,) = api.rows("new_suppressions?$select=new_name,new_address")
+    assert (row["new_name"], row["new_address"]) == ("second", "a@b.example")
+    assert sandbox.table("dynamics", "new_suppression")[0]["new_address"] == "a@b.example"
 
 
 def test_a_key_is_usable_once_its_index_is_built(sandbox: SandboxServer, api: DynamicsApi) -> None:
-    add_column(api, "contact", "bw_Code", MaxLength=50)
-    api.create("contacts", bw_code="a")
+    add_column(api, "contact", "new_Code", MaxLength=50)
+    api.create("contacts", new_code="a")
     sandbox.settings({"dynamics": {"key_index_seconds": 100}})
-    body = {"SchemaName": "bw_CodeKey", "KeyAttributes": ["bw_code"], "DisplayName": label("Code")}
+    body = {
+        "SchemaName": "new_CodeKey",
+        "KeyAttributes": ["new_code"],
+        "DisplayName": label("Code"),
+    }
     assert api.send("POST", f"{CONTACT}/Keys", body).status_code == 204
 
     def status() -> str:
         (key,) = api.rows(f"{CONTACT}/Keys?$select=SchemaName,KeyAttributes,EntityKeyIndexStatus")
-        assert (key["SchemaName"], key["KeyAttributes"]) == ("bw_CodeKey", ["bw_code"])
+        assert (key["SchemaName"], key["KeyAttributes"]) == ("new_CodeKey", ["new_code"])
         return str(key["EntityKeyIndexStatus"])
 
     assert status() == "Pending"
-    assert api.get("contacts(bw_code='a')").status_code == 400
+    assert api.get("contacts(new_code='a')").status_code == 400
     sandbox.advance(101)
     assert status() == "Active"
-    assert api.get("contacts(bw_code='a')").status_code == 200
+    assert api.get("contacts(new_code='a')").status_code == 200
     expanded = api.get(f"{CONTACT}?$select=SchemaName&$expand=Keys($select=KeyAttributes)").json()
-    assert expanded["Keys"][0]["KeyAttributes"] == ["bw_code"]
+    assert expanded["Keys"][0]["KeyAttributes"] == ["new_code"]
 
 
 def test_a_key_over_equal_values_fails_until_they_are_mended(
     sandbox: SandboxServer, api: DynamicsApi
 ) -> None:
-    add_column(api, "contact", "bw_Code", MaxLength=50)
-    one = api.create("contacts", bw_code="a")
-    api.create("contacts", bw_code="a")
-    add_key(sandbox, api, "contact", "bw_code")
+    add_column(api, "contact", "new_Code", MaxLength=50)
+    one = api.create("contacts", new_code="a")
+    api.create("contacts", new_code="a")
+    add_key(sandbox, api, "contact", "new_code")
     assert api.rows(f"{CONTACT}/Keys")[0]["EntityKeyIndexStatus"] == "Failed"
-    api.send("PATCH", f"contacts({one})", {"bw_code": "b"})
-    body = {"EntityLogicalName": "contact", "EntityKeyLogicalName": "bw_contact_key"}
+    api.send("PATCH", f"contacts({one})", {"new_code": "b"})
+    body = {"EntityLogicalName": "contact", "EntityKeyLogicalName": "new_contact_key"}
     assert api.send("POST", "ReactivateEntityKey", body).status_code == 204
     assert api.rows(f"{CONTACT}/Keys")[0]["EntityKeyIndexStatus"] == "Active"
 
 
 @pytest.mark.parametrize("columns", [["nothing"], [], ["donotemail"], ["description"]])
 def test_impossible_keys_are_refused(api: DynamicsApi, columns: list[str]) -> None:
-    body = {"SchemaName": "bw_Key", "KeyAttributes": columns, "DisplayName": label("Key")}
+    body = {"SchemaName": "new_Key", "KeyAttributes": columns, "DisplayName": label("Key")}
     assert api.send("POST", f"{CONTACT}/Keys", body).status_code == 400
 
 
@@ -229,47 +233,49 @@ def test_a_new_lookup_has_the_case_of_its_schema_name(api: DynamicsApi) -> None:
     _table(api)
     body = {
         "@odata.type": f"{SPACE}.OneToManyRelationshipMetadata",
-        "SchemaName": "bw_contact_suppression",
+        "SchemaName": "new_contact_suppression",
         "ReferencedEntity": "contact",
         "ReferencedAttribute": "contactid",
-        "ReferencingEntity": "bw_suppression",
+        "ReferencingEntity": "new_suppression",
         "Lookup": {
             "@odata.type": f"{SPACE}.LookupAttributeMetadata",
-            "SchemaName": "bw_Contact",
+            "SchemaName": "new_Contact",
             "DisplayName": label("Contact"),
         },
     }
     assert api.send("POST", "RelationshipDefinitions", body).status_code == 204
     contact = api.create("contacts", lastname="Ann")
-    lower = api.send("POST", "bw_suppressions", {"bw_contact@odata.bind": f"/contacts({contact})"})
-    assert "An undeclared property 'bw_contact'" in lower.json()["error"]["message"]
-    row = api.create("bw_suppressions", **{"bw_Contact@odata.bind": f"/contacts({contact})"})
-    assert api.get(f"bw_suppressions({row})").json()["_bw_contact_value"] == contact
-    path = "EntityDefinitions(LogicalName='bw_suppression')/ManyToOneRelationships"
+    lower = api.send(
+        "POST", "new_suppressions", {"new_contact@odata.bind": f"/contacts({contact})"}
+    )
+    assert "An undeclared property 'new_contact'" in lower.json()["error"]["message"]
+    row = api.create("new_suppressions", **{"new_Contact@odata.bind": f"/contacts({contact})"})
+    assert api.get(f"new_suppressions({row})").json()["_new_contact_value"] == contact
+    path = "EntityDefinitions(LogicalName='new_suppression')/ManyToOneRelationships"
     names = {
         one["ReferencingAttribute"]: one["ReferencingEntityNavigationPropertyName"]
         for one in api.rows(path)
     }
-    assert names["bw_contact"] == "bw_Contact"
-    behind = api.rows(f"contacts({contact})/bw_contact_suppression?$select=bw_name")
-    assert [one["bw_suppressionid"] for one in behind] == [row]
+    assert names["new_contact"] == "new_Contact"
+    behind = api.rows(f"contacts({contact})/new_contact_suppression?$select=new_name")
+    assert [one["new_suppressionid"] for one in behind] == [row]
 
 
 def test_tables_are_made_by_the_action_of_the_vendors_own_sdk(api: DynamicsApi) -> None:
     attribute = {
         "@odata.type": f"{SPACE}.ComplexStringAttributeMetadata",
-        "SchemaName": "bw_Name",
+        "SchemaName": "new_Name",
         "IsPrimaryName": True,
         "MaxLength": 200,
     }
     when = {
         "@odata.type": f"{SPACE}.ComplexDateTimeAttributeMetadata",
-        "SchemaName": "bw_When",
+        "SchemaName": "new_When",
         "Format": "DateOnly",
     }
     entity = {
         "@odata.type": f"{SPACE}.ComplexEntityMetadata",
-        "SchemaName": "bw_Widget",
+        "SchemaName": "new_Widget",
         "DisplayName": label("Widget"),
         "DisplayCollectionName": label("Widgets"),
         "OwnershipType": "UserOwned",
@@ -277,14 +283,14 @@ def test_tables_are_made_by_the_action_of_the_vendors_own_sdk(api: DynamicsApi) 
     }
     assert api.send("POST", "CreateEntities", {"Entities": [entity]}).status_code == 204
     moment = "2026-01-31T09:00:00Z"  # a format is for forms: the column holds a time
-    row = api.create("bw_widgets", bw_name="A", bw_when=moment)
-    assert api.get(f"bw_widgets({row})").json()["bw_when"] == moment
+    row = api.create("new_widgets", new_name="A", new_when=moment)
+    assert api.get(f"new_widgets({row})").json()["new_when"] == moment
     assert api.send("POST", "CreateEntities", {}).status_code == 400
 
 
 def test_a_column_is_changed_by_its_whole_definition(api: DynamicsApi) -> None:
-    add_column(api, "contact", "bw_Note", MaxLength=5)
-    path = f"{CONTACT}/Attributes(LogicalName='bw_note')"
+    add_column(api, "contact", "new_Note", MaxLength=5)
+    path = f"{CONTACT}/Attributes(LogicalName='new_note')"
     cast = f"{path}/{SPACE}.StringAttributeMetadata"
     whole = {**api.get(cast).json(), "MaxLength": 50, "DisplayName": {}}
     assert api.send("PATCH", path, whole).status_code == 405
@@ -292,55 +298,55 @@ def test_a_column_is_changed_by_its_whole_definition(api: DynamicsApi) -> None:
     assert api.send("PUT", path, whole, **merged).status_code == 204
     changed = api.get(cast).json()
     assert (changed["MaxLength"], changed["DisplayName"]) == (50, label_of(api, cast))
-    api.create("contacts", bw_note="x" * 50)
-    assert api.send("PUT", path, {**whole, "SchemaName": "bw_Other"}).status_code == 400
+    api.create("contacts", new_note="x" * 50)
+    assert api.send("PUT", path, {**whole, "SchemaName": "new_Other"}).status_code == 400
 
 
 def label_of(api: DynamicsApi, path: str) -> Any:
     name = api.get(path).json()["DisplayName"]
-    assert name["UserLocalizedLabel"]["Label"] == "bw_Note"
+    assert name["UserLocalizedLabel"]["Label"] == "new_Note"
     return name
 
 
 def test_what_was_made_can_be_deleted_in_order(sandbox: SandboxServer, api: DynamicsApi) -> None:
     _table(api)
-    add_column(api, "bw_suppression", "bw_Code", MaxLength=50)
-    add_key(sandbox, api, "bw_suppression", "bw_code")
-    api.create("bw_suppressions", bw_code="a")
-    table = "EntityDefinitions(LogicalName='bw_suppression')"
-    column, key = f"{table}/Attributes(LogicalName='bw_code')", api.rows(f"{table}/Keys")[0]
+    add_column(api, "new_suppression", "new_Code", MaxLength=50)
+    add_key(sandbox, api, "new_suppression", "new_code")
+    api.create("new_suppressions", new_code="a")
+    table = "EntityDefinitions(LogicalName='new_suppression')"
+    column, key = f"{table}/Attributes(LogicalName='new_code')", api.rows(f"{table}/Keys")[0]
     assert api.send("DELETE", column).status_code == 400, "a key has it"
     assert api.send("DELETE", f"{table}/Keys({key['MetadataId'].upper()})").status_code == 204
     assert api.send("DELETE", column).status_code == 204
-    assert "bw_code" not in api.rows("bw_suppressions")[0]
+    assert "new_code" not in api.rows("new_suppressions")[0]
     assert api.send("DELETE", table).status_code == 204
-    assert api.get("bw_suppressions").status_code == 404
+    assert api.get("new_suppressions").status_code == 404
     assert api.get(table).status_code == 404
-    assert _table(api)["EntitySetName"] == "bw_suppressions", "it can be made again"
-    assert api.rows("bw_suppressions") == []
+    assert _table(api)["EntitySetName"] == "new_suppressions", "it can be made again"
+    assert api.rows("new_suppressions") == []
 
 
 def test_a_lookup_goes_with_its_relationship(api: DynamicsApi) -> None:
     _table(api)
     body = {
         "@odata.type": f"{SPACE}.OneToManyRelationshipMetadata",
-        "SchemaName": "bw_suppression_contact",
-        "ReferencedEntity": "bw_suppression",
+        "SchemaName": "new_suppression_contact",
+        "ReferencedEntity": "new_suppression",
         "ReferencingEntity": "contact",
         "Lookup": {
             "@odata.type": f"{SPACE}.LookupAttributeMetadata",
-            "SchemaName": "bw_SuppressionId",
+            "SchemaName": "new_SuppressionId",
             "DisplayName": label("Suppression"),
         },
     }
     made = api.send("POST", "RelationshipDefinitions", body).headers["OData-EntityId"]
     cast = f"RelationshipDefinitions/{SPACE}.OneToManyRelationshipMetadata"
-    (found,) = api.rows(f"{cast}?$select=SchemaName&$filter=ReferencedEntity eq 'bw_suppression'")
-    assert found["SchemaName"] == "bw_suppression_contact"
-    table = "EntityDefinitions(LogicalName='bw_suppression')"
+    (found,) = api.rows(f"{cast}?$select=SchemaName&$filter=ReferencedEntity eq 'new_suppression'")
+    assert found["SchemaName"] == "new_suppression_contact"
+    table = "EntityDefinitions(LogicalName='new_suppression')"
     assert api.send("DELETE", table).status_code == 400, "a column of another table leads to it"
     assert api.send("DELETE", made).status_code == 204
-    assert "_bw_suppressionid_value" not in api.get("contacts?$top=1").text
+    assert "_new_suppressionid_value" not in api.get("contacts?$top=1").text
     assert api.send("DELETE", table).status_code == 204
 
 
@@ -356,8 +362,8 @@ def test_what_is_the_vendors_own_cannot_be_deleted(api: DynamicsApi, path: str) 
 def test_choices_have_a_type_without_a_code(api: DynamicsApi) -> None:
     options = [{"Value": 1, "Label": label("One")}, {"Value": 2, "Label": label("Two")}]
     kind = "MultiSelectPicklist"
-    add_column(api, "contact", "bw_Kinds", kind, OptionSet={"Options": options})
-    path = f"{CONTACT}/Attributes(LogicalName='bw_kinds')"
+    add_column(api, "contact", "new_Kinds", kind, OptionSet={"Options": options})
+    path = f"{CONTACT}/Attributes(LogicalName='new_kinds')"
     found = api.get(path).json()
     assert (found["AttributeType"], found["AttributeTypeName"]["Value"]) == (
         "Virtual",
@@ -400,15 +406,15 @@ def test_definitions_are_asked_for_in_one_query_and_only_when_changed(api: Dynam
 
     first = answer["ServerVersionStamp"]
     assert api.get(since(first)).json()["EntityMetadata"] == []
-    add_column(api, "contact", "bw_Note", MaxLength=5)
-    add_column(api, "lead", "bw_Note", MaxLength=5)
+    add_column(api, "contact", "new_Note", MaxLength=5)
+    add_column(api, "lead", "new_Note", MaxLength=5)
     answer = api.get(since(first)).json()
     (contact,) = answer["EntityMetadata"]
     (column,) = contact["Attributes"]
-    assert (column["LogicalName"], column["MaxLength"]) == ("bw_note", 5)
+    assert (column["LogicalName"], column["MaxLength"]) == ("new_note", 5)
     assert column["@odata.type"] == f"#{SPACE}.ComplexStringAttributeMetadata"
     assert (contact["HasChanged"], column["HasChanged"]) == (False, True)
-    api.send("DELETE", f"{CONTACT}/Attributes(LogicalName='bw_note')")
+    api.send("DELETE", f"{CONTACT}/Attributes(LogicalName='new_note')")
     answer = api.get(since(answer["ServerVersionStamp"])).json()
     assert answer["EntityMetadata"] == []
     assert answer["DeletedMetadata"]["Keys"] == ["Attribute"]
@@ -462,10 +468,10 @@ def test_two_options_of_a_column_of_ones_own_keep_their_names(api: DynamicsApi) 
         "TrueOption": {"Value": 1, "Label": label("Gold")},
         "FalseOption": {"Value": 0, "Label": label("Plain")},
     }
-    add_column(api, "contact", "bw_Card", "Boolean", OptionSet=option_set)
-    contact = api.create("contacts", bw_card=True)
+    add_column(api, "contact", "new_Card", "Boolean", OptionSet=option_set)
+    contact = api.create("contacts", new_card=True)
     annotated = {"Prefer": 'odata.include-annotations="*"'}
-    row = api.get(f"contacts({contact})?$select=bw_card,donotemail", **annotated).json()
+    row = api.get(f"contacts({contact})?$select=new_card,donotemail", **annotated).json()
     shown = {name: text for name, text in row.items() if name.endswith("FormattedValue")}
     assert set(shown.values()) == {"Gold", "Allow"}
 
@@ -492,11 +498,11 @@ def test_a_definition_becomes_part_of_a_solution_that_there_is(api: DynamicsApi)
     path = f"{CONTACT}/Attributes"
     body = {
         "@odata.type": f"{SPACE}.StringAttributeMetadata",
-        "SchemaName": "bw_Shoe",
+        "SchemaName": "new_Shoe",
         "DisplayName": label("Shoe"),
     }
     for name in ("Default", "nothing"):
-        answer = api.send("POST", path, {**body, "SchemaName": f"bw_{name}"}, **_part_of(name))
+        answer = api.send("POST", path, {**body, "SchemaName": f"new_{name}"}, **_part_of(name))
         assert answer.ok is (name == "Default")
     assert error_of(answer) == (404, "0x80040217")
     publisher = api.create("publishers", friendlyname="Own", uniquename="own")
@@ -505,25 +511,56 @@ def test_a_definition_becomes_part_of_a_solution_that_there_is(api: DynamicsApi)
     assert api.send("POST", path, body, **_part_of("own")).status_code == 204
 
 
+def test_a_name_begins_with_a_prefix_that_a_publisher_has(api: DynamicsApi) -> None:
+    text = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "DisplayName": label("A")}
+    column = {**text, "SchemaName": "acme_Note"}
+    refused = api.send("POST", f"{CONTACT}/Attributes", column)
+    assert error_of(refused) == (400, "0x80044366")
+    key = {"SchemaName": "acme_Key", "KeyAttributes": ["fullname"], "DisplayName": label("Key")}
+    assert error_of(api.send("POST", f"{CONTACT}/Keys", key)) == (400, "0x80044366")
+    own = {"friendlyname": "Acme", "customizationprefix": "acme"}
+    api.create("publishers", **own, uniquename="acme", customizationoptionvalueprefix=12_345)
+    assert api.send("POST", f"{CONTACT}/Attributes", column).status_code == 204
+
+
+def test_publishers_and_solutions_have_names_of_their_own(api: DynamicsApi) -> None:
+    own = {"friendlyname": "Own", "uniquename": "own", "customizationprefix": "own"}
+    publisher = api.create("publishers", **own)
+    unnamed = api.send("POST", "publishers", {"friendlyname": "Own"})
+    assert error_of(unnamed) == (400, "0x8004f01c")
+    for wrong, code in (
+        ({"customizationprefix": "mscrmx", "uniquename": "other"}, "0x80040203"),
+        ({"customizationprefix": "1a", "uniquename": "other"}, "0x80040203"),
+        ({}, "0x8004f023"),
+    ):
+        answer = api.send("POST", "publishers", {**own, **wrong})
+        assert error_of(answer) == (400, code), wrong
+    bind = {"publisherid@odata.bind": f"/publishers({publisher})", "version": "1.0.0.0"}
+    api.create("solutions", friendlyname="Own", uniquename="own", **bind)
+    for name, code in (("1st", "0x8004f002"), ("my own", "0x8004f002"), ("Own", "0x8004f023")):
+        body = {"friendlyname": "A", "uniquename": name, **bind}
+        assert error_of(api.send("POST", "solutions", body)) == (400, code), name
+
+
 def _part_of(solution: str) -> dict[str, str]:
     return {"MSCRM.SolutionUniqueName": solution}
 
 
 def test_columns_number_their_rows(api: DynamicsApi) -> None:
     form = "C-{SEQNUM:6}-{RANDSTRING:3}-{DATETIMEUTC:yyyyMMdd}"
-    add_column(api, "contact", "bw_Number", AutoNumberFormat=form)
-    cast = f"{CONTACT}/Attributes(LogicalName='bw_number')/{SPACE}.StringAttributeMetadata"
+    add_column(api, "contact", "new_Number", AutoNumberFormat=form)
+    cast = f"{CONTACT}/Attributes(LogicalName='new_number')/{SPACE}.StringAttributeMetadata"
     assert api.get(cast).json()["AutoNumberFormat"] == form
     for _ in range(2):
         api.create("contacts", lastname="A")
-    api.create("contacts", lastname="B", bw_number="own")
-    numbers = [row["bw_number"] for row in api.rows("contacts?$select=bw_number")]
+    api.create("contacts", lastname="B", new_number="own")
+    numbers = [row["new_number"] for row in api.rows("contacts?$select=new_number")]
     numbered = sorted(number for number in numbers if number != "own")
     assert [number[:8] for number in numbered] == ["C-001000", "C-001001"]
     assert all(re.fullmatch(r"C-\d{6}-[A-Z0-9]{3}-\d{8}", number) for number in numbered)
     body = {
         "@odata.type": f"{SPACE}.StringAttributeMetadata",
-        "SchemaName": "bw_Wrong",
+        "SchemaName": "new_Wrong",
         "DisplayName": label("Wrong"),
         "AutoNumberFormat": "{COUNTER:4}",
     }

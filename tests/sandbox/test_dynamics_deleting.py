@@ -21,10 +21,10 @@ def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
 
 def _relate(api: DynamicsApi, delete: str, *, merge: str = "NoCascade") -> str:
     """Give leads a lookup to contacts; return the address of its relationship."""
-    relationship = _definition("contact", "bw_contact_lead", "bw_ContactId", delete, merge)
+    relationship = _definition("contact", "new_contact_lead", "new_ContactId", delete, merge)
     answer = api.send("POST", "RelationshipDefinitions", relationship)
     assert answer.status_code == 204, answer.text
-    return "RelationshipDefinitions(SchemaName='bw_contact_lead')"
+    return "RelationshipDefinitions(SchemaName='new_contact_lead')"
 
 
 def _definition(
@@ -45,7 +45,7 @@ def _definition(
 
 
 def _lead_of(api: DynamicsApi, contact: str) -> str:
-    return api.create("leads", **{"bw_ContactId@odata.bind": f"/contacts({contact})"})
+    return api.create("leads", **{"new_ContactId@odata.bind": f"/contacts({contact})"})
 
 
 def test_an_account_takes_its_contacts_along_and_their_leads(api: DynamicsApi) -> None:
@@ -101,7 +101,7 @@ def test_a_custom_relationship_does_as_it_was_told(api: DynamicsApi, delete: str
     if delete == "Restrict":
         assert error_of(answer) == (405, "0x80040227")
         assert api.get(f"contacts({contact})").status_code == 200
-        assert found.json()["_bw_contactid_value"] == contact
+        assert found.json()["_new_contactid_value"] == contact
         assert api.send("DELETE", f"leads({lead})").status_code == 204
         assert api.send("DELETE", f"contacts({contact})").status_code == 204
         return
@@ -109,7 +109,7 @@ def test_a_custom_relationship_does_as_it_was_told(api: DynamicsApi, delete: str
     if delete == "Cascade":
         assert found.status_code == 404
     else:
-        assert found.json()["_bw_contactid_value"] is None
+        assert found.json()["_new_contactid_value"] is None
 
 
 def test_what_restricts_a_child_keeps_its_parent(api: DynamicsApi) -> None:
@@ -145,13 +145,13 @@ def test_how_a_relationship_cascades_can_be_changed_but_not_to_anything(api: Dyn
 
 def test_a_table_goes_with_the_rows_of_one_other_table_only(api: DynamicsApi) -> None:
     _relate(api, "Cascade")
-    second = _definition("account", "bw_account_lead", "bw_AccountId", "Cascade")
+    second = _definition("account", "new_account_lead", "new_AccountId", "Cascade")
     answer = api.send("POST", "RelationshipDefinitions", second)
     assert error_of(answer) == (400, "0x80047007")
     assert "lead is parented to Entity with name contact" in answer.text
     second["CascadeConfiguration"]["Delete"] = "RemoveLink"
     assert api.send("POST", "RelationshipDefinitions", second).status_code == 204
-    path = "RelationshipDefinitions(SchemaName='bw_account_lead')"
+    path = "RelationshipDefinitions(SchemaName='new_account_lead')"
     definition: dict[str, Any] = api.get(path).json()
     definition["CascadeConfiguration"]["Share"] = "Active"
     assert error_of(api.send("PUT", path, definition)) == (400, "0x80047007")
@@ -171,7 +171,7 @@ def test_merging_moves_the_rows_of_cascading_relationships(
         "PerformParentingChecks": False,
     }
     assert api.send("POST", "Merge", body).status_code == 204
-    found = api.get(f"leads({lead})").json()["_bw_contactid_value"]
+    found = api.get(f"leads({lead})").json()["_new_contactid_value"]
     assert found == (kept if follows else lost)
 
 

@@ -42,10 +42,10 @@ def attribute(kind: str, name: str, **more: Any) -> dict[str, Any]:
     return {**of_kind, "SchemaName": name, "DisplayName": label(name), **more}
 
 
-NAME = attribute("String", "bw_Name", MaxLength=100, IsPrimaryName=True)
+NAME = attribute("String", "new_Name", MaxLength=100, IsPrimaryName=True)
 LABELS = {"DisplayName": label("One"), "DisplayCollectionName": label("All")}
 OPTIONS = {"Options": [{"Value": 1, "Label": label("a")}, {"Value": 2, "Label": label("b")}]}
-LOOKUP = {"SchemaName": "bw_OtherId", "DisplayName": label("Other")}
+LOOKUP = {"SchemaName": "new_OtherId", "DisplayName": label("Other")}
 CONDITION = {"AttributeName": "lastname", "Operator": "Equal", "Values": [{"Value": "zz"}]}
 QUERY = {"EntityName": "contact", "Criteria": {"FilterOperator": "And", "Conditions": [CONDITION]}}
 FETCH = "<fetch><entity name='contact'><attribute name='contactid'/></entity></fetch>"
@@ -53,23 +53,23 @@ ATTRIBUTES = "EntityDefinitions(LogicalName='contact')/Attributes"
 
 # C is a contact, A an account, L a list.
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
-    ("POST", "EntityDefinitions", {"SchemaName": "bw_One", **LABELS, "Attributes": [NAME]}),
-    ("POST", "CreateEntities", {"Entities": [{"SchemaName": "bw_Two", **LABELS}]}),
+    ("POST", "EntityDefinitions", {"SchemaName": "new_One", **LABELS, "Attributes": [NAME]}),
+    ("POST", "CreateEntities", {"Entities": [{"SchemaName": "new_Two", **LABELS}]}),
     ("PUT", "EntityDefinitions(LogicalName='contact')", LABELS),
-    ("POST", ATTRIBUTES, attribute("Picklist", "bw_Pick", OptionSet=OPTIONS)),
-    ("POST", ATTRIBUTES, attribute("DateTime", "bw_Day", DateTimeBehavior={"Value": "DateOnly"})),
+    ("POST", ATTRIBUTES, attribute("Picklist", "new_Pick", OptionSet=OPTIONS)),
+    ("POST", ATTRIBUTES, attribute("DateTime", "new_Day", DateTimeBehavior={"Value": "DateOnly"})),
     ("PUT", f"{ATTRIBUTES}(LogicalName='firstname')", {**LABELS, "MaxLength": 60}),
     (
         "POST",
         "EntityDefinitions(LogicalName='contact')/Keys",
-        {"SchemaName": "bw_Key", "KeyAttributes": ["emailaddress2"], **LABELS},
+        {"SchemaName": "new_Key", "KeyAttributes": ["emailaddress2"], **LABELS},
     ),
     (
         "POST",
         "RelationshipDefinitions",
         {
             "@odata.type": f"{SPACE}.OneToManyRelationshipMetadata",
-            "SchemaName": "bw_rel",
+            "SchemaName": "new_rel",
             "ReferencedEntity": "contact",
             "ReferencingEntity": "account",
             "Lookup": LOOKUP,
@@ -80,10 +80,10 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
         "RelationshipDefinitions",
         {
             "@odata.type": f"{SPACE}.ManyToManyRelationshipMetadata",
-            "SchemaName": "bw_many",
+            "SchemaName": "new_many",
             "Entity1LogicalName": "contact",
             "Entity2LogicalName": "account",
-            "IntersectEntityName": "bw_many",
+            "IntersectEntityName": "new_many",
         },
     ),
     (

@@ -359,7 +359,7 @@ def test_the_version_of_all_definitions_rises_with_each_change(api: DynamicsApi)
 
     before = version()
     assert version() == before
-    add_column(api, "contact", "bw_Note")
+    add_column(api, "contact", "new_Note")
     assert version() > before
 
 

@@ -19,9 +19,9 @@ def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
 
 @pytest.fixture
 def keyed(sandbox: SandboxServer, api: DynamicsApi) -> DynamicsApi:
-    """The same, with an alternate key on the contact column bw_externalid."""
-    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
-    add_key(sandbox, api, "contact", "bw_externalid")
+    """The same, with an alternate key on the contact column new_externalid."""
+    add_column(api, "contact", "new_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "new_externalid")
     return api
 
 
@@ -95,10 +95,10 @@ def test_order_and_pages_follow_the_same_comparison(api: DynamicsApi) -> None:
 
 
 def test_alternate_keys_do_not_tell_accents_apart(keyed: DynamicsApi) -> None:
-    contact = keyed.create("contacts", bw_externalid="Käthe-1")
-    answer = keyed.send("POST", "contacts", {"bw_externalid": "kathe-1"})
+    contact = keyed.create("contacts", new_externalid="Käthe-1")
+    answer = keyed.send("POST", "contacts", {"new_externalid": "kathe-1"})
     assert error_of(answer) == (412, "0x80060892")
-    assert keyed.get("contacts(bw_externalid='KATHE-1')").json()["contactid"] == contact
+    assert keyed.get("contacts(new_externalid='KATHE-1')").json()["contactid"] == contact
 
 
 def test_duplicate_detection_does_not_either(api: DynamicsApi) -> None:
@@ -108,16 +108,16 @@ def test_duplicate_detection_does_not_either(api: DynamicsApi) -> None:
     assert error_of(answer) == (412, "0x80040333")
 
 
-@pytest.mark.parametrize("predicate", ["bw_externalid=a-1", 'bw_externalid="a-1"'])
+@pytest.mark.parametrize("predicate", ["new_externalid=a-1", 'new_externalid="a-1"'])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_text_in_a_key_stands_in_single_quotes(
     keyed: DynamicsApi, predicate: str, method: str
 ) -> None:
-    contact = keyed.create("contacts", bw_externalid="a-1")
+    contact = keyed.create("contacts", new_externalid="a-1")
     body = None if method == "GET" else {}
     answer = keyed.send(method, f"contacts({quote(predicate)})", body)
     assert error_of(answer) == (400, "0x80060888")
-    assert keyed.get("contacts(bw_externalid='a-1')").json()["contactid"] == contact
+    assert keyed.get("contacts(new_externalid='a-1')").json()["contactid"] == contact
 
 
 def test_ids_and_numbers_in_a_key_stand_without_quotes(
@@ -129,8 +129,8 @@ def test_ids_and_numbers_in_a_key_stand_without_quotes(
     assert api.get(f"contacts(contactid={contact})").status_code == 200
     bound = {"parentcustomerid_contact@odata.bind": f"/contacts('{contact}')"}
     assert error_of(api.send("POST", "contacts", bound)) == (400, "0x80060888")
-    add_column(api, "contact", "bw_Number", "Integer")
-    add_key(sandbox, api, "contact", "bw_number")
-    api.send("PATCH", f"contacts({contact})", {"bw_number": 7})
-    assert api.get("contacts(bw_number=7)").json()["contactid"] == contact
-    assert error_of(api.get("contacts(bw_number='7')")) == (400, "0x80060888")
+    add_column(api, "contact", "new_Number", "Integer")
+    add_key(sandbox, api, "contact", "new_number")
+    api.send("PATCH", f"contacts({contact})", {"new_number": 7})
+    assert api.get("contacts(new_number=7)").json()["contactid"] == contact
+    assert error_of(api.get("contacts(new_number='7')")) == (400, "0x80060888")

@@ -21,9 +21,9 @@ def api(sandbox: SandboxServer) -> Iterator[DynamicsApi]:
 
 @pytest.fixture
 def keyed(sandbox: SandboxServer, api: DynamicsApi) -> DynamicsApi:
-    """The same, with an alternate key on the contact column bw_externalid."""
-    add_column(api, "contact", "bw_ExternalId", MaxLength=100)
-    add_key(sandbox, api, "contact", "bw_externalid")
+    """The same, with an alternate key on the contact column new_externalid."""
+    add_column(api, "contact", "new_ExternalId", MaxLength=100)
+    add_key(sandbox, api, "contact", "new_externalid")
     return api
 
 
@@ -154,32 +154,32 @@ def test_a_stale_etag_writes_nothing(api: DynamicsApi) -> None:
 
 
 def test_upsert_by_alternate_key(keyed: DynamicsApi) -> None:
-    path = "contacts(bw_externalid='a-1')?$select=contactid,bw_externalid,lastname"
+    path = "contacts(new_externalid='a-1')?$select=contactid,new_externalid,lastname"
     full = {"Prefer": "return=representation"}
     made = keyed.send("PATCH", path, {"lastname": "A"}, **full)
     assert made.status_code == 201
-    again = keyed.send("PATCH", path, {"lastname": "B", "bw_externalid": "ignored"}, **full)
+    again = keyed.send("PATCH", path, {"lastname": "B", "new_externalid": "ignored"}, **full)
     assert again.status_code == 200
     assert again.json()["contactid"] == made.json()["contactid"]
-    assert (again.json()["bw_externalid"], again.json()["lastname"]) == ("a-1", "B")
-    plain = keyed.send("PATCH", "contacts(bw_externalid='a-1')", {"lastname": "C"})
+    assert (again.json()["new_externalid"], again.json()["lastname"]) == ("a-1", "B")
+    plain = keyed.send("PATCH", "contacts(new_externalid='a-1')", {"lastname": "C"})
     assert plain.status_code == 204
-    assert plain.headers["OData-EntityId"] == f"{keyed.root}/contacts(bw_externalid='a-1')"
+    assert plain.headers["OData-EntityId"] == f"{keyed.root}/contacts(new_externalid='a-1')"
     # Where there is no row, the body's key wins over the address.
-    keyed.send("PATCH", "contacts(bw_externalid='b-1')", {"bw_externalid": "b-2"})
-    assert keyed.get("contacts(bw_externalid='b-1')").status_code == 404
-    assert keyed.get("contacts(bw_externalid='b-2')").status_code == 200
+    keyed.send("PATCH", "contacts(new_externalid='b-1')", {"new_externalid": "b-2"})
+    assert keyed.get("contacts(new_externalid='b-1')").status_code == 404
+    assert keyed.get("contacts(new_externalid='b-2')").status_code == 200
 
 
 def test_alternate_keys_are_unique_and_must_be_declared(keyed: DynamicsApi) -> None:
-    keyed.create("contacts", bw_externalid="a-1")
-    answer = keyed.send("POST", "contacts", {"bw_externalid": "A-1"})
+    keyed.create("contacts", new_externalid="a-1")
+    answer = keyed.send("POST", "contacts", {"new_externalid": "A-1"})
     assert error_of(answer) == (412, "0x80060892")
-    other = keyed.create("contacts", bw_externalid="a-2")
-    answer = keyed.send("PATCH", f"contacts({other})", {"bw_externalid": "a-1"})
+    other = keyed.create("contacts", new_externalid="a-2")
+    answer = keyed.send("PATCH", f"contacts({other})", {"new_externalid": "a-1"})
     assert error_of(answer) == (412, "0x80060892")
     assert keyed.create("contacts") != keyed.create("contacts")  # empty keys do not clash
-    assert error_of(keyed.get("contacts(bw_externalid='none')")) == (404, "0x80060891")
+    assert error_of(keyed.get("contacts(new_externalid='none')")) == (404, "0x80060891")
     answer = keyed.get("contacts(emailaddress1='a@b.example')")
     assert answer.status_code == 400
     assert "Ensure that the names and number of key properties match" in answer.text
@@ -187,7 +187,7 @@ def test_alternate_keys_are_unique_and_must_be_declared(keyed: DynamicsApi) -> N
 
 @pytest.mark.parametrize("sign", ["%2B", "%2F", "%26", "%23", "%25", "%3C", "%3F"])
 def test_some_characters_break_a_key_even_when_encoded(keyed: DynamicsApi, sign: str) -> None:
-    assert keyed.send("PATCH", f"contacts(bw_externalid='a{sign}b')", {}).status_code == 400
+    assert keyed.send("PATCH", f"contacts(new_externalid='a{sign}b')", {}).status_code == 400
     assert keyed.rows("contacts?$select=contactid") == []
 
 
@@ -342,9 +342,9 @@ def test_a_qualified_lead_tells_what_became_of_it(api: DynamicsApi) -> None:
 def test_money_is_rounded_to_its_precision(api: DynamicsApi, given: float, kept: float) -> None:
     account = f"accounts({api.create('accounts', revenue=given)})"
     assert api.get(account).json()["revenue"] == kept
-    add_column(api, "account", "bw_Fee", "Money", Precision=0)
-    api.send("PATCH", account, {"bw_fee": given})
-    assert api.get(account).json()["bw_fee"] == round(kept)
+    add_column(api, "account", "new_Fee", "Money", Precision=0)
+    api.send("PATCH", account, {"new_fee": given})
+    assert api.get(account).json()["new_fee"] == round(kept)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
