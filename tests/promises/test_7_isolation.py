@@ -60,7 +60,8 @@ def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
         "partners": "`Partners` holds accounts; only a list of contacts or leads can be synced.",
         "london": "`Everyone in London` is dynamic; only a static list can be synced.",
         "locked": "`Old locked list` is locked; unlock it to sync it.",
-        "missing": "There is no list `Nowhere`; create it there or set `create_missing: true`.",
+        "missing": "CrmMarketingList is null. Sync aborted: There is no list `Nowhere`; "
+        "create it there or set `create_missing: true`.",
         "elsewhere": "There is no list `Not there`; create it there or set `create_missing: true`.",
         "newsletter": "1 person created, 1 added to a list",
     }

@@ -13,10 +13,11 @@ from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 
 EVERYBODY = [f"p{number:02}@mail.example" for number in range(24)]
-GONE = (
-    "`Newsletter` is gone: no list has its id or name any more. Create one with that name, or "
-    "remove it from the account's file."
-)
+GONE: dict[RoleName, str] = {
+    "marketing": "`Newsletter` is gone: no list has its id or name any more. Create one with that "
+    "name, or remove it from the account's file."
+}
+GONE["crm"] = f"CrmMarketingList is null. Sync aborted: {GONE['marketing']}"
 BOTH_SIDES = pytest.mark.parametrize("side", ["crm", "marketing"])
 
 
@@ -95,8 +96,8 @@ def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
     delete_list(scenario, side)
     run = scenario.sync(full_resync=full)
     assert run.status == "Completed With Errors"
-    assert run.lists["newsletter"]["message"] == GONE
-    assert f"list newsletter: {GONE}" in run.message
+    assert run.lists["newsletter"]["message"] == GONE[side]
+    assert f"list newsletter: {GONE[side]}" in run.message
     assert run.jobs_of(kind="leave").empty
     assert on_list(scenario, other(side)) == EVERYBODY
 
@@ -120,7 +121,7 @@ def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
     assert run.jobs.empty or run.jobs_of(kind="leave").empty
     assert run.status != "Completed"
     monkeypatch.setattr(lists, "resolve", found)
-    assert scenario.sync(full_resync=True).lists["newsletter"]["message"] == GONE
+    assert scenario.sync(full_resync=True).lists["newsletter"]["message"] == GONE[side]
     assert on_list(scenario, other(side)) == EVERYBODY
 
 

@@ -106,7 +106,8 @@ def _refuse_vanished(
     """
     for item in lists.vanished(connector, list(known.values())):
         with run.store.begin() as conn:
-            lists.refuse(conn, run, item.key, f"`{item.name}` was deleted while it was read.")
+            gone = lists.absent(side, f"`{item.name}` was deleted while it was read.")
+            lists.refuse(conn, run, item.key, gone)
             for dataset, mark in marks.items():
                 if item.key in mark["lists"]:
                     watermarks.forget(

@@ -43,6 +43,8 @@ def resolve(run: Run, side: RoleName, connector: Connector) -> dict[str, KnownLi
                 runs.note(conn, run_id=run.run_id, sentence=f"list {key}: {told}")
             problem = _lost(stored.get(key), mapped.name(side), info)
             problem = problem or obstacle(side, mapped, info, offered)
+            if problem and info is None:
+                problem = absent(side, problem)
             if problem:
                 refuse(conn, run, key, problem)
             else:
@@ -55,6 +57,14 @@ def vanished(connector: Connector, known: Sequence[KnownList]) -> list[KnownList
     """Return those of the lists that no longer exist."""
     existing = {info.id for info in _offered(connector)}
     return [item for item in known if item.id and item.id not in existing]
+
+
+def absent(side: RoleName, sentence: str) -> str:
+    """Return what the audit says of a list that a side does not have.
+
+    Of a CRM's it begins in words by which people who have used other connectors look for it.
+    """
+    return f"CrmMarketingList is null. Sync aborted: {sentence}" if side == "crm" else sentence
 
 
 def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
