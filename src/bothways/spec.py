@@ -198,6 +198,10 @@ class SyncSpec:
         verified_as: The name of the DAG that compares what it keeps in sync; "" if none can.
         verifies: Of such a DAG: the sync type whose work it compares. It always reads everything.
         records: The kinds of records of our own that it writes to a CRM.
+        runs_first: Sync types that are run before it, and must not have failed, where the account
+            names them under `syncs` or `schedules`.
+        called: What sentences about a run of it call it, in the words of other connectors; its
+            title where this is "".
     """
 
     name: str
@@ -214,6 +218,8 @@ class SyncSpec:
     verified_as: str = ""
     verifies: str = ""
     records: tuple[RecordKind, ...] = ()
+    runs_first: tuple[str, ...] = ()
+    called: str = ""
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.
@@ -274,6 +280,7 @@ class SyncSpec:
             verifies=self.name,
             verified_as="",
             after=(),
+            runs_first=(),
             keeps_fields=False,
             whole_every=None,
             records=(),

@@ -278,6 +278,16 @@ class Reason(Labelled):
         "The person is in several audiences of {marketing}, and a list of another one, which stands"
         " earlier in the account's file, changes the record in {crm} in this run.",
     )
+    RENAMED = (
+        "renamed",
+        "renamed since; {marketing} cannot rename a field",
+        "The label has had its field, under its earlier name. Add another label for another field.",
+    )
+    DUPLICATE_NAME = (
+        "duplicate_name",
+        "another label has the same name",
+        "Names are the same whatever their case; the label that was first gets the field.",
+    )
     GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
     LIFTED = (
         "lifted",
@@ -431,6 +441,9 @@ DATA_FIELD: Final = "data_field"
 DEFINITION: Final = "definition"
 """The entity of what a system lacks: tables, columns and the like of Bothways' own."""
 
+LABEL_COLUMN: Final = "label_column"
+"""The entity of columns that a CRM's people are given for the platform's data fields."""
+
 PREFERENCE: Final = "preference"
 """The entity of what people chose among a platform's marketing preferences."""
 
@@ -452,8 +465,9 @@ class Operation:
         entity: The only entity that this applies to; "" for all that have no entry of their own.
         written: Where it concerns nobody: what the counts say of one that was written, and of
             several.
-        failure: What the run's message says of each that could not be written, with its {name}; ""
-            where the job itself says enough.
+        failure: What the run's message says of each that could not be written, with its {name}, the
+            {system} that refused it, and the vendor's {code} with a dash after it, if there is one;
+            "" where the job itself says enough.
     """
 
     kind: OperationKind
@@ -492,6 +506,12 @@ OPERATIONS: Final = (
     Operation(
         OperationKind.CREATE, "CreatesFields", "create_fields",
         None, None, entity=DATA_FIELD, written=("field made", "fields made"),
+        failure="{code}Failed to sync dataLabel {name} to {system}",
+    ),
+    # A column is new and empty, too.
+    Operation(
+        OperationKind.CREATE, "CreatesColumns", "create_columns",
+        None, None, entity=LABEL_COLUMN, written=("column made", "columns made"),
     ),
     # It notes in one system what holds in the other already, and takes nothing away.
     Operation(

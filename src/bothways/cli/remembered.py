@@ -12,15 +12,18 @@ from bothways.config.problems import Problem
 from bothways.connectors.base import FieldInfo
 from bothways.store.definitions import load_definitions
 from bothways.syncs.mapped_fields import fields_by_table
-from bothways.vocabulary import COLUMN, RoleName
+from bothways.vocabulary import COLUMN, DATA_FIELD, RoleName
 
 
 def remembered_fields(
     conn: sa.Connection, account: Account, role: RoleName
 ) -> dict[str, dict[str, FieldInfo]]:
     """Return the fields of each table of a system, as last read; none where it never was."""
-    rows = load_definitions(conn, account=account.name, side=role, kind=COLUMN)
-    return fields_by_table(rows)
+    for kind in (COLUMN, DATA_FIELD):  # the first tells more tables
+        rows = load_definitions(conn, account=account.name, side=role, kind=kind)
+        if not rows.empty:
+            return fields_by_table(rows)
+    return {}
 
 
 def remembered_problems(account: Account, conn: sa.Connection) -> Iterator[Problem]:

@@ -52,6 +52,12 @@ def records_kept(account: Account) -> tuple[RecordKind, ...]:
     return tuple(kind for kind in known.values() if kind.name in wanted)
 
 
+def prerequisites(account: Account, sync: SyncSpec) -> list[str]:
+    """Return the sync types that an account has and that run before another."""
+    has = {*account.syncs, *account.schedules}
+    return [name for name in sync.runs_first if name in has]
+
+
 def roles_to_erase(account: Account) -> tuple[RoleName, ...]:
     """Return the roles of the systems that people can be erased from."""
     return _able(account, ERASING)

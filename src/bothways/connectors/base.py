@@ -582,6 +582,23 @@ class WritesConsents(Protocol):
 
 
 @runtime_checkable
+class CreatesColumns(Protocol):
+    """Gives a CRM's people further columns."""
+
+    def create_columns(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create the columns (entity `label_column`, kind CREATE).
+
+        ``values`` holds table (one of the connector's entities), name, which people see, and type
+        (a FieldType, and no option). The result's ``record_id`` is the column's name, which the
+        connector makes of the one given.
+
+        A column that is there already, with the same type, is a success; with another it is an
+        error.
+        """
+        ...
+
+
+@runtime_checkable
 class CreatesFields(Protocol):
     """Gives the records of people further fields."""
 

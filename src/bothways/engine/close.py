@@ -141,10 +141,10 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
 def _unwritten(conn: Connection, run: Run) -> list[str]:
     """Return what operations say of each record that could not be written, and note it."""
     sentences = [
-        item.failure.format(name=name)
+        item.failure.format(name=name, system=run.systems[role], code=f"{code} - " if code else "")
         for item in declared()
         if item.failure
-        for name in applying.failed_names(conn, run_id=run.run_id, entity=item.entity)
+        for name, role, code in applying.failed_records(conn, run_id=run.run_id, entity=item.entity)
     ]
     for sentence in sentences:
         runs.note(conn, run_id=run.run_id, sentence=sentence)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from bothways import discovery
 from bothways.config.account import Account, how_to_bind
+from bothways.config.known import prerequisites
 from bothways.config.load import config_hash, load_account
 from bothways.engine import meanings, undo
 from bothways.engine.partitions import ListsOffered, partitions
@@ -224,12 +225,13 @@ def _lost_selection(store: Store, account: Account, options: Options) -> str | N
 
 def _failed_prerequisite(store: Store, account: Account, sync: SyncSpec) -> str | None:
     with store.begin() as conn:
-        for name in sync.after:
+        for name in (*sync.after, *prerequisites(account, sync)):
             last = runs.last_run(conn, account=account.name, sync_type=name)
             if last is not None and last.status == RunStatus.FAILED:
-                title = discovery.sync_type(name).title
+                first = discovery.sync_type(name)
                 return (
-                    f"{sync.title} sync didn't start as {title} sync failed; "
+                    f"{sync.called or sync.title} sync didn't start as "
+                    f"{first.called or first.title} sync failed; "
                     f"fix run {last.run_id} and try again."
                 )
     return None

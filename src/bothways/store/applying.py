@@ -167,17 +167,20 @@ def failed_keys(conn: sa.Connection, *, run_id: int, keys: pd.Series) -> pd.Seri
         return read_frame(conn, query.distinct(), schema)["key"]
 
 
-def failed_names(conn: sa.Connection, *, run_id: int, entity: str) -> list[str]:
-    """Return the names of the records of an entity that a run could not write."""
+def failed_records(
+    conn: sa.Connection, *, run_id: int, entity: str
+) -> list[tuple[str, RoleName, str]]:
+    """Return the records of an entity that a run could not write: name, target and code."""
     name = sa.func.coalesce(jobs.c.after["name"].astext, jobs.c.key)
-    query = sa.select(name).where(
+    code = sa.func.coalesce(jobs.c.error_code, "")
+    query = sa.select(name, jobs.c.target, code).where(
         of_run(conn, run_id),
         jobs.c.entity == entity,
         jobs.c.kind.is_not(None),
         jobs.c.result == Result.ERROR,
         jobs.c.transient.is_not(None),  # whose index finds them
     )
-    return list(conn.scalars(query.order_by(name)))
+    return [(row[0], row[1], row[2]) for row in conn.execute(query.order_by(name))]
 
 
 def _people(conn: sa.Connection, run_id: int, which: sa.ColumnElement[bool]) -> pd.DataFrame:

@@ -31,7 +31,7 @@ _ALIKE: Final = 65
 
 
 def fields_by_table(columns: pd.DataFrame) -> dict[str, dict[str, FieldInfo]]:
-    """Return the fields of each table, from DEFINITIONS of the kind `column`."""
+    """Return the fields of each table, from DEFINITIONS of columns or data fields."""
     found: dict[str, dict[str, FieldInfo]] = {}
     # Objects for people's questions, a few hundred: no frame would help.
     for name, text in zip(columns["name"], columns["details"], strict=True):

@@ -22,3 +22,11 @@ COLUMNS: Final = schema_of(
     pa.field("options", pa.string()),
     pa.field("deleted", pa.bool_(), nullable=False),
 )
+
+# The fields of people's records, of one entity (`table`) or several: `id` is the name in lower
+# case, after the entity's where there are several. `default` is text, as the vendor shows it.
+FIELDS: Final = schema_of(
+    *(item for item in COLUMNS if item.name != "deleted"),
+    pa.field("visibility", pa.string()),
+    pa.field("default", pa.string()),
+)

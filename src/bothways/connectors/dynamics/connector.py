@@ -24,6 +24,7 @@ from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.columns import read_columns
 from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
+from bothways.connectors.dynamics.label_columns import create_columns
 from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
 from bothways.connectors.dynamics.names import (
@@ -196,6 +197,11 @@ class DynamicsConnector:
     def read_columns(self, tables: Sequence[str], *, since: str | None) -> Iterator[Page]:
         """Yield what has changed of these tables' columns, or all of them."""
         yield read_columns(self._client, tables, since)
+
+    def create_columns(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create columns of contacts and leads."""
+        headers = {"MSCRM.SolutionUniqueName": self._solution} if self._solution else {}
+        return create_columns(self._client, self._names, headers, operations)
 
     # ── lists ─────────────────────────────────────────────────────────────────────────────────
 

@@ -15,6 +15,7 @@ DECLARATION: Final = Declaration(
     capabilities=frozenset(
         {
             "AssignsOwners",
+            "CreatesColumns",
             "ErasesContacts",
             "ErasesRecords",
             "ErasesSuppressions",

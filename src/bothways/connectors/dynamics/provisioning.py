@@ -25,6 +25,7 @@ from bothways.connectors.dynamics.writing import Verdict, Verdicts, as_frame, fa
 from bothways.discovery import record_kinds
 from bothways.errors import ConnectorError, Rejected, TemporaryFailure
 from bothways.records import ColumnKind, RecordColumn, RecordKind
+from bothways.vocabulary import FieldType
 
 log = logging.getLogger(__name__)
 
@@ -248,8 +249,8 @@ class Provisioning:
     def _column(self, environment: Environment, table: str, definition: Body) -> Iterator[_Step]:
         name = definition["SchemaName"]
         if not environment.has(table, name):
-            path = f"{_definition(table)}/Attributes"
-            yield self._step("column", name, table, partial(self._post, path, definition))
+            make = partial(self._post, column_path(table), definition)
+            yield self._step("column", name, table, make)
 
     def _own_table(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
         table, key = made.name, self._names.own("key")
@@ -403,6 +404,45 @@ def _flag_column(name: str, label: str, description: str) -> Body:
     }
     flag = {"DefaultValue": False, "OptionSet": options}
     return {**_attribute("Boolean", name, label, description), **flag}
+
+
+def column_path(table: str) -> str:
+    """Return where a table's columns are created."""
+    return f"{_definition(table)}/Attributes"
+
+
+COLUMN_TYPES: Final[Mapping[FieldType, FieldType]] = {
+    FieldType.STRING: FieldType.STRING,
+    FieldType.INTEGER: FieldType.INTEGER,
+    FieldType.NUMBER: FieldType.NUMBER,
+    FieldType.BOOLEAN: FieldType.BOOLEAN,
+    FieldType.DATE: FieldType.DATE,
+    FieldType.DATETIME: FieldType.DATETIME,
+    FieldType.OPTION: FieldType.STRING,  # of whose options nothing is known
+}
+"""What a column that is made for a field is read as, by the field's type."""
+
+_LABEL_LENGTH: Final = 1_000  # a platform's texts may be as long (assumed)
+
+
+def person_column(name: str, label: str, kind: FieldType) -> Body:
+    """Return the definition of a column for a field of a platform."""
+    told = (name, label, "A data field of the marketing platform.")
+    match COLUMN_TYPES[kind]:
+        case FieldType.INTEGER:
+            return _number_column(*told)
+        case FieldType.NUMBER:
+            bounds = {"MinValue": -100_000_000_000.0, "MaxValue": 100_000_000_000.0}
+            return {**_attribute("Decimal", *told), **bounds, "Precision": 5}
+        case FieldType.BOOLEAN:
+            return _flag_column(*told)
+        case FieldType.DATETIME:
+            return _time_column(*told)
+        case FieldType.DATE:
+            dates = {"Format": "DateOnly", "DateTimeBehavior": {"Value": "DateOnly"}}
+            return {**_time_column(*told), **dates}
+        case _:
+            return _text_column(*told, _LABEL_LENGTH)
 
 
 def _own_column(column: RecordColumn, of: OwnTable) -> Body:

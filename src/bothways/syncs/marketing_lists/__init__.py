@@ -25,6 +25,8 @@ SPEC: Final = SyncSpec(
     ),
     scope=Scope.LISTS,
     after=("suppressions",),
+    runs_first=("data_labels",),
+    called="Marketing list",
     keeps_fields=True,
     whole_every=WHOLE_EVERY,
     reverts=True,

@@ -1,0 +1,137 @@
+"""Labels as rows of a table of Bothways' own.
+
+A row with a key was written for a field of the platform. One without was made by a person, and is
+to become a field. Names are compared whatever their case, so that neither comes back as the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.syncs.base import Inputs, Plan
+from bothways.syncs.data_labels import DATA_LABEL, SPEC, Settings
+from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
+from bothways.transform.json_rows import json_objects, read_objects
+from bothways.vocabulary import DATA_FIELD, FieldType, OperationKind, Reason, Result
+
+_FIELD: Final = {name: pa.string() for name in ("name", "type", "visibility", "default")}
+_LABEL: Final = {
+    "key": pa.string(),
+    "label_type": pa.string(),
+    "visibility": pa.string(),
+    "default_value": pa.string(),
+}
+# What people write for a type, beside the name that it has here.
+_TYPES: Final = {
+    "text": FieldType.STRING,
+    "numeric": FieldType.NUMBER,
+    "decimal": FieldType.NUMBER,
+    "yes/no": FieldType.BOOLEAN,
+    "date": FieldType.DATE,
+}
+
+
+def jobs(inputs: Inputs, settings: Settings) -> Plan:
+    """Return a job for each field of the platform, and for each label that a person made."""
+    fields = _with(inputs.view.definitions("marketing", DATA_FIELD), _FIELD)
+    labels = _with(inputs.view.definitions("crm", DATA_LABEL.name), _LABEL)
+    labels = labels[labels["key"].isna() & labels["name"].fillna("").str.strip().ne("")]
+    labels = labels.assign(name=labels["name"].str.strip())
+    fields, labels = (rows.assign(folded=rows["name"].str.casefold()) for rows in (fields, labels))
+    left_out = [name.casefold() for name in settings.leave_out]
+    told = fields[~fields["folded"].isin(labels["folded"]) & ~fields["folded"].isin(left_out)]
+    return Plan(
+        joined(
+            [
+                _to_crm(inputs, _entered(inputs, "marketing", told)),
+                *_to_platform(_entered(inputs, "crm", labels), fields),
+            ]
+        )
+    )
+
+
+def _to_crm(inputs: Inputs, fields: pd.DataFrame) -> pd.DataFrame:
+    """Write each field that has no row, or another type, visibility or default than its row."""
+    values = json_objects(fields, {name: name for name in _FIELD})
+    same = values.eq(fields["written"]).fillna(value=False) & (not inputs.options.full_resync)
+    result = pd.Series(Result.NEW.value, index=fields.index)
+    about = _about("marketing", DATA_FIELD, fields) | {"entity": DATA_LABEL.name}
+    return joined(
+        [
+            unchanged(fields[same], **about),
+            job_frame(
+                fields[~same],
+                target="crm",
+                kind=OperationKind.UPSERT,
+                key=fields["id"],
+                values=values,
+                before=fields["written"],
+                after=values,
+                result=result.mask(fields["written"].notna(), Result.UPDATED.value),
+                **about,
+            ),
+        ]
+    )
+
+
+def _to_platform(labels: pd.DataFrame, fields: pd.DataFrame) -> list[pd.DataFrame]:
+    """Create the fields that are not there yet; of labels with one name, the first one's."""
+    labels = labels.sort_values("id")
+    there = labels["folded"].isin(fields["folded"])
+    # A label that has had its field keeps it: the platform cannot rename one.
+    renamed = ~there & labels["written"].str.casefold().isin(fields["folded"])
+    again = labels["folded"].duplicated() & ~there & ~renamed
+    new = labels[~there & ~renamed & ~again]
+    kind = new["label_type"].str.strip().str.lower().replace(_TYPES).fillna(FieldType.STRING.value)
+    wished = new.assign(
+        type=kind,
+        visibility=new["visibility"].str.strip().str.lower().fillna("private"),
+        default=new["default_value"],
+    )
+    values = json_objects(
+        wished, {"type": "type", "visibility": "visibility", "default": "default"}
+    )
+    about = _about("crm", DATA_LABEL.name, labels) | {"entity": DATA_FIELD}
+    return [
+        unchanged(labels[there], **about),
+        ignored(labels[renamed], Reason.RENAMED, **about),
+        ignored(labels[again], Reason.DUPLICATE_NAME, **about),
+        job_frame(
+            new,
+            target="marketing",
+            kind=OperationKind.CREATE,
+            key=new["name"],
+            values=values,
+            after=json_objects(wished, {name: name for name in _FIELD}),
+            result=Result.NEW,
+            **about,
+        ),
+    ]
+
+
+def _about(source: str, entity: str, rows: pd.DataFrame) -> dict[str, Any]:
+    return {"source": source, "source_entity": entity, "source_id": rows["id"]}
+
+
+def _entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is in error and not due yet, unless it was read again; or was not named."""
+    named = inputs.options.records
+    if named:
+        return rows[rows["id"].isin(named) | rows["name"].isin(named)]
+    retries = inputs.view.retries(SPEC.name)
+    waiting = retries[retries["source"] == source]["source_id"]
+    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
+    changed = inputs.staged.read_all("crm", "labels") if source == "crm" else pd.DataFrame()
+    awake = pd.concat([due, changed["id"]]) if not changed.empty else due
+    return rows[~rows["id"].isin(waiting) | rows["id"].isin(awake)]
+
+
+def _with(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """Return definitions with members of their details as columns."""
+    wanted = {name: kind for name, kind in types.items() if name != "name"}
+    told = read_objects(rows["details"], wanted)
+    return rows.assign(**{name: told[f"field:{name}"] for name in wanted})

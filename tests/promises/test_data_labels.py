@@ -1,0 +1,171 @@
+"""Data labels: the platform's fields in the CRM, and the CRM's labels as fields, once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.promises.conftest import MakeWorld
+from tests.sandbox.dynamics_api import DynamicsApi, add_column, signed_in
+from tests.support.engine import Finished, World
+from tests.support.sandbox import SandboxServer
+
+ROWS = {"data_labels": {"labels": "rows"}}
+COLUMNS = {"data_labels": {"labels": "columns", "columns": {"bw_shoe": {"name": "SHOE"}}}}
+LOST = {"after_write": 0.5, "share": {"timeout": 0.1}, "timeout_s": 0.05}
+
+
+def make_field(sandbox: SandboxServer, name: str, kind: str = "String", **more: Any) -> None:
+    with sandbox.dotdigital() as api:
+        body = {"name": name, "type": kind, **more}
+        assert api.post("/v2/data-fields", json=body).status_code == 201
+
+
+def fields(sandbox: SandboxServer) -> dict[str, Any]:
+    with sandbox.dotdigital() as api:
+        return {row["name"]: row for row in api.get("/v2/data-fields").json()}
+
+
+def labels(sandbox: SandboxServer) -> list[str]:
+    return sorted(row["bw_name"] for row in sandbox.table("dynamics", "bw_datalabel"))
+
+
+def add_label(api: DynamicsApi, name: str, **values: Any) -> str:
+    answer = api.send("POST", "bw_datalabels", {"bw_name": name, **values})
+    assert answer.status_code == 204, answer.text
+    return str(answer.headers["OData-EntityId"])
+
+
+def settled(world: World) -> Finished:
+    """Run until all is done, and once more, which writes nothing."""
+    run = world.run("data_labels")
+    assert run.status == "Completed", (run.message, run.jobs[["source_id", "error_message"]])
+    last = world.run("data_labels")
+    assert last.counts["new"] == last.counts["updated"] == 0, last.jobs
+    return run
+
+
+def test_labels_and_fields_are_each_made_once(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=ROWS)
+    before = set(fields(sandbox))
+    settled(world)
+    assert labels(sandbox) == sorted(before)
+
+    make_field(sandbox, "LOYALTY", "Numeric", visibility="Private", defaultValue=3)
+    with signed_in(sandbox) as api:
+        add_label(
+            api, "Shoe_Size", bw_labeltype="Numeric", bw_visibility="Public", bw_defaultvalue="4"
+        )
+        add_label(api, "shoe_size")  # the same name
+        add_label(api, "firstname")  # which the platform has
+    run = settled(world)
+    assert run.message.startswith("1 field made, 1 data label written"), run.message
+    assert run.counts["ignored"] == {"duplicate_name": 1}
+    made = fields(sandbox)
+    assert made["SHOE_SIZE"]["type"] == "Numeric"
+    assert (made["SHOE_SIZE"]["visibility"], made["SHOE_SIZE"]["defaultValue"]) == ("Public", 4)
+    assert set(made) == before | {"LOYALTY", "SHOE_SIZE"}
+    (loyalty,) = (
+        row for row in sandbox.table("dynamics", "bw_datalabel") if row["bw_name"] == "LOYALTY"
+    )
+    assert (loyalty["bw_labeltype"], loyalty["bw_defaultvalue"]) == ("number", "3")
+    assert len(labels(sandbox)) == len(before) + 4, "one row each, and those that people made"
+
+
+def test_a_label_that_is_renamed_makes_no_second_field(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=ROWS)
+    with signed_in(sandbox) as api:
+        label = add_label(api, "Shoe")
+        settled(world)
+        assert "SHOE" in fields(sandbox)
+        assert api.send("PATCH", label, {"bw_name": "Boot"}).status_code == 204
+    run = settled(world)
+    assert run.counts["ignored"] == {"renamed": 1}
+    assert "BOOT" not in fields(sandbox)
+
+
+def test_a_field_that_cannot_be_made_is_named_in_the_words_of_other_connectors(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=ROWS, settings={"retry_minutes": 0})
+    with signed_in(sandbox) as api:
+        label = add_label(api, "Shoe size")
+        add_label(api, "Hat")
+        run = world.run("data_labels")
+        assert run.status == "Completed With Errors"
+        told = "ERROR_DATAFIELD_INVALID - Failed to sync dataLabel Shoe size to Dotdigital"
+        assert told in run.message
+        assert any(told in note for note in run.notes)
+        assert "HAT" in fields(sandbox), "one bad label fails alone"
+        assert api.send("PATCH", label, {"bw_name": "Shoe_size"}).status_code == 204
+    settled(world)
+    assert "SHOE_SIZE" in fields(sandbox)
+
+
+@pytest.mark.parametrize("syncs", [ROWS, COLUMNS], ids=["rows", "columns"])
+def test_a_lost_answer_doubles_nothing(
+    make_world: MakeWorld, sandbox: SandboxServer, syncs: dict[str, Any]
+) -> None:
+    world = make_world(syncs=syncs, settings={"retry_minutes": 0})
+    for number in range(5):
+        make_field(sandbox, f"EXTRA_{number}")
+    with signed_in(sandbox) as api:
+        if syncs is ROWS:
+            add_label(api, "Shoe")
+        else:
+            add_column(api, "contact", "bw_Shoe", MaxLength=20)
+    sandbox.faults({"*": {**LOST, "seed": 5}})
+    world.run("data_labels")
+    world.run("data_labels")
+    sandbox.faults()
+    world.run("data_labels")
+    settled(world)
+    assert "SHOE" in fields(sandbox)
+    if syncs is ROWS:
+        assert len(labels(sandbox)) == len(set(labels(sandbox))) == len(fields(sandbox))
+    else:
+        assert {f"bw_extra_{number}" for number in range(5)} <= _contact_columns(sandbox)
+
+
+def test_columns_are_made_for_fields_that_have_none(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=COLUMNS)
+    before = _contact_columns(sandbox)
+    with signed_in(sandbox) as api:
+        add_column(api, "contact", "bw_Shoe", MaxLength=20)
+        add_column(api, "contact", "new_Loyalty", MaxLength=20)
+    for name, kind in (("LOYALTY", "String"), ("POINTS", "Numeric"), ("MEMBER", "Boolean")):
+        make_field(sandbox, name, kind)
+    settled(world)
+    new = _contact_columns(sandbox) - before
+    assert {"bw_points", "bw_member", "bw_shoe", "new_loyalty"} <= new
+    assert new.isdisjoint({"bw_loyalty", "bw_firstname", "bw_city"}), "these are there already"
+    assert fields(sandbox)["SHOE"]["type"] == "String"
+
+
+def test_lists_wait_for_labels_that_failed(make_world: MakeWorld, sandbox: SandboxServer) -> None:
+    world = make_world(syncs=ROWS)
+    sandbox.faults({"dotdigital": {"share": {"500": 1.0}}})
+    failed = world.run("data_labels")
+    assert failed.status == "Failed"
+    sandbox.faults()
+    run = world.run("marketing_lists")
+    assert run.status == "Failed"
+    assert run.message == (
+        "Marketing list sync didn't start as Data Label sync failed; "
+        f"fix run {failed.run_id} and try again."
+    )
+    assert world.run("data_labels").status == "Completed"
+    assert world.run("marketing_lists").status == "Completed"
+
+
+def _contact_columns(sandbox: SandboxServer) -> set[str]:
+    with signed_in(sandbox) as api:
+        path = "EntityDefinitions(LogicalName='contact')/Attributes?$select=LogicalName"
+        return {row["LogicalName"] for row in api.get(path).json()["value"]}

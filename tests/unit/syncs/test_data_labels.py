@@ -1,0 +1,124 @@
+"""What is planned for a field of the platform, or a label of the CRM, case by case."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bothways.spec import Options
+from bothways.syncs.base import Plan
+from bothways.syncs.data_labels.sync import SYNC
+from bothways.testing.planning import Planning
+
+
+def desk(**settings: Any) -> Planning:
+    mapped = {"city": {"crm": "address1_city", "marketing": "TOWN"}}
+    return Planning(syncs={"data_labels": settings}, mappings={"contact": mapped})
+
+
+def field(place: Planning, name: str, kind: str = "string", written: str | None = None) -> None:
+    details = {"table": "contact", "type": kind, "visibility": "public", "default": None}
+    place.store.add_definition(
+        "marketing", "data_field", name.lower(), name, details=details, written=written
+    )
+
+
+def label(place: Planning, row: str, name: str, **more: Any) -> None:
+    written = more.pop("written", None)
+    empty = dict.fromkeys(("key", "label_type", "visibility", "default_value"))
+    place.store.add_definition(
+        "crm", "data_label", row, name, details=empty | more, written=written
+    )
+
+
+def column(place: Planning, name: str, title: str | None = None, kind: str = "string") -> None:
+    details = {"table": "contact", "type": kind, "label": title, "visibility": None}
+    place.store.add_definition("crm", "data_field", name, name, details=details)
+
+
+def told(plan: Plan) -> dict[str, tuple[Any, ...]]:
+    """Return what becomes of each row: target, key and result or reason."""
+    rows = plan.jobs.astype(object).where(plan.jobs.notna(), None).to_dict("records")
+    return {
+        row["source_id"]: (row["target"], row["key"], row["reason"] or row["result"])
+        for row in rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Shoe", ("marketing", "Shoe", "new")),
+        (" Shoe ", ("marketing", "Shoe", "new")),
+        ("points", (None, None, "unchanged")),
+        ("", None),
+    ],
+)
+def test_a_label_that_a_person_made(name: str, expected: tuple[Any, ...] | None) -> None:
+    place = desk()
+    field(place, "POINTS")
+    label(place, "r1", name)
+    assert told(place.plan(SYNC.plan)).get("r1") == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"), [("numeric", "number"), ("Text", "string"), (None, "string")]
+)
+def test_a_label_says_what_the_field_is_to_be(written: str | None, kind: str) -> None:
+    place = desk()
+    label(place, "r1", "Shoe", label_type=written, visibility="Public", default_value="4")
+    (values,) = place.plan(SYNC.plan).jobs["values"]
+    assert json.loads(values) == {"type": kind, "visibility": "public", "default": "4"}
+
+
+def test_a_field_gets_a_label_once_and_again_when_it_changes() -> None:
+    place = desk(leave_out=["secret"])
+    field(place, "NEW")
+    field(place, "SECRET")
+    field(place, "CHANGED", written='{"name":"CHANGED"}')
+    label(place, "r1", "mine")
+    field(place, "MINE")
+    assert told(place.plan(SYNC.plan)) == {
+        "new": ("crm", "new", "new"),
+        "changed": ("crm", "changed", "updated"),
+        "r1": (None, None, "unchanged"),
+    }
+    named = place.plan(SYNC.plan, options=Options(records=("new",)))
+    assert set(told(named)) == {"new"}
+
+
+def test_what_failed_waits_for_its_turn() -> None:
+    place = desk()
+    label(place, "r1", "Shoe")
+    label(place, "r2", "Hat")
+    for row in ("r1", "r2"):
+        place.store.add_retry("data_labels", "crm", row)
+    place.try_again("crm", "data_label", "r2")
+    assert set(told(place.plan(SYNC.plan))) == {"r2"}
+
+
+def test_of_columns_only_what_is_missing_is_made() -> None:
+    place = desk(
+        labels="columns",
+        columns={"new_shoe": {"name": "SHOE", "default": 4}, "new_gone": {"name": "GONE"}},
+    )
+    for name in ("SHIRT", "POINTS", "HATSIZE", "TOWN"):
+        field(place, name)
+    column(place, "new_shoe", kind="integer")
+    column(place, "cr12_points")
+    column(place, "new_hat", "Hat size")
+    plan = place.plan(SYNC.plan)
+    assert told(plan) == {
+        "contact.SHIRT": ("crm", "contact.SHIRT", "new"),
+        "contact.POINTS": (None, None, "unchanged"),
+        "contact.HATSIZE": (None, None, "unchanged"),
+        "contact.TOWN": (None, None, "unchanged"),
+        "contact.new_shoe": ("marketing", "SHOE", "new"),
+    }
+    shoe = plan.jobs.set_index("source_id").loc["contact.new_shoe", "values"]
+    assert json.loads(str(shoe)) == {"type": "integer", "visibility": "private", "default": "4"}
+    assert plan.notes == (
+        "the CRM has no column `new_gone` in the table contact; correct `columns` of data_labels.",
+    )
