@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bothways.store import jobs, links, list_states, lists, records, retries, runs
 from bothways.store import suppressions as ledger
 from bothways.store.counts import Counts, count_jobs
+from bothways.store.definitions import absorb_definitions
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.members import LIST_MEMBERS
 from bothways.tables.people import CONTACTS
@@ -279,6 +280,12 @@ def people(conn: sa.Connection) -> None:
     """Anna on both sides, linked, on a list, unsubscribed, and in error."""
     run_id = ended(conn, "people", RunStatus.COMPLETED, sync="suppressions", rows=[])
     place = {"account": "north", "run_id": run_id}
+    for kind, identity, name, details in (
+        ("program", "5", "Welcome", '{"status": "active"}'),
+        ("data_field", "city", "CITY", '{"type": "string", "visibility": "private"}'),
+    ):
+        row = pd.DataFrame([{"id": identity, "name": name, "details": details}])
+        absorb_definitions(conn, **place, side="marketing", kind=kind, rows=row)
     for side, entity, identity in (("crm", "contact", "c-1"), ("marketing", "contact", "m-1")):
         row = {
             "entity": entity,

@@ -735,6 +735,17 @@ def test_mapped_users_lead_to_their_pages_from_the_account_and_their_runs(
     assert f"by ada, {address} in Dynamics 365 , ada in Dotdigital" in main_text(shown)
 
 
+def test_an_account_shows_the_data_labels_and_programs_that_runs_have_found(
+    client: Client, filled: Filled
+) -> None:
+    page = soup(client().get(f"{PREFIX}/accounts/north"))
+    (program,) = table(page, "Programs of Dotdigital")
+    assert program == {"Name": "Welcome", "Id": "5", "Details": "status active"}
+    (field,) = table(page, "Data fields of Dotdigital")
+    assert field["Details"] == "type string visibility private"
+    assert "Dotdigital: programs (1)" in main_text(page)
+
+
 def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
     (include_folder() / "accounts" / "south.yaml").write_text("crm: {conector: dynamics}\n")
     browser = client()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,9 +14,9 @@ from bothways.labels import PEOPLE
 from bothways.store.db import Store
 from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
-from bothways.store.schema import jobs, runs
+from bothways.store.schema import definitions, jobs, runs
 from bothways.store.unchanged import count_unchanged
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import RoleName, RunStatus
 
 _ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
@@ -49,6 +50,45 @@ def latest(
     newest = sa.select(runs).where(*own).order_by(runs.c.run_id.desc()).limit(1).lateral()
     found = conn.execute(sa.select(newest).select_from(keys.join(newest, sa.true())))
     return {(row.account, row.sync_type): row for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """The named things of one kind that a system has: fields, programs, forms.
+
+    Attributes:
+        side: The system's role.
+        kind: What they are.
+        total: How many there are.
+        rows: id, name and details of the first of them, by name.
+    """
+
+    side: RoleName
+    kind: str
+    total: int
+    rows: Sequence[Any]
+
+
+def things(conn: sa.Connection, *, account: str, at_most: int) -> list[Things]:
+    """Return what runs have found that the systems of an account have, by system and kind."""
+    there = (definitions.c.account == account, definitions.c.deleted_at.is_(None))
+    kinds = (definitions.c.side, definitions.c.kind)
+    counted = sa.select(*kinds, sa.func.count()).where(*there).group_by(*kinds).order_by(*kinds)
+    told = (definitions.c.id, definitions.c.name, definitions.c.details)
+    return [
+        Things(
+            side,
+            kind,
+            total,
+            conn.execute(
+                sa.select(*told)
+                .where(*there, definitions.c.side == side, definitions.c.kind == kind)
+                .order_by(sa.func.lower(definitions.c.name), definitions.c.id)
+                .limit(at_most)
+            ).all(),
+        )
+        for side, kind, total in conn.execute(counted).all()
+    ]
 
 
 def quarters(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -22,10 +22,17 @@ from bothways.config.problems import Problem
 from bothways.config.rules import KNOWN_DOMAINS, ROLE_ADDRESSES, rule_problems
 from bothways.config.systems import systems_of
 from bothways.config.ticks import in_words
+from bothways.console import queries
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
 from bothways.console.dags import dag_id
-from bothways.console.service import page
+from bothways.console.service import page, store
 from bothways.discovery import sync_types
+
+THINGS: Final = 500
+"""How many things of one kind a page shows."""
+
+ABOUT: Final = ("table", "type", "status", "state", "visibility", "default", "category")
+"""What a page says of a thing, of what is known of it."""
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -69,12 +76,16 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
             account=None,
             problems=_problems_of(loaded, [name]),
         )
+    with store(request).begin() as conn:
+        things = queries.things(conn, account=name, at_most=THINGS)
     return page(
         request,
         "account.html",
         user=user,
         name=name,
         account=found,
+        things=things,
+        about=ABOUT,
         problems=rule_problems(),
         systems=systems_of(name),
         file=account_document(name).file,
