@@ -145,12 +145,13 @@ def test_a_response_is_held_until_its_person_is_there(asker: Asker) -> None:
     assert asker.run(full_resync=True).counts["things"] == {"form": 2, "form_response": 1}
 
 
+@pytest.mark.parametrize("part", ["responses", "fields"])
 def test_a_form_that_cannot_be_read_fails_alone_and_is_read_by_the_next_run(
-    asker: Asker,
+    part: str, asker: Asker
 ) -> None:
     asker.respond()
     asker.respond(BOB, "Sign-up")
-    paths = f"/surveys/{asker.survey}/responses"
+    paths = f"/surveys/{asker.survey}/{part}"
     asker.sandbox.faults({"dotdigital": {"html_200": 1.0, "paths": paths}})
     run = asker.run()
     assert run.status == "Completed With Errors"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from bothways.tables.fields import TIME, schema_of
 
 # `type` and `state` are the vendor's words in lower case; `list_ids` are those to which responders
-# are added. `fields` is a JSON list of objects with the names of FORM_FIELD, in their order.
+# are added.
 FORMS: Final = schema_of(
     pa.field("id", pa.string(), nullable=False),
     pa.field("name", pa.string()),
@@ -19,17 +19,6 @@ FORMS: Final = schema_of(
     pa.field("created_at", TIME),
     pa.field("modified_at", TIME),
     pa.field("list_ids", pa.list_(pa.string())),
-    pa.field("fields", pa.string(), nullable=False),
-)
-
-# `name` is the question; `choices` are texts by the id of the choice, an object in JSON;
-# `data_field` is the field of the person's record that takes the answer, or null.
-FORM_FIELD: Final = schema_of(
-    pa.field("id", pa.string(), nullable=False),
-    pa.field("name", pa.string()),
-    pa.field("type", pa.string()),
-    pa.field("choices", pa.map_(pa.string(), pa.string())),
-    pa.field("data_field", pa.string()),
 )
 
 # Names and types of the details of EVENTS of the kind `form_responses`. `answers` is a list

@@ -47,10 +47,10 @@ def test_a_form_is_written_with_what_a_reader_of_the_crm_wants_to_know() -> None
     details = {
         "type": "survey", "state": "active", "url": "https://x.org/f",
         "created_at": "2026-01-01T00:00:00.000Z", "modified_at": None,
-        "list_ids": ["4"], "fields": '[{"id": "1"}]',
+        "list_ids": ["4"],
     }  # fmt: skip
     desk.store.add_definition("marketing", "form", "signup", "Sign-up", details=details)
-    desk._stage("marketing", "forms", [{"id": "signup", "name": "Sign-up", "fields": "[]"}], FORMS)
+    desk._stage("marketing", "forms", [{"id": "signup", "name": "Sign-up"}], FORMS)
     (job,) = desk.plan(SYNC.plan).jobs.to_dict("records")
     assert (job["entity"], job["key"], job["target"]) == ("form", "signup", "crm")
     assert json.loads(job["values"]) == {

@@ -16,7 +16,6 @@ from bothways.connectors.dotdigital.campaigns import late_since
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
 from bothways.connectors.dotdigital.queries import closed_with, in_offset_listing
 from bothways.connectors.dotdigital.tables import ids, instant, moment, text, texts, times
-from bothways.connectors.http.limits import parallel_map
 from bothways.tables.campaigns import EVENTS
 from bothways.tables.forms import FORMS
 
@@ -44,33 +43,15 @@ def _pages(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
             # A form that is assigned meanwhile is in both.
             fresh = {_identity(row): row for row in rows if _identity(row) not in given}
             given.update(fresh)
-            yield Page(_forms(_with_fields(client, list(fresh.values()))))
+            yield Page(_forms(list(fresh.values())))
 
 
 def _identity(row: Row) -> str:
     return str(row.get("id"))
 
 
-def _with_fields(client: DotdigitalClient, rows: Sequence[Row]) -> list[tuple[Row, list[Row]]]:
-    """Return forms with their fields; those that were deleted meanwhile are left out."""
-    found = parallel_map(lambda row: _fields(client, _identity(row)), rows, client.parallel)
-    both = zip(rows, found, strict=True)
-    return [(row, fields) for row, fields in both if fields is not None]
-
-
-def _fields(client: DotdigitalClient, form: str) -> list[Row] | None:
-    """Return the fields of all pages of a form; None if there is no such form."""
-    path = f"{_SURVEYS}/{quote(form, safe='')}/fields"
-    answer = client.request("GET", path, retry="read", expect={404})
-    if answer.status == 404:
-        return None
-    return [field for page in rows_of(answer.json()) for field in page.get("fields") or ()]
-
-
-def _forms(found: Sequence[tuple[Row, list[Row]]]) -> pa.Table:
-    rows = [row for row, _ in found]
+def _forms(rows: Sequence[Row]) -> pa.Table:
     size = len(rows)
-    told = [json.dumps([_told(one) for one in questions(fields)]) for _, fields in found]
     columns: dict[str, pa.Array[Any]] = {
         "id": ids(rows, "id"),
         "name": texts([row.get("name") for row in rows]),
@@ -80,7 +61,6 @@ def _forms(found: Sequence[tuple[Row, list[Row]]]) -> pa.Table:
         "created_at": times([row.get("dateSurveyCreated") for row in rows]),
         "modified_at": times([row.get("dateSurveyModified") for row in rows]),
         "list_ids": pa.array([_lists(row) for row in rows], pa.list_(pa.string())),
-        "fields": pa.array(told, pa.string()),
     }
     return pa.table(columns, schema=FORMS)
 
@@ -100,16 +80,12 @@ class Question:
     Attributes:
         id: Of the field; of a part of one, the field's and its own.
         name: The text that people see.
-        kind: The vendor's word.
         choices: Texts by the id of the choice.
-        data_field: Takes the answer.
     """
 
     id: str
     name: str
-    kind: str
     choices: Mapping[str, str]
-    data_field: str | None
 
 
 def questions(fields: Sequence[Row]) -> list[Question]:
@@ -119,38 +95,21 @@ def questions(fields: Sequence[Row]) -> list[Question]:
         number, name, choices = str(field.get("id")), text(field.get("text")) or "", _choices(field)
         parts = field.get("subFields") or ()
         if not parts:
-            found.append(_question(number, name, field, choices))
+            found.append(Question(number, name, choices))
         for part in parts:
             named = f"{name}: {text(part.get('text')) or ''}"
             own = f"{number}.{part.get('id')}"
-            found.append(_question(own, named, part, {**choices, **_choices(part)}))
+            found.append(Question(own, named, {**choices, **_choices(part)}))
         # Whoever chooses "other" may say what, as the answer to a field of its own (assumed).
         if field.get("hasOtherOption") and (other := field.get("otherOptionTextFieldId")):
-            found.append(Question(str(other), f"{name}: other", "text", {}, None))
+            found.append(Question(str(other), f"{name}: other", {}))
     return found
-
-
-def _question(number: str, name: str, field: Row, choices: Mapping[str, str]) -> Question:
-    kind = text(field.get("type")) or ""
-    assigned = field.get("isAssignedToContactDataField")
-    data_field = text(field.get("assignedContactDataFieldName")) if assigned else None
-    return Question(number, name, kind, choices, data_field)
 
 
 def _choices(field: Row) -> dict[str, str]:
     return {
         str(choice.get("id")): text(choice.get("text")) or ""
         for choice in field.get("choices") or ()
-    }
-
-
-def _told(question: Question) -> dict[str, Any]:
-    return {
-        "id": question.id,
-        "name": question.name,
-        "type": question.kind,
-        "choices": question.choices,
-        "data_field": question.data_field,
     }
 
 

@@ -78,7 +78,7 @@ def _settings(account: Account) -> Settings:
 
 
 def _form(details: pd.Series) -> pd.Series:
-    """Return what is written of a form: its fields are told with the answers."""
+    """Return what is written of a form."""
     told = read_objects(details, _FORM)
     return json_objects(told, field_columns(told))
 
