@@ -46,6 +46,8 @@ _CONSENT = (
 _CUSTOMERS_OWN = (
     number("new_contactscore", 0, 100, schema="new_ContactScore", label="Score", custom=True),
     text("new_optintype", 40, schema="new_OptInType", label="Opt-in Type", custom=True),
+    flag("new_wantsoffers", schema="new_WantsOffers", label="Offers by Email", custom=True),
+    flag("new_wantsevents", schema="new_WantsEvents", label="Invitations", custom=True),
 )
 
 

@@ -77,6 +77,7 @@ ACCOUNT = {
             "lead": {"score": "new_contactscore"},
         },
         "opt_in": {"contact": "new_optintype", "lead": "new_optintype"},
+        "preferences": {"contact": {"Offers": "new_wantsoffers"}},
         "data_labels": {"labels": "rows"},
     },
     # A first sync changes everything; what the guard does has a test of its own.

@@ -7,6 +7,7 @@ models; values of the wrong type are left to the models.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,8 @@ def _unbound_roles(document: Document) -> Iterator[Problem]:
     missing = [sync.unbound(bound) for sync in sync_types().values() if sync.written_roles]
     if all(missing):
         found = f"has `{'`, `'.join(bound)}` only" if bound else "has no system"
-        fewest = min(len(roles) for roles in missing)
-        wanted = dict.fromkeys(roles for roles in missing if len(roles) == fewest)
-        remedy = ", or ".join(" and ".join(map(how_to_bind, roles)) for roles in wanted)
+        (wanted, _), *_ = Counter(missing).most_common(1)  # what most sync types need
+        remedy = " and ".join(map(how_to_bind, wanted))
         message = f"{found}, with which no sync type can run"
         yield document.problem((), message, remedy)
         return
