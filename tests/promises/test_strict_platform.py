@@ -6,6 +6,8 @@ from unittest.mock import patch
 
 import pytest
 
+from bothways.discovery import sync_types
+from tests.support.deployment import SYNC_TYPES
 from tests.support.engine import MovingClock, World
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
@@ -156,3 +158,29 @@ def test_the_smallest_package_of_calls_is_kept_to(
     assert listed > BASIC_PACKAGE, "more than one minute's calls"
     assert 1 <= len(waiting.slept) < 10, "calls are held back, and not made in vain"
     assert sum(waiting.slept) < 600
+
+
+def test_all_sync_types_of_an_account_finish_with_the_smallest_package_of_calls(
+    world: World, crm: Crm, waiting: MovingClock, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(people=60)
+    crm.column("contact", "new_Score", "Integer")
+    crm.column("contact", "new_OptIn", "String")
+    crm.column("contact", "new_Offers", "Boolean")
+    world.configure(
+        syncs={
+            **{name: {} for name in SYNC_TYPES if sync_types()[name].settings},
+            "contact_scoring": {"contact": {"score": "new_score"}},
+            "opt_in": {"contact": "new_optin"},
+            "preferences": {"contact": {"Offers": "new_offers"}},
+        }
+    )
+    world.run("provision", dry_run=False)
+    sandbox.settings({"dotdigital": {"package": "Basic"}})
+    sandbox.calls(forget=True)
+    for name in SYNC_TYPES:
+        world.steps(name, "few calls", tries=1)  # a call that is slowed down fails no step
+    runs = {name: world.finished(name, "few calls").status for name in SYNC_TYPES}
+    assert set(runs.values()) == {"Completed"}, runs
+    assert sandbox.calls()["dotdigital"]["GET /v2/surveys"] > 0
+    assert 60 < sum(waiting.slept) < 3_600
