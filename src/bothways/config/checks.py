@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from bothways.config.order import after_problems
 from bothways.config.paths import mappings_folder
 from bothways.config.problems import Problem, choice
 from bothways.discovery import connector_names, connectors, role_names, sync_types
-from bothways.spec import Scope
+from bothways.spec import Scope, SyncSpec
 from bothways.vocabulary import SIDES, RoleName, other
 
 
@@ -140,11 +140,14 @@ def _work_together(*roles: RoleName) -> bool:
 def _unbound_roles(document: Document) -> Iterator[Problem]:
     """Yield sync types that the account names and has not all the systems for."""
     bound = _bound(document)
-    # One that writes nowhere keeps nothing in step.
-    missing = [sync.unbound(bound) for sync in sync_types().values() if sync.written_roles]
+    # What keeps nothing in step with another system does not count.
+    syncs = [sync for sync in sync_types().values() if len(sync.roles) > 1]
+    missing = [sync.unbound(bound) for sync in syncs]
     if all(missing):
         found = f"has `{'`, `'.join(bound)}` only" if bound else "has no system"
-        (wanted, _), *_ = Counter(missing).most_common(1)  # what most sync types need
+        # What most of those lack that use a system which is there.
+        near = [roles for roles, sync in zip(missing, syncs, strict=True) if _uses(sync, bound)]
+        (wanted, _), *_ = Counter(near or missing).most_common(1)
         remedy = " and ".join(map(how_to_bind, wanted))
         message = f"{found}, with which no sync type can run"
         yield document.problem((), message, remedy)
@@ -165,6 +168,10 @@ def _runnable(document: Document) -> set[str] | None:
         return None
     able = {role: connectors()[str(name)].capabilities for role, name in systems.items()}
     return {name for name, sync in sync_types().items() if sync.is_met_by(able)}
+
+
+def _uses(sync: SyncSpec, bound: Container[RoleName]) -> bool:
+    return any(role.name in bound for role in sync.roles)
 
 
 def _bound(document: Document) -> dict[RoleName, Key]:
