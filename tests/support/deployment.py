@@ -72,6 +72,8 @@ ACCOUNT = {
     },
     "syncs": {
         "campaigns": {"level": "detailed"},
+        "forms": {"level": "answers"},
+        "web_behaviour": {"level": "pages"},
         "contact_scoring": {
             "contact": {"score": "new_contactscore"},
             "lead": {"score": "new_contactscore"},
