@@ -11,8 +11,8 @@ solution, tables, columns, keys, relationships and change tracking.
 * It needs the rights of a system customizer, which other syncs do not.
 
 **Dry run** shows in the audit what would be made; **Only these records** makes only the things of
-these ids, as the audit has them (`column:contact.bw_externalid`). The same on a terminal:
-`bothways prepare`.
+these ids, as the audit has them (`column:contact.bw_externalid`); **Full resync** changes nothing
+here, since every run looks at everything. The same on a terminal: `bothways prepare`.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ import pytest
 
 from bothways.connectors.base import Provisions
 from tests.promises.conftest import MakeWorld
+from tests.sandbox.dynamics_api import add_column, label, signed_in
 from tests.support.engine import AT_ONCE, World
-from tests.support.people import Crm
+from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 
+SPACE = "Microsoft.Dynamics.CRM"
 TIDY = {"schedules": {"suppressions": {"interval": "1h"}}}
 DETAILED = {"syncs": {"campaigns": {"level": "detailed"}}}
 
@@ -110,3 +112,64 @@ def test_what_failed_and_was_made_by_hand_is_not_tried_again(
     assert run.counts["errors"] + run.counts["new"] == 1
     assert world.run("provision").counts["errors"] == 0
     assert world.query("SELECT * FROM retries WHERE sync_type = 'provision'") == []
+
+
+NEWSLETTER = {
+    "connector": "dynamics",
+    "connection": "demo_dynamics",
+    "tables": {
+        "campaign": {
+            "table": "new_newsletter",
+            "columns": {"name": "new_name", "subject": "new_topic"},
+        }
+    },
+}
+
+
+def newsletters(sandbox: SandboxServer) -> None:
+    """Make a table of the customer's."""
+    primary = {
+        "@odata.type": f"{SPACE}.StringAttributeMetadata",
+        "SchemaName": "new_Name",
+        "IsPrimaryName": True,
+        "MaxLength": 100,
+        "DisplayName": label("Name"),
+    }
+    body = {
+        "@odata.type": f"{SPACE}.EntityMetadata",
+        "SchemaName": "new_Newsletter",
+        "DisplayName": label("Newsletter"),
+        "DisplayCollectionName": label("Newsletters"),
+        "OwnershipType": "UserOwned",
+        "Attributes": [primary],
+    }
+    with signed_in(sandbox) as api:
+        assert api.send("POST", "EntityDefinitions", body).status_code == 204
+        add_column(api, "new_newsletter", "new_Topic", MaxLength=10)
+
+
+def test_a_table_of_the_customers_is_used_where_the_account_names_it(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = bare(make_world, sandbox, **DETAILED)
+    world.configure(crm=NEWSLETTER, **DETAILED)
+    run = world.run("provision")
+    refused = run.jobs_of(result="error")
+    (told,) = refused.loc[refused["key"] == "table:new_newsletter", "error_message"]
+    assert "the account names it; make it there" in told
+
+    newsletters(sandbox)
+    run = world.run("provision")
+    assert (run.status, run.counts["errors"]) == ("Completed", 0), run.notes
+    assert "table:bw_campaign" not in set(run.jobs["key"])
+    platform, crm = Platform(sandbox), Crm(sandbox)
+    platform.contact("ann@mail.example")
+    crm.contact("ann@mail.example")
+    sandbox.act("dotdigital", "campaign", name="Spring", subject="A subject that is long")
+    sandbox.act("dotdigital", "send", campaign="Spring", hours_ago=48)
+    assert world.run("campaigns").status == "Completed"
+    (row,) = crm.table("new_newsletter")
+    assert (row["new_name"], row["new_topic"]) == ("Spring", "A subject…")
+    (event,) = crm.table("bw_campaignevent")
+    assert event["bw_campaignid"] == row["new_newsletterid"]
+    assert world.run("campaigns").message == "No new objects to sync"

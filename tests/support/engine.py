@@ -25,11 +25,13 @@ import sqlalchemy as sa
 import yaml
 from upath import UPath
 
+from bothways.config.load import load_account
 from bothways.connectors import preparing
 from bothways.connectors.base import ConnectionSettings, Connector, ListInfo
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.connectors.opening import with_tables
 from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.close import close
@@ -364,7 +366,7 @@ class World:
     def _opened(self, side: str) -> Iterator[Connector]:
         connector = self.connector(side)
         try:
-            yield connector
+            yield with_tables(connector, load_account("test").system(side))
         finally:
             connector.close()
 

@@ -15,7 +15,14 @@ from bothways.config.document import Document, Key
 from bothways.config.known import records_kept
 from bothways.config.load import account_document
 from bothways.config.problems import Problem
-from bothways.connectors.base import AssignsOwners, Connector, HasFields, HasLists, Provisions
+from bothways.connectors.base import (
+    AssignsOwners,
+    Connector,
+    HasFields,
+    HasLists,
+    Provisions,
+    UsesTables,
+)
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
 from bothways.syncs.base import Request
@@ -93,6 +100,9 @@ class _Asking:
     def _preparations(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, Provisions):
             return
+        if isinstance(connector, UsesTables):
+            for clause in connector.table_obstacles():
+                yield self._document.problem(self._place, clause, "correct `tables` there")
         missing = told(connector.missing(records_kept(self._account)))
         if missing:
             message = "not ready: " + ", ".join(sentence.rstrip(".") for sentence in missing)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from bothways.config.account import Account, SystemConfig
 from bothways.connectors.base import Connector
-from bothways.connectors.opening import open_connector
+from bothways.connectors.opening import open_connector, with_tables
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import missing_connections
 from bothways.vocabulary import RoleName
@@ -27,7 +27,7 @@ def opened(system: SystemConfig) -> Iterator[Connector]:
         )
     connector = open_connector(system.connector, system.connection)
     try:
-        yield connector
+        yield with_tables(connector, system)
     finally:
         connector.close()
 

@@ -17,6 +17,7 @@ from pydantic import (
 
 from bothways.config.mapping import Mapping
 from bothways.config.schedule import Schedule, TimezoneName
+from bothways.discovery import record_kinds
 from bothways.errors import ConfigurationError
 from bothways.spec import Scope, SyncSpec
 from bothways.vocabulary import SIDES, RoleName
@@ -38,6 +39,18 @@ class _Switches(_Model):
     model_config = ConfigDict(strict=True)
 
 
+class TableNames(_Model):
+    """Names of what is there already, and is used instead of Bothways' own.
+
+    Attributes:
+        table: Of a table; None for Bothways' own.
+        columns: Of columns, by the column that they stand for; the others are Bothways' own.
+    """
+
+    table: _Given | None = None
+    columns: dict[str, _Given] = Field(default_factory=dict)
+
+
 class SystemConfig(_Switches):
     """One system of an account.
 
@@ -45,11 +58,29 @@ class SystemConfig(_Switches):
         connector: Which vendor: a name of the connector registry.
         connection: The Airflow connection that holds address and credentials.
         parallel: Calls in flight for all workers together: the slots of the connection's pool.
+        tables: Tables and columns there that records are kept in instead of Bothways' own, by the
+            kind of record.
     """
 
     connector: str
     connection: _Given
     parallel: int = Field(default=4, ge=1, le=50)
+    tables: dict[str, TableNames] = Field(default_factory=dict)
+
+    @field_validator("tables")
+    @classmethod
+    def _name_records(cls, given: dict[str, TableNames]) -> dict[str, TableNames]:
+        for name, one in given.items():
+            kind = record_kinds().get(name)
+            if kind is None:
+                known = ", ".join(record_kinds())
+                raise ValueError(f"names `{name}`, and there are no such records; use {known}")
+            columns = {"key", "name", *(column.name for column in kind.columns)}
+            columns |= {"email"} if kind.of_person else set()
+            if unknown := sorted(one.columns.keys() - columns):
+                known = ", ".join(sorted(columns))
+                raise ValueError(f"{name} has no column `{unknown[0]}`; use {known}")
+        return given
 
 
 class Settings(_Switches):

@@ -669,6 +669,32 @@ class Definition:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """A table, or columns, of the customer's that are used instead of Bothways' own.
+
+    Attributes:
+        table: As the system calls it; "" for Bothways' own.
+        columns: By the column of the kind of record, or `key`, `name` or `email`.
+    """
+
+    table: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class UsesTables(Protocol):
+    """Can keep records in tables and columns that an account names."""
+
+    def use_tables(self, tables: Mapping[str, NamedTable]) -> None:
+        """Use these from now on, by the name of the kind of record."""
+        ...
+
+    def table_obstacles(self) -> list[str]:
+        """Return what keeps them from being used, a clause each; not what `missing` tells."""
+        ...
+
+
 @runtime_checkable
 class Provisions(Protocol):
     """Needs definitions of its own at the vendor before a first run: tables, columns, keys."""

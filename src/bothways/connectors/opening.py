@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from bothways.discovery import declaration
+from bothways.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bothways.config.account import SystemConfig
     from bothways.connectors.base import ConnectionSettings, Connector
 
 
@@ -28,6 +30,27 @@ def open_connector(name: str, connection_id: str) -> Connector:
     """
     hook = _load(declaration(name).hook)
     return cast("Connector", hook(**{hook.conn_name_attr: connection_id}).connector())
+
+
+def with_tables(connector: Connector, system: SystemConfig) -> Connector:
+    """Return a connector that uses the tables which an account's file names, if it names any.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    from bothways.connectors.base import NamedTable, UsesTables
+
+    if not system.tables:
+        return connector
+    if not isinstance(connector, UsesTables):
+        raise ConfigurationError(
+            f"The connector for {connector.declaration.title} keeps no records in tables; "
+            "remove `tables` from the system in the account's file."
+        )
+    connector.use_tables(
+        {name: NamedTable(one.table or "", one.columns) for name, one in system.tables.items()}
+    )
+    return connector
 
 
 def _load(path: str) -> Any:

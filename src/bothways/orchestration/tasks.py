@@ -164,12 +164,12 @@ def found_run(context: Context) -> Iterator[Run]:
 @contextmanager
 def open_system(run: Run, role: RoleName) -> Iterator[Connector]:
     """Open the connector of one system of a run's account, and close it."""
-    from bothways.connectors.opening import open_connector
+    from bothways.connectors.opening import open_connector, with_tables
 
     config = run.account.system(role)
     connector = open_connector(config.connector, config.connection)
     try:
-        yield connector
+        yield with_tables(connector, config)
     finally:
         connector.close()
 

@@ -118,7 +118,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "4 systems.markting: no sync type has this role; "
             "did you mean `marketing`? Allowed: crm, marketing.",
             "4 systems.markting.paralel: unknown key; did you mean `parallel`? "
-            "Allowed: connection, connector, parallel.",
+            "Allowed: connection, connector, parallel, tables.",
         ],
     ),
     "wrong systems in the long form": (

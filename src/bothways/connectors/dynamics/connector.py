@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from bothways.connectors.base import (
     FieldInfo,
     Fields,
     ListInfo,
+    NamedTable,
     Page,
 )
 from bothways.connectors.dynamics import tables
@@ -27,6 +29,7 @@ from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.connectors.dynamics.label_columns import create_columns
 from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
+from bothways.connectors.dynamics.named_tables import named_obstacles
 from bothways.connectors.dynamics.names import (
     GUID,
     LIST_CODES,
@@ -323,6 +326,14 @@ class DynamicsConnector:
     def missing(self, kinds: Collection[RecordKind]) -> list[Definition]:
         """Return what `provision` would make or switch on."""
         return self._provisioning.missing(kinds)
+
+    def use_tables(self, tables: Mapping[str, NamedTable]) -> None:
+        """Keep records in these tables and columns from now on."""
+        self._names = replace(self._names, tables=tables)
+
+    def table_obstacles(self) -> list[str]:
+        """Return what keeps tables and columns that the account names from being used."""
+        return list(named_obstacles(self._client, self._names))
 
     def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Make what is missing, and wait until keys can be used."""

@@ -52,13 +52,21 @@ _DETAILS = (
 
 
 @dataclass(frozen=True, slots=True)
+class AlternateKey:
+    """A key of one column: its logical name, and the status of its index."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """What is there of the tables that we work on.
 
     Args:
         columns: Table → its columns; a table that is absent is not there.
         entity_sets: Table → its name in URLs.
-        keys: Table → alternate key (schema name, lower case) → its index's status.
+        keys: Table → column that is an alternate key alone → that key.
         tracked: Tables with change tracking.
         trackable: Tables that can have it.
         bulk: Pairs of message and table for which the bulk message exists.
@@ -66,7 +74,7 @@ class Environment:
 
     columns: Mapping[str, frozenset[str]]
     entity_sets: Mapping[str, str]
-    keys: Mapping[str, Mapping[str, str]]
+    keys: Mapping[str, Mapping[str, AlternateKey]]
     tracked: frozenset[str]
     trackable: frozenset[str]
     bulk: frozenset[tuple[str, str]]
@@ -94,8 +102,11 @@ def read_environment(client: Dataverse, names: Names) -> Environment:
         entity_sets={table: str(row["EntitySetName"]) for table, row in rows.items()},
         keys={
             table: {
-                str(key["SchemaName"]).lower(): str(key["EntityKeyIndexStatus"])
+                key["KeyAttributes"][0]: AlternateKey(
+                    str(key["SchemaName"]).lower(), str(key["EntityKeyIndexStatus"])
+                )
                 for key in row.get("Keys") or ()
+                if len(key["KeyAttributes"]) == 1
             }
             for table, row in rows.items()
         },

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from bothways.connectors.base import NamedTable
 from bothways.connectors.dynamics.declaration import DECLARATION
 from bothways.errors import ConfigurationError
 
@@ -61,9 +63,11 @@ class Names:
 
     Args:
         prefix: The publisher's prefix.
+        tables: What the account names to be used instead, by the kind of record.
     """
 
     prefix: str = "bw"
+    tables: Mapping[str, NamedTable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
@@ -20,7 +20,7 @@ from bothways.connectors.dynamics.keyed_rows import (
     tell_lost,
     without_person,
 )
-from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, Environment
+from bothways.connectors.dynamics.metadata import UPSERT_MULTIPLE, Environment, read_fields
 from bothways.connectors.dynamics.names import (
     GUID,
     PEOPLE,
@@ -68,6 +68,7 @@ class Records:
         self._client = client
         self._environment = environment
         self._names = names
+        self._known_lengths: dict[str, Mapping[str, int | None]] = {}
 
     def write(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Write records by key; RESULTS. Those of people who are gone are written without them.
@@ -89,13 +90,12 @@ class Records:
         """
         table = OwnTable(kind, self._names)
         self._require(table)
-        own = self._names.own
         lookups = [f"_{name}_value" for name in table.lookups]
         words = [table.column(item.name) for item in table.columns]
-        expand = f"{table.parent.id}($select={own('key')})" if table.parent else ""
+        expand = f"{table.parent_lookup}($select={table.parent.key})" if table.parent else ""
         source = Source(
             self._entity_set(table),
-            (table.id, "modifiedon", own("key"), own("name"), *words, *lookups),
+            (table.id, "modifiedon", table.key, table.column("name"), *words, *lookups),
             lambda rows: _as_records(table, rows),
             lambda ids: _as_records(table, [{table.id: id_} for id_ in ids]),
             expand,
@@ -107,7 +107,7 @@ class Records:
         table = OwnTable(kind, self._names)
         if table.name not in self._environment.columns:
             return []
-        email = self._names.own("email")
+        email = table.column("email")
         people = [value for value in ids if GUID.fullmatch(value)]
         addresses = [value for value in emails if value and value.isprintable()]
         found: set[str] = set()
@@ -133,10 +133,9 @@ class Records:
         return erase_rows(self._client, self._entity_set(table), ids)
 
     def _write(self, table: OwnTable, rows: Sequence[KeyedRow]) -> Verdicts:
-        key = self._names.own("key")
-        self._require(table, key, *table.lookups)
+        self._require(table, table.key, *table.lookups)
         if table.parent:
-            self._require(table.parent, key)
+            self._require(table.parent, table.parent.key)
         named = [row for row in rows if _names_parent(table, row)]
         told = refused(_UNSAFE_PARENT.format(parent=_word_of(table.parent)))
         verdicts = {row.seq: told for row in rows if not _names_parent(table, row)}
@@ -152,8 +151,10 @@ class Records:
     def _rows(
         self, table: OwnTable, column: str, values: Sequence[str], select: Sequence[str]
     ) -> list[dict[str, Any]]:
+        # In a table of the customer's, rows that somebody else made are theirs.
+        ours = f" and {table.key} ne null" if table.named.table else ""
         paths = [
-            query(self._entity_set(table), select=select, where=one_of(column, group))
+            query(self._entity_set(table), select=select, where=f"({one_of(column, group)}){ours}")
             for group in chunks(values)
         ]
         return list(chain.from_iterable(map(rows_of, self._client.queries(paths))))
@@ -167,11 +168,11 @@ class Records:
 
     def _without_person(self, table: OwnTable, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
         """Return what a record holds, related to its parent only."""
-        values = table.values(row.given, row.key, lost)
+        values = table.values(row.given, row.key, lost, self._lengths(table))
         if table.parent:
-            key = f"{self._names.own('key')}='{row.given[table.kind.parent_value]}'"
+            key = f"{table.parent.key}='{row.given[table.kind.parent_value]}'"
             address = f"/{self._entity_set(table.parent)}({key})"
-            values[f"{table.parent.id}@odata.bind"] = address
+            values[f"{table.parent_lookup}@odata.bind"] = address
         return values
 
     def _keyed(
@@ -181,7 +182,7 @@ class Records:
         values: Callable[[OwnTable, KeyedRow, Counter[str]], dict[str, Any]],
     ) -> tuple[list[Write], Verdicts]:
         """Return the writes of rows, and refusals of those whose keys cannot be looked up."""
-        keyed = Keyed(table.name, self._entity_set(table), self._names.own("key"))
+        keyed = Keyed(table.name, self._entity_set(table), table.key)
         lost: Counter[str] = Counter()
         writes, verdicts = [], {}
         for row in rows:
@@ -195,6 +196,16 @@ class Records:
     def _writer(self, table: OwnTable) -> Writer:
         bulk = (UPSERT_MULTIPLE, table.name) in self._environment.bulk
         return Writer(self._client, self._entity_set(table), UPSERT_MULTIPLE if bulk else "")
+
+    def _lengths(self, table: OwnTable) -> Mapping[str, int | None]:
+        """Return how long texts may be in a table of which columns are not ours."""
+        if not table.named.columns:
+            return {}
+        if table.name not in self._known_lengths:
+            fields = read_fields(self._client, table.name)
+            known = {name: fields[name].max_length for name in fields}
+            self._known_lengths[table.name] = known
+        return self._known_lengths[table.name]
 
     def _entity_set(self, table: OwnTable) -> str:
         return self._environment.entity_sets[table.name]
@@ -216,8 +227,8 @@ def _as_records(table: OwnTable, rows: Sequence[Row]) -> pa.Table:
     owners = [next((who for who, at in people.items() if row.get(at)), None) for row in rows]
     columns: dict[str, pa.Array[Any]] = {
         "id": column(rows, table.id, FieldType.STRING),
-        "key": column(rows, own("key"), FieldType.STRING),
-        "name": column(rows, own("name"), FieldType.STRING),
+        "key": column(rows, table.key, FieldType.STRING),
+        "name": column(rows, table.column("name"), FieldType.STRING),
         "modified_at": column(rows, "modifiedon", FieldType.DATETIME),
         "person_entity": pa.array(owners, pa.string()),
         "person_id": pa.array(
@@ -226,7 +237,7 @@ def _as_records(table: OwnTable, rows: Sequence[Row]) -> pa.Table:
         ),
     }
     if table.parent:
-        parents = [(row.get(table.parent.id) or {}).get(own("key")) for row in rows]
+        parents = [(row.get(table.parent_lookup) or {}).get(table.parent.key) for row in rows]
         columns[table.kind.parent_value] = pa.array(parents, pa.string())
     for item in table.columns:
         columns[item.name] = column(rows, table.column(item.name), COLUMN_TYPES[item.kind])

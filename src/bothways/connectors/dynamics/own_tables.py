@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bothways.connectors.base import NamedTable
 from bothways.connectors.dynamics.fitting import fit
 from bothways.connectors.dynamics.names import PEOPLE, Names
 from bothways.discovery import record_kinds
@@ -30,14 +31,24 @@ class OwnTable:
     names: Names
 
     @property
+    def named(self) -> NamedTable:
+        """What the account names to be used instead."""
+        return self.names.tables.get(self.kind.name, NamedTable())
+
+    @property
     def name(self) -> str:
         """Its logical name."""
-        return self.column(self.kind.name)
+        return self.named.table or self._own(self.kind.name)
 
     @property
     def id(self) -> str:
         """Its primary key column."""
         return f"{self.name}id"
+
+    @property
+    def key(self) -> str:
+        """The column of the alternate key that its rows are written by."""
+        return self.column("key")
 
     @property
     def columns(self) -> tuple[RecordColumn, ...]:
@@ -49,7 +60,7 @@ class OwnTable:
         """Its columns that relate a row to a person and to its parent."""
         people = PEOPLE.values() if self.kind.of_person else ()
         found = [self.names.own(person.id) for person in people]
-        return (*found, self.parent.id) if self.parent else tuple(found)
+        return (*found, self.parent_lookup) if self.kind.parent else tuple(found)
 
     @property
     def parent(self) -> OwnTable | None:
@@ -57,11 +68,25 @@ class OwnTable:
         parent = self.kind.parent
         return OwnTable(record_kinds()[parent], self.names) if parent else None
 
+    @property
+    def parent_lookup(self) -> str:
+        """The column that relates a row to its parent."""
+        return self._own(f"{self.kind.parent}id")
+
     def column(self, name: str) -> str:
         """Return the logical name of a column."""
+        return self.named.columns.get(name) or self._own(name)
+
+    def _own(self, name: str) -> str:
         return self.names.own(name.replace("_", ""))
 
-    def values(self, given: Mapping[str, Any], key: str, lost: Counter[str]) -> dict[str, Any]:
+    def values(
+        self,
+        given: Mapping[str, Any],
+        key: str,
+        lost: Counter[str],
+        lengths: Mapping[str, int | None],
+    ) -> dict[str, Any]:
         """Return what a row holds by column, but for its key and lookups.
 
         What is not told stays as it is.
@@ -70,17 +95,21 @@ class OwnTable:
             given: The values of the operation.
             key: Its key.
             lost: Counts the values that are left out, by column.
+            lengths: The longest texts of columns that are not ours.
         """
         found = {}
         for column in self.columns:
-            value = given.get(column.value)
-            fitted = None if value is None else fit(column.kind, value, column.length)
+            value, name = given.get(column.value), self.column(column.name)
+            length = lengths.get(name) or column.length
+            fitted = None if value is None else fit(column.kind, value, length)
             if fitted is not None:
-                found[self.column(column.name)] = fitted
+                found[name] = fitted
             elif value is not None:
-                lost[self.column(column.name)] += 1
+                lost[name] += 1
         if any(part in given for parts in self.kind.named_by for part in parts):
-            found[self.names.own("name")] = fit("text", self._row_name(given) or key, NAME_LENGTH)
+            name = self.column("name")
+            length = lengths.get(name) or NAME_LENGTH
+            found[name] = fit("text", self._row_name(given) or key, length)
         return found
 
     def _row_name(self, given: Mapping[str, Any]) -> str:

@@ -75,10 +75,6 @@ class _Lookup:
     delete: str = "RemoveLink"
     merge: str = "Cascade"
 
-    def column(self, names: Names) -> str:
-        """Return its name, which is that of the other table's key with our prefix."""
-        return self.key if self.key.startswith(names.own("")) else names.own(self.key)
-
 
 class Provisioning:
     """Tells what is missing, and makes it.
@@ -144,9 +140,9 @@ class Provisioning:
             self._client.sleep(_POLL_S if poll else 0)
             environment = read_environment(self._client, self._names)
             states = {
-                _key_of("key", name, table): status
+                _key_of("key", self._ours(f"{column}_key"), table): key.status
                 for table, known in environment.keys.items()
-                for name, status in known.items()
+                for column, key in known.items()
             }
             left = {key: seq for key, seq in left.items() if states.get(key) != _ACTIVE}
             if all(states.get(key) == _FAILED for key in left):
@@ -246,21 +242,27 @@ class Provisioning:
         if table in environment.columns:
             yield from self._tracking(environment, table)
 
-    def _column(self, environment: Environment, table: str, definition: Body) -> Iterator[_Step]:
+    def _column(
+        self, environment: Environment, table: str, definition: Body, *, named: bool = False
+    ) -> Iterator[_Step]:
         name = definition["SchemaName"]
         if not environment.has(table, name):
             make = partial(self._post, column_path(table), definition)
-            yield self._step("column", name, table, make)
+            yield self._step("column", name, table, _unmade if named else make)
 
     def _own_table(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
-        table, key = made.name, self._names.own("key")
+        table = made.name
         if table not in environment.columns:
             make = partial(self._post, "EntityDefinitions", _own_table(made))
-            yield self._step("table", table, "", make)
-        columns = (_own_column(column, made) for column in made.columns)
-        for column in (_text_column(key, "Key", "Set by Bothways; do not change."), *columns):
-            yield from self._column(environment, table, column)
-        yield from self._key(environment, table, key)
+            yield self._step("table", table, "", _unmade if made.named.table else make)
+        columns = [_text_column(made.key, "Key", "Set by Bothways; do not change.")]
+        if made.named.table:  # it has a name of its own
+            columns.append(_row_name(made))
+        columns += [_own_column(column, made) for column in made.columns]
+        named = made.named.columns.values()
+        for column in columns:
+            yield from self._column(environment, table, column, named=column["SchemaName"] in named)
+        yield from self._key(environment, table, made.key)
 
     def _lookups(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
         """Yield the lookups of a table: to the person whom a row is about, and to its parent.
@@ -269,7 +271,9 @@ class Provisioning:
         one parental relationship, and deleting with a row makes one). That is the contact's.
         """
         for person in PEOPLE.values() if made.kind.of_person else ():
-            delete = "Cascade" if person is CONTACT else "RemoveLink"
+            # Rows of a table of the customer's are theirs to keep.
+            goes = person is CONTACT and not made.named.table
+            delete = "Cascade" if goes else "RemoveLink"
             to = _Lookup(made.name, person.name, person.id, person.name.capitalize(), _WHO, delete)
             yield from self._lookup(environment, to)
         if made.parent:
@@ -277,18 +281,19 @@ class Provisioning:
                 made.name, made.parent.name, made.parent.id, made.parent.kind.title,
                 "What it belongs to.", delete="Restrict", merge="NoCascade",
             )  # fmt: skip
-            yield from self._lookup(environment, to)
+            yield from self._lookup(environment, to, made.parent_lookup)
 
-    def _lookup(self, environment: Environment, to: _Lookup) -> Iterator[_Step]:
-        column = to.column(self._names)
+    def _lookup(self, environment: Environment, to: _Lookup, column: str = "") -> Iterator[_Step]:
+        column = column or self._names.own(to.key)
         if not environment.has(to.table, column):
-            make = partial(self._post, "RelationshipDefinitions", _relationship(to, column))
+            name = self._ours(f"{to.table}_{to.referenced}")
+            make = partial(self._post, "RelationshipDefinitions", _relationship(to, name, column))
             yield self._step("relationship", column, to.table, make)
 
     def _key(self, environment: Environment, table: str, column: str) -> Iterator[_Step]:
-        key = f"{column}_key"
-        status = environment.keys.get(table, {}).get(key)
-        if status is None:
+        key = self._ours(f"{column}_key")
+        known = environment.keys.get(table, {}).get(column)
+        if known is None:
             body = {
                 "SchemaName": key,
                 "DisplayName": _label("Bothways key"),
@@ -297,10 +302,15 @@ class Provisioning:
             yield self._step(
                 "key", key, table, partial(self._post, f"{_definition(table)}/Keys", body)
             )
-        elif status != _ACTIVE:
-            told = f"Key {key} of {table} is there, but its index is {status}."
-            again = partial(self._reactivate, table, key) if status == _FAILED else lambda: None
+        elif known.status != _ACTIVE:
+            told = f"Key {known.name} of {table} is there, but its index is {known.status}."
+            broken = known.status == _FAILED
+            again = partial(self._reactivate, table, known.name) if broken else lambda: None
             yield self._step("key", key, table, again, told)
+
+    def _ours(self, name: str) -> str:
+        """Return a name that begins with our prefix, as each does that we make."""
+        return name if name.startswith(self._names.own("")) else self._names.own(name)
 
     def _reactivate(self, table: str, key: str) -> None:
         """Have a failed index built again: the doubled values may be gone."""
@@ -325,6 +335,11 @@ class Provisioning:
 
     def _post(self, path: str, body: Body) -> None:
         self._client.send("POST", path, body, retry="never", headers=self._headers)
+
+
+def _unmade() -> None:
+    """Refuse to make what the account says is there: it may be a slip."""
+    raise Rejected("the account names it; make it there, or correct the name", vendor=TITLE)
 
 
 def _key_of(kind: str, name: str, table: str) -> str:
@@ -467,9 +482,12 @@ def _suppression_table(names: Names) -> Body:
 
 
 def _own_table(made: OwnTable) -> Body:
-    primary = _text_column(made.names.own("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
     kind = made.kind
-    return _table(made.name, kind.title, kind.titles, kind.description, primary)
+    return _table(made.name, kind.title, kind.titles, kind.description, _row_name(made))
+
+
+def _row_name(made: OwnTable) -> Body:
+    return _text_column(made.column("name"), "Name", "Kept by Bothways.", NAME_LENGTH)
 
 
 def _table(name: str, label: str, labels: str, description: str, primary: Body) -> Body:
@@ -487,10 +505,10 @@ def _table(name: str, label: str, labels: str, description: str, primary: Body) 
     }
 
 
-def _relationship(to: _Lookup, column: str) -> Body:
+def _relationship(to: _Lookup, name: str, column: str) -> Body:
     return {
         "@odata.type": f"{NAMESPACE}.OneToManyRelationshipMetadata",
-        "SchemaName": f"{to.table}_{to.referenced}",
+        "SchemaName": name,
         "ReferencedEntity": to.referenced,
         "ReferencedAttribute": to.key,
         "ReferencingEntity": to.table,
