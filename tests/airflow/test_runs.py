@@ -61,7 +61,12 @@ def test_a_run_ends_completed_with_counts_that_add_up(
     chunks = {task_id for task_id in ran if task_id.startswith("apply_")}
     sync = sync_types()[sync_type]
     unread = {f"extract_{role}" for role in ("crm", "marketing") if role not in sync.read_roles}
-    assert ran - chunks == STEPS - unread | (SLICES if sync.sliced_roles else set())
+    first = {f"{step}_{other}" for other in sync.runs_first for step in ("start", "await")}
+    assert ran - chunks == STEPS - unread | (SLICES if sync.sliced_roles else set()) | first
+    for other in sync.runs_first:
+        before = deployment.api.call("GET", f"dags/first__{other}/dagRuns")["dag_runs"]
+        (own,) = (one for one in before if run.run_id in one["dag_run_id"])
+        assert own["state"] == "success"
     assert chunks or not sync.written_roles, "a first sync writes"
 
 
@@ -94,7 +99,7 @@ def test_a_run_killed_at_each_task_and_between_chunks_ends_as_one_left_alone(
     left_alone, expected = alone.run(sync_type), state_of(deployment.sandbox)
     doomed = f"{DOOMED}_{sync_type}"
     deployment.refill()
-    deployment.account(doomed)
+    deployment.account(doomed, syncs={})
     ids = deployment.start(doomed, sync_type)
 
     clear_whatever_dies(deployment, *ids)

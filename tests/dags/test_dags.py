@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bothways.config.account import Account
-from bothways.config.known import can_run
+from bothways.config.known import can_run, prerequisites
 from bothways.config.load import load_accounts
 from bothways.discovery import sync_types
 from bothways.orchestration.pools import pools
@@ -70,22 +70,31 @@ def test_each_dag_lies_in_the_file_of_its_sync_type(parsed: Parsed) -> None:
         assert Path(dag["file"]).stem == dag_id.partition("__")[2]
 
 
-def test_every_dag_tells_the_same_story(parsed: Parsed) -> None:
+def test_every_dag_tells_the_same_story(parsed: Parsed, accounts: dict[str, Account]) -> None:
     for dag_id, dag in parsed.dags.items():
         sync = sync_types()[dag_id.partition("__")[2]]
         graph = {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
-        assert graph == _story(sync)
+        first = prerequisites(accounts[dag_id.partition("__")[0]], sync)
+        assert graph == _story(sync, first)
         # at most six tasks, plus what is mapped: the chunks of both sides, and slices
         single = [name for name, task in dag["tasks"].items() if not task["mapped"]]
-        assert len([*single, "plan"]) <= 6 + len(sync.sliced_roles)
+        assert len([*single, "plan"]) <= 6 + len(sync.sliced_roles) + 2 * len(first)
         mapped = {name for name, task in dag["tasks"].items() if task["mapped"]}
         applies = {f"apply_{role}" for role in sync.written_roles}
         slices = {f"extract_slices_{role}" for role in sync.sliced_roles}
         assert mapped == {"plan", *applies, *slices}
 
 
-def _story(sync: SyncSpec) -> dict[str, set[str]]:
+def _story(sync: SyncSpec, first: list[str]) -> dict[str, set[str]]:
     """Return which tasks follow which: only systems that are read or written have tasks."""
+    before = {
+        name: following
+        for other in first
+        for name, following in (
+            (f"start_{other}", {f"await_{other}"}),
+            (f"await_{other}", {"open"}),
+        )
+    }
     extracts = [f"extract_{role}" for role in sync.read_roles]
     applies = [f"apply_{role}" for role in sync.written_roles]
     one_after_the_other = zip(applies, [*applies[1:], "close"][: len(applies)], strict=True)
@@ -99,6 +108,7 @@ def _story(sync: SyncSpec) -> dict[str, set[str]]:
         )
     }
     return {
+        **before,
         "open": {*extracts, "plan"},
         **{name: {"plan"} for name in extracts},
         **sliced,

@@ -3,7 +3,8 @@
 open ─┬─ extract_<role> ─┬─ plan[..] ─ review ─ apply_<role>[..] … ─ close
       └─ extract_<role> ─┘
 
-A role that the sync type does not read has no extract, one that it does not write no apply.
+A role that the sync type does not read has no extract, one that it does not write no apply. Sync
+types that are run before it (`SyncSpec.runs_first`) are started and awaited before `open`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from airflow.sdk import DAG, Asset, chain
 
 from bothways import discovery
 from bothways.config.account import Account
-from bothways.config.known import can_run
+from bothways.config.known import can_run, prerequisites
 from bothways.config.load import load_accounts
 from bothways.orchestration import assets, tasks
+from bothways.orchestration.first import AwaitFirst, StartFirst
 from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
@@ -84,7 +86,17 @@ def _schedule(account: Account, sync_type: str) -> IntervalWindowTimetable | lis
 
 
 def _story(account: Account, sync: SyncSpec) -> None:
-    opened = tasks.open_run(account.name, sync.name)
+    first = prerequisites(account, sync)
+    opened = tasks.open_run.override(trigger_rule="all_done" if first else "all_success")(
+        account.name, sync.name
+    )
+    for name in first:
+        other = f"{account.name}__{name}"
+        chain(
+            StartFirst(task_id=f"start_{name}", started_dag_id=other, retries=0),
+            AwaitFirst(task_id=f"await_{name}", awaited_dag_id=other, retries=0),
+            opened,
+        )
     extracts = {
         role: tasks.extract.override(task_id=f"extract_{role}", pool=account.pool(role))(role)
         for role in sync.read_roles

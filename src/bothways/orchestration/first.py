@@ -1,0 +1,97 @@
+"""Running another sync type of the account first, and waiting until it has run.
+
+Two tasks for each: one starts the run, and a deferred one waits for its end, no longer than WAIT.
+Whatever becomes of them, the sync itself begins: its `open` refuses where the other's last run
+failed, however that was started.
+
+Airflow's own operators for this import its database models, which no DAG file may; so its exception
+is raised and its trigger named while the tasks run (providers-standard 1.21, operators/
+trigger_dagrun.py).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+
+from bothways.orchestration.params import options
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+WAIT: Final = timedelta(minutes=30)
+_EVERY_S: Final = 5
+
+
+class StartFirst(BaseOperator):
+    """Starts a run of another sync type; one, however often the task is tried.
+
+    It is skipped for a run that brings nothing up to date (a dry run, an undo, a run for chosen
+    lists or records), and where the other's DAG is paused, since its run would wait for ever.
+    """
+
+    def __init__(self, *, started_dag_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.started_dag_id = started_dag_id
+
+    def execute(self, context: Context) -> None:
+        """Start the run.
+
+        Raises:
+            AirflowSkipException: There is no need to, or no sense in it.
+            DagRunTriggerException: Airflow starts the run.
+        """
+        chosen = options(context["params"])
+        if chosen.dry_run or chosen.restricted:
+            raise AirflowSkipException("This run brings nothing up to date.")
+        if context["ti"].get_dag(self.started_dag_id).is_paused:
+            raise AirflowSkipException(f"{self.started_dag_id} is paused; unpause it.")
+        raise DagRunTriggerException(
+            trigger_dag_id=self.started_dag_id,
+            dag_run_id=run_id_of(context),
+            conf=None,
+            logical_date=None,
+            reset_dag_run=False,
+            skip_when_already_exists=True,
+            wait_for_completion=False,
+            allowed_states=[],
+            failed_states=[],
+            poke_interval=_EVERY_S,
+            deferrable=False,
+        )
+
+
+class AwaitFirst(BaseOperator):
+    """Waits for the run that StartFirst has started, without a worker."""
+
+    def __init__(self, *, awaited_dag_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.awaited_dag_id = awaited_dag_id
+
+    def execute(self, context: Context) -> None:
+        """Wait for its end, good or bad, for as long as WAIT."""
+        from airflow.providers.standard.triggers.external_task import DagStateTrigger
+        from airflow.utils.state import DagRunState
+
+        self.defer(
+            trigger=DagStateTrigger(
+                dag_id=self.awaited_dag_id,
+                states=[DagRunState.SUCCESS, DagRunState.FAILED],
+                run_ids=[run_id_of(context)],
+                poll_interval=_EVERY_S,
+            ),
+            method_name="ended",
+            timeout=WAIT,
+        )
+
+    def ended(self, context: Context, event: Any = None) -> None:
+        """Say nothing of how it ended: `open` looks at that."""
+        del context, event
+
+
+def run_id_of(context: Context) -> str:
+    """Return the id of the run that is started for this one: the same at each try."""
+    return f"before__{context['dag'].dag_id}__{context['run_id']}"
