@@ -134,7 +134,10 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
     crm.event(bw_email="ann@mail.example")
     platform.contact("eve@mail.example")
     calls.clear()
-    names = ("suppressions", "address_books", "marketing_lists", "forms", "web_behaviour")
+    names = (
+        *("suppressions", "address_books", "marketing_lists", "forms", "web_behaviour"),
+        *("crm_metadata", "data_labels"),
+    )
     runs = {name: world.run(name) for name in names}
     assert {run.status for run in runs.values()} == {"Completed"}
     undo = runs["marketing_lists"].run_id

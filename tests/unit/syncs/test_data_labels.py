@@ -27,7 +27,7 @@ def field(place: Planning, name: str, kind: str = "string", written: str | None 
 
 def label(place: Planning, row: str, name: str, **more: Any) -> None:
     written = more.pop("written", None)
-    empty = dict.fromkeys(("key", "label_type", "visibility", "default_value"))
+    empty = dict.fromkeys(("key", "label_type", "visibility", "default_value", "modified_at"))
     place.store.add_definition(
         "crm", "data_label", row, name, details=empty | more, written=written
     )
@@ -87,6 +87,24 @@ def test_a_field_gets_a_label_once_and_again_when_it_changes() -> None:
     }
     named = place.plan(SYNC.plan, options=Options(records=("new",)))
     assert set(told(named)) == {"new"}
+
+
+def test_of_two_labels_with_one_name_the_older_gets_the_field() -> None:
+    place = desk()
+    label(place, "r1", "shoe", modified_at="2026-01-02T10:00:00.000Z")
+    label(place, "r2", "Shoe", modified_at="2026-01-01T10:00:00.000Z")
+    assert told(place.plan(SYNC.plan)) == {
+        "r2": ("marketing", "Shoe", "new"),
+        "r1": (None, None, "duplicate_name"),
+    }
+
+
+def test_what_somebody_deleted_on_the_platform_comes_back_with_a_full_resync_only() -> None:
+    place = desk()
+    label(place, "r1", "Shoe", written="SHOE")
+    assert told(place.plan(SYNC.plan)) == {"r1": (None, None, "gone")}
+    again = place.plan(SYNC.plan, options=Options(full_resync=True))
+    assert told(again) == {"r1": ("marketing", "Shoe", "new")}
 
 
 def test_what_failed_waits_for_its_turn() -> None:

@@ -24,6 +24,7 @@ _LABEL: Final = {
     "label_type": pa.string(),
     "visibility": pa.string(),
     "default_value": pa.string(),
+    "modified_at": pa.string(),
 }
 # What people write for a type, beside the name that it has here.
 _TYPES: Final = {
@@ -48,7 +49,7 @@ def jobs(inputs: Inputs, settings: Settings) -> Plan:
         joined(
             [
                 _to_crm(inputs, _entered(inputs, "marketing", told)),
-                *_to_platform(_entered(inputs, "crm", labels), fields),
+                *_to_platform(inputs, _entered(inputs, "crm", labels), fields),
             ]
         )
     )
@@ -78,14 +79,19 @@ def _to_crm(inputs: Inputs, fields: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _to_platform(labels: pd.DataFrame, fields: pd.DataFrame) -> list[pd.DataFrame]:
-    """Create the fields that are not there yet; of labels with one name, the first one's."""
-    labels = labels.sort_values("id")
+def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> list[pd.DataFrame]:
+    """Create the fields that are not there yet; of labels with one name, the oldest one's."""
+    # Of the same second, the one that says what its field is to be.
+    labels = labels.sort_values(["modified_at", "label_type", "id"], na_position="last")
     there = labels["folded"].isin(fields["folded"])
     # A label that has had its field keeps it: the platform cannot rename one.
-    renamed = ~there & labels["written"].str.casefold().isin(fields["folded"])
-    again = labels["folded"].duplicated() & ~there & ~renamed
-    new = labels[~there & ~renamed & ~again]
+    had = labels["written"].str.casefold()
+    renamed = ~there & had.isin(fields["folded"])
+    # What somebody deleted there stays deleted, until everything is to be written again.
+    deleted = ~there & had.eq(labels["folded"]).fillna(value=False)
+    deleted &= not inputs.options.full_resync
+    again = labels["folded"].duplicated() & ~there & ~renamed & ~deleted
+    new = labels[~there & ~renamed & ~deleted & ~again]
     kind = new["label_type"].str.strip().str.lower().replace(_TYPES).fillna(FieldType.STRING.value)
     wished = new.assign(
         type=kind,
@@ -99,6 +105,7 @@ def _to_platform(labels: pd.DataFrame, fields: pd.DataFrame) -> list[pd.DataFram
     return [
         unchanged(labels[there], **about),
         ignored(labels[renamed], Reason.RENAMED, **about),
+        ignored(labels[deleted], Reason.GONE, **about),
         ignored(labels[again], Reason.DUPLICATE_NAME, **about),
         job_frame(
             new,

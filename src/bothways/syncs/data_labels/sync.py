@@ -7,6 +7,7 @@ from typing import Final, cast
 from bothways.config.account import Account
 from bothways.connectors.base import Connector
 from bothways.discovery import declaration
+from bothways.spec import WHOLE_EVERY
 from bothways.streams.fields import DataLabels, Fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.data_labels import DATA_LABEL, SPEC, Settings, columns, rows
@@ -20,7 +21,7 @@ def datasets(request: Request) -> list[Dataset]:
         return [Dataset("fields", Fields(entities=("contact",)))]
     if settings.labels == "columns":
         return [Dataset("fields", Fields(entities=settings.tables))]
-    return [Dataset("labels", DataLabels(record=DATA_LABEL.name))]
+    return [Dataset("labels", DataLabels(record=DATA_LABEL.name), whole_every=WHOLE_EVERY)]
 
 
 def plan(inputs: Inputs) -> Plan:
