@@ -285,6 +285,7 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
     )
     assert "Passed" in main_text(page)
     assert "the list's own word" in table(page, "Lists")[0]["Message"]
+    assert "the form's own word" in table(page, "Forms")[0]["Message"]
     airflow = page.find("a", string="DAG run and logs")
     assert isinstance(airflow, Tag)
     run = "/dags/north__marketing_lists/runs/manual__completed"

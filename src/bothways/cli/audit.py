@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
@@ -21,6 +22,7 @@ from bothways.labels import COUNTS, RESULTS, kind, people_told, reason, reason_i
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.spec import ERASE
 from bothways.store import jobs, runs
+from bothways.store.details import get_details
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
 from bothways.vocabulary import Reason, Result, RunStatus, Systems
@@ -36,6 +38,7 @@ _RUN_KEYS = (
     "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "dag_id", "dag_run_id",
 )  # fmt: skip
 _LIST_KEYS = ("list_key", "name", "status", "message", "counts")
+_DETAIL_KEYS = ("kind", "key", "name", "status", "message", "counts")
 _JOB_KEYS = (
     "seq", "entity", "kind", "target", "source", "source_entity", "source_id", "record_id", "email",
     "list_key", "result", "planned_result", "reason", "error_code", "error_message", "before",
@@ -100,7 +103,7 @@ def show_run(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Print one run: what it did, its lists, and the jobs that the filters leave.
+    """Print a run: what it did, its lists, campaigns or forms, and the jobs that the filters leave.
 
     Raises:
         StoreError: There is no such run.
@@ -111,17 +114,18 @@ def show_run(
     )
     join_airflow()
     with open_store() as store, store.begin() as conn:
-        run, lists, found, number = _read(conn, run_id, only, limit)
+        run, lists, details, found, number = _read(conn, run_id, only, limit)
     if as_json:
         about = _as_json(run, _RUN_KEYS)
         about["lists"] = [_as_json(row, _LIST_KEYS) for row in lists]
+        about["details"] = [_as_json(row, _DETAIL_KEYS) for row in details]
         about["jobs"] = [_as_json(row, _JOB_KEYS) for row in found]
         _print_json(about)
         return
     console, systems = Console(), systems_of(run.account)
     console.print(_about(run, systems))
-    if lists:
-        console.print(_list_table(lists, systems))
+    for of_kind, rows in groupby(details, lambda row: str(row.kind)):
+        console.print(_detail_table(of_kind, rows, systems))
     if found:
         console.print(_job_table(found, systems))
     if number > len(found):
@@ -136,7 +140,8 @@ def _read(conn: Connection, run_id: int, only: JobFilter, limit: int) -> tuple[A
         raise StoreError(f"There is no run {run_id}; `bothways audit` prints the runs.")
     found = jobs.find_jobs(conn, run_id=run_id, only=only, limit=limit)
     number = jobs.count_found(conn, run_id=run_id, only=only)
-    return run, runs.get_lists(conn, run_id=run_id), found, number
+    lists, details = runs.get_lists(conn, run_id=run_id), get_details(conn, run_id=run_id)
+    return run, lists, details, found, number
 
 
 def _print_runs(console: Console, found: Sequence[Row[Any]]) -> None:
@@ -210,12 +215,12 @@ def _about(run: Row[Any], systems: Systems) -> Table:
     return table
 
 
-def _list_table(lists: Sequence[Row[Any]], systems: Systems) -> Table:
-    table = _table("List", "Name", "Status")
+def _detail_table(of_kind: str, rows: Iterable[Row[Any]], systems: Systems) -> Table:
+    table = _table(of_kind.replace("_", " ").capitalize(), "Name", "Status")
     table.add_column("Result", overflow="fold")
-    for row in lists:
+    for row in rows:
         outcome = "\n".join(filter(None, _told(row, systems)))
-        table.add_row(row.list_key, _plain(row.name), row.status, _plain(outcome))
+        table.add_row(row.key, _plain(row.name), row.status, _plain(outcome))
     return table
 
 

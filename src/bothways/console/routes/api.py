@@ -39,6 +39,7 @@ from bothways.discovery import sync_type
 from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
 from bothways.store import runs
+from bothways.store.details import get_details
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
 from bothways.vocabulary import Result, RunStatus
@@ -76,6 +77,17 @@ class ListOfRun(_Answer):
     counts: dict[str, Any]
 
 
+class DetailOfRun(_Answer):
+    """What a run did of one list (`kind` is `list`), campaign, form or the like."""
+
+    kind: str
+    key: str
+    name: str
+    status: str
+    message: str | None
+    counts: dict[str, Any]
+
+
 class RunOut(_Answer):
     """A sync run; times are UTC."""
 
@@ -96,6 +108,7 @@ class RunOut(_Answer):
     guard: dict[str, Any] | None
     undo_of: int | None
     lists: list[ListOfRun] | SkipJsonSchema[None] = None
+    details: list[DetailOfRun] | SkipJsonSchema[None] = None
 
 
 class RunsOut(_Answer):
@@ -310,12 +323,17 @@ def list_runs(
 
 @router.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MayRead], summary="A run")
 def get_run(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> RunOut:
-    """Return a run with the lists that it touched."""
+    """Return a run with the lists, campaigns, forms and the like that it touched."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         lists = runs.get_lists(conn, run_id=run_id)
-    keys = tuple(ListOfRun.model_fields)
-    return RunOut(**_run(run, user), lists=[ListOfRun(**_picked(row, keys)) for row in lists])
+        details = get_details(conn, run_id=run_id)
+    keys, of_details = tuple(ListOfRun.model_fields), tuple(DetailOfRun.model_fields)
+    return RunOut(
+        **_run(run, user),
+        lists=[ListOfRun(**_picked(row, keys)) for row in lists],
+        details=[DetailOfRun(**_picked(row, of_details)) for row in details],
+    )
 
 
 @router.get("/dags/{dag_id}/runs/{run_id}/jobs", dependencies=[MayRead], summary="A run's jobs")

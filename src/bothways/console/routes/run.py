@@ -30,8 +30,10 @@ from bothways.console.masking import masked, without_addresses
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
 from bothways.console.views import PAGE_SIZE, BadView, JobView
+from bothways.discovery import record_kinds
 from bothways.labels import COUNTS, reason
 from bothways.store import access_log, jobs, runs
+from bothways.store.details import LIST, get_details
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
 from bothways.vocabulary import WRITTEN, RunStatus
 
@@ -44,6 +46,9 @@ JOB_COLUMNS: Final = (
     "email", "list_key", "result", "planned_result", "reason", "error_code", "error_message",
     "before", "after", "submitted_at", "processed_at",
 )  # fmt: skip
+DETAILS_AT_MOST: Final = 200
+"""How many campaigns, forms and the like a page shows of each; the API has all of them."""
+
 AT_WORK: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
 
 
@@ -234,6 +239,8 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
             label=f"All jobs: {labels.counts_told(counts)}",
         ),
         lists=runs.get_lists(conn, run_id=run.run_id),
+        details=_details(conn, run.run_id),
+        details_at_most=DETAILS_AT_MOST,
         jobs=jobs_for(conn, run, user, shown),
         submitter=account.users.get(run.submitted_by, {}) if (account := account_of(run)) else {},
         params=run.params if sees_people else without_addresses(run.params),
@@ -260,6 +267,17 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
         form_token=tokens().form_token(str(user.get_id())),
         person_token=tokens().seal,
     )
+
+
+def _details(conn: sa.Connection, run_id: int) -> list[tuple[str, list[sa.Row[Any]]]]:
+    """Return what the run did of campaigns, forms and the like, below what people call them."""
+    kinds = record_kinds()
+    found: dict[str, list[sa.Row[Any]]] = {}
+    for row in get_details(conn, run_id=run_id):
+        if row.kind != LIST:
+            titles = kinds[row.kind].titles if row.kind in kinds else labels.title(row.kind)
+            found.setdefault(titles, []).append(row)
+    return list(found.items())
 
 
 def _planned_total(run: sa.Row[Any]) -> int:
