@@ -18,8 +18,8 @@ from sandbox.dynamics.catalogue import (
     save_table,
 )
 from sandbox.dynamics.definition_queries import table_of
-from sandbox.dynamics.definition_shapes import definition
-from sandbox.dynamics.definition_writes import label_of, length_of, managed_value
+from sandbox.dynamics.definition_shapes import definition, label_of
+from sandbox.dynamics.definition_writes import length_of, managed_value
 from sandbox.dynamics.errors import VendorError, invalid_argument
 from sandbox.dynamics.messages import Reply, empty_reply
 from sandbox.dynamics.model import Column, Key, ManyToMany, OneToMany, Table, replace_named

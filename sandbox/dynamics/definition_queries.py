@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sandbox.dynamics import option_sets
 from sandbox.dynamics.definitions import (
     BASE_ATTRIBUTE,
     OPTION_SETS,
     Json,
     attribute_class,
     attribute_json,
+    global_option_set,
     key_json,
     many_to_many_json,
     one_to_many_json,
@@ -78,9 +80,17 @@ def answer(work: Work, segments: Sequence[Segment]) -> Reply:
         return _entities(work, first, rest, options)
     if first.name == "RelationshipDefinitions":
         return _relationships(work, first, rest, options)
-    if first.key is not None or rest:  # there are no global option sets
-        raise VendorError(404, "0x80060888", f"Could not find a definition with {first.key}.")
-    return _collection(work, first.name, [], options)
+    return _option_sets(work, first, rest, options)
+
+
+def _option_sets(work: Work, first: Segment, rest: Sequence[Segment], options: Options) -> Reply:
+    if [one.name for one in rest] not in ([], [type_name("OptionSetMetadata")]):
+        raise no_segment(rest[-1].name)
+    if first.key is not None:
+        found = option_sets.by_key(work.connection, first.key)
+        return _single(work, first.name, global_option_set(found), options)
+    items = [global_option_set(one) for one in option_sets.all_sets(work.connection)]
+    return _collection(work, first.name, items, options)
 
 
 def _context(work: Work, suffix: str) -> str:
@@ -124,7 +134,7 @@ def _entity(work: Work, table: Table, options: Options) -> Json:
     item = table_json(table)
     for expand in options.expand:
         items = (
-            _attribute_items(table, expand.options)
+            _attribute_items(work, table, expand.options)
             if expand.navigation == "Attributes"
             else _parts(work, table, expand.navigation)
         )
@@ -163,7 +173,7 @@ def _attributes(
             raise no_segment(rest[1].name)
     if len(rest) > 2:
         return _option_set(work, table, rest, name, options)
-    items = _attribute_items(table, options, cast)
+    items = _attribute_items(work, table, options, cast)
     if not cast:
         _check_names(options, set(BASE_ATTRIBUTE), "AttributeMetadata")
         if options.expand:
@@ -179,14 +189,14 @@ def _option_set(
     work: Work, table: Table, rest: Sequence[Segment], name: str, options: Options
 ) -> Reply:
     """Answer `…/Attributes(key)/cast/OptionSet`."""
-    column = _by_key(_attribute_items(table, Options()), rest[0].key or "")["LogicalName"]
+    column = _by_key(_attribute_items(work, table, Options()), rest[0].key or "")["LogicalName"]
     found = option_set(table, table.by_name[column]) if table.has(column) else None
     if len(rest) > 3 or rest[2].name != "OptionSet" or found is None:
         raise no_segment(rest[-1].name)
     return _single(work, f"{name}/OptionSet", found, options)
 
 
-def _attribute_items(table: Table, options: Options, cast: str = "") -> list[Json]:
+def _attribute_items(work: Work, table: Table, options: Options, cast: str = "") -> list[Json]:
     items = []
     for number, column in enumerate((*table.columns, *table.party_lists)):
         if cast and attribute_class(column) != cast:
@@ -195,17 +205,21 @@ def _attribute_items(table: Table, options: Options, cast: str = "") -> list[Jso
         if cast:
             del item["@odata.type"]  # the cast says it already
         for expand in options.expand:
-            item[expand.navigation] = _options_of(table, column, expand)
+            item[expand.navigation] = _options_of(work, table, column, expand)
         items.append(item)
     return items
 
 
-def _options_of(table: Table, column: Column, expand: Expand) -> Json | None:
+def _options_of(work: Work, table: Table, column: Column, expand: Expand) -> Json | None:
     if expand.navigation not in OPTION_SETS:
         raise query_error(f"Could not find a property named '{expand.navigation}'.")
-    if expand.navigation == "GlobalOptionSet":
-        return None
-    found = option_set(table, column)
+    if expand.navigation == "OptionSet":
+        found = option_set(table, column)
+    elif column.option_set:
+        shared = option_sets.by_key(work.connection, f"Name='{column.option_set}'")
+        found = global_option_set(shared)
+    else:
+        found = None
     return None if found is None else _selected(found, expand.options)
 
 

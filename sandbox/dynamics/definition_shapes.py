@@ -22,7 +22,7 @@ _TEXTS = {
     *("ReferencedEntity", "ReferencingEntity", "ReferencingEntityNavigationPropertyName"),
     *("Entity1LogicalName", "Entity2LogicalName", "IntersectEntityName"),
     *("Entity1NavigationPropertyName", "Entity2NavigationPropertyName"),
-    *("EntityLogicalName", "EntityKeyLogicalName", "AutoNumberFormat"),
+    *("EntityLogicalName", "EntityKeyLogicalName", "AutoNumberFormat", "OptionSetName"),
 }
 _NUMBERS = {"MinValue", "MaxValue", "LanguageCode", "Precision"}
 _FLAGS = {"IsPrimaryName", "ChangeTrackingEnabled", "IsActivity"}
@@ -39,6 +39,13 @@ def definition(work: Work) -> dict[str, Any]:
     _check_solution(work)
     _check(body)
     return body
+
+
+def label_of(body: Mapping[str, Any], name: str) -> str:
+    """Return a label of a definition in its first language; "" where it has none."""
+    label = body.get(name)
+    labels = label.get("LocalizedLabels") if isinstance(label, dict) else None
+    return str(labels[0].get("Label") or "") if labels else ""
 
 
 def _check_solution(work: Work) -> None:

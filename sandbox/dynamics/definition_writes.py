@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dynamics import cascades, storage
+from sandbox.dynamics import cascades, option_sets, storage
 from sandbox.dynamics.autonumbers import check_format
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
-from sandbox.dynamics.definition_shapes import definition
+from sandbox.dynamics.definition_shapes import definition, label_of
 from sandbox.dynamics.errors import (
     VendorError,
     invalid_argument,
@@ -60,13 +60,6 @@ def _schema_name(work: Work, body: Mapping[str, Any], of: str = "SchemaName") ->
 
 def _already(what: str, name: str) -> VendorError:
     return VendorError(400, "0x80047013", f"An {what} with the name {name} already exists.")
-
-
-def label_of(body: Mapping[str, Any], name: str) -> str:
-    """Return a label of a definition in its first language; "" where it has none."""
-    label = body.get(name)
-    labels = label.get("LocalizedLabels") if isinstance(label, dict) else None
-    return str(labels[0].get("Label") or "") if labels else ""
 
 
 def managed_value(body: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -164,6 +157,8 @@ def _column(work: Work, body: Mapping[str, Any], *, custom: bool) -> Column:
     kind = _kind(body)
     if kind not in _CREATABLE:
         raise invalid_argument(f"A column of the type '{kind}' cannot be made in this way.")
+    address = body.get("GlobalOptionSet@odata.bind") if "Picklist" in kind else None
+    shared = option_sets.bound(work, str(address)) if address else None
     # The format is for forms only; without a behavior a column is of the user's time zone.
     behavior = (body.get("DateTimeBehavior") or {}).get("Value")
     return Column(
@@ -173,7 +168,8 @@ def _column(work: Work, body: Mapping[str, Any], *, custom: bool) -> Column:
         label=label_of(body, "DisplayName") or schema,
         description=label_of(body, "Description"),
         max_length=length_of(kind, body),
-        options=_options(kind, body),
+        options=_options(kind, body) if shared is None else shared.options,
+        option_set=shared.name if shared else "",
         labels=_two_labels(body),
         date_only=kind == "DateTime" and behavior == "DateOnly",
         format=str(managed_value(body, "FormatName", "") or ""),
@@ -216,7 +212,7 @@ def _options(kind: str, body: Mapping[str, Any]) -> tuple[Option, ...]:
         return ()
     given = (body.get("OptionSet") or {}).get("Options") or []
     if not given:
-        raise invalid_argument("Only local option sets with their Options are emulated.")
+        raise invalid_argument("The column needs an OptionSet with Options, or a global one.")
     values = [
         _FIRST_OPTION + number if one.get("Value") is None else one["Value"]
         for number, one in enumerate(given)

@@ -15,6 +15,7 @@ from sandbox.dynamics.model import (
     Table,
     stable_id,
 )
+from sandbox.dynamics.option_sets import OptionSet
 
 Json = dict[str, Any]
 LANGUAGE = 1033
@@ -193,13 +194,13 @@ _DERIVED: dict[str, Callable[[Column], Json]] = {
 
 
 def option_set(table: Table, column: Column) -> Json | None:
-    """Return the option set of a column; None where it has none."""
+    """Return the option set of a column; None where it has none of its own."""
     common: Json
     if column.type == "Boolean":
         common = {"OptionSetType": "Boolean"}
         common["TrueOption"] = _option(Option(1, column.labels[1]))
         common["FalseOption"] = _option(Option(0, column.labels[0]))
-    elif column.options:
+    elif column.options and not column.option_set:
         kind = column.type if column.type in {"State", "Status"} else "Picklist"
         common = {"OptionSetType": kind, "Options": [_option(one) for one in column.options]}
     else:
@@ -213,6 +214,22 @@ def option_set(table: Table, column: Column) -> Json | None:
         "DisplayName": label(column.label),
         "Description": label(""),
         **common,
+    }
+
+
+def global_option_set(found: OptionSet) -> Json:
+    """Return a global option set's definition."""
+    return {
+        "@odata.type": "#Microsoft.Dynamics.CRM.OptionSetMetadata",
+        "MetadataId": found.metadata_id,
+        "Name": found.name,
+        "IsGlobal": True,
+        "IsCustomOptionSet": True,
+        "IsManaged": False,
+        "OptionSetType": "Picklist",
+        "DisplayName": label(found.label),
+        "Description": label(found.description),
+        "Options": [_option(one) for one in found.options],
     }
 
 

@@ -70,6 +70,7 @@ class Column:
         precision: For Money, Decimal and Double, the digits behind the point.
         auto_number: The format in which rows are numbered; "" where they are not.
         default: The value that a create gives it.
+        option_set: The global option set that its options are of; "" where they are its own.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Column:
     precision: int = 2
     auto_number: str = ""
     default: Any = None
+    option_set: str = ""
     custom: bool = False
     description: str = ""
     metadata_id: str = ""

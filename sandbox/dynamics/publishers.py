@@ -38,6 +38,16 @@ def check_row(work: Work, table: Table, row: Mapping[str, Any]) -> None:
         raise VendorError(400, "0x8004f023", f"The unique name '{name}' is already in use.")
 
 
+def first_option(work: Work, name: str) -> int:
+    """Return the first value of an option that is given none: the publisher's, five digits more."""
+    query = (
+        "SELECT customizationoptionvalueprefix FROM publisher"
+        " WHERE customizationprefix = ? COLLATE NOCASE"
+    )
+    found = work.connection.execute(query, (name.partition("_")[0],)).fetchone()
+    return 10_000 * ((found[0] if found else None) or 10_000)
+
+
 def check_prefix(work: Work, name: str) -> None:
     """Check that the name of a definition begins with a prefix that a publisher has.
 

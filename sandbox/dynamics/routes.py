@@ -17,6 +17,7 @@ from sandbox.dynamics import (
     list_actions,
     metadata_changes,
     operations,
+    option_sets,
     reading,
     records,
     sql,
@@ -51,6 +52,7 @@ _ACTIONS: dict[str, Answer] = {
     "RemoveListMembersList": list_actions.remove_list_members,
     "BulkDelete": bulk_delete.answer,
     "CreateEntities": definition_writes.create_tables,
+    "InsertOptionValue": option_sets.insert_value,
     "Merge": actions.merge,
     "ReactivateEntityKey": definition_writes.reactivate_key,
     "PublishXml": lambda _: empty_reply(),
@@ -68,6 +70,7 @@ _BOUND: dict[tuple[str, str], Callable[[Work, str], Reply]] = {
 _NEW_DEFINITIONS: dict[str, Answer] = {
     "EntityDefinitions": definition_writes.create_table,
     "RelationshipDefinitions": definition_writes.create_relationship,
+    "GlobalOptionSetDefinitions": option_sets.create,
 }
 _CHANGED_DEFINITIONS: dict[tuple[str, str], Callable[[Work, str], Reply]] = {
     ("POST", "EntityDefinitions/Attributes"): definition_writes.create_column,
@@ -76,6 +79,7 @@ _CHANGED_DEFINITIONS: dict[tuple[str, str], Callable[[Work, str], Reply]] = {
     ("PUT", "RelationshipDefinitions"): definition_changes.replace_relationship,
     ("DELETE", "EntityDefinitions"): definition_changes.delete_table,
     ("DELETE", "RelationshipDefinitions"): definition_changes.delete_relationship,
+    ("DELETE", "GlobalOptionSetDefinitions"): option_sets.delete,
 }
 _CHANGED_PARTS: dict[tuple[str, str], Callable[[Work, str, str], Reply]] = {
     ("PUT", "Attributes"): definition_changes.replace_column,

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS _state (name TEXT PRIMARY KEY, value);
 INSERT OR IGNORE INTO _state VALUES ('version', {FIRST_VERSION});
 CREATE TABLE IF NOT EXISTS _definition (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _relationship (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _option_set (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _deleted (
     entity TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (entity, id));
 CREATE INDEX IF NOT EXISTS _deleted_version ON _deleted (entity, version);

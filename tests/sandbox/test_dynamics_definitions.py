@@ -120,9 +120,42 @@ def test_option_sets_carry_values_and_labels(
         assert {option["Value"]: option["State"] for option in found["Options"]} == {1: 0, 2: 1}
 
 
-def test_there_are_no_global_option_sets(api: DynamicsApi) -> None:
+def test_a_global_option_set_is_shared_by_columns_and_grows(api: DynamicsApi) -> None:
     assert api.rows("GlobalOptionSetDefinitions") == []
     assert api.get("GlobalOptionSetDefinitions(Name='new_colours')").status_code == 404
+    body = {
+        "@odata.type": f"{SPACE}.OptionSetMetadata",
+        "Name": "new_colours",
+        "DisplayName": label("Colours"),
+        "OptionSetType": "Picklist",
+        "Options": [
+            {"Value": None, "Label": label("Red")},
+            {"Value": None, "Label": label("Blue")},
+        ],
+    }
+    made = api.send("POST", "GlobalOptionSetDefinitions", body)
+    assert made.status_code == 204
+    assert error_of(api.send("POST", "GlobalOptionSetDefinitions", body)) == (400, "0x80044345")
+    wrong = {**body, "Name": "acme_colours"}
+    assert error_of(api.send("POST", "GlobalOptionSetDefinitions", wrong)) == (400, "0x80044366")
+    found = api.get("GlobalOptionSetDefinitions(Name='new_colours')").json()
+    assert found["MetadataId"] in made.headers["OData-EntityId"]
+    assert [one["Value"] for one in found["Options"]] == [100_000_000, 100_000_001]
+
+    bind = {"GlobalOptionSet@odata.bind": f"/GlobalOptionSetDefinitions({found['MetadataId']})"}
+    add_column(api, "contact", "new_Colour", "Picklist", **bind)
+    contact = api.create("contacts", new_colour=100_000_001)
+    assert error_of(api.send("POST", "contacts", {"new_colour": 100_000_002}))[1] == "0x8004431a"
+    green = {"OptionSetName": "new_colours", "Label": label("Green")}
+    assert api.send("POST", "InsertOptionValue", green).json()["NewOptionValue"] == 100_000_002
+    assert api.send("PATCH", f"contacts({contact})", {"new_colour": 100_000_002}).ok
+    path = f"{CONTACT}/Attributes(LogicalName='new_colour')/{SPACE}.PicklistAttributeMetadata"
+    column = api.get(f"{path}?$select=LogicalName&$expand=OptionSet,GlobalOptionSet").json()
+    assert column["OptionSet"] is None
+    names = [one["Label"]["UserLocalizedLabel"] for one in column["GlobalOptionSet"]["Options"]]
+    assert [name["Label"] for name in names] == ["Red", "Blue", "Green"]
+    used = api.send("DELETE", "GlobalOptionSetDefinitions(Name='new_colours')")
+    assert used.status_code == 400
 
 
 def test_a_new_column_is_read_written_and_checked(api: DynamicsApi) -> None:
