@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,6 +94,32 @@ class Scope(StrEnum):
     LISTS = "lists"
     CAMPAIGNS = "campaigns"
     PROGRAMS = "programs"
+
+
+class Phase(IntEnum):
+    """When a sync type runs in the first sync of an account, which goes through them in order.
+
+    Members:
+        STRUCTURE: It makes what others write to: tables, columns.
+        METADATA: It reads what the systems' own tables have.
+        FIELDS: It makes the fields that people are then written with.
+        CONSENT: It reads who may not be mailed, which is known before anybody is written.
+        PEOPLE: It creates people, or puts them on lists.
+        ACTIVITY: All else, which is related to people.
+    """
+
+    STRUCTURE = 1
+    METADATA = 2
+    FIELDS = 3
+    CONSENT = 4
+    PEOPLE = 5
+    ACTIVITY = 6
+
+    @property
+    def needs(self) -> tuple[Phase, ...]:
+        """The phases in which everything must have gone well before this one."""
+        needed = {Phase.STRUCTURE: (), Phase.PEOPLE: (Phase.STRUCTURE, Phase.CONSENT)}
+        return needed.get(self, (Phase.STRUCTURE,))
 
 
 class Options(BaseModel):
@@ -189,6 +215,7 @@ class SyncSpec:
         roles: The systems that it works on, in the order in which they are written.
         scope: What its runs can be restricted to.
         after: Sync types of the same account whose last run must not have failed.
+        phase: When it runs in the first sync of an account.
         settings: The model of its settings, which an account gives below `syncs:`.
         keeps_fields: Whether it keeps fields in sync, by means of baselines.
         reads_consent: Whether it reads who may not be mailed, which a plan that has waited is
@@ -210,6 +237,7 @@ class SyncSpec:
     roles: tuple[Role, ...]
     scope: Scope = Scope.NONE
     after: tuple[str, ...] = ()
+    phase: Phase = Phase.ACTIVITY
     settings: type[BaseModel] | None = None
     keeps_fields: bool = False
     reads_consent: bool = False

@@ -100,6 +100,21 @@ def test_a_sync_type_that_follows_another_has_no_time(client: Client) -> None:
     assert "after suppressions" in main_text(soup(client().get(f"{PREFIX}/accounts/south")))
 
 
+def test_an_account_shows_how_far_its_initial_sync_is(client: Client, filled: Filled) -> None:
+    """Also as the tab on the DAG's page in Airflow."""
+    browser = client()
+    page = soup(browser.get(f"{PREFIX}/dags/north__initial_sync", follow_redirects=True))
+    lines = {row["Sync type"]: row for row in table(page, "Initial sync")}
+    assert next(iter(lines)) == "Suppressions"
+    assert lines["Address books"]["Completed"].startswith("run ")
+    assert lines["Marketing lists"]["Needs"] == "Suppressions"
+    assert re.search(r"\d of \d sync types have completed\.", main_text(page))
+    tab = f"{PREFIX}/dags/south__initial_sync/runs/manual__1"
+    south = soup(browser.get(tab, follow_redirects=True))
+    first = next(row for row in table(south, "Initial sync") if row["Sync type"] == "Suppressions")
+    assert (first["Completed"], first["Last run"]) == ("not yet", "none")
+
+
 def planned(number: int) -> dict[str, Any]:
     return {"target": "crm", "kind": "update", "entity": "contact", "number": number}
 

@@ -27,6 +27,7 @@ def test_the_sound_accounts_keep_their_dags(parsed: Parsed) -> None:
     assert set(parsed.dags) == {f"sound__{name}" for name in sync_types()} | {
         "bothways_maintenance",
         "sound__erase",
+        "sound__initial_sync",
     }
 
 

@@ -20,10 +20,12 @@ from bothways.vocabulary import SIDES
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 from tests.support.parsing import DAGS, Parsed, parse
 
-OTHER_FILES = {DAGS / f"{name}.py" for name in ("account_problems", "maintenance", "erase")}
+OTHERS = ("account_problems", "maintenance", "erase", "initial_sync")
+OTHER_FILES = {DAGS / f"{name}.py" for name in OTHERS}
 SYNC_FILES = sorted(set(DAGS.glob("*.py")) - OTHER_FILES)
 MAINTENANCE = "bothways_maintenance"
 ERASING = ("acme__erase", "demo__erase")
+INITIAL = ("acme__initial_sync", "demo__initial_sync")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
 @pytest.fixture(scope="module")
 def parsed(everything: Parsed) -> Parsed:
     """The DAGs that sync."""
-    others = (MAINTENANCE, *ERASING)
+    others = (MAINTENANCE, *ERASING, *INITIAL)
     dags = {name: dag for name, dag in everything.dags.items() if name not in others}
     return dataclasses.replace(everything, dags=dags)
 
@@ -234,6 +236,28 @@ def test_erasing_has_a_story_of_its_own_and_no_schedule(everything: Parsed, dag_
     assert set(dag["tags"]) == {account, "dynamics", "dotdigital", "erase"}
     assert dag["doc_md"].lstrip().startswith("### ")
     assert "**This cannot be undone.**" in dag["doc_md"]
+
+
+@pytest.mark.parametrize("dag_id", INITIAL)
+def test_an_initial_sync_runs_each_sync_type_once_and_is_a_dry_run_unless_told_otherwise(
+    everything: Parsed, accounts: dict[str, Account], dag_id: str
+) -> None:
+    dag = everything.dags[dag_id]
+    account = accounts[dag_id.partition("__")[0]]
+    expected = {name for name, sync in sync_types().items() if can_run(account, sync)} - {"verify"}
+    assert set(dag["tasks"]) == {"begin", "summary", *expected}
+    rules = {name: task["trigger_rule"].lower() for name, task in dag["tasks"].items()}
+    assert all(rules[name].endswith("all_done") for name in {"summary", *expected})
+    assert dag["tasks"]["summary"]["downstream"] == []
+    assert all("summary" in dag["tasks"][name]["downstream"] for name in expected)
+    assert dag["params"] == {"dry_run": True, "sync_types": []}
+    assert set(dag["schemas"]["sync_types"]["items"]["enum"]) == expected
+    for name, schema in dag["schemas"].items():
+        assert schema["title"]
+        assert dag["descriptions"][name].endswith(".")
+    assert (dag["schedule"], dag["catchup"], dag["max_active_runs"]) == ("", False, 1)
+    assert set(dag["tags"]) == {account.name, "dynamics", "dotdigital", "initial_sync"}
+    assert dag["doc_md"].lstrip().startswith("### ")
 
 
 def test_every_sync_type_has_its_file() -> None:

@@ -53,7 +53,7 @@ SYNC_TYPES = [
 # One for each way of reading and writing, for the dearest tests of all.
 DIFFERENT = ("suppressions", "address_books", "marketing_lists")
 # What each account has beside them.
-BY_HAND = ["verify", "erase"]
+BY_HAND = ["verify", "erase", "initial_sync"]
 LISTS = {
     "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
     "product_updates": {

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import HTTPException
 
+from bothways.config.first import INITIAL_SYNC
 from bothways.config.known import roles_to_erase
 from bothways.config.load import load_accounts
 from bothways.discovery import sync_types
@@ -28,6 +29,17 @@ def known_sync(dag_id: str) -> None:
     account, _, sync_type = dag_id.rpartition("__")
     if not account or sync_type not in (*sync_types(), ERASE):
         raise HTTPException(404, "This DAG is not a sync, so it has no audit.")
+
+
+def initial_sync_of(dag_id: str) -> str | None:
+    """Return the account whose first sync a DAG is; None for any other DAG."""
+    account, _, name = dag_id.rpartition("__")
+    return account if account and name == INITIAL_SYNC else None
+
+
+def dag_path(dag_id: str) -> str:
+    """Return the path of a DAG's page in Airflow."""
+    return f"/dags/{quote(dag_id, safe='')}"
 
 
 def run_path(dag_id: str, dag_run_id: str) -> str:

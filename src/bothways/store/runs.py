@@ -28,6 +28,12 @@ TRANSITIONS: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
     RunStatus.DRY_RUN: frozenset({RunStatus.IN_PROGRESS, RunStatus.FAILED}),
 }
 
+# In JSON every list contains the empty one, so what was chosen is compared as a whole.
+_UNRESTRICTED: Final = tuple(
+    sa.func.coalesce(runs.c.params[name], sa.cast(value, JSONB)) == sa.cast(value, JSONB)
+    for name, value in (("lists", []), ("records", []), ("undo_run", sa.JSON.NULL))
+)
+
 SORTABLE: Final = ("started_at", "finished_at", "account", "sync_type", "status", "run_id")
 
 
@@ -110,6 +116,7 @@ def open_run(
         "message": None,
         "notes": [],
         "counts": {},
+        "calls": {},
         "guard": sa.null(),
     }
     statement = insert(runs).values(row)
@@ -125,6 +132,37 @@ def note(conn: sa.Connection, *, run_id: int, sentence: str) -> None:
     known = runs.c.notes.contains(added)
     changed = runs.update().where(runs.c.run_id == run_id)
     conn.execute(changed.values(notes=sa.case((known, runs.c.notes), else_=runs.c.notes + added)))
+
+
+def add_calls(
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    role: RoleName,
+    calls: int,
+    budgets: Mapping[str, tuple[int, int | None]],
+) -> None:
+    """Add the calls that a task has made to one system.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run.
+        role: The system's.
+        calls: All of them.
+        budgets: Of each budget of the vendor the calls against it, and how many it allows a minute,
+            None where the vendor does not say.
+    """
+    row = conn.execute(sa.select(runs.c.calls).where(runs.c.run_id == run_id).with_for_update())
+    known = row.scalar_one_or_none()
+    if known is None:
+        return
+    before = known.get(role, {"calls": 0, "budgets": {}})
+    used = dict(before["budgets"])
+    for name, (number, a_minute) in budgets.items():
+        earlier = used.get(name, {"calls": 0})["calls"]
+        used[name] = {"calls": earlier + number, "a_minute": a_minute}
+    known[role] = {"calls": before["calls"] + calls, "budgets": used}
+    conn.execute(runs.update().where(runs.c.run_id == run_id).values(calls=known))
 
 
 def set_guard(conn: sa.Connection, *, run_id: int, guard: Mapping[str, Any]) -> None:
@@ -211,6 +249,21 @@ def last_run(
     return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()
 
 
+def last_completed(conn: sa.Connection, *, account: str) -> dict[str, int]:
+    """Return the number of the newest run of each sync type that has brought it up to date.
+
+    Runs that failed, dry runs, undos and runs for chosen lists or records have not.
+    """
+    query = sa.select(runs.c.sync_type, sa.func.max(runs.c.run_id).label("run_id")).where(
+        runs.c.account == account,
+        runs.c.status.in_((RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)),
+        sa.not_(runs.c.dry_run),
+        *_UNRESTRICTED,
+    )
+    found = conn.execute(query.group_by(runs.c.sync_type))
+    return {row.sync_type: row.run_id for row in found}
+
+
 def last_full_resync(
     conn: sa.Connection, *, account: str, sync_type: str, excluding: tuple[str, str]
 ) -> sa.Row[Any] | None:
@@ -222,12 +275,12 @@ def last_full_resync(
         sync_type: Of this sync type.
         excluding: The `dag_id` and `dag_run_id` of a run that does not count.
     """
-    whole = {"full_resync": True, "lists": [], "records": [], "undo_run": None}
     query = sa.select(runs).where(
         runs.c.account == account,
         runs.c.sync_type == sync_type,
         sa.not_(runs.c.dry_run),
-        runs.c.params.contains(whole),
+        runs.c.params.contains({"full_resync": True}),
+        *_UNRESTRICTED,
         sa.tuple_(runs.c.dag_id, runs.c.dag_run_id) != sa.tuple_(*excluding),
     )
     return conn.execute(query.order_by(runs.c.run_id.desc()).limit(1)).one_or_none()

@@ -78,3 +78,52 @@ def test_a_list_of_a_run_is_recorded_once(conn: sa.Connection) -> None:
             conn, run_id=run_id, list_key="news", name="News", status="Failed", message=message
         )
     assert [row.message for row in runs.get_lists(conn, run_id=run_id)] == ["second"]
+
+
+def test_a_sync_type_is_up_to_date_by_a_run_of_everything_that_was_applied(
+    conn: sa.Connection,
+) -> None:
+    def ran(name: str, status: RunStatus, *, dry: bool = False, **chosen: object) -> int:
+        params = {"full_resync": True, "lists": [], "records": [], "undo_run": None, **chosen}
+        run_id = open_run(conn, name, params=params, dry_run=dry)
+        runs.finish_run(conn, run_id=run_id, status=status, counts={})
+        return run_id
+
+    good = ran("whole", RunStatus.COMPLETED_WITH_ERRORS)
+    ran("failed", RunStatus.FAILED)
+    ran("dry", RunStatus.DRY_RUN, dry=True)
+    ran("one list", RunStatus.COMPLETED, lists=["news"])
+    ran("one person", RunStatus.COMPLETED, records=["c-1"])
+    ran("undo", RunStatus.COMPLETED, undo_run=good)
+    assert runs.last_completed(conn, account=ACCOUNT) == {"marketing_lists": good}
+    assert runs.last_completed(conn, account="other") == {}
+
+
+def test_a_full_resync_of_chosen_lists_is_none_of_everything(conn: sa.Connection) -> None:
+    whole = {"full_resync": True, "lists": [], "records": [], "undo_run": None}
+    run_id = open_run(conn, "whole", params=whole)
+    open_run(conn, "one list", params={**whole, "lists": ["news"]})
+    last = runs.last_full_resync(
+        conn, account=ACCOUNT, sync_type="marketing_lists", excluding=("", "")
+    )
+    assert last is not None
+    assert last.run_id == run_id
+
+
+def test_the_calls_of_all_tasks_of_a_run_are_added_up(conn: sa.Connection) -> None:
+    run_id = open_run(conn)
+    low = {"low": (3, 35)}
+    runs.add_calls(conn, run_id=run_id, role="marketing", calls=5, budgets=low)
+    runs.add_calls(conn, run_id=run_id, role="marketing", calls=4, budgets={"low": (2, 70)})
+    runs.add_calls(conn, run_id=run_id, role="crm", calls=1, budgets={})
+    runs.add_calls(conn, run_id=run_id + 1, role="crm", calls=1, budgets={})  # of nobody
+    row = runs.get_run(conn, run_id=run_id)
+    assert row is not None
+    assert row.calls == {
+        "marketing": {"calls": 9, "budgets": {"low": {"calls": 5, "a_minute": 70}}},
+        "crm": {"calls": 1, "budgets": {}},
+    }
+    open_run(conn)
+    again = runs.get_run(conn, run_id=run_id)
+    assert again is not None
+    assert again.calls == {}

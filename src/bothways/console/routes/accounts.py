@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from bothways.config.account import Account
+from bothways.config.first import INITIAL_SYNC
 from bothways.config.load import (
     Loaded,
     account_document,
@@ -24,7 +25,8 @@ from bothways.config.systems import systems_of
 from bothways.config.ticks import in_words
 from bothways.console import queries
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
-from bothways.console.dags import dag_id
+from bothways.console.dags import dag_id, dag_path
+from bothways.console.first import first_steps
 from bothways.console.service import page, store
 from bothways.discovery import sync_types
 
@@ -78,6 +80,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         )
     with store(request).begin() as conn:
         things = queries.things(conn, account=name, at_most=THINGS)
+        steps = first_steps(conn, found, readable)
     return page(
         request,
         "account.html",
@@ -86,6 +89,8 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         account=found,
         things=things,
         about=ABOUT,
+        steps=steps,
+        initial_sync=dag_path(dag_id(name, INITIAL_SYNC)),
         problems=rule_problems(),
         systems=systems_of(name),
         file=account_document(name).file,

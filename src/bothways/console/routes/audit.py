@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.console import queries
 from bothways.console.auth import GetUserDep, MayRead, Readable, SignedIn
-from bothways.console.dags import ERASE, known_sync
+from bothways.console.dags import ERASE, initial_sync_of, known_sync
 from bothways.console.downloads import Download
 from bothways.console.labels import numbers
-from bothways.console.service import page, store
+from bothways.console.service import page, store, url
 from bothways.console.views import PAGE_SIZE, AuditView, BadView
 from bothways.labels import COUNTS, PEOPLE, people
 from bothways.store import access_log, erasures, runs
@@ -39,8 +39,10 @@ def audit(request: Request, user: GetUserDep, readable: Readable) -> HTMLRespons
 
 
 @router.get("/dags/{dag_id}", dependencies=[MayRead])
-def dag_audit(request: Request, dag_id: str, user: GetUserDep) -> HTMLResponse:
-    """Show one DAG's runs, as the tab on its page in Airflow."""
+def dag_audit(request: Request, dag_id: str, user: GetUserDep) -> Response:
+    """Show one DAG's runs, as the tab on its page in Airflow; an initial sync has its account's."""
+    if account := initial_sync_of(dag_id):
+        return RedirectResponse(url(request, "account", name=account), 303)
     known_sync(dag_id)
     return _audit(request, user, frozenset({dag_id}), dag_id=dag_id)
 

@@ -24,7 +24,7 @@ from bothways.console.auth import (
     tokens,
     triggerable,
 )
-from bothways.console.dags import known_sync, log_paths, run_path
+from bothways.console.dags import initial_sync_of, known_sync, log_paths, run_path
 from bothways.console.downloads import Download
 from bothways.console.masking import masked, without_addresses
 from bothways.console.people import address_key
@@ -61,8 +61,10 @@ def show(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) -> HTML
 
 
 @router.get("/dags/{dag_id}/runs/{dag_run_id}", dependencies=[MayRead])
-def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDep) -> HTMLResponse:
+def show_dag_run(request: Request, dag_id: str, dag_run_id: str, user: GetUserDep) -> Response:
     """Show the run of a DAG run, as the tab on its page; before it is in the audit, wait."""
+    if account := initial_sync_of(dag_id):
+        return RedirectResponse(url(request, "account", name=account), 303)
     known_sync(dag_id)
     with store(request).begin() as conn:
         run = runs.find_run(conn, dag_id=dag_id, dag_run_id=dag_run_id)

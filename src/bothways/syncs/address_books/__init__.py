@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bothways.spec import WHOLE_EVERY, Role, Scope, SyncSpec
+from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
 
 SPEC: Final = SyncSpec(
     name="address_books",
@@ -24,6 +24,7 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "FindsContacts", "HasLists"), is_written=False),
     ),
     scope=Scope.LISTS,
+    phase=Phase.PEOPLE,
     whole_every=WHOLE_EVERY,
     reverts=True,
 )

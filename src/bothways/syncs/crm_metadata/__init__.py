@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bothways.spec import Role, SyncSpec
+from bothways.spec import Phase, Role, SyncSpec
 
 _Table = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -29,6 +29,7 @@ SPEC: Final = SyncSpec(
     title="CRM metadata",
     implementation="bothways.syncs.crm_metadata.sync:SYNC",
     roles=(Role("crm", ("ReadsColumns",), is_written=False),),
+    phase=Phase.METADATA,
     settings=Settings,
     # It is not documented whether every change of a shared option set is told (assumed not).
     whole_every=timedelta(days=30),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bothways.spec import WHOLE_EVERY, Role, Scope, SyncSpec
+from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
 
 SPEC: Final = SyncSpec(
     name="marketing_lists",
@@ -24,6 +24,7 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists")),
     ),
     scope=Scope.LISTS,
+    phase=Phase.PEOPLE,
     after=("suppressions",),
     runs_first=("data_labels",),
     called="Marketing list",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from bothways.spec import Role, SyncSpec
+from bothways.spec import Phase, Role, SyncSpec
 
 SPEC: Final = SyncSpec(
     name="provision",
     title="Provision",
     implementation="bothways.syncs.provision.sync:SYNC",
     roles=(Role("crm", ("Provisions",)),),
+    phase=Phase.STRUCTURE,
 )

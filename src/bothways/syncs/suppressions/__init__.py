@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bothways.spec import Role, Scope, SyncSpec
+from bothways.spec import Phase, Role, Scope, SyncSpec
 
 SPEC: Final = SyncSpec(
     name="suppressions",
@@ -28,6 +28,7 @@ SPEC: Final = SyncSpec(
         ),
     ),
     scope=Scope.LISTS,
+    phase=Phase.CONSENT,
     reads_consent=True,
     reverts=True,
 )
