@@ -34,6 +34,7 @@ from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.opening import with_tables
 from bothways.engine import partitions
 from bothways.engine.apply import apply
+from bothways.engine.budget import within_budget
 from bothways.engine.close import close
 from bothways.engine.extract import READ, extract
 from bothways.engine.open_run import find_run, open_run
@@ -275,7 +276,11 @@ class World:
         return found
 
     def extract(self, run: Run, side: RoleName) -> dict[str, int]:
-        with step(run, f"extract_{side}"), self._opened(side) as connector:
+        with (
+            step(run, f"extract_{side}"),
+            self._opened(side) as connector,
+            within_budget(run, side, connector),
+        ):
             rows = extract(run, side, connector)
             for group in plan_slices(run, side, connector):
                 for name, number in extract_slices(run, side, connector, group).items():
@@ -301,7 +306,7 @@ class World:
     def apply(self, run: Run, side: RoleName, chunk: int, *, last: bool = False) -> dict[str, int]:
         with step(run, f"apply_{side}"):
             refresh(run, self._opened)
-            with self._opened(side) as connector:
+            with self._opened(side) as connector, within_budget(run, side, connector):
                 return apply(run, side, chunk, connector, last_try=last)
 
     def age(self, run: Run, by: timedelta) -> None:

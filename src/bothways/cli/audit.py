@@ -35,7 +35,8 @@ _STORED = {"removed": "deleted"}
 _RUN_FACTS = ("Run", "Account", "Sync type", "Status", "Started (UTC)", "Duration")
 _RUN_KEYS = (
     "run_id", "account", "sync_type", "status", "submitted_by", "started_at", "finished_at",
-    "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "dag_id", "dag_run_id",
+    "dry_run", "params", "counts", "message", "notes", "guard", "undo_of", "calls", "dag_id",
+    "dag_run_id",
 )  # fmt: skip
 _LIST_KEYS = ("list_key", "name", "status", "message", "counts")
 _DETAIL_KEYS = ("kind", "key", "name", "status", "message", "counts")

@@ -102,6 +102,52 @@ class FieldInfo:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """Calls that counted against one of a vendor's budgets.
+
+    ``a_minute`` is how many the vendor allows a minute; None where it does not say.
+    """
+
+    calls: int
+    a_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Calls that a connector has made: all of them, and those against each budget by its name."""
+
+    calls: int = 0
+    budgets: Mapping[str, BudgetUse] = field(default_factory=dict)
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum."""
+        budgets = {
+            name: BudgetUse(
+                sum(use.budgets[name].calls for use in (self, other) if name in use.budgets),
+                (other.budgets.get(name) or self.budgets[name]).a_minute,
+            )
+            for name in {**self.budgets, **other.budgets}
+        }
+        return Usage(self.calls + other.calls, budgets)
+
+
+@runtime_checkable
+class SharesBudget(Protocol):
+    """Counts its calls, and can leave some of what the vendor allows to others.
+
+    A vendor counts the calls of an account together, whoever makes them.
+    """
+
+    def give_way(self) -> None:
+        """Leave the last calls of each of the vendor's windows to what is more urgent."""
+        ...
+
+    def usage(self) -> Usage:
+        """Return what has been called so far."""
+        ...
+
+
 @runtime_checkable
 class Connector(Protocol):
     """Speaks one vendor's API and nothing else."""

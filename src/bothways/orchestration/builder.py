@@ -23,6 +23,7 @@ from bothways.orchestration.params import sync_params
 from bothways.orchestration.review import FORM, ReviewOperator
 from bothways.orchestration.timetable import IntervalWindowTimetable
 from bothways.spec import SyncSpec
+from bothways.vocabulary import RoleName
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _RETRIES = {
@@ -31,6 +32,7 @@ _RETRIES = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
 }
+_FIRST, _LATER = 10, 1
 
 
 def accounts_for(sync_type: str) -> list[Account]:
@@ -68,7 +70,13 @@ def build_dag(account: Account, sync_type: str, doc: str) -> DAG:
         max_active_runs=1,
         tags={account.name, sync_type, *_connectors(account, sync)},
         params=sync_params(account, sync),
-        default_args={**_RETRIES, "execution_timeout": task_limit(account)},
+        default_args={
+            **_RETRIES,
+            "execution_timeout": task_limit(account),
+            # Who may not be mailed is read before all else that waits for a slot of the same pool.
+            "priority_weight": _FIRST if sync.reads_consent else _LATER,
+            "weight_rule": "absolute",
+        },
     ) as dag:
         _story(account, sync)
     return dag
@@ -108,7 +116,11 @@ def _story(account: Account, sync: SyncSpec) -> None:
     for role in sync.sliced_roles:
         groups = tasks.plan_slices.override(task_id=f"plan_slices_{role}")(role)
         read = (
-            tasks.extract_slices.override(task_id=f"extract_slices_{role}", pool=account.pool(role))
+            tasks.extract_slices.override(
+                task_id=f"extract_slices_{role}",
+                pool=account.pool(role),
+                max_active_tis_per_dag=_at_most(account, sync, role),
+            )
             .partial(role=role)
             .expand(group=groups)
         )
@@ -119,6 +131,7 @@ def _story(account: Account, sync: SyncSpec) -> None:
             task_id=f"apply_{role}",
             pool=account.pool(role),
             trigger_rule="all_done",
+            max_active_tis_per_dag=_at_most(account, sync, role),
         )
         .partial(role=role)
         .expand(chunk=review.output)
@@ -129,6 +142,11 @@ def _story(account: Account, sync: SyncSpec) -> None:
     )()
     opened >> list(extracts.values()) >> planned
     chain(planned, review, *applies, closed)
+
+
+def _at_most(account: Account, sync: SyncSpec, role: RoleName) -> int | None:
+    """Return how many slots of a pool one long step may take: one is left for consent."""
+    return None if sync.reads_consent else max(1, account.system(role).parallel - 1)
 
 
 def _connectors(account: Account, sync: SyncSpec) -> set[str]:

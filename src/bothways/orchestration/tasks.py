@@ -163,15 +163,16 @@ def found_run(context: Context) -> Iterator[Run]:
 
 @contextmanager
 def open_system(run: Run, role: RoleName) -> Iterator[Connector]:
-    """Open the connector of one system of a run's account, and close it."""
+    """Open the connector of one system of a run's account, count its calls, and close it."""
     from bothways.connectors.opening import open_connector, with_tables
+    from bothways.engine.budget import within_budget
 
     config = run.account.system(role)
-    connector = open_connector(config.connector, config.connection)
-    try:
+    with (
+        closing(open_connector(config.connector, config.connection)) as connector,
+        within_budget(run, role, connector),
+    ):
         yield with_tables(connector, config)
-    finally:
-        connector.close()
 
 
 @contextmanager
@@ -206,4 +207,4 @@ def _last_try(context: Context) -> bool:
 def who(context: Context) -> str:
     """Return the user who triggered the DAG run, or how it was started."""
     dag_run: Any = context["dag_run"]
-    return dag_run.triggering_user_name or _STARTED_BY.get(str(dag_run.run_type), "api")
+    return dag_run.triggering_user_name or _STARTED_BY.get(dag_run.run_type, "api")

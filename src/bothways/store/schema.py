@@ -72,6 +72,13 @@ runs = sa.Table(
         server_default=sa.text("(now() AT TIME ZONE 'UTC')::date"),
         comment="the day of started_at in UTC; its jobs are in the partition of that day",
     ),
+    sa.Column(
+        "calls",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="role → calls made to that system, and those against each of its budgets",
+    ),
     sa.UniqueConstraint("dag_id", "dag_run_id"),
     sa.Index("runs_by_start", sa.text("started_at DESC"), sa.text("run_id DESC")),
     sa.Index("runs_of_sync", "account", "sync_type", sa.text("run_id DESC")),

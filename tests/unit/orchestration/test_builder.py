@@ -61,3 +61,21 @@ def test_slices_are_read_after_their_extract_and_before_the_plan(
     # No slice at all skips the task that reads them, and not the run.
     assert dag.get_task("plan").trigger_rule == "none_failed"
     assert "plan_slices_crm" not in before
+
+
+def test_who_may_not_be_mailed_is_read_first_and_finds_a_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    IncludeFolder(tmp_path / "include", monkeypatch).account("shop", SMALLEST)
+    account = load_account("shop")
+    first = build_dag(account, "suppressions", doc="### Suppressions")
+    later = build_dag(account, "campaigns", doc="### Campaigns")
+    lowest = min(task.priority_weight for task in first.tasks)
+    assert lowest > max(task.priority_weight for task in later.tasks)
+    assert {
+        task.weight_rule.value for task in first.tasks if hasattr(task.weight_rule, "value")
+    } <= {"absolute"}
+    slots = account.system("marketing").parallel
+    long = later.get_task("extract_slices_marketing").partial_kwargs["max_active_tis_per_dag"]
+    assert long == slots - 1
+    assert first.get_task("apply_crm").partial_kwargs["max_active_tis_per_dag"] is None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import AssetAlias
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
@@ -77,3 +78,18 @@ def test_close_tells_of_a_run_that_went_well(
     [event] = events[AssetAlias("shop__suppressions")].asset_alias_events
     assert event.dest_asset_key.uri == "bothways://shop/suppressions"
     assert event.extra == TOLD
+
+
+@pytest.mark.parametrize(
+    ("run_type", "person", "told"),
+    [
+        ("scheduled", None, "schedule"),
+        ("asset_triggered", None, "another sync"),
+        ("manual", None, "api"),
+        ("manual", "ada", "ada"),
+    ],
+)
+def test_the_audit_says_who_started_a_run(run_type: str, person: str | None, told: str) -> None:
+    run = SimpleNamespace(run_type=DagRunType(run_type), triggering_user_name=person)
+    context: Any = {"dag_run": run}
+    assert tasks.who(context) == told

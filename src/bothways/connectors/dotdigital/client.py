@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.base import ConnectionSettings, Usage
 from bothways.connectors.dotdigital.errors import BUSY_CODES, DIALECT, TITLE
 from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
@@ -69,6 +70,7 @@ class DotdigitalClient:
         self._policy = policy
         self._lock = Lock()
         self._regional: HttpClient | None = None
+        self._gives_way = False
         # The server's clock, less our monotonic one.
         self._server_ahead: float | None = None
         self._address = _home(settings.base_url)
@@ -79,6 +81,20 @@ class DotdigitalClient:
         self._configured.close()
         if self._regional:
             self._regional.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each window to others."""
+        self._gives_way = True
+        for client in self._clients():
+            client.limiter.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far, to either host."""
+        return reduce(Usage.plus, (client.limiter.usage() for client in self._clients()), Usage())
+
+    def _clients(self) -> list[HttpClient]:
+        apart = self._regional is not None and self._regional is not self._configured
+        return [self._configured, *([self._regional] if apart and self._regional else [])]
 
     def account(self) -> dict[str, str]:
         """Return the account's id and properties; `account-info` answers in every region."""
@@ -272,7 +288,7 @@ class DotdigitalClient:
         return self._open(endpoint) if region else self._configured
 
     def _open(self, address: Address) -> HttpClient:
-        return HttpClient(
+        client = HttpClient(
             address.origin + address.path,
             DIALECT,
             auth=BasicAuth(self._settings.login, self._settings.password),
@@ -281,6 +297,9 @@ class DotdigitalClient:
             verify=self._settings.extra.get("ca_file") or True,
             clock=self.clock,
         )
+        if self._gives_way:
+            client.limiter.give_way()
+        return client
 
 
 def _of_whole(fetch: Callable[[int], list[Row]], size: int) -> Callable[[int], list[Row]]:

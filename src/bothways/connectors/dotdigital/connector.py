@@ -12,6 +12,7 @@ from bothways.connectors.base import (
     Fields,
     ListInfo,
     Page,
+    Usage,
 )
 from bothways.connectors.dotdigital import (
     attributes,
@@ -72,6 +73,14 @@ class DotdigitalConnector:
     def close(self) -> None:
         """Close the session."""
         self._client.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each of the vendor's windows to others."""
+        self._client.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far."""
+        return self._client.usage()
 
     def read_contacts(
         self,

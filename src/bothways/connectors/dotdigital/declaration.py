@@ -33,6 +33,7 @@ DECLARATION: Final = Declaration(
             "ReadsScores",
             "ReadsSuppressions",
             "ReadsVisits",
+            "SharesBudget",
             "WritesContacts",
             "WritesListMembers",
             "WritesPreferences",

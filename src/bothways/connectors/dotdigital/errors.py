@@ -95,7 +95,9 @@ def budget(headers: Mapping[str, str], now: float) -> Budget | None:
     if not math.isfinite(reset):
         return None
     resets_in = min(_LONGEST_WINDOW_S, max(0.0, reset - server_time(headers, now)))
-    return Budget(headers.get("X-RateLimit-Scope", ""), remaining, resets_in)
+    limit = headers.get("X-RateLimit-Limit", "")
+    allowed = int(limit) if limit.isdecimal() else None
+    return Budget(headers.get("X-RateLimit-Scope", ""), remaining, resets_in, allowed)
 
 
 def is_consent(code: str, message: str = "") -> bool:

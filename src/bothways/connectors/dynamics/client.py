@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.base import ConnectionSettings, Usage
 from bothways.connectors.dynamics import batch, errors
 from bothways.connectors.dynamics.batch import Part, PartAnswer
 from bothways.connectors.dynamics.names import API, TITLE
@@ -141,6 +141,14 @@ class Dataverse:
         """Give the connections back."""
         self._http.close()
         self._sign_in.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each window to others."""
+        self._http.limiter.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far, without those that signed in."""
+        return self._http.limiter.usage()
 
     def credentials(self) -> Mapping[str, str]:
         """Return the headers that sign a request in."""

@@ -20,6 +20,7 @@ from bothways.connectors.base import (
     ListInfo,
     NamedTable,
     Page,
+    Usage,
 )
 from bothways.connectors.dynamics import tables
 from bothways.connectors.dynamics.client import Dataverse, rows_of
@@ -104,6 +105,14 @@ class DynamicsConnector:
     def close(self) -> None:
         """Close the session."""
         self._client.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each of the vendor's windows to others."""
+        self._client.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far."""
+        return self._client.usage()
 
     # ── people ────────────────────────────────────────────────────────────────────────────────
 

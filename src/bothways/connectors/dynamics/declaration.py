@@ -31,6 +31,7 @@ DECLARATION: Final = Declaration(
             "ReadsListSuppressions",
             "ReadsRecords",
             "ReadsSuppressions",
+            "SharesBudget",
             "UsesTables",
             "WritesConsents",
             "WritesContacts",

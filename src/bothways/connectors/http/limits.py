@@ -14,6 +14,8 @@ from itertools import islice
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from bothways.connectors.base import BudgetUse, Usage
+
 if TYPE_CHECKING:
     from bothways.connectors.http.clock import Clock
 
@@ -37,21 +39,28 @@ class Budget:
         scope: The vendor's name of the budget; routes of one scope share it.
         remaining: Calls left in this window.
         resets_in_s: Seconds until the window ends.
+        a_minute: Calls that the vendor allows a minute; None where it does not say.
     """
 
     scope: str
     remaining: int
     resets_in_s: float
+    a_minute: int | None = None
 
 
 ReadBudget = Callable[[Mapping[str, str], float], Budget | None]
 """Reads a vendor's budget from response headers and our clock's time."""
 
 
+# Of each window, the part that is left to what is more urgent: 5 calls of 35.
+_LEFT_TO_OTHERS = 7
+
+
 class CallLimiter:
     """Bounds calls in flight, and holds calls back while a vendor's budget is spent.
 
     Budgets are learned from answers: which routes share one, how much is left, when it is refilled.
+    Calls are counted, by budget where the answer names one.
 
     Args:
         parallel: Calls in flight.
@@ -67,11 +76,25 @@ class CallLimiter:
         self._tokens: dict[str, int] = {}
         self._refill: dict[str, float] = {}
         self._closed_until: dict[str, float] = {}
+        self._gives_way = False
+        self._calls = 0
+        self._used: dict[str, BudgetUse] = {}
+
+    def give_way(self) -> None:
+        """Leave the last calls of each window to processes that do not give way."""
+        self._gives_way = True
+
+    def usage(self) -> Usage:
+        """Return the calls so far."""
+        with self._lock:
+            return Usage(self._calls, dict(self._used))
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold one of the calls in flight."""
+        """Hold one of the calls in flight, and count the call."""
         with self._slots:
+            with self._lock:
+                self._calls += 1
             yield
 
     def wait(self, route_name: str, *, longest_s: float) -> float:
@@ -100,6 +123,8 @@ class CallLimiter:
         """Remember what an answer told about the budget of its route."""
         with self._lock:
             self._scopes[route_name] = budget.scope
+            used = self._used.get(budget.scope, BudgetUse(0))
+            self._used[budget.scope] = BudgetUse(used.calls + 1, budget.a_minute)
             known = self._tokens.get(budget.scope)
             ends = self._clock.monotonic() + budget.resets_in_s
             # Answers overtake each other: within a window the smallest number is the newest.
@@ -124,10 +149,14 @@ class CallLimiter:
                 # The next answer tells what the new window allows.
                 del self._tokens[scope], self._refill[scope]
                 return 0.0
-            if self._tokens[scope] <= 0:
+            if self._tokens[scope] <= self._kept_back(scope):
                 return ends - now
             self._tokens[scope] -= 1
             return 0.0
+
+    def _kept_back(self, scope: str) -> int:
+        allowed = self._used[scope].a_minute if self._gives_way else None
+        return (allowed or 0) // _LEFT_TO_OTHERS
 
 
 def parallel_map(

@@ -49,7 +49,7 @@ router = APIRouter(prefix="/api", dependencies=[SignedIn])
 _RUN_KEYS = (
     "run_id", "account", "sync_type", "dag_id", "dag_run_id", "status", "submitted_by",
     "started_at", "finished_at", "dry_run", "params", "counts", "message", "notes", "guard",
-    "undo_of",
+    "undo_of", "calls",
 )  # fmt: skip
 _ACT = [MayTrigger, OwnCall]
 
@@ -107,6 +107,7 @@ class RunOut(_Answer):
     notes: list[str]
     guard: dict[str, Any] | None
     undo_of: int | None
+    calls: dict[str, Any]
     lists: list[ListOfRun] | SkipJsonSchema[None] = None
     details: list[DetailOfRun] | SkipJsonSchema[None] = None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bothways.connectors.base import BudgetUse, Usage
 from bothways.connectors.dotdigital.errors import DIALECT as DOTDIGITAL
 from bothways.connectors.dynamics.errors import VERDICTS as DYNAMICS_VERDICTS
 from bothways.connectors.dynamics.errors import explain as explain_dynamics
@@ -200,6 +201,27 @@ def test_a_spent_budget_holds_calls_back_until_it_is_refilled(
     assert clock.slept == []
     client.request("GET", "/things/3", retry="read")
     assert sum(clock.slept) == pytest.approx(30)
+
+
+def test_calls_are_counted_and_the_last_of_a_window_left_to_who_does_not_give_way(
+    vendor: Any, open_client: Open, clock: Any, say: Any
+) -> None:
+    def budget(headers: Any, _now: float) -> Budget | None:
+        return Budget("low", int(headers["X-Left"]), 30, 35) if "X-Left" in headers else None
+
+    urgent, other = (open_client(dialect=Dialect("Acme", budget=budget)) for _ in range(2))
+    other.limiter.give_way()
+    vendor.script = [say(headers={"X-Left": "5"})]
+    for client in (urgent, urgent, other):
+        client.request("GET", "/things", retry="read")
+    assert clock.slept == []
+    other.request("GET", "/things", retry="read")
+    assert sum(clock.slept) == pytest.approx(30), "5 of 35 are left"
+    assert other.limiter.usage() == Usage(2, {"low": BudgetUse(2, 35)})
+    vendor.script = [say()]
+    urgent.request("GET", "/others", retry="read")
+    assert urgent.limiter.usage() == Usage(3, {"low": BudgetUse(2, 35)})
+    assert urgent.limiter.usage().plus(other.limiter.usage()) == Usage(5, {"low": BudgetUse(4, 35)})
 
 
 @pytest.mark.parametrize(
