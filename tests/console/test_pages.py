@@ -107,7 +107,7 @@ def test_an_account_shows_how_far_its_initial_sync_is(client: Client, filled: Fi
     lines = {row["Sync type"]: row for row in table(page, "Initial sync")}
     assert next(iter(lines)) == "Suppressions"
     assert lines["Address books"]["Completed"].startswith("run ")
-    assert lines["Marketing lists"]["Needs"] == "Suppressions"
+    assert "Suppressions" in lines["Marketing lists"]["Needs"]
     assert re.search(r"\d of \d sync types have completed\.", main_text(page))
     tab = f"{PREFIX}/dags/south__initial_sync/runs/manual__1"
     south = soup(browser.get(tab, follow_redirects=True))

@@ -103,7 +103,7 @@ def test_who_may_not_be_mailed_is_known_before_anybody_is_written() -> None:
         assert "suppressions" in dag.get_task(name).upstream_task_ids
     assert all("verify" not in needs[name] for name in needs)
     # What the CRM needs is made before anything is written to it.
-    assert list(needs)[:3] == ["provision", "crm_metadata", "suppressions"]
+    assert list(needs)[:4] == ["provision", "crm_metadata", "data_labels", "suppressions"]
     assert all("provision" in needs[name] for name in needs if name != "provision")
 
 

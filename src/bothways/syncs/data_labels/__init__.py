@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bothways.records import RecordColumn, RecordKind
-from bothways.spec import Role, SyncSpec, any_of
+from bothways.spec import Phase, Role, SyncSpec, any_of
 
 DATA_LABEL: Final = RecordKind(
     name="data_label",
@@ -71,6 +71,7 @@ SPEC: Final = SyncSpec(
         Role("crm", ("HasFields", any_of("WritesRecords", "CreatesColumns"))),
         Role("marketing", ("HasFields", "CreatesFields")),
     ),
+    phase=Phase.FIELDS,
     settings=Settings,
     records=(DATA_LABEL,),
 )
