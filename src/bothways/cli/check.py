@@ -6,6 +6,7 @@ Without asking them, fields are compared with what the store remembers of the sy
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import typer
 
@@ -13,6 +14,8 @@ from bothways.config.account import Account
 from bothways.config.load import all_problems, load_account, load_accounts
 from bothways.config.problems import FileProblems, Problem
 from bothways.errors import ConfigurationError, StoreError
+
+_NOT_COMPARED: Final = "Fields were not compared with what the systems have"
 
 
 def check(names: Sequence[str], *, live: bool) -> int:
@@ -70,8 +73,12 @@ def _remembered(accounts: Sequence[Account]) -> list[Problem]:
         open_store,
     )
 
-    join_airflow()
-    if missing_connections([STORE_CONNECTION]):
+    try:
+        join_airflow()
+        if missing_connections([STORE_CONNECTION]):
+            return []
+    except Exception as error:  # noqa: BLE001 - files are checked where Airflow cannot start, too
+        typer.echo(f"{_NOT_COMPARED}: Airflow cannot be asked ({type(error).__name__}).", err=True)
         return []
     found: list[Problem] = []
     try:
@@ -79,7 +86,7 @@ def _remembered(accounts: Sequence[Account]) -> list[Problem]:
             for account in accounts:
                 found += sorted(set(remembered_problems(account, conn)))
     except (ConfigurationError, StoreError) as error:
-        typer.echo(f"Fields were not compared with what the systems have: {error}", err=True)
+        typer.echo(f"{_NOT_COMPARED}: {error}", err=True)
     for problem in found:
         typer.echo(str(problem))
     return found

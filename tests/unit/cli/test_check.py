@@ -87,3 +87,21 @@ def test_version_names_both() -> None:
     assert done.exit_code == 0
     assert "bothways 0." in done.output
     assert "Airflow 3." in done.output
+
+
+def test_files_are_checked_where_airflow_or_the_store_cannot_be_asked(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    include.account("demo", DEMO)
+    monkeypatch.setenv("AIRFLOW_CONN_BOTHWAYS_STORE", "postgresql://nobody@127.0.0.1:1/none")
+    done = CliRunner().invoke(app, ["check"])
+    assert (done.exit_code, done.stdout) == (0, "1 account checked: no problems.\n")
+    assert "Fields were not compared with what the systems have: The store" in done.stderr
+
+    def broken() -> None:
+        raise OSError
+
+    monkeypatch.setattr("bothways.orchestration.connections.join_airflow", broken)
+    done = CliRunner().invoke(app, ["check"])
+    assert done.exit_code == 0
+    assert "Airflow cannot be asked (OSError)." in done.stderr

@@ -16,7 +16,7 @@ from bothways.connectors.dynamics.metadata import read_fields
 from bothways.connectors.dynamics.names import PEOPLE, Names
 from bothways.connectors.dynamics.provisioning import COLUMN_TYPES, column_path, person_column
 from bothways.connectors.dynamics.writing import Verdict, Verdicts, as_frame, failed, refused
-from bothways.errors import Rejected, TemporaryFailure
+from bothways.errors import Missing, ProtocolError, Rejected, TemporaryFailure
 from bothways.vocabulary import FieldType
 
 _NOT_NAME: Final = re.compile(r"[^a-z0-9_]")
@@ -85,7 +85,7 @@ def _made(client: Dataverse, headers: Mapping[str, str], one: _Wanted) -> Verdic
     definition = person_column(one.column, one.label, one.type)
     try:
         client.send("POST", column_path(one.table), definition, retry="never", headers=headers)
-    except (Rejected, TemporaryFailure) as error:
+    except (Missing, ProtocolError, Rejected, TemporaryFailure) as error:
         return failed(error)
     return Verdict(record_id=one.column)
 
