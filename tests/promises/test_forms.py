@@ -177,6 +177,13 @@ def test_a_form_that_the_crm_refuses_keeps_its_responses_waiting(asker: Asker) -
     assert asker.run().counts["things"] == {"form": 2, "form_response": 1}
 
 
+def test_where_there_are_no_forms_the_run_says_so(asker: Asker) -> None:
+    asker.sandbox.settings({"dotdigital": {"pages_and_forms": False}})
+    run = asker.run()
+    assert run.status == "Failed"
+    assert run.message.startswith("Feature is not activated in Dotdigital")
+
+
 def test_faults_and_lost_answers_lose_and_double_nothing(asker: Asker) -> None:
     for email in (ANN, BOB):
         for form in ("Survey", "Sign-up"):
