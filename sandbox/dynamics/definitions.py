@@ -193,14 +193,20 @@ _DERIVED: dict[str, Callable[[Column], Json]] = {
 }
 
 
-def option_set(table: Table, column: Column) -> Json | None:
-    """Return the option set of a column; None where it has none of its own."""
+def option_set(table: Table, column: Column, *, shared: bool = False) -> Json | None:
+    """Return the option set of a column; None where it has none of its own.
+
+    Args:
+        table: The table.
+        column: The column.
+        shared: Whether a global one will do, as in the SDK's definitions (assumed).
+    """
     common: Json
     if column.type == "Boolean":
         common = {"OptionSetType": "Boolean"}
         common["TrueOption"] = _option(Option(1, column.labels[1]))
         common["FalseOption"] = _option(Option(0, column.labels[0]))
-    elif column.options and not column.option_set:
+    elif column.options and (shared or not column.option_set):
         kind = column.type if column.type in {"State", "Status"} else "Picklist"
         common = {"OptionSetType": kind, "Options": [_option(one) for one in column.options]}
     else:
@@ -208,7 +214,7 @@ def option_set(table: Table, column: Column) -> Json | None:
     return {
         "MetadataId": stable_id(table.name, column.name, "options"),
         "Name": f"{table.name}_{column.name}",
-        "IsGlobal": False,
+        "IsGlobal": bool(column.option_set),
         "IsCustomOptionSet": column.custom,
         "IsManaged": not column.custom,
         "DisplayName": label(column.label),

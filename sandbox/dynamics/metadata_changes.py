@@ -161,7 +161,7 @@ _PARTS = {
 def _collections(work: Work, table: Table) -> dict[str, list[Json]]:
     catalogue = work.catalogue
     columns = [
-        {**_complex(table, column, number), OPTION_SETS[0]: option_set(table, column)}
+        {**_complex(table, column, number), OPTION_SETS[0]: option_set(table, column, shared=True)}
         for number, column in enumerate((*table.columns, *table.party_lists))
     ]
     ends = {"OneToManyRelationships": "referenced", "ManyToOneRelationships": "referencing"}

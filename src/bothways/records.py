@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 from bothways.vocabulary import OPERATIONS, Effect
 
-ColumnKind = Literal["text", "number", "time", "flag"]
-"""What a column holds: text, a whole number, a point in time, or yes and no."""
+ColumnKind = Literal["text", "number", "time", "flag", "choice"]
+"""What a column holds: text, a whole number, a point in time, yes and no, or one of some words."""
 
 LONGEST: Final = 4_000
 """Characters in the longest column of text."""
@@ -35,6 +35,8 @@ class RecordColumn:
         kind: What it holds.
         length: The longest text; a longer one is cut.
         source: What its value is called in an operation, where that is not `name`.
+        choices: Of a choice: the words that people choose from. A value is one of them, whatever
+            its case; rows that are read back have the word.
     """
 
     name: str
@@ -42,6 +44,7 @@ class RecordColumn:
     kind: ColumnKind = "text"
     length: int = 100
     source: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def value(self) -> str:
@@ -100,6 +103,8 @@ class RecordKind:
             word = column.name.replace("_", "")
             if not _NAME.fullmatch(column.name) or word in fixed:
                 raise ValueError(f"`{column.name}` is no name for a column of `{self.name}`")
+            if (column.kind == "choice") is not bool(column.choices):
+                raise ValueError(f"`{column.name}` has choices, and is none, or the reverse")
             if not 1 <= column.length <= LONGEST:
                 raise ValueError(f"`{column.name}` may take 1 to {LONGEST} characters")
             fixed.add(word)

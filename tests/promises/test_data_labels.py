@@ -37,6 +37,13 @@ def add_label(api: DynamicsApi, name: str, **values: Any) -> str:
     return str(answer.headers["OData-EntityId"])
 
 
+def option(api: DynamicsApi, word: str) -> int:
+    """Return the value of a visibility, as people choose it."""
+    found = api.get("GlobalOptionSetDefinitions(Name='bw_datalabelvisibility')").json()
+    words = {one["Label"]["UserLocalizedLabel"]["Label"]: one["Value"] for one in found["Options"]}
+    return int(words[word])
+
+
 def settled(world: World) -> Finished:
     """Run until all is done, and once more, which writes nothing."""
     run = world.run("data_labels")
@@ -56,9 +63,11 @@ def test_labels_and_fields_are_each_made_once(
 
     make_field(sandbox, "LOYALTY", "Numeric", visibility="Private", defaultValue=3)
     with signed_in(sandbox) as api:
+        public = option(api, "Public")
         add_label(
-            api, "Shoe_Size", bw_labeltype="Numeric", bw_visibility="Public", bw_defaultvalue="4"
+            api, "Shoe_Size", bw_labeltype="Numeric", bw_visibility=public, bw_defaultvalue="4"
         )
+        private = option(api, "Private")
         add_label(api, "shoe_size")  # the same name
         add_label(api, "firstname")  # which the platform has
     run = settled(world)
@@ -72,6 +81,7 @@ def test_labels_and_fields_are_each_made_once(
         row for row in sandbox.table("dynamics", "bw_datalabel") if row["bw_name"] == "LOYALTY"
     )
     assert (loyalty["bw_labeltype"], loyalty["bw_defaultvalue"]) == ("number", "3")
+    assert loyalty["bw_visibility"] == private
     assert len(labels(sandbox)) == len(before) + 4, "one row each, and those that people made"
 
 

@@ -16,6 +16,7 @@ COLUMN_TYPES: Final[Mapping[ColumnKind, FieldType]] = {
     "number": FieldType.INTEGER,
     "time": FieldType.DATETIME,
     "flag": FieldType.BOOLEAN,
+    "choice": FieldType.STRING,
 }
 """What each kind of column is read as."""
 

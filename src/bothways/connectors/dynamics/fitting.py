@@ -61,9 +61,11 @@ def _flag(value: Any, _length: int) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+# The word of a choice stands for the number of an option, which its column knows.
 _FIT: Final[Mapping[ColumnKind, Callable[[Any, int], Any]]] = {
     "text": _text,
     "number": _number,
     "time": _time,
     "flag": _flag,
+    "choice": _text,
 }

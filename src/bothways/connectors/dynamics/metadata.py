@@ -198,7 +198,7 @@ def field_info(row: Mapping[str, Any], detail: Mapping[str, Any]) -> FieldInfo |
     # Columns "of" another one hold its label, which the Web API gives as an annotation.
     if not row.get("IsValidForRead", True) or (row.get("AttributeOf") and kind not in _LOOKUPS):
         return None
-    label = _label(row.get("DisplayName") or {})
+    label = label_text(row.get("DisplayName") or {})
     if kind in _LOOKUPS:
         return FieldInfo(f"_{name}_value", FieldType.STRING, writable=False, label=label)
     if kind not in _TYPES:
@@ -232,12 +232,13 @@ def _type(kind: str, detail: Mapping[str, Any]) -> FieldType:
 def _options(detail: Mapping[str, Any]) -> dict[int, str]:
     option_set = detail.get("OptionSet") or detail.get("GlobalOptionSet") or {}
     return {
-        int(option["Value"]): _label(option.get("Label") or {})
+        int(option["Value"]): label_text(option.get("Label") or {})
         for option in option_set.get("Options") or ()
     }
 
 
-def _label(label: Mapping[str, Any]) -> str:
+def label_text(label: Mapping[str, Any]) -> str:
+    """Return what a label says to the caller."""
     """Return a label in the language of the user, or in any."""
     labels = (label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ()))
     return next((str(item["Label"]) for item in labels if item), "")

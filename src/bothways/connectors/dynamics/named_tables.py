@@ -15,11 +15,12 @@ from bothways.errors import Missing
 from bothways.records import ColumnKind
 from bothways.vocabulary import FieldType
 
-_HOLDS: Final[Mapping[ColumnKind, FieldType]] = {
-    "text": FieldType.STRING,
-    "number": FieldType.INTEGER,
-    "time": FieldType.DATETIME,
-    "flag": FieldType.BOOLEAN,
+_HOLDS: Final[Mapping[ColumnKind, tuple[FieldType, ...]]] = {
+    "text": (FieldType.STRING,),
+    "number": (FieldType.INTEGER,),
+    "time": (FieldType.DATETIME,),
+    "flag": (FieldType.BOOLEAN,),
+    "choice": (FieldType.OPTION, FieldType.STRING),
 }
 
 
@@ -39,8 +40,8 @@ def _unfit(table: OwnTable, known: Mapping[str, FieldInfo]) -> Iterator[str]:
     kinds: dict[str, ColumnKind] = {column.name: column.kind for column in table.columns}
     for name, column in table.named.columns.items():
         info, wanted = known.get(column), _HOLDS[kinds.get(name, "text")]
-        if info is not None and (info.type is not wanted or not info.writable):
+        if info is not None and (info.type not in wanted or not info.writable):
             yield (
                 f"column `{column}` of table `{table.name}` cannot be given `{name}`, "
-                f"which is of type {wanted}"
+                f"which is of type {wanted[0]}"
             )

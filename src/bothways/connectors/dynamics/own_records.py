@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from bothways.connectors.base import Page
+from bothways.connectors.base import FieldInfo, Page
 from bothways.connectors.dynamics import errors
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.keyed_rows import (
@@ -29,7 +29,7 @@ from bothways.connectors.dynamics.names import (
     UNSAFE_KEY,
     Names,
 )
-from bothways.connectors.dynamics.own_tables import OwnTable
+from bothways.connectors.dynamics.own_tables import OwnTable, holds_option
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.reading import Source, read_since
 from bothways.connectors.dynamics.tables import Row, column
@@ -68,7 +68,7 @@ class Records:
         self._client = client
         self._environment = environment
         self._names = names
-        self._known_lengths: dict[str, Mapping[str, int | None]] = {}
+        self._known: dict[str, Mapping[str, FieldInfo]] = {}
 
     def write(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Write records by key; RESULTS. Those of people who are gone are written without them.
@@ -90,14 +90,15 @@ class Records:
         """
         table = OwnTable(kind, self._names)
         self._require(table)
+        known = self._fields(table)
         lookups = [f"_{name}_value" for name in table.lookups]
         words = [table.column(item.name) for item in table.columns]
         expand = f"{table.parent_lookup}($select={table.parent.key})" if table.parent else ""
         source = Source(
             self._entity_set(table),
             (table.id, "modifiedon", table.key, table.column("name"), *words, *lookups),
-            lambda rows: _as_records(table, rows),
-            lambda ids: _as_records(table, [{table.id: id_} for id_ in ids]),
+            lambda rows: _as_records(table, rows, known),
+            lambda ids: _as_records(table, [{table.id: id_} for id_ in ids], known),
             expand,
         )
         yield from read_since(self._client, source, since)
@@ -168,7 +169,7 @@ class Records:
 
     def _without_person(self, table: OwnTable, row: KeyedRow, lost: Counter[str]) -> dict[str, Any]:
         """Return what a record holds, related to its parent only."""
-        values = table.values(row.given, row.key, lost, self._lengths(table))
+        values = table.values(row.given, row.key, lost, self._fields(table))
         if table.parent:
             key = f"{table.parent.key}='{row.given[table.kind.parent_value]}'"
             address = f"/{self._entity_set(table.parent)}({key})"
@@ -197,15 +198,13 @@ class Records:
         bulk = (UPSERT_MULTIPLE, table.name) in self._environment.bulk
         return Writer(self._client, self._entity_set(table), UPSERT_MULTIPLE if bulk else "")
 
-    def _lengths(self, table: OwnTable) -> Mapping[str, int | None]:
-        """Return how long texts may be in a table of which columns are not ours."""
-        if not table.named.columns:
+    def _fields(self, table: OwnTable) -> Mapping[str, FieldInfo]:
+        """Return the columns of a table that has choices, or columns that are not ours."""
+        if not (table.named.columns or table.choices):
             return {}
-        if table.name not in self._known_lengths:
-            fields = read_fields(self._client, table.name)
-            known = {name: fields[name].max_length for name in fields}
-            self._known_lengths[table.name] = known
-        return self._known_lengths[table.name]
+        if table.name not in self._known:
+            self._known[table.name] = read_fields(self._client, table.name)
+        return self._known[table.name]
 
     def _entity_set(self, table: OwnTable) -> str:
         return self._environment.entity_sets[table.name]
@@ -220,7 +219,7 @@ class Records:
                 raise FeatureUnavailable(errors.not_prepared(what), vendor=TITLE)
 
 
-def _as_records(table: OwnTable, rows: Sequence[Row]) -> pa.Table:
+def _as_records(table: OwnTable, rows: Sequence[Row], known: Mapping[str, FieldInfo]) -> pa.Table:
     schema = records_schema(table.kind)
     own = table.names.own
     people = {person.name: f"_{own(person.id)}_value" for person in PEOPLE.values()}
@@ -240,7 +239,14 @@ def _as_records(table: OwnTable, rows: Sequence[Row]) -> pa.Table:
         parents = [(row.get(table.parent_lookup) or {}).get(table.parent.key) for row in rows]
         columns[table.kind.parent_value] = pa.array(parents, pa.string())
     for item in table.columns:
-        columns[item.name] = column(rows, table.column(item.name), COLUMN_TYPES[item.kind])
+        name = table.column(item.name)
+        info = known.get(name)
+        if holds_option(item, info):
+            options = info.options if info else {}
+            told = [{name: options.get(row.get(name) or 0)} for row in rows]
+            columns[item.name] = column(told, name, FieldType.STRING)
+        else:
+            columns[item.name] = column(rows, name, COLUMN_TYPES[item.kind])
     return pa.Table.from_arrays(
         [columns[field.name].cast(field.type) for field in schema], schema=schema
     )

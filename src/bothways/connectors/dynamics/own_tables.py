@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bothways.connectors.base import NamedTable
+from bothways.connectors.base import FieldInfo, NamedTable
 from bothways.connectors.dynamics.fitting import fit
 from bothways.connectors.dynamics.names import PEOPLE, Names
 from bothways.discovery import record_kinds
 from bothways.records import RecordColumn, RecordKind
+from bothways.vocabulary import FieldType
 
 NAME_LENGTH: Final = 200
 EMAIL: Final = RecordColumn("email", "E-mail", length=320)
@@ -73,6 +74,15 @@ class OwnTable:
         """The column that relates a row to its parent."""
         return self._own(f"{self.kind.parent}id")
 
+    @property
+    def choices(self) -> tuple[RecordColumn, ...]:
+        """Its columns that people choose a word in."""
+        return tuple(column for column in self.columns if column.kind == "choice")
+
+    def option_set(self, column: RecordColumn) -> str:
+        """Return the name of the option set of a choice."""
+        return self._own(f"{self.kind.name}{column.name}")
+
     def column(self, name: str) -> str:
         """Return the logical name of a column."""
         return self.named.columns.get(name) or self._own(name)
@@ -85,7 +95,7 @@ class OwnTable:
         given: Mapping[str, Any],
         key: str,
         lost: Counter[str],
-        lengths: Mapping[str, int | None],
+        known: Mapping[str, FieldInfo],
     ) -> dict[str, Any]:
         """Return what a row holds by column, but for its key and lookups.
 
@@ -95,20 +105,24 @@ class OwnTable:
             given: The values of the operation.
             key: Its key.
             lost: Counts the values that are left out, by column.
-            lengths: The longest texts of columns that are not ours.
+            known: The table's columns, where choices or columns that are not ours are among them.
         """
         found = {}
         for column in self.columns:
             value, name = given.get(column.value), self.column(column.name)
-            length = lengths.get(name) or column.length
+            info = known.get(name)
+            length = (info and info.max_length) or column.length
             fitted = None if value is None else fit(column.kind, value, length)
+            if fitted is not None and holds_option(column, info):
+                fitted = option_of(info, fitted)
             if fitted is not None:
                 found[name] = fitted
             elif value is not None:
                 lost[name] += 1
         if any(part in given for parts in self.kind.named_by for part in parts):
             name = self.column("name")
-            length = lengths.get(name) or NAME_LENGTH
+            info = known.get(name)
+            length = (info and info.max_length) or NAME_LENGTH
             found[name] = fit("text", self._row_name(given) or key, length)
         return found
 
@@ -118,6 +132,17 @@ class OwnTable:
             for parts in self.kind.named_by
         ]
         return ": ".join(filter(None, chosen))
+
+
+def holds_option(column: RecordColumn, info: FieldInfo | None) -> bool:
+    """Return whether a word is written as an option; one of the customer's may be of text."""
+    return column.kind == "choice" and (info is None or info.type is FieldType.OPTION)
+
+
+def option_of(info: FieldInfo | None, word: str) -> int | None:
+    """Return the option of a column that has a word as its label; None where there is none."""
+    options = info.options if info else {}
+    return next((one for one, told in options.items() if told.lower() == word.lower()), None)
 
 
 def own_tables(names: Names) -> tuple[OwnTable, ...]:

@@ -17,13 +17,13 @@ import pandas as pd
 
 from bothways.connectors.base import Definition
 from bothways.connectors.dynamics.client import Dataverse, rows_of
-from bothways.connectors.dynamics.metadata import Environment, read_environment
+from bothways.connectors.dynamics.metadata import Environment, label_text, read_environment
 from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
 from bothways.connectors.dynamics.own_tables import NAME_LENGTH, OwnTable
 from bothways.connectors.dynamics.queries import query, text
 from bothways.connectors.dynamics.writing import Verdict, Verdicts, as_frame, failed, refused
 from bothways.discovery import record_kinds
-from bothways.errors import ConnectorError, Rejected, TemporaryFailure
+from bothways.errors import ConnectorError, Missing, Rejected, TemporaryFailure
 from bothways.records import ColumnKind, RecordColumn, RecordKind
 from bothways.vocabulary import FieldType
 
@@ -258,11 +258,63 @@ class Provisioning:
         columns = [_text_column(made.key, "Key", "Set by Bothways; do not change.")]
         if made.named.table:  # it has a name of its own
             columns.append(_row_name(made))
-        columns += [_own_column(column, made) for column in made.columns]
+        plain = [column for column in made.columns if column.kind != "choice"]
+        columns += [_own_column(column, made) for column in plain]
         named = made.named.columns.values()
         for column in columns:
             yield from self._column(environment, table, column, named=column["SchemaName"] in named)
+        for choice in made.choices:
+            yield from self._choice(environment, made, choice)
         yield from self._key(environment, table, made.key)
+
+    def _choice(
+        self, environment: Environment, made: OwnTable, choice: RecordColumn
+    ) -> Iterator[_Step]:
+        """Yield a choice, and before it its option set, and the options that it lacks."""
+        column, name = made.column(choice.name), made.option_set(choice)
+        if choice.name in made.named.columns:
+            yield from self._column(environment, made.name, {"SchemaName": column}, named=True)
+            return
+        there = self._words(name)
+        if there is None:
+            make = partial(self._post, "GlobalOptionSetDefinitions", _option_set(name, choice))
+            yield self._step("option set", name, "", make)
+        for word in choice.choices:
+            if there is not None and word.lower() not in there:
+                make = partial(self._insert_option, name, word)
+                yield self._step("option", word, name, make)
+        if not environment.has(made.name, column):
+            make = partial(self._make_choice, made.name, column, choice.title, name)
+            yield self._step("column", column, made.name, make)
+
+    def _words(self, name: str) -> set[str] | None:
+        """Return the words of an option set, in lower case; None where there is no such set."""
+        found = self._option_set(name)
+        if found is None:
+            return None
+        return {label_text(option.get("Label") or {}).lower() for option in found["Options"]}
+
+    def _option_set(self, name: str) -> dict[str, Any] | None:
+        path = f"GlobalOptionSetDefinitions(Name={text(name)})"
+        try:
+            return self._client.get(path, headers={"Consistency": "Strong"})
+        except Missing:
+            return None
+
+    def _insert_option(self, name: str, word: str) -> None:
+        body = {
+            "OptionSetName": name, "Label": _label(word), "SolutionUniqueName": self._solution,
+        }  # fmt: skip
+        self._client.send("POST", "InsertOptionValue", body, retry="never")
+        self._publish(f"<optionsets><optionset>{name}</optionset></optionsets>")
+
+    def _make_choice(self, table: str, column: str, title: str, name: str) -> None:
+        found = self._option_set(name)
+        if found is None:
+            raise Rejected("its option set is not there; make that first", vendor=TITLE)
+        address = f"/GlobalOptionSetDefinitions({found['MetadataId']})"
+        body = _attribute("Picklist", column, title, "Kept by Bothways.")
+        self._post(column_path(table), {**body, "GlobalOptionSet@odata.bind": address})
 
     def _lookups(self, environment: Environment, made: OwnTable) -> Iterator[_Step]:
         """Yield the lookups of a table: to the person whom a row is about, and to its parent.
@@ -329,7 +381,10 @@ class Provisioning:
         definition["ChangeTrackingEnabled"] = True
         headers = {"MSCRM.MergeLabels": "true", **self._headers}
         self._client.send("PUT", _definition(table), definition, retry="keyed", headers=headers)
-        xml = f"<entities><entity>{table}</entity></entities>"
+        self._publish(f"<entities><entity>{table}</entity></entities>")
+
+    def _publish(self, xml: str) -> None:
+        """Have a change take effect; what is new takes effect by itself."""
         body = {"ParameterXml": f"<importexportxml>{xml}</importexportxml>"}
         self._client.send("POST", "PublishXml", body, retry="keyed")
 
@@ -465,6 +520,18 @@ def _own_column(column: RecordColumn, of: OwnTable) -> Body:
     if column.kind == "text":
         return _text_column(*named, column.length)
     return _COLUMNS[column.kind](*named)
+
+
+def _option_set(name: str, choice: RecordColumn) -> Body:
+    return {
+        "@odata.type": f"{NAMESPACE}.OptionSetMetadata",
+        "Name": name,
+        "DisplayName": _label(choice.title),
+        "Description": _label("Kept by Bothways."),
+        "OptionSetType": "Picklist",
+        # The vendor numbers them, which is what it recommends.
+        "Options": [{"Value": None, "Label": _label(word)} for word in choice.choices],
+    }
 
 
 _COLUMNS: Final[Mapping[ColumnKind, Callable[[str, str, str], Body]]] = {

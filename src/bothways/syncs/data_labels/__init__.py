@@ -18,7 +18,7 @@ DATA_LABEL: Final = RecordKind(
     words=("data label", "data labels"),
     columns=(
         RecordColumn("label_type", "Type", length=20, source="type"),
-        RecordColumn("visibility", "Visibility", length=20),
+        RecordColumn("visibility", "Visibility", "choice", choices=("Private", "Public")),
         RecordColumn("default_value", "Default value", length=1_000, source="default"),
     ),
 )

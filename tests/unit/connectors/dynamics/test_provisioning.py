@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.dynamics import own_records, own_tables, provisioning
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.preparing import make, prepare
 from bothways.discovery import record_kinds
 from bothways.errors import FeatureUnavailable
+from bothways.records import RecordColumn, RecordKind
 from bothways.syncs.campaigns.records import CAMPAIGN
 from tests.support.sandbox import SandboxServer
-from tests.unit.connectors.dynamics.rows import add, creates, rows
+from tests.unit.connectors.dynamics.rows import add, creates, operations, outcomes, rows
 
 
 def test_publisher_and_solution_come_first_and_tables_only_of_the_records_that_are_kept(
@@ -81,6 +84,48 @@ def test_answers_that_are_lost_double_nothing_and_a_repeat_makes_nothing(
     assert rows(bare.read_suppressions(since=None)) == []
     publishers = [row["uniquename"] for row in sandbox.table("dynamics", "publisher")]
     assert publishers.count("bothways_bw") == 1
+
+
+COLOUR = RecordColumn("colour", "Colour", "choice", choices=("Red", "Blue"))
+CAR = RecordKind("car", "Car", "Cars", "Cars.", (COLOUR,), ("car", "cars"))
+
+
+@pytest.fixture
+def cars(monkeypatch: pytest.MonkeyPatch) -> Callable[[RecordKind], None]:
+    """Declares a kind of record, as a package would."""
+
+    def declare(kind: RecordKind) -> None:
+        for module in (provisioning, own_records, own_tables):
+            monkeypatch.setattr(module, "record_kinds", lambda: {"car": kind})
+
+    declare(CAR)
+    return declare
+
+
+def test_a_choice_has_an_option_set_which_grows_and_its_words_are_written_and_read(
+    bare: DynamicsConnector, sandbox: SandboxServer, cars: Callable[[RecordKind], None]
+) -> None:
+    kinds = {item.key for item in prepare(bare, [CAR])}
+    assert {"option set:bw_carcolour", "column:bw_car.bw_colour"} <= kinds
+    given = [
+        {"key": "a", "values": {"colour": "blue"}},
+        {"key": "b", "values": {"colour": "Green"}},
+    ]
+    assert set(outcomes(bare.write_records(operations("upsert", given, "car"))).values()) == {
+        "written"
+    }
+    read = {row["key"]: row["colour"] for row in rows(bare.read_records(CAR, since=None))}
+    assert read == {"a": "Blue", "b": None}
+
+    more = replace(CAR, columns=(replace(COLOUR, choices=("Red", "Blue", "Green")),))
+    cars(more)
+    sandbox.faults({"dynamics": {"after_write": 0.5, "seed": 3}})
+    assert [item.key for item in prepare(bare, [more])] == ["option:bw_carcolour.Green"]
+    sandbox.faults()
+    assert bare.missing([more]) == []
+    bare.write_records(operations("upsert", given, "car"))
+    read = {row["key"]: row["colour"] for row in rows(bare.read_records(more, since=None))}
+    assert read == {"a": "Blue", "b": "Green"}
 
 
 def test_one_thing_that_is_refused_keeps_no_other_from_being_made(
