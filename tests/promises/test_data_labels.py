@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from bothways.cli.remembered import remembered_fields, remembered_problems
+from bothways.config.load import load_account
+from bothways.syncs.mapping_proposal import propose
 from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import DynamicsApi, add_column, signed_in
 from tests.support.engine import Finished, World
@@ -179,3 +182,20 @@ def _contact_columns(sandbox: SandboxServer) -> set[str]:
     with signed_in(sandbox) as api:
         path = "EntityDefinitions(LogicalName='contact')/Attributes?$select=LogicalName"
         return {row["LogicalName"] for row in api.get(path).json()["value"]}
+
+
+def test_a_mapping_is_proposed_from_what_was_read(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=ROWS)
+    for sync_type in ("crm_metadata", "data_labels"):
+        assert world.run(sync_type).status == "Completed"
+    account = load_account("test")
+    with world.store.begin() as conn:
+        known = [remembered_fields(conn, account, role) for role in ("crm", "marketing")]
+        assert list(remembered_problems(account, conn)) == []
+    found = propose(known[0]["lead"], known[1]["contact"])
+    pairs = {pair.keys["crm"]: pair.keys["marketing"] for pair in found.pairs}
+    assert pairs["firstname"] == "FIRSTNAME"
+    assert pairs["address1_city"] == "CITY"
+    assert not {"emailaddress1", "donotbulkemail"} & set(pairs)

@@ -89,6 +89,8 @@ def _remembered(accounts: Sequence[Account]) -> list[Problem]:
         typer.echo(f"{_NOT_COMPARED}: {error}", err=True)
     for problem in found:
         typer.echo(str(problem))
+    if found:
+        typer.echo("Fields were compared with what was last read; --live asks anew.", err=True)
     return found
 
 
