@@ -81,6 +81,7 @@ ACCOUNT = {
         "opt_in": {"contact": "new_optintype", "lead": "new_optintype"},
         "preferences": {"contact": {"Offers": "new_wantsoffers"}},
         "data_labels": {"labels": "rows"},
+        "programs": {},
     },
     # A first sync changes everything; what the guard does has a test of its own.
     "guard": {"free": 1_000_000},
