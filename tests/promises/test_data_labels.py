@@ -116,6 +116,10 @@ def test_a_field_that_cannot_be_made_is_named_in_the_words_of_other_connectors(
         assert any(told in note for note in run.notes)
         assert "HAT" in fields(sandbox), "one bad label fails alone"
         assert api.send("PATCH", label, {"bw_name": "Shoe_size"}).status_code == 204
+    sandbox.settings({"dotdigital": {"data_fields": len(fields(sandbox))}})
+    full = world.run("data_labels")
+    assert "ERROR_DATAFIELD_LIMITEXCEEDED - Failed to sync dataLabel Shoe_size to" in full.message
+    sandbox.settings({"dotdigital": {"data_fields": 1_000}})
     settled(world)
     assert "SHOE_SIZE" in fields(sandbox)
 

@@ -14,7 +14,13 @@ from bothways.connectors.base import FieldInfo
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.metadata import read_fields
 from bothways.connectors.dynamics.names import PEOPLE, Names
-from bothways.connectors.dynamics.provisioning import COLUMN_TYPES, column_path, person_column
+from bothways.connectors.dynamics.provisioning import (
+    BETWEEN_S,
+    COLUMN_TYPES,
+    TRIES,
+    column_path,
+    person_column,
+)
 from bothways.connectors.dynamics.writing import Verdict, Verdicts, as_frame, failed, refused
 from bothways.errors import Missing, ProtocolError, Rejected, TemporaryFailure
 from bothways.vocabulary import FieldType
@@ -38,7 +44,7 @@ class _Wanted:
 def create_columns(
     client: Dataverse, names: Names, headers: Mapping[str, str], operations: pd.DataFrame
 ) -> pd.DataFrame:
-    """Create columns, one request each; RESULTS.
+    """Create columns, one after the other: no two definitions are made at a time; RESULTS.
 
     A repeat finds the column of the first try by its name, also where the answer was lost.
 
@@ -70,15 +76,19 @@ def _wanted(seq: int, values: Mapping[str, Any], names: Names) -> _Wanted:
 def _create(
     client: Dataverse, headers: Mapping[str, str], table: str, wanted: Sequence[_Wanted]
 ) -> Verdicts:
-    known = read_fields(client, table)
     verdicts: Verdicts = {}
-    for one in wanted:
-        verdicts[one.seq] = _there(known, one) or _made(client, headers, one)
-    lost = [one for one in wanted if verdicts[one.seq].transient]
-    if lost:
+    left = list(wanted)
+    for attempt in range(TRIES):
+        if attempt:
+            client.sleep(BETWEEN_S)
         known = read_fields(client, table)
-        verdicts |= {one.seq: _there(known, one) or verdicts[one.seq] for one in lost}
-    return verdicts
+        for one in left:
+            verdicts[one.seq] = _there(known, one) or _made(client, headers, one)
+        left = [one for one in left if verdicts[one.seq].transient]
+        if not left:
+            return verdicts
+    known = read_fields(client, table)
+    return verdicts | {one.seq: _there(known, one) or verdicts[one.seq] for one in left}
 
 
 def _made(client: Dataverse, headers: Mapping[str, str], one: _Wanted) -> Verdict:

@@ -36,8 +36,8 @@ _ACTIVE, _FAILED = "Active", "Failed"
 _POLL_S: Final = 5.0
 _POLLS: Final = 120
 # A definition is made alone: while another one is, the vendor refuses for some seconds.
-_TRIES: Final = 4
-_BETWEEN_S: Final = 10.0
+TRIES: Final = 4
+BETWEEN_S: Final = 10.0
 
 _WHO: Final = "Who it is, if known."
 _TITLE: Final = "Bothways"
@@ -116,8 +116,8 @@ class Provisioning:
     def _made(self, step: _Step) -> Verdict:
         """Make one thing. After an error it is looked up, since the answer may have been lost."""
         log.info("%s: making: %s", TITLE, step.definition.sentence)
-        last = _TRIES - 1
-        for attempt in range(_TRIES):
+        last = TRIES - 1
+        for attempt in range(TRIES):
             try:
                 step.make()
             except ConnectorError as error:
@@ -125,7 +125,7 @@ class Provisioning:
                     break
                 if attempt == last or not isinstance(error, TemporaryFailure):
                     return failed(error)
-                self._client.sleep(_BETWEEN_S)
+                self._client.sleep(BETWEEN_S)
             else:
                 break
         return Verdict()
