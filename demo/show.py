@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import requests
 
+from bothways.config.first import first_syncs
+from bothways.config.load import load_account
 from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.command import write_command
@@ -80,10 +82,9 @@ class Demo:
         self.stack.start_airflow()
         self.stack.wait()
         self._wait_for_sandbox()
-        _say("The account `demo`: connections, pools, and what Bothways owns in the CRM …")
+        _say("The account `demo`: connections and pools …")
         self.stack.api.put_connections(as_entities(demo_connections(self.sandbox_url)))
         self.stack.api.put_pools(json.loads(self._bothways("pools")))
-        self._bothways("prepare", ACCOUNT, "--yes")
         _say(f"Ready after {time.monotonic() - began:.0f} s.\n")
 
     def show(self) -> int:
@@ -152,14 +153,16 @@ class Demo:
         return result.stdout
 
     def _dags(self, seconds: float = 300) -> list[str]:
-        """The account's sync DAGs, whom nobody may mail first.
+        """The account's sync DAGs, in the order in which a new account is brought up.
 
         Raises:
             DemoError: a DAG file is broken.
             NotInTimeError: one of them was not read in time.
         """
         files = {path.stem for path in (PROJECT / "dags").glob("*.py")}
-        dag_ids = [f"{ACCOUNT}__{name}" for name in sync_types() if name in files]
+        firsts = [first.sync.name for first in first_syncs(load_account(ACCOUNT))]
+        names = dict.fromkeys([*firsts, *sync_types()])
+        dag_ids = [f"{ACCOUNT}__{name}" for name in names if name in files]
 
         def present() -> set[str]:
             return set(dag_ids) & set(self.stack.api.dags(tag=ACCOUNT))

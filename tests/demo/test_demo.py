@@ -130,7 +130,7 @@ def test_the_demo_leaves_its_dags_to_their_schedules(checkout: Checkout, printed
 def test_the_command_that_the_demo_names_prints_the_jobs(checkout: Checkout, printed: str) -> None:
     command = [str(checkout.folder / ".bothways" / "bothways"), "audit", "1", "--limit", "3"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "demo, suppressions" in said
+    assert "demo, provision" in said
     assert "3 of " in said
 
 
