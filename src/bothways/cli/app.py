@@ -65,6 +65,18 @@ PersonArgument = Annotated[
 ]
 
 
+AccountArgument = Annotated[
+    str,
+    typer.Argument(metavar="[ACCOUNT]", help="The account's name; by default the default account."),
+]
+
+
+def _named(account: str) -> str:
+    from bothways.config.load import default_account
+
+    return account or default_account()
+
+
 @app.command()
 def init(
     folder: Annotated[
@@ -101,7 +113,7 @@ def check(
 
 @app.command("map")
 def propose_mapping(
-    account: Annotated[str, typer.Argument(help="The account's name.")],
+    account: AccountArgument = "",
     entity: Annotated[str, typer.Option(help="What to map: contact or lead.")] = "contact",
     live: Annotated[
         bool,
@@ -117,12 +129,12 @@ def propose_mapping(
     """Propose a mapping from the fields of both systems, and print it as YAML."""
     from bothways.cli.map import propose_mapping as run
 
-    run(account, entity, live=live, out=out, replace=replace)
+    run(_named(account), entity, live=live, out=out, replace=replace)
 
 
 @app.command()
 def prepare(
-    account: Annotated[str, typer.Argument(help="The account's name.")],
+    account: AccountArgument = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; make it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing only.")] = False,
 ) -> None:
@@ -132,7 +144,7 @@ def prepare(
     """
     from bothways.cli.prepare import prepare as run
 
-    raise typer.Exit(run(account, yes=yes, dry_run=dry_run))
+    raise typer.Exit(run(_named(account), yes=yes, dry_run=dry_run))
 
 
 @app.command()

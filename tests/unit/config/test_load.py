@@ -14,7 +14,9 @@ from bothways.config.account import Settings
 from bothways.config.load import (
     all_problems,
     config_hash,
+    default_account,
     load_account,
+    load_accounts,
     load_rule_files,
 )
 from bothways.config.problems import FileProblems
@@ -199,3 +201,19 @@ def test_the_old_and_the_new_name_of_a_setting_are_not_given_both() -> None:
     both = {"flag_suppressed_people": True, "update_do_not_bulk_email": False}
     with pytest.raises(ValueError, match="its old name; keep `flag_suppressed_people` only"):
         Settings.model_validate(both)
+
+
+def test_commands_work_on_the_default_account(include: IncludeFolder) -> None:
+    with pytest.raises(ConfigurationError, match="There is no account; `bothways init` writes"):
+        default_account()
+    include.account("acme", SMALLEST)
+    assert default_account() == "acme"
+    include.account("zeta", SMALLEST)
+    with pytest.raises(ConfigurationError, match=r"Name an account \(acme, zeta\), or write"):
+        default_account()
+    include.account("zeta", SMALLEST + "default: true\n")
+    assert default_account() == "zeta"
+    include.account("acme", SMALLEST + "default: true\n")
+    assert [str(problem) for problem in load_accounts().problems] == [
+        "accounts/zeta.yaml:3 default: `acme` is the default as well; keep one of the two"
+    ]
