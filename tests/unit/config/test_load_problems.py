@@ -164,6 +164,13 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             f"Allowed: {WITH_SETTINGS}.",
         ],
     ),
+    "settings that do not go together": (
+        SMALLEST + "syncs:\n  data_labels:\n    columns: {new_shoe: {name: SHOE}}\n",
+        [
+            "4 syncs.data_labels: `columns` is only for `labels: columns`; write that, or remove "
+            "`columns`",
+        ],
+    ),
     "a connector that there is not": (
         SMALLEST.replace("dynamics", "dynamic"),
         [

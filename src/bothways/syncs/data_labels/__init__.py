@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bothways.records import RecordColumn, RecordKind
 from bothways.spec import Phase, Role, SyncSpec, any_of
@@ -60,6 +60,15 @@ class Settings(BaseModel):
     tables: tuple[Literal["contact", "lead"], ...] = Field(default=("contact",), min_length=1)
     columns: dict[_Text, Wish] = Field(default_factory=dict)
     leave_out: tuple[_Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        given = [name for name in ("tables", "columns") if name in self.model_fields_set]
+        if self.labels == "rows" and given:
+            raise ValueError(
+                f"`{given[0]}` is only for `labels: columns`; write that, or remove `{given[0]}`"
+            )
+        return self
 
 
 SPEC: Final = SyncSpec(
