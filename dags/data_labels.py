@@ -10,8 +10,8 @@ adds in the CRM a data field of the platform. The account says what a label is: 
 * Nothing is renamed or removed in either system.
 * A field that cannot be made is named in the run's message, and tried again by the next run.
 
-**Dry run** plans and writes nothing; **Full resync** writes every label again; **Only these
-records** limits the run to these labels or fields, by name or id.
+**Dry run** plans and writes nothing; **Full resync** writes every label again;
+**Only these records** limits the run to these labels or fields, by name or id.
 """
 
 from __future__ import annotations

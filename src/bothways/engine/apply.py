@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from bothways.connectors.base import AssignsOwners, Connector
+from bothways.discovery import record_kinds
 from bothways.engine import bulk, keeping, lists
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
@@ -111,8 +112,12 @@ class _Chunk:
             at_once = _joins_of_created(operations)
         single = operations.drop(at_once.index)
         for kind in EXECUTION_ORDER:
-            for entity, part in single[single["kind"] == kind].groupby("entity", sort=True):
-                declared = operation(kind, str(entity))
+            parts = {
+                str(name): part for name, part in single[single["kind"] == kind].groupby("entity")
+            }
+            for entity in sorted(parts, key=_place):
+                part = parts[entity]
+                declared = operation(kind, entity)
                 write: Write = getattr(self.connector, declared.method)
                 if kind in LIST_MOVES:
                     self._by_list(part, write)
@@ -201,6 +206,12 @@ class _Chunk:
             keeping.keep_written(conn, self.run, self.side, part, results)
         for outcome, count in results["outcome"].value_counts().items():
             self.totals[str(outcome)] = self.totals.get(str(outcome), 0) + int(count)
+
+
+def _place(entity: str) -> tuple[int, str]:
+    """Return where an entity comes among others: a record after those that it belongs to."""
+    kinds = list(record_kinds())
+    return (kinds.index(entity) if entity in kinds else -1, entity)
 
 
 def _joins_of_created(operations: pd.DataFrame) -> pd.DataFrame:
