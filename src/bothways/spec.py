@@ -26,10 +26,12 @@ class Limits:
     Args:
         chunk_rows: Operations for one apply task (several of the vendor's batches).
         parallel: Calls in flight from one process.
+        page_rows: People that one call reads at most, from which a forecast is reckoned.
     """
 
     chunk_rows: int
     parallel: int
+    page_rows: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)

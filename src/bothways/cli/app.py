@@ -322,6 +322,19 @@ def pools() -> None:
 
 
 @app.command()
+def forecast(
+    account: Annotated[
+        str | None, typer.Argument(metavar="[ACCOUNT]", help="Only this account.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Print the calls and minutes that each sync type needs, and whether its interval allows it."""
+    from bothways.cli.forecast import show
+
+    raise typer.Exit(show(account, as_json=as_json))
+
+
+@app.command()
 def version() -> None:
     """Print the versions of Bothways and of Airflow."""
     typer.echo(f"bothways {installed('bothways')}, Airflow {installed('apache-airflow')}")

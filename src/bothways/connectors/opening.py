@@ -53,6 +53,15 @@ def with_tables(connector: Connector, system: SystemConfig) -> Connector:
     return connector
 
 
+def connector_class(name: str) -> type[Connector]:
+    """Return the class of a connector, which is not opened.
+
+    Raises:
+        ConfigurationError: There is no such connector.
+    """
+    return cast("type[Connector]", _load(declaration(name).connector))
+
+
 def _load(path: str) -> Any:
     module, _, attribute = path.rpartition(".")
     return getattr(import_module(module), attribute)

@@ -28,6 +28,7 @@ TRANSITIONS: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
     RunStatus.DRY_RUN: frozenset({RunStatus.IN_PROGRESS, RunStatus.FAILED}),
 }
 
+APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
 # In JSON every list contains the empty one, so what was chosen is compared as a whole.
 _UNRESTRICTED: Final = tuple(
     sa.func.coalesce(runs.c.params[name], sa.cast(value, JSONB)) == sa.cast(value, JSONB)
@@ -256,12 +257,35 @@ def last_completed(conn: sa.Connection, *, account: str) -> dict[str, int]:
     """
     query = sa.select(runs.c.sync_type, sa.func.max(runs.c.run_id).label("run_id")).where(
         runs.c.account == account,
-        runs.c.status.in_((RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)),
+        runs.c.status.in_(APPLIED),
         sa.not_(runs.c.dry_run),
         *_UNRESTRICTED,
     )
     found = conn.execute(query.group_by(runs.c.sync_type))
     return {row.sync_type: row.run_id for row in found}
+
+
+def measured(
+    conn: sa.Connection, *, account: str, sync_type: str | None = None, limit: int = 50
+) -> Sequence[sa.Row[Any]]:
+    """Return the newest runs of everything that were applied and whose calls were counted.
+
+    Args:
+        conn: An open transaction.
+        account: Of this account.
+        sync_type: Of this sync type; None for all.
+        limit: How many at most.
+    """
+    query = sa.select(runs).where(
+        runs.c.account == account,
+        runs.c.status.in_(APPLIED),
+        runs.c.calls != sa.cast({}, JSONB),
+        sa.not_(runs.c.dry_run),
+        *_UNRESTRICTED,
+    )
+    if sync_type is not None:
+        query = query.where(runs.c.sync_type == sync_type)
+    return conn.execute(query.order_by(runs.c.run_id.desc()).limit(limit)).all()
 
 
 def last_full_resync(

@@ -54,6 +54,12 @@ class Attributes(Stream):
     ) -> Iterator[Page]:
         """Yield values that were changed since a watermark, or all."""
 
+    def known(self, seen: Sighting) -> int:
+        """Return how many the store knows."""
+        from bothways.store.records import count_records
+
+        return count_records(seen.conn, **seen.place, entity=self.entity)
+
     def keyed(self, page: Page) -> Page:
         """Partition by address, as the people whom they are about."""
         return replace(page, rows=by_address(page.rows))

@@ -115,6 +115,10 @@ class Stream(ABC):
         """
         return []
 
+    def known(self, _seen: Sighting) -> int | None:
+        """Return how many rows of it the store knows; None where it does not keep count."""
+        return None
+
     @abstractmethod
     def pages(
         self, connector: Connector, since: str | None, cursor: str | None = None

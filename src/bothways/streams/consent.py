@@ -35,6 +35,12 @@ class Suppressions(Stream):
         """Yield the suppressions of the account."""
         return cast(ReadsSuppressions, connector).read_suppressions(since=since)
 
+    def known(self, seen: Sighting) -> int:
+        """Return how many the store knows."""
+        from bothways.store.sizes import count_suppressions
+
+        return count_suppressions(seen.conn, **seen.place)
+
     def keyed(self, page: Page) -> Page:
         """Partition by address: a suppression may name nothing else."""
         return replace(page, rows=by_address(page.rows))

@@ -43,6 +43,12 @@ class Definitions(Stream):
 
     kind: ClassVar[str]
 
+    def known(self, seen: Sighting) -> int:
+        """Return how many the store knows."""
+        from bothways.store.sizes import count_definitions
+
+        return count_definitions(seen.conn, **seen.place, kind=self.kind)
+
     def keyed(self, page: Page) -> Page:
         """Partition by id."""
         return replace(page, rows=by_id(page.rows, "id"))

@@ -26,6 +26,12 @@ class Members(Stream):
         source = cast(ReadsListMembers, connector)
         return source.read_list_members(self.lists, since=since, cursor=cursor)
 
+    def known(self, seen: Sighting) -> int:
+        """Return how many the store knows."""
+        from bothways.store.sizes import count_members
+
+        return count_members(seen.conn, **seen.place)
+
     def keyed(self, page: Page) -> Page:
         """Partition by person: who is mailed is decided by what lists they are on."""
         return replace(page, rows=by_id(page.rows, "member_id"))

@@ -56,6 +56,12 @@ class People(Stream):
             cursor=cursor,
         )
 
+    def known(self, seen: Sighting) -> int:
+        """Return how many the store knows."""
+        from bothways.store.records import count_records
+
+        return count_records(seen.conn, **seen.place, entity=self.entity)
+
     def keyed(self, page: Page) -> Page:
         """Partition people by address, so that a person's records meet; memberships by person."""
         members = None if page.members is None else by_id(page.members, "member_id")

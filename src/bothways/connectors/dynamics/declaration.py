@@ -41,7 +41,7 @@ DECLARATION: Final = Declaration(
         }
     ),
     # Ten bulk messages of 1,000 rows for one task; few at a time, since each runs for long.
-    limits=Limits(chunk_rows=10_000, parallel=4),
+    limits=Limits(chunk_rows=10_000, parallel=4, page_rows=5_000),
     form=ConnectionForm(
         labels={
             "host": "Environment URL",
