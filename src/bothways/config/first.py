@@ -13,6 +13,9 @@ from bothways.spec import SyncSpec
 INITIAL_SYNC: Final = "initial_sync"
 """The name of the DAG that does it. It keeps nothing in sync itself, so it is no sync type."""
 
+STARTED_BY_IT: Final = "initial__"
+"""How the ids of the runs begin that it starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class FirstSync:

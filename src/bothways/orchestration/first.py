@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
+from bothways.config.first import STARTED_BY_IT
 from bothways.orchestration.params import options
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class StartFirst(BaseOperator):
     """Starts a run of another sync type; one, however often the task is tried.
 
     It is skipped for a run that brings nothing up to date (a dry run, an undo, a run for chosen
-    lists or records), and where the other's DAG is paused, since its run would wait for ever.
+    lists or records), for one that the initial sync starts in an order of its own, and where the
+    other's DAG is paused, since its run would wait for ever.
     """
 
     def __init__(self, *, started_dag_id: str, **kwargs: Any) -> None:
@@ -47,6 +49,8 @@ class StartFirst(BaseOperator):
         chosen = options(context["params"])
         if chosen.dry_run or chosen.restricted:
             raise AirflowSkipException("This run brings nothing up to date.")
+        if context["run_id"].startswith(STARTED_BY_IT):
+            raise AirflowSkipException("The initial sync runs each sync type once, in order.")
         if context["ti"].get_dag(self.started_dag_id).is_paused:
             raise AirflowSkipException(f"{self.started_dag_id} is paused; unpause it.")
         raise DagRunTriggerException(

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bothways import discovery
 from bothways.config.account import Account
-from bothways.config.first import INITIAL_SYNC, FirstSync, first_syncs
+from bothways.config.first import INITIAL_SYNC, STARTED_BY_IT, FirstSync, first_syncs
 from bothways.config.load import load_account, load_accounts
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class ChildRun(BaseOperator):
 
     def _child(self, context: Context) -> tuple[str, str]:
         """Return the ids of the child's DAG and of its run."""
-        return f"{self.account}__{self.sync_type}", f"initial__{context['run_id']}"
+        return f"{self.account}__{self.sync_type}", f"{STARTED_BY_IT}{context['run_id']}"
 
     def _skip(self, completed: Mapping[str, int], params: Mapping[str, Any]) -> None:
         if self.sync_type in completed:

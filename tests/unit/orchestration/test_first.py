@@ -11,11 +11,11 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException,
 from bothways.orchestration.first import WAIT, AwaitFirst, StartFirst
 
 
-def context(*, paused: bool = False, **params: Any) -> Any:
+def context(*, paused: bool = False, run_id: str = "manual__1", **params: Any) -> Any:
     return {
         "params": params,
         "dag": SimpleNamespace(dag_id="shop__marketing_lists"),
-        "run_id": "manual__1",
+        "run_id": run_id,
         "ti": SimpleNamespace(get_dag=lambda _dag_id: SimpleNamespace(is_paused=paused)),
     }
 
@@ -40,6 +40,7 @@ def test_one_run_is_started_however_often_it_is_tried() -> None:
         {"lists": ["news"]},
         {"undo_run": 3},
         {"paused": True},
+        {"run_id": "initial__manual__1"},
     ],
     ids=lambda chosen: next(iter(chosen)),
 )
