@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bothways.config.load import all_problems, load_account, load_accounts
 from bothways.config.problems import FileProblems
-from bothways.discovery import sync_types
+from bothways.discovery import record_kinds, sync_types
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
@@ -21,6 +21,7 @@ LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs.
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
+RECORDS = ", ".join(record_kinds())
 SYNC_TYPES = ", ".join(sorted(sync_types()))
 WITH_SETTINGS = ", ".join(sorted(name for name, sync in sync_types().items() if sync.settings))
 LISTS = SMALLEST + "lists:\n"
@@ -120,6 +121,13 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "4 systems.markting.paralel: unknown key; did you mean `parallel`? "
             "Allowed: connection, connector, parallel, tables.",
         ],
+    ),
+    "tables of records that there are not": (
+        SMALLEST.replace(
+            "connection: crm_connection",
+            "connection: crm_connection, tables: {campain: {}, campaign: {columns: {topic: a}}}",
+        ),
+        [f"1 crm.tables: names `campain`, and there are no such records; use {RECORDS}"],
     ),
     "wrong systems in the long form": (
         "systems:\n  crm: {connector: dynamics, connection: a, parallel: 0}\n"

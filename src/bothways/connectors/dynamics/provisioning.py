@@ -305,8 +305,15 @@ class Provisioning:
         body = {
             "OptionSetName": name, "Label": _label(word), "SolutionUniqueName": self._solution,
         }  # fmt: skip
-        self._client.send("POST", "InsertOptionValue", body, retry="never")
+        lost = None
+        try:
+            self._client.send("POST", "InsertOptionValue", body, retry="never")
+        except TemporaryFailure as error:
+            lost = error
+        # An option is seen once it is published; it may be there, though the answer was lost.
         self._publish(f"<optionsets><optionset>{name}</optionset></optionsets>")
+        if lost and word.lower() not in (self._words(name) or ()):
+            raise lost
 
     def _make_choice(self, table: str, column: str, title: str, name: str) -> None:
         found = self._option_set(name)
@@ -398,7 +405,8 @@ def _unmade() -> None:
 
 
 def _key_of(kind: str, name: str, table: str) -> str:
-    return f"{kind}:{table}.{name}" if table else f"{kind}:{name}"
+    word = kind.replace(" ", "-")  # a DAG takes no blanks in what names a record
+    return f"{word}:{table}.{name}" if table else f"{word}:{name}"
 
 
 def _publishers(prefix: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from bothways.connectors.base import ConnectionSettings
+from bothways.connectors.base import ConnectionSettings, NamedTable
 from bothways.connectors.dynamics import own_records, own_tables, provisioning
 from bothways.connectors.dynamics.client import Dataverse
 from bothways.connectors.dynamics.connector import DynamicsConnector
@@ -17,6 +18,7 @@ from bothways.discovery import record_kinds
 from bothways.errors import FeatureUnavailable
 from bothways.records import RecordColumn, RecordKind
 from bothways.syncs.campaigns.records import CAMPAIGN
+from bothways.vocabulary import RECORD_PATTERN
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import add, creates, operations, outcomes, rows
 
@@ -31,6 +33,7 @@ def test_publisher_and_solution_come_first_and_tables_only_of_the_records_that_a
     assert tables == ["bw_suppression", "bw_campaign"]
     everything = bare.missing(record_kinds().values())
     assert len({item.key for item in everything}) == len(everything)
+    assert all(re.fullmatch(RECORD_PATTERN, item.key) for item in everything)
     kinds = Counter(item.kind for item in everything)
     assert kinds["relationship"] >= 5
     assert kinds["tracking"] == 1, "of list members; people have it"
@@ -86,6 +89,18 @@ def test_answers_that_are_lost_double_nothing_and_a_repeat_makes_nothing(
     assert publishers.count("bothways_bw") == 1
 
 
+def test_tables_that_an_account_names_have_columns_that_fit(bare: DynamicsConnector) -> None:
+    """With a table that every environment has."""
+    columns = {"name": "name", "subject": "revenue", "sent": "numberofemployees"}
+    bare.use_tables({"campaign": NamedTable("account", columns)})
+    assert bare.table_obstacles() == [
+        "column `revenue` of table `account` cannot be given `subject`, which is of type string"
+    ]
+    keys = {item.key for item in bare.missing([CAMPAIGN])}
+    assert {"column:account.bw_key", "key:account.bw_key_key"} <= keys
+    assert not {key for key in keys if key.startswith("table:") and "suppression" not in key}
+
+
 COLOUR = RecordColumn("colour", "Colour", "choice", choices=("Red", "Blue"))
 CAR = RecordKind("car", "Car", "Cars", "Cars.", (COLOUR,), ("car", "cars"))
 
@@ -106,7 +121,7 @@ def test_a_choice_has_an_option_set_which_grows_and_its_words_are_written_and_re
     bare: DynamicsConnector, sandbox: SandboxServer, cars: Callable[[RecordKind], None]
 ) -> None:
     kinds = {item.key for item in prepare(bare, [CAR])}
-    assert {"option set:bw_carcolour", "column:bw_car.bw_colour"} <= kinds
+    assert {"option-set:bw_carcolour", "column:bw_car.bw_colour"} <= kinds
     given = [
         {"key": "a", "values": {"colour": "blue"}},
         {"key": "b", "values": {"colour": "Green"}},
