@@ -23,7 +23,12 @@ def test_of_a_run_that_ends_well_its_number_and_counts_are_told(
     record = crm.contact(ANN)
     run = world.run("suppressions")
     found = told(world)
-    assert found == {"run": run.run_id, "status": "Completed", "counts": run.counts}
+    assert found == {
+        "run": run.run_id,
+        "status": "Completed",
+        "counts": run.counts,
+        "streams": {"crm": {"people": 1}, "marketing": {"suppressions": 1}},
+    }
     assert run.counts["total"] > 0
     assert not any(secret in json.dumps(found) for secret in (ANN, record))
 

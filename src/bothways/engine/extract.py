@@ -153,6 +153,8 @@ class Reading:
             "fingerprint": self._fingerprint(),
             "lists": self._list_keys(),
             "whole": reached.since is None,
+            "stream": self.dataset.stream.name,
+            "rows": rows,
         }
         done = replace(reached, rows=rows, left=self.left, mark=mark)
         progress.keep(self.dataset.name, done)

@@ -21,7 +21,8 @@ GOES_ON_WITHIN: Final = timedelta(hours=1)
 """How long after it was interrupted a read goes on."""
 
 Mark = Mapping[str, Any]
-"""What `close` moves a watermark to: value, fingerprint, lists (keys) and whole."""
+"""What `close` moves a watermark to: value, fingerprint, lists (keys) and whole. And beside it what
+was read: the name of the stream, and rows."""
 
 _POINTS: Final = "progress"
 _MARKS: Final = "watermarks"

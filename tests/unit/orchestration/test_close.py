@@ -20,7 +20,12 @@ from bothways.orchestration import tasks
 LATE = "3 people who may not be mailed could not be flagged or taken off a list yet, after 6 tries"
 
 
-TOLD = {"run": 7, "status": "Completed", "counts": {"total": 3}}
+TOLD = {
+    "run": 7,
+    "status": "Completed",
+    "counts": {"total": 3},
+    "streams": {"marketing": {"suppressions": 2}},
+}
 
 
 @contextmanager
@@ -75,9 +80,13 @@ def test_close_tells_of_a_run_that_went_well(
     monkeypatch.setattr(module, "outcome", lambda _run: TOLD)
     close: Any = tasks.close.function
     close()
-    [event] = events[AssetAlias("shop__suppressions")].asset_alias_events
-    assert event.dest_asset_key.uri == "bothways://shop/suppressions"
-    assert event.extra == TOLD
+    told = events[AssetAlias("shop__suppressions")].asset_alias_events
+    assert {event.dest_asset_key.uri: event.extra for event in told} == {
+        "bothways://shop/suppressions": TOLD,
+        "bothways://shop/marketing/suppressions": {
+            "run": 7, "sync_type": "suppressions", "rows": 2,
+        },
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
