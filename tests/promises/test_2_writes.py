@@ -76,7 +76,9 @@ def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(
     world = ready_for(sync_type, crowded(make_world, sandbox))
     world.open(sync_type, "killed")
     with KillableWorker(world) as worker:
-        kills = {step: kill_all_along(worker, sync_type, step) for step in (*STEPS, "close")}
+        kills = {
+            step: worker.killed_all_along(step, sync_type, "killed") for step in (*STEPS, "close")
+        }
     assert kills["apply_crm"] >= 6, kills
     run = world.finished(sync_type, "killed")
     assert (run.status, run.message, run.counts) == (alone.status, alone.message, alone.counts)
@@ -90,16 +92,6 @@ def ready_for(sync_type: str, world: World) -> World:
     for name in sync_types()[sync_type].after:
         world.run(name)
     return world
-
-
-def kill_all_along(worker: KillableWorker, sync_type: str, step: str) -> int:
-    """Kill a step ever later, until it comes to its end; return how often it was killed."""
-    # Each try goes further than the last: every kill point while writing, and some while reading.
-    stride = 1 if step.startswith("apply") else 11
-    for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
-        if not worker.killed(step, sync_type, "killed", kill_point=1 + (turn - 1) * stride):
-            break
-    return turn - 1
 
 
 @pytest.mark.parametrize("side", SIDES)

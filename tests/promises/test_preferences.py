@@ -8,6 +8,7 @@ import pytest
 
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
+from tests.support.killable_worker import STEPS, KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import Scenario
@@ -138,4 +139,23 @@ def test_a_bad_line_neither_loses_nor_doubles_a_choice(marketer: Marketer) -> No
     for number, email in enumerate(people):
         assert (marketer.column(email) or False) is (number % 3 == 0)
         assert marketer.chosen(email).get("Events", False) is bool(number % 2)
+    assert marketer.sync(full_resync=True).counts["updated"] == 0
+
+
+def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(marketer: Marketer) -> None:
+    for email in (ANN, BOB, EVE):
+        marketer.platform.contact(email)
+    marketer.crm.contact(ANN)
+    marketer.crm.contact(BOB, **{EVENTS: True})
+    marketer.prefer(ANN)
+    marketer.prefer(EVE)
+    world = marketer.world
+    world.open("preferences", "killed")
+    with KillableWorker(world) as worker:
+        for step in (*STEPS, "close"):
+            worker.killed_all_along(step, "preferences", "killed")
+    run = world.finished("preferences", "killed")
+    assert (run.status, run.counts["updated"]) == ("Completed", 2)
+    assert run.counts["ignored"] == {"no_crm_record": 1}
+    assert (marketer.column(ANN), marketer.chosen(BOB)) == (True, {"Events": True})
     assert marketer.sync(full_resync=True).counts["updated"] == 0

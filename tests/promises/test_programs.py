@@ -10,6 +10,7 @@ import pytest
 from bothways.connectors.dotdigital import enrolments
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
+from tests.support.killable_worker import STEPS, KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 
@@ -116,6 +117,21 @@ def test_whatever_is_lost_nobody_is_enrolled_twice_or_tried_again_unasked(
     before = marketer.enrolments()
     marketer.world.run("programs")
     assert marketer.enrolments() == before
+
+
+def test_a_process_that_is_killed_at_any_moment_enrols_nobody_twice(marketer: Marketer) -> None:
+    people = PEOPLE[:30]  # two calls
+    for email in people:
+        marketer.platform.contact(email)
+    name, world = "killed", marketer.world
+    world.open("programs", name, program=WELCOME, records=people)
+    with KillableWorker(world) as worker:
+        kills = {step: worker.killed_all_along(step, "programs", name) for step in STEPS}
+    world.close_run("programs", name)
+    assert kills["apply_marketing"] >= 4, kills
+    assert world.finished("programs", name).counts["new"] == 30
+    assert marketer.enrolled() == sorted(people)
+    assert marketer.enrolments() == 2
 
 
 def test_a_program_that_is_not_active_stops_the_run(marketer: Marketer) -> None:

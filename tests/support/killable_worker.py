@@ -28,6 +28,7 @@ from bothways.syncs import (  # noqa: F401 - before the process forks
     marketing_lists,
     suppressions,
 )
+from demo.waiting import at_most
 from tests.support.engine import World
 from tests.support.kill_points import kill_at
 from tests.support.pipes import next_line
@@ -70,6 +71,15 @@ class KillableWorker:
         status = int(next_line(self._parent.stdout, f"the end of {step}", seconds=300))
         assert status in (0, -signal.SIGKILL), f"{step} ended with {status}"
         return status != 0
+
+    def killed_all_along(self, step: str, sync_type: str, name: str) -> int:
+        """Kill a step ever later, until it comes to its end; return how often it was killed."""
+        # Each goes further than the last: every kill point while writing, and some while reading.
+        stride = 1 if step.startswith("apply") else 11
+        for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
+            if not self.killed(step, sync_type, name, kill_point=1 + (turn - 1) * stride):
+                break
+        return turn - 1
 
 
 def _serve() -> None:
