@@ -3,10 +3,6 @@
 Two tasks for each: one starts the run, and a deferred one waits for its end, no longer than WAIT.
 Whatever becomes of them, the sync itself begins: its `open` refuses where the other's last run
 failed, however that was started.
-
-Airflow's own operators for this import its database models, which no DAG file may; so its exception
-is raised and its trigger named while the tasks run (providers-standard 1.21, operators/
-trigger_dagrun.py).
 """
 
 from __future__ import annotations
@@ -15,16 +11,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from bothways.config.first import STARTED_BY_IT
+from bothways.orchestration.children import ended, start
 from bothways.orchestration.params import options
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 WAIT: Final = timedelta(minutes=30)
-_EVERY_S: Final = 5
 
 
 class StartFirst(BaseOperator):
@@ -53,19 +49,7 @@ class StartFirst(BaseOperator):
             raise AirflowSkipException("The initial sync runs each sync type once, in order.")
         if context["ti"].get_dag(self.started_dag_id).is_paused:
             raise AirflowSkipException(f"{self.started_dag_id} is paused; unpause it.")
-        raise DagRunTriggerException(
-            trigger_dag_id=self.started_dag_id,
-            dag_run_id=run_id_of(context),
-            conf=None,
-            logical_date=None,
-            reset_dag_run=False,
-            skip_when_already_exists=True,
-            wait_for_completion=False,
-            allowed_states=[],
-            failed_states=[],
-            poke_interval=_EVERY_S,
-            deferrable=False,
-        )
+        raise start(self.started_dag_id, run_id_of(context))
 
 
 class AwaitFirst(BaseOperator):
@@ -77,21 +61,10 @@ class AwaitFirst(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Wait for its end, good or bad, for as long as WAIT."""
-        from airflow.providers.standard.triggers.external_task import DagStateTrigger
-        from airflow.utils.state import DagRunState
+        trigger = ended(self.awaited_dag_id, run_id_of(context))
+        self.defer(trigger=trigger, method_name="over", timeout=WAIT)
 
-        self.defer(
-            trigger=DagStateTrigger(
-                dag_id=self.awaited_dag_id,
-                states=[DagRunState.SUCCESS, DagRunState.FAILED],
-                run_ids=[run_id_of(context)],
-                poll_interval=_EVERY_S,
-            ),
-            method_name="ended",
-            timeout=WAIT,
-        )
-
-    def ended(self, context: Context, event: Any = None) -> None:
+    def over(self, context: Context, event: Any = None) -> None:
         """Say nothing of how it ended: `open` looks at that."""
         del context, event
 

@@ -21,6 +21,7 @@ from bothways import discovery
 from bothways.config.account import Account
 from bothways.config.first import INITIAL_SYNC, STARTED_BY_IT, FirstSync, first_syncs
 from bothways.config.load import load_account, load_accounts
+from bothways.orchestration.children import ended, start
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _BEGIN: Final = "begin"
 _AT_WORK: Final = ("queued", "running")
-_ENDED: Final = ("success", "failed")
-_SECONDS: Final = 5
 _BAD: Final = ("failed", "upstream_failed")
 
 
@@ -66,13 +65,13 @@ def build_initial_sync(account: Account, doc: str) -> DAG:
         },
     ) as dag:
         begun = begin(account.name)
-        ended = summary.override(trigger_rule="all_done")(account.name)
+        told = summary.override(trigger_rule="all_done")(account.name)
         children = {
             first.sync.name: ChildRun(account=account.name, first=first) for first in firsts
         }
         for first in firsts:
             before = [children[name] for name in first.follows]
-            (before or begun) >> children[first.sync.name] >> ended
+            (before or begun) >> children[first.sync.name] >> told
     return dag
 
 
@@ -115,9 +114,6 @@ class ChildRun(BaseOperator):
 
         A run that an earlier try started is waited for; one that did not end well is run again.
         """
-        from airflow.providers.common.compat.sdk import DagRunTriggerException
-        from airflow.providers.standard.triggers.external_task import DagStateTrigger
-
         completed = _completed(self.account)
         own = _run_of(*self._child(context))
         if own is not None and own.run_id == completed.get(self.sync_type):
@@ -127,28 +123,9 @@ class ChildRun(BaseOperator):
         ti: Any = context["ti"]
         dag_id, run_id = self._child(context)
         if ti.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=list(_AT_WORK)):
-            self.defer(
-                trigger=DagStateTrigger(
-                    dag_id=dag_id,
-                    states=list(_ENDED),  # type: ignore[arg-type]
-                    run_ids=[run_id],
-                    poll_interval=_SECONDS,
-                ),
-                method_name="execute_complete",
-            )
-        raise DagRunTriggerException(
-            trigger_dag_id=dag_id,
-            dag_run_id=run_id,
-            conf={"dry_run": bool(context["params"]["dry_run"])},
-            logical_date=None,
-            reset_dag_run=True,
-            skip_when_already_exists=False,
-            wait_for_completion=True,
-            allowed_states=["success"],
-            failed_states=["failed"],
-            poke_interval=_SECONDS,
-            deferrable=True,
-        )
+            self.defer(trigger=ended(dag_id, run_id), method_name="execute_complete")
+        conf = {"dry_run": bool(context["params"]["dry_run"])}
+        raise start(dag_id, run_id, conf=conf, and_wait=True)
 
     def execute_complete(self, context: Context, event: object) -> str:  # noqa: ARG002 - Airflow's
         """Return how the run ended, as its audit has it.

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.syncs.base import Inputs, Plan
-from bothways.syncs.data_labels import SPEC, Settings
+from bothways.syncs.data_labels import Settings
+from bothways.syncs.data_labels.entering import entered
 from bothways.syncs.jobs import job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects, read_objects
 from bothways.vocabulary import DATA_FIELD, LABEL_COLUMN, OperationKind, Result
@@ -50,7 +51,7 @@ def _to_crm(
     wanted = fields.merge(pd.DataFrame({"entity": list(settings.tables)}), how="cross")
     wanted = wanted.assign(key=wanted["entity"] + "." + wanted["name"])
     there = _places(wanted["entity"], _word(wanted["name"])).isin(_taken(inputs, columns))
-    wanted = _entered(inputs, "marketing", wanted.assign(id=wanted["key"], there=there))
+    wanted = entered(inputs, "marketing", wanted.assign(id=wanted["key"], there=there))
     about = {
         "source": "marketing",
         "source_entity": DATA_FIELD,
@@ -95,7 +96,7 @@ def _to_platform(
         for name in missing
     )
     rows = rows[rows["type"].notna()].assign(id=table + "." + rows["column"])
-    rows = _entered(inputs, "crm", rows)
+    rows = entered(inputs, "crm", rows)
     there = rows["name"].str.casefold().isin(fields["name"].str.casefold()).astype(bool)
     about = {"source": "crm", "source_entity": "column", "source_id": rows["id"]}
     new = rows[~there]
@@ -146,17 +147,6 @@ def _word(names: pd.Series) -> pd.Series:
 
 def _places(tables: pd.Series, words: pd.Series) -> pd.Series:
     return tables + "." + words
-
-
-def _entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what is in error and not due yet, and what was not named."""
-    named = inputs.options.records
-    if named:
-        return rows[rows["id"].isin(named) | rows["name"].isin(named)]
-    retries = inputs.view.retries(SPEC.name)
-    waiting = retries[retries["source"] == source]["source_id"]
-    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
-    return rows[~rows["id"].isin(waiting) | rows["id"].isin(due)]
 
 
 def _with(rows: pd.DataFrame) -> pd.DataFrame:

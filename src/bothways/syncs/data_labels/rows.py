@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.syncs.base import Inputs, Plan
-from bothways.syncs.data_labels import DATA_LABEL, SPEC, Settings
+from bothways.syncs.data_labels import DATA_LABEL, Settings
+from bothways.syncs.data_labels.entering import entered
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects, read_objects
 from bothways.vocabulary import DATA_FIELD, FieldType, OperationKind, Reason, Result
@@ -48,8 +49,8 @@ def jobs(inputs: Inputs, settings: Settings) -> Plan:
     return Plan(
         joined(
             [
-                _to_crm(inputs, _entered(inputs, "marketing", told)),
-                *_to_platform(inputs, _entered(inputs, "crm", labels), fields),
+                _to_crm(inputs, entered(inputs, "marketing", told)),
+                *_to_platform(inputs, entered(inputs, "crm", labels), fields),
             ]
         )
     )
@@ -122,19 +123,6 @@ def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> 
 
 def _about(source: str, entity: str, rows: pd.DataFrame) -> dict[str, Any]:
     return {"source": source, "source_entity": entity, "source_id": rows["id"]}
-
-
-def _entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what is in error and not due yet, unless it was read again; or was not named."""
-    named = inputs.options.records
-    if named:
-        return rows[rows["id"].isin(named) | rows["name"].isin(named)]
-    retries = inputs.view.retries(SPEC.name)
-    waiting = retries[retries["source"] == source]["source_id"]
-    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
-    changed = inputs.staged.read_all("crm", "labels") if source == "crm" else pd.DataFrame()
-    awake = pd.concat([due, changed["id"]]) if not changed.empty else due
-    return rows[~rows["id"].isin(waiting) | rows["id"].isin(awake)]
 
 
 def _with(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:

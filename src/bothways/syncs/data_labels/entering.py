@@ -1,0 +1,21 @@
+"""Which fields and labels a run looks at."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bothways.syncs.base import Inputs
+from bothways.syncs.data_labels import SPEC
+
+
+def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is in error and not due yet, unless it was read again; or was not named."""
+    named = inputs.options.records
+    if named:
+        return rows[rows["id"].isin(named) | rows["name"].isin(named)]
+    retries = inputs.view.retries(SPEC.name)
+    waiting = retries[retries["source"] == source]["source_id"]
+    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
+    changed = inputs.staged.read_all("crm", "labels") if source == "crm" else pd.DataFrame()
+    awake = pd.concat([due, changed["id"]]) if not changed.empty else due
+    return rows[~rows["id"].isin(waiting) | rows["id"].isin(awake)]
