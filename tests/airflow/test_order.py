@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,10 +18,17 @@ TIGHT = {"suppressions": 0, "free": 0, "suppressions_percent": None}
 LOOSE = {"free": 1_000_000}
 
 
+@pytest.fixture(autouse=True)
+def population(deployment: Deployment) -> Iterator[None]:
+    """The people that everybody begins with, also after these tests, which sync their own way."""
+    deployment.refill()
+    yield
+    deployment.refill()
+
+
 def test_a_sync_type_is_started_by_the_run_of_another_but_not_by_a_dry_run(
     deployment: Deployment,
 ) -> None:
-    deployment.refill()
     deployment.account("chained", schedules={"contact_scoring": {"after": "suppressions"}})
     after = "chained__contact_scoring"
     deployment.airflow.wait_for_dags(after)
@@ -46,7 +54,6 @@ def test_a_sync_type_is_started_by_the_run_of_another_but_not_by_a_dry_run(
 
 
 def test_an_initial_sync_goes_on_from_where_it_failed(deployment: Deployment) -> None:
-    deployment.refill()
     deployment.account("fresh", guard={**LOOSE, "sync_types": {"suppressions": TIGHT}})
     form = {"dry_run": False, "sync_types": CHOSEN}
     dag_id = "fresh__initial_sync"

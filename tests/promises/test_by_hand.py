@@ -156,7 +156,7 @@ def test_inactive_contacts_and_closed_leads_as_the_account_says(
             "marketing_lists",
             {},
             {},
-            "Marketing lists sync didn't start as Suppressions sync failed",
+            "Marketing list sync didn't start as Suppressions sync failed",
         ),
     ],
 )
