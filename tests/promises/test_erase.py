@@ -342,6 +342,7 @@ def test_what_a_person_did_is_erased_with_them_and_counts_as_nobody(
     world: World, crm: Crm, light: Erasing, command: Callable[..., Result]
 ) -> None:
     world.configure(guard={"free": 1_000_000, "erasures": 2})
+    world.prepare_for("campaigns", "forms", "web_behaviour")
     ann, lead = crm.contact(ANN), crm.lead(ANN)
     contacts, leads = "bw_contactid@odata.bind", "bw_leadid@odata.bind"
     for _ in range(3):

@@ -188,6 +188,7 @@ def test_faults_and_lost_answers_lose_and_double_nothing(asker: Asker) -> None:
     for email in (ANN, BOB):
         for form in ("Survey", "Sign-up"):
             asker.respond(email, form)
+    asker.world.prepare_for("forms")
     asker.sandbox.faults(
         {
             "dynamics": {"after_write": 0.5, "seed": 3},

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
+from bothways.discovery import sync_types
 from bothways.engine.maintenance import keep_partitions, prune_audit
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store.db import VERSION_TABLE, Store
@@ -114,7 +115,9 @@ def world(
         lists[name.lower()] = {"crm": name, "marketing": name, "create_missing": True}
     with opened(roles.runs) as store:
         store.check()
-        yield World(sandbox, roles.runs, folder, store=store, lists=lists)
+        world = World(sandbox, roles.runs, folder, store=store, lists=lists)
+        world.prepare_for(*sync_types())
+        yield world
     shutil.rmtree(folder)
 
 

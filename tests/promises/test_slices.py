@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 def datasets(_request: object) -> list[Dataset]:
     sends = CampaignEvents(
-        sliced_by="campaigns", event_set=EventSet.SEND_SUMMARIES, title="EmailSendSummaries"
+        sliced_by="campaigns", event_set=EventSet.SEND_SUMMARIES, failure="Not read ({name})"
     )
     return [Dataset("campaigns", Campaigns()), Dataset("sends", sends)]
 

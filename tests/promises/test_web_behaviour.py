@@ -105,6 +105,7 @@ def test_faults_and_lost_answers_lose_and_double_nothing(site: Site) -> None:
     for email in (ANN, BOB):
         for number in range(3):
             site.visit(email, hours_ago=40 + number)
+    site.world.prepare_for("web_behaviour")
     site.sandbox.faults(
         {
             "dynamics": {"after_write": 0.5, "seed": 3},

@@ -32,6 +32,7 @@ from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.opening import with_tables
+from bothways.discovery import sync_type as sync_type_named
 from bothways.engine import partitions
 from bothways.engine.apply import apply
 from bothways.engine.budget import within_budget
@@ -135,7 +136,9 @@ class World:
         sandbox: The vendors.
         store_url: A database of its own.
         folder: For configuration and staging.
-        prepare: Make what Bothways owns in the CRM; a process that joins a world has it already.
+        prepare: Make what Bothways owns in the CRM: what all syncs need, and the tables of those
+            that the account sets; those of others are made when one is opened. A process that joins
+            a world has it already.
         store: The same database, opened and migrated already; it outlives the world.
         **account: Changes to the account's YAML, by top-level key.
     """
@@ -162,14 +165,14 @@ class World:
         self.clock: Callable[[], QuickClock] = QuickClock
         self.missing_connections: list[str] = []
         self.people_per_partition = _PEOPLE_PER_PARTITION
+        self._prepared: set[str] = set()
         if prepare:
             if self._own_store:
                 self.store.migrate()
             shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
             self.configure(**account)
             sandbox.settings(AT_ONCE)
-            with self._opened("crm") as crm:
-                preparing.prepare(crm)
+            self.prepare_for(*account.get("syncs", ()))
 
     def configure(self, **changes: Any) -> None:
         """Write the account's file anew."""
@@ -188,6 +191,13 @@ class World:
         path = self.include / "accounts" / "test.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(account, sort_keys=False))
+
+    def prepare_for(self, *sync_types: str) -> None:
+        """Make in the CRM what these need there: all tables of all sync types take seconds."""
+        kinds = {kind.name: kind for name in sync_types for kind in sync_type_named(name).records}
+        with self._opened("crm") as crm:
+            preparing.prepare(crm, kinds.values())
+        self._prepared |= kinds.keys()
 
     def connector(self, side: str) -> Connector:
         """Return a new connector of a side, whose waits take no time."""
@@ -237,6 +247,8 @@ class World:
     def open(self, sync_type: str, name: str, **options: Any) -> int:
         """Open a run; return its number of partitions."""
         partitions.PEOPLE_PER_PARTITION = self.people_per_partition  # type: ignore[misc]
+        if {kind.name for kind in sync_type_named(sync_type).records} - self._prepared:
+            self.prepare_for(sync_type)
         return open_run(
             self.store,
             account="test",
