@@ -21,6 +21,7 @@ from bothways.vocabulary import (
     CONSENT_RECORD,
     EXECUTION_ORDER,
     SUPPRESSION_RECORD,
+    OperationKind,
 )
 from tests.unit.store.rows import ACCOUNT, contacts, memberships, open_run
 
@@ -109,7 +110,8 @@ def test_another_ledger_takes_part_in_retention(visited: sa.Connection) -> None:
 
 def test_what_each_kind_of_operation_writes_is_kept_by_a_ledger() -> None:
     kept = {kind for ledger in registry.LEDGERS for kind in ledger.written}
-    assert kept == set(EXECUTION_ORDER) - set(BY_REQUEST)  # the platform knows who is enrolled
+    # The platform knows who is enrolled, and the CRM what was made there.
+    assert kept == set(EXECUTION_ORDER) - {*BY_REQUEST, OperationKind.PROVISION}
 
 
 def _context(conn: sa.Connection) -> RunContext:
