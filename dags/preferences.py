@@ -1,8 +1,8 @@
 """
 ### Preferences
 
-Keeps people's marketing preferences on the platform in step with columns of yes or no of the
-contacts and leads of the same people, which the account names.
+Keeps people's marketing preferences on the platform in step with the yes/no columns of
+contacts and leads that the account names.
 
 * The newest choice wins. At first, what people chose on the platform does; a yes in the CRM of
   somebody who has not chosen there goes to the platform.

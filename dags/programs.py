@@ -8,8 +8,8 @@ To enrol people, give the **Program**, by its name or id, and whom to enrol: the
 these lists**, the people under **Only these records**, or both. Anybody may who may trigger this
 DAG, or, with `mapped_users_only`, only users who are mapped in the account's file.
 
-* People who may not be mailed are left out, and so is who is in the program already; the audit says
-  so of each.
+* People who may not be mailed, or are already in the program, are left out; the audit gives the
+  reason for each.
 * An enrolment is not repeated. If its answer is lost, it is looked up. What failed is not tried
   again by later runs: trigger the DAG again.
 * The platform takes a limited number of enrolments in an hour; many people are enrolled as a list.

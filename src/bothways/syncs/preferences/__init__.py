@@ -21,7 +21,7 @@ _Columns = dict[Annotated[_Word, BeforeValidator(_as_text)], _Word]
 
 
 class Settings(BaseModel):
-    """The column of yes or no for each preference, by its name or id on the platform.
+    """The yes/no column for each preference, by its name or id on the platform.
 
     Attributes:
         contact: Columns of contacts.

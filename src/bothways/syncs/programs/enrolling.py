@@ -1,4 +1,4 @@
-"""Whom a person has asked to enrol into a program, and who of them can be."""
+"""Enrolling named people and lists into a program: who may, into what, and who is left out."""
 
 from __future__ import annotations
 
