@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bothways.config.account import Account
-from bothways.config.known import can_run
+from bothways.config.known import can_run, prerequisites, records_kept
 from bothways.discovery import sync_types
 from bothways.spec import SyncSpec
 
@@ -35,12 +35,19 @@ class FirstSync:
 def first_syncs(account: Account) -> list[FirstSync]:
     """Return the sync types that an account can run, in the order of its first sync.
 
-    Those of one phase run side by side, unless one of them is to run after another.
+    Those of one phase run side by side, unless one of them is to run after another. Left out are
+    those whose records have no tables in the CRM, as the account's file does not name them.
     """
-    runnable = [sync for sync in sync_types().values() if can_run(account, sync)]
-    syncs = sorted((sync for sync in runnable if not sync.verifies), key=lambda sync: sync.phase)
+    kept = records_kept(account)
+    runnable = [
+        sync
+        for sync in sync_types().values()
+        if can_run(account, sync) and not sync.verifies and set(sync.records).issubset(kept)
+    ]
+    syncs = sorted(runnable, key=lambda sync: sync.phase)
     return [
-        FirstSync(sync, tuple(_follows(sync, syncs)), tuple(_needs(sync, syncs))) for sync in syncs
+        FirstSync(sync, tuple(_follows(sync, syncs)), tuple(_needs(account, sync, syncs)))
+        for sync in syncs
     ]
 
 
@@ -54,9 +61,10 @@ def _follows(sync: SyncSpec, syncs: list[SyncSpec]) -> list[str]:
     ]
 
 
-def _needs(sync: SyncSpec, syncs: list[SyncSpec]) -> list[str]:
+def _needs(account: Account, sync: SyncSpec, syncs: list[SyncSpec]) -> list[str]:
+    named = {*sync.after, *prerequisites(account, sync)}
     return [
         one.name
         for one in syncs
-        if one is not sync and (one.name in sync.after or one.phase in sync.phase.needs)
+        if one is not sync and (one.name in named or one.phase in sync.phase.needs)
     ]

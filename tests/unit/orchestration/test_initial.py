@@ -28,8 +28,10 @@ MadeContext = Callable[..., Context]
 
 
 @pytest.fixture(autouse=True)
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    IncludeFolder(tmp_path / "include", monkeypatch).account("shop", SMALLEST)
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IncludeFolder:
+    folder = IncludeFolder(tmp_path / "include", monkeypatch)
+    folder.account("shop", SMALLEST)
+    return folder
 
 
 @pytest.fixture
@@ -105,6 +107,17 @@ def test_who_may_not_be_mailed_is_known_before_anybody_is_written() -> None:
     # What the CRM needs is made before anything is written to it.
     assert list(needs)[:4] == ["provision", "crm_metadata", "data_labels", "suppressions"]
     assert all("provision" in needs[name] for name in needs if name != "provision")
+
+
+def test_what_the_file_names_is_run_and_what_has_no_tables_in_the_crm_is_left_out(
+    include: IncludeFolder,
+) -> None:
+    every = {one.sync.name for one in order.first_syncs(load_account("shop"))}
+    include.account("shop", SMALLEST + "syncs: {data_labels: {labels: rows}}\n")
+    found = {one.sync.name: one.needs for one in order.first_syncs(load_account("shop"))}
+    assert every - set(found) == {"campaigns", "forms", "programs", "web_behaviour"}
+    assert "data_labels" in found["marketing_lists"], "they run first where the account has them"
+    assert "data_labels" not in found["address_books"]
 
 
 def test_a_child_is_a_dry_run_of_the_sync_types_dag_unless_told_otherwise(
