@@ -25,6 +25,7 @@ def after_problems(document: Document, runnable: Collection[str] | None) -> Iter
             if problem := _problem(document, name, other, runnable):
                 yield problem
     yield from _circles(document, after)
+    yield from _endless(document, after)
 
 
 def _problem(
@@ -46,22 +47,40 @@ def _circles(document: Document, after: _After) -> Iterator[Problem]:
     """Yield each circle once, at the sync type that comes first in the file."""
     told: set[str] = set()
     for name in after:
-        circle = _way_back(name, after)
+        circle = _way(name, name, after)
         if circle and told.isdisjoint(circle):
             told.update(circle)
-            way = " after ".join(f"`{one}`" for one in (*circle, name))
-            message = f"runs in a circle, so that none of it ever starts: {way}"
+            message = f"runs in a circle, so that none of it ever starts: {_told(*circle, name)}"
             remedy = "give one of them an `interval` instead"
             yield document.problem(("schedules", name, "after"), message, remedy)
 
 
-def _way_back(name: str, after: _After) -> tuple[str, ...]:
-    """Return the sync types from ``name`` back to itself by what each runs after; () if none."""
+def _endless(document: Document, after: _After) -> Iterator[Problem]:
+    """Yield the sync types that run after what they themselves run first: each run starts one."""
+    parts = [document.content.get(key) for key in ("schedules", "syncs")]
+    has = {name for part in parts if isinstance(part, dict) for name in part}
+    for name, sync in sync_types().items():
+        for first in sync.runs_first:
+            if first in has and (way := _way(name, first, after)):
+                message = (
+                    f"never comes to rest, since `{name}` itself runs `{first}` first: "
+                    f"{_told(*way, first)}"
+                )
+                remedy = "give it an `interval` instead"
+                yield document.problem(("schedules", name, "after"), message, remedy)
+
+
+def _told(*names: str) -> str:
+    return " after ".join(f"`{name}`" for name in names)
+
+
+def _way(name: str, goal: str, after: _After) -> tuple[str, ...]:
+    """Return the sync types from ``name`` to before ``goal``, each after the next; () if none."""
     ways: list[tuple[str, ...]] = [(name,)]
     seen = {name}
     for way in ways:  # grows while it is walked, shortest way first
         for other in after.get(way[-1], ()):
-            if other == name and len(way) > 1:
+            if other == goal and (goal != name or len(way) > 1):
                 return way
             if other not in seen:
                 seen.add(other)

@@ -258,6 +258,15 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "after `marketing_lists` after `opt_in`; give one of them an `interval` instead"
         ],
     ),
+    "after what it runs first itself": (
+        SMALLEST + "syncs: {data_labels: {labels: rows}}\nschedules:\n"
+        "  marketing_lists: {after: opt_in}\n  opt_in: {after: data_labels}\n",
+        [
+            "5 schedules.marketing_lists.after: never comes to rest, since `marketing_lists` "
+            "itself runs `data_labels` first: `marketing_lists` after `opt_in` after "
+            "`data_labels`; give it an `interval` instead"
+        ],
+    ),
     "a number as an interval": (
         SMALLEST + "schedules: {suppressions: {interval: 90}}\n",
         [f"3 schedules.suppressions.interval: interval 90 has no unit; write one of {INTERVALS}"],
