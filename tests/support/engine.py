@@ -279,11 +279,11 @@ class World:
             )
         return {"records": (*(item for item in records if item not in people), token)}
 
-    def lists_offered(self, _account: object) -> dict[RoleName, list[ListInfo]]:
+    def lists_offered(self, run: Run) -> dict[RoleName, list[ListInfo]]:
         """Return which lists both vendors have, as they say."""
         found: dict[RoleName, list[ListInfo]] = {}
         for side in SIDES:
-            with self._opened(side) as connector:
+            with self._opened(side) as connector, within_budget(run, side, connector):
                 found[side] = connector.lists()  # type: ignore[attr-defined]
         return found
 

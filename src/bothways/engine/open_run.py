@@ -105,11 +105,12 @@ def open_run(
         with store.begin() as conn:
             runs.finish_run(conn, run_id=run_id, status=RunStatus.FAILED, counts={}, message=reason)
         raise RunStopped(reason)
-    with step(Run(run_id, configured, sync, options, store, staging), "open"):
+    run = Run(run_id, configured, sync, options, store, staging)
+    with step(run, "open"):
         meanings.stage(staging, configured, remapped)
         if sync.verifies or sync.keeps_fields:
             _note(store, run_id, meanings.sentences(remapped))
-        number = partitions(store, configured, sync, options, lists_offered)
+        number = partitions(run, lists_offered)
         with store.begin() as conn:
             first = applying.keep_written(conn, run_id=run_id)
         staging.write_json({"partitions": number, "first_part": first}, PARTITIONS)

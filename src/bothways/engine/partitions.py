@@ -9,9 +9,9 @@ from typing import Final
 from bothways.config.account import Account
 from bothways.connectors.base import ListInfo
 from bothways.engine import lists
-from bothways.spec import Options, SyncSpec
+from bothways.engine.run import Run
+from bothways.spec import SyncSpec
 from bothways.store import watermarks
-from bothways.store.db import Store
 from bothways.transform.partition import BUCKETS
 from bothways.vocabulary import RoleName
 
@@ -19,30 +19,26 @@ from bothways.vocabulary import RoleName
 PEOPLE_PER_PARTITION: Final = int(os.environ.get("BOTHWAYS_PEOPLE_PER_PARTITION", "100000"))
 
 Offered = Mapping[RoleName, Sequence[ListInfo]]
-ListsOffered = Callable[[Account], Offered]
+ListsOffered = Callable[[Run], Offered]
 
 
-def partitions(
-    store: Store, account: Account, sync: SyncSpec, options: Options, offered: ListsOffered
-) -> int:
+def partitions(run: Run, offered: ListsOffered) -> int:
     """Return the number of partitions of a run.
 
     Only a full read is large; what changed since the last run is planned at once.
 
     Args:
-        store: Knows whether the sync type has read before.
-        account: The account.
-        sync: The sync type.
-        options: What the person who triggered it chose.
+        run: The run.
         offered: Asks the vendors for their lists and how long they are; called only if needed.
     """
-    if options.undo_run or not account.lists_of(sync):
+    account, sync = run.account, run.sync
+    if run.options.undo_run or not account.lists_of(sync):
         return 1
-    with store.begin() as conn:
+    with run.store.begin() as conn:
         read_before = watermarks.has_read(conn, account=account.name, sync_type=sync.name)
-    if read_before and not options.full_resync:
+    if read_before and not run.options.full_resync:
         return 1
-    members = people_on_lists(account, sync, offered(account))
+    members = people_on_lists(account, sync, offered(run))
     return max(1, min(BUCKETS, -(-members // PEOPLE_PER_PARTITION)))
 
 

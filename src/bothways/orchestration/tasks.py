@@ -30,7 +30,6 @@ from bothways.vocabulary import RoleName
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from bothways.config.account import Account
     from bothways.connectors.base import Connector, ListInfo
     from bothways.engine.run import Run
 
@@ -187,13 +186,12 @@ def final_errors() -> Iterator[None]:
         raise
 
 
-def _lists_offered(account: Account) -> dict[RoleName, list[ListInfo]]:
+def _lists_offered(run: Run) -> dict[RoleName, list[ListInfo]]:
     from bothways.connectors.base import HasLists
-    from bothways.connectors.opening import open_connector
 
     found = {}
-    for role, system in account.systems.items():
-        with closing(open_connector(system.connector, system.connection)) as connector:
+    for role in run.account.systems:
+        with open_system(run, role) as connector:
             if isinstance(connector, HasLists):
                 found[role] = connector.lists()
     return found
