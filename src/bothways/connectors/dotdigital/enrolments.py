@@ -161,9 +161,12 @@ class _Program:
             yield from self._reported(enrolment, part)
 
     def _over_a_list(self, wishes: Sequence[_Wish]) -> Iterator[Row]:
-        """Put contacts on a list of their own, and enrol that; it stays, and a repeat finds it."""
-        asked_at = wishes[0].asked_at or self._now()
-        name = f"Bothways: into program {self._program}, {asked_at:%Y-%m-%d %H:%M:%S}"
+        """Put contacts on a list of their own, and enrol that; it stays, and a repeat finds it.
+
+        Each chunk of a run has its own: who is put on a list that was enrolled is not.
+        """
+        asked_at, first = wishes[0].asked_at or self._now(), min(wish.seq for wish in wishes)
+        name = f"Bothways: into program {self._program}, {asked_at:%Y-%m-%d %H:%M:%S} ({first})"
         book = int(create_list(self._client, name).id)
         joins = [
             (wish.seq, Contact("contactId", {"contactId": wish.id}, {"lists": [book]}))

@@ -34,7 +34,8 @@ class Settings(BaseModel):
             where none is named.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An id is a number to YAML.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     mapped_users_only: StrictBool = False
     enrol_into: tuple[_Name, ...] = ()

@@ -20,7 +20,7 @@ from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.tables.programs import ACTIVE
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import read_objects
-from bothways.transform.named import meant
+from bothways.transform.named import is_named, meant
 from bothways.vocabulary import ENROLMENT, LIST, PROGRAM, OperationKind, Reason, Result, Status
 
 _TEXT: Final = pd.ArrowDtype(pa.string())
@@ -45,12 +45,6 @@ def objection(account: Account, options: Options, submitted_by: str) -> str | No
             f"Only mapped users may enrol people, and {submitted_by} is none; name them under "
             f"`users` in the file of account {account.name}."
         )
-    allowed = {name.lower() for name in settings.enrol_into}
-    if allowed and options.program.lower() not in allowed:
-        return (
-            f"People may not be enrolled into `{options.program}`; choose one of "
-            f"{', '.join(settings.enrol_into)}, or name it under `syncs: programs: enrol_into:`."
-        )
     return None
 
 
@@ -58,7 +52,8 @@ def enrol(inputs: Inputs) -> Plan:
     """Enrol the people and the lists that were named into the program that was.
 
     Raises:
-        RunStopped: There is no such program or list, or the program is not active.
+        RunStopped: There is no such program or list, the program is not active, or people may not
+            be enrolled into it.
     """
     program = _program(inputs)
     values = {"program_id": program["id"], "asked_at": inputs.started_at.isoformat()}
@@ -104,6 +99,12 @@ def _program(inputs: Inputs) -> pd.Series[Any]:
     wanted, title = inputs.options.program, inputs.systems["marketing"]
     found = meant(known, wanted)
     status = status_of(found)
+    allowed = cast(Settings, inputs.account.settings_of(SPEC)).enrol_into
+    if allowed and not is_named(found, allowed).all():
+        raise RunStopped(
+            f"People may not be enrolled into `{wanted}`; choose one of {', '.join(allowed)}, or "
+            "name it under `syncs: programs: enrol_into:`."
+        )
     if len(found) == 1 and status.iloc[0] == ACTIVE:
         return found.iloc[0]
     if found.empty:
@@ -144,7 +145,7 @@ def _people(inputs: Inputs) -> tuple[pd.DataFrame, list[pd.DataFrame], tuple[str
     theirs = linked["marketing_id"].isin(found["id"])
     met = records["id"].isin(linked.loc[theirs, "crm_id"])
     absent = records[~met & ~records["email_key"].isin(found["email_key"])]
-    reason = _reasons(inputs, found, records, linked)
+    reason = _reasons(inputs, found)
     left_out = [
         ignored(
             absent,
@@ -171,13 +172,16 @@ def _people(inputs: Inputs) -> tuple[pd.DataFrame, list[pd.DataFrame], tuple[str
     return found[reason.isna()], left_out, notes
 
 
-def _reasons(
-    inputs: Inputs, found: pd.DataFrame, records: pd.DataFrame, linked: pd.DataFrame
-) -> pd.Series:
-    """Return why members are not enrolled: a program mails whom it has."""
+def _reasons(inputs: Inputs, found: pd.DataFrame) -> pd.Series:
+    """Return why members are not enrolled: a program mails whom it has.
+
+    A person who may not be mailed by one of their records in the CRM is not, whichever was named.
+    """
     reason = found["status"].map(_REASONS).astype(_TEXT)
+    links = inputs.view.links(marketing_ids=found["id"])
+    records = inputs.view.people("crm", ids=links["crm_id"], email_keys=found["email_key"])
     flagged = records[records["status"].isin(_REASONS)]
-    theirs = linked.loc[linked["crm_id"].isin(flagged["id"]), "marketing_id"]
+    theirs = links.loc[links["crm_id"].isin(flagged["id"]), "marketing_id"]
     barred = found["id"].isin(theirs) | _among(found["email_key"], flagged["email_key"])
     reason = reason.mask(reason.isna() & barred, Reason.DO_NOT_MAIL)
     suppressed = inputs.view.suppressions(email_keys=found["email_key"], list_ids=ACCOUNT_WIDE)

@@ -374,6 +374,18 @@ def test_more_people_than_single_enrolments_take_are_enrolled_over_a_list(
         assert len(_enrolments(sandbox)) == 2
 
 
+def test_each_chunk_of_a_run_is_enrolled_over_a_list_of_its_own(
+    sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("bothways.connectors.dotdigital.enrolments._MOST_SINGLY", 2)
+    asked = since_text(dotdigital._client.read_from(dotdigital._client.clock.monotonic()))
+    everybody = enrolment(*people[:9], asked_at=asked)
+    for chunk in (everybody[:5], everybody[5:]):
+        assert {row["outcome"] for row in _by_seq(dotdigital.enrol(chunk))} == {"written"}
+    enrolled = {str(row["contact_id"]) for row in sandbox.table("dotdigital", "enrolled")}
+    assert enrolled == {*people[:9]}
+
+
 def test_who_is_gone_does_not_keep_the_others_out(
     sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any
 ) -> None:
