@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bothways.discovery import sync_types
 from bothways.operations import declared
 from bothways.vocabulary import (
     ABOUT_FIELDS,
@@ -36,11 +37,16 @@ def system(role: RoleName | str | None, systems: Systems = SOME_SYSTEMS) -> str:
     return next((title for known, title in systems.items() if known == role), role or "")
 
 
+def title(name: str | None) -> str:
+    """Return a name of the store as a heading; a sync type's is the title that it declares."""
+    name = name or ""
+    known = sync_types().get(name)
+    return known.title if known else name.replace("_", " ").capitalize()
+
+
 def kind(name: str | None) -> str:
     """Return the label of an operation's kind."""
-    if name in list(OperationKind):
-        return OperationKind(name).label
-    return (name or "").replace("_", " ").capitalize()
+    return OperationKind(name).label if name in list(OperationKind) else title(name)
 
 
 def reason(name: str | None, systems: Systems = SOME_SYSTEMS) -> str:

@@ -18,7 +18,16 @@ from bothways import discovery
 from bothways.config.load import load_accounts
 from bothways.config.systems import systems_of
 from bothways.errors import ConfigurationError, StoreError
-from bothways.labels import COUNTS, RESULTS, kind, people_told, reason, reason_in_short, system
+from bothways.labels import (
+    COUNTS,
+    RESULTS,
+    kind,
+    people_told,
+    reason,
+    reason_in_short,
+    system,
+    title,
+)
 from bothways.orchestration.connections import join_airflow, open_store
 from bothways.spec import ERASE
 from bothways.store import jobs, runs
@@ -217,7 +226,7 @@ def _about(run: Row[Any], systems: Systems) -> Table:
 
 
 def _detail_table(of_kind: str, rows: Iterable[Row[Any]], systems: Systems) -> Table:
-    table = _table(of_kind.replace("_", " ").capitalize(), "Name", "Status")
+    table = _table(title(of_kind), "Name", "Status")
     table.add_column("Result", overflow="fold")
     for row in rows:
         outcome = "\n".join(filter(None, _told(row, systems)))

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from bothways.console import zones
-from bothways.labels import COUNTS, PEOPLE, system
+from bothways.labels import COUNTS, PEOPLE, system, title
 from bothways.labels import people as people_of
 from bothways.vocabulary import (
     SOME_SYSTEMS,
@@ -30,11 +30,6 @@ _COLOURS: Final = {
 }
 # The fields of the trigger form that are not called by their own name there.
 _CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "repair": "Repair"}
-
-
-def title(name: str | None) -> str:
-    """Return a name of the store as a heading: `marketing_lists` is “Marketing lists”."""
-    return (name or "").replace("_", " ").capitalize()
 
 
 def colour(status: str) -> str:

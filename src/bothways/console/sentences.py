@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bothways.console import labels
 from bothways.console.people import Person
-from bothways.labels import reason, system
+from bothways.labels import reason, system, title
 from bothways.vocabulary import Status, Systems
 
 
@@ -23,7 +23,7 @@ def why_ignored(person: Person, systems: Systems, days: int | None = None) -> st
     job = person.left_out
     if job is None:
         return "Never skipped in the audit." if days is None else _never(days)
-    run = f"{labels.title(job.sync_type)} run {job.run_id} of {labels.day_words(job.started_at)}"
+    run = f"{title(job.sync_type)} run {job.run_id} of {labels.day_words(job.started_at)}"
     where = f" on list {job.list_key}" if job.list_key else ""
     since = "" if person.jobs[0].run_id == job.run_id else " Later runs did not."
     return f"{run} skipped this person{where}: {reason(job.reason, systems)}.{since}"

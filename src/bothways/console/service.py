@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bothways.console import labels, zones
 from bothways.console.auth import may_see_access_log, may_see_people
-from bothways.labels import COUNTS, RESULTS, kind, reason, system
+from bothways.labels import COUNTS, RESULTS, kind, reason, system, title
 from bothways.store.db import Store
 from bothways.vocabulary import WRITTEN
 
@@ -73,14 +73,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for name in (
-        "title", "colour", "verdict", "verdict_colour", "sentence", "moment", "minute", "short_day",
+        "colour", "verdict", "verdict_colour", "sentence", "moment", "minute", "short_day",
         "duration", "distance", "number", "numbers", "people", "marks", "choices", "changes",
         "standing", "direction", "conflict", "membership",
     ):  # fmt: skip
         made.filters[name] = getattr(labels, name)
-    made.filters |= {"system": system, "kind": kind, "reason": reason}
+    made.filters |= {"system": system, "kind": kind, "reason": reason, "title": title}
     made.filters["pairs"] = lambda values: [(value, value) for value in values]
-    made.filters["titled_pairs"] = lambda values: [(value, labels.title(value)) for value in values]
+    made.filters["titled_pairs"] = lambda values: [(value, title(value)) for value in values]
     made.filters["list_pairs"] = lambda rows: [(row.list_key, row.name) for row in rows]
     made.globals["RESULT_LABELS"] = RESULTS
     made.globals["zone"] = lambda: zones.current().key

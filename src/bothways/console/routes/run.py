@@ -31,7 +31,7 @@ from bothways.console.people import address_key
 from bothways.console.service import page, store, url
 from bothways.console.views import PAGE_SIZE, BadView, JobView
 from bothways.discovery import record_kinds
-from bothways.labels import COUNTS, reason
+from bothways.labels import COUNTS, reason, title
 from bothways.store import access_log, jobs, runs
 from bothways.store.details import LIST, get_details
 from bothways.store.jobs import COUNTED_AT_MOST, JobFilter
@@ -277,7 +277,7 @@ def _details(conn: sa.Connection, run_id: int) -> list[tuple[str, list[sa.Row[An
     found: dict[str, list[sa.Row[Any]]] = {}
     for row in get_details(conn, run_id=run_id):
         if row.kind != LIST:
-            titles = kinds[row.kind].titles if row.kind in kinds else labels.title(row.kind)
+            titles = kinds[row.kind].titles if row.kind in kinds else title(row.kind)
             found.setdefault(titles, []).append(row)
     return list(found.items())
 
