@@ -91,6 +91,13 @@ def test_a_choice_goes_where_it_was_not_made(
     assert written(desk) == expected
 
 
+def test_the_audit_calls_a_preference_by_its_name(desk: Planning) -> None:
+    person(desk, platform=True, crm=False)
+    (job,) = desk.plan(plan).jobs.itertuples()
+    assert json.loads(job.before) == {"Weekly Digest": False}
+    assert json.loads(job.after) == {"Weekly Digest": True}
+
+
 def test_what_was_agreed_with_another_record_does_not_count(desk: Planning) -> None:
     person(desk, platform=True, crm=False, agreed=True, agreed_with="c0")
     assert written(desk) == TO_CRM_YES

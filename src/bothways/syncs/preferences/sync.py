@@ -7,7 +7,7 @@ a choice that differs from it was made since. Nobody becomes mailable by a prefe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -74,6 +74,7 @@ class _Decisions:
         to_platform: What is written to the platform.
         barred: Opt-ins that are not written, since the person may not be mailed.
         before: What each side has.
+        titles: What people call each preference → its id.
     """
 
     values: pd.DataFrame
@@ -81,6 +82,7 @@ class _Decisions:
     to_platform: pd.DataFrame
     barred: pd.DataFrame
     before: Mapping[RoleName, pd.DataFrame]
+    titles: Mapping[str, str]
 
     def written(self, side: RoleName, names: Mapping[str, str]) -> dict[str, object]:
         """Return what the jobs of a side say of its writes.
@@ -90,12 +92,11 @@ class _Decisions:
             names: What a preference is called there → its id.
         """
         mask = self.to_crm if side == "crm" else self.to_platform
-        told = {key: key for key in names.values()}
         return {
             "target": side,
             "values": json_objects(self.values, names, mask),
-            "before": json_objects(self.before[side], told, mask),
-            "after": json_objects(self.values, told, mask),
+            "before": json_objects(self.before[side], self.titles, mask),
+            "after": json_objects(self.values, self.titles, mask),
         }
 
 
@@ -141,7 +142,8 @@ def plan(inputs: Inputs) -> Plan:
     keep = []
     for entity, rows in members[~left_out].groupby("person_entity", sort=True):
         columns_of = by_id[str(entity)]
-        made = _decisions(inputs, str(entity), columns_of, rows)
+        titles = _titles(known, columns_of)
+        made = _decisions(inputs, str(entity), columns_of, titles, rows)
         jobs += _jobs(str(entity), columns_of, rows, made)
         keep.append(_agreed(rows, made))
     return Plan(
@@ -176,7 +178,11 @@ def decide(platform: pd.Series, crm: pd.Series, base: pd.Series) -> _Choice:
 
 
 def _decisions(
-    inputs: Inputs, entity: str, columns: Mapping[str, str], rows: pd.DataFrame
+    inputs: Inputs,
+    entity: str,
+    columns: Mapping[str, str],
+    titles: Mapping[str, str],
+    rows: pd.DataFrame,
 ) -> _Decisions:
     """Decide on all preferences of people with a CRM record of this entity."""
     fields = dict.fromkeys(columns.values(), FieldType.BOOLEAN)
@@ -203,6 +209,7 @@ def _decisions(
         to_platform=wanted & ~barred,
         barred=barred,
         before={"crm": pd.DataFrame(crm), "marketing": pd.DataFrame(platform)},
+        titles=titles,
     )
 
 
@@ -285,6 +292,13 @@ def _entered(
 def _by_id(known: pd.DataFrame, named: Mapping[str, str]) -> dict[str, str]:
     """Return columns by the ids of the preferences that they are for."""
     return {key: column for name, column in named.items() for key in meant(known, name)["id"]}
+
+
+def _titles(known: pd.DataFrame, ids: Collection[str]) -> dict[str, str]:
+    """Return the ids of preferences by their names; one whose name another has too, by its id."""
+    found = known[known["id"].isin(list(ids))]
+    shared = found["name"].isna() | found["name"].duplicated(keep=False)
+    return dict(zip(found["name"].mask(shared, found["id"]), found["id"], strict=True))
 
 
 def _unknown(
