@@ -122,5 +122,9 @@ class FeatureUnavailable(ConnectorError):
     """The feature is not switched on in this vendor account."""
 
 
+class NotPrepared(FeatureUnavailable):
+    """A table or column of ours is not there: provisioning makes it."""
+
+
 class ProtocolError(ConnectorError):
     """A successful answer that cannot be understood: HTML in a 200, a page that repeats."""

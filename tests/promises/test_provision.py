@@ -40,12 +40,20 @@ def test_a_dry_run_shows_each_thing_and_a_run_makes_it_and_a_second_finds_nothin
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
     world = bare(make_world, sandbox, **TIDY)
+    Platform(sandbox).suppressed("ada@mail.example")
     wanted = lacks(world)
     shown = world.run("provision", dry_run=True)
     assert shown.status == "Dry Run"
     assert set(shown.jobs["key"]) == wanted >= {"publisher:bw", "solution:Bothways"}
     assert shown.counts["new"] == len(wanted), "as it would be"
     assert lacks(world) == wanted
+    # The dry run of what would be written there goes on all the same; a run that writes does not.
+    planned = world.run("suppressions", dry_run=True)
+    assert (planned.status, planned.counts["new"]) == ("Dry Run", 1), planned.message
+    table = "Dynamics 365: table bw_suppression is not there; name the sync type in the account's"
+    assert [note for note in planned.notes if note.startswith(table)], planned.notes
+    stopped = world.run("suppressions")
+    assert (stopped.status, stopped.message[: len(table)]) == ("Failed", table)
 
     made = world.run("provision")
     assert (made.status, made.counts["new"]) == ("Completed", len(wanted)), made.notes

@@ -24,7 +24,13 @@ from bothways.engine.identity import check_identity
 from bothways.engine.progress import Mark, Point, Progress, progress_of
 from bothways.engine.run import Run
 from bothways.engine.step import sentence_of
-from bothways.errors import ConnectorError, RunStopped, TemporaryFailure, WatermarkExpired
+from bothways.errors import (
+    ConnectorError,
+    NotPrepared,
+    RunStopped,
+    TemporaryFailure,
+    WatermarkExpired,
+)
 from bothways.store import runs, selections, watermarks
 from bothways.streams.base import Sighting
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
@@ -143,22 +149,32 @@ class Reading:
         if stopped is not None and stopped.mark is not None:
             self.left = stopped.left
             return stopped.rows, stopped.mark
-        reached = self._all_pages(stopped or Point(self.since()), progress)
+        try:
+            reached = self._all_pages(stopped or Point(self.since()), progress)
+        except NotPrepared as error:
+            if not self.run.options.dry_run:
+                raise
+            self._note(f"{error.vendor}: {error.message}. The dry run takes it for empty.")
+            return 0, self._mark(None, 0, whole=False)
         if reached.since is None:
             with self.run.store.begin() as conn:
                 self.left |= self.dataset.stream.sweep(self._sighting(conn))
         rows = reached.rows + self._named() + self._look_up()
-        mark = {
-            "value": reached.watermark,
-            "fingerprint": self._fingerprint(),
-            "lists": self._list_keys(),
-            "whole": reached.since is None,
-            "stream": self.dataset.stream.name,
-            "rows": rows,
-        }
+        mark = self._mark(reached.watermark, rows, whole=reached.since is None)
         done = replace(reached, rows=rows, left=self.left, mark=mark)
         progress.keep(self.dataset.name, done)
         return rows, mark
+
+    def _mark(self, watermark: str | None, rows: int, *, whole: bool) -> Mark:
+        """Return how far the dataset has been read."""
+        return {
+            "value": watermark,
+            "fingerprint": self._fingerprint(),
+            "lists": self._list_keys(),
+            "whole": whole,
+            "stream": self.dataset.stream.name,
+            "rows": rows,
+        }
 
     def _all_pages(self, start: Point, progress: Progress) -> Point:
         """Read from a point; read everything where the vendor cannot tell what has changed."""

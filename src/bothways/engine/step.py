@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from bothways.engine.run import Run
-from bothways.errors import BothwaysError, FeatureUnavailable, RunStopped
+from bothways.errors import BothwaysError, FeatureUnavailable, NotPrepared, RunStopped
 from bothways.store import runs
 from bothways.vocabulary import RunStatus
 
@@ -71,7 +71,7 @@ def _check_configuration(run: Run) -> None:
 
 def sentence_of(error: Exception) -> str:
     """Return what the audit says of an error."""
-    if isinstance(error, FeatureUnavailable):
+    if isinstance(error, FeatureUnavailable) and not isinstance(error, NotPrepared):
         return f"Feature is not activated in {error.vendor}: {error.message}"
     if isinstance(error, BothwaysError):
         return str(error)

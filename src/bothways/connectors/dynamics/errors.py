@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from bothways.connectors.dynamics.names import TITLE
 from bothways.connectors.http.client import Answer, Problem
 from bothways.connectors.http.reading import parsed
 from bothways.connectors.http.verdicts import Action, Verdict, VerdictTable
-from bothways.errors import Denied, Missing, TemporaryFailure, WatermarkExpired
+from bothways.errors import Denied, Missing, NotPrepared, TemporaryFailure, WatermarkExpired
 
 REQUESTS_EXCEEDED: Final = "0x80072322"
 TIME_EXCEEDED: Final = "0x80072321"
@@ -80,6 +81,9 @@ def explain_token(answer: Answer) -> Problem:
     return Problem(code, f"{reason.rstrip('.')}: check tenant, client id and secret")
 
 
-def not_prepared(what: str) -> str:
-    """Return the sentence for something of ours that is not in the environment."""
-    return f"{what} is not there; name the sync type in the account's file and prepare the account"
+def not_prepared(what: str) -> NotPrepared:
+    """Return the error for something of ours that is not in the environment."""
+    return NotPrepared(
+        f"{what} is not there; name the sync type in the account's file and prepare the account",
+        vendor=TITLE,
+    )

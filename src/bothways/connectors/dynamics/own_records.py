@@ -25,7 +25,6 @@ from bothways.connectors.dynamics.names import (
     GUID,
     PEOPLE,
     SAFE_KEY,
-    TITLE,
     UNSAFE_KEY,
     Names,
 )
@@ -44,7 +43,6 @@ from bothways.connectors.dynamics.writing import (
     refused,
 )
 from bothways.discovery import record_kinds
-from bothways.errors import FeatureUnavailable
 from bothways.records import RecordKind
 from bothways.tables.records import COLUMN_TYPES, records_schema
 from bothways.vocabulary import FieldType
@@ -74,7 +72,7 @@ class Records:
         """Write records by key; RESULTS. Those of people who are gone are written without them.
 
         Raises:
-            FeatureUnavailable: The environment is not prepared.
+            NotPrepared: The environment is not prepared.
         """
         verdicts: Verdicts = {}
         for entity, rows in operations.groupby("entity", sort=True):
@@ -86,7 +84,7 @@ class Records:
         """Yield the rows of a table by modification time; deletions are not seen.
 
         Raises:
-            FeatureUnavailable: The environment is not prepared.
+            NotPrepared: The environment is not prepared.
         """
         table = OwnTable(kind, self._names)
         self._require(table)
@@ -127,7 +125,7 @@ class Records:
         """Delete records; RESULTS by position. What does not exist is erased.
 
         Raises:
-            FeatureUnavailable: The environment is not prepared.
+            NotPrepared: The environment is not prepared.
         """
         table = OwnTable(kind, self._names)
         self._require(table)
@@ -210,13 +208,12 @@ class Records:
         return self._environment.entity_sets[table.name]
 
     def _require(self, table: OwnTable, *columns: str) -> None:
-        """Raise FeatureUnavailable where a table or one of its columns is not there."""
+        """Raise NotPrepared where a table or one of its columns is not there."""
         if table.name not in self._environment.columns:
-            raise FeatureUnavailable(errors.not_prepared(f"table {table.name}"), vendor=TITLE)
+            raise errors.not_prepared(f"table {table.name}")
         for name in columns:
             if not self._environment.has(table.name, name):
-                what = f"column {name} of {table.name}"
-                raise FeatureUnavailable(errors.not_prepared(what), vendor=TITLE)
+                raise errors.not_prepared(f"column {name} of {table.name}")
 
 
 def _as_records(table: OwnTable, rows: Sequence[Row], known: Mapping[str, FieldInfo]) -> pa.Table:

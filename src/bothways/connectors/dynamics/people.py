@@ -23,7 +23,6 @@ from bothways.connectors.dynamics.names import (
     NAMESPACE,
     PEOPLE,
     SAFE_KEY,
-    TITLE,
     UNSAFE_KEY,
     Names,
     PersonTable,
@@ -42,7 +41,7 @@ from bothways.connectors.dynamics.writing import (
     refused,
     text_or_none,
 )
-from bothways.errors import ConnectorError, FeatureUnavailable
+from bothways.errors import ConnectorError
 
 # A lead's subject is its name in lists; where the mapping gives none, it says where the lead comes
 # from. A last name is required in the CRM's forms only, and a made-up one would travel back.
@@ -134,8 +133,7 @@ class People:
     def _require(self, table: PersonTable, column: str) -> None:
         """Raise a clear error if everything was refused because the environment is not prepared."""
         if not (self._environment or self._ask()).has(table.name, column):
-            missing = errors.not_prepared(f"column {column} of {table.name}")
-            raise FeatureUnavailable(missing, vendor=TITLE)
+            raise errors.not_prepared(f"column {column} of {table.name}")
 
     def _bulk(self, message: str, table: PersonTable) -> str:
         known = self._environment

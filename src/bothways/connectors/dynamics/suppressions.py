@@ -20,7 +20,6 @@ from bothways.connectors.dynamics.names import (
     GUID,
     PEOPLE,
     SAFE_KEY,
-    TITLE,
     UNSAFE_KEY,
     Names,
 )
@@ -36,7 +35,6 @@ from bothways.connectors.dynamics.writing import (
     refused,
     text_or_none,
 )
-from bothways.errors import FeatureUnavailable
 
 _NAME_LENGTH = 320
 
@@ -52,9 +50,7 @@ class Suppressions:
 
     def __init__(self, client: Dataverse, environment: Environment, names: Names) -> None:
         if names.suppression not in environment.columns:
-            raise FeatureUnavailable(
-                errors.not_prepared(f"table {names.suppression}"), vendor=TITLE
-            )
+            raise errors.not_prepared(f"table {names.suppression}")
         self._client = client
         self._environment = environment
         self._names = names
