@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from sandbox.dynamics.errors import VendorError, payload_error
@@ -46,6 +47,30 @@ def label_of(body: Mapping[str, Any], name: str) -> str:
     label = body.get(name)
     labels = label.get("LocalizedLabels") if isinstance(label, dict) else None
     return str(labels[0].get("Label") or "") if labels else ""
+
+
+def check_language(work: Work, body: Mapping[str, Any]) -> None:
+    """Check that no label is in a language that the organisation does not have.
+
+    A column with one is refused; a table or an option set is made with it as if it were in the base
+    language (microsoft/Dataverse-skills#113, power-platform-skills#456; the code assumed).
+
+    Raises:
+        VendorError: One is.
+    """
+    (base,) = work.connection.execute("SELECT languagecode FROM organization").fetchone()
+    for code in _languages(body):
+        if code != base:
+            told = f"The language code {code} is not a valid language for this organization."
+            raise VendorError(400, "0x80040203", told)
+
+
+def _languages(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        yield from chain.from_iterable(map(_languages, value))
+    elif isinstance(value, dict):
+        yield from [value["LanguageCode"]] if "LanguageCode" in value else []
+        yield from chain.from_iterable(map(_languages, value.values()))
 
 
 def _check_solution(work: Work) -> None:

@@ -16,7 +16,7 @@ from sandbox.dynamics.autonumbers import check_format
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
 from sandbox.dynamics.definition_queries import table_of
-from sandbox.dynamics.definition_shapes import definition, label_of
+from sandbox.dynamics.definition_shapes import check_language, definition, label_of
 from sandbox.dynamics.errors import (
     VendorError,
     invalid_argument,
@@ -244,7 +244,9 @@ def _two_labels(body: Mapping[str, Any]) -> tuple[str, str]:
 def create_column(work: Work, key: str) -> Reply:
     """Answer `POST EntityDefinitions(key)/Attributes`."""
     found = table_of(work, key)
-    column = _column(work, definition(work), custom=True)
+    body = definition(work)
+    check_language(work, body)
+    column = _column(work, body, custom=True)
     _add_column(work, found, column)
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
     return _made(f"{root}/Attributes({column.metadata_id})")

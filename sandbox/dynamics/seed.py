@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sandbox.dynamics import storage
+from sandbox.dynamics.definitions import LANGUAGE
 from sandbox.dynamics.model import Table, default_status, stable_id
 from sandbox.dynamics.rules import derive
 from sandbox.dynamics.tables_marketing import LIST, LISTMEMBER
@@ -87,6 +88,7 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
         "name": "contoso",
         "expirechangetrackingindays": 7,
         "expiresubscriptionsindays": 90,
+        "languagecode": LANGUAGE,
         **times,
     }
     currency = {

@@ -94,6 +94,7 @@ ORGANIZATION = table(
         text("name", 160, creatable=False),
         number("expirechangetrackingindays", 0, 365, creatable=False),
         number("expiresubscriptionsindays", 0, 365, creatable=False),
+        number("languagecode", creatable=False),
         *audit(),
     ),
     ownership="None",

@@ -174,6 +174,10 @@ def test_a_new_column_is_read_written_and_checked(api: DynamicsApi) -> None:
     bare = {"@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "note"}
     assert api.send("POST", f"{CONTACT}/Attributes", bare).status_code == 400
     assert api.send("POST", f"{CONTACT}/Attributes", {"SchemaName": "new_Other"}).status_code == 400
+    german = {"LocalizedLabels": [{"Label": "Notiz", "LanguageCode": 1031}]}
+    notiz = {**again, "SchemaName": "new_Notiz", "DisplayName": german}
+    assert "1031 is not a valid" in api.send("POST", f"{CONTACT}/Attributes", notiz).text
+    assert [row["languagecode"] for row in api.rows("organizations")] == [1033]
 
 
 def test_what_was_made_survives_a_restart() -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bothways.connectors.base import FieldInfo
 from bothways.connectors.dynamics.client import Dataverse
+from bothways.connectors.dynamics.labels import Body, base_language, in_language
 from bothways.connectors.dynamics.metadata import read_fields
 from bothways.connectors.dynamics.names import PEOPLE, Names
 from bothways.connectors.dynamics.provisioning import (
@@ -37,8 +38,8 @@ class _Wanted:
     seq: int
     table: str
     column: str
-    label: str
     type: FieldType
+    definition: Body
 
 
 def create_columns(
@@ -56,7 +57,8 @@ def create_columns(
     """
     verdicts: Verdicts = {}
     given = operations[["seq", "values"]].to_dict("records")
-    wanted = [_wanted(int(row["seq"]), json.loads(row["values"]), names) for row in given]
+    language = base_language(client)
+    wanted = [_wanted(int(row["seq"]), json.loads(row["values"]), names, language) for row in given]
     for table in sorted({one.table for one in wanted}):
         own = [one for one in wanted if one.table == table]
         if table in PEOPLE:
@@ -67,10 +69,12 @@ def create_columns(
     return as_frame(verdicts)
 
 
-def _wanted(seq: int, values: Mapping[str, Any], names: Names) -> _Wanted:
+def _wanted(seq: int, values: Mapping[str, Any], names: Names, language: int) -> _Wanted:
     word = _NOT_NAME.sub("_", str(values["name"]).lower())[:_LONGEST]
     kind = FieldType(values["type"])
-    return _Wanted(seq, str(values["table"]), names.own(word), str(values["name"]), kind)
+    column = names.own(word)
+    definition = in_language(person_column(column, str(values["name"]), kind), language)
+    return _Wanted(seq, str(values["table"]), column, kind, definition)
 
 
 def _create(
@@ -92,9 +96,9 @@ def _create(
 
 
 def _made(client: Dataverse, headers: Mapping[str, str], one: _Wanted) -> Verdict:
-    definition = person_column(one.column, one.label, one.type)
+    path = column_path(one.table)
     try:
-        client.send("POST", column_path(one.table), definition, retry="never", headers=headers)
+        client.send("POST", path, one.definition, retry="never", headers=headers)
     except (Missing, ProtocolError, Rejected, TemporaryFailure) as error:
         return failed(error)
     return Verdict(record_id=one.column)

@@ -238,7 +238,11 @@ def _options(detail: Mapping[str, Any]) -> dict[int, str]:
 
 
 def label_text(label: Mapping[str, Any]) -> str:
-    """Return what a label says to the caller."""
-    """Return a label in the language of the user, or in any."""
+    """Return a label in the language of the user, or in any; "" where there is none."""
+    return next(iter(label_texts(label)), "")
+
+
+def label_texts(label: Mapping[str, Any]) -> list[str]:
+    """Return a label in all its languages, that of the user first."""
     labels = (label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ()))
-    return next((str(item["Label"]) for item in labels if item), "")
+    return [str(item["Label"]) for item in labels if item]

@@ -10,14 +10,15 @@ import logging
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import pandas as pd
 
 from bothways.connectors.base import Definition
 from bothways.connectors.dynamics.client import Dataverse, rows_of
-from bothways.connectors.dynamics.metadata import Environment, label_text, read_environment
+from bothways.connectors.dynamics.labels import Body, base_language, in_language, label_of
+from bothways.connectors.dynamics.metadata import Environment, label_texts, read_environment
 from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
 from bothways.connectors.dynamics.own_tables import NAME_LENGTH, OwnTable
 from bothways.connectors.dynamics.queries import query, text
@@ -29,7 +30,6 @@ from bothways.vocabulary import FieldType
 
 log = logging.getLogger(__name__)
 
-_ENGLISH = 1033
 _ACTIVE, _FAILED = "Active", "Failed"
 
 # The index of a key is built by a job in the background; a minute is usual, hours are possible.
@@ -41,8 +41,6 @@ BETWEEN_S: Final = 10.0
 
 _WHO: Final = "Who it is, if known."
 _TITLE: Final = "Bothways"
-
-Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +286,12 @@ class Provisioning:
             yield self._step("column", column, made.name, make)
 
     def _words(self, name: str) -> set[str] | None:
-        """Return the words of an option set, in lower case; None where there is no such set."""
+        """Return the words of an option set in all languages; None where there is no such set."""
         found = self._option_set(name)
         if found is None:
             return None
-        return {label_text(option.get("Label") or {}).lower() for option in found["Options"]}
+        told = (option.get("Label") or {} for option in found["Options"])
+        return {word.lower() for label in told for word in label_texts(label)}
 
     def _option_set(self, name: str) -> dict[str, Any] | None:
         path = f"GlobalOptionSetDefinitions(Name={text(name)})"
@@ -303,11 +302,12 @@ class Provisioning:
 
     def _insert_option(self, name: str, word: str) -> None:
         body = {
-            "OptionSetName": name, "Label": _label(word), "SolutionUniqueName": self._solution,
+            "OptionSetName": name, "Label": label_of(word), "SolutionUniqueName": self._solution,
         }  # fmt: skip
         lost = None
         try:
-            self._client.send("POST", "InsertOptionValue", body, retry="never")
+            told = in_language(body, self._language)
+            self._client.send("POST", "InsertOptionValue", told, retry="never")
         except TemporaryFailure as error:
             lost = error
         # An option is seen once it is published; it may be there, though the answer was lost.
@@ -355,7 +355,7 @@ class Provisioning:
         if known is None:
             body = {
                 "SchemaName": key,
-                "DisplayName": _label("Bothways key"),
+                "DisplayName": label_of("Bothways key"),
                 "KeyAttributes": [column],
             }
             yield self._step(
@@ -396,7 +396,12 @@ class Provisioning:
         self._client.send("POST", "PublishXml", body, retry="keyed")
 
     def _post(self, path: str, body: Body) -> None:
-        self._client.send("POST", path, body, retry="never", headers=self._headers)
+        told = in_language(body, self._language)
+        self._client.send("POST", path, told, retry="never", headers=self._headers)
+
+    @cached_property
+    def _language(self) -> int:
+        return base_language(self._client)
 
 
 def _unmade() -> None:
@@ -426,27 +431,14 @@ def _definition(table: str) -> str:
     return f"EntityDefinitions(LogicalName='{table}')"
 
 
-def _label(text: str) -> Body:
-    return {
-        "@odata.type": f"{NAMESPACE}.Label",
-        "LocalizedLabels": [
-            {
-                "@odata.type": f"{NAMESPACE}.LocalizedLabel",
-                "Label": text,
-                "LanguageCode": _ENGLISH,
-            }
-        ],
-    }
-
-
 def _attribute(kind: str, name: str, label: str, description: str) -> Body:
     return {
         "@odata.type": f"{NAMESPACE}.{kind}AttributeMetadata",
         "AttributeType": kind,
         "AttributeTypeName": {"Value": f"{kind}Type"},
         "SchemaName": name,
-        "DisplayName": _label(label),
-        "Description": _label(description),
+        "DisplayName": label_of(label),
+        "Description": label_of(description),
         "RequiredLevel": {
             "Value": "None",
             "CanBeChanged": True,
@@ -476,8 +468,8 @@ def _number_column(name: str, label: str, description: str) -> Body:
 def _flag_column(name: str, label: str, description: str) -> Body:
     options = {
         "@odata.type": f"{NAMESPACE}.BooleanOptionSetMetadata",
-        "TrueOption": {"Value": 1, "Label": _label("Yes")},
-        "FalseOption": {"Value": 0, "Label": _label("No")},
+        "TrueOption": {"Value": 1, "Label": label_of("Yes")},
+        "FalseOption": {"Value": 0, "Label": label_of("No")},
         "OptionSetType": "Boolean",
     }
     flag = {"DefaultValue": False, "OptionSet": options}
@@ -534,11 +526,11 @@ def _option_set(name: str, choice: RecordColumn) -> Body:
     return {
         "@odata.type": f"{NAMESPACE}.OptionSetMetadata",
         "Name": name,
-        "DisplayName": _label(choice.title),
-        "Description": _label("Kept by Bothways."),
+        "DisplayName": label_of(choice.title),
+        "Description": label_of("Kept by Bothways."),
         "OptionSetType": "Picklist",
         # The vendor numbers them, which is what it recommends.
-        "Options": [{"Value": None, "Label": _label(word)} for word in choice.choices],
+        "Options": [{"Value": None, "Label": label_of(word)} for word in choice.choices],
     }
 
 
@@ -569,9 +561,9 @@ def _table(name: str, label: str, labels: str, description: str, primary: Body) 
     return {
         "@odata.type": f"{NAMESPACE}.EntityMetadata",
         "SchemaName": name,
-        "DisplayName": _label(label),
-        "DisplayCollectionName": _label(labels),
-        "Description": _label(description),
+        "DisplayName": label_of(label),
+        "DisplayCollectionName": label_of(labels),
+        "Description": label_of(description),
         "OwnershipType": "UserOwned",
         "HasActivities": False,
         "HasNotes": False,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from bothways.connectors.base import ConnectionSettings, NamedTable
@@ -18,9 +21,11 @@ from bothways.discovery import record_kinds
 from bothways.errors import FeatureUnavailable
 from bothways.records import RecordColumn, RecordKind
 from bothways.syncs.campaigns.records import CAMPAIGN
+from bothways.syncs.data_labels import DATA_LABEL
 from bothways.vocabulary import RECORD_PATTERN
 from tests.support.sandbox import SandboxServer
 from tests.unit.connectors.dynamics.rows import add, creates, operations, outcomes, rows
+from tests.unit.connectors.other_server import Answered, Ask, Asked, OtherServer
 
 
 def test_publisher_and_solution_come_first_and_tables_only_of_the_records_that_are_kept(
@@ -87,6 +92,31 @@ def test_answers_that_are_lost_double_nothing_and_a_repeat_makes_nothing(
     assert rows(bare.read_suppressions(since=None)) == []
     publishers = [row["uniquename"] for row in sandbox.table("dynamics", "publisher")]
     assert publishers.count("bothways_bw") == 1
+
+
+def test_all_labels_are_in_the_base_language_of_the_environment(
+    settings: ConnectionSettings, clock: Any
+) -> None:
+    """One without English refuses the columns otherwise."""
+    told = set()
+
+    def german(asked: Asked, ask: Ask) -> Answered:
+        if asked.method == "POST":  # what is there already keeps its labels
+            told.update(re.findall(rb'"LanguageCode": ?(\d+)', asked.body))
+        asked.body = asked.body.replace(b"1031", b"1033")
+        answered = ask(asked)
+        answered.body = answered.body.replace(b'"languagecode":1033', b'"languagecode":1031')
+        return answered
+
+    with OtherServer(settings.base_url, german) as server:
+        there = {"base_url": server.url, "extra": {**settings.extra, "authority": server.url}}
+        connector = DynamicsConnector(replace(settings, **there), clock=clock)
+        assert prepare(connector, [DATA_LABEL])
+        wanted = {"table": "contact", "name": "Shoe", "type": "boolean"}
+        row = pd.DataFrame({"seq": [0], "values": [json.dumps(wanted)]})
+        assert list(connector.create_columns(row)["outcome"]) == ["written"]
+        connector.close()
+    assert told == {b"1031"}
 
 
 def test_tables_that_an_account_names_have_columns_that_fit(bare: DynamicsConnector) -> None:
