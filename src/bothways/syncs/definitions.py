@@ -16,13 +16,16 @@ def definition_jobs(
     inputs: Inputs,
     kind: str,
     dataset: str,
+    *,
     details: Callable[[pd.Series], pd.Series] = lambda told: told,
     wanted: Callable[[pd.DataFrame], pd.Series] | None = None,
+    ended: Callable[[pd.Series], pd.Series] | None = None,
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Return a job for each thing that was read or is tried again, and the ids of those there.
 
     A thing is written when its values are others than those that were written last, and in a full
-    resync. None is where people were named.
+    resync. None is where people were named. One that the platform no longer has keeps its record,
+    and so do the events that belong to it.
 
     Args:
         inputs: The plan's inputs.
@@ -30,6 +33,8 @@ def definition_jobs(
         dataset: The platform's dataset that reads them.
         details: What is written of the details that the store has, both JSON objects.
         wanted: A mask of the DEFINITIONS to write; of what was written once, each change is.
+        ended: What is written of the details of one that the platform no longer has, where its
+            record is to say so.
 
     Returns:
         JOBS, and the ids of all things that the CRM has, or will have once the jobs are done.
@@ -40,7 +45,11 @@ def definition_jobs(
     jobs = _jobs(inputs, kind, known[known["id"].isin(_entered(inputs, kind, dataset))], details)
     written = jobs.loc[jobs["kind"].notna(), "key"]
     there = known["written"].notna() | known["id"].isin(written)
-    return jobs, known.loc[there, "id"]
+    gone = inputs.view.definitions("marketing", kind, deleted=True).dropna(subset="written")
+    if ended is not None and not inputs.options.records:
+        told = _jobs(inputs, kind, gone, ended)
+        jobs = joined([jobs, told[told["kind"].notna()]])
+    return jobs, pd.concat([known.loc[there, "id"], gone["id"]])
 
 
 def _jobs(

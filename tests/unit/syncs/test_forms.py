@@ -12,7 +12,7 @@ from bothways.spec import Options
 from bothways.syncs.base import Request
 from bothways.syncs.forms.sync import FAILURE, SYNC
 from bothways.tables.forms import FORMS
-from bothways.testing.planning import Planning
+from bothways.testing.planning import STARTED_AT, Planning
 
 ANN, BOB = "ann@mail.example", "bob@mail.example"
 STARTED = {"started_at": "2026-01-01T00:00:00Z", "completed_at": None, "complete": False}
@@ -84,6 +84,16 @@ def test_a_response_to_a_form_that_is_not_in_the_crm_waits() -> None:
     desk.store.add_definition("marketing", "form", "quiz", "Quiz")
     desk.respond(ANN, "quiz")
     assert not list(desk.plan(SYNC.plan).bulk)
+
+
+def test_a_response_to_a_form_that_was_deleted_meanwhile_is_written_to_its_record() -> None:
+    desk = Desk()
+    desk.store.add_person("crm", "c1", ANN)
+    for form, written in (("old", "{}"), ("older", None)):
+        known = {"written": written, "deleted_at": STARTED_AT}
+        desk.store.add_definition("marketing", "form", form, "Old", **known)
+        desk.respond(ANN, form)
+    assert desk.bulk()["scope_id"].tolist() == ["old"]
 
 
 @pytest.mark.parametrize(

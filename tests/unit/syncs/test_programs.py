@@ -111,6 +111,19 @@ def test_a_program_that_cannot_be_used_stops_the_run(
         enrolled(desk, "m1", **options)
 
 
+def test_a_program_that_was_deleted_is_said_to_be_in_the_crm_once(desk: Planning) -> None:
+    details = {"status": "active", "created_at": "2026-01-01T00:00:00.000Z"}
+    for written in ('{"name":"Old"}', None):
+        known = {"details": details, "written": written, "deleted_at": STARTED_AT}
+        desk.store.add_definition("marketing", "program", f"{written}", "Old", **known)
+    (job,) = desk.plan(SYNC.plan).jobs.to_dict("records")
+    told = {"name": "Old", "status": "deleted", "created_at": "2026-01-01T00:00:00Z"}
+    assert (json.loads(job["values"]), job["result"]) == (told, "updated")
+    known["written"] = job["values"]
+    desk.store.add_definition("marketing", "program", '{"name":"Old"}', "Old", **known)
+    assert desk.plan(SYNC.plan).jobs.empty
+
+
 def test_the_account_names_the_programs_that_people_may_be_enrolled_into_by_name_or_id() -> None:
     def refusal(*names: str | int) -> str | None:
         desk = Planning(syncs={"programs": {"enrol_into": list(names)}})

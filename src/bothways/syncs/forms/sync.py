@@ -67,7 +67,7 @@ def plan(inputs: Inputs) -> Plan:
     """
     if inputs.partition:
         return Plan(joined([]))
-    jobs, there = definition_jobs(inputs, FORM, FORMS, _form)
+    jobs, there = definition_jobs(inputs, FORM, FORMS, details=_form)
     if _settings(inputs.account).level == "forms":
         return Plan(jobs)
     return Plan(jobs, bulk=event_jobs(inputs, RESPONSES, there))

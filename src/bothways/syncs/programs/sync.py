@@ -12,7 +12,9 @@ from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.definitions import definition_jobs
 from bothways.syncs.jobs import joined
 from bothways.syncs.programs.enrolling import enrol, objection, status_of
+from bothways.tables.fields import FIELD_PREFIX, TIME
 from bothways.tables.programs import ACTIVE
+from bothways.transform.json_rows import field_columns, json_objects, read_objects
 from bothways.vocabulary import PROGRAM
 
 PROGRAMS: Final = "programs"
@@ -40,12 +42,19 @@ def plan(inputs: Inputs) -> Plan:
         return Plan(joined([]))
     if inputs.options.program:
         return enrol(inputs)
-    jobs, _ = definition_jobs(inputs, PROGRAM, PROGRAMS, wanted=_are_active)
+    jobs, _ = definition_jobs(inputs, PROGRAM, PROGRAMS, wanted=_are_active, ended=_deleted)
     return Plan(jobs)
 
 
 def _are_active(programs: pd.DataFrame) -> pd.Series:
     return status_of(programs) == ACTIVE
+
+
+def _deleted(details: pd.Series) -> pd.Series:
+    """Return details with the status of a program that the platform no longer has."""
+    told = read_objects(details, {"created_at": TIME})
+    told = told.assign(**{FIELD_PREFIX + "status": "deleted"})
+    return json_objects(told, field_columns(told))
 
 
 SYNC: Final = SyncType(datasets, plan, objection=objection)
