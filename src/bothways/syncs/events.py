@@ -14,7 +14,7 @@ from bothways.syncs.jobs import named_keys
 from bothways.syncs.persons import crm_person
 from bothways.transform.columns import looked_up, typed
 from bothways.transform.json_rows import json_objects, with_more
-from bothways.vocabulary import OperationKind, Reason, Result
+from bothways.vocabulary import OperationKind, Reason, Result, RoleName
 
 BATCH: Final = 10_000
 """How many events are planned, and written by one task."""
@@ -63,31 +63,41 @@ def event_jobs(
             The events of others go on waiting. None if they belong to nothing.
     """
     for kind in written.kinds:
-        for rows in _waiting(inputs, kind):
+        for rows, counted in _waiting(inputs, kind):
             ready = rows if scopes is None else rows[rows["scope_id"].isin(scopes)]
             found = _chosen(inputs, _identified(inputs, ready))
             if not found.empty:
-                yield _jobs(inputs, written, kind, found)
+                jobs = _jobs(inputs, written, kind, found)
+                yield jobs[jobs["kind"].notna()] if counted else jobs
 
 
-def _waiting(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:
+def _waiting(inputs: Inputs, kind: str) -> Iterator[tuple[pd.DataFrame, bool]]:
     """Yield events that wait; first those that were ignored, of people who have changed since.
 
     A full read does not tell who has changed, so that all that were ignored are looked at again.
+    With the events comes whether an earlier run has counted them as ignored, which is not news.
     """
     if inputs.whole:
-        yield from _all(inputs, kind, ignored=True)
+        for rows in _all(inputs, kind, ignored=True):
+            yield rows, False
     else:
-        yield from _ignored(inputs, kind)
-    yield from _all(inputs, kind)
+        for rows in _ignored(inputs, kind):
+            yield rows, True
+    for rows in _all(inputs, kind):
+        yield rows, False
 
 
 def _ignored(inputs: Inputs, kind: str) -> Iterator[pd.DataFrame]:
-    changed = _changed(inputs)
-    for start in range(0, len(changed), BATCH):
-        keys = changed.iloc[start : start + BATCH]
-        ids = inputs.view.people("marketing", email_keys=keys)["id"]
-        rows = inputs.view.ignored_events("marketing", kind, email_keys=keys, record_ids=ids)
+    keys, ids = _changed(inputs, "crm", "email_key"), _changed(inputs, "marketing", "id")
+    given: set[str] = set()
+    for start in range(0, max(len(keys), len(ids)), BATCH):
+        addresses, members = keys.iloc[start : start + BATCH], ids.iloc[start : start + BATCH]
+        known = inputs.view.people("marketing", email_keys=addresses)["id"]
+        rows = inputs.view.ignored_events(
+            "marketing", kind, email_keys=addresses, record_ids=pd.concat([known, members])
+        )
+        rows = rows[~rows["key"].isin(given)]
+        given.update(rows["key"])
         for first in range(0, len(rows), BATCH):
             yield rows.iloc[first : first + BATCH]
 
@@ -105,11 +115,11 @@ def _all(inputs: Inputs, kind: str, *, ignored: bool = False) -> Iterator[pd.Dat
         after = (pd.Timestamp(last["occurred_at"]).to_pydatetime(), str(last["key"]))
 
 
-def _changed(inputs: Inputs) -> pd.Series:
-    """Return the addresses of the CRM's people who are new or have changed."""
-    read = [inputs.staged.read_all("crm", f"{entity}s") for entity in _ENTITIES]
-    keys = [rows["email_key"] for rows in read if not rows.empty]
-    return pd.concat(keys).dropna().drop_duplicates() if keys else pd.Series(dtype=_TEXT)
+def _changed(inputs: Inputs, role: RoleName, column: str) -> pd.Series:
+    """Return what a column says of the people of a system who are new or have changed."""
+    read = [inputs.staged.read_all(role, f"{entity}s") for entity in _ENTITIES]
+    found = [rows[column] for rows in read if not rows.empty]
+    return pd.concat(found).dropna().drop_duplicates() if found else pd.Series(dtype=_TEXT)
 
 
 def _identified(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:

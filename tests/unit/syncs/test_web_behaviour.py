@@ -74,6 +74,17 @@ def test_a_visit_waits_for_its_person_to_come_to_the_crm() -> None:
     assert desk.bulk()["kind"].tolist() == ["upsert"]
 
 
+def test_a_visit_waits_for_its_member_to_have_the_address_of_somebody_in_the_crm() -> None:
+    desk = Desk()
+    desk.visit(crm_state="ignored")
+    desk.read_people("marketing", "contacts", "m1")
+    assert desk.bulk().empty
+    desk.store.add_person("crm", "c1", ANN)
+    assert desk.bulk()["kind"].tolist() == ["upsert"]
+    desk.read_people("crm", "contacts", "c1")
+    assert len(desk.bulk()) == 1
+
+
 def test_visits_of_nobody_in_the_crm_and_of_erased_people_are_left_out() -> None:
     desk = Desk()
     desk.store.add_person("crm", "c1", ANN)

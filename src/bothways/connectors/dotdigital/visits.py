@@ -73,10 +73,7 @@ def _table(rows: Sequence[Row]) -> pa.Table:
     latest = {_key(row): row for row in rows}
     found, size = list(latest.values()), len(latest)
     sessions = [_session(row.get("json")) for row in found]
-    begun = [
-        (session["pages"][0]["at"] if session["pages"] else None) or moment(row.get("created"))
-        for row, session in zip(found, sessions, strict=True)
-    ]
+    begun = [_begun(row, session["pages"]) for row, session in zip(found, sessions, strict=True)]
     columns: dict[str, pa.Array[Any]] = {
         "key": pa.array(list(latest), pa.string()),
         "scope_id": pa.nulls(size, pa.string()),
@@ -93,6 +90,12 @@ def _key(row: Row) -> str:
     # Whether a record's key is unique beyond its contact is not documented.
     parts = json.dumps([VISITS, str(row.get("ownerContactId")), str(row.get("key"))])
     return blake2b(parts.encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def _begun(row: Row, pages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return when a session began, which stays as it goes on, in whatever order pages are told."""
+    viewed = [page["at"] for page in pages if page["at"]]
+    return min(viewed) if viewed else moment(row.get("created"))
 
 
 def _session(told: Any) -> dict[str, Any]:

@@ -159,6 +159,15 @@ def other_session_keys(asked: Asked, answered: Answered) -> None:
             answered.body = answered.body.replace(b'"%s"' % mine, b'"%s"' % other)
 
 
+def latest_page_first(asked: Asked, answered: Answered) -> None:
+    """The order of a session's pages is not documented."""
+    if asked.path.startswith("/insightData/v3/contacts/"):
+        told = json.loads(answered.body)
+        for item in told["_items"]:
+            item["json"]["pages"].reverse()
+        answered.body = json.dumps(told).encode()
+
+
 def no_bodies(asked: Asked, answered: Answered) -> None:
     """One of the vendor's files has no body of a data field that was made."""
     if (asked.method, asked.path) == ("POST", "/v2/data-fields") and answered.status < 400:
@@ -411,3 +420,17 @@ def test_words_of_ours_tell_nothing_of_consent() -> None:
     assert Verdict.failed(ours).outcome == "error"
     theirs = Rejected("Contact is suppressed", vendor="Dotdigital", code="ERROR_CONTACT_SUPPRESSED")
     assert Verdict.failed(theirs).outcome == "ignored"
+
+
+def test_a_session_keeps_its_time_as_it_goes_on_in_whatever_order_its_pages_are_told(
+    sandbox: SandboxServer, clock: Any, operations: Any
+) -> None:
+    with connected(sandbox, after(latest_page_first), clock) as (connector, _):
+        connector.write_contacts(operations({"kind": "create", "email": "p1@mail.example"}))
+        visit = {"email": "p1@mail.example", "pages": ["shoes"], "hours_ago": 2}
+        session = sandbox.act("dotdigital", "visit", **visit)["session"]
+        begun = [row for page in connector.read_visits(since=None) for row in page.rows.to_pylist()]
+        sandbox.act("dotdigital", "visit", session=session, pages=["hats"])
+        grown = [row for page in connector.read_visits(since=None) for row in page.rows.to_pylist()]
+    assert [row["occurred_at"] for row in grown] == [row["occurred_at"] for row in begun]
+    assert [page["title"] for page in json.loads(grown[0]["details"])["pages"]] == ["Hats", "Shoes"]
