@@ -18,7 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from bothways.errors import ConfigurationError
 from bothways.records import RecordKind
 from bothways.spec import ERASE, Declaration, SyncSpec
-from bothways.vocabulary import RoleName
+from bothways.vocabulary import DEFINITIONS, RoleName
 
 CONNECTORS: Final = "bothways.connectors"
 """The group of entry points whose objects are `spec.Declaration`s."""
@@ -149,6 +149,12 @@ def record_kinds() -> Mapping[str, RecordKind]:
     """Return the kinds of records that sync types keep in a CRM, by name; parents come first."""
     found = {kind.name: kind for spec in _specs().found.values() for kind in spec.records}
     return MappingProxyType(dict(sorted(found.items(), key=lambda item: _depth(item[1], found))))
+
+
+@cache
+def definitions() -> frozenset[str]:
+    """Return the entities that are no people and no records of them: campaigns, forms, columns."""
+    return DEFINITIONS | {name for name, kind in record_kinds().items() if not kind.of_person}
 
 
 def role_names() -> tuple[RoleName, ...]:

@@ -444,6 +444,11 @@ DEFINITION: Final = "definition"
 LABEL_COLUMN: Final = "label_column"
 """The entity of columns that a CRM's people are given for the platform's data fields."""
 
+DEFINITIONS: Final = frozenset(
+    {CAMPAIGN, COLUMN, DATA_FIELD, DEFINITION, FORM, LABEL_COLUMN, LIST, PROGRAM}
+)
+"""The entities of what systems define. Its ids are its own, and may be those of people too."""
+
 PREFERENCE: Final = "preference"
 """The entity of what people chose among a platform's marketing preferences."""
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bothways.ledgers.registry import show_person
 from bothways.store import showing
+from bothways.store.about import of_people
 from bothways.store.schema import jobs, runs
 from bothways.vocabulary import RoleName
 
@@ -164,7 +165,10 @@ def person_jobs(
     """
     ways = [jobs.c.email_key == email_key]
     if record_ids:
-        ways += [jobs.c.record_id.in_(record_ids), jobs.c.source_id.in_(record_ids)]
+        theirs = of_people(jobs.c.source_entity, jobs.c.entity)
+        ways += [
+            sa.and_(named.in_(record_ids), theirs) for named in (jobs.c.record_id, jobs.c.source_id)
+        ]
     newest = (jobs.c.run_id.desc(), jobs.c.seq)
     readable = sa.and_(runs.c.run_id == jobs.c.run_id, runs.c.dag_id.in_(dag_ids))
     wanted = [jobs.c.account == account]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bothways.ledgers.base import SHOWN, Ledger, Old
 from bothways.store import access_log, erase, export, retention, showing
+from bothways.store.about import of_people
 from bothways.store.erase import Person
 from bothways.store.schema import access_log as looks
 from bothways.store.schema import jobs, retries, run_details, run_lists, runs, unchanged
@@ -28,7 +29,8 @@ class Audit(Ledger):
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return the retries of the person's records and addresses."""
         ids = [*person.all_ids, *person.spellings]
-        return {retries: sa.or_(retries.c.email_key.in_(person.keys), retries.c.source_id.in_(ids))}
+        theirs = sa.and_(of_people(retries.c.entity), retries.c.source_id.in_(ids))
+        return {retries: sa.or_(retries.c.email_key.in_(person.keys), theirs)}
 
     def erase(self, conn: sa.Connection, person: Person) -> dict[str, int]:
         """Remove the person from plans yet to be applied, then from all that runs say."""

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.store import erasure_keys
+from bothways.store.about import of_people
 from bothways.store.frames import read_frame, staged
 from bothways.store.jobs import of_run
 from bothways.store.schema import erased, jobs, links, records, runs
@@ -257,10 +258,10 @@ def jobs_of(person: Person) -> sa.ColumnElement[bool]:
     """Return which jobs of their account are about the person, or name them."""
     ids = [*person.all_ids, *person.spellings]
     texts = (jobs.c.email, jobs.c.key, jobs.c.reason, jobs.c.error_message)
+    named = sa.or_(jobs.c.record_id.in_(ids), jobs.c.source_id.in_(ids))
     return sa.or_(
         jobs.c.email_key.in_(person.keys),
-        jobs.c.record_id.in_(ids),
-        jobs.c.source_id.in_(ids),
+        sa.and_(of_people(jobs.c.source_entity, jobs.c.entity), named),
         *(person.named(text) for text in (*texts, jobs.c.before, jobs.c.after)),
     )
 

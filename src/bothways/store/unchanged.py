@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bothways.store.about import of_people
 from bothways.store.schema import runs, unchanged
 
 LISTED_AT_MOST: Final = 1_000
@@ -141,13 +142,13 @@ def erase_unchanged(conn: sa.Connection, *, account: str, ids: Collection[str]) 
 
 
 def _holding(ids: Collection[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a row has one of these ids; an index finds the rows to look at."""
+    """Return the condition that a row has one of these people; an index finds where to look."""
     place = sa.tuple_(unchanged.c.bits, unchanged.c.bucket)
     ways = [
         sa.and_(place.in_(_places(one)), sa.func.strpos(unchanged.c.ids, _word(one)) > 0)
         for one in ids
     ]
-    return sa.or_(sa.false(), *ways)
+    return sa.and_(of_people(unchanged.c.entity), sa.or_(sa.false(), *ways))
 
 
 def _places(one: str) -> list[tuple[int, int]]:

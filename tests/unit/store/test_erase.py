@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
+from bothways.console.people import person_jobs
 from bothways.engine.staging import Staging
 from bothways.ledgers.registry import erase_person, rows_about
 from bothways.store import (
@@ -202,6 +203,31 @@ def test_a_person_in_two_audiences_is_shown_and_erased_in_both(conn: sa.Connecti
     assert _texts(conn)["suppressions"] == ""
     left = records.load_records(conn, **MINE, side="marketing")
     assert left["id"].tolist() == ["jo"]
+
+
+def test_a_campaign_that_has_the_id_of_a_person_is_not_theirs(conn: sa.Connection) -> None:
+    """A platform numbers its contacts and its campaigns apart, each from one."""
+    run_id = open_run(conn, sync_type="campaigns", dag_id="acme__campaigns")
+    about = {"entity": "campaign", "source": "marketing", "source_entity": "campaign"}
+    failed = jobs(about | {"result": "error", "source_id": "ann-m", "key": "ann-m"})
+    store_jobs.write_jobs(conn, run_id=run_id, **MINE, rows=failed)
+    retries.settle_retries(conn, run_id=run_id, now=minute(0), attempts=3, minutes=1)
+    _fill(conn)
+    person = _ann(conn)
+    shown = person_jobs(
+        conn, **MINE, email_key="ann+x@x.org", record_ids=person.all_ids, limit=9,
+        dag_ids=["acme__campaigns", "acme__marketing_lists"],
+    )  # fmt: skip
+    assert len(shown) == 2
+    assert "campaign" not in {row.entity for row in shown}
+    known = rows_about(conn, person)
+    for name in ("jobs", "retries"):
+        assert known[name]
+        assert "campaign" not in {row["entity"] for row in known[name]}, name
+    erase_person(conn, person)
+    for name in ("jobs", "retries"):
+        assert "campaign" in _texts(conn)[name]
+        assert "ann-m" in _texts(conn)[name]
 
 
 def test_an_erased_person_leaves_no_address_anywhere(conn: sa.Connection) -> None:
