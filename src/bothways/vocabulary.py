@@ -269,7 +269,7 @@ class Reason(Labelled):
     )
     CHANGED_SINCE_PLANNED = (
         "changed_since_planned",
-        "changed after the plan was made; the next sync will plan it again",
+        "changed after the plan was made; nothing was written",
         "What the plan was based on changed before it was written.",
     )
     WAITS = (

@@ -134,6 +134,25 @@ def test_a_process_that_is_killed_at_any_moment_enrols_nobody_twice(marketer: Ma
     assert marketer.enrolments() == 2
 
 
+def test_who_unsubscribes_while_a_plan_waits_is_not_enrolled(marketer: Marketer) -> None:
+    marketer.platform.contact(PEOPLE[0])
+    world, name = marketer.world, "waited"
+    world.open("programs", name, program=WELCOME, records=(marketer.crm.contact(PEOPLE[0]),))
+    run = world.found("programs", name)
+    for side in run.sync.read_roles:
+        world.extract(run, side)
+    world.plan(run)
+    chunks = world.review(run)
+    marketer.sandbox.act("dotdigital", "unsubscribe", email=PEOPLE[0])
+    world.age(run, timedelta(hours=1))
+    for chunk in chunks:
+        world.apply(run, "marketing", chunk)
+    world.close_run("programs", name)
+    (job,) = world.finished("programs", name).jobs.itertuples()
+    assert (marketer.enrolled(), job.result, job.reason) == ([], "ignored", "do_not_mail")
+    assert job.error_message.endswith("; ask for it again if it is still wanted.")
+
+
 def test_a_program_that_is_not_active_stops_the_run(marketer: Marketer) -> None:
     marketer.platform.contact(PEOPLE[0])
     run = marketer.enrol(PEOPLE[0], program=FAREWELL)

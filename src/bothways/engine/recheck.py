@@ -16,10 +16,11 @@ from bothways.store.state_hash import COLUMN, state_hashes
 from bothways.tables.frames import frame_of
 from bothways.tables.operations import RESULTS
 from bothways.transform.columns import looked_up
-from bothways.vocabulary import OperationKind, Reason, RoleName
+from bothways.vocabulary import BY_REQUEST, OperationKind, Reason, RoleName
 
 _LATER: Final = "This changed after the plan was made; the next run plans it again."
-_MAILING: Final = (OperationKind.CREATE, OperationKind.JOIN)
+_ASK_AGAIN: Final = "This changed after the plan was made; ask for it again if it is still wanted."
+_MAILING: Final = (OperationKind.CREATE, OperationKind.JOIN, OperationKind.ENROL)
 _REMOVING: Final = (OperationKind.SUPPRESS, OperationKind.LEAVE)
 
 
@@ -33,11 +34,13 @@ def held_back(run: Run, conn: Connection, side: RoleName, operations: pd.DataFra
     """Return RESULTS of the operations that must no longer be written.
 
     - ``erased``: the person has since asked to be forgotten. This is final.
-    - ``do_not_mail``: somebody who may no longer be mailed would be created or added to a list.
+    - ``do_not_mail``: somebody who may no longer be mailed would be created, added to a list or
+      enrolled.
     - ``changed_since_planned``: what the plan was based on has changed, or a newer run has written
       the same record. Changes to people whom this run has already written do not count.
 
-    The last two are transient: the next run plans these people again.
+    The last two are transient: the next run plans these people again. What somebody has asked for
+    by hand is not planned again.
 
     Args:
         run: The run.
@@ -58,14 +61,16 @@ def held_back(run: Run, conn: Connection, side: RoleName, operations: pd.DataFra
     reason = reason.mask(_erased(run, conn, side, operations), Reason.ERASED)
     reason = _with_their_joins(operations, reason)
     held = reason.dropna()
+    by_request = operations.loc[held.index, "kind"].isin(BY_REQUEST).to_numpy()
     again = (held != Reason.ERASED).to_numpy()
+    told = pd.Series(_LATER, index=range(len(held))).mask(by_request, _ASK_AGAIN)
     results = frame_of(RESULTS).reindex(range(len(held)))
     return results.assign(
         seq=operations.loc[held.index, "seq"].to_numpy(),
         outcome="ignored",
         code=held.to_numpy(),
-        message=pd.Series(_LATER, index=results.index).where(again),
-        transient=again,
+        message=told.where(again),
+        transient=again & ~by_request,
     )
 
 

@@ -94,7 +94,7 @@ def test_people_without_a_contact_are_left_out_and_strangers_are_counted(desk: P
     desk.store.add_person("crm", "c2", BOB)
     assert enrolled(desk, "c2") == [("", "", "", "no_member")]
     made = desk.plan(SYNC.plan, options=Options(**WELCOME, records=("c9", BOB)))
-    assert made.notes == ("1 of the named records are in neither system.",)
+    assert made.notes == ("1 of the named records is in neither system.",)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,8 @@ def _people(inputs: Inputs) -> tuple[pd.DataFrame, list[pd.DataFrame], tuple[str
     ]
     known = {*records["id"], *found["id"], *records["email_key"], *found["email_key"]}
     unknown = {*ids[~ids.str.contains("@")], *keys} - known
-    notes = (f"{len(unknown)} of the named records are in neither system.",) if unknown else ()
+    verb = "is" if len(unknown) == 1 else "are"
+    notes = (f"{len(unknown)} of the named records {verb} in neither system.",) if unknown else ()
     return found[reason.isna()], left_out, notes
 
 
