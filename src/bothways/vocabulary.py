@@ -285,8 +285,14 @@ class Reason(Labelled):
     )
     DUPLICATE_NAME = (
         "duplicate_name",
-        "another label has the same name",
-        "Names are the same whatever their case; the label that was first gets the field.",
+        "another label or field has the same name",
+        "Names are the same whatever their case, and for columns whatever stands between their "
+        "letters. The first one gets the field or the column.",
+    )
+    FIELD_DELETED = (
+        "field_deleted",
+        "its field was deleted in {marketing}",
+        "A full resync makes the field again. Delete the label if nobody wants it.",
     )
     GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
     LIFTED = (

@@ -9,6 +9,7 @@ import pytest
 
 from bothways.spec import Options
 from bothways.syncs.base import Plan
+from bothways.syncs.data_labels import Settings
 from bothways.syncs.data_labels.sync import SYNC
 from bothways.testing.planning import Planning
 
@@ -33,9 +34,15 @@ def label(place: Planning, row: str, name: str, **more: Any) -> None:
     )
 
 
-def column(place: Planning, name: str, title: str | None = None, kind: str = "string") -> None:
-    details = {"table": "contact", "type": kind, "label": title, "visibility": None}
-    place.store.add_definition("crm", "data_field", name, name, details=details)
+def column(
+    place: Planning,
+    name: str,
+    title: str | None = None,
+    kind: str = "string",
+    table: str = "contact",
+) -> None:
+    details = {"table": table, "type": kind, "label": title, "visibility": None}
+    place.store.add_definition("crm", "data_field", f"{table}.{name}", name, details=details)
 
 
 def told(plan: Plan) -> dict[str, tuple[Any, ...]]:
@@ -64,7 +71,8 @@ def test_a_label_that_a_person_made(name: str, expected: tuple[Any, ...] | None)
 
 
 @pytest.mark.parametrize(
-    ("written", "kind"), [("numeric", "number"), ("Text", "string"), (None, "string")]
+    ("written", "kind"),
+    [("numeric", "number"), ("Text", "string"), (None, "string"), (" ", "string")],
 )
 def test_a_label_says_what_the_field_is_to_be(written: str | None, kind: str) -> None:
     place = desk()
@@ -102,9 +110,30 @@ def test_of_two_labels_with_one_name_the_older_gets_the_field() -> None:
 def test_what_somebody_deleted_on_the_platform_comes_back_with_a_full_resync_only() -> None:
     place = desk()
     label(place, "r1", "Shoe", written="SHOE")
-    assert told(place.plan(SYNC.plan)) == {"r1": (None, None, "gone")}
+    assert told(place.plan(SYNC.plan)) == {"r1": (None, None, "field_deleted")}
     again = place.plan(SYNC.plan, options=Options(full_resync=True))
     assert told(again) == {"r1": ("marketing", "Shoe", "new")}
+
+
+def test_a_label_of_a_field_that_was_there_is_remembered_as_its_label() -> None:
+    place = desk()
+    field(place, "SHOE")
+    label(place, "r1", "Shoe")
+    field(place, "HAT")
+    label(place, "r2", "Hat", modified_at="2026-01-01T10:00:00.000Z")
+    label(place, "r3", "HAT", written="HAT", modified_at="2026-01-02T10:00:00.000Z")
+    (kept,) = place.plan(SYNC.plan).keep["told_definitions"].to_dict("records")
+    assert kept == {"side": "crm", "kind": "data_label", "id": "r1", "written": "Shoe"}
+
+
+def test_a_second_label_does_not_bring_back_the_field_of_the_first() -> None:
+    place = desk()
+    label(place, "r1", "Hat", modified_at="2026-01-01T10:00:00.000Z")
+    label(place, "r2", "HAT", written="HAT", modified_at="2026-01-02T10:00:00.000Z")
+    assert told(place.plan(SYNC.plan)) == {
+        "r1": (None, None, "duplicate_name"),
+        "r2": (None, None, "field_deleted"),
+    }
 
 
 def test_what_failed_waits_for_its_turn() -> None:
@@ -115,6 +144,40 @@ def test_what_failed_waits_for_its_turn() -> None:
         place.store.add_retry("data_labels", "crm", row)
     place.try_again("crm", "data_label", "r2")
     assert set(told(place.plan(SYNC.plan))) == {"r2"}
+
+
+def test_two_fields_that_would_have_the_same_column_get_one() -> None:
+    place = desk(labels="columns", tables=["contact", "lead"])
+    for name in ("HAT-SIZE", "HAT_SIZE"):
+        field(place, name)
+    made = {
+        "contact.HAT-SIZE": ("crm", "contact.HAT-SIZE", "new"),
+        "lead.HAT-SIZE": ("crm", "lead.HAT-SIZE", "new"),
+    }
+    again = {f"{table}.HAT_SIZE": (None, None, "duplicate_name") for table in ("contact", "lead")}
+    assert told(place.plan(SYNC.plan)) == made | again
+
+
+def test_a_column_that_becomes_a_field_gives_the_other_table_one_unless_it_has_the_same() -> None:
+    wished = {"new_size": {"name": "SHOE"}, "new_head": {"name": "HAT"}}
+    place = desk(labels="columns", tables=["contact", "lead"], columns=wished)
+    for name in ("SHOE", "HAT"):
+        field(place, name)
+    for name in ("new_size", "new_head"):
+        column(place, name)
+    column(place, "new_head", table="lead")
+    assert told(place.plan(SYNC.plan)) == {
+        "lead.SHOE": ("crm", "lead.SHOE", "new"),
+        "lead.HAT": (None, None, "unchanged"),
+        "contact.new_size": (None, None, "unchanged"),
+        "contact.new_head": (None, None, "unchanged"),
+    }
+
+
+def test_two_columns_cannot_become_one_field() -> None:
+    twice = {"new_a": {"name": "SHOE"}, "new_b": {"name": "shoe"}}
+    with pytest.raises(ValueError, match="two columns are to become the field `shoe`"):
+        Settings(labels="columns", columns=twice)
 
 
 def test_of_columns_only_what_is_missing_is_made() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from bothways.records import RecordColumn, RecordKind
 from bothways.spec import Phase, Role, SyncSpec, any_of
@@ -60,6 +60,15 @@ class Settings(BaseModel):
     tables: tuple[Literal["contact", "lead"], ...] = Field(default=("contact",), min_length=1)
     columns: dict[_Text, Wish] = Field(default_factory=dict)
     leave_out: tuple[_Text, ...] = ()
+
+    @field_validator("columns")
+    @classmethod
+    def _become_fields_of_their_own(cls, given: dict[str, Wish]) -> dict[str, Wish]:
+        names = [wish.name.casefold() for wish in given.values()]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two columns are to become the field `{name}`; rename one")
+        return given
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

@@ -8,6 +8,7 @@ made for a field is found again, and a field that was made for a column has its 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 import pandas as pd
@@ -16,9 +17,9 @@ import pyarrow as pa
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.data_labels import Settings
 from bothways.syncs.data_labels.entering import entered
-from bothways.syncs.jobs import job_frame, joined, unchanged
+from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects, read_objects
-from bothways.vocabulary import DATA_FIELD, LABEL_COLUMN, OperationKind, Result
+from bothways.vocabulary import DATA_FIELD, LABEL_COLUMN, OperationKind, Reason, Result
 
 _DETAILS: Final = {name: pa.string() for name in ("table", "type", "label", "visibility")}
 _PREFIX: Final = r"^[a-z][a-z0-9]{1,7}_"
@@ -45,24 +46,28 @@ def _to_crm(
     fields: pd.DataFrame,
     columns: pd.DataFrame,
 ) -> pd.DataFrame:
-    left_out = [*settings.leave_out, *wished["name"]]
-    names = fields["name"].str.casefold()
-    fields = fields[~names.isin([name.casefold() for name in left_out])]
+    fields = fields[~_among(fields["name"], settings.leave_out)]
     wanted = fields.merge(pd.DataFrame({"entity": list(settings.tables)}), how="cross")
+    is_first = wanted["entity"].eq(settings.tables[0])
+    wanted = wanted[~(is_first & _among(wanted["name"], wished["name"]))]
     wanted = wanted.assign(key=wanted["entity"] + "." + wanted["name"])
-    there = _places(wanted["entity"], _word(wanted["name"])).isin(_taken(inputs, columns))
-    wanted = entered(inputs, "marketing", wanted.assign(id=wanted["key"], there=there))
+    places = _places(wanted["entity"], _word(wanted["name"]))
+    there, again = places.isin(_taken(inputs, columns, wished)), places.duplicated()
+    wanted = entered(
+        inputs, "marketing", wanted.assign(id=wanted["key"], there=there, again=again & ~there)
+    )
     about = {
         "source": "marketing",
         "source_entity": DATA_FIELD,
         "source_id": wanted["key"],
         "entity": LABEL_COLUMN,
     }
-    new = wanted[~wanted["there"]]
+    new = wanted[~wanted["there"] & ~wanted["again"]]
     values = json_objects(new, {"table": "entity", "name": "name", "type": "type"})
     return joined(
         [
             unchanged(wanted[wanted["there"]], **about),
+            ignored(wanted[wanted["again"]], Reason.DUPLICATE_NAME, **about),
             job_frame(
                 new,
                 target="crm",
@@ -97,7 +102,7 @@ def _to_platform(
     )
     rows = rows[rows["type"].notna()].assign(id=table + "." + rows["column"])
     rows = entered(inputs, "crm", rows)
-    there = rows["name"].str.casefold().isin(fields["name"].str.casefold()).astype(bool)
+    there = _among(rows["name"], fields["name"])
     about = {"source": "crm", "source_entity": "column", "source_id": rows["id"]}
     new = rows[~there]
     new = new.assign(default=new["default"].map(_as_text)).astype("string[pyarrow]")
@@ -118,8 +123,12 @@ def _to_platform(
     ], notes
 
 
-def _taken(inputs: Inputs, columns: pd.DataFrame) -> pd.Series:
-    """Return the places that have a column already: by name, by label, or by a mapping."""
+def _taken(inputs: Inputs, columns: pd.DataFrame, wished: pd.DataFrame) -> pd.Series:
+    """Return the places that have a column already.
+
+    They have it by its name, by its label, by a mapping, or as that of another table has it by the
+    settings.
+    """
     bare = columns["name"].str.lower().str.replace(_PREFIX, "", regex=True)
     mapped = [
         (entity, item.marketing)
@@ -128,7 +137,10 @@ def _taken(inputs: Inputs, columns: pd.DataFrame) -> pd.Series:
         if item.marketing
     ]
     by_mapping = pd.DataFrame(mapped, columns=["entity", "name"], dtype="string[pyarrow]")
+    named = wished.astype("string[pyarrow]").rename(columns={"name": "field"})
+    alike = columns.merge(named[["column", "field"]], left_on="name", right_on="column")
     found = [
+        _places(alike["table"], _word(alike["field"])),
         _places(columns["table"], _word(columns["name"])),
         _places(columns["table"], _word(bare)),
         _places(columns["table"], _word(columns["label"].fillna(""))),
@@ -139,6 +151,10 @@ def _taken(inputs: Inputs, columns: pd.DataFrame) -> pd.Series:
 
 def _as_text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _among(names: pd.Series, others: Iterable[str]) -> pd.Series:
+    return names.str.casefold().isin([name.casefold() for name in others]).astype(bool)
 
 
 def _word(names: pd.Series) -> pd.Series:

@@ -44,16 +44,31 @@ def jobs(inputs: Inputs, settings: Settings) -> Plan:
     labels = labels[labels["key"].isna() & labels["name"].fillna("").str.strip().ne("")]
     labels = labels.assign(name=labels["name"].str.strip())
     fields, labels = (rows.assign(folded=rows["name"].str.casefold()) for rows in (fields, labels))
+    labels = _in_order(labels)
     left_out = [name.casefold() for name in settings.leave_out]
     told = fields[~fields["folded"].isin(labels["folded"]) & ~fields["folded"].isin(left_out)]
-    return Plan(
-        joined(
-            [
-                _to_crm(inputs, entered(inputs, "marketing", told)),
-                *_to_platform(inputs, entered(inputs, "crm", labels), fields),
-            ]
-        )
-    )
+    jobs = [
+        _to_crm(inputs, entered(inputs, "marketing", told)),
+        *_to_platform(inputs, entered(inputs, "crm", labels), fields),
+    ]
+    return Plan(joined(jobs), keep={"told_definitions": _found(labels, fields)})
+
+
+def _in_order(labels: pd.DataFrame) -> pd.DataFrame:
+    """Sort labels by who gets the field of their name: whoever has had it, then the oldest.
+
+    Of the same second, the one that says what its field is to be.
+    """
+    has_had = labels["written"].str.casefold().eq(labels["folded"]).fillna(value=False)
+    rest = ["modified_at", "label_type", "id"]
+    return labels.assign(later=~has_had).sort_values(["later", *rest], na_position="last")
+
+
+def _found(labels: pd.DataFrame, fields: pd.DataFrame) -> pd.DataFrame:
+    """Return which labels have a field that this sync has not made, or does not know to have."""
+    has = labels["folded"].isin(fields["folded"]) & ~labels["folded"].duplicated()
+    mine = labels[has & labels["written"].isna()]
+    return mine[["id"]].assign(side="crm", kind=DATA_LABEL.name, written=mine["name"])
 
 
 def _to_crm(inputs: Inputs, fields: pd.DataFrame) -> pd.DataFrame:
@@ -81,9 +96,7 @@ def _to_crm(inputs: Inputs, fields: pd.DataFrame) -> pd.DataFrame:
 
 
 def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> list[pd.DataFrame]:
-    """Create the fields that are not there yet; of labels with one name, the oldest one's."""
-    # Of the same second, the one that says what its field is to be.
-    labels = labels.sort_values(["modified_at", "label_type", "id"], na_position="last")
+    """Create the fields that are not there yet; of labels with one name, the first one's."""
     there = labels["folded"].isin(fields["folded"])
     # A label that has had its field keeps it: the platform cannot rename one.
     had = labels["written"].str.casefold()
@@ -93,9 +106,9 @@ def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> 
     deleted &= not inputs.options.full_resync
     again = labels["folded"].duplicated() & ~there & ~renamed & ~deleted
     new = labels[~there & ~renamed & ~deleted & ~again]
-    kind = new["label_type"].str.strip().str.lower().replace(_TYPES).fillna(FieldType.STRING.value)
+    kind = new["label_type"].str.strip().str.lower().replace(_TYPES)
     wished = new.assign(
-        type=kind,
+        type=kind.mask(kind.eq(""), None).fillna(FieldType.STRING.value),
         visibility=new["visibility"].str.strip().str.lower().fillna("private"),
         default=new["default_value"],
     )
@@ -106,7 +119,7 @@ def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> 
     return [
         unchanged(labels[there], **about),
         ignored(labels[renamed], Reason.RENAMED, **about),
-        ignored(labels[deleted], Reason.GONE, **about),
+        ignored(labels[deleted], Reason.FIELD_DELETED, **about),
         ignored(labels[again], Reason.DUPLICATE_NAME, **about),
         job_frame(
             new,
