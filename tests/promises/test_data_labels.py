@@ -114,6 +114,8 @@ def test_a_field_that_cannot_be_made_is_named_in_the_words_of_other_connectors(
         told = "ERROR_DATAFIELD_INVALID - Failed to sync dataLabel Shoe size to Dotdigital"
         assert told in run.message
         assert any(told in note for note in run.notes)
+        (failed,) = run.jobs_of(result="error")["error_message"]
+        assert "its name may have up to 20 letters, digits" in failed
         assert "HAT" in fields(sandbox), "one bad label fails alone"
         assert api.send("PATCH", label, {"bw_name": "Shoe_size"}).status_code == 204
     sandbox.settings({"dotdigital": {"data_fields": len(fields(sandbox))}})

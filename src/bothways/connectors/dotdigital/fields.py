@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -33,6 +34,12 @@ _WORDS: Mapping[str, str] = {
     FieldType.DATETIME: "Date",
 }
 _TAKEN = "ERROR_NON_UNIQUE_DATAFIELD"
+# The vendor says no more than the code.
+_REMEDIES = {
+    "ERROR_DATAFIELD_INVALID": "its name may have up to 20 letters, digits, - and _, its type is "
+    "string, number, boolean or date, and its default value has to be of that type",
+    "ERROR_DATAFIELD_LIMITEXCEEDED": "the account has as many data fields as it may; delete one",
+}
 
 
 def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
@@ -78,10 +85,15 @@ def _created(client: DotdigitalClient, row: Row) -> Verdict | None:
     try:
         answer = client.request("POST", _PATH, retry="keyed", json=body)
     except Rejected as error:
-        return None if error.code == _TAKEN else Verdict.failed(error)
+        return None if error.code == _TAKEN else _refused(error)
     made = answer.json() if answer.content else None  # one of the vendor's files has no body here
     name = made.get("name") if isinstance(made, dict) else None
     return Verdict("written", str(name or row["key"]))
+
+
+def _refused(error: Rejected) -> Verdict:
+    verdict, remedy = Verdict.failed(error), _REMEDIES.get(error.code)
+    return replace(verdict, message=f"{verdict.message}; {remedy}") if remedy else verdict
 
 
 def _word(wish: Mapping[str, Any]) -> str:
