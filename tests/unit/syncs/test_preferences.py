@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bothways.streams.attributes import ATTRIBUTE
-from bothways.syncs.preferences.sync import OPT_INS, plan
+from bothways.syncs.preferences import Settings
+from bothways.syncs.preferences.sync import MEMBERS, OPT_INS, plan
 from bothways.tables.preferences import PREFERENCE_OPT_INS
 from bothways.testing.planning import Planning
 from tests.unit.syncs.jobs import said
@@ -108,7 +109,30 @@ def test_nobody_who_opted_out_is_opted_in_on_the_platform(desk: Planning) -> Non
     made = desk.plan(plan)
     assert said(made.jobs) == [("", "", "ignored", "do_not_mail")]
     (kept,) = made.keep["attributes"]["values"]
-    assert json.loads(kept)[ATTRIBUTE + "preference_agreed:7"] is None
+    assert json.loads(kept)[ATTRIBUTE + "preference_agreed:7"] is False, "as they last agreed"
+
+
+@pytest.mark.parametrize(("crm", "expected"), [(True, TO_PLATFORM_YES), (None, [])])
+def test_a_choice_in_the_crm_waits_for_the_contact_on_the_platform(
+    desk: Planning, crm: bool | None, expected: object
+) -> None:
+    """Who is new there has chosen nothing, and nobody touches the record in the CRM again."""
+    desk.store.add_person("crm", "c1", ANN, fields={"new_digest": crm})
+    desk.store.add_person("marketing", "m1", ANN)
+    desk.store.add_person("marketing", "m2", "bob@example.org")
+    desk.read_people("marketing", MEMBERS, "m1", "m2")
+    assert written(desk) == expected
+    assert not len(desk.plan(plan).jobs.query("reason == 'no_crm_record'")), "Bob is no news"
+
+
+def test_a_record_that_is_linked_to_one_contact_is_nobody_elses(desk: Planning) -> None:
+    person(desk, platform=True, crm=True, agreed=True)
+    fields = {ATTRIBUTE + "preference:7": False}
+    desk.store.add_person("marketing", "m1", "old@example.org", fields=fields)
+    desk.store.add_person("marketing", "m2", ANN, fields=fields)
+    row = {"member_id": "m2", "email": ANN, "preference_id": "7", "opted_in": False}
+    desk.read_rows("marketing", OPT_INS, PREFERENCE_OPT_INS, row)
+    assert said(desk.plan(plan).jobs) == [("", "", "ignored", "no_crm_record")]
 
 
 def test_what_both_agree_on_is_kept_with_the_member_for_the_crm_record(desk: Planning) -> None:
@@ -136,11 +160,28 @@ def test_people_without_a_record_or_with_an_idle_one_are_left_out(desk: Planning
     assert said(desk.plan(plan).jobs) == [("", "", "ignored", "inactive")]
 
 
-def test_a_preference_that_is_not_there_is_named(desk: Planning) -> None:
-    columns = {"Weekly digest": "new_digest", "Wekly digest": "new_other"}
-    other = Planning(lists={}, syncs={"preferences": {"contact": columns}})
-    other.store.add_definition("marketing", "preference", "7", "Weekly digest")
-    assert other.plan(plan).notes == (
-        "There is no preference `Wekly digest` in the platform; "
-        "correct its name under `syncs: preferences:`.",
-    )
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Wekly digest", "no preference `Wekly digest` in the platform; correct its name"),
+        ("Topics", "`Topics` is a category in the platform; name the preferences in it"),
+        ("Events", "has 2 preferences called `Events`; name yours by its id (8 or 9)"),
+    ],
+)
+def test_what_is_not_one_preference_is_named_and_left_out(name: str, told: str) -> None:
+    desk = Planning(lists={}, syncs={"preferences": {"contact": {name: "new_events"}}})
+    for key, called in (("7", "Weekly Digest"), ("8", "Events"), ("9", "Events")):
+        details = {"category": "Topics"}
+        desk.store.add_definition("marketing", "preference", key, called, details=details)
+    desk.store.add_person("marketing", "m1", ANN, fields={ATTRIBUTE + "preference:8": True})
+    desk.store.add_person("crm", "c1", ANN)
+    row = {"member_id": "m1", "email": ANN, "preference_id": "8", "opted_in": True}
+    desk.read_rows("marketing", OPT_INS, PREFERENCE_OPT_INS, row)
+    assert written(desk) == []
+    (note,) = desk.plan(plan).notes
+    assert told in note
+
+
+def test_a_column_is_for_one_preference() -> None:
+    with pytest.raises(ValueError, match="`new_x` of contact is named for two preferences"):
+        Settings.model_validate({"contact": {"Offers": "new_x", "Events": "new_x"}})

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections import Counter
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from bothways.spec import Role, SyncSpec
 
@@ -32,6 +40,16 @@ class Settings(BaseModel):
 
     contact: _Columns = Field(default_factory=dict)
     lead: _Columns = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _each_for_one(self) -> Self:
+        for entity, columns in self.columns().items():
+            for column, number in Counter(columns.values()).items():
+                if number > 1:
+                    raise ValueError(
+                        f"column `{column}` of {entity} is named for two preferences; name another"
+                    )
+        return self
 
     def columns(self) -> dict[str, dict[str, str]]:
         """Return the columns by preference, by CRM entity; without entities that have none."""

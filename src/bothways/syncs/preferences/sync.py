@@ -28,7 +28,7 @@ from bothways.syncs.persons import crm_person
 from bothways.syncs.preferences import SPEC, Settings
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
-from bothways.transform.json_rows import json_objects
+from bothways.transform.json_rows import json_objects, read_objects
 from bothways.transform.named import meant
 from bothways.vocabulary import (
     MAILABLE_OR_PENDING,
@@ -74,6 +74,7 @@ class _Decisions:
         to_platform: What is written to the platform.
         barred: Opt-ins that are not written, since the person may not be mailed.
         before: What each side has.
+        base: What both systems last agreed on.
         titles: What people call each preference → its id.
     """
 
@@ -82,6 +83,7 @@ class _Decisions:
     to_platform: pd.DataFrame
     barred: pd.DataFrame
     before: Mapping[RoleName, pd.DataFrame]
+    base: pd.DataFrame
     titles: Mapping[str, str]
 
     def written(self, side: RoleName, names: Mapping[str, str]) -> dict[str, object]:
@@ -131,12 +133,18 @@ def plan(inputs: Inputs) -> Plan:
         return Plan(joined([]), notes=("No columns are mapped, so nothing was synced.",))
     known = inputs.view.definitions("marketing", PREFERENCE)
     by_id = {entity: _by_id(known, named) for entity, named in columns.items()}
+    by_id = {entity: found for entity, found in by_id.items() if found}
+    notes = _unknown(inputs, known, columns)
+    if not by_id:
+        return Plan(joined([]), notes=notes)
     members = _entered(inputs, columns, sorted({key for found in by_id.values() for key in found}))
-    people = crm_person(inputs, members.assign(record_id=members["id"]), columns)
+    people = crm_person(inputs, members.assign(record_id=members["id"]), by_id)
+    members = members.assign(**people)
+    reason = members["reason"].mask(_is_anothers(inputs, members), Reason.NO_CRM_RECORD.value)
     erased = inputs.view.erased(members["email_key"])
-    members = members.assign(**people).assign(
-        reason=people["reason"].mask(erased, Reason.ERASED.value)
-    )
+    members = members.assign(reason=reason.mask(erased, Reason.ERASED.value))
+    no_news = ~members["asked"] & members["reason"].eq(Reason.NO_CRM_RECORD).fillna(value=False)
+    members = members[~no_news]
     left_out = members["reason"].notna()
     jobs = [ignored(members[left_out], members["reason"], **_from_platform(members))]
     keep = []
@@ -148,7 +156,7 @@ def plan(inputs: Inputs) -> Plan:
         keep.append(_agreed(rows, made))
     return Plan(
         joined(jobs),
-        notes=_unknown(inputs, known, columns),
+        notes=notes,
         keep={"attributes": pd.concat(keep)} if keep else {},
     )
 
@@ -194,10 +202,8 @@ def _decisions(
         for key, column in columns.items()
     }
     platform = {key: rows[_field(chosen_name(key))] for key in columns}
-    found = {
-        key: decide(platform[key], crm[key], rows[_field(_agreed_name(key))].where(same))
-        for key in columns
-    }
+    base = {key: rows[_field(_agreed_name(key))].where(same) for key in columns}
+    found = {key: decide(platform[key], crm[key], base[key]) for key in columns}
     values = pd.DataFrame({key: item.value for key, item in found.items()})
     wanted = pd.DataFrame({key: item.to_platform for key, item in found.items()})
     # An opt-in is of no use to somebody who may not be mailed; an opt-out always is.
@@ -209,6 +215,7 @@ def _decisions(
         to_platform=wanted & ~barred,
         barred=barred,
         before={"crm": pd.DataFrame(crm), "marketing": pd.DataFrame(platform)},
+        base=pd.DataFrame(base),
         titles=titles,
     )
 
@@ -248,8 +255,9 @@ def _agreed(rows: pd.DataFrame, made: _Decisions) -> pd.DataFrame:
 
     What the platform has then is kept as well: the next run may be unable to read it.
     """
-    values = made.values.mask(made.barred)
-    there = values.where(values.notna(), made.before["marketing"]).rename(columns=chosen_name)
+    values = made.values.mask(made.barred, made.base)
+    there = values.where(values.notna() & ~made.barred, made.before["marketing"])
+    there = there.rename(columns=chosen_name)
     agreed = values.rename(columns=_agreed_name).join(there).add_prefix(ATTRIBUTE)
     agreed[ATTRIBUTE + _AGREED_WITH] = rows["person_id"]
     return pd.DataFrame(
@@ -264,7 +272,11 @@ def _agreed(rows: pd.DataFrame, made: _Decisions) -> pd.DataFrame:
 def _entered(
     inputs: Inputs, columns: Mapping[str, Mapping[str, str]], keys: list[str]
 ) -> pd.DataFrame:
-    """Return the members who entered, with what is known of their choices among these ids."""
+    """Return the members who entered, with what is known of their choices among these ids.
+
+    Whoever is new on the platform, or may be mailed again, enters too: the CRM may have had a
+    choice of theirs for long. `asked` is false of those about whom there is nothing else to tell.
+    """
     told = inputs.staged.read("marketing", OPT_INS)
     told = told if not told.empty else pd.DataFrame(columns=["member_id", "email_key"])
     told = told.rename(columns={"member_id": "source_id"})[["source_id", "email_key"]]
@@ -275,6 +287,8 @@ def _entered(
     records = pd.concat([*people, *(rows[["id", "email_key"]] for rows in again)])
     records = chosen(inputs, records, "id")
     linked = inputs.view.links(crm_ids=records["id"])["marketing_id"]
+    members = inputs.staged.read("marketing", MEMBERS)
+    changes = chosen(inputs, members, "id")["id"] if len(members) else pd.Series(dtype=_TEXT)
     types = {
         **{chosen_name(key): FieldType.BOOLEAN for key in keys},
         **{_agreed_name(key): FieldType.BOOLEAN for key in keys},
@@ -282,16 +296,26 @@ def _entered(
     }
     found = inputs.view.people(
         "marketing",
-        ids=pd.concat([told["source_id"], linked]),
+        ids=pd.concat([told["source_id"], linked, changes]),
         email_keys=records["email_key"],
         fields={ATTRIBUTE + name: kind for name, kind in types.items()},
     )
-    return found[~found["deleted"].astype(bool)]
+    asked = found["id"].isin(told["source_id"]) | found["id"].isin(linked)
+    asked |= found["email_key"].isin(records["email_key"].dropna())
+    return found.assign(asked=asked.astype(bool))[~found["deleted"].astype(bool)]
+
+
+def _is_anothers(inputs: Inputs, members: pd.DataFrame) -> pd.Series:
+    """Return who would share a record, by its address, with the member that it is linked to."""
+    links = inputs.view.links(crm_ids=members["person_id"].dropna())
+    linked = members["id"].isin(links["marketing_id"])
+    return members["person_id"].isin(links["crm_id"]).astype(bool) & ~linked.astype(bool)
 
 
 def _by_id(known: pd.DataFrame, named: Mapping[str, str]) -> dict[str, str]:
     """Return columns by the ids of the preferences that they are for."""
-    return {key: column for name, column in named.items() for key in meant(known, name)["id"]}
+    found = ((meant(known, name)["id"], column) for name, column in named.items())
+    return {ids.iloc[0]: column for ids, column in found if len(ids) == 1}
 
 
 def _titles(known: pd.DataFrame, ids: Collection[str]) -> dict[str, str]:
@@ -304,14 +328,25 @@ def _titles(known: pd.DataFrame, ids: Collection[str]) -> dict[str, str]:
 def _unknown(
     inputs: Inputs, known: pd.DataFrame, columns: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, ...]:
-    """Return a sentence for each preference that the settings name and the platform lacks."""
+    """Return a sentence for each name in the settings that is not that of one preference."""
     named = sorted({name for entity in columns.values() for name in entity})
     title = inputs.systems["marketing"]
-    return tuple(
-        f"There is no preference `{name}` in {title}; correct its name under `syncs: preferences:`."
-        for name in named
-        if meant(known, name).empty
-    )
+    found = (_problem(title, known, name) for name in named)
+    return tuple(f"{told} under `syncs: preferences:`." for told in found if told)
+
+
+def _problem(title: str, known: pd.DataFrame, name: str) -> str:
+    """Return what is wrong with the name of a preference, and what to do; "" where it is one's."""
+    ids = meant(known, name)["id"]
+    if len(ids) == 1:
+        return ""
+    if len(ids):
+        told = " or ".join(ids)
+        return f"{title} has {len(ids)} preferences called `{name}`; name yours by its id ({told})"
+    groups = read_objects(known["details"], {"category": pa.string()})[f"{FIELD_PREFIX}category"]
+    if name.casefold() in set(groups.dropna().str.casefold()):
+        return f"`{name}` is a category in {title}; name the preferences in it"
+    return f"There is no preference `{name}` in {title}; correct its name"
 
 
 def _from_platform(rows: pd.DataFrame) -> dict[str, object]:
