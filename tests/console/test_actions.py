@@ -53,6 +53,11 @@ def form(**fields: str) -> dict[str, str]:
         (f"/dags/{DAG}/sync", {}, {"dry_run": False}),
         (f"/dags/{DAG}/sync", {"dry_run": "true"}, {"dry_run": True}),
         (
+            f"/dags/{DAG}/sync",
+            {"program": " Welcome ", "records": "c-1"},
+            {"dry_run": False, "program": "Welcome", "records": ["c-1"]},
+        ),
+        (
             f"/runs/{DAG}/{{dry}}/apply",
             {},
             {"lists": ["newsletter"], "records": [], "dry_run": False},

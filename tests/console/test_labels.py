@@ -84,3 +84,15 @@ def test_every_status_has_a_colour_and_every_ban_an_end_of_a_sentence() -> None:
 )
 def test_how_far_a_time_is_away(away: timedelta, told: str) -> None:
     assert labels.distance(NOW + away, NOW) == told
+
+
+def test_an_event_tells_what_happened_and_each_answer_below_its_question() -> None:
+    details = {
+        "answers": [{"question": "Company", "answer": "Acme"}],
+        "complete": True,
+        "tags": ["a", "b"],
+        "clicks": 0,
+        "first_open_ip": None,
+    }
+    told = [(name, new) for name, _, new in labels.changes(None, labels.happened(details))]
+    assert told == [("complete", "yes"), ("tags", "a, b"), ("Company", "Acme")]

@@ -67,6 +67,26 @@ def test_a_run_at_work_stands_beside_the_last_outcome(client: Client, filled: Fi
     assert link.get_text(strip=True) == "Awaiting Approval"
 
 
+def test_people_can_be_enrolled_into_the_active_programs_of_an_account(
+    client: Client, filled: Filled
+) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    dag_id = "north__programs"
+    with create_session() as session:
+        dag = DagModel(dag_id=dag_id, bundle_name="tests", is_stale=False, is_paused=False)
+        session.add(dag)
+    try:
+        page = soup(client().get(f"{PREFIX}/"))
+    finally:
+        with create_session() as session:
+            session.delete(session.get(DagModel, dag_id))
+    offered = page.select("input[name=program]")
+    assert [one["id"] for one in offered] == [f"program-{dag_id}"]
+    assert [one["value"] for one in page.select(f"#{offered[0]['list']} option")] == ["Welcome"]
+
+
 def test_the_overview_knows_what_airflow_has_in_hand(client: Client) -> None:
     """A DAG run that has not opened its audit row yet, a schedule, and a switch."""
     later = datetime.now(UTC) + timedelta(hours=3)

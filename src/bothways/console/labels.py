@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from bothways.console import zones
+from bothways.discovery import definitions
 from bothways.labels import COUNTS, PEOPLE, system, title
 from bothways.labels import people as people_of
 from bothways.vocabulary import (
@@ -164,7 +165,7 @@ def choices(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (
             _CHOICES.get(name, title(name)),
-            ", ".join(value) if isinstance(value, list) else _value(value),
+            ", ".join(value) if isinstance(value, list) else told(value),
         )
         for name, value in chosen.items()
     ]
@@ -183,17 +184,34 @@ def marks(run: Any, undone_by: int | None = None) -> list[str]:
     return found
 
 
+def happened(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an event's details tell, without what did not happen: no clicks, no bounce."""
+    found = {name: value for name, value in details.items() if value}
+    answers = found.pop("answers", ())
+    return {**found, **{item["question"]: item["answer"] for item in answers}}
+
+
+def about_somebody(job: Any) -> bool:
+    """Return whether a job is about a person, not about a campaign, a form or a column."""
+    return (job.source_entity or job.entity) not in definitions()
+
+
 def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:
     """Return what a job changed, field by field: name, value before, value after."""
     old, new = _fields(before), _fields(after)
-    return [(name, _value(old.get(name)), _value(new.get(name))) for name in {**old, **new}]
+    return [(name, told(old.get(name)), told(new.get(name))) for name in {**old, **new}]
 
 
 def _fields(values: Any) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _value(value: Any) -> str:
+def told(value: Any) -> str:
+    """Return a value of whatever kind as text: a list with commas, nothing where it is empty."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {told(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(told, value))
     return "" if value is None else str(value)

@@ -16,7 +16,7 @@ from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
 from bothways.store.schema import definitions, jobs, runs
 from bothways.store.unchanged import count_unchanged
-from bothways.vocabulary import RoleName, RunStatus
+from bothways.vocabulary import PROGRAM, RoleName, RunStatus
 
 _ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
@@ -89,6 +89,21 @@ def things(conn: sa.Connection, *, account: str, at_most: int) -> list[Things]:
         )
         for side, kind, total in conn.execute(counted).all()
     ]
+
+
+def active_programs(conn: sa.Connection) -> dict[str, list[str]]:
+    """Return the names of each account's active programs, as last read."""
+    from bothways.tables.programs import ACTIVE
+
+    query = sa.select(definitions.c.account, definitions.c.name).where(
+        definitions.c.kind == PROGRAM,
+        definitions.c.deleted_at.is_(None),
+        definitions.c.details["status"].astext == ACTIVE,
+    )
+    found: dict[str, list[str]] = {}
+    for row in conn.execute(query.order_by(sa.func.lower(definitions.c.name))):
+        found.setdefault(row.account, []).append(row.name)
+    return found
 
 
 def quarters(

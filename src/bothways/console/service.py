@@ -75,7 +75,7 @@ def _environment() -> Environment:
     for name in (
         "colour", "verdict", "verdict_colour", "sentence", "moment", "minute", "short_day",
         "duration", "distance", "number", "numbers", "people", "marks", "choices", "changes",
-        "standing", "direction", "conflict", "membership",
+        "standing", "direction", "conflict", "membership", "happened", "about_somebody", "told",
     ):  # fmt: skip
         made.filters[name] = getattr(labels, name)
     made.filters |= {"system": system, "kind": kind, "reason": reason, "title": title}

@@ -116,6 +116,7 @@ def _problems_of(loaded: Loaded, names: Sequence[str]) -> tuple[Problem, ...]:
 def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:
     """Return what is in force by heading, defaults included, under the keys of the file."""
     guard = account.guard.model_dump(exclude={"sync_types"})
+    of_syncs = {name: account.settings_of(sync) for name, sync in sync_types().items()}
     groups = [
         *((role, system.model_dump()) for role, system in account.systems.items()),
         ("settings", account.settings.model_dump()),
@@ -125,6 +126,11 @@ def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:
     groups += [
         (f"guard.sync_types.{sync}", limits.model_dump())
         for sync, limits in sorted(account.guard.sync_types.items())
+    ]
+    groups += [
+        (f"syncs.{name}", values.model_dump(exclude_none=True))
+        for name, values in of_syncs.items()
+        if values is not None and name in account.syncs
     ]
     return [(heading, list(values.items())) for heading, values in groups]
 

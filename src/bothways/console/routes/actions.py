@@ -31,9 +31,12 @@ async def sync_now(
     user: GetUserDep,
     dry_run: Annotated[bool, Form()] = False,
     records: Annotated[str, Form()] = "",
+    program: Annotated[str, Form(max_length=200)] = "",
 ) -> RedirectResponse:
     """Start a run, or a dry run, for everybody or for the people who were typed in."""
     conf: dict[str, Any] = {"dry_run": dry_run}
+    if program.strip():
+        conf["program"] = program.strip()
     if chosen := typed(records):
         conf["records"] = await run_in_threadpool(
             filed, request, dag_id, chosen, str(user.get_name())

@@ -64,6 +64,7 @@ class Sync:
         schedule: Interval and window in words, or what it runs after.
         follows: It starts after other sync types.
         may_trigger: Whether this person may start it.
+        programs: What people can be enrolled into by it; None if it enrols nobody.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Sync:
     schedule: str
     follows: bool
     may_trigger: bool
+    programs: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class _Found:
     newest: _Runs
     ended: _Runs
     quarters: Sequence[sa.Row[Any]]
+    programs: Mapping[str, Sequence[str]]
     days: Sequence[date]
 
 
@@ -140,6 +143,7 @@ def overview(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
             newest=queries.latest(conn, syncs=syncs.values(), ended=False),
             ended=queries.latest(conn, syncs=syncs.values(), ended=True),
             quarters=queries.quarters(conn, dag_ids=syncs, since=since),
+            programs=queries.active_programs(conn),
             days=days,
         )
     cards = [_card(account, found) for account in loaded.accounts]
@@ -205,6 +209,7 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
     dag, key = dag_id(account.name, name), (account.name, name)
     state, newest, ended = found.states[dag], found.newest.get(key), found.ended.get(key)
     schedule = account.schedules.get(name)
+    enrols = "program" in sync_types()[name].options
     current = newest if newest is not None and newest.finished_at is None else None
     return Sync(
         name=name,
@@ -217,6 +222,7 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
         schedule=in_words(schedule) if schedule else "Manual only",
         follows=bool(schedule and schedule.after and account.enabled),
         may_trigger=dag in found.may_trigger,
+        programs=found.programs.get(account.name, ()) if enrols else None,
     )
 
 
