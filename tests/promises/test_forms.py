@@ -103,7 +103,11 @@ def test_a_response_that_becomes_complete_updates_its_record(asker: Asker) -> No
     (begun,) = asker.responses()
     assert begun[:3] == ("Survey", "ann", False)
     asker.sandbox.act("dotdigital", "complete", response=response)
-    assert asker.run().counts["things"] == {"form_response": 1}
+    planned = asker.run(dry_run=True).counts
+    counts = asker.run().counts
+    assert counts["things"] == planned["things"] == {"form_response": 1}
+    assert [counts[name] for name in ("new", "updated")] == [0, 1]
+    assert [planned[name] for name in ("new", "updated")] == [0, 1]
     (ended,) = asker.responses()
     assert ended[:3] == ("Survey", "ann", True)
     (row,) = asker.crm.table("bw_formresponse")

@@ -184,14 +184,15 @@ class _Chunk:
 
     def _count(self, conn: Connection, rows: pd.DataFrame) -> None:
         """Take verdicts out of what is planned, and count what was written."""
-        for place, same in rows.groupby(_PLACE, sort=True):
+        for (*place, result), same in rows.groupby([*_PLACE, "result"], sort=True):
             bulk_store.settle_bulk(
                 conn,
                 run_id=self.run.run_id,
                 part=jobs.part_of(int(same["seq"].iloc[0])),
                 place=dict(zip(_PLACE, map(str, place), strict=True)),
+                result=str(result),
                 taken=len(same),
-                new=int((same["outcome"] == "written").sum()),
+                written=int((same["outcome"] == "written").sum()),
             )
         for outcome, count in rows["outcome"].value_counts().items():
             self.totals[str(outcome)] = self.totals.get(str(outcome), 0) + int(count)

@@ -41,7 +41,7 @@ def add_bulk(conn: sa.Connection, *, run_id: int, part: int, rows: pd.DataFrame)
         run_id: The run.
         part: The part.
         rows: target, kind (null where nothing is written), entity, scope_id, result and reason.
-            Operations are planned until they are settled.
+            Operations are planned until they are settled; their result is what they become then.
     """
     operation = rows["kind"].notna()
     told = pd.DataFrame(
@@ -49,6 +49,7 @@ def add_bulk(conn: sa.Connection, *, run_id: int, part: int, rows: pd.DataFrame)
             **{name: rows[name].fillna("") for name in _PLACE},
             "result": rows["result"].mask(operation, Result.PLANNED.value),
             "reason": rows["reason"].mask(operation, None).fillna(""),
+            "planned_result": rows["result"].where(operation, ""),
         }
     )
     counted = told.groupby(list(told.columns), sort=True).size().reset_index(name="number")
@@ -56,7 +57,14 @@ def add_bulk(conn: sa.Connection, *, run_id: int, part: int, rows: pd.DataFrame)
 
 
 def settle_bulk(
-    conn: sa.Connection, *, run_id: int, part: int, place: Mapping[str, str], taken: int, new: int
+    conn: sa.Connection,
+    *,
+    run_id: int,
+    part: int,
+    place: Mapping[str, str],
+    result: str,
+    taken: int,
+    written: int,
 ) -> None:
     """Take planned jobs out of the numbers, and count those of them that were written.
 
@@ -65,19 +73,21 @@ def settle_bulk(
         run_id: The run.
         part: The part of its plan.
         place: Which jobs: target, kind, entity and scope_id.
+        result: What they become where they are written.
         taken: How many got a verdict.
-        new: How many of them were written; the others are jobs of their own now.
+        written: How many of them were written; the others are jobs of their own now.
     """
     planned = (
         bulk_jobs.c.run_id == run_id,
         bulk_jobs.c.part == part,
         *(bulk_jobs.c[name] == value for name, value in place.items()),
         bulk_jobs.c.result == Result.PLANNED,
+        bulk_jobs.c.planned_result == result,
     )
     less = bulk_jobs.update().where(*planned).values(number=bulk_jobs.c.number - taken)
     conn.execute(less)
-    if new:
-        row = {**place, "result": Result.NEW.value, "reason": "", "number": new}
+    if written:
+        row = {**place, "result": result, "reason": "", "planned_result": "", "number": written}
         _add(conn, run_id, part, pd.DataFrame([row]))
 
 
@@ -111,7 +121,7 @@ def count_bulk(conn: sa.Connection, *, run_id: int, as_planned: bool) -> dict[tu
     """
     result: sa.ColumnElement[str] = bulk_jobs.c.result
     if as_planned:
-        result = sa.case((result == Result.PLANNED, Result.NEW), else_=result)
+        result = sa.case((result == Result.PLANNED, bulk_jobs.c.planned_result), else_=result)
     query = sa.select(result, bulk_jobs.c.reason, sa.func.sum(bulk_jobs.c.number))
     mine = (bulk_jobs.c.run_id == run_id, bulk_jobs.c.number > 0)
     found = conn.execute(query.where(*mine).group_by(sa.text("1, 2"))).all()

@@ -122,11 +122,11 @@ def _listed(
 
 
 def _in_bulk(run_id: int, entity: str) -> sa.Select[Any]:
-    group = (bulk_jobs.c.scope_id, bulk_jobs.c.entity, bulk_jobs.c.result)
+    group = [
+        bulk_jobs.c[name] for name in ("scope_id", "entity", "result", "planned_result", "reason")
+    ]
     mine = (bulk_jobs.c.run_id == run_id, bulk_jobs.c.entity == entity, bulk_jobs.c.number > 0)
-    reason, planned = bulk_jobs.c.reason, sa.literal(Result.NEW.value, sa.Text)
-    query = sa.select(*group, planned, reason, sa.func.sum(bulk_jobs.c.number))
-    return query.where(*mine).group_by(*group, reason)
+    return sa.select(*group, sa.func.sum(bulk_jobs.c.number)).where(*mine).group_by(*group)
 
 
 def _counts(found: Mapping[tuple[str, str, str], int]) -> Counts:

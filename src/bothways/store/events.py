@@ -117,9 +117,10 @@ def _replacing(added: Insert) -> Insert:
     new = added.excluded
     told = ("details", "record_id", "email_key")
     setting = {name: new[name] for name in (*told, "run_id", "crm_state")}
+    written = sa.or_(events.c.crm_written, sa.func.coalesce(events.c.crm_state, "") == WRITTEN)
     return added.on_conflict_do_update(
         index_elements=["key", "occurred_at"],
-        set_=setting | {"crm_attempts": 0},
+        set_=setting | {"crm_attempts": 0, "crm_written": written},
         where=sa.or_(*(events.c[name].is_distinct_from(new[name]) for name in told)),
     )
 
@@ -187,7 +188,7 @@ def ignored(
 def _pending_columns() -> list[sa.ColumnElement[Any]]:
     return [
         sa.cast(events.c.key, sa.Text) if name == "key"
-        else events.c.crm_attempts if name == "attempts"
+        else events.c[f"crm_{name}"] if name in {"attempts", "written"}
         else events.c[name]
         for name in PENDING_EVENTS.names
     ]  # fmt: skip

@@ -234,6 +234,13 @@ bulk_jobs = sa.Table(
     sa.Column("scope_id", sa.Text, primary_key=True, comment="a campaign, say"),
     sa.Column("result", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, primary_key=True, comment='"" where there is none'),
+    sa.Column(
+        "planned_result",
+        sa.Text,
+        primary_key=True,
+        server_default="",
+        comment='what a planned job becomes once it is written; "" where it is not',
+    ),
     sa.Column("number", sa.BigInteger, nullable=False),
     comment="jobs of a run that are counted instead of listed; those in error are in jobs",
     info={IMPERSONAL: "numbers"},
@@ -267,6 +274,13 @@ events = sa.Table(
         comment="pending, written, ignored, refused, given_up; null if not to be written",
     ),
     sa.Column("crm_attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column(
+        "crm_written",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="whether the CRM has an earlier reading of it",
+    ),
     sa.Index("events_by_scope", "account", "role", "scope_id", "kind"),
     sa.Index(
         "events_of_record",

@@ -162,6 +162,7 @@ def _jobs(inputs: Inputs, written: Written, kind: str, rows: pd.DataFrame) -> pd
     values = with_more(
         json_objects(rows, {**written.values, **_VALUES}), written.details(rows["details"])
     )
+    result = rows["written"].map({True: Result.UPDATED.value, False: Result.NEW.value})
     jobs: dict[str, Any] = {
         "target": "crm",
         "kind": pd.Series(OperationKind.UPSERT.value, index=rows.index).mask(ignored),
@@ -172,7 +173,7 @@ def _jobs(inputs: Inputs, written: Written, kind: str, rows: pd.DataFrame) -> pd
         "email": rows["email_key"],
         "values": values.mask(ignored),
         "reason": reason,
-        "result": ignored.map({True: Result.IGNORED.value, False: Result.NEW.value}),
+        "result": result.mask(ignored, Result.IGNORED.value),
     }
     kept = ["key", "email_key", "scope_id", "occurred_at", "attempts"]
     return typed(rows[kept].assign(**jobs), BULK_JOBS)

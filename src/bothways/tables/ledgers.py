@@ -91,6 +91,7 @@ PENDING_EVENTS: Final = pa.schema(
         pa.field("occurred_at", TIME),
         *_texts("scope_id", "record_id", "email_key", "details"),
         pa.field("attempts", pa.int64()),
+        pa.field("written", pa.bool_()),
     ]
 )
 

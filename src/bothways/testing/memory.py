@@ -372,6 +372,7 @@ class MemoryView:
         details: Values | None = None,
         crm_state: str | None = "pending",
         attempts: int = 0,
+        written: bool = False,
     ) -> None:
         """Add an event, which waits to be written to the CRM; its key is a number."""
         number = len(self.rows.get("events", ()))
@@ -388,6 +389,7 @@ class MemoryView:
             details=_json(details),
             crm_state=crm_state,
             crm_attempts=attempts,
+            crm_written=written,
         )
 
     def add_written_consent(self, key: str, member_id: str, email: str | None = None) -> None:
@@ -663,7 +665,12 @@ class MemoryView:
 
 def _events(rows: list[Row]) -> pd.DataFrame:
     told = [
-        row | {"details": json.dumps(row["details"]), "attempts": row["crm_attempts"]}
+        row
+        | {
+            "details": json.dumps(row["details"]),
+            "attempts": row["crm_attempts"],
+            "written": row["crm_written"],
+        }
         for row in rows
     ]
     return _sorted(_frame(told, PENDING_EVENTS), "occurred_at", "key")

@@ -146,6 +146,7 @@ def _filled(chance: Chance) -> MemoryView:
             record_id=perhaps(IDS), occurred_at=chance.time() or DAY,
             details=one([{}, {"url": "https://x.org"}]), attempts=one([0, 1]),
             crm_state=perhaps(["pending", "pending", "ignored", "written"]),
+            written=one([True, False]),
         )  # fmt: skip
         memory.add_written_consent(one(IDS), one(IDS), perhaps(EMAILS))
         # What is created has a key of its own.

@@ -277,6 +277,7 @@ def test_a_response_that_becomes_complete_is_kept_once_and_written_again(
         conn.execute(sa.text("UPDATE events SET crm_state = 'written', crm_attempts = 3"))
     absorb(one.stream, at, happened(**about, email="Ann@mail.example", details=told))
     assert [row[2] for row in kept_events(conn)] == ["written"]
+    assert list(conn.scalars(sa.text("SELECT crm_written FROM events"))) == [begun is not None]
 
 
 @pytest.mark.parametrize("with_pages", [True, False])
