@@ -6,6 +6,7 @@ from bothways.cli.remembered import remembered_problems
 from bothways.config.load import load_account
 from tests.sandbox.dynamics_api import add_column, signed_in
 from tests.support.engine import World
+from tests.support.killable_worker import KillableWorker
 from tests.support.sandbox import SandboxServer
 
 
@@ -53,6 +54,18 @@ def test_a_read_goes_on_after_faults_and_an_expired_stamp(
     assert run.status == "Completed"
     assert any("everything was re-read" in note for note in run.notes), run.notes
     assert run.counts["unchanged"] == run.counts["total"] > 100
+
+
+def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(world: World) -> None:
+    alone = counted(world)
+    world.execute("TRUNCATE definitions, watermarks")
+    world.open("crm_metadata", "killed")
+    with KillableWorker(world) as worker:
+        for step in ("extract_crm", "plan", "review", "close"):
+            worker.killed_all_along(step, "crm_metadata", "killed")
+    run = world.finished("crm_metadata", "killed")
+    assert (run.status, run.counts["new"]) == ("Completed", alone["new"])
+    assert counted(world) == {}
 
 
 def test_a_table_that_is_not_there_is_named(world: World) -> None:

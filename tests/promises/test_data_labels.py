@@ -9,9 +9,11 @@ import pytest
 from bothways.cli.remembered import remembered_fields, remembered_problems
 from bothways.config.load import load_account
 from bothways.syncs.mapping_proposal import propose
+from bothways.vocabulary import SIDES
 from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import DynamicsApi, add_column, signed_in
 from tests.support.engine import Finished, World
+from tests.support.killable_worker import KillableWorker
 from tests.support.sandbox import SandboxServer
 
 ROWS = {"data_labels": {"labels": "rows"}}
@@ -149,6 +151,31 @@ def test_a_lost_answer_doubles_nothing(
         assert len(labels(sandbox)) == len(set(labels(sandbox))) == len(fields(sandbox))
     else:
         assert {f"bw_extra_{number}" for number in range(5)} <= _contact_columns(sandbox)
+
+
+def test_a_process_that_is_killed_while_it_writes_is_simply_run_again(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = make_world(syncs=COLUMNS)
+    make_field(sandbox, "EXTRA")
+    with signed_in(sandbox) as api:
+        add_column(api, "contact", "bw_Shoe", MaxLength=20)
+    world.open("data_labels", "killed")
+    planned = world.found("data_labels", "killed")
+    for side in SIDES:
+        world.extract(planned, side)
+    world.plan(planned)
+    world.review(planned)
+    with KillableWorker(world) as worker:
+        for step in ("apply_crm", "apply_marketing"):
+            assert worker.killed_all_along(step, "data_labels", "killed", stride=3) > 3
+    world.close_run("data_labels", "killed")
+    run = world.finished("data_labels", "killed")
+    assert (run.status, run.counts["errors"]) == ("Completed", 0)
+    assert run.message.startswith("1 field made"), run.message
+    assert "SHOE" in fields(sandbox)
+    assert "bw_extra" in _contact_columns(sandbox)
+    assert world.run("data_labels").message == "No new objects to sync"
 
 
 def test_columns_are_made_for_fields_that_have_none(

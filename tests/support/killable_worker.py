@@ -72,10 +72,13 @@ class KillableWorker:
         assert status in (0, -signal.SIGKILL), f"{step} ended with {status}"
         return status != 0
 
-    def killed_all_along(self, step: str, sync_type: str, name: str) -> int:
-        """Kill a step ever later, until it comes to its end; return how often it was killed."""
-        # Each goes further than the last: every kill point while writing, and some while reading.
-        stride = 1 if step.startswith("apply") else 11
+    def killed_all_along(self, step: str, sync_type: str, name: str, *, stride: int = 0) -> int:
+        """Kill a step ever later, until it comes to its end; return how often it was killed.
+
+        Each time it goes so many kill points further than the last: by default one while it writes,
+        and some more while it reads.
+        """
+        stride = stride or (1 if step.startswith("apply") else 11)
         for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
             if not self.killed(step, sync_type, name, kill_point=1 + (turn - 1) * stride):
                 break
