@@ -93,9 +93,11 @@ def test_people_of_either_system_are_enrolled_once_and_the_rest_is_told_why(
 def test_a_list_is_enrolled_as_a_whole(marketer: Marketer) -> None:
     for email in PEOPLE[:3]:
         marketer.platform.contact(email, "Newsletter")
+    marketer.enrol(PEOPLE[0])
     run = marketer.world.run("programs", program=WELCOME, lists=("newsletter",))
     assert (run.status, run.counts["new"]) == ("Completed", 1)
     assert marketer.enrolled() == sorted(PEOPLE[:3])
+    assert run.jobs["error_message"].tolist() == ["not enrolled: AlreadyInProgram 1"]
 
 
 def test_whatever_is_lost_nobody_is_enrolled_twice_or_tried_again_unasked(

@@ -173,7 +173,8 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
     """Record the vendor's verdicts; return how many jobs got one now.
 
     A written job becomes what was planned, a refused one is ignored with the vendor's reason, all
-    others are errors, the ones without a verdict too. A job keeps its first verdict.
+    others are errors, the ones without a verdict too. A job keeps its first verdict, and what the
+    vendor has to say of one that was written.
 
     Args:
         conn: An open transaction.
@@ -321,7 +322,7 @@ def _settled(verdict: sa.Subquery) -> dict[str, Any]:
         "error_code": sa.func.nullif(verdict.c.code, ""),
         "error_message": sa.case(
             (missing, NO_VERDICT),
-            (written, None),
+            (written, sa.func.nullif(verdict.c.message, "")),
             else_=sa.func.coalesce(sa.func.nullif(verdict.c.message, ""), verdict.c.code),
         ),
         "transient": sa.case(
