@@ -43,6 +43,7 @@ VENDOR = Vendor(
         "token_seconds": 3_599,
         "key_index_seconds": 1,  # from Pending to Active
         "application_user": True,  # False: tokens are given, the API answers 403
+        "assigns": True,  # False: the application user may not make records for another owner
     },
     notes=(
         f"Token: POST /{TENANT}/oauth2/v2.0/token with client_id {APPLICATION_ID}, client_secret"

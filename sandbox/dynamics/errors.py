@@ -103,6 +103,12 @@ def undeclared_property(entity_set: str, name: str) -> VendorError:
     )
 
 
+def may_not_assign(user_id: str, table: str) -> VendorError:
+    """Return the error for a row of another owner, made without the right to assign (assumed)."""
+    words = f"Principal user (Id={user_id}, type=8) is missing prvAssign{table.capitalize()}"
+    return VendorError(403, "0x80040220", f"{words} privilege")
+
+
 def not_found(table: str, row_id: str) -> VendorError:
     """Return the error for a row id that does not exist."""
     return VendorError(404, "0x80040217", f"{table} With Id = {row_id} Does Not Exist")

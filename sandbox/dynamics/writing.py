@@ -10,6 +10,7 @@ from sandbox.dynamics import autonumbers, records, storage
 from sandbox.dynamics.errors import (
     VendorError,
     duplicate_key,
+    may_not_assign,
     payload_error,
     wrong_verb,
 )
@@ -53,6 +54,8 @@ def create(
     if table.name in {"publisher", "solution"}:
         check_row(work, table, row)
     _require(table, row)
+    if row.get("ownerid", work.user_id) != work.user_id and not work.context.settings["assigns"]:
+        raise may_not_assign(work.user_id, table.name)
     check_state(table, row, values, creating=True)
     if table.name == "list":
         check_list(row, values)

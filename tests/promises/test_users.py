@@ -60,3 +60,17 @@ def test_a_user_who_is_not_there_costs_nobody_their_record(scenario: Scenario) -
     run, owner, ours = joined(scenario, "ann@mail.example", users=users)
     assert owner == ours
     assert NO_OWNER.format("nobody@contoso.example", "Dynamics 365") in run.notes
+
+
+def test_an_owner_whom_the_crm_refuses_costs_nobody_their_record(
+    scenario: Scenario, sandbox: SandboxServer
+) -> None:
+    sandbox.settings({"dynamics": {"assigns": False}})
+    scenario.platform.contact("bob@mail.example", "Newsletter")
+    users = {"tester": {"crm": colleague(scenario)["systemuserid"]}}
+    run, owner, ours = joined(scenario, "ann@mail.example", users=users)
+    assert (run.status, owner) == ("Completed", ours)
+    (told, _) = run.jobs_of(kind="create")["error_message"]
+    assert told.startswith("it belongs to the connection's user, as the owner was refused: ")
+    assert "prvAssignContact" in told
+    assert scenario.at_rest()

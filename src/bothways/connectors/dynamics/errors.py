@@ -19,6 +19,10 @@ NOT_FOUND: Final = "0x80040217"
 KEY_NOT_FOUND: Final = "0x80060891"
 NOT_A_MEMBER: Final = "0x80048458"
 
+# Without the right to assign, or as the owner has no role, a record cannot be made for an owner; of
+# which of the rights a refusal is only its text tells (assumed).
+OWNER_REFUSED: Final = frozenset({"0x80040220", "0x80040231", "0x80042f09"})
+
 # Errors that are about the list, not about one of the members: locked, inactive, dynamic list,
 # wrong type of member.
 LIST_REFUSES: Final = frozenset({"0x80040302", "0x8004033a", "0x8004f701", "0x80040301"})

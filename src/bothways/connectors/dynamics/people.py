@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -23,6 +24,7 @@ from bothways.connectors.dynamics.names import (
     NAMESPACE,
     PEOPLE,
     SAFE_KEY,
+    TITLE,
     UNSAFE_KEY,
     Names,
     PersonTable,
@@ -42,6 +44,10 @@ from bothways.connectors.dynamics.writing import (
     text_or_none,
 )
 from bothways.errors import ConnectorError
+
+log = logging.getLogger(__name__)
+
+_OURS: Final = "it belongs to the connection's user, as the owner was refused: {0}"
 
 # A lead's subject is its name in lists; where the mapping gives none, it says where the lead comes
 # from. A last name is required in the CRM's forms only, and a made-up one would travel back.
@@ -125,6 +131,12 @@ class People:
             writes.append(keyed.write(row["seq"], key, values))
         writer = Writer(self._client, table.entity_set, self._bulk(UPSERT_MULTIPLE, table))
         written = writer.write(writes)
+        if unowned := _unowned(rows, written):
+            again = [
+                keyed.write(row["seq"], row["key"], _create_values(row, table)[0])
+                for row in unowned
+            ]
+            written |= _as_ours(writer.write(again), written)
         if not any(verdict.outcome == "written" for verdict in written.values()):
             self._require(table, keyed.column)
         written = self._with_ids(table, written, {write.seq: write.record for write in writes})
@@ -186,6 +198,28 @@ def _update_values(row: Values) -> tuple[Values, str]:
     if row["kind"] == "suppress":
         return {"donotbulkemail": True}, ""
     return _values(row)
+
+
+def _unowned(rows: Sequence[Values], verdicts: Verdicts) -> list[Values]:
+    """Return the rows that may have been refused for their owner's sake, without the owner."""
+    return [
+        {**row, "owner": None}
+        for row in rows
+        if text_or_none(row.get("owner"))
+        and row["seq"] in verdicts
+        and verdicts[row["seq"]].code in errors.OWNER_REFUSED
+    ]
+
+
+def _as_ours(again: Verdicts, before: Verdicts) -> Verdicts:
+    """Return verdicts on rows that were written again without an owner, which say why."""
+    log.warning("%s: %d people could not be made for their owner", TITLE, len(again))
+    return {
+        seq: replace(verdict, message=_OURS.format(before[seq].message))
+        if verdict.outcome == "written"
+        else verdict
+        for seq, verdict in again.items()
+    }
 
 
 def _create_values(row: Values, table: PersonTable) -> tuple[Values, str]:
