@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bothways.engine import refresh
+from bothways.vocabulary import SIDES
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
 from tests.support.killable_worker import STEPS, KillableWorker
@@ -122,6 +125,29 @@ def test_whoever_opted_out_is_not_opted_in(marketer: Marketer) -> None:
     run = marketer.sync()
     assert run.counts["ignored"] == {"do_not_mail": 1}
     assert marketer.chosen(ANN) == {}
+
+
+def test_whoever_opts_out_while_a_plan_waits_is_not_opted_in(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marketer.platform.contact(ANN)
+    marketer.crm.contact(ANN, **{OFFERS: True})
+    world = marketer.world
+    world.open("preferences", "waiting")
+    run = world.found("preferences", "waiting")
+    for side in SIDES:
+        world.extract(run, side)
+    world.plan(run)
+    (chunk,) = world.review(run)
+    marketer.prefer(ANN, opted_in=False)
+    monkeypatch.setattr(refresh, "FRESH_FOR", timedelta(0))
+    for side in SIDES:
+        world.apply(run, side, chunk, last=True)
+    world.close_run("preferences", "waiting")
+    waited = world.finished("preferences", "waiting")
+    assert waited.counts["ignored"] == {"changed_since_planned": 1}
+    marketer.sync()
+    assert (marketer.column(ANN), marketer.chosen(ANN)) == (False, {"Offers": False})
 
 
 def test_a_bad_line_neither_loses_nor_doubles_a_choice(marketer: Marketer) -> None:

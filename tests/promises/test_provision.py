@@ -10,6 +10,7 @@ from bothways.connectors.base import Provisions
 from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import add_column, label, signed_in
 from tests.support.engine import AT_ONCE, World
+from tests.support.killable_worker import KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 
@@ -88,6 +89,24 @@ def test_answers_that_are_lost_double_nothing(
     assert [row["customizationprefix"] for row in crm.table("publisher")].count("bw") == 1
     assert [row["uniquename"] for row in crm.table("solution")].count("Bothways") == 1
     assert crm.table("bw_campaignevent") == []
+
+
+def test_a_process_that_is_killed_while_it_makes_things_is_simply_run_again(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    world = bare(make_world, sandbox, **TIDY)
+    wanted = lacks(world)
+    world.open("provision", "killed")
+    planned = world.found("provision", "killed")
+    world.extract(planned, "crm")
+    world.plan(planned)
+    world.review(planned)
+    with KillableWorker(world) as worker:
+        assert worker.killed_all_along("apply_crm", "provision", "killed", stride=9) > 3
+    world.close_run("provision", "killed")
+    run = world.finished("provision", "killed")
+    assert (run.status, run.counts["new"]) == ("Completed", len(wanted)), run.notes
+    assert lacks(world) == set()
 
 
 def test_what_is_refused_is_in_error_by_itself_and_made_once_nothing_is_in_its_way(

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from bothways.connectors.base import Connector
 from bothways.discovery import sync_types_that_read_consent
 from bothways.engine.extract import READ, Reading, last_read
+from bothways.engine.progress import marks_of
 from bothways.engine.run import Run
+from bothways.engine.slices import staged_slices
 from bothways.errors import RunStopped, WatermarkExpired
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
@@ -59,7 +62,10 @@ def _changes(
     staged = run.staging.read_json(side, "lists.json") or []
     lists = {item["key"]: KnownList(**item) for item in staged}
     request = Request(run.account, side, connector.entities, lists, run.options)
-    for dataset in _datasets(run, request):
+    marks = marks_of(run.staging, side)
+    slices = list(staged_slices(run, side, connector))
+    found = {one.name: marks[one.name]["value"] for one in slices if one.name in marks} | found
+    for dataset in chain(_datasets(run, request), slices):
         reading = Reading(run, side, connector, dataset, lists)
         since = found.get(dataset.name) or (reading.since() if dataset.changes_of else None)
         if since is None:

@@ -67,10 +67,9 @@ def extract_slices(run: Run, side: RoleName, connector: Connector, group: int) -
     for dataset, part in _slices(run, side, connector):
         if (dataset.name, part.key) not in chosen:
             continue
-        name = f"{dataset.name}/{quote(part.key, safe='')}"
-        one = replace(dataset, name=name, stream=part.stream)
+        one = _alone(dataset, part)
         try:
-            rows, marks[name] = Reading(run, side, connector, one, {}).read(progress)
+            rows, marks[one.name] = Reading(run, side, connector, one, {}).read(progress)
         except (TemporaryFailure, Denied):
             raise
         except ConnectorError as error:
@@ -94,6 +93,18 @@ def failures_of(staging: Staging, side: RoleName) -> list[dict[str, str]]:
     `sentence`.
     """
     return [item for part in staging.json_values(f"{side}/{_FAILURES}") for item in part]
+
+
+def staged_slices(run: Run, side: RoleName, connector: Connector) -> Iterator[Dataset]:
+    """Yield the slices that plans are made of, each as a dataset of its own."""
+    for dataset, part in _slices(run, side, connector):
+        if part.stream.parts:
+            yield _alone(dataset, part)
+
+
+def _alone(dataset: Dataset, part: Slice) -> Dataset:
+    name = f"{dataset.name}/{quote(part.key, safe='')}"
+    return replace(dataset, name=name, stream=part.stream)
 
 
 def _slices(run: Run, side: RoleName, connector: Connector) -> Iterator[tuple[Dataset, Slice]]:
