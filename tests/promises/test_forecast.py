@@ -86,7 +86,9 @@ def test_what_does_not_fit_is_told_by_the_exit_code_too(world: World) -> None:
         table = CliRunner().invoke(app, ["forecast", "test"])
         as_json = CliRunner().invoke(app, ["forecast", "test", "--json"])
     assert (table.exit_code, as_json.exit_code) == (1, 1)
-    assert "Not in it, as no run has measured them: Campaigns, Marketing lists." in table.output
+    assert "as no run has measured them: Campaigns, Marketing lists." in " ".join(
+        table.output.split()
+    )
     [account] = json.loads(as_json.output)
     assert account["fits"] is False
     first = account["sync_types"][0]

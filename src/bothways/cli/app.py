@@ -311,14 +311,10 @@ def migrate(
 @app.command()
 def pools() -> None:
     """Print the accounts' pools as JSON for `airflow pools import`."""
-    from bothways.config.load import load_accounts
+    from bothways.cli.sound import sound_accounts
     from bothways.orchestration.pools import pools as needed
 
-    loaded = load_accounts()
-    if loaded.broken:
-        names = ", ".join(loaded.broken)
-        typer.echo(f"Left out, since their files have problems: {names}.", err=True)
-    typer.echo(json.dumps(needed(loaded.accounts), indent=2))
+    typer.echo(json.dumps(needed(sound_accounts()), indent=2))
 
 
 @app.command()

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bothways.cli.sound import sound_accounts
 from bothways.config.account import Account
 from bothways.config.known import system_titles
-from bothways.config.load import load_account, load_accounts
+from bothways.config.load import load_account
 from bothways.engine.forecast import BudgetForecast, Forecast, Need, SyncForecast, forecast
 from bothways.orchestration.connections import join_airflow, open_store
 
@@ -25,7 +26,7 @@ _NOTE = (
 
 def show(name: str | None, *, as_json: bool) -> int:
     """Print the forecast of one account, or of all; return the exit code."""
-    accounts = [load_account(name)] if name else list(load_accounts().accounts)
+    accounts = [load_account(name)] if name else sound_accounts()
     join_airflow()
     with open_store() as store, store.begin() as conn:
         found = [(account, forecast(conn, account)) for account in accounts]
@@ -55,7 +56,8 @@ def _print(console: Console, account: Account, told: Forecast) -> None:
     for budget in told.budgets:
         console.print(_budget(budget, titles[budget.role]), highlight=False)
     if told.unmeasured:
-        console.print(f"Not in it, as no run has measured them: {', '.join(told.unmeasured)}.")
+        names = ", ".join(told.unmeasured)
+        console.print(f"Not counted in calls an hour, as no run has measured them: {names}.")
 
 
 def _need(need: Need, titles: dict[str, str]) -> str:
