@@ -11,6 +11,7 @@ from bothways.store.erase import find_person
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
+from tests.support.erasing import Erasing
 from tests.support.killable_worker import KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
@@ -247,3 +248,19 @@ def test_a_person_s_page_and_export_have_their_responses(asker: Asker) -> None:
         (told,) = rows_about(conn, person)["events"]
     assert (shown.kind, shown.about) == ("form responses", "Survey")
     assert "Because" in str(told["details"])
+
+
+def test_what_the_platform_still_tells_of_somebody_who_was_erased_is_not_kept(
+    asker: Asker,
+) -> None:
+    asker.respond(hours_ago=3)
+    asker.respond(BOB)
+    asker.run()
+    erasing = Erasing(asker.world)
+    request = erasing.file(ANN)
+    assert erasing.run(request, request).status == "Completed"
+    for options in ({}, {"full_resync": True}):
+        assert asker.run(**options).status == "Completed"
+        kept = asker.world.query("SELECT email_key FROM events")
+        assert kept == [{"email_key": BOB}]
+    assert [row[1] for row in asker.responses()] == ["bob"]

@@ -83,13 +83,19 @@ class Events(Stream):
         return rows
 
     def absorb(self, seen: Sighting, page: Page) -> Absorbed:
-        """Keep the events that are new, and of counters the last reading."""
+        """Keep the events that are new, and of counters the last reading.
+
+        A platform goes on telling what somebody did who was erased: nothing of it is kept.
+        """
+        from bothways.store.erase import erased_keys
         from bothways.store.events import absorb_events
 
         rows = self.kept(to_pandas(page.rows)).rename(columns={"member_id": "record_id"})
+        account, keys = seen.place["account"], rows["email_key"]
+        rows = rows[~erased_keys(seen.conn, account=account, email_keys=keys)]
         absorb_events(
             seen.conn,
-            account=seen.place["account"],
+            account=account,
             role=seen.place["side"],
             run_id=seen.run_id,
             rows=rows.drop(columns=["email", "bucket"]),
