@@ -100,10 +100,12 @@ class _Asking:
     def _preparations(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, Provisions):
             return
+        kinds = records_kept(self._account)
         if isinstance(connector, UsesTables):
-            for clause in connector.table_obstacles():
-                yield self._document.problem(self._place, clause, "correct `tables` there")
-        missing = told(connector.missing(records_kept(self._account)))
+            for clause in connector.table_obstacles(kinds):
+                remedy = "name another table or column under `tables` there"
+                yield self._document.problem(self._place, clause, remedy)
+        missing = told(connector.missing(kinds))
         if missing:
             message = "not ready: " + ", ".join(sentence.rstrip(".") for sentence in missing)
             remedy = f"run `bothways prepare {self._account.name}`"

@@ -736,8 +736,15 @@ class UsesTables(Protocol):
         """Use these from now on, by the name of the kind of record."""
         ...
 
-    def table_obstacles(self) -> list[str]:
-        """Return what keeps them from being used, a clause each; not what `missing` tells."""
+    def table_obstacles(self, kinds: Collection[RecordKind]) -> list[str]:
+        """Return what keeps tables that are there from being used; not what `missing` tells.
+
+        Args:
+            kinds: The records that are to be kept there.
+
+        Returns:
+            A clause for each thing.
+        """
         ...
 
 

@@ -27,10 +27,10 @@ from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.columns import read_columns
 from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
+from bothways.connectors.dynamics.fitting_tables import table_obstacles
 from bothways.connectors.dynamics.label_columns import create_columns
 from bothways.connectors.dynamics.membership import Membership
 from bothways.connectors.dynamics.metadata import Environment, read_environment, read_fields
-from bothways.connectors.dynamics.named_tables import named_obstacles
 from bothways.connectors.dynamics.names import (
     GUID,
     LIST_CODES,
@@ -340,9 +340,9 @@ class DynamicsConnector:
         """Keep records in these tables and columns from now on."""
         self._names = replace(self._names, tables=tables)
 
-    def table_obstacles(self) -> list[str]:
-        """Return what keeps tables and columns that the account names from being used."""
-        return list(named_obstacles(self._client, self._names))
+    def table_obstacles(self, kinds: Collection[RecordKind]) -> list[str]:
+        """Return what keeps tables and columns that are there from being used."""
+        return list(table_obstacles(self._client, self._names, kinds))
 
     def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Make what is missing, and wait until keys can be used."""

@@ -123,7 +123,7 @@ def test_tables_that_an_account_names_have_columns_that_fit(bare: DynamicsConnec
     """With a table that every environment has."""
     columns = {"name": "name", "subject": "revenue", "sent": "numberofemployees"}
     bare.use_tables({"campaign": NamedTable("account", columns)})
-    assert bare.table_obstacles() == [
+    assert bare.table_obstacles([CAMPAIGN]) == [
         "column `revenue` of table `account` cannot be given `subject`, which is of type string"
     ]
     keys = {item.key for item in bare.missing([CAMPAIGN])}
@@ -171,6 +171,18 @@ def test_a_choice_has_an_option_set_which_grows_and_its_words_are_written_and_re
     bare.write_records(operations("upsert", given, "car"))
     read = {row["key"]: row["colour"] for row in rows(bare.read_records(more, since=None))}
     assert read == {"a": "Blue", "b": "Green"}
+
+
+@pytest.mark.usefixtures("cars")
+def test_a_table_of_ours_that_has_another_column_is_told_beforehand(
+    bare: DynamicsConnector,
+) -> None:
+    prepare(bare, [CAR])
+    assert bare.table_obstacles([CAR]) == []
+    other = replace(CAR, columns=(RecordColumn("colour", "Colour", "number"),))
+    assert bare.table_obstacles([other]) == [
+        "column `bw_colour` of table `bw_car` cannot be given `colour`, which is of type integer"
+    ]
 
 
 def test_one_thing_that_is_refused_keeps_no_other_from_being_made(
