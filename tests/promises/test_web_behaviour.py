@@ -8,11 +8,22 @@ import pytest
 
 from bothways.ledgers.registry import show_person
 from bothways.store.erase import find_person
+from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
+from tests.support.killable_worker import KillableWorker
 from tests.support.people import Crm, Platform
 from tests.support.sandbox import SandboxServer
 
+# How much later than the last time a step is killed the next time: reading and planning cost most.
+STRIDES = {
+    "extract_crm": 40,
+    "extract_marketing": 25,
+    "plan": 60,
+    "review": 40,
+    "apply_crm": 7,
+    "close": 40,
+}
 ANN, BOB, CID = "ann@mail.example", "bob@mail.example", "cid@mail.example"
 
 
@@ -117,6 +128,26 @@ def test_faults_and_lost_answers_lose_and_double_nothing(site: Site) -> None:
     site.sandbox.faults()
     site.run()
     assert site.visits() == [("ann", 1)] * 3 + [("bob", 1)] * 3
+
+
+def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(site: Site) -> None:
+    for number in range(3):
+        site.visit(ANN, hours_ago=40 + number)
+    site.visit(BOB)
+    site.world.open("web_behaviour", "killed")
+    kills = 0
+    with KillableWorker(site.world) as worker:
+        for step, stride in STRIDES.items():
+            for turn in at_most(100, f"the end of {step}, which is killed ever later"):
+                point = 1 + (turn - 1) * stride
+                if not worker.killed(step, "web_behaviour", "killed", kill_point=point):
+                    break
+                kills += 1
+    run = site.world.finished("web_behaviour", "killed")
+    assert (run.status, run.counts["new"], run.counts["total"]) == ("Completed", 4, 4)
+    assert kills >= len(STRIDES)
+    assert site.visits() == [("ann", 1)] * 3 + [("bob", 1)]
+    assert site.run().message == "No new objects to sync"
 
 
 def test_a_person_s_page_has_their_visits(site: Site) -> None:
