@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
 import pyarrow as pa
@@ -61,18 +61,24 @@ class DataLabels(Definitions):
 
     Attributes:
         record: Their kind of record.
+        everything: Read whole each time, which is how deletions are noticed.
     """
 
     name: ClassVar[str] = "data_labels"
     kind: ClassVar[str] = "data_label"
     record: str
+    everything: bool = False
 
     def pages(
         self, connector: Connector, since: str | None, _cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield rows, those that people made among them."""
-        kind = record_kinds()[self.record]
-        return cast(ReadsRecords, connector).read_records(kind, since=since)
+        kind, source = record_kinds()[self.record], cast(ReadsRecords, connector)
+        if not self.everything:
+            yield from source.read_records(kind, since=since)
+            return
+        for page in source.read_records(kind, since=None):
+            yield replace(page, watermark=None)
 
 
 def _as_text(info: FieldInfo) -> str | None:

@@ -146,6 +146,18 @@ def test_what_failed_waits_for_its_turn() -> None:
     assert set(told(place.plan(SYNC.plan))) == {"r2"}
 
 
+def test_what_failed_and_is_not_there_any_more_is_settled() -> None:
+    place = desk()
+    label(place, "r2", "Hat")
+    for row in ("r1", "r2"):
+        place.store.add_retry("data_labels", "crm", row)
+        place.try_again("crm", "data_label", row)
+    assert told(place.plan(SYNC.plan)) == {
+        "r1": (None, None, "gone"),
+        "r2": ("marketing", "Hat", "new"),
+    }
+
+
 def test_two_fields_that_would_have_the_same_column_get_one() -> None:
     place = desk(labels="columns", tables=["contact", "lead"])
     for name in ("HAT-SIZE", "HAT_SIZE"):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.data_labels import SPEC
+
+LABELS: Final = "labels"
+"""The labels that were changed since the last run."""
 
 
 def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -16,6 +21,6 @@ def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     retries = inputs.view.retries(SPEC.name)
     waiting = retries[retries["source"] == source]["source_id"]
     due = inputs.retries[inputs.retries["source"] == source]["source_id"]
-    changed = inputs.staged.read_all("crm", "labels") if source == "crm" else pd.DataFrame()
+    changed = inputs.staged.read_all("crm", LABELS) if source == "crm" else pd.DataFrame()
     awake = pd.concat([due, changed["id"]]) if not changed.empty else due
     return rows[~rows["id"].isin(waiting) | rows["id"].isin(awake)]

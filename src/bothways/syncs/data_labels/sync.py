@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, cast
+
+import pandas as pd
 
 from bothways.config.account import Account
 from bothways.connectors.base import Connector
 from bothways.discovery import declaration
-from bothways.spec import WHOLE_EVERY
 from bothways.streams.fields import DataLabels, Fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.data_labels import DATA_LABEL, SPEC, Settings, columns, rows
-from bothways.syncs.jobs import joined
+from bothways.syncs.data_labels.entering import LABELS
+from bothways.syncs.jobs import ignored, joined
+from bothways.vocabulary import Reason
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -21,7 +25,10 @@ def datasets(request: Request) -> list[Dataset]:
         return [Dataset("fields", Fields(entities=("contact",)))]
     if settings.labels == "columns":
         return [Dataset("fields", Fields(entities=settings.tables))]
-    return [Dataset("labels", DataLabels(record=DATA_LABEL.name), whole_every=WHOLE_EVERY)]
+    return [
+        Dataset(LABELS, DataLabels(record=DATA_LABEL.name)),
+        Dataset("all_labels", DataLabels(record=DATA_LABEL.name, everything=True)),
+    ]
 
 
 def plan(inputs: Inputs) -> Plan:
@@ -30,7 +37,24 @@ def plan(inputs: Inputs) -> Plan:
         return Plan(joined([]))
     settings = _settings(inputs.account)
     make = columns.jobs if settings.labels == "columns" else rows.jobs
-    return make(inputs, settings)
+    made = make(inputs, settings)
+    return replace(made, jobs=joined([made.jobs, _gone(inputs, made.jobs)]))
+
+
+def _gone(inputs: Inputs, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Settle what failed and has nothing to be done any more, such as a label that was deleted."""
+    due = inputs.retries
+    if inputs.options.records or due.empty:
+        return joined([])
+    left = due[~due["source_id"].isin(jobs["source_id"])]
+    return ignored(
+        left,
+        Reason.GONE,
+        source=left["source"],
+        source_entity=left["entity"],
+        source_id=left["source_id"],
+        entity=left["entity"],
+    )
 
 
 def obstacles(request: Request, connector: Connector) -> list[str]:
