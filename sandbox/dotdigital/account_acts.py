@@ -12,7 +12,7 @@ from sandbox.dotdigital.errors import Invalid
 from sandbox.dotdigital.v2_programs import STATUSES
 from sandbox.vendor import ActRefused, VendorContext
 
-ACTS = ("data_field", "prefer", "program", "leave_program")
+ACTS = ("data_field", "prefer", "program", "delete_program", "leave_program")
 
 
 def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,8 +20,9 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
 
     `data_field` makes one: "name", and if wished "type", "visibility" and "default". `prefer` opts
     the contact "email" in to the "preference" of that name, or out with "opted_in" false. `program`
-    makes one of that "name", or gives it the "status" (Active, if it is not said). `leave_program`
-    has the contact "email" reach the end of the "program" of that name.
+    makes one of that "name", or gives it the "status" (Active, if it is not said); `delete_program`
+    deletes it, and it is listed no more (assumed). `leave_program` has the contact "email" reach
+    the end of the "program" of that name.
 
     Raises:
         ActRefused: No such contact, preference, program or status, or a field that cannot be.
@@ -32,6 +33,10 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
             return {"act": kind, "name": _field(db, wish)}
         if kind == "program":
             return {"act": kind, "program": _program(db, wish, now)}
+        if kind == "delete_program":
+            program = _named(db, "programs", "name", wish.get("name"))
+            db.execute("DELETE FROM programs WHERE id = ?", (program,))
+            return {"act": kind, "program": program}
         contact = contacts.find(db, "email", str(wish.get("email", "")))
         if contact is None:
             raise ActRefused("No contact has this address; give one that is there.")

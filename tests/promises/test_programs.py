@@ -66,6 +66,12 @@ def test_active_programs_reach_the_crm_and_stay_true(marketer: Marketer) -> None
     run = marketer.world.run("programs")
     assert (run.counts["new"], run.counts["updated"]) == (1, 1)
     assert marketer.records() | {WELCOME: "deactivated", FAREWELL: "active"} == marketer.records()
+    marketer.sandbox.act("dotdigital", "delete_program", name=WELCOME)
+    assert marketer.world.run("programs").counts["updated"] == 1
+    assert marketer.records()[WELCOME] == "deleted"
+    marketer.make(WELCOME)
+    marketer.platform.contact(PEOPLE[0])
+    assert marketer.enrol(PEOPLE[0]).counts["new"] == 1
 
 
 def test_people_of_either_system_are_enrolled_once_and_the_rest_is_told_why(

@@ -196,6 +196,8 @@ class Reading:
 
     def since(self) -> str | None:
         """Return the watermark of the last read; None if the dataset is to be read in full."""
+        if self.dataset.stream.always_whole:
+            return None
         sync_type, name = self.dataset.changes_of or (self.run.sync.name, self.dataset.name)
         if self.run.options.full_resync and not self.dataset.changes_of:
             return None

@@ -108,6 +108,7 @@ class Preferences(Definitions):
 
     name: ClassVar[str] = "preferences"
     kind: ClassVar[str] = "preference"
+    always_whole: ClassVar[bool] = True
 
     def pages(
         self, connector: Connector, _since: str | None, _cursor: str | None = None
@@ -122,6 +123,7 @@ class Programs(Definitions):
 
     name: ClassVar[str] = "programs"
     kind: ClassVar[str] = "program"
+    always_whole: ClassVar[bool] = True
 
     def pages(
         self, connector: Connector, _since: str | None, _cursor: str | None = None
@@ -155,6 +157,7 @@ class Lists(Definitions):
 
     name: ClassVar[str] = "lists"
     kind: ClassVar[str] = LIST
+    always_whole: ClassVar[bool] = True
 
     def pages(
         self, connector: Connector, _since: str | None, _cursor: str | None = None

@@ -26,6 +26,7 @@ class Fields(Definitions):
 
     name: ClassVar[str] = "fields"
     kind: ClassVar[str] = DATA_FIELD
+    always_whole: ClassVar[bool] = True
     entities: tuple[str, ...]
 
     def pages(
