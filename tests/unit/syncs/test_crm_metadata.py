@@ -78,8 +78,9 @@ def test_a_run_for_chosen_columns_tells_of_these_only() -> None:
     place = desk()
     add(place, "c1", "shoe")
     add(place, "c2", "hat")
-    plan = place.plan(SYNC.plan, options=Options(records=("contact.hat",)))
-    assert results(plan) == {"contact.hat": "new"}
+    for name in ("contact.hat", "Contact.Hat", "hat"):
+        plan = place.plan(SYNC.plan, options=Options(records=(name,)))
+        assert results(plan) == {"contact.hat": "new"}
 
 
 def test_notes_name_mapped_fields_that_do_not_fit() -> None:

@@ -93,8 +93,9 @@ def test_a_field_gets_a_label_once_and_again_when_it_changes() -> None:
         "changed": ("crm", "changed", "updated"),
         "r1": (None, None, "unchanged"),
     }
-    named = place.plan(SYNC.plan, options=Options(records=("new",)))
-    assert set(told(named)) == {"new"}
+    for name in ("new", "New"):
+        named = place.plan(SYNC.plan, options=Options(records=(name,)))
+        assert set(told(named)) == {"new"}
 
 
 def test_of_two_labels_with_one_name_the_older_gets_the_field() -> None:

@@ -14,6 +14,7 @@ from bothways.syncs.crm_metadata import SPEC, Settings
 from bothways.syncs.jobs import job_frame, joined, unchanged
 from bothways.syncs.mapped_fields import complaints, fields_by_table
 from bothways.transform.json_rows import json_objects, read_objects, with_more
+from bothways.transform.named import is_named
 from bothways.vocabulary import COLUMN, Result
 
 _COLUMNS: Final = "columns"
@@ -58,7 +59,7 @@ def _told(rows: pd.DataFrame) -> pd.DataFrame:
 def _chosen(inputs: Inputs, columns: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that the person at the trigger form named; all if none."""
     named = inputs.options.records
-    return columns[columns["title"].isin(named)] if named else columns
+    return columns[is_named(columns.assign(id=columns["title"]), named)] if named else columns
 
 
 def _jobs(rows: pd.DataFrame, result: Result) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.data_labels import SPEC
+from bothways.transform.named import is_named
 
 LABELS: Final = "labels"
 """The labels that were changed since the last run."""
@@ -17,7 +18,7 @@ def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out what is in error and not due yet, unless it was read again; or was not named."""
     named = inputs.options.records
     if named:
-        return rows[rows["id"].isin(named) | rows["name"].isin(named)]
+        return rows[is_named(rows, named)]
     retries = inputs.view.retries(SPEC.name)
     waiting = retries[retries["source"] == source]["source_id"]
     due = inputs.retries[inputs.retries["source"] == source]["source_id"]

@@ -62,7 +62,8 @@ def obstacles(request: Request, connector: Connector) -> list[str]:
     if request.side != "crm":
         return []
     settings, can = _settings(request.account), declaration(connector.declaration.name).capabilities
-    needed = {"CreatesColumns"} if settings.labels == "columns" else {"ReadsRecords"}
+    as_rows = {"ReadsRecords", "WritesRecords"}
+    needed = {"CreatesColumns"} if settings.labels == "columns" else as_rows
     if needed <= can:
         return []
     return [f"{connector.declaration.title} cannot keep data labels as {settings.labels}"]
