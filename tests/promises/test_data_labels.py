@@ -78,6 +78,7 @@ def test_labels_and_fields_are_each_made_once(
     run = settled(world)
     assert run.message.startswith("1 field made, 1 data label written"), run.message
     assert run.counts["ignored"] == {"duplicate_name": 1}
+    assert "LOYALTY" in run.details, "as the platform calls it, whatever its key"
     made = fields(sandbox)
     assert made["SHOE_SIZE"]["type"] == "Numeric"
     assert (made["SHOE_SIZE"]["visibility"], made["SHOE_SIZE"]["defaultValue"]) == ("Public", 4)

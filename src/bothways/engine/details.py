@@ -48,7 +48,9 @@ def keep(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
         failed = failures if children else {}
         touched = {one for one, counts in counted.items() if counts.total > counts.unchanged}
         ids = sorted(touched | failed.keys())
-        names = details.names_of(conn, account=run.account.name, kind=kind.name, ids=ids)
+        names = details.names_of(
+            conn, account=run.account.name, run_id=run.run_id, kind=kind.name, ids=ids
+        )
         rows = []
         for scope_id in ids:
             counts = counted.get(scope_id, Counts())

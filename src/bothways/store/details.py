@@ -94,15 +94,20 @@ def count_details(
 
 
 def names_of(
-    conn: sa.Connection, *, account: str, kind: str, ids: Collection[str]
+    conn: sa.Connection, *, account: str, run_id: int, kind: str, ids: Collection[str]
 ) -> dict[str, str]:
-    """Return the names of a platform's things by their ids; the id where one has no name."""
+    """Return the names of things by their ids: the platform's, the run's own, or else the id."""
+    name = jobs.c.after["name"].astext
+    wrote = sa.select(jobs.c.key.label("id"), name.label("name")).where(
+        of_run(conn, run_id), jobs.c.entity == kind, jobs.c.key.in_(list(ids))
+    )
     query = sa.select(definitions.c.id, definitions.c.name).where(
         definitions.c.account == account,
         definitions.c.kind == kind,
         definitions.c.id.in_(list(ids)),
     )
-    known = {row.id: row.name for row in conn.execute(query) if row.name}
+    found = [*conn.execute(wrote), *conn.execute(query)]
+    known = {row.id: row.name for row in found if row.name}
     return {scope_id: known.get(scope_id, scope_id) for scope_id in ids}
 
 
