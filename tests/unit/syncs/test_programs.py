@@ -84,6 +84,20 @@ def test_whoever_may_not_be_mailed_by_one_of_their_records_is_not_enrolled_by_an
         assert {row[3] for row in enrolled(desk, named)} == {"do_not_mail"}, named
 
 
+def test_closed_leads_and_inactive_contacts_are_enrolled_where_the_account_syncs_them(
+    desk: Planning,
+) -> None:
+    desk.store.add_person("marketing", "m1", ANN)
+    desk.store.add_person("crm", "l1", ANN, entity="lead", active=False)
+    for named in ("l1", "m1", ANN):
+        assert enrolled(desk, named) == [("", "", "", "inactive")]
+    everybody = Planning(settings={"only_open_leads_and_active_contacts": False})
+    everybody.store = desk.store
+    assert enrolled(everybody, "l1") == [("enrol", "m1", "", "")]
+    desk.store.add_person("crm", "c1", ANN)
+    assert enrolled(desk, "l1") == [("enrol", "m1", "", "")]
+
+
 def test_a_suppression_of_either_system_bars_an_address(desk: Planning) -> None:
     desk.store.add_person("marketing", "m1", ANN)
     desk.store.add_suppression("crm", ANN, reason="complained")

@@ -14,6 +14,7 @@ from bothways.errors import RunStopped
 from bothways.spec import Options
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.jobs import ignored, job_frame, joined, named_keys
+from bothways.syncs.persons import crm_person
 from bothways.syncs.programs import SPEC, Settings
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import ACCOUNT_WIDE
@@ -189,6 +190,8 @@ def _reasons(inputs: Inputs, found: pd.DataFrame) -> pd.Series:
     why = suppressed.drop_duplicates("email_key").set_index("email_key")["reason"]
     told = looked_up(found["email_key"], why)
     reason = reason.mask(reason.isna(), told.map(_REASONS).astype(_TEXT))
+    idle = crm_person(inputs, found.assign(record_id=found["id"]))["reason"] == Reason.INACTIVE
+    reason = reason.mask(reason.isna() & idle.fillna(value=False), Reason.INACTIVE)
     return reason.mask(inputs.view.erased(found["email_key"]), Reason.ERASED)
 
 
