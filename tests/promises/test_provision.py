@@ -184,6 +184,9 @@ def test_a_table_of_the_customers_is_used_where_the_account_names_it(
     refused = run.jobs_of(result="error")
     (told,) = refused.loc[refused["key"] == "table:new_newsletter", "error_message"]
     assert "the account names it; make it there" in told
+    parts = refused[refused["key"].str.contains(":new_newsletter.")]["error_message"]
+    assert len(parts) > 20
+    assert set(parts) == {"its table new_newsletter is not there; see to that first"}
 
     newsletters(sandbox)
     run = world.run("provision")

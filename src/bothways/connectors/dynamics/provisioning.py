@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -102,13 +102,18 @@ class Provisioning:
         asked = dict(zip(operations["key"], operations["seq"], strict=True))
         verdicts: Verdicts = {int(seq): Verdict() for seq in asked.values()}
         indexes = {}
+        unmade: dict[str, Verdict] = {}
         for step in self._steps(record_kinds().values()):
             definition = step.definition
             if definition.key in asked:
                 seq = int(asked[definition.key])
-                verdicts[seq] = self._made(step)
-                if definition.kind == "key" and verdicts[seq].outcome == "written":
+                verdict = unmade.get(definition.part_of) or self._made(step)
+                verdicts[seq], is_made = verdict, verdict.outcome == "written"
+                if definition.kind == "key" and is_made:
                     indexes[definition.key] = seq
+                if definition.kind == "table" and not is_made:
+                    told = f"its table {definition.name} is not there; see to that first"
+                    unmade[definition.name] = replace(verdict, message=told)
         return as_frame(verdicts | self._indexed(indexes))
 
     def _made(self, step: _Step) -> Verdict:
