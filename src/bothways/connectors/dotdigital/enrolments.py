@@ -281,17 +281,24 @@ class _Program:
                 f"{_PATH}/{enrolment}", lambda body: body.get("status") != _PROCESSING, rows=size
             )
             faults = self._faults(enrolment)
-        except TemporaryFailure:
+        except ConnectorError:  # it was made, whatever comes of asking for its faults
             faults = None
         for wish in part:
             verdict = _verdict(wish, faults)
             yield {**verdict.of(wish.seq), "membership_id": enrolment}
 
     def _faults(self, enrolment: str) -> dict[str, str]:
-        """Return why contacts were not enrolled, by id."""
+        """Return why contacts were not enrolled, by id.
+
+        Raises:
+            ProtocolError: What came is no report.
+        """
         path = f"{_PATH}/{enrolment}/report-faults"
         answer = self._client.request("GET", path, retry="read")
         rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig", "replace")))
+        # Where nobody is at fault, the report may have no header (assumed).
+        if rows.fieldnames and not {"Id", "Reason"} <= {*rows.fieldnames}:
+            raise ProtocolError("a report of faults is not understood", vendor=TITLE)
         return {str(row.get("Id")): str(row.get("Reason") or "") for row in rows}
 
 

@@ -443,6 +443,18 @@ def test_where_any_of_several_may_be_the_lost_one_nothing_is_repeated(
     assert [len(part) for part in _enrolments(sandbox)] == [10, 2]
 
 
+@pytest.mark.parametrize("fault", [{"html_200": 1.0}, {"share": {"500": 1.0}}])
+def test_where_faults_cannot_be_read_nobody_is_said_to_be_in_the_program(
+    sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any, fault: dict[str, Any]
+) -> None:
+    sandbox.act("dotdigital", "unsubscribe", email=PEOPLE[1])
+    sandbox.faults({"dotdigital": {**fault, "paths": "/report-faults$"}})
+    results = _by_seq(dotdigital.enrol(enrolment(*people[:2])))
+    told = {(row["outcome"], row["message"]) for row in results}
+    assert told == {("written", "accepted; who was enrolled was not told in time")}
+    assert len(_enrolments(sandbox)) == 1
+
+
 def test_an_enrolment_that_is_never_made_is_tried_later(
     sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any
 ) -> None:
