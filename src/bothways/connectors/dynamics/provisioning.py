@@ -117,24 +117,33 @@ class Provisioning:
         return as_frame(verdicts | self._indexed(indexes))
 
     def _made(self, step: _Step) -> Verdict:
-        """Make one thing. After an error it is looked up, since the answer may have been lost."""
+        """Make one thing.
+
+        After an error it is looked up, since the answer may have been lost: what is left to do may
+        be less by then, such as waiting for the index of a key.
+        """
         log.info("%s: making: %s", TITLE, step.definition.sentence)
         last = TRIES - 1
         for attempt in range(TRIES):
             try:
                 step.make()
             except ConnectorError as error:
-                if step.definition.key not in self._keys_missing():
+                left = self._left_of(step)
+                if left is None:
                     break
-                if attempt == last or not isinstance(error, TemporaryFailure):
+                may_pass = isinstance(error, TemporaryFailure) or left.definition != step.definition
+                if attempt == last or not may_pass:
                     return failed(error)
+                step = left
                 self._client.sleep(BETWEEN_S)
             else:
                 break
         return Verdict()
 
-    def _keys_missing(self) -> set[str]:
-        return {item.key for item in self.missing(record_kinds().values())}
+    def _left_of(self, step: _Step) -> _Step | None:
+        """Return what is still to be done of a step; None where it has been done."""
+        left = self._steps(record_kinds().values())
+        return next((one for one in left if one.definition.key == step.definition.key), None)
 
     def _indexed(self, keys: Mapping[str, int]) -> Verdicts:
         """Wait for the indexes of keys; return a verdict on each that cannot be used."""

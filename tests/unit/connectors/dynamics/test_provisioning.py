@@ -119,6 +119,18 @@ def test_all_labels_are_in_the_base_language_of_the_environment(
     assert told == {b"1031"}
 
 
+def test_a_key_whose_answer_is_lost_is_waited_for_while_its_index_is_built(
+    bare: DynamicsConnector, sandbox: SandboxServer
+) -> None:
+    missing = {item.key: item for item in bare.missing([])}
+    names = ("publisher:bw", "solution:Bothways", "column:lead.bw_externalid")
+    make(bare, [missing[name] for name in names])
+    sandbox.settings({"dynamics": {"key_index_seconds": 1}})
+    sandbox.faults({"dynamics": {"after_write": 1.0, "paths": "/Keys$"}})
+    (made,) = make(bare, [missing["key:lead.bw_externalid_key"]]).to_dict("records")
+    assert made["outcome"] == "written", made["message"]
+
+
 def test_tables_that_an_account_names_have_columns_that_fit(bare: DynamicsConnector) -> None:
     """With a table that every environment has."""
     columns = {"name": "name", "subject": "revenue", "sent": "numberofemployees"}
