@@ -74,7 +74,7 @@ def _minutes(minutes: float) -> str:
 def _fits(one: SyncForecast) -> str:
     if one.fits is None:
         return "unknown" if one.every is not None else ""
-    return "yes" if one.fits else f"no: {_minutes(one.every or 0)} between runs"
+    return "yes" if one.fits else f"no: there are only {_minutes(one.every or 0)}"
 
 
 def _budget(budget: BudgetForecast, title: str) -> str:

@@ -569,7 +569,7 @@ class WritesRecords(Protocol):
         cannot keep is left empty.
 
         Raises:
-            FeatureUnavailable: The table is not there, or lacks its key or a relation.
+            NotPrepared: The table is not there, or lacks its key or a relation.
         """
         ...
 
@@ -587,7 +587,7 @@ class ReadsRecords(Protocol):
                 deleted are not told.
 
         Raises:
-            FeatureUnavailable: The table is not there.
+            NotPrepared: The table is not there.
         """
         ...
 
