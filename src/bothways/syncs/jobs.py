@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
+from pandas.arrays import ArrowExtensionArray
 
 from bothways.syncs.base import JOBS, Inputs
 from bothways.tables.frames import frame_of
+from bothways.transform.arrow import constant
 from bothways.transform.normalise import email_keys
 from bothways.vocabulary import Reason, Result
-
-_DTYPES = frame_of(JOBS).dtypes
 
 
 def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
@@ -25,13 +27,18 @@ def job_frame(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     """
     if rows.empty:
         return frame_of(JOBS)
-    made = pd.DataFrame(index=rows.index)
-    for name, dtype in _DTYPES.items():
-        value = 0 if name == "seq" else columns.get(str(name))
-        made[name] = pd.Series(
-            value, index=rows.index, dtype=dtype if value is None else None
-        ).astype(dtype)
-    return made
+    given = {**columns, "seq": 0}
+    made = {field.name: _column(given.get(field.name), rows.index, field.type) for field in JOBS}
+    return pd.DataFrame(made, index=rows.index, copy=False)
+
+
+def _column(value: Any, index: pd.Index, kind: pa.DataType) -> ExtensionArray:
+    """Return a series' values for an index, or one value for each row of it, as an array."""
+    if isinstance(value, pd.Series):
+        own = value if value.index is index else value.reindex(index)
+        array: ExtensionArray = own.astype(pd.ArrowDtype(kind)).array
+        return array
+    return ArrowExtensionArray(constant(value, kind, len(index)))
 
 
 def ignored(rows: pd.DataFrame, reason: Any, **columns: Any) -> pd.DataFrame:
