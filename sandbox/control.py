@@ -33,6 +33,7 @@ class _Control:
             Route(f"{prefix}/calls", self.calls, methods=["GET", "DELETE"]),
             Route(f"{prefix}/settings", self.settings, methods=["GET", "PUT"]),
             Route(f"{prefix}/reset", self.reset, methods=["POST"]),
+            Route(f"{prefix}/copies", self.copies, methods=["PUT", "POST"]),
             Route(f"{prefix}/clock", self.clock, methods=["GET", "POST"]),
             Route(f"{prefix}/{{vendor}}", self.tables, methods=["GET"]),
             Route(f"{prefix}/{{vendor}}/act", self.act, methods=["POST"]),
@@ -91,6 +92,16 @@ class _Control:
         for emulation in self._emulations.values():
             await run_in_threadpool(emulation.reset, size, seed)
         return JSONResponse({"people": size, "seed": seed})
+
+    async def copies(self, request: Request) -> Response:
+        name = str((await _object(request))["name"])
+        found = True
+        for emulation in self._emulations.values():
+            if request.method == "PUT":
+                await run_in_threadpool(emulation.keep, name)
+            else:
+                found &= await run_in_threadpool(emulation.restore, name)
+        return JSONResponse({"name": name, "found": found})
 
     async def clock(self, request: Request) -> Response:
         if request.method == "POST":

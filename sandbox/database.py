@@ -111,6 +111,18 @@ class Database:
     def seeded(self, value: bool) -> None:
         self.connection().execute(f"PRAGMA user_version = {int(value)}")
 
+    def copy(self) -> sqlite3.Connection:
+        """Return a copy in memory of all that is here."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        with self._writing:
+            self.connection().backup(copy)
+        return copy
+
+    def restore(self, copy: sqlite3.Connection) -> None:
+        """Go back to what was here when the copy was made."""
+        with self._writing:
+            copy.backup(self.connection())
+
     def reset(self) -> None:
         """Drop every table and make the schema anew, to be filled."""
         with self._writing:

@@ -16,6 +16,7 @@ _CONTROL = (
     ("GET, DELETE /_sandbox/calls", "requests so far, by endpoint; rows written"),
     ("GET, PUT /_sandbox/settings", "the vendors' limits"),
     ("POST /_sandbox/reset", "empty and refill: people, seed"),
+    ("PUT, POST /_sandbox/copies", "keep what is there, or go back to it: name"),
     ("POST /_sandbox/clock", "move the clocks, or a vendor's: advance_s, vendor"),
     ("GET /_sandbox/VENDOR", "the tables"),
     ("GET /_sandbox/VENDOR/TABLE?COLUMN=…&limit=…&offset=…", "rows of a table"),

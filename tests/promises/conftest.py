@@ -50,10 +50,9 @@ def make_world(
     def make(people: int = 0, seed: int = 1, **account: Any) -> World:
         for world in [world for world in made if world.closed]:
             end(world)
-        sandbox.reset(people, seed)
         folder = Path(tempfile.mkdtemp(prefix="bothways-world-"))
         url, store = stores.borrow()
-        made.append(World(sandbox, url, folder, store=store, **account))
+        made.append(World(sandbox, url, folder, people=people, seed=seed, store=store, **account))
         return made[-1]
 
     def end(world: World) -> None:

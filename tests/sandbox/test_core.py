@@ -201,6 +201,21 @@ def test_latency_is_waited_before_every_answer(sandbox: SandboxServer) -> None:
         assert client.get("/v2/server-time").elapsed.total_seconds() >= 0.15
 
 
+def test_all_goes_back_to_what_was_kept(sandbox: SandboxServer) -> None:
+    with sandbox.dotdigital() as client:
+        put(client, "ada@mail.example")
+        sandbox.keep("with Ada")
+        put(client, "bob@mail.example")
+        sandbox.faults({"*": {"share": {"500": 1.0}}})
+        assert sandbox.restore("with Ada")
+        assert sandbox.calls()["totals"] == {"dotdigital": 0, "dynamics": 0}
+        contacts = sandbox.table("dotdigital", "contacts")
+        assert [row["email"] for row in contacts] == ["ada@mail.example"]
+        assert put(client, "bob@mail.example").is_success
+    assert len(sandbox.table("dynamics", "list")) > 1
+    assert not sandbox.restore("with nobody")
+
+
 def test_the_page_says_what_is_emulated(sandbox: SandboxServer) -> None:
     page = httpx.get(f"{sandbox.url}/", trust_env=False).text
     assert "Dotdigital" in page

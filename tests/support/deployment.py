@@ -13,6 +13,7 @@ longer than most of them; each brings accounts of its own.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,21 +29,13 @@ import yaml
 from psycopg.rows import dict_row
 
 from bothways.config.paths import INCLUDE_VARIABLE
-from bothways.connectors.base import ConnectionSettings
-from bothways.connectors.dynamics.connector import DynamicsConnector
-from bothways.connectors.preparing import prepare
 from bothways.discovery import sync_types
 from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
 from tests.support import killed_tasks
 from tests.support.airflow import RealAirflow
-from tests.support.sandbox import (
-    DYNAMICS_CLIENT_ID,
-    DYNAMICS_CLIENT_SECRET,
-    DYNAMICS_TENANT,
-    SandboxServer,
-)
+from tests.support.sandbox import SandboxServer
 
 # Every sync type that has a DAG file and does not verify: a new one is tested without a word here.
 SYNC_TYPES = [
@@ -62,6 +55,7 @@ LISTS = {
         "entity": "lead",
     },
 }
+_BEGINNING = "the beginning"
 ACCOUNT = {
     "crm": {"connector": "dynamics", "connection": "demo_dynamics"},
     "marketing": {"connector": "dotdigital", "connection": "demo_dotdigital"},
@@ -128,7 +122,8 @@ class Deployment:
         self.sandbox = SandboxServer()
         ours = {
             INCLUDE_VARIABLE: str(self.include),
-            "PYTHONPATH": str(PROJECT),  # for the plugin that kills tasks
+            # Of this checkout: the library, and what the plugin that kills tasks needs.
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "src"), str(PROJECT))),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._plugins()),
             # Each look at the DAG files costs a core for a moment, and there are few.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
@@ -145,6 +140,7 @@ class Deployment:
             self.api.put_connections(as_entities(connections))
             self.api.put_pools(json.loads(self.bothways("pools")))
             self.bothways("prepare", "first", "--yes")
+            self.sandbox.keep(_BEGINNING)
         except BaseException:
             self.close()
             raise
@@ -178,14 +174,8 @@ class Deployment:
             aside.rename(accounts)
 
     def refill(self) -> None:
-        """Gives the vendors the population that they began with."""
-        self.sandbox.reset(people=self.people)
-        extra = {"tenant": DYNAMICS_TENANT, "authority": self.sandbox.url}
-        crm = DynamicsConnector(
-            ConnectionSettings(self.sandbox.url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra)
-        )
-        prepare(crm)
-        crm.close()
+        """Gives the vendors all that they began with."""
+        assert self.sandbox.restore(_BEGINNING)
 
     def bothways(self, *arguments: str) -> str:
         """What a `bothways` command prints beside this Airflow.

@@ -13,7 +13,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,6 +47,7 @@ from bothways.engine.slices import extract_slices, plan_slices
 from bothways.engine.staging import Staging
 from bothways.engine.step import step
 from bothways.errors import BothwaysError
+from bothways.records import RecordKind
 from bothways.spec import Options
 from bothways.store.db import Store
 from bothways.store.details import get_details
@@ -136,6 +137,8 @@ class World:
         sandbox: The vendors.
         store_url: A database of its own.
         folder: For configuration and staging.
+        people: Fill the vendors anew with so many; None leaves them as they are.
+        seed: Which people.
         prepare: Make what Bothways owns in the CRM: what all syncs need, and the tables of those
             that the account sets; those of others are made when one is opened. A process that joins
             a world has it already.
@@ -149,6 +152,8 @@ class World:
         store_url: str,
         folder: Path,
         *,
+        people: int | None = None,
+        seed: int = 1,
         prepare: bool = True,
         store: Store | None = None,
         **account: Any,
@@ -171,8 +176,13 @@ class World:
                 self.store.migrate()
             shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
             self.configure(**account)
-            sandbox.settings(AT_ONCE)
-            self.prepare_for(*account.get("syncs", ()))
+            sync_types = account.get("syncs", ())
+            if people is None:
+                sandbox.settings(AT_ONCE)
+                self.prepare_for(*sync_types)
+            else:
+                own = {name: account[name] for name in account.keys() & {"crm", "systems"}}
+                self._fill(people, seed, own, sync_types)
 
     def configure(self, **changes: Any) -> None:
         """Write the account's file anew."""
@@ -192,9 +202,22 @@ class World:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(account, sort_keys=False))
 
+    def _fill(self, people: int, seed: int, systems: object, sync_types: Iterable[str]) -> None:
+        """Fill the vendors and prepare the CRM; what was once filled so is had from a copy."""
+        kinds = _kinds(sync_types)
+        filled = f"{people} people, {seed}, {systems}, {sorted(kinds)}"
+        if not self.sandbox.restore(filled):
+            self.sandbox.reset(people, seed)
+            self.sandbox.settings(AT_ONCE)
+            self.prepare_for(*sync_types)
+            self.sandbox.keep(filled)
+            self.sandbox.restore(filled)  # so that no call of these counts
+        self.sandbox.settings(AT_ONCE)
+        self._prepared |= kinds.keys()
+
     def prepare_for(self, *sync_types: str) -> None:
         """Make in the CRM what these need there: all tables of all sync types take seconds."""
-        kinds = {kind.name: kind for name in sync_types for kind in sync_type_named(name).records}
+        kinds = _kinds(sync_types)
         with self._opened("crm") as crm:
             preparing.prepare(crm, kinds.values())
         self._prepared |= kinds.keys()
@@ -389,6 +412,11 @@ class World:
 
     def _staging(self, account: str, run_id: int) -> Staging:
         return Staging(UPath(self.folder / "staging") / account / str(run_id))
+
+
+def _kinds(sync_types: Iterable[str]) -> dict[str, RecordKind]:
+    """Return the records that these keep in the CRM, by name."""
+    return {kind.name: kind for name in sync_types for kind in sync_type_named(name).records}
 
 
 def _tried(tries: int, attempt: Callable[[bool], object]) -> None:

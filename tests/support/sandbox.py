@@ -110,6 +110,14 @@ class SandboxServer:
         """Empty and refill every vendor; faults, counters, clock and settings go back."""
         self._call("POST", "reset", {"people": people, "seed": seed})
 
+    def keep(self, name: str) -> None:
+        """Keep what every vendor holds, for `restore`."""
+        self._call("PUT", "copies", {"name": name})
+
+    def restore(self, name: str) -> bool:
+        """Do as `reset`, but go back to what was kept; return whether something was."""
+        return bool(self._call("POST", "copies", {"name": name})["found"])
+
     def faults(self, switches: dict[str, Any] | None = None) -> None:
         """Set the switches of vendors ("*" for all), or switch everything off."""
         if switches is None:
