@@ -96,6 +96,20 @@ def test_people_of_either_system_are_enrolled_once_and_the_rest_is_told_why(
     assert marketer.enrolled() == [ann, bob]
 
 
+def test_an_opt_out_that_no_sync_has_carried_over_yet_bars_from_an_enrolment(
+    marketer: Marketer,
+) -> None:
+    ann, bob, cleo = PEOPLE[:3]
+    for email in (ann, bob, cleo):
+        marketer.platform.contact(email)
+    marketer.crm.suppression(ann)
+    assert marketer.enrol(ann).counts["ignored"] == {"suppressed": 1}
+    marketer.world.run("suppressions")
+    marketer.crm.suppression(bob)
+    assert marketer.enrol(bob, cleo).counts["ignored"] == {"suppressed": 1}
+    assert marketer.enrolled() == [cleo]
+
+
 def test_a_list_is_enrolled_as_a_whole(marketer: Marketer) -> None:
     for email in PEOPLE[:3]:
         marketer.platform.contact(email, "Newsletter")

@@ -46,8 +46,11 @@ SPEC: Final = SyncSpec(
     title="Programs",
     implementation="bothways.syncs.programs.sync:SYNC",
     roles=(
-        Role("crm", ("ReadsContacts", "WritesRecords")),
-        Role("marketing", ("ReadsContacts", "ReadsPrograms", "Enrols", "HasLists")),
+        Role("crm", ("ReadsContacts", "ReadsSuppressions", "WritesRecords")),
+        Role(
+            "marketing",
+            ("ReadsContacts", "ReadsSuppressions", "ReadsPrograms", "Enrols", "HasLists"),
+        ),
     ),
     scope=Scope.PROGRAMS,
     settings=Settings,

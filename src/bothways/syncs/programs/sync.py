@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from bothways.streams.consent import Suppressions
 from bothways.streams.definitions import Lists, Programs
 from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
@@ -18,15 +19,21 @@ from bothways.transform.json_rows import field_columns, json_objects, read_objec
 from bothways.vocabulary import PROGRAM
 
 PROGRAMS: Final = "programs"
+_BARRED: Final = "suppressions"
 
 
 def datasets(request: Request) -> list[Dataset]:
-    """Read the programs; to enrol people, the lists or the people who were named as well."""
-    people = [
-        Dataset(f"{entity}s", People(entity=entity, everybody=True))
-        for entity in request.entities
-        if request.options.program and request.options.records
-    ]
+    """Read the programs; to enrol people, the lists or the people who were named as well.
+
+    Beside people goes what has come to bar them since `suppressions` last read it.
+    """
+    people = []
+    if request.options.program and request.options.records:
+        people = [
+            Dataset(f"{entity}s", People(entity=entity, everybody=True))
+            for entity in request.entities
+        ]
+        people.append(Dataset(_BARRED, Suppressions(), changes_of=("suppressions", "suppressions")))
     if request.side == "crm":
         return people
     lists = [Dataset("lists", Lists())] if request.options.program else []
