@@ -246,6 +246,7 @@ def test_of_two_audiences_that_change_one_record_the_first_list_s_writes() -> No
     made = desk.run()
     (conflict,) = made.jobs[made.jobs["kind"].notna()].to_dict("records")
     assert (conflict["source_id"], conflict["reason"]) == ("m2", "conflict: city")
+    assert "1 conflict in city of contact: the platform won" in made.notes
     desk.run()
     assert set(desk.cities()) == {"Bonn"}
     assert desk.run().jobs["kind"].isna().all()

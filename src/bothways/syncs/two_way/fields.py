@@ -103,7 +103,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
         jobs += [_updates(part, writing, conflicts, side) for side in SIDES]
         jobs.append(told_apart(part))
         kept.append(_baselines(part, writing))
-        notes += _notes(part, conflicts)
+        notes += _notes(inputs, part, conflicts)
     return FieldPlan(
         joined(jobs),
         pd.concat(kept, ignore_index=True),
@@ -319,10 +319,11 @@ def _baselines(part: Values, writing: _Writing) -> pd.DataFrame:
     )
 
 
-def _notes(part: Values, conflicts: pd.DataFrame) -> list[str]:
+def _notes(inputs: Inputs, part: Values, conflicts: pd.DataFrame) -> list[str]:
     counted = conflicts.value_counts(["field", "winner"], sort=False).reset_index()
     told = [
-        f"{number} conflicts in {field} of {part.mapping.entity}: {winner} won"
+        f"{number} {'conflict' if number == 1 else 'conflicts'} in {field} of "
+        f"{part.mapping.entity}: {inputs.systems.get(winner, winner)} won"
         for field, winner, number in counted.itertuples(index=False)
     ]
     return [*told, *sentences(f"{part.mapping.entity}s", part.problems)]
