@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,9 @@ class Stack:
 
     def start_airflow(self) -> None:
         """Starts the API server, the scheduler, the DAG processor and the triggerer."""
+        config = Path(self.env["AIRFLOW_HOME"]) / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / "demo" / "airflow_local_settings.py", config)
         for name, options in COMPONENTS.items():
             command = [sys.executable, "-m", "airflow", name, *options]
             stop = STOP_SIGNALS.get(name, signal.SIGTERM)
