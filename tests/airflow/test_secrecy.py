@@ -30,8 +30,9 @@ def troubled(deployment: Deployment) -> Deployment:
     deployment.account("hopeless")
     deployment.sandbox.faults(TROUBLE)
     try:
-        for sync_type in SYNC_TYPES:
-            deployment.run("troubled", sync_type)
+        started = [deployment.start("troubled", sync_type) for sync_type in SYNC_TYPES]
+        for ids in started:
+            deployment.ended(*ids)
         deployment.sandbox.faults(NOT_VENDORS)
         give_up(deployment, *deployment.start("hopeless", "address_books", full_resync=True))
     finally:

@@ -43,6 +43,22 @@ SYNC_TYPES = [
     for name, sync in sync_types().items()
     if not sync.verifies and (PROJECT / "dags" / f"{name}.py").exists()
 ]
+
+
+def _shape(sync_type: str) -> tuple[object, ...]:
+    """What tells a sync type's DAG from those of others: its tasks, and other syncs' runs."""
+    sync = sync_types()[sync_type]
+    return sync.read_roles, sync.written_roles, bool(sync.sliced_roles), bool(sync.runs_first)
+
+
+# The first of each shape: one in slices, one that writes nothing, one that starts another, …
+# All but that of `provision`, since a deployment is prepared when it starts.
+_SHAPES = {name: _shape(name) for name in SYNC_TYPES if name != "provision"}
+ONE_OF_EACH_SHAPE = [
+    name
+    for name, shape in _SHAPES.items()
+    if name == next(first for first, same in _SHAPES.items() if same == shape)
+]
 # One for each way of reading and writing, for the dearest tests of all.
 DIFFERENT = ("suppressions", "address_books", "marketing_lists")
 # What each account has beside them.
