@@ -181,13 +181,13 @@ def test_a_run_that_may_not_start_says_why(
     assert run.message.startswith(message)
 
 
-def test_a_feature_that_is_off_at_the_vendor_is_the_reason_of_the_run(
+def test_what_nobody_has_prepared_is_the_reason_of_the_run(
     world: World, sandbox: SandboxServer
 ) -> None:
-    sandbox.reset(people=0)  # an environment that nobody has prepared
+    sandbox.reset(people=0)
     run = world.run("suppressions")
     assert run.status == "Failed"
-    assert run.message.startswith("Feature is not activated in Dynamics 365: ")
+    assert run.message.startswith("Dynamics 365: table bw_suppression is not there; ")
 
 
 def test_a_failed_step_that_is_cleared_lets_the_run_complete(
