@@ -60,10 +60,12 @@ def test_a_broken_account_takes_away_its_own_dags_only(deployment: Deployment) -
     before = sync_dags(deployment)
     file = deployment.include / "accounts" / "broken.yaml"
     file.write_text("crm: {connector: dynamics, connection: demo_dynamics, paralel: 4}\n")
+    deployment.look_again()
     try:
         banner = banner_beside(deployment, before, errors=1)
     finally:
         file.unlink()
+        deployment.look_again()
 
     (name, trace) = next(iter(banner.items()))
     assert Path(name).name == "account_problems.py"

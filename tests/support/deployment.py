@@ -135,16 +135,19 @@ class Deployment:
         self.include = self.folder / "include"
         shutil.copytree(PROJECT / "include" / "mappings", self.include / "mappings")
         (self.include / "accounts").mkdir()
+        self._dags = self.folder / "dags"
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / "dags", self._dags, ignore=ignored)
         self.sandbox = SandboxServer()
         ours = {
             INCLUDE_VARIABLE: str(self.include),
             # Of this checkout: the library, and what the plugin that kills tasks needs.
             "PYTHONPATH": os.pathsep.join((str(PROJECT / "src"), str(PROJECT))),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._plugins()),
-            # Each look at the DAG files costs a core for a moment, and there are few.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            # Each look at the DAG files costs a core for a moment, and there are few: `look_again`.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         }
-        self.airflow = airflow(env={**ours, **(env or {})})
+        self.airflow = airflow(dags=self._dags, env={**ours, **(env or {})})
         self.api = self.airflow.api
 
     def __enter__(self) -> Self:
@@ -175,6 +178,12 @@ class Deployment:
         """Writes an account's file."""
         text = yaml.safe_dump({**ACCOUNT, **changes}, sort_keys=False)
         (self.include / "accounts" / f"{name}.yaml").write_text(text)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Has Airflow read the DAG files at once, as when they have changed."""
+        for file in self._dags.glob("*.py"):
+            file.touch()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -183,11 +192,13 @@ class Deployment:
         accounts = self.include / "accounts"
         accounts.rename(aside)
         accounts.mkdir()
+        self.look_again()
         try:
             yield
         finally:
             shutil.rmtree(accounts)
             aside.rename(accounts)
+            self.look_again()
 
     def refill(self) -> None:
         """Gives the vendors all that they began with."""
