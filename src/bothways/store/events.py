@@ -93,7 +93,8 @@ def absorb_events(
         inside = given.c.occurred_at.between(oldest, latest)
         month = sa.cast(sa.func.date_trunc("month", given.c.occurred_at, "UTC"), sa.Date)
         months = conn.scalars(sa.select(month).where(inside).distinct()).all()
-        partitions.ensure(conn, events, months)
+        # In order, so that two workers who need the same ones do not wait for each other.
+        partitions.ensure(conn, events, sorted(months))
         values: dict[str, Any] = {name: given.c[name] for name in _GIVEN} | {
             "key": _key(account, role, given),
             "scope_id": sa.func.coalesce(given.c.scope_id, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ import sqlalchemy as sa
 
 from bothways.ledgers import registry
 from bothways.store import events
+from bothways.store.db import Store
 from bothways.store.erase import Person
+from demo.waiting import wait_for
 from tests.unit.store.rows import ACCOUNT
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -50,6 +53,25 @@ def test_what_is_read_again_is_kept_once_and_months_are_made_as_needed(
     query = "SELECT tableoid::regclass::text, count(*) FROM events GROUP BY 1 ORDER BY 1"
     found = [tuple(row) for row in conn.execute(sa.text(query))]
     assert found == [("events_20260801", 1), ("events_20261101", 6)]
+
+
+def test_two_workers_that_need_the_same_new_month_at_once_both_get_it(store: Store) -> None:
+    late = NOW - timedelta(days=100)
+
+    def second() -> tuple[int, int, int]:
+        with store.begin() as conn:
+            return absorb(conn, {"key": "another", "occurred_at": late})
+
+    def waits() -> bool:
+        with store.begin() as conn:
+            return bool(conn.scalar(sa.text("SELECT true FROM pg_locks WHERE NOT granted")))
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.begin() as first:
+            absorb(first, {"occurred_at": late})
+            found = pool.submit(second)
+            wait_for("the second worker to wait for the first one", waits, seconds=30)
+        assert found.result() == (1, 0, 0)
 
 
 def test_what_is_too_old_or_of_the_future_is_counted_and_left_out(conn: sa.Connection) -> None:
