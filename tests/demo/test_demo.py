@@ -6,6 +6,7 @@ The tests are one story, in the order in which they stand here.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,17 @@ def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printe
     assert "…" not in audit
     assert f"http://127.0.0.1:{checkout.port}   log in as admin / admin" in end
     assert "`make stop` ends it" in end
+
+
+def test_each_run_of_the_demo_has_work_and_its_counts_add_up(printed: str) -> None:
+    audit = printed.partition("\nRun  ")[2].partition("\n\n")[0]
+    runs = re.split(r"^\d+ +demo +", audit, flags=re.MULTILINE)[1:]
+    assert len(runs) >= len(sync_types())
+    for run in runs:
+        total, told = re.findall(r"(\d+) jobs?: (.*)", " ".join(run.split()))[0]
+        by_result = re.sub(r"\(.*?\)", "", told)  # why ignored, which adds up to the ignored
+        numbers = [int(number) for number in re.findall(r"\d+", by_result)]
+        assert int(total) == sum(numbers) > 0, run
 
 
 def test_the_demo_leaves_its_dags_to_their_schedules(checkout: Checkout, printed: str) -> None:
