@@ -286,8 +286,8 @@ class Reason(Labelled):
     DUPLICATE_NAME = (
         "duplicate_name",
         "another label or field has the same name",
-        "Names are the same whatever their case, and for columns whatever stands between their "
-        "letters. The first one gets the field or the column.",
+        "Names that differ only in case count as the same; for columns, so do names that differ "
+        "only in punctuation. The first one gets the field or the column.",
     )
     FIELD_DELETED = (
         "field_deleted",
@@ -453,7 +453,7 @@ LABEL_COLUMN: Final = "label_column"
 DEFINITIONS: Final = frozenset(
     {CAMPAIGN, COLUMN, DATA_FIELD, DEFINITION, FORM, LABEL_COLUMN, LIST, PROGRAM}
 )
-"""The entities of what systems define. Its ids are its own, and may be those of people too."""
+"""Entities that a system defines, in contrast to people; an id of one may be a person's too."""
 
 PREFERENCE: Final = "preference"
 """The entity of what people chose among a platform's marketing preferences."""

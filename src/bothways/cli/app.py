@@ -311,10 +311,10 @@ def migrate(
 @app.command()
 def pools() -> None:
     """Print the accounts' pools as JSON for `airflow pools import`."""
-    from bothways.cli.sound import sound_accounts
+    from bothways.cli.accounts import valid_accounts
     from bothways.orchestration.pools import pools as needed
 
-    typer.echo(json.dumps(needed(sound_accounts()), indent=2))
+    typer.echo(json.dumps(needed(valid_accounts()), indent=2))
 
 
 @app.command()

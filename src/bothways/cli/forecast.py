@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bothways.cli.sound import sound_accounts
+from bothways.cli.accounts import valid_accounts
 from bothways.config.account import Account
 from bothways.config.known import system_titles
 from bothways.config.load import load_account
@@ -26,7 +26,7 @@ _NOTE = (
 
 def show(name: str | None, *, as_json: bool) -> int:
     """Print the forecast of one account, or of all; return the exit code."""
-    accounts = [load_account(name)] if name else sound_accounts()
+    accounts = [load_account(name)] if name else valid_accounts()
     join_airflow()
     with open_store() as store, store.begin() as conn:
         found = [(account, forecast(conn, account)) for account in accounts]

@@ -154,7 +154,7 @@ class Reading:
         except NotPrepared as error:
             if not self.run.options.dry_run:
                 raise
-            self._note(f"{error.vendor}: {error.message}. The dry run takes it for empty.")
+            self._note(f"{error.vendor}: {error.message}. The dry run treats it as empty.")
             return 0, self._mark(None, 0, whole=False)
         if reached.since is None:
             with self.run.store.begin() as conn:

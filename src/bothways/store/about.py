@@ -1,4 +1,4 @@
-"""What rows are about: people, or what a system defines, whose ids may be the same."""
+"""Whether rows are about people, or about something that a system defines, such as a form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bothways.discovery import definitions
 
 
 def of_people(*entity: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that a row's ids may be people's: campaigns and forms have such too.
+    """Return the condition that a row's ids are people's, not a form's that may be the same.
 
     Args:
         *entity: What the row is about; the first that is not null counts.

@@ -92,7 +92,7 @@ class Stream(ABC):
         parts: What is staged: suffixes of the dataset's name.
         tells_consent: Whether it tells who may not be mailed. Such a stream is read again before a
             plan that has waited is applied.
-        always_whole: Whether each read tells everything: what it does not tell any more is gone.
+        always_whole: Whether each read returns everything, so that what is missing from it is gone.
         lists: Ids of the lists that the read is about.
         sliced_by: The dataset whose rows it is read in slices of, each on its own and on any
             worker; "" where it is read at once.

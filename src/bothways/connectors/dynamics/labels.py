@@ -1,4 +1,4 @@
-"""What people read of definitions that are made: in the environment's base language.
+"""Labels of the definitions that are made, in the environment's base language.
 
 Each label has to have one in that language (learn: customize-labels-support-multiple-languages).
 One in a language that is not switched on is refused with a column ("The language code 1033 is not a

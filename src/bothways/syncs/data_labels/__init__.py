@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -71,9 +72,8 @@ class Settings(BaseModel):
     @field_validator("columns")
     @classmethod
     def _become_fields_of_their_own(cls, given: dict[str, Wish]) -> dict[str, Wish]:
-        names = [wish.name.casefold() for wish in given.values()]
-        for name in names:
-            if names.count(name) > 1:
+        for name, number in Counter(wish.name.casefold() for wish in given.values()).items():
+            if number > 1:
                 raise ValueError(f"two columns are to become the field `{name}`; rename one")
         return given
 

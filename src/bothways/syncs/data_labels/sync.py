@@ -42,7 +42,7 @@ def plan(inputs: Inputs) -> Plan:
 
 
 def _gone(inputs: Inputs, jobs: pd.DataFrame) -> pd.DataFrame:
-    """Settle what failed and has nothing to be done any more, such as a label that was deleted."""
+    """Settle retries that have nothing left to do, such as that of a label that was deleted."""
     due = inputs.retries
     if inputs.options.records or due.empty:
         return joined([])

@@ -308,8 +308,8 @@ def _entered(
 def _is_anothers(inputs: Inputs, members: pd.DataFrame) -> pd.Series:
     """Return who would share a record, by its address, with the member that it is linked to."""
     links = inputs.view.links(crm_ids=members["person_id"].dropna())
-    linked = members["id"].isin(links["marketing_id"])
-    return members["person_id"].isin(links["crm_id"]).astype(bool) & ~linked.astype(bool)
+    is_linked = members["id"].isin(links["marketing_id"])
+    return (members["person_id"].isin(links["crm_id"]) & ~is_linked).astype(bool)
 
 
 def _by_id(known: pd.DataFrame, named: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The accounts that a command about all of them goes by."""
+"""Accounts for the commands that work on all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bothways.config.account import Account
 from bothways.config.load import load_accounts
 
 
-def sound_accounts() -> list[Account]:
+def valid_accounts() -> list[Account]:
     """Return the accounts whose files have no problems; name the others on standard error."""
     loaded = load_accounts()
     if loaded.broken:
