@@ -179,7 +179,7 @@ def test_a_process_that_is_killed_at_any_moment_is_simply_run_again(marketer: Ma
     world.open("preferences", "killed")
     with KillableWorker(world) as worker:
         for step in (*STEPS, "close"):
-            worker.killed_all_along(step, "preferences", "killed")
+            assert worker.killed_all_along(step, "preferences", "killed", stride=3) > 1
     run = world.finished("preferences", "killed")
     assert (run.status, run.counts["updated"]) == ("Completed", 2)
     assert run.counts["ignored"] == {"no_crm_record": 1}

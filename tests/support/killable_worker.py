@@ -76,9 +76,10 @@ class KillableWorker:
         """Kill a step ever later, until it comes to its end; return how often it was killed.
 
         Each time it goes so many kill points further than the last: by default one while it writes,
-        and some more while it reads.
+        eleven while it reads, which takes many calls, and three otherwise.
         """
-        stride = stride or (1 if step.startswith("apply") else 11)
+        kind, _, _ = step.partition("_")
+        stride = stride or {"apply": 1, "extract": 11}.get(kind, 3)
         for turn in at_most(1_000, f"the end of {step}, which is killed ever later"):
             if not self.killed(step, sync_type, name, kill_point=1 + (turn - 1) * stride):
                 break

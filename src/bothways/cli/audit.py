@@ -213,7 +213,7 @@ def _about(run: Row[Any], systems: Systems) -> Table:
         "Started": f"{_time(run.started_at)} UTC by {run.submitted_by}",
         "Duration": _took(run.started_at, run.finished_at),
         "Message": run.message or "",
-        "People": people_told(run.counts),
+        "Written": people_told(run.counts),
         "Jobs": ", ".join(f"{_label(name)} {number}" for name, number in counts.items()),
         "Ignored": _reasons(run.counts.get("ignored") or {}, systems),
         "Notes": "\n".join(run.notes),
