@@ -14,8 +14,9 @@ from typing import Final, Literal
 
 from bothways.vocabulary import OPERATIONS, Effect
 
-ColumnKind = Literal["text", "number", "time", "flag", "choice"]
-"""What a column holds: text, a whole number, a point in time, yes and no, or one of some words."""
+ColumnKind = Literal["text", "number", "decimal", "time", "flag", "choice"]
+"""What a column holds: text, a whole number, a number with two decimals, a point in time, yes and
+no, or one of some words."""
 
 LONGEST: Final = 4_000
 """Characters in the longest column of text."""

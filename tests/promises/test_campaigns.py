@@ -79,6 +79,7 @@ def test_campaigns_and_events_arrive_once_and_late_clicks_too(marketer: Marketer
     assert (told.counts["total"], told.counts["new"]) == (5, 4)
     spring = marketer.campaigns()["Spring"]
     assert (spring["bw_sent"], spring["bw_clicks"], spring["bw_subject"]) == (3, 1, "Hello")
+    assert (spring["bw_openrate"], spring["bw_clickrate"]) == (33.33, 33.33)  # of 3 delivered
     first = [("Click", "ann"), ("Send", "ann"), ("Send", "bob")]
     assert marketer.events() == first
 

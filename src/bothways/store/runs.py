@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bothways.errors import StoreError
 from bothways.store import partitions
 from bothways.store.distinct import distinct_on
+from bothways.store.frames import read_frame
 from bothways.store.schema import jobs, run_lists, runs
+from bothways.tables.ledgers import MAPPED_LISTS
 from bothways.vocabulary import RoleName, RunStatus
 
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
@@ -390,6 +393,21 @@ def get_lists(conn: sa.Connection, *, run_id: int) -> Sequence[sa.Row[Any]]:
     """Return what the run did to each list, by key."""
     query = sa.select(run_lists).where(run_lists.c.run_id == run_id)
     return conn.execute(query.order_by(run_lists.c.list_key)).all()
+
+
+def mapped_lists(conn: sa.Connection, *, account: str) -> pd.DataFrame:
+    """Return what the keys of an account's lists stood for when a run last looked at them.
+
+    Columns: MAPPED_LISTS, by key; lists of which a system's id is not known are left out.
+    """
+    columns = [run_lists.c[name] for name in MAPPED_LISTS.names]
+    known = (
+        sa.select(*columns)
+        .join(runs, runs.c.run_id == run_lists.c.run_id)
+        .where(runs.c.account == account, *(column.is_not(None) for column in columns))
+        .order_by(run_lists.c.list_key, run_lists.c.run_id.desc())
+    )
+    return read_frame(conn, distinct_on(known, run_lists.c.list_key), MAPPED_LISTS)
 
 
 def _move(conn: sa.Connection, run_id: int, status: RunStatus, further: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from bothways.store import (
     list_states,
     records,
     retries,
+    runs,
     undo,
 )
 from bothways.store.definitions import load_definitions
@@ -210,6 +211,10 @@ class PostgresView:
     def list_ids(self, run_id: int, side: RoleName) -> Mapping[str, str]:
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         return undo.list_ids(self.conn, run_id=run_id, side=side)
+
+    def mapped_lists(self) -> pd.DataFrame:
+        """Return what the keys of the account's lists stood for when a run last looked at them."""
+        return runs.mapped_lists(self.conn, account=self.account)
 
     def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
         """Return the named things of a system that are not deleted, or those that are."""

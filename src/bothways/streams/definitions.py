@@ -22,6 +22,7 @@ from bothways.connectors.base import (
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.tables.fields import schema_of
 from bothways.tables.frames import to_pandas
+from bothways.transform.rates import with_rates
 from bothways.vocabulary import CAMPAIGN, COLUMN, FORM, LIST
 
 _LISTS: Final = schema_of(
@@ -80,6 +81,10 @@ class Campaigns(Definitions):
 
     name: ClassVar[str] = "campaigns"
     kind: ClassVar[str] = CAMPAIGN
+
+    def keyed(self, page: Page) -> Page:
+        """Partition by id, and add the rates."""
+        return super(Campaigns, self).keyed(replace(page, rows=with_rates(page.rows)))
 
     def pages(
         self, connector: Connector, since: str | None, _cursor: str | None = None

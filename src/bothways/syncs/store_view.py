@@ -263,6 +263,15 @@ class StoreView(Protocol):
         """Return the ids that a run's lists had on a side, by list key, where they are known."""
         ...
 
+    def mapped_lists(self) -> pd.DataFrame:
+        """Return what the keys of the account's lists stood for when a run last looked at them.
+
+        Returns:
+            MAPPED_LISTS: list_key, crm_list_id and marketing_list_id; by key. Lists of which a
+            system's id is not known are left out.
+        """
+        ...
+
     def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
         """Return the named things of a system that are not deleted.
 

@@ -12,7 +12,9 @@ from bothways.vocabulary import EventSet
 
 # Campaigns that have been sent. `status` and `type` are the vendor's words in lower case; `sent_at`
 # is when it was sent last. The figures count since the first sending; those that name no people
-# count each time.
+# count each time. The vendor's rates are its own figures, by its own definitions, in percent.
+# `list_ids` are the platform's ids, and `list_names` the names, of the lists, tags and segments
+# that it was sent to, as far as they are known; `scope` is the audience, as in CONTACTS.
 CAMPAIGNS: Final = schema_of(
     pa.field("id", pa.string(), nullable=False),
     pa.field("name", pa.string()),
@@ -37,6 +39,11 @@ CAMPAIGNS: Final = schema_of(
     pa.field("soft_bounces", pa.int64()),
     pa.field("unsubscribes", pa.int64()),
     pa.field("complaints", pa.int64()),
+    pa.field("vendor_open_rate", pa.float64()),
+    pa.field("vendor_click_rate", pa.float64()),
+    pa.field("list_ids", pa.list_(pa.string())),
+    pa.field("list_names", pa.list_(pa.string())),
+    pa.field("scope", pa.string()),
 )
 
 # What people did. `key` is the same each time that the same thing is read, and unique within a

@@ -99,6 +99,9 @@ PENDING_EVENTS: Final = pa.schema(
 # name, `written` what a sync last wrote of them elsewhere.
 DEFINITIONS: Final = pa.schema(_texts("id", "name", "details", "written"))
 
+# The lists that a key of an account's lists stands for.
+MAPPED_LISTS: Final = pa.schema(_texts("list_key", "crm_list_id", "marketing_list_id"))
+
 # What an earlier run wrote, but for single fields.
 WRITTEN_JOBS: Final = pa.schema(
     [

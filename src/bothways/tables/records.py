@@ -14,6 +14,7 @@ from bothways.vocabulary import FieldType
 COLUMN_TYPES: Final[Mapping[ColumnKind, FieldType]] = {
     "text": FieldType.STRING,
     "number": FieldType.INTEGER,
+    "decimal": FieldType.NUMBER,
     "time": FieldType.DATETIME,
     "flag": FieldType.BOOLEAN,
     "choice": FieldType.STRING,

@@ -27,6 +27,7 @@ from bothways.tables.ledgers import (
     DEFINITIONS,
     LINKS,
     LIST_STATES,
+    MAPPED_LISTS,
     MEMBERS,
     PENDING_EVENTS,
     RETRIES,
@@ -604,6 +605,13 @@ class MemoryView:
             for row in self._where("run_lists", run_id=run_id)
         }
         return {key: list_id for key, list_id in found.items() if list_id is not None}
+
+    def mapped_lists(self) -> pd.DataFrame:
+        """Return what the keys of the account's lists stood for when a run last looked at them."""
+        rows = sorted(self._where("run_lists"), key=lambda row: int(row["run_id"]))
+        known = (row for row in rows if row["crm_list_id"] and row["marketing_list_id"])
+        last = {row["list_key"]: row for row in known}
+        return _frame([last[key] for key in sorted(last)], MAPPED_LISTS)
 
     def definitions(self, side: RoleName, kind: str, *, deleted: bool = False) -> pd.DataFrame:
         """Return the named things of a system that are not deleted, or those that are."""

@@ -156,6 +156,9 @@ def _filled(chance: Chance) -> MemoryView:
     memory.add_list_of_run(1, "news", crm="L1", marketing=None)
     memory.add_list_of_run(2, "news", crm="L2", marketing="A2")
     memory.add_list_of_run(2, "other", crm=None, marketing="A1")
+    memory.add_list_of_run(1, "other", crm="L1", marketing="A1")
+    memory.add_list_of_run(1, "third", crm="L2", marketing="A1")
+    memory.add_list_of_run(2, "third", crm="L1", marketing="A2")
     memory.add_erased(*(email for email in chance.some(EMAILS) if email))
     return memory
 
@@ -253,6 +256,7 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
         asked.run_id, asked.side, pd.Series(["k0", "k1", "k2", None, "k19"], dtype=_TEXT)
     ),
     "list_ids": lambda view, asked: view.list_ids(asked.run_id, asked.side),
+    "mapped_lists": lambda view, _asked: view.mapped_lists(),
     "definitions": lambda view, asked: view.definitions(asked.side, "campaign"),
     "written_consents": lambda view, asked: view.written_consents(asked.ids),
     "pending_events": lambda view, asked: view.pending_events(

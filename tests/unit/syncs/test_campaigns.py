@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,8 +24,8 @@ CLICKS = EventSet.CLICKS.value
 class Desk(Planning):
     """An account that syncs campaigns in detail; `spring` was written before."""
 
-    def __init__(self, level: str = "detailed", **account: Any) -> None:
-        super().__init__(lists=(), syncs={"campaigns": {"level": level}}, **account)
+    def __init__(self, level: str = "detailed", lists: Sequence[str] = (), **account: Any) -> None:
+        super().__init__(lists=lists, syncs={"campaigns": {"level": level}}, **account)
         self.store.add_definition("marketing", "campaign", "spring", "Spring", written="{}")
 
     def read(self, *ids: str) -> None:
@@ -64,6 +65,34 @@ def test_a_campaign_is_written_once_and_again_when_its_figures_change() -> None:
         assert again["result"] == result
         assert (None if pd.isna(again["kind"]) else again["kind"]) == kind
     assert desk.plan(SYNC.plan).bulk == ()
+
+
+def test_a_campaign_belongs_to_the_lists_of_the_account_that_it_was_sent_to() -> None:
+    desk = Desk("basic", lists=("news", "vip", "whole"))
+    for key in ("news", "vip"):
+        desk.store.add_list_of_run(1, key, crm=f"crm-{key}", marketing=f"marketing-{key}")
+    desk.store.add_list_of_run(1, "whole", crm="crm-whole", marketing="audience")
+    desk.store.add_list_of_run(1, "unmapped", crm="crm-old", marketing="marketing-old")
+    sent_to = {
+        "both": {"list_ids": ["marketing-vip", "marketing-news"]},
+        "part": {"list_ids": ["a segment that no list is mapped to"], "scope": "audience"},
+        "none": {"list_ids": ["marketing-old"]},
+        "unknown": {"list_ids": None},
+    }
+    for name, details in sent_to.items():
+        desk.store.add_definition("marketing", "campaign", name, name, details=details)
+    desk.read(*sent_to)
+    found = {job["key"]: json.loads(job["values"]) for job in desk.jobs().to_dict("records")}
+    told = {
+        name: (values.get("marketing_lists"), values.get("marketing_list_ids"))
+        for name, values in found.items()
+    }
+    assert told == {
+        "both": ("vip, news", "crm-vip, crm-news"),
+        "part": ("whole", "crm-whole"),
+        "none": (None, None),
+        "unknown": (None, None),
+    }
 
 
 def test_a_full_resync_writes_every_campaign() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +13,9 @@ from bothways.connectors.base import Page, since_text
 from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.queries import closed_with
-from bothways.connectors.dotdigital.tables import ids, inner, integers, moment, texts, times
+from bothways.connectors.dotdigital.tables import ids, inner, integers, moment, text, texts, times
 from bothways.connectors.http.limits import parallel_map
-from bothways.errors import ProtocolError
+from bothways.errors import Missing, ProtocolError
 from bothways.tables.campaigns import CAMPAIGNS
 
 # How late the vendor tells what recipients did. Another client of the API missed clicks that it
@@ -37,6 +37,11 @@ _FIGURES: Mapping[str, str] = {
     "soft_bounces": "numTotalSoftBounces",
     "unsubscribes": "numTotalUnsubscribes",
     "complaints": "numTotalIspComplaints",
+}
+# Column → key of the summary: the vendor's own rates, from 0 to 1 (by its example of an answer).
+_RATES: Mapping[str, str] = {
+    "vendor_open_rate": "percentageUniqueOpens",
+    "vendor_click_rate": "percentageUsersClicked",
 }
 
 
@@ -87,15 +92,24 @@ def _identity(row: Row) -> str:
 
 
 def _campaign(client: DotdigitalClient, campaign: str, known: Row | None) -> Row | None:
-    """Return a campaign with its summary; None if it was deleted meanwhile."""
+    """Return a campaign with its summary and its lists; None if it was deleted meanwhile."""
     row = known or _one(client, campaign, "with-details")
     summary = _one(client, campaign, "summary") if row is not None else None
-    return None if row is None or summary is None else {**row, "summary": summary}
+    if row is None or summary is None:
+        return None
+    try:
+        lists = [*chain.from_iterable(client.pages(_path(campaign, "address-books"), _identity))]
+    except Missing:
+        return None
+    return {**row, "summary": summary, "lists": lists}
+
+
+def _path(campaign: str, part: str) -> str:
+    return f"/v2/campaigns/{campaign}/{part}"
 
 
 def _one(client: DotdigitalClient, campaign: str, part: str) -> Row | None:
-    path = f"/v2/campaigns/{campaign}/{part}"
-    answer = client.request("GET", path, retry="read", expect={404})
+    answer = client.request("GET", _path(campaign, part), retry="read", expect={404})
     if answer.status == 404:
         return None
     row = answer.json()
@@ -121,6 +135,12 @@ def _table(rows: Sequence[Row]) -> pa.Table:
     }
     for column, key in _FIGURES.items():
         columns[column] = integers([one.get(key) for one in summaries])
+    for column, key in _RATES.items():
+        columns[column] = pa.array([_percent(one.get(key)) for one in summaries], pa.float64())
+    for column, key in {"list_ids": "id", "list_names": "name"}.items():
+        told = [[text(one.get(key)) for one in row["lists"]] for row in rows]
+        columns[column] = pa.array(told, pa.list_(pa.string()))
+    columns["scope"] = pa.nulls(len(rows), pa.string())
     return pa.table(columns, schema=CAMPAIGNS)
 
 
@@ -133,6 +153,10 @@ def _tags(row: Row) -> list[str]:
     """Return the tags, which are texts in listings and objects in a campaign's details."""
     tags = (tag.get("name") if isinstance(tag, dict) else tag for tag in row.get("tags") or ())
     return [str(tag) for tag in tags if tag]
+
+
+def _percent(share: Any) -> float | None:
+    return round(100 * share, 2) if isinstance(share, int | float) else None
 
 
 def _sum(summary: Row, *keys: str) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from bothways.records import ColumnKind
 
 _LARGEST: Final = 2**31 - 1
+LARGEST_DECIMAL: Final = 100_000_000_000  # of the vendor's decimals, either side of zero
 _EARLIEST: Final = 1753  # the vendor keeps no time before that year
 # Not allowed in XML, in which the vendor passes values on; a lone surrogate is no text.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -46,6 +47,11 @@ def _number(value: Any, _length: int) -> int | None:
     return value if whole and abs(value) <= _LARGEST else None
 
 
+def _decimal(value: Any, _length: int) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if number and abs(value) <= LARGEST_DECIMAL else None
+
+
 def _time(value: Any, _length: int) -> str | None:
     try:
         moment = datetime.fromisoformat(value)
@@ -65,6 +71,7 @@ def _flag(value: Any, _length: int) -> bool | None:
 _FIT: Final[Mapping[ColumnKind, Callable[[Any, int], Any]]] = {
     "text": _text,
     "number": _number,
+    "decimal": _decimal,
     "time": _time,
     "flag": _flag,
     "choice": _text,

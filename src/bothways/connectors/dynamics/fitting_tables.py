@@ -17,6 +17,7 @@ from bothways.vocabulary import FieldType
 _HOLDS: Final[Mapping[ColumnKind, tuple[FieldType, ...]]] = {
     "text": (FieldType.STRING,),
     "number": (FieldType.INTEGER,),
+    "decimal": (FieldType.NUMBER,),
     "time": (FieldType.DATETIME,),
     "flag": (FieldType.BOOLEAN,),
     "choice": (FieldType.OPTION, FieldType.STRING),

@@ -17,6 +17,7 @@ import pandas as pd
 
 from bothways.connectors.base import Definition
 from bothways.connectors.dynamics.client import Dataverse, rows_of
+from bothways.connectors.dynamics.fitting import LARGEST_DECIMAL
 from bothways.connectors.dynamics.labels import Body, base_language, in_language, label_of
 from bothways.connectors.dynamics.metadata import Environment, label_texts, read_environment
 from bothways.connectors.dynamics.names import CONTACT, NAMESPACE, PEOPLE, TITLE, Names
@@ -479,6 +480,11 @@ def _number_column(name: str, label: str, description: str) -> Body:
     return {**_attribute("Integer", name, label, description), **limits}
 
 
+def _decimal_column(name: str, label: str, description: str, precision: int = 2) -> Body:
+    bounds = {"MinValue": -float(LARGEST_DECIMAL), "MaxValue": float(LARGEST_DECIMAL)}
+    return {**_attribute("Decimal", name, label, description), **bounds, "Precision": precision}
+
+
 def _flag_column(name: str, label: str, description: str) -> Body:
     options = {
         "@odata.type": f"{NAMESPACE}.BooleanOptionSetMetadata",
@@ -516,8 +522,7 @@ def person_column(name: str, label: str, kind: FieldType) -> Body:
         case FieldType.INTEGER:
             return _number_column(*told)
         case FieldType.NUMBER:
-            bounds = {"MinValue": -100_000_000_000.0, "MaxValue": 100_000_000_000.0}
-            return {**_attribute("Decimal", *told), **bounds, "Precision": 5}
+            return _decimal_column(*told, precision=5)
         case FieldType.BOOLEAN:
             return _flag_column(*told)
         case FieldType.DATETIME:
@@ -550,6 +555,7 @@ def _option_set(name: str, choice: RecordColumn) -> Body:
 
 _COLUMNS: Final[Mapping[ColumnKind, Callable[[str, str, str], Body]]] = {
     "number": _number_column,
+    "decimal": _decimal_column,
     "time": _time_column,
     "flag": _flag_column,
 }

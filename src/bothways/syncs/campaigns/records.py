@@ -23,6 +23,9 @@ CAMPAIGN: Final = RecordKind(
         RecordColumn("campaign_type", "Campaign type", source="type"),
         RecordColumn("sent_on", "Sent on", "time", source="sent_at"),
         RecordColumn("tags", "Tags", length=LONGEST),
+        RecordColumn("sent_to", "Sent to", length=LONGEST, source="list_names"),
+        RecordColumn("marketing_lists", "Marketing lists", length=LONGEST),
+        RecordColumn("marketing_list_ids", "Marketing list ids", length=LONGEST),
         RecordColumn("sent", "Sent", "number"),
         RecordColumn("delivered", "Delivered", "number"),
         RecordColumn("opens", "Opens", "number"),
@@ -37,6 +40,10 @@ CAMPAIGN: Final = RecordKind(
         RecordColumn("soft_bounces", "Soft bounces", "number"),
         RecordColumn("unsubscribes", "Unsubscribes", "number"),
         RecordColumn("complaints", "Complaints", "number"),
+        RecordColumn("open_rate", "Open rate (%)", "decimal"),
+        RecordColumn("click_rate", "Click rate (%)", "decimal"),
+        RecordColumn("vendor_open_rate", "Open rate by the platform (%)", "decimal"),
+        RecordColumn("vendor_click_rate", "Click rate by the platform (%)", "decimal"),
     ),
 )
 

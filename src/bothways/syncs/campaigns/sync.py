@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, cast
 
 from bothways.config.account import Account
@@ -10,6 +11,7 @@ from bothways.streams.events import CampaignEvents
 from bothways.streams.people import People
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.campaigns import SPEC, Settings
+from bothways.syncs.campaigns.lists import with_lists
 from bothways.syncs.campaigns.records import CAMPAIGN_EVENT
 from bothways.syncs.definitions import definition_jobs
 from bothways.syncs.events import Written, event_jobs
@@ -75,7 +77,7 @@ def plan(inputs: Inputs) -> Plan:
     """
     if inputs.partition:
         return Plan(joined([]))
-    jobs, there = definition_jobs(inputs, CAMPAIGN, CAMPAIGNS)
+    jobs, there = definition_jobs(inputs, CAMPAIGN, CAMPAIGNS, details=partial(with_lists, inputs))
     if not _is_detailed(inputs.account):
         return Plan(jobs)
     return Plan(jobs, bulk=event_jobs(inputs, EVENTS, there))

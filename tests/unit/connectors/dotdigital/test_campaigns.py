@@ -99,7 +99,21 @@ def test_a_campaign_is_read_with_its_figures(sandbox: Any, dotdigital: Any, camp
         "soft_bounces": 1,
         "unsubscribes": 0,
         "complaints": 0,
+        "vendor_open_rate": 8.7,
+        "vendor_click_rate": 4.35,
+        "list_ids": [],
+        "list_names": [],
+        "scope": None,
     }
+
+
+def test_a_campaign_names_the_lists_that_it_was_sent_to(
+    sandbox: Any, dotdigital: Any, campaign: str
+) -> None:
+    sandbox.act("dotdigital", "send", campaign="Spring", list="Newsletter")
+    (row,) = _rows(dotdigital.read_campaigns(since=None))
+    (news,) = [one for one in dotdigital.lists() if one.name == "Newsletter"]
+    assert (row["id"], row["list_ids"], row["list_names"]) == (campaign, [news.id], ["Newsletter"])
 
 
 def test_only_campaigns_with_activity_are_read_again_and_an_unchanged_account_costs_two_listings(
@@ -132,6 +146,7 @@ def test_only_campaigns_with_activity_are_read_again_and_an_unchanged_account_co
         "GET /v2/campaigns/with-activity-since/{date}": 2,
         "GET /v2/campaigns/{id}/with-details": 1,
         "GET /v2/campaigns/{id}/summary": 1,
+        "GET /v2/campaigns/{id}/address-books": 1,
     }
 
     sandbox.advance(7 * 3600)

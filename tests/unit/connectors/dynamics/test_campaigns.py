@@ -26,6 +26,7 @@ FIGURES = {
     "tags": ["news", "august"],
     "sent": 1200,
     "people_opened": 310,
+    "open_rate": 25.83,
     "complaints": None,
 }
 
@@ -81,6 +82,7 @@ def test_a_campaign_is_brought_up_to_date_by_its_key(
         "tags": "news, august",
     }
     assert (row["bw_sent"], row["bw_peopleopened"], row["bw_complaints"]) == (1200, 311, None)
+    assert row["bw_openrate"] == 25.83
 
 
 def test_events_are_related_to_campaign_and_person_and_counters_grow(
