@@ -300,6 +300,12 @@ class Reason(Labelled):
         "mailable again in {marketing}, so the suppression no longer applies",
         "The person has subscribed again since the suppression.",
     )
+    NOT_SHARED = (
+        "not_shared",
+        "recorded in {crm} by another account's sync; this account does not share suppressions",
+        "The setting `share_suppressions` is off. Nobody with such a record is put on a list, but"
+        " {marketing} is not told.",
+    )
     SWITCHED_OFF = (
         "switched_off",
         "switched off in the account's settings",

@@ -35,7 +35,7 @@ def test_each_reason_is_explained_and_no_other() -> None:
     source = "".join(map(inspect.getsource, (address_books, suppressions, scopes)))
     own = {
         Reason.NOT_ON_LIST, Reason.NOT_IN_CRM, Reason.REMOVED_IN_CRM, Reason.SWITCHED_OFF,
-        Reason.LIFTED, Reason.WAITS,
+        Reason.LIFTED, Reason.WAITS, Reason.NOT_SHARED,
     }  # fmt: skip
     assert all(f"Reason.{reason.name}" in source for reason in own)
     assert explained == {*IGNORE_RULES, *own}

@@ -91,6 +91,8 @@ class Settings(_Switches):
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.
+        share_suppressions: Take over what other accounts' syncs have told the CRM, and tell there
+            for all mail what is said to one audience of the platform.
         only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
         audit_retention_days: How long runs and jobs are kept.
         retry_attempts: How often a record in error is tried before it is given up.
@@ -103,6 +105,7 @@ class Settings(_Switches):
 
     flag_suppressed_people: bool = True
     add_global_unsubscribers_to_crm_suppression_list: bool = True
+    share_suppressions: bool = False
     only_open_leads_and_active_contacts: bool = True
     audit_retention_days: int = Field(default=30, ge=1, le=3650)
     retry_attempts: int = Field(default=5, ge=1, le=100)
@@ -110,6 +113,15 @@ class Settings(_Switches):
     task_hours: int = Field(default=24, ge=1, le=168)
     on_guard: Literal["fail", "ask"] = "fail"
     record_owner: _Given | None = None
+
+    @model_validator(mode="after")
+    def _share_by_records(self) -> Settings:
+        if self.share_suppressions and not self.add_global_unsubscribers_to_crm_suppression_list:
+            raise ValueError(
+                "has `share_suppressions`, which other accounts take from the CRM's suppression "
+                "list; leave `add_global_unsubscribers_to_crm_suppression_list` on"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

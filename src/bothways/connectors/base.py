@@ -69,7 +69,7 @@ class ListInfo:
 
     ``entity`` is None where lists have no type; ``writable`` is False for the vendor's own lists.
     ``scope`` is the audience that the list is in, on a platform that keeps several apart; empty for
-    the whole account. People on the list have the same scope.
+    the whole account, and ``scope_name`` what it is called. People on the list have the same scope.
     """
 
     id: str
@@ -81,6 +81,7 @@ class ListInfo:
     writable: bool = True
     size: int | None = None
     scope: str = ""
+    scope_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

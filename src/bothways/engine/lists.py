@@ -198,4 +198,5 @@ def obstacle(
 def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None) -> KnownList:
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
-    return KnownList(key, info.id, mapped.name(side), info.entity, info.scope)
+    name = mapped.name(side)
+    return KnownList(key, info.id, name, info.entity, info.scope, info.scope_name)

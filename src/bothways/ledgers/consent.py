@@ -46,7 +46,7 @@ def _suppressed(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
 
 def _remember(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """Keep written suppressions; the side has yet to report their times."""
-    names = ["email_key", "email", "scope", "reason", "record_id", "values"]
+    names = ["email_key", "email", "scope", "reason", "record_id", "key", "values"]
     frame = rows[names].dropna(subset="email_key")
     suppressions.remember(run.conn, account=run.account, side=side, run_id=run.run_id, frame=frame)
 

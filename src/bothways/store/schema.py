@@ -497,6 +497,8 @@ suppressions = sa.Table(
     _time("suppressed_at", comment="the earliest time the side reported"),
     _time("told_at", comment="the latest time the side reported; null until it does"),
     _text("record_id"),
+    _text("key", comment="what a sync wrote its record by; empty where a person added one"),
+    _text("origin", comment="who told it, as its record says"),
     _run("seen_run"),
     _run("deleted_run"),
     _time("deleted_at", comment="the side dropped its record; the word still holds"),

@@ -3,6 +3,9 @@
 Nothing removes a row but `lift` (and the erasure of the person). A side that drops its own record
 of a suppression only marks the row; of several reasons for one address the gravest is kept.
 
+A CRM may have several records of one address. The word of a person who added one outranks those of
+syncs: the row then has no key and no origin.
+
 Suppressions are ordered by the clock of the side that reported them, never by ours. After a
 lifting, a report counts again only if it is a new one: with a later time, or with another record.
 """
@@ -24,7 +27,8 @@ from bothways.tables.ledgers import SUPPRESSIONS_IN_FORCE
 from bothways.vocabulary import MAILABLE_OR_PENDING, RoleName, Status
 
 _SHARED: Final = (
-    "email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id", "scope",
+    "email", "email_key", "reason", "vendor_reason", "suppressed_at", "member_id", "scope", "key",
+    "origin",
 )  # fmt: skip
 _STAGED: Final = (
     *columns_of(ledger, *_SHARED),
@@ -34,7 +38,7 @@ _STAGED: Final = (
 )
 
 
-_IN_VALUES: Final = ("list_id", "member_id")
+_IN_VALUES: Final = ("list_id", "member_id", "origin")
 _TOLD: Final = ("list_id", "record_id", *(name for name in _SHARED if name != "suppressed_at"))
 _WRITTEN: Final = (*columns_of(ledger, *_TOLD), sa.Column("values", JSONB))
 
@@ -70,6 +74,8 @@ def absorb_suppressions(
             given.c.suppressed_at,
             given.c.suppressed_at.label("told_at"),
             (given.c.reason != Status.BOUNCED.value).label("personal"),
+            sa.func.coalesce(given.c.key, "").label("key"),
+            given.c.origin,
         ).where(sa.not_(gone), given.c.email_key.is_not(None))
         place = {"account": account, "side": side, "seen_run": run_id}
         touched = _keep(conn, place, told.subquery(), _told_again)
@@ -86,8 +92,8 @@ def remember(conn: sa.Connection, *, account: str, side: RoleName, run_id: int, 
         account: The account's name.
         side: Where they were written.
         run_id: The run that wrote them.
-        frame: email_key and, if known, list_id, member_id, email, reason, vendor_reason and
-            record_id; the first two also as keys of `values`, a JSON object.
+        frame: email_key and, if known, list_id, member_id, origin, email, reason, vendor_reason,
+            key and record_id; the first three also as keys of `values`, a JSON object.
     """
     with staged(conn, _WRITTEN, frame) as given:
         reason = sa.func.coalesce(given.c.reason, Status.SUPPRESSED.value)
@@ -104,6 +110,8 @@ def remember(conn: sa.Connection, *, account: str, side: RoleName, run_id: int, 
             sa.null().cast(ledger.c.suppressed_at.type).label("suppressed_at"),
             sa.null().cast(ledger.c.told_at.type).label("told_at"),
             (one.c.reason != Status.BOUNCED.value).label("personal"),
+            one.c.key,
+            one.c.origin,
         ).where(one.c.email_key.is_not(None))
         place = {"account": account, "side": side, "seen_run": run_id}
         return _keep(conn, place, told.subquery(), _written)
@@ -125,7 +133,8 @@ def load_suppressions(
     Columns: side, email_key, list_id ("" for the whole account), member_id ("" if it is about the
     address), email, reason, personal, vendor_reason, suppressed_at (the earliest time reported),
     told_at (the latest), record_id, deleted_at (the side dropped its record), settled_at (the
-    other side has it), scope.
+    other side has it), scope, key (what a sync wrote the record by; "" if a person added one, null
+    if it was not told), origin (who told it, in words).
 
     Args:
         conn: An open transaction.
@@ -302,11 +311,13 @@ def _keep(
 ) -> int:
     key = sa.tuple_(told.c.email_key, told.c.list_id, told.c.member_id, told.c.scope)
     alone = sa.select(sa.func.count() == sa.func.count(key.distinct())).select_from(told)
-    # Of several rows of one page about one address the gravest, the first and the last count.
+    # Of several rows of one page about one address the gravest, the first and the last count, and
+    # one that a person added.
     orders = [
         _gravity(told.c.reason).desc(),
         told.c.suppressed_at.asc().nulls_last(),
         told.c.suppressed_at.desc().nulls_last(),
+        told.c.key.asc().nulls_last(),
     ]
     if conn.execute(alone).scalar_one():
         del orders[1:]
@@ -340,6 +351,8 @@ def _changed(new: Any, *, is_new: sa.ColumnElement[bool]) -> dict[str, Any]:
     seen = sa.func.greatest(old.seen_run, new.seen_run)
     replaced = sa.and_(latest, new.record_id != old.record_id)
     there = sa.or_(old.deleted_run.is_(None), old.deleted_run < seen, replaced)
+    by_hand = sa.and_(old.key == "", old.deleted_at.is_(None), sa.not_(afresh))
+    told_anew = sa.and_(sa.not_(by_hand), new.key.is_not(None), sa.or_(latest, new.key == ""))
 
     def last_known(name: str) -> sa.ColumnElement[Any]:
         return sa.case(
@@ -362,6 +375,7 @@ def _changed(new: Any, *, is_new: sa.ColumnElement[bool]) -> dict[str, Any]:
         "personal": sa.case((afresh, new.personal), else_=sa.or_(old.personal, new.personal)),
         "email": last_known("email"),
         "record_id": last_known("record_id"),
+        **{name: sa.case((told_anew, new[name]), else_=old[name]) for name in ("key", "origin")},
         "seen_run": seen,
         "deleted_run": sa.case((replaced, None), else_=old.deleted_run),
         "deleted_at": sa.case((there, None), else_=old.deleted_at),

@@ -83,13 +83,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class KnownList:
-    """A mapped list as one side knows it: its id there, the entity that it holds, and its scope."""
+    """A mapped list as one side knows it: its id there, the entity that it holds, and its scope.
+
+    ``scope_name`` is what people call the scope; "" where nobody does.
+    """
 
     key: str
     id: str
     name: str
     entity: str | None
     scope: str = ""
+    scope_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

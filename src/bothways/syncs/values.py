@@ -36,7 +36,12 @@ def creation_key(account: str, entity: str, marketing_ids: pd.Series) -> pd.Seri
 
     It is the same whichever sync type creates the record, so that a person is made once.
     """
-    return account + "-" + entity + "-" + marketing_ids
+    return account + "-" + entity + "-" + in_key(marketing_ids)
+
+
+def in_key(ids: pd.Series) -> pd.Series:
+    """Return a platform's ids as parts of a key; a colon, which joins two ids, no CRM looks up."""
+    return ids.str.replace(":", "-", regex=False)
 
 
 def free_creation_keys(

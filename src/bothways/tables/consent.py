@@ -9,7 +9,8 @@ import pyarrow as pa
 from bothways.tables.fields import TIME, schema_of
 
 # Addresses that may not be mailed: in the whole account, in one `scope` (as in CONTACTS), or on one
-# list (`list_id`). `reason` is a Status, `vendor_reason` the vendor's word for it.
+# list (`list_id`). `reason` is a Status, `vendor_reason` the vendor's word for it. Of a CRM's
+# record, `key` is what a sync wrote it by, null if a person added it; `origin` is who told it.
 SUPPRESSIONS: Final = schema_of(
     pa.field("id", pa.string()),
     pa.field("email", pa.string()),
@@ -19,6 +20,8 @@ SUPPRESSIONS: Final = schema_of(
     pa.field("list_id", pa.string()),
     pa.field("member_id", pa.string()),
     pa.field("scope", pa.string()),
+    pa.field("key", pa.string()),
+    pa.field("origin", pa.string()),
     pa.field("deleted", pa.bool_(), nullable=False),
 )
 

@@ -62,7 +62,8 @@ UNSEEN: Final = pa.schema(_texts("crm_id", "marketing_id", "email_key"))
 # is not ""; `member_id` is "" if it is about the address; `personal` is false if mail only bounced;
 # `suppressed_at` is the earliest time that the side reported, `told_at` the latest;
 # `deleted_at` is when the side dropped its record, `settled_at` since when the other side has the
-# suppression as well.
+# suppression as well. `key` is what a sync wrote the side's record by; "" where a person added one,
+# which outranks the others, null where nothing has been told of it; `origin` says who told it.
 SUPPRESSIONS_IN_FORCE: Final = pa.schema(
     [
         *_texts("side", "email_key", "list_id", "member_id", "email", "reason"),
@@ -73,7 +74,7 @@ SUPPRESSIONS_IN_FORCE: Final = pa.schema(
         *_texts("record_id"),
         pa.field("deleted_at", TIME),
         pa.field("settled_at", TIME),
-        *_texts("scope"),
+        *_texts("scope", "key", "origin"),
     ]
 )
 

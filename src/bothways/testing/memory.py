@@ -232,8 +232,13 @@ class MemoryView:
         deleted_at: datetime | None = None,
         settled_at: datetime | None = None,
         scope: str = "",
+        key: str | None = "",
+        origin: str | None = None,
     ) -> None:
-        """Add a suppression in force; it is the person's own unless mail bounced."""
+        """Add a suppression in force; it is the person's own unless mail bounced.
+
+        `key` is what a sync wrote the CRM's record by; by default a person added it.
+        """
         self._add(
             "suppressions",
             ("side", "email_key", "list_id", "member_id", "scope"),
@@ -251,6 +256,8 @@ class MemoryView:
             record_id=record_id,
             deleted_at=deleted_at,
             settled_at=settled_at,
+            key=key,
+            origin=origin,
         )
 
     def add_erased(self, *emails: str) -> None:

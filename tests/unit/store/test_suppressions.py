@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -265,3 +266,38 @@ def test_one_page_may_tell_an_address_twice(conn: sa.Connection) -> None:
     assert _known(conn) == []
     _tell(conn, second, *page, ANN | {"suppressed_at": minute(10**8)})
     assert [row["told_at"] for row in _known(conn)] == [minute(10**8)]
+
+
+OF_BETA = ANN | {"id": "s1", "key": "beta-m7", "origin": "Other platform (beta)"}
+BY_HAND = ANN | {"id": "s2"}
+
+
+@pytest.mark.parametrize(
+    "pages", [[[OF_BETA, BY_HAND]], [[OF_BETA], [BY_HAND]], [[BY_HAND], [OF_BETA]]]
+)
+def test_of_several_records_of_an_address_the_one_that_a_person_added_counts(
+    pages: list[list[dict[str, Any]]], conn: sa.Connection
+) -> None:
+    for number, page in enumerate(pages):
+        _tell(conn, open_run(conn, str(number)), *page, side="crm")
+    (row,) = _known(conn, side="crm")
+    assert (row["key"], row["origin"]) == ("", None)
+
+
+def test_a_record_that_replaces_one_that_was_deleted_tells_its_own_origin(
+    conn: sa.Connection,
+) -> None:
+    _tell(conn, open_run(conn), BY_HAND, side="crm")
+    later = open_run(conn, "later")
+    _tell(conn, later, {"id": "s2", "email": None, "deleted": True}, side="crm")
+    _tell(conn, open_run(conn, "last"), OF_BETA, side="crm")
+    (row,) = _known(conn, side="crm")
+    assert (row["key"], row["origin"]) == ("beta-m7", "Other platform (beta)")
+
+
+def test_a_record_that_we_wrote_is_ours(conn: sa.Connection) -> None:
+    values = json.dumps({"email": "ann@x.org", "origin": "Platform (acme)"})
+    frame = pd.DataFrame({"email_key": ["ann@x.org"], "key": ["acme-m1"], "values": [values]})
+    store.remember(conn, account=ACCOUNT, side="crm", run_id=open_run(conn), frame=frame)
+    (row,) = _known(conn, side="crm")
+    assert (row["key"], row["origin"]) == ("acme-m1", "Platform (acme)")

@@ -291,3 +291,79 @@ def test_a_person_who_is_named_is_looked_at_and_nobody_else() -> None:
         desk.store.add_suppression("crm", email, record_id=f"s{number}")
     jobs = desk.plan(plan, options=Options(records=("c2",))).jobs
     assert said(jobs[jobs["kind"] == "suppress"], "record_id") == [("c2",)]
+
+
+# ── accounts that work on one CRM ─────────────────────────────────────────────────────────────
+
+SHARE = {"settings": {"share_suppressions": True}}
+AUDIENCES = {"shop": {"scope": "A"}, "club": {"scope": "B"}}
+TOLD = {"origin": "Other platform, Shop (beta)"}
+TAKEN = ("suppress", "new", "unsubscribed")
+LEFT = ("", "ignored", "not_shared")
+BY_OTHERS = {
+    "another account's sync, and this one shares": (SHARE, {"key": "beta-m7"}, TAKEN),
+    "another account's sync, and this one does not share": ({}, {"key": "beta-m7"}, LEFT),
+    "an account whose name begins alike": ({}, {"key": "acme_shop-m7"}, LEFT),
+    "this account's sync": ({}, {"key": "acme-m7"}, TAKEN),
+    "a person": ({}, {"key": ""}, TAKEN),
+    "somebody of whom nothing is told": ({}, {"key": None}, TAKEN),
+}
+
+
+@pytest.mark.parametrize("case", BY_OTHERS)
+def test_a_record_of_the_crm_that_was_made_by(case: str) -> None:
+    account, made, expected = BY_OTHERS[case]
+    desk = Planning(**account)
+    desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})
+    desk.store.add_suppression("crm", ANN, record_id="s1", **made, **TOLD)
+    jobs = desk.plan(plan).jobs
+    assert said(jobs, "kind", "result", "reason") == [expected]
+    told = jobs["after"].iloc[0] if expected == TAKEN else jobs["error_message"].iloc[0]
+    assert TOLD["origin"] in told
+
+
+def test_what_an_account_takes_over_goes_to_each_audience_but_where_it_was_said() -> None:
+    desk = Planning(lists=AUDIENCES, **SHARE)
+    desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})
+    desk.store.add_suppression("crm", ANN, record_id="s1", key="acme-m1")
+    desk.store.add_suppression("marketing", ANN, record_id="A:m1", scope="A")
+    jobs = desk.plan(plan).jobs
+    assert said(jobs, "scope", "kind", "result") == [
+        ("A", "", "unchanged"),
+        ("B", "suppress", "new"),
+    ]
+
+
+IN_ONE_AUDIENCE = {
+    "it shares": (
+        SHARE, "A", [("create", "suppression", "new"), ("suppress", "contact", "updated")],
+    ),
+    "it does not share": ({}, "A", []),
+    "it shares, but syncs no list of the audience": (
+        SHARE, "C", [("", "suppression", "ignored")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_ONE_AUDIENCE)
+def test_an_unsubscribe_from_one_audience_of_an_account_and(case: str) -> None:
+    account, scope, expected = IN_ONE_AUDIENCE[case]
+    desk = Planning(lists=AUDIENCES, **account)
+    desk.store.add_person("crm", "c1", ANN)
+    desk.read_suppressions(
+        "marketing", "suppressions", {"id": f"{scope}:m1", "email": ANN, "scope": scope}
+    )
+    desk.store.add_suppression("marketing", ANN, record_id=f"{scope}:m1", scope=scope)
+    jobs = desk.plan(plan).jobs
+    assert said(jobs[jobs["list_key"].isna()], "kind", "entity", "result") == expected
+    records = jobs[(jobs["kind"] == "create") & jobs["list_key"].isna()]
+    for key, values in zip(records["key"], records["values"], strict=True):
+        assert key == "acme-A-m1"
+        assert json.loads(values)["origin"] == "the platform, A (acme)"
+
+
+def test_what_another_account_has_recorded_is_not_recorded_once_more() -> None:
+    desk = Planning(**SHARE)
+    _unsubscribed(desk)
+    desk.store.add_suppression("crm", ANN, record_id="s1", key="beta-m7")
+    assert said(desk.plan(plan).jobs, "kind", "result") == [("", "unchanged")]

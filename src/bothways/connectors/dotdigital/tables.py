@@ -116,7 +116,7 @@ def suppressions_table(rows: Sequence[Row], list_id: str | None = None) -> pa.Ta
         "suppressed_at": times([row.get("dateRemoved") for row in rows]),
         "list_id": pa.array([list_id] * size, pa.string()),
         "member_id": members,
-        "scope": pa.nulls(size, pa.string()),
+        **dict.fromkeys(("scope", "key", "origin"), pa.nulls(size, pa.string())),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     return pa.table(columns, schema=SUPPRESSIONS)

@@ -37,6 +37,7 @@ from bothways.connectors.dynamics.writing import (
 )
 
 _NAME_LENGTH = 320
+_ORIGIN_LENGTH = 200
 
 
 class Suppressions:
@@ -54,9 +55,11 @@ class Suppressions:
         self._client = client
         self._environment = environment
         self._names = names
+        # A table from before the column works without, until it is prepared again.
+        self._tells_origin = environment.has(names.suppression, names.own("origin"))
         self._source = Source(
             names.suppressions,
-            tables.suppression_columns(names),
+            tables.suppression_columns(names, origin=self._tells_origin),
             lambda rows: tables.suppressions(rows, names),
             tables.deleted_suppressions,
         )
@@ -126,6 +129,8 @@ class Suppressions:
             own("suppressedon"): given.get("suppressed_at"),
             own("listid"): given.get("list_id"),
         }
+        if self._tells_origin:
+            values[own("origin")] = str(given.get("origin") or "")[:_ORIGIN_LENGTH] or None
         person, member = PEOPLE.get(given.get("entity")), given.get("member_id") or ""
         if person and GUID.fullmatch(member):
             bind = f"{own(person.id)}@odata.bind"

@@ -123,9 +123,10 @@ def deleted_list_members(ids: Sequence[str]) -> pa.Table:
     return _sparse(known, LIST_MEMBERS)
 
 
-def suppression_columns(names: Names) -> list[str]:
-    """Return the columns that SUPPRESSIONS is made of."""
-    words = ("name", "email", "reason", "suppressedon", "listid")
+def suppression_columns(names: Names, *, origin: bool) -> list[str]:
+    """Return the columns that SUPPRESSIONS is made of; the origin's came later than the table."""
+    words = ["name", "email", "reason", "suppressedon", "listid", "key"]
+    words += ["origin"] if origin else []
     lookups = (f"_{names.own('contactid')}_value", f"_{names.own('leadid')}_value")
     return [f"{names.suppression}id", *map(names.own, words), *lookups, "createdon"]
 
@@ -155,6 +156,8 @@ def suppressions(rows: Sequence[Row], names: Names) -> pa.Table:
             f"_{own('leadid')}_value",
         ),
         pa.nulls(len(rows)),
+        column(rows, own("key"), FieldType.STRING),
+        column(rows, own("origin"), FieldType.STRING),
         pa.repeat(False, len(rows)),  # noqa: FBT003 - a value
     ]
     return _table(columns, SUPPRESSIONS)

@@ -9,6 +9,9 @@ contact, whatever address either of them has by now.
 Who unsubscribes from one audience of a platform leaves the lists in that audience, and stays
 mailable in the others. All else that an audience tells (a bounce, a complaint) counts everywhere.
 What a person adds in the CRM goes to each audience.
+
+Accounts that work on one CRM find each other's records in it. With `share_suppressions` an account
+takes them over to its platform, and records there for all mail what is said to one audience.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from bothways.streams.people import People
 from bothways.syncs import undo
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
+from bothways.syncs.values import in_key
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
@@ -37,13 +41,14 @@ _WHOLE_EVERY = timedelta(days=7)
 
 _UNFLAGGED = '{"do_not_mail": false}'
 _FLAGGED = '{"do_not_mail": true}'
-_ACCOUNT_RECORD = ["email", "reason", "suppressed_at"]
+_ACCOUNT_RECORD = ["email", "reason", "suppressed_at", "origin"]
 _LIST_RECORD = [*_ACCOUNT_RECORD, "list_id", "entity", "member_id"]
 _FROM_PLATFORM = {"source": "marketing", "source_entity": "suppression"}
 _FROM_CRM = {"source": "crm", "source_entity": "suppression"}
 _SUPPRESSION = [
     "email_key", "email", "reason", "vendor_reason", "suppressed_at", "record_id", "personal",
 ]  # fmt: skip
+_TOLD = {"do_not_mail": "do_not_mail", "origin": "origin"}
 # These concern the address, whoever has it: mail to it bounced, or somebody suppressed it by hand.
 _ABOUT_THE_ADDRESS = [Status.BOUNCED.value, Status.SUPPRESSED.value]
 _GRAVITY = {status.value: rank for rank, status in enumerate(Status)}
@@ -52,14 +57,17 @@ _GRAVITY = {status.value: rank for rank, status in enumerate(Status)}
 def datasets(request: Request) -> list[Dataset]:
     """Read suppressions of both sides, and of the CRM the people and the members of the lists."""
     lists = [item for item in request.lists.values() if item.id]
+    # Once an account shares, what was read before counts as well.
+    rules = {"share": True} if request.account.settings.share_suppressions else {}
+    shared = Dataset("suppressions", Suppressions(), rules=rules)
     if request.side == "marketing":
         by_list = [
             Dataset(_of_list(item.key), ListSuppressions(lists=(item.id,)), list_key=item.key)
             for item in lists
         ]
-        found = [Dataset("suppressions", Suppressions()), *by_list]
+        found = [shared, *by_list]
         return [replace(dataset, whole_every=_WHOLE_EVERY) for dataset in found]
-    found = [Dataset("suppressions", Suppressions())]
+    found = [shared]
     found += [Dataset(_people_of(entity), People(entity=entity)) for entity in request.entities]
     if lists:
         found.append(Dataset("members", Members(lists=request.list_ids())))
@@ -147,21 +155,29 @@ def _named(inputs: Inputs) -> pd.DataFrame:
 def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
     told = _told(inputs, "marketing")
     added = _told(inputs, "crm")
-    everywhere = _everywhere(told.rows)
+    everywhere = _everywhere(inputs, told.rows)
+    others = _of_other_accounts(inputs, added.rows)
     people = _people(inputs, everywhere)
     return [
         told.left_out,
         added.left_out,
         _of_no_list(inputs, told.rows),
+        _not_shared(added.rows[others]),
         _flags(inputs, people),
         _records(inputs, everywhere, people),
-        *(_to_platform(inputs, added.rows, scope) for scope in inputs.scopes()),
+        *(_to_platform(inputs, added.rows[~others], scope) for scope in inputs.scopes()),
     ]
 
 
-def _everywhere(told: pd.DataFrame) -> pd.DataFrame:
-    """Return the suppressions that count in all scopes, the gravest of each address."""
-    rows = told[told["scope"].eq("") | told["reason"].ne(Status.UNSUBSCRIBED.value)]
+def _everywhere(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
+    """Return the suppressions that count in all scopes, the gravest of each address.
+
+    An unsubscribe from one scope does if the account shares, and one of its lists is in that scope.
+    """
+    counts = told["scope"].eq("") | told["reason"].ne(Status.UNSUBSCRIBED.value)
+    if inputs.account.settings.share_suppressions:
+        counts |= told["scope"].isin(inputs.scopes())
+    rows = told[counts]
     rank = rows["reason"].map(_GRAVITY).sort_values(ascending=False, kind="stable")
     return rows.loc[rank.index].drop_duplicates("email_key").sort_index()
 
@@ -170,6 +186,34 @@ def _of_scope(told: pd.DataFrame, scope: str) -> pd.DataFrame:
     """Return the unsubscribes from one scope; none where that is the whole account."""
     own = told["scope"].eq(scope) & told["reason"].eq(Status.UNSUBSCRIBED.value)
     return told[own & (scope != "")]
+
+
+def _of_other_accounts(inputs: Inputs, added: pd.DataFrame) -> pd.Series:
+    """Return a mask of the CRM's records that are not to be taken over.
+
+    These are what other accounts' syncs made, unless this account shares: a key begins with the
+    name of the account whose sync made the record. Where that is not known, a person may have.
+    """
+    if inputs.account.settings.share_suppressions:
+        return pd.Series(data=False, index=added.index)
+    key = added["key"].fillna("")
+    return key.ne("") & ~key.str.startswith(_key_of(inputs))
+
+
+def _key_of(inputs: Inputs) -> str:
+    return inputs.account.name + "-"  # of which no name of an account has one
+
+
+def _not_shared(rows: pd.DataFrame) -> pd.DataFrame:
+    return ignored(
+        rows,
+        Reason.NOT_SHARED,
+        entity="suppression",
+        source_id=rows["record_id"],
+        email=rows["email"],
+        error_message="Told by " + rows["origin"] + ".",
+        **_FROM_CRM,
+    )
 
 
 def _of_no_list(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +244,7 @@ def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
         record_ids=pairs["marketing_id"],
         list_ids=ACCOUNT_WIDE,
     )
-    people = _suppressed_people(inputs, _everywhere(ledger))
+    people = _suppressed_people(inputs, _everywhere(inputs, ledger))
     mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
     return _gravest(people[mine])
 
@@ -331,7 +375,10 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     there = told["email_key"].isin(kept["email_key"])
     erased = ~there & inputs.view.erased(told["email_key"])
     new = told[~there & ~erased]
-    values = _record_values(new, _ACCOUNT_RECORD)
+    lists = inputs.lists["marketing"].values()
+    names = {item.scope: item.scope_name or item.scope for item in lists}
+    place = new["scope"].map(names).fillna(new["scope"])
+    values = _record_values(new.assign(origin=_origin(inputs, place)), _ACCOUNT_RECORD)
     return joined(
         [
             unchanged(told[there], **about),
@@ -340,7 +387,7 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
                 new,
                 kind=OperationKind.CREATE,
                 result=Result.NEW,
-                key=inputs.account.name + "-" + new["record_id"],
+                key=_key_of(inputs) + in_key(new["record_id"]),
                 values=values,
                 after=values,
                 reason=new["reason"],
@@ -350,8 +397,14 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     )
 
 
+def _origin(inputs: Inputs, place: pd.Series) -> pd.Series:
+    """Return who told suppressions, for people: the platform, where on it, and the account."""
+    account = inputs.account.title or inputs.account.name
+    return inputs.systems["marketing"] + (", " + place).where(place.ne(""), "") + f" ({account})"
+
+
 def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFrame:
-    """Suppress in one scope of the platform what a person added to the CRM's records."""
+    """Suppress in one scope of the platform what is new among the CRM's records."""
     view = inputs.view.within(scope)
     kept = view.suppressions("marketing", email_keys=added["email_key"], list_ids=ACCOUNT_WIDE)
     kept = kept[kept["scope"].isin(["", scope])]
@@ -369,17 +422,19 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFram
         "email": looked_up(added["email_key"], spelt).fillna(added["email_key"]),
         **_FROM_CRM,
     }
+    new = added[~there & ~erased]
+    untold = pd.DataFrame({"origin": new["origin"].isna()})
     return joined(
         [
             unchanged(added[there], **about),
             ignored(added[erased], Reason.ERASED, **about),
             job_frame(
-                added[~there & ~erased],
+                new,
                 kind=OperationKind.SUPPRESS,
                 result=Result.NEW,
-                reason=added["reason"],
+                reason=new["reason"],
                 before=_UNFLAGGED,
-                after=_FLAGGED,
+                after=json_objects(new.assign(do_not_mail=True), _TOLD, without=untold),
                 **about,
             ),
         ]
@@ -457,7 +512,8 @@ def _list_records(
     there = people["id"].isin(kept["member_id"])
     erased = ~there & inputs.view.erased(people["email_key"])
     new = people[~there & ~erased]
-    values = _record_values(new, _LIST_RECORD)
+    place = pd.Series(inputs.lists["marketing"][key].name, index=new.index, dtype="string")
+    values = _record_values(new.assign(origin=_origin(inputs, place)), _LIST_RECORD)
     return joined(
         [
             unchanged(people[there], entity="suppression", **about),
@@ -467,7 +523,7 @@ def _list_records(
                 kind=OperationKind.CREATE,
                 entity="suppression",
                 result=Result.NEW,
-                key=inputs.account.name + "-" + key + "-" + new["id"],
+                key=_key_of(inputs) + key + "-" + new["id"],
                 values=values,
                 after=values,
                 reason=new["reason"],

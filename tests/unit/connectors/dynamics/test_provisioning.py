@@ -94,6 +94,20 @@ def test_answers_that_are_lost_double_nothing_and_a_repeat_makes_nothing(
     assert publishers.count("bothways_bw") == 1
 
 
+def test_a_table_that_was_made_before_it_told_origins_works_without(
+    bare: DynamicsConnector,
+) -> None:
+    missing = bare.missing([])
+    make(bare, [item for item in missing if item.name != "bw_origin"])
+    frame = operations(
+        "add_suppression", [{"key": "acme-1", "values": {"email": "a@x.org", "origin": "Post"}}]
+    )
+    assert set(bare.write_suppressions(frame)["outcome"]) == {"written"}
+    (told,) = rows(bare.read_suppressions(since=None))
+    assert (told["key"], told["origin"]) == ("acme-1", None)
+    assert [item.key for item in bare.missing([])] == ["column:bw_suppression.bw_origin"]
+
+
 def test_all_labels_are_in_the_base_language_of_the_environment(
     settings: ConnectionSettings, clock: Any
 ) -> None:

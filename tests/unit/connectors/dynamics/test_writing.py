@@ -257,7 +257,7 @@ def test_suppressions_are_kept_once_and_a_persons_own_are_read_too(
 ) -> None:
     ann = add(person, "contacts", lastname="ann")
     newsletter = list_named(connector, "Newsletter")
-    values = {"reason": "bounced", "suppressed_at": "2026-01-02T03:04:05Z"}
+    values = {"reason": "bounced", "suppressed_at": "2026-01-02T03:04:05Z", "origin": "Post (acme)"}
     frame = operations(
         "add_suppression",
         [
@@ -279,8 +279,9 @@ def test_suppressions_are_kept_once_and_a_persons_own_are_read_too(
         assert set(connector.write_suppressions(frame)["outcome"]) == {"written"}
     sandbox.faults()
     pages = list(connector.read_suppressions(since=None))
-    assert [(row["email"], row["reason"], row["list_id"]) for row in rows(pages)] == [
-        ("a@example.com", "bounced", None)
+    told = ("email", "reason", "list_id", "key", "origin")
+    assert [tuple(row[name] for name in told) for row in rows(pages)] == [
+        ("a@example.com", "bounced", None, "bw-1", "Post (acme)")
     ]
     (listed,) = rows(connector.read_list_suppressions(newsletter, since=None))
     assert (listed["email"], listed["member_id"]) == ("b@example.com", ann)
@@ -289,6 +290,7 @@ def test_suppressions_are_kept_once_and_a_persons_own_are_read_too(
     added = add(person, "bw_suppressions", bw_name="c@example.com")
     (own,) = rows(connector.read_suppressions(since=pages[-1].watermark))
     assert (own["id"], own["email"], own["reason"]) == (added, "c@example.com", "suppressed")
+    assert (own["key"], own["origin"]) == (None, None)
     assert own["suppressed_at"] is not None
 
 
