@@ -10,7 +10,8 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row
 from bothways.connectors.dotdigital.queries import in_offset_listing, in_one_listing
-from bothways.connectors.dotdigital.tables import ids, inner, integers, texts, times
+from bothways.connectors.dotdigital.tables import ids
+from bothways.connectors.http.columns import inner, integers, texts, times
 from bothways.tables.attributes import SCORES
 from bothways.tables.consent import CONSENTS, OPT_INS
 from bothways.vocabulary import OptInType

@@ -15,7 +15,8 @@ from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.campaigns import late_since
 from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.queries import in_offset_listing
-from bothways.connectors.dotdigital.tables import ids, moment, text, texts, times
+from bothways.connectors.dotdigital.tables import ids
+from bothways.connectors.http.columns import moment, text, texts, times
 from bothways.tables.campaigns import EVENTS
 from bothways.vocabulary import EventSet
 

@@ -13,7 +13,8 @@ from bothways.connectors.base import Page, since_text
 from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.queries import closed_with
-from bothways.connectors.dotdigital.tables import ids, inner, integers, moment, text, texts, times
+from bothways.connectors.dotdigital.tables import ids
+from bothways.connectors.http.columns import inner, integers, moment, text, texts, times
 from bothways.connectors.http.limits import parallel_map
 from bothways.errors import Missing, ProtocolError
 from bothways.tables.campaigns import CAMPAIGNS

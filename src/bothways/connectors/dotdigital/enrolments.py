@@ -22,9 +22,10 @@ from bothways.connectors.dotdigital.client import OVERLAP, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import ALLOWANCE, TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact
 from bothways.connectors.dotdigital.queries import create_list, find_contact, lists
-from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.dotdigital.writes import imported, in_parts, number
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.results import records, results_frame
 from bothways.errors import ConnectorError, Missing, ProtocolError, Rejected, TemporaryFailure
 from bothways.tables.operations import GONE
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from bothways.connectors.base import FieldInfo
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
-from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.results import records, results_frame
 from bothways.errors import Rejected
 from bothways.vocabulary import FieldType
 

@@ -15,7 +15,8 @@ from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.campaigns import late_since
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
 from bothways.connectors.dotdigital.queries import closed_with, in_offset_listing
-from bothways.connectors.dotdigital.tables import ids, instant, moment, text, texts, times
+from bothways.connectors.dotdigital.tables import ids
+from bothways.connectors.http.columns import instant, moment, text, texts, times
 from bothways.tables.campaigns import EVENTS
 from bothways.tables.forms import FORMS
 

@@ -16,10 +16,12 @@ from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row, r
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.imports import Contact
 from bothways.connectors.dotdigital.queries import closed_with, cursor_of
-from bothways.connectors.dotdigital.results import Verdict, records, results_frame
-from bothways.connectors.dotdigital.tables import ids, text, texts, times
+from bothways.connectors.dotdigital.results import Verdict
+from bothways.connectors.dotdigital.tables import ids
 from bothways.connectors.dotdigital.writes import imported, number
+from bothways.connectors.http.columns import text, texts, times
 from bothways.connectors.http.paging import follow
+from bothways.connectors.http.results import records, results_frame
 from bothways.tables.preferences import PREFERENCE_OPT_INS, PREFERENCES
 
 

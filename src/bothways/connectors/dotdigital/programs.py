@@ -10,7 +10,8 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row
 from bothways.connectors.dotdigital.queries import closed_with
-from bothways.connectors.dotdigital.tables import ids, texts, times
+from bothways.connectors.dotdigital.tables import ids
+from bothways.connectors.http.columns import texts, times
 from bothways.tables.programs import PROGRAMS
 
 

@@ -1,36 +1,18 @@
-"""Verdicts on operations, and the frames that they go in and out by."""
+"""What Dotdigital's refusals mean for the rows that were sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
-
-import pandas as pd
-import pyarrow as pa
+from typing import Literal, Self
 
 from bothways.connectors.dotdigital.errors import is_consent
-from bothways.errors import ConnectorError, redact, redact_code
-from bothways.tables.operations import RESULTS
+from bothways.connectors.http import results
+from bothways.errors import ConnectorError, redact
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one thing that was sent.
-
-    Args:
-        outcome: As in RESULTS.
-        record_id: The contact's id.
-        code: The vendor's code.
-        message: The vendor's words, without addresses.
-        transient: Whether the same may succeed later.
-    """
-
-    outcome: Literal["written", "ignored", "error"]
-    record_id: str | None = None
-    code: str | None = None
-    message: str | None = None
-    transient: bool = False
+class Verdict(results.Verdict):
+    """What became of one thing that was sent."""
 
     @classmethod
     def refused(cls, code: str, message: str, record_id: str | None = None) -> Self:
@@ -46,26 +28,3 @@ class Verdict:
         """
         verdict = cls.refused(error.code, error.message if error.code else "")
         return cls(verdict.outcome, None, error.code, error.message, error.transient)
-
-    def of(self, seq: int) -> dict[str, Any]:
-        """Return the verdict as a row of RESULTS."""
-        return {
-            "seq": seq,
-            "outcome": self.outcome,
-            "record_id": self.record_id,
-            "membership_id": None,
-            "code": redact_code(self.code or "") or None,
-            "message": self.message or None,
-            "transient": self.transient,
-        }
-
-
-def results_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Return rows of RESULTS as a frame that keeps Arrow's types."""
-    return pa.Table.from_pylist(list(rows), RESULTS).to_pandas(types_mapper=pd.ArrowDtype)
-
-
-def records(operations: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one chunk's operations as dictionaries, with None for every kind of missing value."""
-    frame = operations.reindex(columns=list(columns)).reset_index(drop=True)
-    return pa.Table.from_pandas(frame, preserve_index=False).to_pylist()

@@ -15,7 +15,7 @@ from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.queries import in_one_listing
-from bothways.connectors.dotdigital.tables import instant, moment, text, texts, times
+from bothways.connectors.http.columns import instant, moment, text, texts, times
 from bothways.errors import FeatureUnavailable
 from bothways.tables.campaigns import EVENTS
 

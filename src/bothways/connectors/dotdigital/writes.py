@@ -14,9 +14,10 @@ from bothways.connectors.dotdigital.client import DotdigitalClient
 from bothways.connectors.dotdigital.errors import TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact, Key, import_contacts
 from bothways.connectors.dotdigital.queries import find_contact, is_id
-from bothways.connectors.dotdigital.results import Verdict, records, results_frame
+from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.halves import by_halves
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.results import records, results_frame
 from bothways.errors import ConnectorError, ProtocolError
 
 _SUPPRESS_ROWS = 1000  # no limit is published (assumed)
