@@ -49,10 +49,17 @@ _ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a vendor says about a refusal: its code and its message, "" where it gives none."""
+    """What a vendor says about a refusal, "" where it does not.
+
+    Args:
+        code: The vendor's code.
+        message: Its words.
+        request_id: Its id of the request, where no header has it.
+    """
 
     code: str = ""
     message: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +307,7 @@ class HttpClient:
             vendor=self.vendor,
             status=answer.status,
             code=problem.code,
-            request_id=answer.headers.get(self.dialect.request_id, ""),
+            request_id=answer.headers.get(self.dialect.request_id) or problem.request_id,
             retry_after=self._asked_to_wait(answer),
         )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     import requests
+    from airflow.sdk import Connection
 
 
 _SCHEMAS = {None, "", "http", "https"}
@@ -58,7 +59,7 @@ class ConnectorHook(HttpHook):
                 f"Connection `{self.http_conn_id}` is of type `{connection.conn_type}`; "
                 f"name one of type {self.hook_name} (`{self.conn_type}`)."
             )
-        host = connection.host or self.default_host
+        host = self.host_of(connection)
         if not host:
             raise ConfigurationError(
                 f"Connection `{self.http_conn_id}` has no host; fill it in on Airflow's page."
@@ -76,6 +77,14 @@ class ConnectorHook(HttpHook):
             password=connection.password or "",
             extra=dict(connection.extra_dejson),
         )
+
+    def host_of(self, connection: Connection) -> str:
+        """Return the host of a connection: the vendor's, where it names none.
+
+        Raises:
+            ConfigurationError: It is not that of an API.
+        """
+        return connection.host or self.default_host
 
     def get_conn(
         self,

@@ -153,6 +153,7 @@ def from_position(
     vendor: str,
     overlap: int = OVERLAP,
     start: Position | None = None,
+    total: Callable[[], int | None] = lambda: None,
 ) -> Iterator[tuple[list[RowT], Position]]:
     """Yield pages as `by_offset` does, each with the position from which a later read goes on.
 
@@ -165,6 +166,8 @@ def from_position(
         vendor: Title of the vendor, for the error.
         overlap: As for `by_offset`.
         start: Where an earlier read of the same listing stopped.
+        total: Tells how many rows the listing had when the last page was fetched, where the vendor
+            says so: a page that reaches that far is the last one, without another to prove it.
 
     Raises:
         ProtocolError: The same page comes whatever the offset, or pages go on without end.
@@ -193,11 +196,14 @@ def from_position(
         if offset > _MOST_PAGES * longest:
             raise _endless(vendor)
         if accepted:
+            reached = offset + len(rows)
             recent.append(keys)
             furthest, back = max(furthest, offset), longest
             offset += len(rows) - min(overlap, max(1, len(rows) // 2))
             if fresh:
                 yield fresh, Position(offset, longest, _landmarks(keys))
+            if reached == total():
+                return
         else:
             offset, back = max(0, offset - back), back * 2
 

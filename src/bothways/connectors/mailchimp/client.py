@@ -1,0 +1,251 @@
+"""Mailchimp's API as calls: the right host, pages, the server's clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from bothways.connectors.base import ConnectionSettings, Usage
+from bothways.connectors.http.auth import BasicAuth
+from bothways.connectors.http.client import Answer, HttpClient
+from bothways.connectors.http.clock import Clock, SystemClock
+from bothways.connectors.http.origins import Address, credentials_go_to, parse
+from bothways.connectors.http.paging import Position, from_position
+from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
+from bothways.connectors.mailchimp.errors import DIALECT, TITLE
+from bothways.errors import ConfigurationError, ProtocolError, TemporaryFailure
+
+Row = dict[str, Any]
+
+PAGE: Final = 1_000
+# A read begins a little before the moment that the one before began at: what was being written
+# just then may become visible late (assumed). Rows that are read twice do no harm.
+OVERLAP: Final = timedelta(minutes=2)
+# Rows of a page that the next one begins with: more than change places between two calls.
+_SAME_ROWS = 20
+
+HOSTS: Final = (".api.mailchimp.com",)
+_VERSION = "/3.0"
+_DOMAIN = "mailchimp.com"
+_CENTRE = re.compile(r"[a-z]+[0-9]+")
+# Ten connections are shared by all that a user runs (facts 0), and nothing tells when one is free:
+# some minutes of patience, where a retry of other vendors has half a minute.
+_POLICY = RetryPolicy(attempts=10)
+
+
+class MailchimpClient:
+    """One Mailchimp account.
+
+    Args:
+        settings: The API key as password; the host, unless the key names it.
+        parallel: Calls in flight.
+        policy: Bounds of repeating.
+        clock: Tells the time and waits.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        parallel: int,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.parallel = parallel
+        self.clock = clock or SystemClock()
+        self.policy = policy or _POLICY
+        self.verify: bool | str = settings.extra.get("ca_file") or True
+        self.address = _home(settings)
+        self._http = HttpClient(
+            self.address.origin + self.address.path.removesuffix(_VERSION) + _VERSION,
+            DIALECT,
+            # Any user name will do.
+            auth=BasicAuth(settings.login or "bothways", settings.password),
+            parallel=parallel,
+            policy=self.policy,
+            verify=self.verify,
+            clock=self.clock,
+        )
+        # The server's clock, less our monotonic one.
+        self._server_ahead: float | None = None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each window to others."""
+        self._http.limiter.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far. The vendor counts those in flight, and none a minute."""
+        return self._http.limiter.usage()
+
+    def account(self) -> Row:
+        """Return what the root tells: `account_id`, `account_name` and more."""
+        body = self.get("/", {"fields": "account_id,account_name"})
+        if not body.get("account_id"):
+            raise ProtocolError("the account is not understood; check the host", vendor=TITLE)
+        return body
+
+    def get(self, path: str, params: Mapping[str, Any] = MappingProxyType({})) -> Row:
+        """Return an object.
+
+        Raises:
+            ProtocolError: It is none.
+        """
+        body = self.request("GET", path, retry="read", params=params).json()
+        if not isinstance(body, dict):
+            raise ProtocolError("an answer is no object; check the host", vendor=TITLE)
+        return body
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        retry: Retry,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        expect: Collection[int] = (),
+    ) -> Answer:
+        """Send a request."""
+        answer = self._http.request(
+            method, path, retry=retry, params=params, json=json, expect=expect
+        )
+        moment = http_date(answer.headers.get("Date", ""))
+        if moment is not None:
+            self._server_ahead = moment - self.clock.monotonic()
+        return answer
+
+    def server_time(self, at: float) -> datetime:
+        """Return a moment by the server's clock, which its answers tell (RFC 9110, 6.6.1).
+
+        Args:
+            at: The moment by ``clock.monotonic()``.
+
+        Raises:
+            ProtocolError: It tells none.
+        """
+        if self._server_ahead is None:
+            self.get("/ping")
+        if self._server_ahead is None:
+            raise ProtocolError("answers have no date; check the host", vendor=TITLE)
+        return datetime.fromtimestamp(self._server_ahead + at, UTC)
+
+    def read_from(self, begun: float) -> datetime:
+        """Return the moment that the next read must begin at.
+
+        Args:
+            begun: When this read began, by ``clock.monotonic()``.
+        """
+        return self.server_time(begun) - OVERLAP
+
+    def pages(
+        self,
+        path: str,
+        key: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        identity: Callable[[Row], Hashable],
+        start: Position | None = None,
+    ) -> Iterator[tuple[list[Row], Position]]:
+        """Yield pages of a listing, each with the position from which a later read goes on.
+
+        Args:
+            path: The listing.
+            key: Under which an answer has the rows.
+            params: What is asked for; `fields` must name `total_items`.
+            identity: Tells rows apart, and a row from itself once it has changed its place.
+            start: Where an earlier read of the same stopped.
+        """
+        last: dict[str, int | None] = {"total": None}
+
+        def fetch(offset: int) -> list[Row]:
+            asked = {"count": PAGE, **params, **({"offset": offset} if offset else {})}
+            body = self.get(path, asked)
+            rows, total = rows_of(body.get(key)), body.get("total_items")
+            last["total"] = total if isinstance(total, int) else None
+            if isinstance(total, int) and len(rows) < min(asked["count"], total - offset):
+                raise TemporaryFailure(
+                    "a page has fewer rows than its listing; try again later", vendor=TITLE
+                )
+            return rows
+
+        return from_position(
+            fetch,
+            identity,
+            vendor=TITLE,
+            overlap=_SAME_ROWS,
+            start=start,
+            total=lambda: last["total"],
+        )
+
+    def listing(
+        self,
+        path: str,
+        key: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        by: str = "id",
+    ) -> list[Row]:
+        """Return a short listing whole; ``by`` is the key that tells its rows apart."""
+        pages = self.pages(path, key, params, identity=lambda row: str(row.get(by)))
+        return [row for rows, _position in pages for row in rows]
+
+
+def api_host(host: str, key: str) -> str:
+    """Return the host of the API: the one given, or the one that an API key names at its end.
+
+    Raises:
+        ConfigurationError: The host is one where people sign in; or there is none, and the key's
+            end is none of a data centre's.
+    """
+    centre = key.rpartition("-")[2]
+    known = _CENTRE.fullmatch(centre)
+    given = host.strip()
+    if not given:
+        if not known:
+            raise ConfigurationError(
+                f"{TITLE}: the API key has no data centre at its end, as in …-us6; copy the whole "
+                "key, or fill in the host"
+            )
+        return f"https://{centre}{HOSTS[0]}"
+    address = parse(given if "://" in given else f"https://{given}")
+    name = address.host if address else ""
+    belongs = name == _DOMAIN or name.endswith(f".{_DOMAIN}")
+    if belongs and not name.endswith(HOSTS):
+        first = name.partition(".")[0]
+        right = centre if known else first if _CENTRE.fullmatch(first) else "us6"
+        raise ConfigurationError(
+            f"{TITLE}: {name} is where people sign in; write https://{right}{HOSTS[0]}, "
+            "or leave the host empty"
+        )
+    return given
+
+
+def _home(settings: ConnectionSettings) -> Address:
+    url = api_host(settings.base_url, settings.password)
+    return credentials_go_to(url, vendor=TITLE, hosts=HOSTS)
+
+
+def rows_of(value: Any) -> list[Row]:
+    """Return the records of an answer.
+
+    Raises:
+        ProtocolError: It holds none.
+    """
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise ProtocolError("a page is not a list of records; check the host", vendor=TITLE)
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as the vendor takes it: whole seconds and Z.
+
+    One that it does not understand it may leave aside, and give everything (facts 7).
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,123 @@
+"""The connector: which capabilities Mailchimp has, and where each is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from bothways.connectors.base import ConnectionSettings, FieldInfo, Fields, ListInfo, Page, Usage
+from bothways.connectors.http.clock import Clock
+from bothways.connectors.http.retry import RetryPolicy
+from bothways.connectors.mailchimp import fields as merge_fields
+from bothways.connectors.mailchimp import lists, queries, writes
+from bothways.connectors.mailchimp.client import MailchimpClient
+from bothways.connectors.mailchimp.declaration import DECLARATION
+
+
+class MailchimpConnector:
+    """Reads and writes one Mailchimp account; lists are its audiences, tags and interests.
+
+    Args:
+        settings: An API key as password; the host, unless the key names it; `ca_file` in extra
+            names a file with certificate authorities.
+        parallel: Calls in flight from this process.
+        policy: Bounds of repeating.
+        clock: Tells the time and waits.
+    """
+
+    declaration = DECLARATION
+    entities: tuple[str, ...] = ("contact",)
+    joins_on_create = True
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        parallel: int = DECLARATION.limits.parallel,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._client = MailchimpClient(settings, parallel=parallel, policy=policy, clock=clock)
+
+    def check(self) -> str:
+        """Read the account; return a sentence that names it."""
+        account = self._client.account()
+        name = account.get("account_name") or account["account_id"]
+        host = urlsplit(self._client.address.origin).netloc
+        return f"Mailchimp account {name} answers at {host}."
+
+    def account_id(self) -> str:
+        """Return the account's id."""
+        return str(self._client.account()["account_id"])
+
+    def close(self) -> None:
+        """Close the session."""
+        self._client.close()
+
+    def give_way(self) -> None:
+        """Leave the last calls of each of the vendor's windows to others."""
+        self._client.give_way()
+
+    def usage(self) -> Usage:
+        """Return the calls so far."""
+        return self._client.usage()
+
+    def read_contacts(
+        self,
+        entity: str,  # noqa: ARG002 - there is one
+        fields: Fields,
+        *,
+        since: str | None,
+        lists: Sequence[str] = (),
+        everybody: bool = False,
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield pages of CONTACTS, with the memberships of ``lists``."""
+        return queries.read_contacts(
+            self._client, fields, since, lists, everybody=everybody, cursor=cursor
+        )
+
+    def find_contacts(
+        self,
+        entity: str,  # noqa: ARG002 - there is one
+        fields: Fields,
+        *,
+        ids: Sequence[str] = (),
+        emails: Sequence[str] = (),
+    ) -> Iterator[Page]:
+        """Yield those who exist, with all their memberships."""
+        return queries.find_contacts(self._client, fields, ids, emails)
+
+    def read_suppressions(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of SUPPRESSIONS, of each audience."""
+        return queries.read_suppressions(self._client, since)
+
+    def lists(self) -> list[ListInfo]:
+        """Return every audience, and the tags, interests and segments in it."""
+        return lists.lists(self._client)
+
+    def create_list(self, name: str, entity: str | None) -> ListInfo:  # noqa: ARG002 - untyped
+        """Create a tag (`<audience> / <tag>`), or an audience."""
+        return lists.create_list(self._client, name)
+
+    def fields(self, entity: str) -> dict[str, FieldInfo]:  # noqa: ARG002 - there is one
+        """Return merge fields and members' own fields by name."""
+        return merge_fields.fields(self._client)
+
+    def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create merge fields in every audience."""
+        return merge_fields.create_fields(self._client, operations)
+
+    def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Create, update and suppress contacts."""
+        return writes.write_contacts(self._client, operations)
+
+    def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Put contacts on lists and take them off."""
+        return writes.write_list_members(self._client, operations)
+
+    def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:  # noqa: ARG002
+        """Delete contacts forever."""
+        return writes.erase_contacts(self._client, ids)

@@ -1,0 +1,41 @@
+"""What is known of this connector before it is imported."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.spec import ConnectionForm, Declaration, Limits
+
+DECLARATION: Final = Declaration(
+    name="mailchimp",
+    title="Mailchimp",
+    roles=("marketing",),
+    connector="bothways.connectors.mailchimp.connector.MailchimpConnector",
+    hook="bothways.connectors.mailchimp.hook.MailchimpHook",
+    capabilities=frozenset(
+        {
+            "CreatesFields",
+            "ErasesContacts",
+            "FindsContacts",
+            "HasFields",
+            "HasLists",
+            "IdentifiesAccount",
+            "ReadsContacts",
+            "ReadsSuppressions",
+            "SharesBudget",
+            "WritesContacts",
+            "WritesListMembers",
+        }
+    ),
+    # The vendor allows a user ten connections at a time (facts 0): three tasks with three each. A
+    # chunk is ten calls of 500.
+    limits=Limits(chunk_rows=5_000, parallel=3),
+    form=ConnectionForm(
+        labels={"host": "API host", "password": "API key"},
+        placeholders={
+            "host": "https://us6.api.mailchimp.com (leave empty: the key names it)",
+            "password": "0123456789abcdef0123456789abcdef-us6",
+        },
+        hidden=("schema", "login"),
+    ),
+)

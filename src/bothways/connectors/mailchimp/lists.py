@@ -1,0 +1,192 @@
+"""Audiences, and the tags, interests and saved segments in them, as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+
+from bothways.connectors.base import ListInfo
+from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.mailchimp.client import MailchimpClient, Row
+from bothways.connectors.mailchimp.errors import TITLE
+from bothways.connectors.mailchimp.fields import Writer, merge_fields
+from bothways.connectors.mailchimp.places import Place
+from bothways.connectors.mailchimp.queries import audiences, fields_of
+from bothways.errors import Missing, Rejected, TemporaryFailure
+
+SEPARATOR = " / "
+_TAG = "static"
+_SAVED = "saved"
+# What a new audience must have, and takes from one that is there.
+_DEFAULTS = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
+
+
+def lists(client: MailchimpClient) -> list[ListInfo]:
+    """Return every audience, each followed by its tags, interests and saved segments."""
+    found = audiences(client)
+    parts = parallel_map(lambda row: _parts(client, row), found, client.parallel)
+    return [info for row, inner in zip(found, parts, strict=True) for info in (_info(row), *inner)]
+
+
+def _info(row: Row) -> ListInfo:
+    audience = str(row["id"])
+    size = (row.get("stats") or {}).get("member_count")
+    return ListInfo(audience, str(row.get("name") or ""), size=size, scope=audience)
+
+
+def _parts(client: MailchimpClient, row: Row) -> list[ListInfo]:
+    audience, name = str(row["id"]), str(row.get("name") or "")
+    return [*_segments(client, audience, name), *_interests(client, audience, name)]
+
+
+def _segments(client: MailchimpClient, audience: str, name: str) -> Iterator[ListInfo]:
+    for row in segments(client, audience):
+        static = row.get("type") == _TAG
+        if static or row.get("type") == _SAVED:
+            yield ListInfo(
+                Place(audience, "tag" if static else "segment", str(row.get("id"))).id,
+                f"{name}{SEPARATOR}{row.get('name')}",
+                static=static,
+                writable=static,
+                size=row.get("member_count"),
+                scope=audience,
+            )
+
+
+def segments(client: MailchimpClient, audience: str) -> list[Row]:
+    """Return the tags and segments of an audience: id, name, type, size."""
+    names = ("id", "name", "type", "member_count")
+    query = {"fields": fields_of("segments", names)}
+    return client.listing(f"/lists/{audience}/segments", "segments", query)
+
+
+def _interests(client: MailchimpClient, audience: str, name: str) -> Iterator[ListInfo]:
+    for category, row in interests(client, audience):
+        size = str(row.get("subscriber_count") or "")
+        yield ListInfo(
+            Place(audience, "interest", str(row.get("id"))).id,
+            SEPARATOR.join((name, str(category.get("title")), str(row.get("name")))),
+            size=int(size) if size.isdecimal() else None,
+            scope=audience,
+        )
+
+
+def interests(client: MailchimpClient, audience: str) -> Iterator[tuple[Row, Row]]:
+    """Yield the interests of an audience, each with its category."""
+    path = f"/lists/{audience}/interest-categories"
+    query = {"fields": fields_of("categories", ("id", "title", "type"))}
+    wanted = {"fields": fields_of("interests", ("id", "name", "subscriber_count"))}
+    for category in client.listing(path, "categories", query):
+        inner = f"{path}/{category.get('id')}/interests"
+        for row in client.listing(inner, "interests", wanted):
+            yield category, row
+
+
+def create_list(client: MailchimpClient, name: str) -> ListInfo:
+    """Create a tag where the name is `<audience> / <tag>` of an audience that is there.
+
+    Any other name is that of a new audience, which takes its sender's address and its settings
+    from the oldest that is there: the vendor has no audience without them. A list of that name
+    which is there already is returned.
+
+    Raises:
+        Rejected: The vendor refuses it, as where the plan allows no further audience.
+    """
+    for item in lists(client):
+        if item.writable and item.name.casefold() == name.casefold():
+            return item
+    first, _, tag = name.partition(SEPARATOR)
+    owner = [
+        row for row in audiences(client) if str(row.get("name")).casefold() == first.casefold()
+    ]
+    if tag and owner:
+        return _new_tag(client, owner[0], tag)
+    return _new_audience(client, name)
+
+
+def _new_tag(client: MailchimpClient, audience: Row, name: str) -> ListInfo:
+    body = {"name": name, "static_segment": []}
+    path = f"/lists/{audience['id']}/segments"
+    try:
+        made = client.request("POST", path, retry="never", json=body).json()
+    except TemporaryFailure:
+        # It may have been made all the same.
+        found = [row for row in segments(client, str(audience["id"])) if row.get("name") == name]
+        if not found:
+            raise
+        made = found[0]
+    place = Place(str(audience["id"]), "tag", str(made["id"]))
+    title = f"{audience['name']}{SEPARATOR}{name}"
+    return ListInfo(place.id, title, size=made.get("member_count"), scope=place.audience)
+
+
+def _new_audience(client: MailchimpClient, name: str) -> ListInfo:
+    there = audiences(client)
+    if not there:
+        raise Rejected(
+            "the first audience has to be made by hand, with its sender's address", vendor=TITLE
+        )
+    oldest = min(there, key=lambda row: str(row.get("date_created")))
+    settings = client.get(f"/lists/{oldest['id']}", {"fields": ",".join(_DEFAULTS)})
+    body = {"name": name, **{key: settings.get(key) for key in _DEFAULTS}}
+    try:
+        return _info(client.request("POST", "/lists", retry="never", json=body).json())
+    except TemporaryFailure:
+        found = [row for row in audiences(client) if row.get("name") == name]
+        if not found:
+            raise
+        return _info(found[0])
+
+
+class Catalogue:
+    """What a task needs to know of audiences to write to them, asked for once."""
+
+    def __init__(self, client: MailchimpClient) -> None:
+        self._client = client
+        self._lock = Lock()
+        self._tags: dict[str, dict[str, str]] = {}
+        self._writers: dict[str, Writer] = {}
+        self._double: dict[str, bool] = {}
+
+    def tag(self, place: Place) -> str:
+        """Return a tag's name, by which members get it.
+
+        Raises:
+            Missing: There is no such tag.
+        """
+        with self._lock:
+            if place.audience not in self._tags:
+                found = segments(self._client, place.audience)
+                self._tags[place.audience] = {
+                    str(row.get("id")): str(row.get("name"))
+                    for row in found
+                    if row.get("type") == _TAG
+                }
+            name = self._tags[place.audience].get(place.part)
+        if name is None:
+            raise Missing("the tag no longer exists; name another list", vendor=TITLE)
+        return name
+
+    def writer(self, audience: str) -> Writer:
+        """Return what puts values into the forms of an audience's merge fields.
+
+        Raises:
+            Missing: There is no such audience.
+        """
+        with self._lock:
+            if audience not in self._writers:
+                self._writers[audience] = Writer(merge_fields(self._client, audience))
+            return self._writers[audience]
+
+    def asks_to_confirm(self, audience: str) -> bool:
+        """Return whether people must confirm that they want to be in an audience.
+
+        Raises:
+            Missing: There is no such audience.
+        """
+        with self._lock:
+            if audience not in self._double:
+                wanted = {"fields": "double_optin"}
+                body = self._client.get(f"/lists/{audience}", wanted)
+                self._double[audience] = body.get("double_optin") is True
+            return self._double[audience]

@@ -1,0 +1,356 @@
+"""What is read from Mailchimp: people with their memberships, suppressions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final, TypeVar
+
+from bothways.connectors.base import Fields, Page
+from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.paging import Position
+from bothways.connectors.mailchimp.bulk import Call, run
+from bothways.connectors.mailchimp.client import PAGE, MailchimpClient, Row, rows_of, stamp
+from bothways.connectors.mailchimp.errors import TITLE
+from bothways.connectors.mailchimp.places import (
+    Person,
+    Place,
+    may_exist,
+    member_path,
+    subscriber_hash,
+)
+from bothways.connectors.mailchimp.tables import (
+    ARCHIVED,
+    COMPLAINT,
+    MEMBER_FIELDS,
+    contacts_table,
+    members_table,
+    suppressions_table,
+)
+from bothways.errors import ProtocolError, WatermarkExpired
+from bothways.tables.consent import SUPPRESSIONS
+from bothways.tables.people import contacts_schema
+
+ItemT = TypeVar("ItemT")
+
+# Of members, what every read wants; `contact_id` is theirs for good, `id` the address's hash.
+_ALWAYS = ("contact_id", "id", "email_address", "status", "last_changed")
+_MEMBERSHIPS = ("interests", "tags", "tags_count")
+# How deep a listing is read by offset before the next window begins, which is at the last row's
+# time: deep offsets take the vendor ever longer (assumed).
+_WINDOW = 10 * PAGE
+_SECOND = timedelta(seconds=1)
+_TAGS = 1_000
+_SUPPRESSED: Final = ("unsubscribed", "cleaned")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Members of an audience that are read in one go.
+
+    Args:
+        audience: Whose members.
+        status: Only those; "" for all but the archived. Whether a listing without a status contains
+            these too is not documented, so that they are asked for apart (facts 7).
+    """
+
+    audience: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a listing has been read: a window, and the position in it."""
+
+    since: str | None = None
+    position: Position | None = None
+
+
+def read_contacts(
+    client: MailchimpClient,
+    fields: Fields,
+    since: str | None,
+    lists: Sequence[str],
+    *,
+    everybody: bool,
+    cursor: str | None = None,
+) -> Iterator[Page]:
+    """Yield members that changed since a watermark, or all, of the audiences of ``lists``.
+
+    Memberships of ``lists`` come in the same pages. People of audiences in which no list is mapped
+    are left out, whoever asks for everybody: nothing is written to them. That a change of tags
+    counts as a change of the member, as one of interests does, is assumed. Who was archived since
+    a watermark comes as deleted; a read of everybody leaves the archived out.
+    """
+    begun = client.clock.monotonic()
+    wanted = {place for place in map(Place.parse, lists) if place}
+    audiences = list(dict.fromkeys(place.audience for place in wanted)) if lists else _all(client)
+    archived = since is not None or (bool(lists) and not everybody)
+    listings = [
+        Listing(audience, status)
+        for audience in sorted(audiences)
+        for status in ("", *([ARCHIVED] if archived else []))
+    ]
+    query = member_fields(fields, with_memberships=any(item.kind != "audience" for item in wanted))
+
+    def page(audience: str, rows: Sequence[Row]) -> Page:
+        rows = [row for row in rows if archived or row.get("status") != ARCHIVED]
+        members = members_table(_with_all_tags(client, audience, rows), audience, wanted)
+        return Page(contacts_table(rows, fields, audience), members if lists else None)
+
+    known, listings, reached = _resumed(cursor, listings)
+    watermark = known or stamp(client.read_from(begun))
+    last = None
+    for listing in listings:
+        for rows, place in walk(client, listing, query, since, reached):
+            if last is not None:
+                yield last
+            told = json.dumps([watermark, listing.audience, listing.status, *_told(place)])
+            last = replace(page(listing.audience, rows), cursor=told)
+        reached = Reached()
+    last = last or Page(contacts_schema(fields).empty_table(), page("", []).members)
+    yield replace(last, watermark=watermark, cursor=None)
+
+
+def member_fields(fields: Fields, *, with_memberships: bool) -> list[str]:
+    """Return the names of what is wanted of members."""
+    own = [name for name in fields if name in MEMBER_FIELDS]
+    merged = ["merge_fields"] if len(own) < len(fields) else []
+    return [*_ALWAYS, *own, *merged, *(_MEMBERSHIPS if with_memberships else ())]
+
+
+def _all(client: MailchimpClient) -> list[str]:
+    return [str(row["id"]) for row in audiences(client)]
+
+
+def audiences(client: MailchimpClient) -> list[Row]:
+    """Return all audiences: id, name, size, and whether people must confirm."""
+    wanted = ("id", "name", "double_optin", "stats.member_count", "date_created")
+    return client.listing("/lists", "lists", {"fields": fields_of("lists", wanted)})
+
+
+def fields_of(key: str, names: Iterable[str]) -> str:
+    """Return what a listing is asked for: these fields of its rows, and how many rows it has."""
+    return ",".join([*(f"{key}.{name}" for name in names), "total_items"])
+
+
+def walk(
+    client: MailchimpClient,
+    listing: Listing,
+    names: Sequence[str],
+    since: str | None,
+    reached: Reached,
+) -> Iterator[tuple[list[Row], Reached]]:
+    """Yield members in the order in which they changed, each page with how far it goes.
+
+    A member who changes while the listing is read moves to its end, and comes again; nobody moves
+    the other way. So whoever was there when the read began is read, if each page is known to
+    follow on the one before (`http/paging.py`), and each window begins before the end of the last.
+    """
+    path = f"/lists/{listing.audience}/members"
+    query = {
+        "fields": fields_of("members", names),
+        "sort_field": "last_changed",
+        "sort_dir": "ASC",
+        **({"status": listing.status} if listing.status else {}),
+    }
+    start, place = reached.since or since, reached.position
+    seen: dict[tuple[str, str], datetime] = {}
+    while True:
+        asked = {**query, **({"since_last_changed": start} if start else {})}
+        following = None
+        for rows, position in client.pages(path, "members", asked, identity=_identity, start=place):
+            moments = _moments(rows, start)
+            fresh = [row for row in rows if _identity(row) not in seen]
+            # The filter leaves out the second that it names, and many may have changed in it.
+            border = moments[-1] - _SECOND
+            seen = {key: at for key, at in seen.items() if at > border}
+            seen |= {
+                _identity(row): at for row, at in zip(rows, moments, strict=True) if at > border
+            }
+            if position.offset >= _WINDOW and (start is None or stamp(border) > start):
+                following = stamp(border)
+            place = None if following else position
+            yield fresh, Reached(following or start, place)
+            if following:
+                break
+        if not following:
+            return
+        start, place = following, None
+
+
+def _moments(rows: Sequence[Row], since: str | None) -> list[datetime]:
+    """Return when members changed, which a page must tell in the order that was asked for."""
+    try:
+        moments = [moment(row.get("last_changed")) for row in rows]
+        ordered = all(one <= other for one, other in pairwise(moments))
+        heeded = since is None or moments[0] >= moment(since) - _SECOND
+    except (TypeError, ValueError):
+        ordered = heeded = False
+    if not (ordered and heeded):
+        raise ProtocolError(
+            "members do not come in the order of their changes, or others than were asked for; "
+            "check the host",
+            vendor=TITLE,
+        )
+    return moments
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Tell a member from all others, and from themselves once they have changed."""
+    return str(row.get("contact_id")), str(row.get("last_changed"))
+
+
+def _told(reached: Reached) -> tuple[Any, ...]:
+    place = reached.position
+    where = (place.offset, place.longest, place.landmarks) if place else None
+    return reached.since, where
+
+
+def _resumed(cursor: str | None, listings: Sequence[Listing]) -> tuple[str, list[Listing], Reached]:
+    """Return the watermark of the read that a cursor is of, what is left to read, and from where.
+
+    Raises:
+        WatermarkExpired: It is not understood.
+    """
+    if cursor is None:
+        return "", list(listings), Reached()
+    try:
+        watermark, audience, status, since, where = json.loads(cursor)
+        rest = listings[listings.index(Listing(audience, status)) :]
+        place = None
+        if where:
+            offset, longest, marks = where
+            place = Position(int(offset), max(2, int(longest)), tuple(map(tuple, marks)))
+        return str(watermark), list(rest), Reached(since, place)
+    except (TypeError, ValueError):
+        message = "where a read stopped is not understood; it begins anew"
+        raise WatermarkExpired(message, vendor=TITLE) from None
+
+
+def _with_all_tags(client: MailchimpClient, audience: str, rows: Sequence[Row]) -> list[Row]:
+    """Return members with all their tags, of which a listing tells the first fifty only."""
+    more = [row for row in rows if (row.get("tags_count") or 0) > len(row.get("tags") or ())]
+    query = {"count": _TAGS, "fields": "tags.id,tags.name"}
+
+    def tags(row: Row) -> list[Row]:
+        path = f"{member_path(audience, row['contact_id'])}/tags"
+        return rows_of(client.get(path, query).get("tags"))
+
+    found = parallel_map(tags, more, client.parallel)
+    full = {row["contact_id"]: told for row, told in zip(more, found, strict=True)}
+    return [{**row, "tags": full.get(row["contact_id"], row.get("tags"))} for row in rows]
+
+
+def find_contacts(
+    client: MailchimpClient, fields: Fields, ids: Sequence[str], emails: Sequence[str]
+) -> Iterator[Page]:
+    """Yield the named people who exist, with all their memberships; the archived as deleted.
+
+    An address is looked for in every audience.
+    """
+    people = [person for person in map(Person.parse, dict.fromkeys(ids)) if person]
+    hashes = dict.fromkeys(subscriber_hash(item) for item in emails if may_exist(item))
+    everywhere = _all(client) if hashes else []
+    keys = [(person.audience, person.contact_id) for person in people]
+    keys += [(audience, key) for audience in everywhere for key in hashes]
+    names = member_fields(fields, with_memberships=True)
+    for part in in_parts(keys, PAGE):
+        found: dict[str, dict[str, Row]] = {}
+        for audience, row in members_of(client, part, names):
+            found.setdefault(audience, {})[str(row.get("contact_id"))] = row
+        for audience, rows in found.items():
+            told = _with_all_tags(client, audience, list(rows.values()))
+            members = members_table(told, audience)
+            yield Page(contacts_table(told, fields, audience), members)
+    yield Page(contacts_schema(fields).empty_table(), members_table([], ""))
+
+
+def members_of(
+    client: MailchimpClient, keys: Sequence[tuple[str, str]], names: Sequence[str]
+) -> Iterator[tuple[str, Row]]:
+    """Yield those of these members (audience, and hash or contact id) who exist.
+
+    Raises:
+        ConnectorError: One could not be read.
+    """
+    query = {"fields": ",".join(names)}
+    calls = [Call("GET", member_path(audience, key), query) for audience, key in keys]
+    for (audience, _key), answer in zip(keys, run(client, calls), strict=True):
+        if answer is None:
+            raise ProtocolError(
+                "a member was asked for, without an answer; try again", vendor=TITLE
+            )
+        if answer.status == 404:
+            continue
+        yield audience, answer.value()
+
+
+def in_parts(items: Sequence[ItemT], size: int) -> Iterator[Sequence[ItemT]]:
+    """Yield items in parts of a size, the last one shorter."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def read_suppressions(client: MailchimpClient, since: str | None) -> Iterator[Page]:
+    """Yield who may not be mailed in each audience: unsubscribed, cleaned, or having complained.
+
+    The vendor unsubscribes whoever complains. Its listing of complaints has neither order nor
+    filter, and is read whole; whom it names is found among the unsubscribed, or asked for. Who has
+    subscribed again since is left out, as they are mailable.
+    """
+    begun = client.clock.monotonic()
+    watermark = stamp(client.read_from(begun))
+    for audience in _all(client):
+        complaints = _complaints(client, audience)
+        told: set[str] = set()
+        for status in _SUPPRESSED:
+            listing = Listing(audience, status)
+            for rows, _place in walk(client, listing, _ALWAYS, since, Reached()):
+                told.update(str(row.get("id")) for row in rows)
+                yield Page(suppressions_table(_marked(rows, complaints), audience))
+        fresh = [key for key, at in complaints.items() if _is_after(at, since) and key not in told]
+        found = members_of(client, [(audience, key) for key in fresh], _ALWAYS)
+        barred = [row for _, row in found if row.get("status") in _SUPPRESSED]
+        if barred:
+            yield Page(suppressions_table(_marked(barred, complaints), audience))
+    yield Page(SUPPRESSIONS.empty_table(), watermark=watermark)
+
+
+def _complaints(client: MailchimpClient, audience: str) -> dict[str, datetime]:
+    """Return when people last complained, by their address's hash."""
+    found = client.listing(
+        f"/lists/{audience}/abuse-reports",
+        "abuse_reports",
+        {"fields": fields_of("abuse_reports", ("id", "email_id", "date"))},
+    )
+    try:
+        dated = [(str(row.get("email_id")), moment(row.get("date"))) for row in found]
+    except ValueError:
+        raise ProtocolError("an abuse report has no date; try again", vendor=TITLE) from None
+    return dict(sorted(dated, key=lambda item: item[1]))
+
+
+def _is_after(at: datetime, since: str | None) -> bool:
+    return since is None or at >= moment(since)
+
+
+def _marked(rows: Sequence[Row], complaints: Mapping[str, datetime]) -> list[Row]:
+    """Return members with a complaint as their status, if they made one, and when they did."""
+    told = []
+    for row in rows:
+        at = complaints.get(str(row.get("id")))
+        told.append({**row, "status": COMPLAINT, "last_changed": stamp(at)} if at else row)
+    return told
+
+
+def moment(value: Any) -> datetime:
+    """Return a time as the vendor tells it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    read = datetime.fromisoformat(str(value))
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
