@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ DOTDIGITAL_FILES = (
     "dotdigital-insight-data-service.json",
     "dotdigital-v2-api-swagger.json",
 )
+MAILCHIMP_FILE = "mailchimp-marketing-merged-swagger2.json"
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,9 @@ def sandbox_process() -> Iterator[SandboxServer]:
 @pytest.fixture
 def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
     sandbox_process.reset()
-    sandbox_process.settings({"dotdigital": {"import_seconds": 0}})
+    sandbox_process.settings(
+        {"dotdigital": {"import_seconds": 0}, "mailchimp": {"batch_seconds": 0}}
+    )
     return sandbox_process
 
 
@@ -41,10 +44,28 @@ def dotdigital(
 ) -> Iterator[httpx.Client]:
     """A client whose every request and answer is held to the vendor's own files, if at hand."""
 
+    with sandbox.dotdigital(event_hooks=_checked(dotdigital_contract)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def mailchimp_contract() -> Contract | None:
+    return Contract(MAILCHIMP_FILE) if SPECS.is_dir() else None
+
+
+@pytest.fixture
+def mailchimp(
+    sandbox: SandboxServer, mailchimp_contract: Contract | None
+) -> Iterator[httpx.Client]:
+    """A client whose every request and answer is held to the vendor's own file, if at hand."""
+    with sandbox.mailchimp(event_hooks=_checked(mailchimp_contract)) as client:
+        yield client
+
+
+def _checked(contract: Contract | None) -> dict[str, list[Callable[[httpx.Response], None]]]:
     def check(answer: httpx.Response) -> None:
         answer.read()
-        if dotdigital_contract is not None and answer.status_code != 501:
-            dotdigital_contract.check(answer)
+        if contract is not None and answer.status_code != 501:
+            contract.check(answer)
 
-    with sandbox.dotdigital(event_hooks={"response": [check]}) as client:
-        yield client
+    return {"response": [check]}

@@ -208,7 +208,7 @@ def test_all_goes_back_to_what_was_kept(sandbox: SandboxServer) -> None:
         put(client, "bob@mail.example")
         sandbox.faults({"*": {"share": {"500": 1.0}}})
         assert sandbox.restore("with Ada")
-        assert sandbox.calls()["totals"] == {"dotdigital": 0, "dynamics": 0}
+        assert set(sandbox.calls()["totals"].values()) == {0}
         contacts = sandbox.table("dotdigital", "contacts")
         assert [row["email"] for row in contacts] == ["ada@mail.example"]
         assert put(client, "bob@mail.example").is_success

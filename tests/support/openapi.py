@@ -40,7 +40,7 @@ class Contract:
     def __init__(self, *names: str) -> None:
         self._operations: list[tuple[re.Pattern[str], Operation]] = []
         for name in names:
-            document = json.loads((SPECS / name).read_text())
+            document = _modern(json.loads((SPECS / name).read_text()))
             components = _flattened(document["components"])
             for template, path in document["paths"].items():
                 for method, body in path.items():
@@ -70,7 +70,8 @@ class Contract:
             if request.content:
                 schema = _schema(operation.body.get("requestBody"))
                 _validate(json.loads(request.content), schema, operation, _loose)
-        schema = _schema(operation.body["responses"].get(str(answer.status_code)))
+        answers = operation.body["responses"]
+        schema = _schema(answers.get(str(answer.status_code), answers.get("default")))
         if schema is not None:
             _validate(answer.json(), schema, operation, _strict)
 
@@ -79,6 +80,39 @@ class Contract:
             if operation.method == method and pattern.fullmatch(path):
                 return operation
         return None
+
+
+def _modern(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as OpenAPI 3 has it: of Swagger 2, what this module reads is moved."""
+    if "swagger" not in document:
+        return document
+    paths: dict[str, Any] = {}
+    for template, path in document["paths"].items():
+        shared = path.get("parameters", [])
+        paths[document["basePath"] + template.rstrip("/")] = {
+            method: _moved(operation, shared)
+            for method, operation in path.items()
+            if method != "parameters"
+        }
+    return {"paths": paths, "components": {"schemas": document.get("definitions", {})}}
+
+
+def _moved(operation: dict[str, Any], shared: list[dict[str, Any]]) -> dict[str, Any]:
+    parameters = [*shared, *operation.get("parameters", [])]
+    bodies = [one["schema"] for one in parameters if one["in"] == "body"]
+    answers = operation["responses"].items()
+    return {
+        "parameters": [
+            {"name": one["name"], "schema": {"type": one.get("type")}}
+            for one in parameters
+            if one["in"] == "path"
+        ],
+        "requestBody": {"content": {"application/json": {"schema": bodies[0]}}} if bodies else None,
+        "responses": {
+            status: {"content": {"application/json": {"schema": answer.get("schema")}}}
+            for status, answer in answers
+        },
+    }
 
 
 def _pattern(

@@ -25,6 +25,7 @@ from tests.support.pipes import next_line
 ROOT = Path(__file__).parents[2]
 DOTDIGITAL_USER = "apiuser-sandbox@apiconnector.example"
 DOTDIGITAL_PASSWORD = "sandbox-password"
+MAILCHIMP_KEY = "0123456789abcdef0123456789abcdef-us1"
 DYNAMICS_TENANT = "contoso.example"
 DYNAMICS_CLIENT_ID = "00000000-0000-0000-0000-00000000b0b0"
 DYNAMICS_CLIENT_SECRET = "sandbox-secret"
@@ -156,16 +157,16 @@ class SandboxServer:
 
     def dotdigital(self, **options: Any) -> httpx.Client:
         """Return a client for Dotdigital with the right credentials; the caller closes it."""
-        credentials = (DOTDIGITAL_USER, DOTDIGITAL_PASSWORD)
-        return httpx.Client(
-            **{
-                "base_url": self.url,
-                "auth": credentials,
-                "trust_env": False,
-                "verify": _NO_TLS,
-                **options,
-            }
-        )
+        return self._client(self.url, (DOTDIGITAL_USER, DOTDIGITAL_PASSWORD), options)
+
+    def mailchimp(self, **options: Any) -> httpx.Client:
+        """Return a client for Mailchimp, at /3.0, with the right key; the caller closes it."""
+        return self._client(f"{self.url}/3.0", ("key", MAILCHIMP_KEY), options)
+
+    @staticmethod
+    def _client(url: str, auth: tuple[str, str], options: dict[str, Any]) -> httpx.Client:
+        usual = {"base_url": url, "auth": auth, "trust_env": False, "verify": _NO_TLS}
+        return httpx.Client(**{**usual, **options})
 
     def _call(
         self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None

@@ -1,0 +1,94 @@
+"""What only a person can do: at the inbox, at a sign-up form, in Mailchimp's own pages."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.mailchimp import audience as audiences
+from sandbox.mailchimp import members, values
+from sandbox.mailchimp.errors import Problem
+from sandbox.mailchimp.members import Edit
+from sandbox.mailchimp.schema import AUDIENCES
+from sandbox.vendor import ActRefused, VendorContext
+
+_REASONS = {"unsubscribe": "NORMAL", "complain": "ABUSE"}
+ACTS = (*_REASONS, "resubscribe", "bounce", "archive", "delete", "return")
+
+
+def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what `wish["act"]` says to the members with the address `wish["email"]`.
+
+    With "list", the name or id of an audience, in that one only. `unsubscribe` by the link in a
+    mail, `bounce` (hard: cleaned), `complain` (unsubscribed, with an abuse report), `resubscribe`
+    (through a form, or by confirming an opt-in), `archive` and `delete` (permanently) by a user,
+    and `return`: signs up through the form of the list (the first audience, if none is named) and
+    confirms, as a new member if there is none, even if the address was deleted permanently.
+
+    Raises:
+        ActRefused: No such act, member or audience.
+    """
+    kind, email = wish.get("act"), str(wish.get("email", ""))
+    if kind not in ACTS:
+        raise ActRefused(f"There is no act {kind!r}; use {', '.join(ACTS)}.")
+    now = values.stamp(context.clock.now())
+    with context.database.write() as db:
+        wanted = _list(db, wish["list"]) if "list" in wish else None
+        rows = db.execute(
+            "SELECT * FROM members WHERE hash = ?1 AND list_id = coalesce(?2, list_id)",
+            (values.hashed(email), wanted),
+        ).fetchall()
+        if not rows and kind == "return":
+            list_id = wanted or next(iter(AUDIENCES.values()))
+            return {"act": kind, "members": [_sign_up(db, list_id, email, now)]}
+        if not rows:
+            raise ActRefused("No member has this address; give one that is there.")
+        for row in rows:
+            _done(db, row, str(kind), now)
+    return {"act": kind, "members": [row["id"] for row in rows]}
+
+
+def _list(db: sqlite3.Connection, wanted: Any) -> str:
+    row = db.execute("SELECT id FROM lists WHERE id = ?1 OR name = ?1", (wanted,)).fetchone()
+    if row is None:
+        raise ActRefused("There is no such audience; give the id or the name of one.")
+    return str(row["id"])
+
+
+def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
+    try:
+        address = values.email(email, refuse_fake=False)
+        sql = "DELETE FROM forgotten WHERE list_id = ? AND hash = ?"
+        db.execute(sql, (list_id, values.hashed(address)))
+        edit = Edit(
+            {},
+            address,
+            "subscribed",
+            now,
+            ip="192.0.2.7",
+            source="Hosted Signup Form",
+            check_required=False,
+        )
+        return members.create(db, audiences.find(db, list_id), edit)
+    except Problem as problem:
+        raise ActRefused("Nobody can sign up with this address; give a valid one.") from problem
+
+
+def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, now: str) -> None:
+    if kind == "delete":
+        members.forget(db, row)
+    elif kind == "archive":
+        members.archive(db, row, now)
+    elif kind == "bounce":
+        members.set_status(db, row, "cleaned", None, now)
+    elif kind in _REASONS:
+        members.set_status(db, row, "unsubscribed", _REASONS[kind], now)
+        if kind == "complain":
+            db.execute(
+                "INSERT INTO abuse_reports (list_id, campaign_id, member_id, email, at)"
+                " VALUES (?, '', ?, ?, ?)",
+                (row["list_id"], row["id"], row["email"], now),
+            )
+    else:
+        members.set_status(db, row, "subscribed", None, now)

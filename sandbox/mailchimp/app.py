@@ -1,0 +1,142 @@
+"""The Mailchimp app: who may call, and how many at once; answers to faults."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+import secrets
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.mailchimp import (
+    batches,
+    call,
+    fields,
+    lists,
+    member_calls,
+    segments,
+)
+from sandbox.mailchimp.call import ROOT, Answer
+from sandbox.mailchimp.errors import CONTENT_TYPE, LINK, Problem, too_many_requests
+from sandbox.vendor import VendorContext
+
+KEY = "0123456789abcdef0123456789abcdef-us1"
+ROUTED = (batches, fields, lists, member_calls, segments)
+"""The modules that register what is emulated."""
+
+_LIST = re.compile(r"^/lists/[^/]+")
+_BELOW = re.compile(r"/(members|segments|merge-fields|interest-categories|interests)/[^/]+")
+_OTHER = re.compile(r"^/(batches|campaigns|reports|batch-webhooks)/[^/]+")
+_LAST = re.compile(r"/(webhooks|click-details|abuse-reports|sent-to|open-details)/[^/]+")
+
+
+def create(context: VendorContext) -> ASGIApp:
+    """Return the vendor's app."""
+    return _App(context)
+
+
+def endpoint(method: str, path: str) -> str:
+    """Return a request's name for the counters: ids and addresses are left out of it."""
+    if path.startswith(batches.RESULTS):
+        return f"{method} {batches.RESULTS}{{id}}"
+    path = path.removeprefix(ROOT)
+    path = _OTHER.sub(r"/\1/{id}", _LIST.sub("/lists/{id}", path))
+    for pattern in (_BELOW, _LAST):
+        path = pattern.sub(r"/\1/{id}", path)
+    return f"{method} {path or '/'}"
+
+
+def refuse(kind: str, request: Request) -> Response:
+    """Return the vendor's answer to a fault."""
+    if kind == "502":
+        # The vendor's network closed the connection, and answers in HTML (facts: Mailchimp 1).
+        return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", 502)
+    problem = too_many_requests()
+    if kind == "500":
+        problem = Problem(500, "InternalServerError", "An unexpected internal error has occurred.")
+    return _response(Answer(problem.status, problem.body()), request)
+
+
+class _App:
+    def __init__(self, context: VendorContext) -> None:
+        self._context = context
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        if request.url.path.startswith(batches.RESULTS):
+            response = await run_in_threadpool(batches.results, self._context, request)
+        elif (refusal := _unauthorised(request.headers)) is not None:
+            response = _response(Answer(401, refusal.body()), request)
+        elif self._running >= self._context.settings["connections"]:
+            problem = too_many_requests()
+            response = _response(Answer(429, problem.body()), request)
+        else:
+            self._running += 1
+            try:
+                response = await self._served(request)
+            finally:
+                self._running -= 1
+        await response(scope, receive, send)
+
+    async def _served(self, request: Request) -> Response:
+        raw = await request.body()
+        await asyncio.sleep(self._context.settings["seconds_per_call"])
+        return await run_in_threadpool(self._answer, request, raw)
+
+    def _answer(self, request: Request, raw: bytes) -> Response:
+        method = request.method
+        if method == "POST":
+            method = request.headers.get("x-http-method-override", method).upper()
+        url = request.url.path.removeprefix(ROOT)
+        url = url if url == "/" else url.rstrip("/") or "/"
+        if not call.emulated(url):
+            text = f"{endpoint(method, request.url.path)} is not emulated by this sandbox."
+            problem = Problem(501, "Not Emulated", f"{text} The page at / says what is.")
+            return _response(Answer(501, problem.body()), request)
+        batches.settle(self._context)
+        answer = call.answer(
+            self._context,
+            method,
+            url,
+            request.query_params,
+            raw,
+            origin=f"{request.url.scheme}://{request.url.netloc}",
+            ip=request.client.host if request.client else "",
+        )
+        return _response(answer, request)
+
+
+def _response(answer: Answer, _request: Request) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status)
+    if answer.status < 400:
+        return JSONResponse(answer.body, answer.status)
+    headers = {**answer.headers, "Link": LINK, "X-Request-Id": answer.body["instance"]}
+    return JSONResponse(answer.body, answer.status, headers, CONTENT_TYPE)
+
+
+def _unauthorised(headers: Headers) -> Problem | None:
+    """Return the refusal of a request without the key, or with another one."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    given = b""
+    if scheme.lower() == "bearer":
+        given = credentials.strip().encode()
+    elif scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(credentials, validate=True).partition(b":")[2]
+        except (ValueError, binascii.Error):
+            given = b""
+    if not given:
+        return Problem(401, "API Key Missing", "Your request did not include an API key.")
+    if secrets.compare_digest(given, KEY.encode()):
+        return None
+    detail = "Your API key may be invalid, or you've attempted to access the wrong datacenter."
+    return Problem(401, "API Key Invalid", detail)

@@ -1,0 +1,239 @@
+"""/batches: operations that the vendor carries out after its answer, by the same handlers.
+
+The results are a tar.gz of JSON files behind a signed link, which lives ten minutes and takes no
+other credentials, as the storage that the vendor keeps them in refuses two kinds (assumed).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import sqlite3
+import tarfile
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.mailchimp import call as calls
+from sandbox.mailchimp import errors, values
+from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call, route
+from sandbox.vendor import VendorContext
+
+RESULTS = "/mailchimp-batch-results/"
+LINK_SECONDS = 600
+KEPT = timedelta(days=7)
+MAX_PENDING = 500
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_SECRET = b"signs the links to the results of batches"
+
+
+@route("POST", "/batches")
+def submit(call: Call) -> dict[str, Any]:
+    """Begin a batch."""
+    operation = {
+        "method*": _METHODS, "path*": str, "params": dict, "body": str, "operation_id": str,
+    }  # fmt: skip
+    body = call.body({"operations*": [operation]})
+    operations = body["operations"]
+    if not operations:
+        raise errors.invalid(("operations", "This value should not be blank."))
+    pending = "SELECT count(*) FROM batches WHERE completed IS NULL"
+    with call.context.database.write() as db:
+        if db.execute(pending).fetchone()[0] >= MAX_PENDING:
+            detail = f"You have more than {MAX_PENDING} pending batches."
+            raise errors.too_many_requests(
+                f"{detail} Please wait for some to complete before adding any more batches."
+            )
+        batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
+        due = started + float(call.context.settings["batch_seconds"])
+        text = json.dumps(operations, ensure_ascii=False)
+        row = (batch, text, len(operations), call.origin, call.now, started, due)
+        db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0, NULL)", row)
+        return _shown(call, _row(db, batch))
+
+
+def _row(db: sqlite3.Connection, batch: str) -> sqlite3.Row:
+    row: sqlite3.Row | None = db.execute("SELECT * FROM batches WHERE id = ?", (batch,)).fetchone()
+    if row is None:
+        raise errors.not_found()
+    return row
+
+
+def _kept_since(context: VendorContext) -> str:
+    return values.stamp(context.clock.now() - KEPT)
+
+
+@route("GET", "/batches")
+def listing(call: Call) -> dict[str, Any]:
+    """List the batches of the last seven days, the newest first (the order is assumed)."""
+    rows = call.context.database.rows(
+        "SELECT * FROM batches WHERE submitted >= ? ORDER BY started DESC",
+        (_kept_since(call.context),),
+    )
+    return call.page("batches", [_shown(call, row) for row in rows])
+
+
+@route("GET", "/batches/{batch_id}")
+def one(call: Call) -> dict[str, Any]:
+    """Show a batch; once it is finished, with a new link to its results."""
+    with call.context.database.read() as db:
+        row = _row(db, call.path["batch_id"])
+    if row["submitted"] < _kept_since(call.context):
+        raise errors.not_found()
+    return _shown(call, row)
+
+
+@route("DELETE", "/batches/{batch_id}")
+def delete(call: Call) -> None:
+    """Stop a batch, or forget its results."""
+    with call.context.database.write() as db:
+        row = _row(db, call.path["batch_id"])
+        db.execute("DELETE FROM batches WHERE id = ?", (row["id"],))
+
+
+def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    done = row["completed"] is not None
+    status, finished = "finished", row["total"]
+    if not done:
+        whole = max(row["due"] - row["started"], 1e-9)
+        part = min((call.context.clock.timestamp() - row["started"]) / whole, 0.99)
+        status = ("pending", "preprocessing", "started", "finalizing")[int(max(part, 0) * 4)]
+        finished = 0
+    return {
+        "id": row["id"],
+        "status": status,
+        "total_operations": row["total"],
+        "finished_operations": finished,
+        "errored_operations": row["errored"],
+        "submitted_at": row["submitted"],
+        "completed_at": row["completed"] or "",
+        "response_body_url": _link(call, row["id"]) if done else "",
+        "_links": call.links(f"/batches/{row['id']}"),
+    }
+
+
+def _link(call: Call, batch: str) -> str:
+    until = str(int(call.context.clock.timestamp()) + LINK_SECONDS)
+    query = urlencode({"Expires": until, "Signature": _signature(batch, until)})
+    return f"{call.origin}{RESULTS}{batch}-response.tar.gz?{query}"
+
+
+def _signature(batch: str, until: str) -> str:
+    return hmac.new(_SECRET, f"{batch}:{until}".encode(), hashlib.sha256).hexdigest()
+
+
+def results(context: VendorContext, request: Request) -> Response:
+    """Answer a request for the results of a batch, as the storage behind the link would."""
+    query = request.query_params
+    batch = request.url.path.removeprefix(RESULTS).removesuffix("-response.tar.gz")
+    until, signature = query.get("Expires", ""), query.get("Signature", "")
+    if "authorization" in request.headers:
+        text = "Only one auth mechanism allowed"
+        return _storage_error(400, "InvalidArgument", text)
+    if not hmac.compare_digest(signature.encode(), _signature(batch, until).encode()):
+        return _storage_error(403, "SignatureDoesNotMatch", "The signature does not match")
+    if int(until) < context.clock.timestamp():
+        return _storage_error(403, "AccessDenied", "Request has expired")
+    row = context.database.row("SELECT results FROM batches WHERE id = ?", (batch,))
+    if row is None:
+        return _storage_error(404, "NoSuchKey", "The specified key does not exist.")
+    return Response(row["results"], media_type="application/x-gzip")
+
+
+def _storage_error(status: int, code: str, message: str) -> Response:
+    xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>{xml}', status, None, "application/xml")
+
+
+def settle(context: VendorContext) -> None:
+    """Carry out the batches that are due, the oldest first."""
+    due = "SELECT * FROM batches WHERE completed IS NULL AND due <= ? ORDER BY due, rowid"
+    now = (context.clock.timestamp(),)
+    if context.database.row(due, now) is None:
+        return
+    with context.database.write() as db:
+        for row in db.execute(due, now).fetchall():
+            _carry_out(context, db, row)
+
+
+def _carry_out(context: VendorContext, db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    files: list[list[dict[str, Any]]] = [[]]
+    errored = 0
+    operations = json.loads(row["operations"])
+    struck = context.faults.import_faults(len(operations))
+    for number, operation in enumerate(operations):
+        key = operation.get("operation_id", "")
+        if number in struck:
+            problem = errors.Problem(500, "InternalServerError", "An unexpected error occurred.")
+            answers = [calls.Answer(500, problem.body())]
+        else:
+            answers = _answers(context, db, row["origin"], operation)
+        errored += answers[-1].status not in {200, 204}
+        entries = [_entry(key, answer) for answer in answers]
+        files[0].append(entries[0])
+        files += [[entry] for entry in entries[1:]]
+    completed = values.stamp(datetime.fromtimestamp(row["due"], UTC))
+    db.execute(
+        "UPDATE batches SET completed = ?, errored = ?, results = ?, operations = '[]'"
+        " WHERE id = ?",
+        (completed, errored, _packed(row["id"], files), row["id"]),
+    )
+
+
+def _entry(key: str, answer: calls.Answer) -> dict[str, Any]:
+    response = "" if answer.body is None else json.dumps(answer.body, ensure_ascii=False)
+    return {"status_code": answer.status, "operation_id": key, "response": response}
+
+
+def _answers(
+    context: VendorContext, db: sqlite3.Connection, origin: str, operation: dict[str, Any]
+) -> list[calls.Answer]:
+    """Carry out one operation; a GET without `count` reads all pages (facts: Mailchimp 6)."""
+    method = operation["method"]
+    path, _, more = operation["path"].partition("?")
+    path = "/" + path.removeprefix(ROOT).strip("/")
+    query = dict(parse_qsl(more))
+    if method == "GET":
+        query |= {name: _word(value) for name, value in operation.get("params", {}).items()}
+    raw = operation.get("body", "").encode()
+
+    def once(**paging: str) -> calls.Answer:
+        db.execute("SAVEPOINT operation")
+        answer = calls.answer(
+            context, method, path, {**query, **paging}, raw, origin=origin, ip="192.0.2.1"
+        )
+        db.execute("ROLLBACK TO operation" if answer.status >= 400 else "RELEASE operation")
+        return answer
+
+    if path.startswith("/batches"):  # assumed: a batch cannot hold batches
+        return [calls.Answer(404, errors.not_found().body())]
+    answers = [once() if method != "GET" or "count" in query else once(count=str(MAX_COUNT))]
+    total = (answers[0].body or {}).get("total_items", 0) if method == "GET" else 0
+    if "count" not in query:
+        offsets = range(MAX_COUNT, total, MAX_COUNT)
+        answers += [once(count=str(MAX_COUNT), offset=str(offset)) for offset in offsets]
+    return answers
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _packed(batch: str, files: list[list[dict[str, Any]]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+        folder = tarfile.TarInfo("./")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(folder)
+        for number, entries in enumerate(files):
+            data = json.dumps(entries, ensure_ascii=False).encode("utf-8", "replace")
+            info = tarfile.TarInfo(f"./{batch}-{number}.json")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

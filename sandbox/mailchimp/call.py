@@ -1,0 +1,265 @@
+"""How a path becomes a plain function, from a `Call` to JSON; used by requests and by batches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.mailchimp import errors, values
+from sandbox.mailchimp.errors import Problem
+from sandbox.mailchimp.shapes import Shape, faults
+from sandbox.vendor import VendorContext
+
+ROOT = "/3.0"
+MAX_COUNT = 1_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, or one operation of a batch.
+
+    Attributes:
+        path: Parameters of the path, as text.
+        raw: The body, as it was sent.
+        origin: The sandbox's own scheme, host and port, as the client sees them.
+        ip: Where the client calls from.
+    """
+
+    context: VendorContext
+    method: str
+    url: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    raw: bytes
+    origin: str
+    ip: str
+
+    @property
+    def now(self) -> str:
+        """The account's time, as it is stored and shown."""
+        return values.stamp(self.context.clock.now())
+
+    def body(self, shape: Shape) -> dict[str, Any]:
+        """Return the body, an object of that shape; none, and null, are an empty object.
+
+        Raises:
+            Problem: It is no JSON, or has another shape.
+        """
+        try:
+            parsed = json.loads(self.raw) if self.raw.strip() else None
+            if b"\\ud" in self.raw.lower():  # half a surrogate pair is no text; assumed: replaced
+                whole = json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
+                parsed = json.loads(whole)
+        except (ValueError, RecursionError) as problem:
+            detail = "We encountered an unspecified JSON parsing error."
+            raise Problem(400, "JSON Parse Exception", detail) from problem
+        body = {} if parsed is None else parsed
+        if found := list(faults(body, shape)):
+            raise errors.invalid(*found)
+        return dict(body)
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean of the query; false if it is not given.
+
+        Raises:
+            Problem: It is none.
+        """
+        word = self.query.get(name, "false").lower()
+        if word not in {"true", "false", "1", "0"}:
+            raise errors.invalid((name, "Schema describes boolean, string found instead"))
+        return word in {"true", "1"}
+
+    def word(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        """Return a word of the query, if it is given.
+
+        Raises:
+            Problem: It is none of those that are allowed.
+        """
+        word = self.query.get(name) or None  # empty: as if it were not given (assumed)
+        if word is not None and (found := list(faults(word, allowed, name))):
+            raise errors.invalid(*found)
+        return word
+
+    def time(self, name: str) -> str | None:
+        """Return a time of the query in whole seconds, if it is given.
+
+        One that is badly formed is ignored, as the vendor does (facts: Mailchimp 7).
+        """
+        return values.moment(self.query.get(name, ""))
+
+    def paging(self) -> tuple[int, int]:
+        """Return `count` (10 unless given, at most 1000) and `offset`.
+
+        Raises:
+            Problem: One of them is out of bounds (the words are assumed).
+        """
+        count = self._number("count", 10, MAX_COUNT)
+        return count, 0 if self.context.faults.repeat_page else self._number("offset", 0, 2**53)
+
+    def _number(self, name: str, default: int, most: int) -> int:
+        text = self.query.get(name, str(default))
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
+        if not 0 <= number <= most:
+            raise errors.invalid((name, f"This value should be between 0 and {most}."))
+        return number
+
+    def page(self, name: str, rows: list[Any], **more: Any) -> dict[str, Any]:
+        """Return the page of a collection that is at hand, with `total_items`."""
+        count, offset = self.paging()
+        return self.listed(name, rows[offset : offset + count], len(rows), **more)
+
+    def listed(self, name: str, rows: list[Any], total: int, **more: Any) -> dict[str, Any]:
+        """Return a page of a collection of which only these rows were read."""
+        return {name: rows, **more, "total_items": total, "_links": self.links(self.url)}
+
+    def links(self, path: str) -> list[dict[str, str]]:
+        """Return the links of a resource: to itself. The vendor's lead further; they are long."""
+        return [{"rel": "self", "href": f"{self.origin}{ROOT}{path}", "method": "GET"}]
+
+
+Handler = Callable[[Call], Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call is answered; without a body if `body` is None."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Route:
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+_ROUTES: list[_Route] = []
+
+
+def route(method: str, template: str) -> Callable[[Handler], Handler]:
+    """Register a function as the one that answers a method and a path below /3.0."""
+    pieces = re.split(r"\{(\w+)\}", template)
+    pattern = "".join(
+        f"(?P<{piece}>[^/]+)" if number % 2 else re.escape(piece)
+        for number, piece in enumerate(pieces)
+    )
+
+    def register(handler: Handler) -> Handler:
+        _ROUTES.append(_Route(method, re.compile(pattern), handler))
+        return handler
+
+    return register
+
+
+def emulated(url: str) -> bool:
+    """Return whether a path below /3.0 is emulated, whatever the method."""
+    return any(route.pattern.fullmatch(url) for route in _ROUTES)
+
+
+def answer(
+    context: VendorContext,
+    method: str,
+    url: str,
+    query: Mapping[str, str],
+    raw: bytes,
+    *,
+    origin: str,
+    ip: str,
+) -> Answer:
+    """Answer a call; a refusal is an answer too."""
+    try:
+        return _answer(context, method, url, query, raw, origin=origin, ip=ip)
+    except Problem as problem:
+        return Answer(problem.status, problem.body(), problem.headers)
+
+
+def _answer(
+    context: VendorContext,
+    method: str,
+    url: str,
+    query: Mapping[str, str],
+    raw: bytes,
+    *,
+    origin: str,
+    ip: str,
+) -> Answer:
+    found = [(r, match) for r in _ROUTES if (match := r.pattern.fullmatch(url))]
+    if not found:
+        raise errors.not_found()
+    for known, match in found:
+        if known.method == method:
+            call = Call(context, method, url, match.groupdict(), query, raw, origin, ip)
+            body = known.handler(call)
+            return Answer(204) if body is None else Answer(200, _chosen(body, query))
+    detail = (
+        "The requested method and resource are not compatible."
+        " See the Allow header for this resource's available methods."
+    )
+    allowed = ", ".join(sorted({known.method for known, _ in found}))
+    raise Problem(405, "Method Not Allowed", detail, headers={"Allow": allowed})
+
+
+def _chosen(body: Any, query: Mapping[str, str]) -> Any:
+    """Return the fields of an answer that `fields` names, or all but those of `exclude_fields`.
+
+    Raises:
+        Problem: Both are given, or a field that the answer does not have (facts: Mailchimp 1).
+            The fields of an empty collection are not known here, and not looked at.
+    """
+    wanted, unwanted = query.get("fields"), query.get("exclude_fields")
+    if wanted and unwanted:
+        raise errors.bad_request("Use either fields or exclude_fields, not both.")
+    if wanted:
+        return _kept(body, _tree(wanted, body))
+    if unwanted:
+        return _left(body, _tree(unwanted, body))
+    return body
+
+
+_Tree = dict[str, Any]
+
+
+def _tree(text: str, body: Any) -> _Tree:
+    tree: _Tree = {}
+    for path in text.split(","):
+        below = tree
+        names = path.strip().split(".")
+        if not _has(body, names):
+            raise errors.invalid(("fields", f"The field {path.strip()} does not exist."))
+        for name in names:
+            below = below.setdefault(name, {})
+    return tree
+
+
+def _has(body: Any, names: list[str]) -> bool:
+    if not names:
+        return True
+    if isinstance(body, list):
+        return not body or any(_has(item, names) for item in body)
+    return isinstance(body, dict) and names[0] in body and _has(body[names[0]], names[1:])
+
+
+def _kept(body: Any, tree: _Tree) -> Any:
+    if not tree:
+        return body
+    if isinstance(body, list):
+        return [_kept(item, tree) for item in body]
+    return {name: _kept(body[name], inner) for name, inner in tree.items() if name in body}
+
+
+def _left(body: Any, tree: _Tree) -> Any:
+    if isinstance(body, list):
+        return [_left(item, tree) for item in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: _left(value, tree[name]) if name in tree else value
+        for name, value in body.items()
+        if tree.get(name, True)
+    }

@@ -1,0 +1,92 @@
+"""The conditions of saved segments, as SQL over members `m`.
+
+Emulated are those on text merge fields, addresses, tags and interests; the vendor has many more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.mailchimp.errors import Problem, invalid
+
+_LIKE = {"contains": "%{}%", "notcontain": "%{}%", "starts": "{}%", "ends": "%{}"}
+
+
+def where(options: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Return the condition on the members of a saved segment, and its parameters.
+
+    Raises:
+        Problem: A condition that is not emulated (501), or that is none (400).
+    """
+    parts, parameters = [], []
+    for number, condition in enumerate(options["conditions"]):
+        sql, more = _condition(condition, f"options.conditions.{number}")
+        parts.append(f"({sql})")
+        parameters += more
+    return f"({(' OR ' if options['match'] == 'any' else ' AND ').join(parts)})", parameters
+
+
+def _condition(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
+    kind = condition.get("condition_type")
+    if kind in {"TextMerge", "EmailAddress"}:
+        return _text(condition, str(kind), field)
+    if kind == "StaticSegment":
+        op = _op(condition, ("static_is", "static_not"), field)
+        sql = "m.id IN (SELECT member_id FROM member_tags WHERE segment_id = ?)"
+        return (f"NOT {sql}" if op == "static_not" else sql), [_scalar(condition, field)]
+    if kind == "Interests":
+        return _interests(condition, field)
+    detail = f"The condition type {kind!r} is not emulated by this sandbox."
+    raise Problem(501, "Not Emulated", detail)
+
+
+def _op(condition: dict[str, Any], allowed: tuple[str, ...], field: str) -> str:
+    op = condition.get("op")
+    if op not in allowed:
+        words = ", ".join(allowed)
+        raise invalid(
+            (f"{field}.op", f"Data presented is not one of the accepted values: {words}.")
+        )
+    return str(op)
+
+
+def _scalar(condition: dict[str, Any], field: str) -> str | int | float:
+    value = condition.get("value", "")
+    if not isinstance(value, str | int | float):
+        raise invalid((f"{field}.value", "Schema describes string"))
+    return value
+
+
+def _text(condition: dict[str, Any], kind: str, field: str) -> tuple[str, list[Any]]:
+    ops = ("is", "not", "greater", "less", *_LIKE, "blank", "blank_not")
+    op, value = _op(condition, ops, field), str(_scalar(condition, field))
+    parameters: list[Any] = []
+    column = "m.email"
+    if kind == "TextMerge":
+        name = condition.get("field")
+        if not isinstance(name, str):
+            raise invalid((f"{field}.field", "Schema describes string"))
+        column = "coalesce(json_extract(m.merge_fields, '$.' || json_quote(?)), '')"
+        parameters.append(name)
+    if op in {"blank", "blank_not"}:
+        return f"{column} {'=' if op == 'blank' else '<>'} ''", parameters
+    if op in _LIKE:
+        like = _LIKE[op].format(value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_"))
+        no = "NOT " if op == "notcontain" else ""
+        return f"{column} {no}LIKE ? ESCAPE '\\'", [*parameters, like]
+    sign = {"is": "=", "not": "<>", "greater": ">", "less": "<"}[op]
+    return f"lower({column}) {sign} lower(?)", [*parameters, value]
+
+
+def _interests(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
+    ops = ("interestcontains", "interestcontainsall", "interestnotcontains")
+    op, ids = _op(condition, ops, field), condition.get("value")
+    if not isinstance(ids, list) or not ids or not all(isinstance(name, str) for name in ids):
+        raise invalid((f"{field}.value", "Schema describes array"))
+    ids = sorted(set(ids))
+    held = (
+        "(SELECT count(*) FROM member_interests WHERE member_id = m.id"
+        f" AND interest_id IN ({', '.join('?' * len(ids))}))"
+    )
+    bound = {"interestcontains": "> 0", "interestnotcontains": "= 0"}.get(op, f"= {len(ids)}")
+    return f"{held} {bound}", ids

@@ -1,0 +1,344 @@
+"""Members and the rules of their consent: what single calls, bulk calls and acts share.
+
+Every function works on the connection of a transaction that its caller holds. A member that is
+archived keeps the status that it had, hidden; what that status forbids stays forbidden (assumed).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.mailchimp import errors, values
+from sandbox.mailchimp.audience import Audience, MergeField
+from sandbox.mailchimp.schema import BY_ADMIN
+from sandbox.mailchimp.shapes import faults
+from sandbox.mailchimp.values import Unfit
+
+_ANY_OF = "Data did not match any of the schemas described in anyOf."
+_COLUMNS = (
+    *("email_type", "language", "vip"),
+    *("ip_signup", "timestamp_signup", "ip_opt", "timestamp_opt"),
+)
+_LOCATION = ("latitude", "longitude")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a request wants of one member.
+
+    Attributes:
+        body: The member's fields, in a shape that is checked.
+        email: The address that it is to have.
+        status: The status to give; None leaves it, also that of one who is archived.
+        now: The account's time.
+        ip: Where the change comes from.
+        check_required: Whether merge fields that are required must have a value.
+    """
+
+    body: dict[str, Any]
+    email: str
+    status: str | None
+    now: str
+    ip: str = ""
+    source: str = "API - Generic"
+    check_required: bool = True
+
+
+def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
+    """Return the member that a path names: by hash, contact id or address (facts: Mailchimp 8)."""
+    row: sqlite3.Row | None = None
+    if "@" in key:
+        key = values.hashed(key)
+    for column in ("hash", "contact_id"):
+        row = (
+            row
+            or db.execute(
+                f"SELECT * FROM members WHERE list_id = ? AND {column} = ?", (list_id, key.lower())
+            ).fetchone()
+        )
+    return row
+
+
+def found(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row:
+    """Return the member that a path names.
+
+    Raises:
+        Problem: There is none.
+    """
+    row = find(db, list_id, key)
+    if row is None:
+        raise errors.not_found()
+    return row
+
+
+def check_status(row: sqlite3.Row | None, status: str | None, email: str) -> None:
+    """Refuse to subscribe somebody who unsubscribed by hand, bounced or complained.
+
+    Who was unsubscribed through the API or by a user can be subscribed again in silence
+    (spatie/laravel-newsletter#172, uk.co.vedaconsulting.mailchimp#374).
+
+    Raises:
+        Problem: `Member In Compliance State`.
+    """
+    if row is None or status != "subscribed":
+        return
+    state = row["former"] or row["status"]
+    if state == "cleaned" or (state == "unsubscribed" and row["unsubscribe_reason"] != BY_ADMIN):
+        raise errors.in_compliance_state(email)
+
+
+def check_forgotten(db: sqlite3.Connection, list_id: str, email: str) -> None:
+    """Refuse an address that was deleted permanently.
+
+    Raises:
+        Problem: `Forgotten Email Not Subscribed`.
+    """
+    sql = "SELECT 1 FROM forgotten WHERE list_id = ? AND hash = ?"
+    if db.execute(sql, (list_id, values.hashed(email))).fetchone() is not None:
+        raise errors.forgotten(email)
+
+
+def merged(
+    audience: Audience, old: dict[str, Any], new: dict[str, Any] | None, *, required: bool
+) -> dict[str, Any]:
+    """Return a member's merge fields after a change; tags that are not there are ignored (assumed).
+
+    An address that is incomplete is refused even if it is not the change's (facts: Mailchimp 3).
+
+    Args:
+        audience: Whose fields.
+        old: What the member has.
+        new: What the change has.
+        required: Whether a field that is required must have a value.
+
+    Raises:
+        Problem: A value does not fit, or a required one is missing.
+    """
+    result, unfit, wrong = dict(old), {}, []
+    for tag, value in (new or {}).items():
+        field = audience.fields.get(tag.upper())
+        try:
+            kind, options = (field.kind, field.options) if field else ("text", {})
+            result[tag.upper()] = values.merge_value(kind, options, value)
+        except TypeError:
+            wrong.append((f"merge_fields.{tag}", _ANY_OF))
+        except Unfit as problem:
+            unfit[tag.upper()] = str(problem)
+    if wrong:
+        raise errors.invalid(*wrong)
+    for tag, field in audience.fields.items():
+        if (lack := _lack(field, result.get(tag, ""), required=required)) is not None:
+            unfit.setdefault(tag, lack)
+    if unfit:
+        raise errors.invalid_merge_fields(list(unfit.items()))
+    return {tag: result[tag] for tag in audience.fields if result.get(tag, "") != ""}
+
+
+def _lack(field: MergeField, value: Any, *, required: bool) -> str | None:
+    if isinstance(value, dict) and not values.is_complete(value):
+        return "Please enter a complete address"
+    return "Please enter a value" if required and field.required and value == "" else None
+
+
+def _columns(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that a body sets.
+
+    Raises:
+        Problem: An IP address, a time or the type of mail is none (the words are assumed).
+    """
+    columns = {name: body[name] for name in _COLUMNS if name in body}
+    columns |= {n: v for n, v in (body.get("location") or {}).items() if n in _LOCATION}
+    wrong = [
+        (name, "This value is not a valid IP address.")
+        for name in ("ip_signup", "ip_opt")
+        if columns.get(name) and not values.is_ip(columns[name])
+    ]
+    for name in ("timestamp_signup", "timestamp_opt"):
+        if columns.get(name):
+            columns[name] = values.moment(columns[name])
+            wrong += [(name, "Invalid Datetime")] if columns[name] is None else []
+    wrong += faults(columns.get("email_type", "html"), ("html", "text"), "email_type")
+    if wrong:
+        raise errors.invalid(*wrong)
+    return columns
+
+
+def create(db: sqlite3.Connection, audience: Audience, edit: Edit) -> int:
+    """Insert a member, and return its id; the caller has checked that the address is free.
+
+    Raises:
+        Problem: The address was deleted permanently, or a value does not fit.
+    """
+    body, now = edit.body, edit.now
+    check_forgotten(db, audience.id, edit.email)
+    check_interests(audience, body.get("interests"))
+    defaults = {tag: f.default for tag, f in audience.fields.items() if f.default}
+    fields = merged(audience, defaults, body.get("merge_fields"), required=edit.check_required)
+    opted_in = edit.status == "subscribed"
+    columns = {
+        "list_id": audience.id,
+        "contact_id": _contact_id(db, audience.id, edit.email),
+        "hash": values.hashed(edit.email),
+        "email": edit.email,
+        "status": edit.status,
+        "unsubscribe_reason": BY_ADMIN if edit.status == "unsubscribed" else None,
+        "status_since": now,
+        "email_type": "html",
+        "merge_fields": _dump(fields),
+        "language": "",
+        "vip": False,
+        "latitude": 0,
+        "longitude": 0,
+        "ip_signup": "",
+        "timestamp_signup": "" if opted_in else now,
+        "ip_opt": edit.ip if opted_in else "",
+        "timestamp_opt": now if opted_in else "",
+        "rating": 2,
+        "source": edit.source,
+        "last_changed": now,
+        **_columns(body),
+    }
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    sql = f"INSERT INTO members ({names}) VALUES ({marks})"
+    member = int(db.execute(sql, tuple(columns.values())).lastrowid or 0)
+    _set_interests(db, member, body.get("interests"))
+    return member
+
+
+def _contact_id(db: sqlite3.Connection, list_id: str, email: str) -> str:
+    """Return the id of the person, who has the same one in every audience (assumed)."""
+    row = db.execute(
+        "SELECT contact_id FROM members m WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM members o"
+        " WHERE o.list_id = ?2 AND o.contact_id = m.contact_id) LIMIT 1",
+        (values.hashed(email), list_id),
+    ).fetchone()
+    return str(row["contact_id"]) if row else uuid.uuid4().hex
+
+
+def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: Edit) -> int:
+    """Change a member, and return its id; that whatever is accepted counts as a change is assumed.
+
+    Raises:
+        Problem: The status is not allowed, the address is taken, or a value does not fit.
+    """
+    body, now, status = edit.body, edit.now, edit.status
+    check_status(row, status, edit.email)
+    check_interests(audience, body.get("interests"))
+    changes: dict[str, Any] = {"last_changed": now, "email": edit.email}
+    if (address := values.hashed(edit.email)) != row["hash"]:
+        if find(db, audience.id, address) is not None:
+            raise errors.member_exists(edit.email)
+        check_forgotten(db, audience.id, edit.email)
+        changes["hash"] = address
+    if "merge_fields" in body:
+        old = json.loads(row["merge_fields"])
+        new = merged(audience, old, body["merge_fields"], required=edit.check_required)
+        changes["merge_fields"] = _dump(new)
+    if status is not None and status != row["status"]:
+        changes |= {"status": status, "former": None, "status_since": now}
+        changes["unsubscribe_reason"] = BY_ADMIN if status == "unsubscribed" else None
+        if status == "subscribed":
+            changes |= {"timestamp_opt": now, "ip_opt": edit.ip}
+    changes |= _columns(body)
+    names = ", ".join(f"{name} = ?" for name in changes)
+    db.execute(f"UPDATE members SET {names} WHERE id = ?", (*changes.values(), row["id"]))
+    _set_interests(db, row["id"], body.get("interests"))
+    return int(row["id"])
+
+
+def set_status(
+    db: sqlite3.Connection, row: sqlite3.Row, status: str, reason: str | None, now: str
+) -> None:
+    """Give a member a status for a reason, as a person or the vendor does."""
+    db.execute(
+        "UPDATE members SET status = ?, former = NULL, unsubscribe_reason = ?, status_since = ?,"
+        " last_changed = ?, timestamp_opt = iif(? = 'subscribed', ?, timestamp_opt) WHERE id = ?",
+        (status, reason, now, now, status, now, row["id"]),
+    )
+
+
+def archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
+    """Archive a member; the status that it had is kept, hidden."""
+    db.execute(
+        "UPDATE members SET status = 'archived', former = status, last_changed = ? WHERE id = ?",
+        (now, row["id"]),
+    )
+
+
+def forget(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """Delete a member permanently: its address cannot come back through the API."""
+    sql = "INSERT OR IGNORE INTO forgotten VALUES (?, ?)"
+    db.execute(sql, (row["list_id"], row["hash"]))
+    delete(db, row)
+
+
+def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """Delete a member with all that belongs to it."""
+    db.execute("DELETE FROM members WHERE id = ?", (row["id"],))
+    for table in ("member_tags", "member_interests", "abuse_reports"):
+        db.execute(f"DELETE FROM {table} WHERE member_id = ?", (row["id"],))
+
+
+def check_interests(audience: Audience, interests: dict[str, Any] | None) -> None:
+    """Refuse interests that the audience does not have, or that are neither true nor false.
+
+    Raises:
+        Problem: There is such an interest; its words are assumed.
+    """
+    for interest, wanted in (interests or {}).items():
+        if interest not in audience.interests:
+            raise errors.invalid_resource(f"Invalid interest ID: '{interest}'.")
+        if not isinstance(wanted, bool):
+            raise errors.invalid(*faults(wanted, bool, f"interests.{interest}"))
+
+
+def _set_interests(db: sqlite3.Connection, member: int, interests: dict[str, bool] | None) -> None:
+    for interest, wanted in (interests or {}).items():
+        sql = (
+            "INSERT OR IGNORE INTO member_interests VALUES (?, ?)"
+            if wanted
+            else "DELETE FROM member_interests WHERE interest_id = ? AND member_id = ?"
+        )
+        db.execute(sql, (interest, member))
+
+
+def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
+    """Return the id of the tag of this name, which is made if there is none."""
+    row = db.execute(
+        "SELECT id FROM segments WHERE list_id = ? AND name = ? AND type = 'static'",
+        (list_id, name),
+    ).fetchone()
+    if row is not None:
+        return int(row["id"])
+    sql = (
+        "INSERT INTO segments (list_id, name, type, options, created, updated)"
+        " VALUES (?1, ?2, 'static', '{}', ?3, ?3)"
+    )
+    return int(db.execute(sql, (list_id, name, now)).lastrowid or 0)
+
+
+def tag(db: sqlite3.Connection, segment: int, members: Iterable[int], now: str) -> None:
+    """Put members on a tag; who has it keeps the time at which it was added."""
+    db.executemany(
+        "INSERT OR IGNORE INTO member_tags VALUES (?, ?, ?)", [(segment, m, now) for m in members]
+    )
+    db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+
+
+def untag(db: sqlite3.Connection, segment: int, members: Iterable[int], now: str) -> None:
+    """Take members off a tag."""
+    db.executemany(
+        "DELETE FROM member_tags WHERE segment_id = ? AND member_id = ?",
+        [(segment, member) for member in members],
+    )
+    db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,85 @@
+"""The tables of a Mailchimp account, and what each value means.
+
+Times are ISO 8601 text in UTC in whole seconds, as they are shown, so that they sort as they are.
+A list is an audience; `settings` is a JSON object of what a user can set. A member's `former` is
+the status that an archived one had, which the vendor never shows; `merge_fields` a JSON object of
+those that have a value. A segment of the type "static" is a tag, one of the type "saved" has
+`options`, a JSON object. `forgotten` has the hashes of addresses that were deleted permanently.
+`sends` has a campaign's recipients, `activity` what they did: "open", "click" (with its `url`),
+"hard", "soft", "unsubscribe" or "abuse".
+"""
+
+from __future__ import annotations
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS lists (
+    id TEXT PRIMARY KEY, web_id INTEGER NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL,
+    double_optin INTEGER NOT NULL, created TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS members (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    list_id TEXT NOT NULL, contact_id TEXT NOT NULL, hash TEXT NOT NULL, email TEXT NOT NULL,
+    status TEXT NOT NULL, former TEXT, unsubscribe_reason TEXT, status_since TEXT NOT NULL,
+    email_type TEXT NOT NULL, merge_fields TEXT NOT NULL, language TEXT NOT NULL,
+    vip INTEGER NOT NULL, latitude REAL NOT NULL, longitude REAL NOT NULL,
+    ip_signup TEXT NOT NULL, timestamp_signup TEXT NOT NULL,
+    ip_opt TEXT NOT NULL, timestamp_opt TEXT NOT NULL,
+    rating INTEGER NOT NULL, source TEXT NOT NULL, last_changed TEXT NOT NULL,
+    UNIQUE (list_id, hash), UNIQUE (list_id, contact_id));
+CREATE INDEX IF NOT EXISTS members_hash ON members (hash);
+CREATE INDEX IF NOT EXISTS members_listed ON members (list_id, id, status);
+CREATE INDEX IF NOT EXISTS members_status ON members (list_id, status, id);
+CREATE INDEX IF NOT EXISTS members_changed ON members (list_id, last_changed, id, status);
+CREATE TABLE IF NOT EXISTS forgotten (
+    list_id TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (list_id, hash)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS merge_fields (
+    list_id TEXT NOT NULL, merge_id INTEGER NOT NULL, tag TEXT NOT NULL, name TEXT NOT NULL,
+    type TEXT NOT NULL, required INTEGER NOT NULL, default_value TEXT NOT NULL,
+    public INTEGER NOT NULL, display_order INTEGER NOT NULL, options TEXT NOT NULL,
+    help_text TEXT NOT NULL, PRIMARY KEY (list_id, merge_id));
+CREATE TABLE IF NOT EXISTS segments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    list_id TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, options TEXT NOT NULL,
+    created TEXT NOT NULL, updated TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS segments_list ON segments (list_id, name);
+CREATE TABLE IF NOT EXISTS member_tags (
+    segment_id INTEGER NOT NULL, member_id INTEGER NOT NULL, added TEXT NOT NULL,
+    PRIMARY KEY (segment_id, member_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS member_tags_member ON member_tags (member_id);
+CREATE TABLE IF NOT EXISTS interest_categories (
+    id TEXT PRIMARY KEY, list_id TEXT NOT NULL, title TEXT NOT NULL, type TEXT NOT NULL,
+    display_order INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS interests (
+    id TEXT PRIMARY KEY, category_id TEXT NOT NULL, list_id TEXT NOT NULL, name TEXT NOT NULL,
+    display_order INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS member_interests (
+    interest_id TEXT NOT NULL, member_id INTEGER NOT NULL,
+    PRIMARY KEY (interest_id, member_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS member_interests_member ON member_interests (member_id);
+CREATE TABLE IF NOT EXISTS abuse_reports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, list_id TEXT NOT NULL, campaign_id TEXT NOT NULL,
+    member_id INTEGER NOT NULL, email TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    id TEXT PRIMARY KEY, operations TEXT NOT NULL, total INTEGER NOT NULL, origin TEXT NOT NULL,
+    submitted TEXT NOT NULL, started REAL NOT NULL, due REAL NOT NULL, completed TEXT,
+    errored INTEGER NOT NULL, results BLOB);
+CREATE INDEX IF NOT EXISTS batches_waiting ON batches (due) WHERE completed IS NULL;
+"""
+
+AUDIENCES = {"Newsletter": "5a1c0e7b91", "Product updates": "c72d94f03e"}
+"""The audiences of every account of the sandbox, with their ids, which stay the same."""
+
+MERGE_FIELDS = (
+    ("FNAME", "First Name", "text"),
+    ("LNAME", "Last Name", "text"),
+    ("ADDRESS", "Address", "address"),
+    ("PHONE", "Phone Number", "phone"),
+    ("BIRTHDAY", "Birthday", "birthday"),
+    ("COMPANY", "Company", "text"),
+    ("JOBTITLE", "Job Title", "text"),
+)
+TAGS = ("VIP", "Webinar guests")
+INTERESTS = {"Topics": ("Offers", "Events")}
+"""What the first audience has beside its members."""
+
+BY_ADMIN = "N/A (Unsubscribed by admin)"
+"""The reason that the vendor gives for an unsubscribe through the API or by a user."""

@@ -1,0 +1,191 @@
+"""Fills an empty account from the population.
+
+Who is on no list of the population is in no audience, unless the platform knows something that
+speaks against mailing, and keeps it in the first audience.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from sandbox.mailchimp import fields, lists, members
+from sandbox.mailchimp.schema import AUDIENCES, BY_ADMIN, INTERESTS, MERGE_FIELDS, TAGS
+from sandbox.mailchimp.values import MAX_TEXT_BYTES, hashed, stamp
+from sandbox.population import Person, PlatformSide
+from sandbox.vendor import VendorContext
+
+_BEGINNING = "2022-01-01T00:00:00+00:00"
+_STATUSES = {
+    "subscribed": "subscribed",
+    "softBounced": "subscribed",
+    "pendingOptIn": "pending",
+    "unsubscribed": "unsubscribed",
+    "suppressed": "unsubscribed",
+    "ispComplained": "unsubscribed",
+    "hardBounced": "cleaned",
+}
+_REASONS = {
+    "unsubscribed": "NORMAL",
+    "suppressed": BY_ADMIN,
+    "ispComplained": "ABUSE",
+}
+"""Why somebody is unsubscribed; the words, except the admin's, are assumed."""
+_COUNTRIES = {
+    "United Kingdom": "GB", "United States": "US", "Germany": "DE", "France": "FR", "Spain": "ES",
+    "Poland": "PL", "Sweden": "SE", "Italy": "IT", "Japan": "JP", "Greece": "GR",
+}  # fmt: skip
+_COLUMNS = (
+    "id, list_id, contact_id, hash, email, status, unsubscribe_reason, status_since, email_type,"
+    " merge_fields, language, vip, latitude, longitude, ip_signup, timestamp_signup, ip_opt,"
+    " timestamp_opt, rating, source, last_changed"
+)
+
+
+def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
+    """Make the audiences with their fields, tags and interests, then their members."""
+    first, _ = AUDIENCES.values()
+    with context.database.write() as db:
+        for name, list_id in AUDIENCES.items():
+            lists.make(db, list_id, {"name": name}, _BEGINNING)
+            for number, (tag, label, kind) in enumerate(MERGE_FIELDS, 1):
+                if number > len(lists.MERGE_FIELDS_AT_BIRTH):
+                    field = {"tag": tag, "name": label, "type": kind}
+                    lists.add_merge_field(db, list_id, number, field)
+        tags = {name: members.tag_id(db, first, name, _BEGINNING) for name in TAGS}
+        interests = []
+        for title, names in INTERESTS.items():
+            row: dict[str, Any] = {"id": _id(title), "list_id": first}
+            category = fields.make_category(db, {**row, "title": title, "type": "checkboxes"})
+            for order, name in enumerate(names):
+                row = {"id": _id(f"{title}/{name}"), "list_id": first, "category_id": category}
+                row |= {"name": name, "display_order": order}
+                interests.append(fields.make_interest(db, row))
+        _saved_segment(db, first)
+    for batch in people:
+        with context.database.write() as db:
+            _insert(db, batch, tags, interests)
+
+
+def _id(name: str) -> str:
+    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:10]
+
+
+def _saved_segment(db: sqlite3.Connection, list_id: str) -> None:
+    condition = {"condition_type": "TextMerge", "field": "JOBTITLE", "op": "is", "value": "Owner"}
+    options = json.dumps({"match": "all", "conditions": [condition]})
+    sql = (
+        "INSERT INTO segments (list_id, name, type, options, created, updated)"
+        " VALUES (?1, 'Owners', 'saved', ?2, ?3, ?3)"
+    )
+    db.execute(sql, (list_id, options, _BEGINNING))
+
+
+def _insert(
+    db: sqlite3.Connection, batch: list[Person], tags: dict[str, int], interests: list[str]
+) -> None:
+    first, _ = AUDIENCES.values()
+    rows: list[tuple[Any, ...]] = []
+    tagged: list[tuple[Any, ...]] = []
+    interested: list[tuple[Any, ...]] = []
+    complaints: list[tuple[Any, ...]] = []
+    last = db.execute("SELECT coalesce(max(id), 0) FROM members").fetchone()[0]
+    for person in batch:
+        if (side := person.platform) is None:
+            continue
+        for list_id, left in _audiences(side).items():
+            number = last + len(rows) + 1
+            rows.append(_row(number, list_id, person.number, side, left=left))
+            if side.status == "ispComplained":
+                complaints.append((list_id, "", number, side.email, stamp(side.status_since)))
+            if list_id != first:
+                continue
+            marks = {"VIP": side.vip, "Webinar guests": "Webinar guests" in side.lists}
+            tagged += [
+                (tags[name], number, stamp(side.modified)) for name, has in marks.items() if has
+            ]
+            interested += [
+                (interest, number)
+                for turn, interest in enumerate(interests)
+                if (person.number + turn) % 5 == 0
+            ]
+    values = ", ".join("?" * len(_COLUMNS.split(",")))
+    db.executemany(f"INSERT INTO members ({_COLUMNS}) VALUES ({values})", rows)
+    db.executemany("INSERT INTO member_tags VALUES (?, ?, ?)", tagged)
+    db.executemany("INSERT INTO member_interests VALUES (?, ?)", interested)
+    db.executemany(
+        "INSERT INTO abuse_reports (list_id, campaign_id, member_id, email, at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        complaints,
+    )
+
+
+def _audiences(side: PlatformSide) -> dict[str, bool]:
+    """Return the audiences that somebody is in, with whether they left it."""
+    found = {AUDIENCES[name]: False for name in side.lists if name in AUDIENCES}
+    found |= {AUDIENCES[name]: True for name in side.left_lists if name in AUDIENCES}
+    first, _ = AUDIENCES.values()
+    if "Webinar guests" in side.lists or (not found and _STATUSES[side.status] != "subscribed"):
+        found.setdefault(first, False)
+    return found
+
+
+def _row(
+    number: int, list_id: str, person: int, side: PlatformSide, *, left: bool
+) -> tuple[Any, ...]:
+    status, reason = _STATUSES[side.status], _REASONS.get(side.status)
+    if left and status == "subscribed":
+        status, reason = "unsubscribed", _REASONS["unsubscribed"]
+    return (
+        number,
+        list_id,
+        hashlib.md5(f"contact:{person}".encode(), usedforsecurity=False).hexdigest(),
+        hashed(side.email),
+        side.email,
+        status,
+        reason,
+        stamp(side.modified if left else side.status_since),
+        "html",
+        json.dumps(_fields(side), ensure_ascii=False, separators=(",", ":")),
+        "",
+        side.vip,
+        0,
+        0,
+        "",
+        stamp(side.created) if status == "pending" else "",
+        "192.0.2.1" if status != "pending" else "",
+        stamp(side.created) if status != "pending" else "",
+        1 + side.visits // 40,
+        "Import",
+        stamp(side.modified),
+    )
+
+
+def _fields(side: PlatformSide) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "FNAME": side.first_name,
+        "LNAME": side.last_name,
+        "PHONE": side.phone,
+        "BIRTHDAY": f"{side.birthdate:%m/%d}" if side.birthdate else "",
+        "COMPANY": side.company,
+        "JOBTITLE": side.job_title,
+    }
+    if side.city and side.postcode:
+        found["ADDRESS"] = {
+            "addr1": f"{len(side.city)} Station Road",
+            "addr2": "",
+            "city": side.city,
+            "state": side.city,  # the population knows none, and the vendor requires one
+            "zip": side.postcode,
+            "country": _COUNTRIES[side.country],
+        }
+    return {
+        tag: value.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+        if isinstance(value, str)
+        else value
+        for tag, value in found.items()
+        if value
+    }

@@ -1,0 +1,91 @@
+"""What bodies must look like, and what the vendor says of those that do not.
+
+A shape is a Python type (`object` is anything), a tuple of the words that are allowed, a list of
+one shape, or a dict of shapes by name, with a star at the end of names that are required. Names
+that a shape lacks are ignored, as the vendor ignores them (assumed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+Shape = Any
+"""str, bool, int, float, dict, object, a tuple of words, `[shape]` or `{"name*": shape}`."""
+
+STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
+_LOCATION: Shape = {"latitude": float, "longitude": float}
+_MEMBER: dict[str, Shape] = {
+    "email_type": str,
+    "merge_fields": dict,
+    "interests": dict,
+    "language": str,
+    "vip": bool,
+    "location": _LOCATION,
+    "ip_signup": str,
+    "timestamp_signup": str,
+    "ip_opt": str,
+    "timestamp_opt": str,
+    "marketing_permissions": [{"marketing_permission_id": str, "enabled": bool}],
+}
+ROW: Shape = {**_MEMBER, "email_address*": str, "status": STATUSES, "tags": [str]}
+NEW_MEMBER: Shape = {**_MEMBER, "email_address*": str, "status*": STATUSES, "tags": [str]}
+PUT_MEMBER: Shape = {
+    **_MEMBER, "email_address*": str, "status": STATUSES, "status_if_new": STATUSES,
+}  # fmt: skip
+# The vendor's file has no "transactional" among the statuses of a PATCH.
+PATCH_MEMBER: Shape = {**_MEMBER, "email_address": str, "status": STATUSES[:-1]}
+
+_NAMES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
+
+
+def faults(value: Any, shape: Shape, field: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (field, message) for all that is wrong with a value."""
+    kinds: dict[type, type] = {tuple: str, list: list, dict: dict}
+    kind: type = kinds.get(type(shape)) or shape
+    if not _is(value, kind):
+        yield field, f"Schema describes {_NAMES[kind]}, {_json_type(value)} found instead"
+    elif isinstance(shape, tuple) and value not in shape:
+        words = ", ".join(shape)
+        yield field, f"Data presented is not one of the accepted values: {words}."
+    elif isinstance(shape, list):
+        for number, item in enumerate(value):
+            yield from faults(item, shape[0], f"{field}.{number}" if field else str(number))
+    elif isinstance(shape, dict):
+        yield from _members(value, shape, field)
+
+
+def _members(value: dict[str, Any], shape: dict[str, Shape], field: str) -> Iterator[Any]:
+    required = [name[:-1] for name in shape if name.endswith("*")]
+    missing = [name for name in required if value.get(name) is None]
+    if missing:
+        yield field, f"Required fields were not provided: {', '.join(missing)}"
+    for name, inner in shape.items():
+        key = name.removesuffix("*")
+        if key in value:
+            yield from faults(value[key], inner, f"{field}.{key}" if field else key)
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is object:
+        return True
+    if kind is float:
+        return type(value) in {int, float} and math.isfinite(value)
+    if kind is int:
+        return type(value) is int and abs(value) < 2**53
+    return type(value) is kind
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    names = {bool: "boolean", int: "integer", float: "double", str: "string", list: "array"}
+    return names.get(type(value), "object")

@@ -1,0 +1,184 @@
+"""What Mailchimp takes as an address, a time or a merge field's value (facts: Mailchimp 1, 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sandbox.mailchimp import errors
+
+MAX_TEXT_BYTES = 255
+_EMAIL = re.compile(
+    r"[^@\s\x00-\x1f,;<>\"()]+@[^@\s\x00-\x1f,;<>\"()_]+\.[^@\s\x00-\x1f.,;<>\"()]+"
+)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d-%m-%Y", "%m/%d/%Y")
+_URL = re.compile(r"https?://[^\s/]+\.[^\s]+", re.IGNORECASE)
+_FAKE = re.compile(r".*@(.*\.)?example(\.com|\.net|\.org)?|test@test\..*", re.IGNORECASE)
+
+
+def stamp(moment_: datetime) -> str:
+    """Return a time as it is stored and shown: UTC, whole seconds."""
+    return moment_.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def moment(text: str) -> str | None:
+    """Return a time of a query or a body as it is stored; None if it is badly formed."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def email(value: str, *, refuse_fake: bool) -> str:
+    """Return an address as it will be stored.
+
+    Raises:
+        Problem: It is no address, or, if wished, one that nobody has.
+    """
+    address = value.strip()
+    if len(address) > 254 or not _EMAIL.fullmatch(address):
+        raise errors.invalid_resource("Please provide a valid email address.")
+    if refuse_fake and _FAKE.fullmatch(address):
+        detail = f"{address} looks fake or invalid, please enter a real email address."
+        raise errors.invalid_resource(detail)
+    return address
+
+
+def hashed(address: str) -> str:
+    """Return the member id of an address: MD5 of it in lower case."""
+    return hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest()
+
+
+def is_ip(text: str) -> bool:
+    """Return whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Unfit(ValueError):
+    """A value that a merge field does not take; its text is the vendor's message."""
+
+
+def merge_value(kind: str, options: Mapping[str, Any], value: Any) -> Any:
+    """Return a merge field's value as it will be stored; "" is empty.
+
+    Raises:
+        Unfit: The field does not take it.
+        TypeError: No field takes JSON of this type.
+    """
+    if value is None or isinstance(value, bool | list):
+        raise TypeError
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError
+    if isinstance(value, dict):
+        if kind != "address":
+            raise TypeError
+        return _address(value)
+    if value == "":
+        return ""
+    if kind == "number":
+        return _number(value)
+    text = str(value).encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    return _READERS.get(kind, _text)(text, options)
+
+
+def _text(text: str, _options: Mapping[str, Any]) -> str:
+    return text
+
+
+def _number(value: Any) -> float | int:
+    try:
+        number = float(value)
+    except (ValueError, OverflowError) as problem:
+        raise Unfit("Please enter a number") from problem  # assumed
+    if not math.isfinite(number):
+        raise Unfit("Please enter a number")
+    return int(number) if number.is_integer() else number
+
+
+def _address(value: dict[str, Any]) -> Any:
+    parts = ("addr1", "addr2", "city", "state", "zip", "country")
+    if not all(isinstance(part, str) for part in value.values()):
+        raise TypeError
+    found = {name: value.get(name, "") for name in parts}
+    if not any(found[name] for name in parts if name != "country"):
+        return ""
+    return found
+
+
+def is_complete(address: Mapping[str, Any]) -> bool:
+    """Return whether a stored address has the parts that the vendor requires."""
+    return all(address.get(name) for name in ("addr1", "city", "state", "zip"))
+
+
+def _string_address(_text: str, _options: Mapping[str, Any]) -> str:
+    raise Unfit("Please enter a complete address")
+
+
+def _date(text: str, _options: Mapping[str, Any]) -> str:
+    for form in _DATES:
+        try:
+            return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 (a date)
+        except ValueError:
+            continue
+    raise Unfit("Please enter the date")
+
+
+def _birthday(text: str, _options: Mapping[str, Any]) -> str:
+    try:
+        month, day = (int(part) for part in text.split("/"))
+        date(2024, month, day)  # a leap year
+    except ValueError as problem:
+        raise Unfit("Please enter a month (01-12) and a day (01-31)") from problem
+    return f"{month:02}/{day:02}"
+
+
+def _phone(text: str, options: Mapping[str, Any]) -> str:
+    if options.get("phone_format") == "US" and not re.fullmatch(
+        r"\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}", text
+    ):
+        raise Unfit("Please enter a valid phone number")  # assumed
+    return text
+
+
+def _zip(text: str, _options: Mapping[str, Any]) -> str:
+    if not re.fullmatch(r"[0-9]{5}", text):
+        raise Unfit("Please enter a valid zip code")  # assumed
+    return text
+
+
+def _url(text: str, _options: Mapping[str, Any]) -> str:
+    if not _URL.fullmatch(text):
+        raise Unfit("Please enter a valid URL")  # assumed
+    return text
+
+
+def _choice(text: str, options: Mapping[str, Any]) -> str:
+    if text not in options.get("choices", ()):
+        raise Unfit("Please select one of the choices")  # assumed
+    return text
+
+
+_READERS = {
+    "address": _string_address,
+    "date": _date,
+    "birthday": _birthday,
+    "phone": _phone,
+    "zip": _zip,
+    "url": _url,
+    "imageurl": _url,
+    "radio": _choice,
+    "dropdown": _choice,
+}

@@ -1,0 +1,78 @@
+"""Mailchimp's batches: submitted, polled, and read from a link that does not live long."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import Any
+
+import httpx
+
+from tests.sandbox.test_mailchimp_members import ADA, NEWS, add, path
+from tests.support.sandbox import SandboxServer
+
+
+def results(url: str) -> list[list[dict[str, Any]]]:
+    """Return the entries of each file of a batch's results."""
+    answer = httpx.get(url, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as archive:
+        files = [archive.extractfile(one) for one in archive.getmembers() if one.isfile()]
+        return [json.loads(file.read()) for file in files if file is not None]
+
+
+def test_operations_are_carried_out_and_answered_one_by_one(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    sandbox.settings({"mailchimp": {"batch_seconds": 60}})
+    add(mailchimp)
+    change = json.dumps({"merge_fields": {"FNAME": "Ada"}})
+    operations = [
+        {"method": "PATCH", "path": path(), "body": change, "operation_id": "a"},
+        {"method": "PATCH", "path": path("nobody@mail.example"), "body": "{}"},
+        {"method": "DELETE", "path": path(), "operation_id": "c"},
+        {"method": "POST", "path": f"{NEWS}/members", "body": "no JSON", "operation_id": "d"},
+    ]
+    begun = mailchimp.post("/batches", json={"operations": operations}).json()
+    assert (begun["status"], begun["response_body_url"]) == ("pending", "")
+    assert mailchimp.get(path()).json()["merge_fields"]["FNAME"] == ""
+    sandbox.advance(61, "mailchimp")
+    done = mailchimp.get(f"/batches/{begun['id']}").json()
+    assert (done["status"], done["total_operations"], done["finished_operations"]) == (
+        "finished", 4, 4,
+    )  # fmt: skip
+    assert done["errored_operations"] == 2
+    (entries,) = results(done["response_body_url"])
+    assert [(one["operation_id"], one["status_code"]) for one in entries] == [
+        ("a", 200), ("", 404), ("c", 204), ("d", 400),
+    ]  # fmt: skip
+    assert json.loads(entries[0]["response"])["email_address"] == ADA
+    assert mailchimp.get(path()).json()["status"] == "archived"
+
+
+def test_a_link_to_results_lives_ten_minutes_and_takes_no_key(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    operation = {"method": "GET", "path": "/ping"}
+    batch = mailchimp.post("/batches", json={"operations": [operation]}).json()["id"]
+    url = mailchimp.get(f"/batches/{batch}").json()["response_body_url"]
+    assert results(url)
+    assert httpx.get(url, auth=("key", "key"), trust_env=False).status_code == 400
+    assert httpx.get(url[:-1] + "x", trust_env=False).status_code == 403
+    sandbox.advance(601, "mailchimp")
+    assert "expired" in httpx.get(url, trust_env=False).text
+    assert results(mailchimp.get(f"/batches/{batch}").json()["response_body_url"])
+
+
+def test_one_operation_reads_a_whole_audience(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    rows = [{"email_address": f"{n}@mail.example", "status": "subscribed"} for n in range(1_200)]
+    for start in range(0, 1_200, 400):
+        mailchimp.post(NEWS, json={"members": rows[start : start + 400]})
+    operation = {"method": "GET", "path": f"{NEWS}/members", "params": {"status": "subscribed"}}
+    batch = mailchimp.post("/batches", json={"operations": [operation]}).json()["id"]
+    files = results(mailchimp.get(f"/batches/{batch}").json()["response_body_url"])
+    pages = [json.loads(one["response"])["members"] for file in files for one in file]
+    assert [len(page) for page in pages] == [1_000, 200]
