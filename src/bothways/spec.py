@@ -159,6 +159,12 @@ class Options(BaseModel):
         "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
         "console, or to `bothways select`. Leave blank for all.",
     )
+    campaigns: tuple[str, ...] = Field(
+        default=(),
+        title="Only these campaigns",
+        description="Names or ids of campaigns that were sent, one per line, whose figures and "
+        "whole activity are read again. Leave blank for all.",
+    )
     program: str = Field(
         default="",
         max_length=200,
@@ -177,7 +183,8 @@ class Options(BaseModel):
     @property
     def restricted(self) -> bool:
         """Whether the run looks at a part only, so that it may not move a watermark."""
-        return bool(self.lists or self.records or self.program or self.undo_run)
+        named = self.lists or self.records or self.campaigns
+        return bool(named or self.program or self.undo_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +298,7 @@ class SyncSpec:
         names = ["dry_run", "records", "repair" if self.verifies else "full_resync"]
         names += ["undo_run"] if self.reverts else []
         names += ["lists"] if self.scope in (Scope.LISTS, Scope.PROGRAMS) else []
+        names += ["campaigns"] if self.scope is Scope.CAMPAIGNS else []
         names += ["program"] if self.scope is Scope.PROGRAMS else []
         return tuple(names)
 

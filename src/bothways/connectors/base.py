@@ -311,8 +311,23 @@ class ReadsCampaigns(Protocol):
 
 
 @runtime_checkable
+class FindsCampaigns(Protocol):
+    """Reads named campaigns."""
+
+    def find_campaigns(self, wanted: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS: those sent that have one of these ids or names.
+
+        Names are compared whatever their case. There is no watermark.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsCampaignEvents(Protocol):
-    """Reads what the recipients of a campaign did, in sets that may fail one by one."""
+    """Reads what the recipients of a campaign did, in sets that may fail one by one.
+
+    ``event_sets`` are those that the vendor has.
+    """
 
     event_sets: tuple[EventSet, ...]
 
