@@ -238,6 +238,8 @@ class SyncSpec:
             names them under `syncs` or `schedules`.
         called: What sentences about a run of it call it, in the words of other connectors; its
             title where this is "".
+        dynamic_lists: The roles in which a list may be dynamic: whose query alone decides who is on
+            it, so that nobody is put on it or taken off.
     """
 
     name: str
@@ -257,6 +259,7 @@ class SyncSpec:
     records: tuple[RecordKind, ...] = ()
     runs_first: tuple[str, ...] = ()
     called: str = ""
+    dynamic_lists: frozenset[RoleName] = frozenset()
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.

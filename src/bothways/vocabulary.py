@@ -195,12 +195,17 @@ class Reason(Labelled):
     LEFT_CRM = (
         "left_crm",
         "removed from the list in {crm}",
-        "Somebody took the person off the list in {crm}.",
+        "Somebody took the person off the list in {crm}, or its query no longer finds them.",
     )
     LEFT_MARKETING = (
         "left_marketing",
         "removed from the list in {marketing}",
         "Somebody took the person off the list in {marketing}.",
+    )
+    NOT_IN_QUERY = (
+        "not_in_query",
+        "not found by the query of the dynamic list in {crm}",
+        "The person stays on the list in {marketing}, as `when_left` of the list says.",
     )
     REMOVED_IN_CRM = (
         "removed_in_crm",

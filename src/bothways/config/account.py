@@ -190,6 +190,9 @@ class ListMapping(_Model):
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
+        when_left: What becomes of people on the platform's list whom the query of a dynamic list
+            does not find. `keep`: nothing. `remove`: who was found before leaves the list. `exact`:
+            whoever is not found leaves it.
     """
 
     crm: _Given
@@ -198,6 +201,7 @@ class ListMapping(_Model):
     create_missing: bool = False
     syncs: tuple[str, ...] | None = None
     accept_new: bool = True
+    when_left: Literal["keep", "remove", "exact"] = "keep"
 
     def name(self, side: RoleName) -> str:
         """Return the name or id of the list on ``side``."""

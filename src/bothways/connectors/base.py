@@ -248,6 +248,22 @@ class ReadsListMembers(Protocol):
 
 
 @runtime_checkable
+class ReadsDynamicLists(Protocol):
+    """Reads whom the query of a dynamic list finds."""
+
+    def read_dynamic_list(self, list_id: str) -> Iterator[Page]:
+        """Yield pages of LIST_MEMBERS, without ids of memberships: everybody, each time.
+
+        Everybody who is found from the beginning of the read to its end is among them, whatever
+        changes meanwhile.
+
+        Raises:
+            ConnectorError: The list is gone, or its query cannot be carried out.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsSuppressions(Protocol):
     """Reads the addresses that may not be mailed by this account at all."""
 

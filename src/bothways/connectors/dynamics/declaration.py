@@ -27,6 +27,7 @@ DECLARATION: Final = Declaration(
             "Provisions",
             "ReadsColumns",
             "ReadsContacts",
+            "ReadsDynamicLists",
             "ReadsListMembers",
             "ReadsListSuppressions",
             "ReadsRecords",

@@ -24,6 +24,7 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "FindsContacts", "HasLists"), is_written=False),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"marketing"}),
     phase=Phase.PEOPLE,
     whole_every=WHOLE_EVERY,
     reverts=True,

@@ -24,6 +24,7 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists")),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"crm"}),
     phase=Phase.PEOPLE,
     after=("suppressions",),
     runs_first=("data_labels",),

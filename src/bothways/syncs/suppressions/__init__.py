@@ -28,6 +28,7 @@ SPEC: Final = SyncSpec(
         ),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"crm", "marketing"}),
     phase=Phase.CONSENT,
     reads_consent=True,
     reverts=True,
