@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.records import RecordKind
-from bothways.vocabulary import RoleName
+from bothways.vocabulary import RoleName, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Declaration:
         capabilities: Names of the protocols in `connectors.base` that the connector has.
         limits: How much it wants at a time.
         form: What the form for its connections shows.
+        events: Where its `webhooks.Events` stand, as `package.module:NAME`; "" if it has none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Declaration:
     capabilities: frozenset[str]
     limits: Limits
     form: ConnectionForm = field(default_factory=ConnectionForm)
+    events: str = ""
 
 
 Need = str | frozenset[str]
@@ -240,6 +242,7 @@ class SyncSpec:
             title where this is "".
         dynamic_lists: The roles in which a list may be dynamic: whose query alone decides who is on
             it, so that nobody is put on it or taken off.
+        woken_by: What the events are about that may start a run of it.
     """
 
     name: str
@@ -260,6 +263,7 @@ class SyncSpec:
     runs_first: tuple[str, ...] = ()
     called: str = ""
     dynamic_lists: frozenset[RoleName] = frozenset()
+    woken_by: frozenset[Topic] = frozenset()
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.
@@ -325,6 +329,7 @@ class SyncSpec:
             keeps_fields=False,
             whole_every=None,
             records=(),
+            woken_by=frozenset(),
         )
 
 

@@ -34,6 +34,20 @@ def other(side: RoleName) -> RoleName:
     return "marketing" if side == "crm" else "crm"
 
 
+class Topic(StrEnum):
+    """What something is about that a vendor tells at once, by an event.
+
+    Members:
+        PEOPLE: Somebody is new or gone, has other values, or has joined or left a list.
+        CONSENT: Somebody has subscribed, unsubscribed, bounced or complained.
+        CAMPAIGNS: A campaign has been sent.
+    """
+
+    PEOPLE = "people"
+    CONSENT = "consent"
+    CAMPAIGNS = "campaigns"
+
+
 class FieldType(StrEnum):
     """Types a mapped field may have."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -208,6 +208,29 @@ class ListMapping(_Model):
         return self.crm if side == "crm" else self.marketing
 
 
+class EventSettings(_Model):
+    """Which sync types the vendors' events start, for just the records that they name.
+
+    Attributes:
+        sync_types: Those that are started; no event is taken where none is named.
+        quiet_seconds: How long nothing more must have been told before a run starts.
+        at_most_seconds: How long the first event waits, however many follow.
+    """
+
+    sync_types: tuple[str, ...] = ()
+    quiet_seconds: int = Field(default=10, ge=0, le=3_600, strict=True)
+    at_most_seconds: int = Field(default=60, ge=0, le=86_400, strict=True)
+
+    @model_validator(mode="after")
+    def _wait_long_enough(self) -> Self:
+        if self.at_most_seconds < self.quiet_seconds:
+            raise ValueError(
+                f"`at_most_seconds` ({self.at_most_seconds}) is less than `quiet_seconds` "
+                f"({self.quiet_seconds}); raise it"
+            )
+        return self
+
+
 class SystemUser(_Model):
     """A user of one of the systems.
 
@@ -265,6 +288,7 @@ class Account(_Model):
     mappings: dict[str, Mapping] = Field(default_factory=dict)
     schedules: dict[str, Schedule] = Field(default_factory=dict)
     syncs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    events: EventSettings = Field(default_factory=EventSettings)
 
     def settings_of(self, sync: SyncSpec) -> BaseModel | None:
         """Return the settings of a sync type, in its own model; None if it has none."""

@@ -82,4 +82,5 @@ DECLARATION: Final = Declaration(
             },
         },
     ),
+    events="bothways.connectors.dynamics.events:EVENTS",
 )

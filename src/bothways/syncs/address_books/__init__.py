@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="address_books",
@@ -28,4 +29,5 @@ SPEC: Final = SyncSpec(
     phase=Phase.PEOPLE,
     whole_every=WHOLE_EVERY,
     reverts=True,
+    woken_by=frozenset({Topic.PEOPLE}),
 )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.spec import Role, Scope, SyncSpec
 from bothways.syncs.campaigns.records import CAMPAIGN, CAMPAIGN_EVENT
+from bothways.vocabulary import Topic
 
 
 class Settings(BaseModel):
@@ -41,4 +42,5 @@ SPEC: Final = SyncSpec(
     scope=Scope.CAMPAIGNS,
     settings=Settings,
     records=(CAMPAIGN, CAMPAIGN_EVENT),
+    woken_by=frozenset({Topic.CAMPAIGNS}),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="marketing_lists",
@@ -33,4 +34,5 @@ SPEC: Final = SyncSpec(
     whole_every=WHOLE_EVERY,
     reverts=True,
     verified_as="verify",
+    woken_by=frozenset({Topic.PEOPLE}),
 )

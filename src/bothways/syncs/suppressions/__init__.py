@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="suppressions",
@@ -32,4 +33,5 @@ SPEC: Final = SyncSpec(
     phase=Phase.CONSENT,
     reads_consent=True,
     reverts=True,
+    woken_by=frozenset({Topic.CONSENT}),
 )
