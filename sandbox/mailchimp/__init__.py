@@ -40,9 +40,10 @@ VENDOR = Vendor(
     notes=(
         f"The API key, as a password with any user name or as a bearer token: {KEY}.",
         f"The audiences, with their members: {', '.join(AUDIENCES)}: /3.0/lists.",
-        "Members, tags, segments, merge fields, interests and batches.",
+        "Members, tags, segments, merge fields, interests and batches; campaigns and reports, which"
+        " are read only.",
         "Everything else of the API answers 501.",
-        f"Acts, with an email, and if wished a list: {', '.join(ACTS)}.",
+        f"Acts, with an email, for some a list or a campaign: {', '.join(ACTS)}.",
     ),
     act=act,
     settle=settle,

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import members, values
+from sandbox.mailchimp import campaign_acts, members, values
 from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.members import Edit
 from sandbox.mailchimp.schema import AUDIENCES
 from sandbox.vendor import ActRefused, VendorContext
 
-_REASONS = {"unsubscribe": "NORMAL", "complain": "ABUSE"}
-ACTS = (*_REASONS, "resubscribe", "bounce", "archive", "delete", "return")
+_REASONS = {"unsubscribe": "NORMAL", "complain": "ABUSE"}  # the vendor's words are assumed
+ACTS = (*_REASONS, "resubscribe", "bounce", "archive", "delete", "return", *campaign_acts.ACTS)
 
 
 def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,16 +25,22 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
     (through a form, or by confirming an opt-in), `archive` and `delete` (permanently) by a user,
     and `return`: signs up through the form of the list (the first audience, if none is named) and
     confirms, as a new member if there is none, even if the address was deleted permanently.
+    With a "campaign", `unsubscribe` (for a "reason"), `bounce` and `complain` are answers to it,
+    and concern its audience; all else that is about campaigns is in `campaign_acts`.
 
     Raises:
-        ActRefused: No such act, member or audience.
+        ActRefused: No such act, member, audience or campaign.
     """
     kind, email = wish.get("act"), str(wish.get("email", ""))
     if kind not in ACTS:
         raise ActRefused(f"There is no act {kind!r}; use {', '.join(ACTS)}.")
+    if kind in campaign_acts.ACTS:
+        return campaign_acts.act(context, wish)
     now = values.stamp(context.clock.now())
     with context.database.write() as db:
-        wanted = _list(db, wish["list"]) if "list" in wish else None
+        wanted = campaign_acts.find_list(db, wish["list"]) if "list" in wish else None
+        if wanted is None and "campaign" in wish:
+            wanted = campaign_acts.audience_of(db, wish["campaign"])
         rows = db.execute(
             "SELECT * FROM members WHERE hash = ?1 AND list_id = coalesce(?2, list_id)",
             (values.hashed(email), wanted),
@@ -45,15 +51,11 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
         if not rows:
             raise ActRefused("No member has this address; give one that is there.")
         for row in rows:
-            _done(db, row, str(kind), now)
+            campaign = ""
+            if "campaign" in wish:
+                campaign = campaign_acts.answer(db, str(kind), row, wish, now)
+            _done(db, row, str(kind), campaign, now)
     return {"act": kind, "members": [row["id"] for row in rows]}
-
-
-def _list(db: sqlite3.Connection, wanted: Any) -> str:
-    row = db.execute("SELECT id FROM lists WHERE id = ?1 OR name = ?1", (wanted,)).fetchone()
-    if row is None:
-        raise ActRefused("There is no such audience; give the id or the name of one.")
-    return str(row["id"])
 
 
 def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
@@ -75,11 +77,11 @@ def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
         raise ActRefused("Nobody can sign up with this address; give a valid one.") from problem
 
 
-def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, now: str) -> None:
+def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, campaign: str, now: str) -> None:
     if kind == "delete":
         members.forget(db, row)
     elif kind == "archive":
-        members.archive(db, row, now)
+        _archive(db, row, now)
     elif kind == "bounce":
         members.set_status(db, row, "cleaned", None, now)
     elif kind in _REASONS:
@@ -87,8 +89,15 @@ def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, now: str) -> None
         if kind == "complain":
             db.execute(
                 "INSERT INTO abuse_reports (list_id, campaign_id, member_id, email, at)"
-                " VALUES (?, '', ?, ?, ?)",
-                (row["list_id"], row["id"], row["email"], now),
+                " VALUES (?, ?, ?, ?, ?)",
+                (row["list_id"], campaign, row["id"], row["email"], now),
             )
     else:
         members.set_status(db, row, "subscribed", None, now)
+
+
+def _archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
+    try:
+        members.archive(db, row, now)
+    except Problem as problem:
+        raise ActRefused("Who is archived, pending or cleaned cannot be archived.") from problem

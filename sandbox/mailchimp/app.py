@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox.mailchimp import (
     batches,
     call,
+    campaigns,
     fields,
     lists,
     member_calls,
+    reports,
     segments,
 )
 from sandbox.mailchimp.call import ROOT, Answer
@@ -27,7 +29,7 @@ from sandbox.mailchimp.errors import CONTENT_TYPE, LINK, Problem, too_many_reque
 from sandbox.vendor import VendorContext
 
 KEY = "0123456789abcdef0123456789abcdef-us1"
-ROUTED = (batches, fields, lists, member_calls, segments)
+ROUTED = (batches, campaigns, fields, lists, member_calls, reports, segments)
 """The modules that register what is emulated."""
 
 _LIST = re.compile(r"^/lists/[^/]+")

@@ -180,8 +180,6 @@ def archive(call: Call) -> None:
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
         row = members.found(db, audience.id, call.path["subscriber_hash"])
-        if row["status"] == "archived":
-            raise Problem(405, "Method Not Allowed", "This list member cannot be removed.")
         members.archive(db, row, call.now)
         call.context.calls.wrote(1)
 

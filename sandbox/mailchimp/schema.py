@@ -5,8 +5,9 @@ A list is an audience; `settings` is a JSON object of what a user can set. A mem
 the status that an archived one had, which the vendor never shows; `merge_fields` a JSON object of
 those that have a value. A segment of the type "static" is a tag, one of the type "saved" has
 `options`, a JSON object. `forgotten` has the hashes of addresses that were deleted permanently.
-`sends` has a campaign's recipients, `activity` what they did: "open", "click" (with its `url`),
-"hard", "soft", "unsubscribe" or "abuse".
+A campaign's `segment_id` is null where it went to all of the audience; `sends` has its recipients,
+`activity` what they did: "open", "click" (of a `url`), "hard" or "soft" (bounces), "unsubscribe"
+(with a `reason`) or "abuse".
 """
 
 from __future__ import annotations
@@ -62,6 +63,20 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT PRIMARY KEY, operations TEXT NOT NULL, total INTEGER NOT NULL, origin TEXT NOT NULL,
     submitted TEXT NOT NULL, started REAL NOT NULL, due REAL NOT NULL, completed TEXT,
     errored INTEGER NOT NULL, results BLOB);
+CREATE TABLE IF NOT EXISTS campaigns (
+    id TEXT PRIMARY KEY, web_id INTEGER NOT NULL, list_id TEXT NOT NULL, segment_id INTEGER,
+    title TEXT NOT NULL, subject TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+    created TEXT NOT NULL, sent TEXT);
+CREATE TABLE IF NOT EXISTS sends (
+    campaign_id TEXT NOT NULL, member_id INTEGER NOT NULL,
+    PRIMARY KEY (campaign_id, member_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS activity (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_id TEXT NOT NULL, member_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, at TEXT NOT NULL, url TEXT, reason TEXT);
+CREATE INDEX IF NOT EXISTS activity_member ON activity (campaign_id, member_id);
+CREATE INDEX IF NOT EXISTS activity_kind ON activity (campaign_id, kind, member_id);
+CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, at);
 CREATE INDEX IF NOT EXISTS batches_waiting ON batches (due) WHERE completed IS NULL;
 """
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.mailchimp import fields, lists, members
+from sandbox.mailchimp import campaigns, fields, lists, members
 from sandbox.mailchimp.schema import AUDIENCES, BY_ADMIN, INTERESTS, MERGE_FIELDS, TAGS
 from sandbox.mailchimp.values import MAX_TEXT_BYTES, hashed, stamp
 from sandbox.population import Person, PlatformSide
@@ -68,6 +68,50 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
     for batch in people:
         with context.database.write() as db:
             _insert(db, batch, tags, interests)
+    with context.database.write() as db:
+        if db.execute("SELECT 1 FROM members").fetchone() is not None:
+            _campaigns(db)
+
+
+# Title, the audience that it went to, and when, or none.
+_CAMPAIGNS = (
+    ("Spring newsletter", "Newsletter", "2023-03-14T08:30:00+00:00"),
+    ("What is new", "Product updates", "2024-05-07T09:00:00+00:00"),
+    ("Autumn newsletter", "Newsletter", "2024-10-15T08:30:00+00:00"),
+    ("Winter newsletter", "Newsletter", ""),
+)
+# What ended a subscription is an answer to the last mail before it.
+_ANSWERS = (
+    ("unsubscribe", "m.status = 'unsubscribed' AND m.unsubscribe_reason = 'NORMAL'"),
+    ("hard", "m.status = 'cleaned'"),
+    ("abuse", "m.status = 'unsubscribed' AND m.unsubscribe_reason = 'ABUSE'"),
+)
+
+
+def _campaigns(db: sqlite3.Connection) -> None:
+    """Make campaigns, sent to those who were subscribed then, with what they did."""
+    for title, audience, at in _CAMPAIGNS:
+        sent = {"status": "sent", "sent": at} if at else {}
+        made = {"list_id": AUDIENCES[audience], "title": title, **sent}
+        campaign = campaigns.create(db, {"id": _id(title), **made}, at or _BEGINNING)
+        if at:
+            db.execute(
+                "INSERT INTO sends SELECT ?1, id FROM members WHERE list_id = ?2"
+                " AND timestamp_opt <> '' AND timestamp_opt <= ?3"
+                " AND status IN ('subscribed', 'unsubscribed', 'cleaned')"
+                " AND (status = 'subscribed' OR status_since > ?3)",
+                (campaign, AUDIENCES[audience], at),
+            )
+            campaigns.react(db, campaign)
+    for kind, who in _ANSWERS:
+        db.execute(
+            "INSERT INTO activity (campaign_id, member_id, kind, at)"
+            " SELECT c.id, m.id, ?, m.status_since FROM campaigns c JOIN sends s"
+            " ON s.campaign_id = c.id JOIN members m ON m.id = s.member_id"
+            f" WHERE {who} AND c.sent = (SELECT max(e.sent) FROM campaigns e JOIN sends t"
+            " ON t.campaign_id = e.id WHERE t.member_id = m.id AND e.sent <= m.status_since)",
+            (kind,),
+        )
 
 
 def _id(name: str) -> str:

@@ -1,0 +1,259 @@
+"""Campaigns: how they are made, sent and reacted to, and how they are listed.
+
+They are written in the vendor's own pages only, so the calls read. Whoever is deleted permanently
+leaves the reports too (assumed).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sandbox.mailchimp import errors
+from sandbox.mailchimp.call import Call, route
+
+TYPES = ("regular", "plaintext", "absplit", "rss", "variate")
+_STATUSES = ("save", "paused", "schedule", "sending", "sent")
+FIGURES = ("open", "click", "hard", "soft", "unsubscribe", "abuse")
+
+
+def create(db: sqlite3.Connection, campaign: dict[str, Any], now: str) -> str:
+    """Make a campaign that is not sent yet, and return its id.
+
+    Args:
+        db: The transaction.
+        campaign: "list_id" and "title", and if wished "subject", "type" and "status".
+        now: The account's time.
+    """
+    number = db.execute("SELECT coalesce(max(web_id), 5000) + 1 FROM campaigns").fetchone()[0]
+    whole = {
+        "id": uuid.uuid4().hex[:10],
+        "web_id": number,
+        "subject": campaign["title"],
+        "type": "regular",
+        "status": "save",
+        "created": now,
+        **campaign,
+    }
+    names = ", ".join(whole)
+    marks = ", ".join("?" * len(whole))
+    db.execute(f"INSERT INTO campaigns ({names}) VALUES ({marks})", tuple(whole.values()))
+    return str(whole["id"])
+
+
+def send(
+    db: sqlite3.Connection, campaign: str, at: str, where: str, parameters: Sequence[Any]
+) -> int:
+    """Send a campaign to the subscribed members `m` of its audience that a condition names."""
+    sent = db.execute(
+        f"INSERT OR IGNORE INTO sends SELECT c.id, m.id FROM campaigns c"
+        " JOIN members m ON m.list_id = c.list_id AND m.status = 'subscribed'"
+        f" WHERE c.id = ? AND {where}",
+        (campaign, *parameters),
+    ).rowcount
+    sql = "UPDATE campaigns SET status = 'sent', sent = coalesce(sent, ?) WHERE id = ?"
+    db.execute(sql, (at, campaign))
+    return sent
+
+
+def record(
+    db: sqlite3.Connection, campaign: str, member: int, what: dict[str, Any], at: str
+) -> None:
+    """Record what a recipient did: its "kind", and its "url" or "reason" if it has one."""
+    row = (campaign, member, what["kind"], at, what.get("url"), what.get("reason"))
+    sql = (
+        "INSERT INTO activity (campaign_id, member_id, kind, at, url, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?)"
+    )
+    db.execute(sql, row)
+
+
+# Kind → of how many recipients one did so, which one of them, and the link that was followed.
+_REACTIONS = (
+    ("open", 3, 1, None),
+    ("open", 3, 2, None),
+    ("open", 9, 1, None),
+    ("click", 6, 1, "https://shop.example/"),
+    ("click", 15, 2, "https://shop.example/offers"),
+    ("soft", 50, 0, None),
+)
+
+
+def react(db: sqlite3.Connection, campaign: str) -> None:
+    """Have the recipients of a campaign open it and follow links, within two days."""
+    for number, (kind, every, which, url) in enumerate(_REACTIONS):
+        db.execute(
+            "INSERT INTO activity (campaign_id, member_id, kind, at, url)"
+            " SELECT c.id, s.member_id, ?2, strftime('%Y-%m-%dT%H:%M:%S+00:00', c.sent,"
+            " '+' || ((s.member_id * 7919 + ?6 * 3600) % 172800) || ' seconds'), ?5"
+            " FROM campaigns c JOIN sends s ON s.campaign_id = c.id"
+            " WHERE c.id = ?1 AND s.member_id % ?3 = ?4",
+            (campaign, kind, every, which, url, number),
+        )
+
+
+def found(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
+    """Return the campaign that a path names.
+
+    Raises:
+        Problem: There is none.
+    """
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM campaigns WHERE id = ?", (call.path["campaign_id"],)
+    ).fetchone()
+    if row is None:
+        raise errors.not_found()
+    return row
+
+
+def figures(db: sqlite3.Connection, campaign: str) -> dict[str, Any]:
+    """Return a campaign's figures: "sent", and for each kind of activity all, people and last."""
+    rows = db.execute(
+        "SELECT kind, count(*) AS total, count(DISTINCT member_id) AS people, max(at) AS last"
+        " FROM activity WHERE campaign_id = ? GROUP BY kind",
+        (campaign,),
+    )
+    none = {"total": 0, "people": 0, "last": ""}
+    sent = db.execute("SELECT count(*) FROM sends WHERE campaign_id = ?", (campaign,)).fetchone()
+    counted = {row["kind"]: dict(row) for row in rows}
+    return {"sent": sent[0], **{kind: counted.get(kind, none) for kind in FIGURES}}
+
+
+def rate(part: int, whole: int) -> float:
+    """Return a share, 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+def filters(call: Call) -> tuple[str, list[Any]]:
+    """Return the condition on campaigns `c` that a listing asks for, and its parameters."""
+    where, parameters = ["1"], list[Any]()
+    for name, allowed in (("type", TYPES), ("status", _STATUSES)):
+        if (word := call.word(name, allowed)) is not None:
+            where.append(f"c.{name} = ?")
+            parameters.append(word)
+    for name, column in (("send", "sent"), ("create", "created")):
+        for side, sign in (("since", ">"), ("before", "<")):
+            if (moment := call.time(f"{side}_{name}_time")) is not None:
+                where.append(f"c.{column} {sign} ?")
+                parameters.append(moment)
+    if list_id := call.query.get("list_id"):
+        where.append("c.list_id = ?")
+        parameters.append(list_id)
+    if member := call.query.get("member_id"):
+        where.append(
+            "c.id IN (SELECT s.campaign_id FROM sends s JOIN members m ON m.id = s.member_id"
+            " WHERE m.hash = ?)"
+        )
+        parameters.append(member)
+    return " AND ".join(where), parameters
+
+
+@route("GET", "/campaigns")
+def listing(call: Call) -> dict[str, Any]:
+    """List campaigns, the newest first (the order is assumed)."""
+    where, parameters = filters(call)
+    sort = call.word("sort_field", ("create_time", "send_time")) or "create_time"
+    turn = call.word("sort_dir", ("ASC", "DESC")) or "DESC"
+    column = {"create_time": "created", "send_time": "sent"}[sort]
+    count, offset = call.paging()
+    with call.context.database.read() as db:
+        sql = (
+            f"SELECT c.* FROM campaigns c WHERE {where} ORDER BY c.{column} {turn}, c.rowid {turn}"
+        )
+        rows = db.execute(sql, parameters).fetchall()
+        shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
+    return call.listed("campaigns", shown, len(rows))
+
+
+@route("GET", "/campaigns/{campaign_id}")
+def one(call: Call) -> dict[str, Any]:
+    """Show a campaign."""
+    with call.context.database.read() as db:
+        return _shown(call, db, found(call, db))
+
+
+def list_of(db: sqlite3.Connection, campaign: sqlite3.Row) -> tuple[str, bool]:
+    """Return the name of a campaign's audience, and whether the audience is still there."""
+    row = db.execute("SELECT name FROM lists WHERE id = ?", (campaign["list_id"],)).fetchone()
+    return ("", False) if row is None else (row["name"], True)
+
+
+def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    name, is_active = list_of(db, row)
+    numbers = figures(db, row["id"])
+    sent, opens, clicks = numbers["sent"], numbers["open"], numbers["click"]
+    archive = f"https://mailchi.example/{row['id']}"
+    summary = {
+        "report_summary": {
+            "opens": opens["total"],
+            "unique_opens": opens["people"],
+            "open_rate": rate(opens["people"], sent),
+            "clicks": clicks["total"],
+            "subscriber_clicks": clicks["people"],
+            "click_rate": rate(clicks["people"], sent),
+            "ecommerce": {"total_orders": 0, "total_spent": 0, "total_revenue": 0},
+        }
+    }
+    return {
+        "id": row["id"],
+        "web_id": row["web_id"],
+        "type": row["type"],
+        "create_time": row["created"],
+        "archive_url": archive,
+        "long_archive_url": f"{archive}/long",
+        "status": row["status"],
+        "emails_sent": sent,
+        "send_time": row["sent"] or "",
+        "content_type": "template",
+        "needs_block_refresh": False,
+        "resendable": row["sent"] is not None,
+        "recipients": {
+            "list_id": row["list_id"],
+            "list_is_active": is_active,
+            "list_name": name,
+            "segment_text": "",
+            "recipient_count": sent,
+            **_segment(db, row["segment_id"]),
+        },
+        "settings": {
+            "subject_line": row["subject"],
+            "preview_text": "",
+            "title": row["title"],
+            "from_name": "Contoso",
+            "reply_to": "news@contoso.example",
+            "use_conversation": False,
+            "to_name": "*|FNAME|*",
+            "folder_id": "",
+            "authenticate": True,
+            "auto_footer": False,
+            "inline_css": False,
+            "auto_tweet": False,
+            "fb_comments": True,
+            "timewarp": False,
+            "template_id": 0,
+            "drag_and_drop": True,
+        },
+        "tracking": {
+            "opens": True,
+            "html_clicks": True,
+            "text_clicks": False,
+            "goal_tracking": False,
+            "ecomm360": False,
+            "google_analytics": "",
+            "clicktale": "",
+        },
+        **(summary if row["sent"] else {}),
+        "delivery_status": {"enabled": False},
+        "_links": call.links(f"/campaigns/{row['id']}"),
+    }
+
+
+def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:
+    row = db.execute("SELECT * FROM segments WHERE id = ?", (segment,)).fetchone()
+    if row is None:
+        return {}
+    options = json.loads(row["options"])
+    return {"segment_opts": {"saved_segment_id": row["id"], "match": "any", **options}}
