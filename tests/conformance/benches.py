@@ -54,7 +54,24 @@ def _dynamics(sandbox: SandboxServer) -> Bench:
     )
 
 
+def _mailchimp(sandbox: SandboxServer) -> Bench:
+    def settings(key: str | None) -> ConnectionSettings:
+        return ConnectionSettings(sandbox.url, password=key or demo.MAILCHIMP_KEY)
+
+    return Bench(
+        "mailchimp",
+        sandbox,
+        settings,
+        entity="contact",
+        text_field="FNAME",
+        list_name="Newsletter / VIP",
+        unknown_id=f"{'0' * 10}:{'0' * 32}",
+        secrets=(demo.MAILCHIMP_KEY,),
+    )
+
+
 BENCHES: Mapping[str, Callable[[SandboxServer], Bench]] = {
     "dotdigital": _dotdigital,
     "dynamics": _dynamics,
+    "mailchimp": _mailchimp,
 }

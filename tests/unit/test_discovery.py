@@ -49,7 +49,7 @@ def connector(package: str, name: str, value: str) -> dict[str, dict[str, str]]:
 
 def test_our_own_connectors_are_found_by_role() -> None:
     assert discovery.connector_names("crm") == ("dynamics",)
-    assert discovery.connector_names("marketing") == ("dotdigital",)
+    assert discovery.connector_names("marketing") == ("dotdigital", "mailchimp")
     assert discovery.broken() == ()
 
 
@@ -57,7 +57,7 @@ def test_a_connector_of_another_package_is_known_everywhere(site: SitePackages) 
     site.install("acme", connector("acme", "fax", "FAX"), FAX)
 
     assert discovery.declaration("fax").title == "Fax"
-    assert discovery.connector_names("marketing") == ("dotdigital", "fax")
+    assert discovery.connector_names("marketing") == ("dotdigital", "fax", "mailchimp")
     (form,) = (
         entry
         for entry in get_provider_info()["connection-types"]
@@ -96,7 +96,7 @@ def test_a_broken_entry_point_fails_alone_and_by_name(  # noqa: PLR0917
     include.account("demo", DEMO)
 
     assert discovery.declaration("dynamics").title == "Dynamics 365"
-    assert discovery.connector_names("marketing") == ("dotdigital",)
+    assert discovery.connector_names("marketing") == ("dotdigital", "mailchimp")
     (found,) = discovery.broken()
     assert (found.package, found.name, found.reason) == ("acme", name, reason)
     assert [str(problem) for problem in all_problems()] == [
@@ -188,7 +188,10 @@ def test_records_that_cannot_be_kept_break_their_package_alone(
 
 @pytest.mark.parametrize(
     ("wrong", "remedy"),
-    [("dynamic", "did you mean `dynamics`?"), ("fax", "use one of: dotdigital, dynamics.")],
+    [
+        ("dynamic", "did you mean `dynamics`?"),
+        ("fax", "use one of: dotdigital, dynamics, mailchimp."),
+    ],
 )
 def test_an_unknown_name_says_what_would_be_right(wrong: str, remedy: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -55,8 +55,10 @@ def test_the_form_shows_the_fields_that_matter() -> None:
     labels = {name: manager.field_behaviours[name]["relabeling"] for name in TYPES}
     assert labels["dynamics"]["password"] == "Client secret"
     assert labels["dotdigital"]["login"] == "API user"
+    assert labels["mailchimp"]["password"] == "API key"
     for name in TYPES:
-        assert manager.field_behaviours[name]["hidden_fields"] == ["schema"]
+        hidden = set(manager.field_behaviours[name]["hidden_fields"])
+        assert hidden == ({"schema", "login"} if name == "mailchimp" else {"schema"})
         assert "443" in manager.field_behaviours[name]["placeholders"]["port"]
 
 

@@ -138,8 +138,7 @@ def test_what_is_read_depends_on_the_level() -> None:
         )
         assert (len(crm_reads), len(reads)) == (crm, marketing)
         if marketing == 2:
-            quiz = pd.DataFrame({"id": ["7"], "name": ["Quiz {1}"]})
-            (one,) = reads[1].stream.slices(quiz, STARTED_AT)
+            (one,) = reads[1].stream.slices(pd.DataFrame({"id": ["7"], "name": ["Quiz {1}"]}))
             assert one.failure == FAILURE.replace("{name}", "Quiz {1}")
             assert one.stream.query()["answers"] is (level == "answers")
     assert not list(Desk(level="forms").plan(SYNC.plan).bulk)

@@ -17,7 +17,6 @@ DECLARATION: Final = Declaration(
             "CreatesFields",
             "Enrols",
             "ErasesContacts",
-            "FindsCampaigns",
             "FindsContacts",
             "HasFields",
             "IdentifiesAccount",

@@ -27,7 +27,6 @@ DECLARATION: Final = Declaration(
             "Provisions",
             "ReadsColumns",
             "ReadsContacts",
-            "ReadsDynamicLists",
             "ReadsListMembers",
             "ReadsListSuppressions",
             "ReadsRecords",
@@ -82,5 +81,4 @@ DECLARATION: Final = Declaration(
             },
         },
     ),
-    events="bothways.connectors.dynamics.events:EVENTS",
 )

@@ -30,7 +30,7 @@ from bothways.errors import (
     TemporaryFailure,
 )
 
-# A batch takes the vendor half a minute at least (assumed), in which three connections make some
+# A batch takes the vendor half a minute or more (assumed), in which two connections make about a
 # hundred calls of their own.
 FEW: Final = 100
 # The vendor names no limit; its own example has a thousand.

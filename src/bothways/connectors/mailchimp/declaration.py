@@ -27,9 +27,9 @@ DECLARATION: Final = Declaration(
             "WritesListMembers",
         }
     ),
-    # The vendor allows a user ten connections at a time (facts 0): three tasks with three each. A
-    # chunk is ten calls of 500.
-    limits=Limits(chunk_rows=5_000, parallel=3),
+    # The vendor allows a user ten connections at a time (facts 0): four workers by default, two
+    # calls at once for each. A chunk is ten calls of 500.
+    limits=Limits(chunk_rows=5_000, parallel=2),
     form=ConnectionForm(
         labels={"host": "API host", "password": "API key"},
         placeholders={
@@ -38,5 +38,4 @@ DECLARATION: Final = Declaration(
         },
         hidden=("schema", "login"),
     ),
-    events="bothways.connectors.mailchimp.events:EVENTS",
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from hashlib import md5
 from typing import Any, Final
 
 import pandas as pd
@@ -38,6 +39,7 @@ _WORDS: Mapping[str, str] = {
 }
 _YES_NO: Final = ("true", "false")
 _TAKEN = "name_taken"
+_TAG_LENGTH = 10
 
 
 def fields(client: MailchimpClient) -> dict[str, FieldInfo]:
@@ -82,7 +84,8 @@ def _infos(row: Row) -> Iterator[FieldInfo]:
 def create_fields(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
     """Create merge fields in every audience, or in those that lack them.
 
-    Tags are unique in an audience, so that a repeat finds the first try's.
+    A field is called as was asked for, and has the same tag in each audience, by which a repeat
+    finds the first try's.
     """
     keys = [str(row["id"]) for row in audiences(client)]
     there = {key: merge_fields(client, key) for key in keys}
@@ -97,28 +100,37 @@ def _created(client: MailchimpClient, there: Mapping[str, list[Row]], row: Row) 
     # What is no type of ours goes as it is, for the vendor to refuse in its own words.
     kind = _WORDS.get(wish["type"], str(wish["type"]))
     name = str(row["key"])
+    tag = _tag(name)
     for audience, known in there.items():
-        same = [item for item in known if str(item.get("tag")).casefold() == name.casefold()]
+        same = [item for item in known if item.get("tag") == tag]
         if same and same[0].get("type") != kind:
             message = (
-                f"there is a merge field of this tag with the type {same[0].get('type')}, not "
-                f"{kind}; give one of them another name"
+                f"there is a merge field {tag} with the type {same[0].get('type')}, not {kind}; "
+                "give one of them another name"
             )
-            return Verdict("error", str(same[0].get("tag")), _TAKEN, message)
+            return Verdict("error", tag, _TAKEN, message)
         if not same:
             try:
-                made = _made(client, audience, name, kind, wish)
+                known.append(_made(client, audience, tag, kind, {**wish, "name": name}))
             except Rejected as error:
                 return refused(error.code, error.message)
-            known.append(made)
-            name = str(made.get("tag") or name)
-        else:
-            name = str(same[0].get("tag"))
-    return Verdict("written", name)
+    return Verdict("written", tag)
+
+
+def _tag(name: str) -> str:
+    """Return the tag of a field: its name, or what is left of it, with something that tells it.
+
+    The vendor takes ten capitals and digits (assumed: the specification does not say).
+    """
+    plain = re.sub(r"[^A-Z0-9_]", "", name.upper())
+    if plain == name.upper() and len(plain) <= _TAG_LENGTH:
+        return plain
+    digest = md5(name.casefold().encode(), usedforsecurity=False).hexdigest()
+    return f"{plain[: _TAG_LENGTH - 4]}{digest[:4].upper()}"
 
 
 def _made(client: MailchimpClient, audience: str, tag: str, kind: str, wish: Row) -> Row:
-    body: Row = {"tag": tag, "name": tag, "type": kind}
+    body: Row = {"tag": tag, "name": wish["name"], "type": kind}
     if wish.get("visibility"):
         body["public"] = str(wish["visibility"]).casefold() == "public"
     if wish.get("default") is not None:
@@ -210,16 +222,4 @@ def _day(value: Any) -> str:
     return as_text(value)[:10]
 
 
-def _birthday(value: Any) -> str:
-    text = as_text(value)
-    try:
-        return date.fromisoformat(text[:10]).strftime("%m/%d")
-    except ValueError:
-        return text
-
-
-_FORMS: Mapping[str, Callable[[Any], Any]] = {
-    "number": _number,
-    "date": _day,
-    "birthday": _birthday,
-}
+_FORMS: Mapping[str, Callable[[Any], Any]] = {"number": _number, "date": _day}

@@ -147,6 +147,8 @@ def suppressions_table(rows: Sequence[Row], audience: str) -> pa.Table:
         "list_id": pa.nulls(size, pa.string()),
         "member_id": members,
         "scope": pa.array([audience] * size, pa.string()),
+        "key": pa.nulls(size, pa.string()),
+        "origin": pa.nulls(size, pa.string()),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     return pa.table(table, schema=SUPPRESSIONS)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bothways import discovery
-from bothways.connectors.base import Connector
+from bothways.connectors.base import Connector, HasLists
 from bothways.connectors.opening import make_connector
 from bothways.connectors.preparing import prepare
 from bothways.testing.conformance.bench import Bench, EmulatedVendor
@@ -56,12 +56,16 @@ def needs(bench: Bench) -> Callable[..., None]:
 
 
 @pytest.fixture
-def operations(bench: Bench) -> Callable[..., pd.DataFrame]:
-    """Make numbered operations of rows."""
+def operations(bench: Bench, connect: Callable[..., Connector]) -> Callable[..., pd.DataFrame]:
+    """Make numbered operations of rows, in the scope of the bench's list."""
 
     def frame(*rows: dict[str, Any]) -> pd.DataFrame:
-        return pd.DataFrame(
-            [{"seq": seq, "entity": bench.entity, **row} for seq, row in enumerate(rows)]
-        )
+        shared = {"entity": bench.entity, "scope": scope()}
+        return pd.DataFrame([{"seq": seq, **shared, **row} for seq, row in enumerate(rows)])
+
+    def scope() -> str:
+        lists = connect()
+        known = lists.lists() if isinstance(lists, HasLists) else []
+        return next((item.scope for item in known if item.name == bench.list_name), "")
 
     return frame
