@@ -92,7 +92,10 @@ class EventSet(StrEnum):
     """What a platform can tell of a campaign's recipients, each in a listing of its own."""
 
     SEND_SUMMARIES = "send_summaries"
+    OPENS = "opens"
     CLICKS = "clicks"
+    BOUNCES = "bounces"
+    UNSUBSCRIBES = "unsubscribes"
     BOOKMARKS = "bookmarks"
     ROI_DETAILS = "roi_details"
     PAGE_VIEWS = "page_views"

@@ -31,7 +31,16 @@ KNOWN = {
     "No new objects to sync": "No new objects to sync",
     "Internal server error": "Internal server error",
 }
-SETS = ("EmailSendSummaries", "EmailClicks", "SocialNetworkBookmarks", "RoiDetails", "PageViews")
+SETS = (
+    "EmailSendSummaries",
+    "EmailOpens",
+    "EmailClicks",
+    "EmailBounces",
+    "EmailUnsubscribes",
+    "SocialNetworkBookmarks",
+    "RoiDetails",
+    "PageViews",
+)
 
 
 @pytest.mark.parametrize("message", KNOWN)

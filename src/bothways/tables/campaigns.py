@@ -77,12 +77,17 @@ EVENT_DETAILS: Final[Mapping[EventSet, pa.Schema]] = {
         pa.field("soft_bounced", pa.bool_()),
         pa.field("hard_bounced", pa.bool_()),
     ),
+    EventSet.OPENS: schema_of(pa.field("ip_address", pa.string())),
     EventSet.CLICKS: schema_of(
         pa.field("url", pa.string()),
         pa.field("keyword", pa.string()),
         pa.field("ip_address", pa.string()),
         pa.field("user_agent", pa.string()),
     ),
+    # "hard", "soft", or another word of the vendor's.
+    EventSet.BOUNCES: schema_of(pa.field("bounce_type", pa.string())),
+    # What the recipient gave as the reason.
+    EventSet.UNSUBSCRIBES: schema_of(pa.field("reason", pa.string())),
     EventSet.BOOKMARKS: schema_of(
         pa.field("name", pa.string()),
         pa.field("views", pa.int64()),

@@ -208,7 +208,7 @@ def test_a_run_for_chosen_people_writes_their_events_and_no_campaign() -> None:
 
 
 def test_at_the_basic_level_only_campaigns_are_read() -> None:
-    for level, crm, marketing in (("basic", 0, 1), ("detailed", 2, 7)):
+    for level, crm, marketing in (("basic", 0, 1), ("detailed", 2, 10)):
         account = Desk(level).account
         found = [
             SYNC.datasets(Request(account, side, ("contact", "lead"), {}))

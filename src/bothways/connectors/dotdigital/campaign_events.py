@@ -107,6 +107,7 @@ _LISTINGS: Mapping[EventSet, _Listing] = {
         plain=False,
     ),
 }
+EVENT_SETS = tuple(_LISTINGS)
 _TIMES = frozenset({"first_opened_at", "last_opened_at"})
 _ANY_TYPE = "value"  # of a return on investment: a text, a number or a boolean
 

@@ -76,6 +76,8 @@ CAMPAIGN_EVENT: Final = RecordKind(
         RecordColumn("keyword", "Keyword", length=400),
         RecordColumn("ip_address", "IP address"),
         RecordColumn("user_agent", "User agent", length=1_000),
+        RecordColumn("bounce_type", "Bounce type"),
+        RecordColumn("unsubscribe_reason", "Unsubscribe reason", length=LONGEST, source="reason"),
         RecordColumn("bookmark", "Bookmark", length=400, source="name"),
         RecordColumn("views", "Views", "number"),
         RecordColumn("marker", "ROI marker", length=400),

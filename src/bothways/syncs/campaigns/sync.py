@@ -22,7 +22,10 @@ CAMPAIGNS: Final = "campaigns"
 
 TITLES: Final = {
     EventSet.SEND_SUMMARIES: "EmailSendSummaries",
+    EventSet.OPENS: "EmailOpens",
     EventSet.CLICKS: "EmailClicks",
+    EventSet.BOUNCES: "EmailBounces",
+    EventSet.UNSUBSCRIBES: "EmailUnsubscribes",
     EventSet.BOOKMARKS: "SocialNetworkBookmarks",
     EventSet.ROI_DETAILS: "RoiDetails",
     EventSet.PAGE_VIEWS: "PageViews",
@@ -35,7 +38,10 @@ EVENTS: Final = Written(
     values={"kind": "kind", "campaign_id": "scope_id"},
     labels={
         EventSet.SEND_SUMMARIES: "Send",
+        EventSet.OPENS: "Open",
         EventSet.CLICKS: "Click",
+        EventSet.BOUNCES: "Bounce",
+        EventSet.UNSUBSCRIBES: "Unsubscribe",
         EventSet.BOOKMARKS: "Social bookmark",
         EventSet.ROI_DETAILS: "ROI detail",
         EventSet.PAGE_VIEWS: "Page view",

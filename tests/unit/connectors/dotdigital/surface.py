@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bothways.vocabulary import EventSet, FieldType
+from bothways.vocabulary import FieldType
 
 LONG_AGO = "2001-01-01T00:00:00.000Z"
 
@@ -27,7 +27,7 @@ def read_everything(connector: Any, since: str | None) -> dict[str, str]:
     ids(connector.read_scores(since=since), "member_id")
     connector.lists()
     found = {"campaign": ids(connector.read_campaigns(since=since)), "people": people}
-    for event_set in EventSet:
+    for event_set in connector.event_sets:
         ids(connector.read_events(event_set, found["campaign"][0], since=since), "key")
     found["form"] = ids(connector.read_forms(since=since))
     for form in found["form"]:

@@ -11,6 +11,7 @@ import pyarrow.json as pajson
 import pytest
 
 from bothways.connectors.base import since_text
+from bothways.connectors.dotdigital.campaign_events import EVENT_SETS
 from bothways.errors import FeatureUnavailable, Missing, WatermarkExpired
 from bothways.tables.attributes import SCORES
 from bothways.tables.campaigns import CAMPAIGNS, EVENT_DETAILS, EVENTS
@@ -187,7 +188,7 @@ def _react(sandbox: Any) -> None:
     _did(sandbox, "page_view", 5, url="https://shop.example/ä")
 
 
-@pytest.mark.parametrize("event_set", EventSet)
+@pytest.mark.parametrize("event_set", EVENT_SETS)
 def test_every_set_is_read_whole_in_the_shape_that_is_declared(
     sandbox: Any, dotdigital: Any, campaign: str, event_set: EventSet
 ) -> None:
