@@ -44,6 +44,9 @@ _BY_NAME: Mapping[str, Cascade] = {
     "lead_customer_contacts": _PARENTAL,
     "opportunity_customer_accounts": _PARENTAL,
     "opportunity_customer_contacts": _PARENTAL,
+    # A solution goes before its publisher (fact sheet), and leaves what is in it.
+    "publisher_solution": _RESTRICTING,
+    "solution_solutioncomponent": _PARENTAL,
 }
 _BY_COLUMN: Mapping[str, Cascade] = {
     **dict.fromkeys(("createdby", "createdonbehalfby", "ownerid"), _NONE),

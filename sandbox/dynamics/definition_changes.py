@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dynamics import cascades, storage
+from sandbox.dynamics import cascades, components, storage
 from sandbox.dynamics.catalogue import (
     forget_relationship,
     forget_table,
@@ -26,12 +26,17 @@ from sandbox.dynamics.model import Column, Key, ManyToMany, OneToMany, Table, re
 from sandbox.dynamics.paths import definition_key
 from sandbox.dynamics.work import Work
 
-# The codes and texts of this module's errors are assumed: the fact sheet has none for definitions.
+# Codes and texts of this module's errors are assumed where no comment names their source.
 
 
-def _in_use(what: str, by: str) -> VendorError:
+def _in_use(kind: str, metadata_id: str, count: int) -> VendorError:
+    # CannotDeleteInUseComponent (developer guide, web service error codes)
     return VendorError(
-        400, "0x8004f01f", f"{what} cannot be deleted because it is referenced by {by}."
+        400,
+        "0x8004f01f",
+        f"The {kind}({metadata_id}) component cannot be deleted because it is referenced by {count}"
+        " other components. For a list of referenced components, use the"
+        " RetrieveDependenciesForDeleteRequest.",
     )
 
 
@@ -81,9 +86,11 @@ def delete_table(work: Work, key: str) -> Reply:
     found = table_of(work, key)
     if not found.custom:
         raise _not_custom(f"The table '{found.name}'")
-    for one in work.catalogue.one_to_many:
-        if one.referenced == found.name != one.referencing:
-            raise _in_use(f"The table '{found.name}'", f"column '{one.column}' of another table")
+    users = [
+        one for one in work.catalogue.one_to_many if one.referenced == found.name != one.referencing
+    ]
+    if users:
+        raise _in_use("Entity", found.metadata_id, len(users))
     for relationship in work.catalogue.many_to_many:
         if found.name in {relationship.first, relationship.second}:
             _drop_relationship(work, relationship)
@@ -92,6 +99,9 @@ def delete_table(work: Work, key: str) -> Reply:
         "DELETE FROM sdkmessagefilter WHERE primaryobjecttypecode = ?", (found.name,)
     )
     forget_table(work.connection, found)
+    relations = [relationship_id(one.relationship) for one in found.lookups if one.relationship]
+    parts = [one.metadata_id for one in found.columns] + [one.metadata_id for one in found.keys]
+    components.forget(work, found.metadata_id, *parts, *relations)
     return empty_reply()
 
 
@@ -133,13 +143,15 @@ def delete_column(work: Work, key: str, column_key: str) -> Reply:
 
 
 def _drop_column(work: Work, table: Table, column: Column) -> None:
-    if not column.custom or column.name == table.primary_name:
+    if not column.custom:
         raise _not_custom(f"The column '{column.name}'")
-    for key in table.keys:
-        if column.name in key.columns:
-            raise _in_use(f"The column '{column.name}'", f"the key '{key.schema}'")
+    if column.name == table.primary_name:  # CannotDeletePrimaryUIAttribute (the same list)
+        raise VendorError(400, "0x80047002", "The Primary UI Attribute is not valid for deletion")
+    if users := [key for key in table.keys if column.name in key.columns]:
+        raise _in_use("Attribute", column.metadata_id, len(users))
     storage.drop_column(work.connection, table, column)
     kept = tuple(one for one in table.columns if one.name != column.name)
+    components.forget(work, column.metadata_id, relationship_id(column.relationship))
     save_table(work.connection, replace(table, columns=kept))
 
 
@@ -152,6 +164,7 @@ def delete_key(work: Work, key: str, name: str) -> Reply:
     found = _key_of(table, name)
     work.connection.execute(f'DROP INDEX IF EXISTS "{storage.key_index(table, found)}"')
     kept = tuple(one for one in table.keys if one.name != found.name)
+    components.forget(work, found.metadata_id)
     save_table(work.connection, replace(table, keys=kept))
     return empty_reply()
 

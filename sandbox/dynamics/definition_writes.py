@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dynamics import cascades, option_sets, storage
+from sandbox.dynamics import cascades, components, option_sets, storage
 from sandbox.dynamics.autonumbers import check_format
 from sandbox.dynamics.catalogue import relationship_id, save_relationship, save_table
 from sandbox.dynamics.columns import audit, owned, states, table
@@ -110,6 +110,7 @@ def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
     for statement in storage.table_ddl(made):
         work.connection.execute(statement)
     save_table(work.connection, made)
+    components.add(work, components.TABLE, made.metadata_id)
     allow_bulk(work.connection, made)
     return made
 
@@ -248,6 +249,7 @@ def create_column(work: Work, key: str) -> Reply:
     check_language(work, body)
     column = _column(work, body, custom=True)
     _add_column(work, found, column)
+    components.add(work, components.COLUMN, column.metadata_id, found)
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
     return _made(f"{root}/Attributes({column.metadata_id})")
 
@@ -277,6 +279,7 @@ def create_key(work: Work, key: str) -> Reply:
         label=label_of(body, "DisplayName") or schema,
     )
     save_table(work.connection, replace(found, keys=(*found.keys, made)))
+    components.add(work, components.KEY, made.metadata_id, found)
     root = f"{work.call.root}/EntityDefinitions({found.metadata_id})"
     return _made(f"{root}/Keys({made.metadata_id})")
 
@@ -348,6 +351,7 @@ def create_relationship(work: Work) -> Reply:
         name = _many_to_many(work, body)
     else:
         raise query_error("The relationship needs the '@odata.type' of its kind.")
+    components.add(work, components.RELATIONSHIP, relationship_id(name))
     return _made(f"{work.call.root}/RelationshipDefinitions({relationship_id(name)})")
 
 

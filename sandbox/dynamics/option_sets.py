@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from sandbox.dynamics import storage
+from sandbox.dynamics import components, storage
 from sandbox.dynamics.catalogue import save_table
 from sandbox.dynamics.definition_shapes import definition, label_of
 from sandbox.dynamics.errors import VendorError, invalid_argument
@@ -92,6 +92,7 @@ def create(work: Work) -> Reply:
     labels = (label_of(body, "DisplayName"), label_of(body, "Description"))
     made = OptionSet(name, *labels, options, new_guid())
     _save(work, made)
+    components.add(work, components.OPTION_SET, made.metadata_id)
     return empty_reply(
         {"OData-EntityId": f"{work.call.root}/GlobalOptionSetDefinitions({made.metadata_id})"}
     )
@@ -128,14 +129,20 @@ def delete(work: Work, key: str) -> Reply:
     """Answer `DELETE GlobalOptionSetDefinitions(key)`; one that a column uses stays."""
     found = by_key(work.connection, key)
     users = [
-        column.name
+        table.name
         for table in work.catalogue.tables.values()
-        for column in table.columns
-        if column.option_set == found.name
+        if any(column.option_set == found.name for column in table.columns)
     ]
-    if users:  # code and text assumed
-        raise VendorError(400, "0x8004f01f", f"The optionset is used by {', '.join(users)}.")
+    if users:  # CannotDeleteInUseOptionSet (developer guide, web service error codes)
+        raise VendorError(
+            400,
+            "0x80048417",
+            "This option set cannot be deleted. The current set of entities that reference this"
+            f" option set are: {', '.join(users)}. These references must be removed before this"
+            " option set can be deleted",
+        )
     work.connection.execute("DELETE FROM _option_set WHERE name = ?", (found.name,))
+    components.forget(work, found.metadata_id)
     return empty_reply()
 
 

@@ -307,6 +307,8 @@ MANY_TO_MANY = (
 # The collections whose names the fact sheet or the vendor's reference of its tables gives; others
 # are `<table>_<column>` (assumed).
 COLLECTIONS = {
+    ("solution", "publisherid", "publisher"): "publisher_solution",
+    ("solutioncomponent", "solutionid", "solution"): "solution_solutioncomponent",
     ("account", "masterid", "account"): "account_master_account",
     ("account", "originatingleadid", "lead"): "account_originating_lead",
     ("account", "parentaccountid", "account"): "account_parent_account",

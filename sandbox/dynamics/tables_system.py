@@ -194,6 +194,21 @@ SDKMESSAGEFILTER = table(
     bulk=False,
 )
 
+SOLUTIONCOMPONENT = table(
+    "solutioncomponent",
+    "solutioncomponents",
+    "solutioncomponentid",
+    7103,
+    (
+        lookup("solutionid", "solution", **READ_ONLY),
+        Column("objectid", "Uniqueidentifier", **READ_ONLY),
+        number("componenttype", 1, 10_000, **READ_ONLY),
+    ),
+    label="Solution Component",
+    ownership="OrganizationOwned",
+    bulk=False,
+)
+
 BUILT_IN = (
     CONTACT,
     LEAD,
@@ -218,4 +233,5 @@ BUILT_IN = (
     SOLUTION,
     SDKMESSAGE,
     SDKMESSAGEFILTER,
+    SOLUTIONCOMPONENT,
 )

@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
-from bothways.discovery import sync_types
+from bothways.connectors.base import RemovesDefinitions
+from bothways.discovery import record_kinds, sync_types
 from bothways.engine.maintenance import keep_partitions, prune_audit
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store.db import VERSION_TABLE, Store
@@ -159,6 +160,20 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
             connector.fields(entity)  # type: ignore[attr-defined]
         connector.close()
     used = {re.sub(r".*/oauth2/v2.0/token", "POST token", call) for call in calls | prepared}
+    assert sorted(call for call in used if f"`{call}`" not in PAGE) == []
+
+
+def test_taking_away_what_was_made_needs_no_more_than_the_page_says(
+    world: World, calls: set[str]
+) -> None:
+    calls.clear()
+    crm = world.connector("crm")
+    assert isinstance(crm, RemovesDefinitions)
+    crm.remove(crm.removable(list(record_kinds().values())))
+    crm.close()
+    # The rows of each table of ours are counted, which the page says for all of them.
+    used = {call for call in calls if not re.match(r"GET bw_|.*/oauth2/", call)}
+    assert "DELETE EntityDefinitions" in used
     assert sorted(call for call in used if f"`{call}`" not in PAGE) == []
 
 

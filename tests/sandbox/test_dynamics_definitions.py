@@ -363,6 +363,32 @@ def test_what_was_made_can_be_deleted_in_order(sandbox: SandboxServer, api: Dyna
     assert api.rows("new_suppressions") == []
 
 
+def test_a_solution_has_what_is_made_for_it_and_goes_before_its_publisher(
+    sandbox: SandboxServer, api: DynamicsApi
+) -> None:
+    own = {"friendlyname": "Own", "uniquename": "own"}
+    prefix = {"customizationprefix": "own", "customizationoptionvalueprefix": 12_345}
+    publisher = api.create("publishers", **own, **prefix)
+    bind = {"publisherid@odata.bind": f"/publishers({publisher})"}
+    solution = api.create("solutions", **own, version="1.0.0.0", **bind)
+    for_it = {"MSCRM.SolutionUniqueName": "own"}
+    column = {
+        "@odata.type": f"{SPACE}.StringAttributeMetadata", "SchemaName": "own_code",
+        "DisplayName": label("Code"),
+    }  # fmt: skip
+    made = api.send("POST", f"{CONTACT}/Attributes", column, **for_it)
+    assert made.status_code == 204, made.text
+    parts = f"solutioncomponents?$filter=_solutionid_value eq {solution}"
+    assert sorted(row["componenttype"] for row in api.rows(parts)) == [1, 2]
+    assert api.send("DELETE", f"publishers({publisher})").status_code == 405
+    assert api.send("DELETE", made.headers["OData-EntityId"]).status_code == 204
+    assert [row["componenttype"] for row in api.rows(parts)] == [1], "the contact's table"
+    assert api.send("DELETE", f"solutions({solution})").status_code == 204
+    assert api.rows(parts) == []
+    assert api.send("DELETE", f"publishers({publisher})").status_code == 204
+    assert api.get(CONTACT).status_code == 200
+
+
 def test_a_lookup_goes_with_its_relationship(api: DynamicsApi) -> None:
     _table(api)
     body = {

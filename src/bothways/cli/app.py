@@ -135,13 +135,23 @@ def propose_mapping(
 @app.command()
 def prepare(
     account: AccountArgument = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; make it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing only.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it only.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take away what was made, with all rows in it.")
+    ] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="With --remove: also what other accounts use.")
+    ] = False,
 ) -> None:
     """Show what the account's syncs need at the vendors and lack there, and make it.
 
-    Nothing is ever deleted; safe to repeat.
+    Nothing is deleted without --remove; safe to repeat.
     """
+    if remove:
+        from bothways.cli.remove import remove as taking_away
+
+        raise typer.Exit(taking_away(_named(account), yes=yes, dry_run=dry_run, shared=shared))
     from bothways.cli.prepare import prepare as run
 
     raise typer.Exit(run(_named(account), yes=yes, dry_run=dry_run))

@@ -699,7 +699,7 @@ class Enrols(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Something of Bothways' own that a system lacks.
+    """Something of Bothways' own that a system lacks, or has and is to lose.
 
     Attributes:
         key: Tells it from others, from run to run.
@@ -762,9 +762,33 @@ class Provisions(Protocol):
         ...
 
     def provision(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Make what is missing; ``key`` is that of a `Definition`. Nothing is ever deleted.
+        """Make what is missing; ``key`` is that of a `Definition`. Nothing is deleted.
 
         What is there already is a success, whoever made it.
+        """
+        ...
+
+
+@runtime_checkable
+class RemovesDefinitions(Protocol):
+    """Takes away again what `Provisions` made at the vendor, with all that is kept in it."""
+
+    def removable(self, kinds: Collection[RecordKind]) -> list[Definition]:
+        """Return what is there, in the order in which it is taken away.
+
+        Never a table or column that the account names as its own. The sentence of a table tells how
+        many rows it has.
+
+        Args:
+            kinds: The records whose tables are meant, beside what every sync relies on.
+        """
+        ...
+
+    def remove(self, definitions: Sequence[Definition]) -> pd.DataFrame:
+        """Take these away; return RESULTS whose ``seq`` is the position of each.
+
+        What is not there is a success. What the vendor keeps because something depends on it is an
+        error with the vendor's reason, and the others go all the same.
         """
         ...
 

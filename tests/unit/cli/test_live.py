@@ -77,7 +77,7 @@ def test_a_crm_that_was_never_prepared_is_told_what_is_missing(
     include.account("demo", DEMO)
     (found,) = problems("demo")
     assert found.startswith("accounts/demo.yaml:12 crm: not ready: ")
-    assert "Table bw_suppression (5 columns, 2 relationships, 1 key), " in found
+    assert "Table bw_suppression (6 columns, 2 relationships, 1 key), " in found
     assert found.endswith("; run `bothways prepare demo`")
     prepare()
     assert problems("demo") == []
@@ -303,3 +303,39 @@ def test_tables_are_made_for_the_sync_types_that_the_file_names(
     include.account("demo", SMALLEST + "schedules: {suppressions: {interval: 1h}}\n")
     some = prepare_command("--dry-run").output
     assert ["Table bw_suppression " in some, "Table bw_campaign " in some] == [True, False]
+
+
+OTHER = SMALLEST + "schedules: {suppressions: {interval: 1h}}\n"
+
+
+def test_remove_shows_what_would_go_asks_and_takes_it_away_but_what_other_accounts_use(
+    include: IncludeFolder, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(0)
+    sandbox.settings({"dynamics": {"key_index_seconds": 0}})
+    include.account("demo", DEMO)
+    include.account("shop", OTHER)
+    assert prepare_command("--yes").exit_code == 0
+    shown = prepare_command("--remove", "--dry-run")
+    assert "  Table bw_campaign with 0 rows.\n" in shown.output
+    assert "keeps: Table bw_suppression with 0 rows, which account shop uses." in shown.output
+    assert "Dotdigital: nothing to remove." in shown.output
+    declined = prepare_command("--remove", answer="n\n")
+    assert (declined.exit_code, "Nothing was removed." in declined.output) == (1, True)
+    assert "already prepared" in prepare_command().output
+    assert prepare_command("--remove", "--yes").exit_code == 0
+    assert problems("shop") == []
+    assert "not ready" in problems("demo")[0]
+
+    include.account("shop", "crm: {connector: dynamics, connection: crm_connection")
+    unknown = prepare_command("--remove", "--shared", "--yes")
+    assert (unknown.exit_code, "account shop has problems" in unknown.output) == (1, True)
+    named = "{connector: dynamics, connection: other, tables: {visit: {table: bw_suppression}}}"
+    include.account(
+        "shop", OTHER.replace("{connector: dynamics, connection: crm_connection}", named)
+    )
+    last = prepare_command("--remove", "--shared", "--yes")
+    assert "bw_suppression with 0 rows, which account shop names as its own." in last.output
+    include.account("shop", OTHER)
+    assert "Table bw_suppression" in prepare_command("--remove", "--shared", "--yes").output
+    assert "Publisher with the prefix bw.\n" in prepare_command("--dry-run").output

@@ -44,6 +44,7 @@ from bothways.connectors.dynamics.people import People
 from bothways.connectors.dynamics.provisioning import Provisioning
 from bothways.connectors.dynamics.queries import chunks, one_of, query, spelling
 from bothways.connectors.dynamics.reading import Source, page_size, read_changes, read_since
+from bothways.connectors.dynamics.removing import Removing
 from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.dynamics.users import find_users
 from bothways.connectors.http.clock import Clock
@@ -351,6 +352,17 @@ class DynamicsConnector:
         finally:
             self.__dict__.pop("_environment", None)
 
+    def removable(self, kinds: Collection[RecordKind]) -> list[Definition]:
+        """Return what `provision` made that is there."""
+        return self._removing.removable(kinds)
+
+    def remove(self, definitions: Sequence[Definition]) -> pd.DataFrame:
+        """Take definitions away, with the rows of tables."""
+        try:
+            return self._removing.remove(definitions)
+        finally:
+            self.__dict__.pop("_environment", None)
+
     @cached_property
     def _environment(self) -> Environment:
         return read_environment(self._client, self._names)
@@ -375,6 +387,10 @@ class DynamicsConnector:
     @property
     def _provisioning(self) -> Provisioning:
         return Provisioning(self._client, self._names, self._solution)
+
+    @property
+    def _removing(self) -> Removing:
+        return Removing(self._client, self._names, self._solution)
 
 
 def _table(entity: str) -> PersonTable:

@@ -31,6 +31,7 @@ DECLARATION: Final = Declaration(
             "ReadsListSuppressions",
             "ReadsRecords",
             "ReadsSuppressions",
+            "RemovesDefinitions",
             "SharesBudget",
             "UsesTables",
             "WritesConsents",

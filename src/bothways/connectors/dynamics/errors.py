@@ -17,6 +17,7 @@ DUPLICATE_KEY: Final = "0x80060892"
 SQL_TIMEOUT: Final = "0x80044151"
 NOT_FOUND: Final = "0x80040217"
 KEY_NOT_FOUND: Final = "0x80060891"
+IN_USE: Final = "0x8004f01f"
 NOT_A_MEMBER: Final = "0x80048458"
 
 # Without the right to assign, or as the owner has no role, a record cannot be made for an owner; of
@@ -54,7 +55,9 @@ TOKEN_VERDICTS: Final = VerdictTable().with_rows(
 
 _REMEDIES = {
     "0x80072560": "add an application user for this client id to the environment, with a security"
-    " role"
+    " role",
+    IN_USE: "see in Power Apps what depends on it (Advanced, Show dependencies), and take that away"
+    " first",
 }
 
 

@@ -1,7 +1,8 @@
 """Making what Bothways owns in an environment: publisher, solution, tables, columns, keys.
 
 Everything is created through the metadata API (PAD create-update-entity-definitions,
-create-update-entity-relationships, define-alternate-keys-entity), and nothing is ever deleted.
+create-update-entity-relationships, define-alternate-keys-entity), and nothing is deleted
+here: `removing` does that.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TRIES: Final = 4
 BETWEEN_S: Final = 10.0
 
 _WHO: Final = "Who it is, if known."
-_TITLE: Final = "Bothways"
+SOLUTION_TITLE: Final = "Bothways"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Provisioning:
             self._client.sleep(_POLL_S if poll else 0)
             environment = read_environment(self._client, self._names)
             states = {
-                _key_of("key", self._ours(f"{column}_key"), table): key.status
+                key_of("key", self._ours(f"{column}_key"), table): key.status
                 for table, known in environment.keys.items()
                 for column, key in known.items()
             }
@@ -208,8 +209,8 @@ class Provisioning:
         # Values of options begin with a number of the publisher's, five digits of it.
         number = 10_000 + zlib.crc32(prefix.encode()) % 90_000
         body = {
-            "friendlyname": _TITLE,
-            "uniquename": f"bothways_{prefix}",
+            "friendlyname": SOLUTION_TITLE,
+            "uniquename": publisher_name(prefix),
             "customizationprefix": prefix,
             "customizationoptionvalueprefix": number,
             "description": "Keeps a CRM and a marketing platform in step.",
@@ -221,7 +222,7 @@ class Provisioning:
         if not publishers:
             raise Rejected("its publisher is not there; make that first", vendor=TITLE)
         body = {
-            "friendlyname": _TITLE,
+            "friendlyname": SOLUTION_TITLE,
             "uniquename": self._solution,
             "version": "1.0.0.0",
             "publisherid@odata.bind": f"/publishers({publishers[0]['publisherid']})",
@@ -233,7 +234,7 @@ class Provisioning:
     ) -> _Step:
         of = f" of {table}" if table else ""
         told = sentence or f"{kind.capitalize()} {name}{of}."
-        return _Step(Definition(_key_of(kind, name, table), kind, name, table, told), make)
+        return _Step(Definition(key_of(kind, name, table), kind, name, table, told), make)
 
     def _suppression_table(self, environment: Environment) -> Iterator[_Step]:
         table, own = self._names.suppression, self._names.own
@@ -303,18 +304,11 @@ class Provisioning:
 
     def _words(self, name: str) -> set[str] | None:
         """Return the words of an option set in all languages; None where there is no such set."""
-        found = self._option_set(name)
+        found = option_set(self._client, name)
         if found is None:
             return None
         told = (option.get("Label") or {} for option in found["Options"])
         return {word.lower() for label in told for word in label_texts(label)}
-
-    def _option_set(self, name: str) -> dict[str, Any] | None:
-        path = f"GlobalOptionSetDefinitions(Name={text(name)})"
-        try:
-            return self._client.get(path, headers={"Consistency": "Strong"})
-        except Missing:
-            return None
 
     def _insert_option(self, name: str, word: str) -> None:
         body = {
@@ -332,7 +326,7 @@ class Provisioning:
             raise lost
 
     def _make_choice(self, table: str, column: str, title: str, name: str) -> None:
-        found = self._option_set(name)
+        found = option_set(self._client, name)
         if found is None:
             raise Rejected("its option set is not there; make that first", vendor=TITLE)
         address = f"/GlobalOptionSetDefinitions({found['MetadataId']})"
@@ -425,9 +419,24 @@ def _unmade() -> None:
     raise Rejected("the account names it; make it there, or correct the name", vendor=TITLE)
 
 
-def _key_of(kind: str, name: str, table: str) -> str:
+def key_of(kind: str, name: str, table: str) -> str:
+    """Return the key of a definition."""
     word = kind.replace(" ", "-")  # a DAG takes no blanks in what names a record
     return f"{word}:{table}.{name}" if table else f"{word}:{name}"
+
+
+def option_set(client: Dataverse, name: str) -> dict[str, Any] | None:
+    """Return the definition of a global option set; None where there is none."""
+    path = f"GlobalOptionSetDefinitions(Name={text(name)})"
+    try:
+        return client.get(path, headers={"Consistency": "Strong"})
+    except Missing:
+        return None
+
+
+def publisher_name(prefix: str) -> str:
+    """Return the unique name of the publisher that is made where none has the prefix."""
+    return f"bothways_{prefix}"
 
 
 def _publishers(prefix: str) -> str:
