@@ -18,7 +18,7 @@ from demo.environment import PASSWORDS
 from demo.waiting import wait_for
 from tests.console.browser import BROAD, chromium, screenshot
 from tests.support.deployment import Deployment
-from tests.support.people import Platform
+from tests.support.platforms import Dotdigital
 
 pytestmark = [pytest.mark.browser, pytest.mark.airflow, pytest.mark.timeout(1_800)]
 
@@ -163,7 +163,7 @@ def test_sync_now_starts_a_run_that_the_page_follows_to_its_end(
 
 
 def test_a_dry_run_ends_as_a_plan_that_can_be_applied(page: Page, deployment: Deployment) -> None:
-    Platform(deployment.sandbox).contact("newcomer@mail.example", "Newsletter")
+    Dotdigital(deployment.sandbox).contact("newcomer@mail.example", "Newsletter")
     page.goto("/bothways/")
     page.get_by_role("button", name="Dry run: Address books of demo").click()
     expect(page.locator("h1 .badge")).to_have_text("Dry Run", timeout=PATIENCE)

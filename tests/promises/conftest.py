@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import PLATFORMS, Dotdigital, Platform
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import SandboxServer
 from tests.support.stores import Stores
 
 MakeWorld = Callable[..., World]
+every_platform = pytest.mark.parametrize("platform", list(PLATFORMS), indirect=True)
+"""A test that is made for each platform."""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,12 @@ def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
     return sandbox_server
 
 
+@pytest.fixture
+def platform(request: pytest.FixtureRequest, sandbox: SandboxServer) -> Platform:
+    """The platform that a test is about: Dotdigital, unless the test is parametrised."""
+    return PLATFORMS[getattr(request, "param", Dotdigital.name)](sandbox)
+
+
 @pytest.fixture(scope="session")
 def stores(postgres: TestPostgres) -> Iterator[Stores]:
     """Migrated stores, to be borrowed."""
@@ -41,7 +50,7 @@ def stores(postgres: TestPostgres) -> Iterator[Stores]:
 
 @pytest.fixture
 def make_world(
-    stores: Stores, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, sandbox: SandboxServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeWorld]:
     """Make an account between the vendors; a second one fills the vendors anew."""
     monkeypatch.setenv("BOTHWAYS_INCLUDE", "")
@@ -52,8 +61,18 @@ def make_world(
             end(world)
         folder = Path(tempfile.mkdtemp(prefix="bothways-world-"))
         url, store = stores.borrow()
-        made.append(World(sandbox, url, folder, people=people, seed=seed, store=store, **account))
-        return made[-1]
+        world = World(
+            sandbox,
+            url,
+            folder,
+            platform=platform,
+            people=people,
+            seed=seed,
+            store=store,
+            **account,
+        )
+        made.append(world)
+        return world
 
     def end(world: World) -> None:
         made.remove(world)
@@ -75,8 +94,3 @@ def world(make_world: MakeWorld) -> World:
 @pytest.fixture
 def crm(world: World, sandbox: SandboxServer) -> Crm:
     return Crm(sandbox)
-
-
-@pytest.fixture
-def platform(world: World, sandbox: SandboxServer) -> Platform:
-    return Platform(sandbox)

@@ -12,7 +12,7 @@ from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
 from tests.support.killable_worker import STEPS, KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 from tests.support.vendors import State, state_of
 
@@ -40,12 +40,12 @@ def left_alone(make_world: MakeWorld, sandbox: SandboxServer) -> tuple[State, li
 def crowded(make_world: MakeWorld, sandbox: SandboxServer) -> World:
     """People on both sides, among them every kind of work for these sync types."""
     world = make_world(people=60, lists=LISTS)
-    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm, platform = Crm(sandbox), world.platform
     crm.suppression("added@mail.example")
     platform.contact("both@mail.example", "Newsletter", "Webinar guests")
     platform.contact("gone@mail.example", "Newsletter")
     crm.join("Newsletter", crm.contact("gone@mail.example"))
-    sandbox.act("dotdigital", "unsubscribe", email="gone@mail.example", list="Newsletter")
+    platform.act("unsubscribe", "gone@mail.example", list="Newsletter")
     return world
 
 

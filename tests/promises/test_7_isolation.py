@@ -6,7 +6,8 @@ import pytest
 
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.vendors import state_of
 
@@ -163,7 +164,7 @@ def test_a_named_record_is_tried_at_once_and_nobody_else_is(
 def test_who_left_the_list_meanwhile_is_not_tried_for_ever(
     stubborn: World, platform: Platform, sandbox: SandboxServer
 ) -> None:
-    sandbox.act("dotdigital", "unsubscribe", email=LONG, list="Newsletter")
+    platform.act("unsubscribe", LONG, list="Newsletter")
     stubborn.execute("UPDATE retries SET next_at = now()")
     run = stubborn.run("address_books", full_resync=True)
     assert run.counts["errors"] == 0

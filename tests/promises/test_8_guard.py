@@ -8,7 +8,8 @@ from bothways.engine.review import may_approve
 from bothways.engine.step import step
 from bothways.vocabulary import SIDES
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 
@@ -124,7 +125,7 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     run = readers.world.run("marketing_lists")
     assert run.message == (
         "Stopped by the safety limits, nothing was written: list `Newsletter` "
-        "in Dotdigital would be left empty by 24 removals."
+        f"in {readers.platform.title} would be left empty by 24 removals."
     )
     assert len(readers.members()) == 24
     readers.world.configure(guard=limits, settings={"on_guard": "ask"})
@@ -142,7 +143,7 @@ def test_removals_are_counted_by_the_list_they_are_from(readers: Scenario) -> No
     run = readers.world.run("marketing_lists")
     assert run.message == (
         "Stopped by the safety limits, nothing was written: 5 removals planned from list "
-        "`Newsletter` in Dotdigital, of 24 members (4 allowed)."
+        f"`Newsletter` in {readers.platform.title}, of 24 members (4 allowed)."
     )
 
 

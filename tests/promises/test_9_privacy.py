@@ -12,7 +12,7 @@ from bothways.engine import plan as plan_step
 from bothways.errors import BothwaysError
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DYNAMICS_CLIENT_SECRET, SandboxServer
 from tests.support.vendors import addresses
 
@@ -27,9 +27,9 @@ def test_nothing_of_a_person_is_logged_or_handed_on(
     make_world: MakeWorld, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = make_world(people=80)
-    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm, platform = Crm(sandbox), world.platform
     crm.suppression("secretive@mail.example")
-    platform.contact("wanted@mail.example", "Newsletter", FIRSTNAME="Xanthippe")
+    platform.contact("wanted@mail.example", "Newsletter", first_name="Xanthippe")
     personal = addresses(sandbox) | {"secretive", "wanted", "xanthippe"}
     told: list[Any] = []
     spied(world, told)

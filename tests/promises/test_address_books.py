@@ -6,7 +6,8 @@ import pytest
 
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 
@@ -92,7 +93,7 @@ def test_whom_somebody_deleted_in_the_crm_is_not_created_again(
 ) -> None:
     scenario.sync("address_books")
     scenario.crm.delete("contacts", scenario.crm.person(ANN)["contactid"])
-    scenario.edit(ANN, CITY="York")  # so that an incremental run looks at Ann too
+    scenario.edit(ANN, city="York")  # so that an incremental run looks at Ann too
     run = scenario.sync("address_books", full_resync=full)
     assert run.counts["ignored"] == {"removed_in_crm": 1}
     assert scenario.crm.table("contact") == []
@@ -183,8 +184,8 @@ def test_a_marketing_list_that_may_be_created_is_of_the_kind_that_the_account_sa
 ) -> None:
     guests = {"crm": "Guests", "marketing": "Webinar guests", "entity": "lead"}
     world = make_world(lists={"guests": {**guests, "create_missing": True}})
-    crm, platform = Crm(sandbox), Platform(sandbox)
-    platform.contact(ANN, "Webinar guests", LASTNAME="Doe")
+    crm, platform = Crm(sandbox), world.platform
+    platform.contact(ANN, "Webinar guests", last_name="Doe")
     assert world.run("address_books").counts["new"] == 2
     assert crm.members("Guests") == [ANN]
     assert (crm.person(ANN, "lead")["lastname"], crm.table("contact")) == ("Doe", [])

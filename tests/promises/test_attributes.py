@@ -9,7 +9,8 @@ import pytest
 from tests.promises.conftest import MakeWorld
 from tests.support.consent_table import SETTINGS, consents, make_table
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital, Platform
 from tests.support.sandbox import SandboxServer
 
 ANN, BOB = "ann@mail.example", "bob@mail.example"
@@ -39,7 +40,7 @@ def crm(world: World, sandbox: SandboxServer) -> Crm:
 
 @pytest.fixture
 def platform(world: World, sandbox: SandboxServer) -> Platform:
-    return Platform(sandbox)
+    return Dotdigital(sandbox)
 
 
 def _score(sandbox: SandboxServer, email: str, engagement: int | None, suitability: int) -> None:
@@ -104,7 +105,7 @@ def test_more_scores_than_the_guard_allows_are_not_written(
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
     world = make_world(syncs=SYNCS, guard={"overwrites": 1, "free": 0})
-    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm, platform = Crm(sandbox), Dotdigital(sandbox)
     for table in ("contact", "lead"):
         crm.column(table, "new_Score", "Integer")
     crm.column("contact", "new_Label", MaxLength=40)
@@ -149,7 +150,7 @@ def _consents_to(sandbox: SandboxServer, email: str, text: str) -> None:
 def test_each_consent_is_written_once_also_when_answers_are_lost(
     recording: World, sandbox: SandboxServer
 ) -> None:
-    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm, platform = Crm(sandbox), Dotdigital(sandbox)
     contact, lead = crm.contact(ANN), crm.lead(BOB)
     for email in (ANN, BOB):
         platform.contact(email)
@@ -176,7 +177,7 @@ def test_each_consent_is_written_once_also_when_answers_are_lost(
 def test_a_contact_that_comes_later_gets_the_consents_that_are_known(
     recording: World, sandbox: SandboxServer
 ) -> None:
-    Platform(sandbox).contact(ANN)
+    Dotdigital(sandbox).contact(ANN)
     _consents_to(sandbox, ANN, "Yes, send me your news.")
     run = recording.run("opt_in")
     assert (run.counts["ignored"], consents(sandbox)) == ({"no_crm_record": 1}, [])
@@ -191,7 +192,7 @@ def test_a_table_that_is_not_as_the_file_says_is_named_and_made_up_for(
 ) -> None:
     world = make_world(syncs={"opt_in": {"consents": SETTINGS}})
     Crm(sandbox).contact(ANN)
-    Platform(sandbox).contact(ANN)
+    Dotdigital(sandbox).contact(ANN)
     _consents_to(sandbox, ANN, "Yes, send me your news.")
     run = world.run("opt_in")
     assert (run.status, run.counts["errors"]) == ("Completed With Errors", 1)

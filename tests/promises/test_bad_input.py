@@ -11,7 +11,8 @@ from bothways.connectors.dotdigital import client
 from bothways.connectors.dynamics import reading
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 from tests.support.vendors import state_of
@@ -59,13 +60,16 @@ def test_odd_people_are_carried_or_refused_one_by_one(
         "right": "\u202eאבג",
     }
     for key, name in names.items():
-        platform.contact(f"{key}@mail.example", "Newsletter", FIRSTNAME=name)
+        platform.contact(f"{key}@mail.example", "Newsletter", first_name=name)
     crm.suppression("a" * 300 + "@mail.example")
     crm.suppression("no address at all")
     crm.suppression(None)
     crm.suppression("fine@mail.example")
     run = world.run("suppressions")
-    assert platform.statuses()["fine@mail.example"].lower() == "suppressed"
+    assert (
+        platform.addresses().count("fine@mail.example"),
+        "fine@mail.example" in platform.mailable(),
+    ) == (1, False)
     assert run.counts["ignored"] == {"empty": 1}
     assert run.counts["errors"] <= 2
     assert run.counts["total"] == len(run.jobs) == 4
@@ -82,7 +86,7 @@ def test_what_a_vendor_should_not_even_hold_costs_nobody_else_anything(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:
     for name in ("ann", "endless", "nested", "none"):
-        platform.contact(f"{name}@mail.example", "Newsletter", FIRSTNAME="Ann")
+        platform.contact(f"{name}@mail.example", "Newsletter", first_name="Ann")
     changes = [
         ("email = ?", "a" * 387 + "@mail.example", "endless"),
         ("fields = ?", '{"FIRSTNAME": {"de": ["Ann", null]}, "BIRTHDATE": true}', "nested"),
@@ -113,15 +117,15 @@ def test_a_value_that_does_not_fit_the_mapping_clears_nothing(
     (world.include / "mappings" / "own.yaml").write_text(mapping)
     world.configure(lists=LISTS, mappings={"contact": "own.yaml"})
     (ann,) = scenario.on_both("ann@mail.example", birthdate="1980-01-02")
-    assert scenario.fields("ann@mail.example")["CITY"] == "1980-01-02"
-    scenario.edit("ann@mail.example", CITY="soon")
+    assert scenario.fields("ann@mail.example")["city"] == "1980-01-02"
+    scenario.edit("ann@mail.example", city="soon")
     run = scenario.sync()
     assert scenario.record(ann)["birthdate"] == "1980-01-02"
     assert [note.partition(": ")[0] for note in run.notes] == ["contacts"]
-    scenario.edit("ann@mail.example", CITY="1981-01-02")
+    scenario.edit("ann@mail.example", city="1981-01-02")
     scenario.sync()
     assert scenario.record(ann)["birthdate"] == "1981-01-02"
-    scenario.edit("ann@mail.example", CITY="")
+    scenario.edit("ann@mail.example", city="")
     scenario.sync()
     assert scenario.record(ann)["birthdate"] is None
 

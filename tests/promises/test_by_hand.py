@@ -11,7 +11,8 @@ from bothways.errors import RunStopped, TemporaryFailure
 from bothways.ledgers.registry import erase_person
 from bothways.store import erase
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 
 
@@ -167,10 +168,10 @@ def test_a_run_that_may_not_start_says_why(
     message: str,
     world: World,
 ) -> None:
-    world.missing_connections = ["demo_dotdigital"]
+    world.missing_connections = [f"demo_{world.platform.name}"]
     first = world.run("suppressions")
     assert (first.status, first.counts) == ("Failed", first.counts)
-    assert first.message.startswith("Airflow has no connection `demo_dotdigital`")
+    assert first.message.startswith(f"Airflow has no connection `demo_{world.platform.name}`")
     world.missing_connections = []
     world.configure(**changes)
     with pytest.raises(RunStopped, match=message):

@@ -12,7 +12,8 @@ from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
 from tests.support.killable_worker import KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.sandbox import SandboxServer
 
 ANN, BOB, CID = "ann@mail.example", "bob@mail.example", "cid@mail.example"
@@ -24,7 +25,7 @@ class Marketer:
 
     def __init__(self, make_world: MakeWorld, sandbox: SandboxServer, **account: Any) -> None:
         self.world = make_world(**{"syncs": DETAILED, **account})
-        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Platform(sandbox)
+        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Dotdigital(sandbox)
         for email in (ANN, BOB, CID):
             self.platform.contact(email)
         self.ann, self.bob = self.crm.contact(ANN), self.crm.lead(BOB)

@@ -13,7 +13,8 @@ from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished
 from tests.support.erasing import Erasing
 from tests.support.killable_worker import KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.sandbox import SandboxServer
 
 ANN, BOB, CID, DAN = (f"{name}@mail.example" for name in ("ann", "bob", "cid", "dan"))
@@ -25,7 +26,7 @@ class Asker:
 
     def __init__(self, make_world: MakeWorld, sandbox: SandboxServer, **account: Any) -> None:
         self.world = make_world(**account)
-        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Platform(sandbox)
+        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Dotdigital(sandbox)
         self.ann, self.bob = self.crm.contact(ANN), self.crm.lead(BOB)
         made = sandbox.act("dotdigital", "form", name="Survey", questions=QUESTIONS, hours_ago=72)
         self.survey = made["form"]

@@ -30,7 +30,8 @@ from sandbox.dotdigital import app as dotdigital
 from sandbox.dynamics import app as dynamics
 from tests.support.engine import World
 from tests.support.erasing import Erasing
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import ROOT, SandboxServer
 from tests.support.scenario import LISTS
@@ -126,7 +127,7 @@ def test_everything_that_runs_do_needs_no_more_than_rows(
     world: World, calls: set[str], sandbox: SandboxServer
 ) -> None:
     prepared = set(calls)
-    crm, platform = Crm(sandbox), Platform(sandbox)
+    crm, platform = Crm(sandbox), Dotdigital(sandbox)
     crm.list("Autumn")
     for entity, email in (("contact", "ann@mail.example"), ("lead", "bob@mail.example")):
         getattr(crm, entity)(email)

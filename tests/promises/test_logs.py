@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 
 
 def test_each_step_says_in_a_line_what_it_did(

@@ -6,7 +6,8 @@ import json
 
 from bothways.engine.outcome import outcome
 from tests.support.engine import World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Platform
 
 ANN = "ann@mail.example"
 

@@ -12,7 +12,8 @@ from bothways.vocabulary import SIDES
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
 from tests.support.killable_worker import STEPS, KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import Scenario
 
@@ -29,7 +30,7 @@ class Marketer:
         columns = {"Offers": OFFERS, "events": EVENTS}  # whatever its case
         syncs = {"preferences": {"contact": columns, "lead": {"Offers": OFFERS}}}
         self.world: World = make_world(syncs=syncs, lists=LISTS, settings={"retry_minutes": 0})
-        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Platform(sandbox)
+        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Dotdigital(sandbox)
         for table in ("contact", "lead"):
             self.crm.column(table, "new_Offers", "Boolean")
         self.crm.column("contact", "new_Events", "Boolean")

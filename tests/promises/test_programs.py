@@ -11,7 +11,8 @@ from bothways.connectors.dotdigital import enrolments
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import Finished, World
 from tests.support.killable_worker import STEPS, KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.sandbox import SandboxServer
 
 PEOPLE = [f"p{number}@mail.example" for number in range(60)]
@@ -24,7 +25,7 @@ class Marketer:
 
     def __init__(self, make_world: MakeWorld, sandbox: SandboxServer) -> None:
         self.world: World = make_world(settings={"retry_minutes": 0})
-        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Platform(sandbox)
+        self.sandbox, self.crm, self.platform = sandbox, Crm(sandbox), Dotdigital(sandbox)
         self.make(WELCOME)
         self.make(FAREWELL, "Draft")
 

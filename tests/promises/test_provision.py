@@ -11,7 +11,8 @@ from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import add_column, label, signed_in
 from tests.support.engine import AT_ONCE, World
 from tests.support.killable_worker import KillableWorker
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
+from tests.support.platforms import Dotdigital
 from tests.support.sandbox import SandboxServer
 
 SPACE = "Microsoft.Dynamics.CRM"
@@ -41,7 +42,7 @@ def test_a_dry_run_shows_each_thing_and_a_run_makes_it_and_a_second_finds_nothin
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
     world = bare(make_world, sandbox, **TIDY)
-    Platform(sandbox).suppressed("ada@mail.example")
+    Dotdigital(sandbox).suppressed("ada@mail.example")
     wanted = lacks(world)
     shown = world.run("provision", dry_run=True)
     assert shown.status == "Dry Run"
@@ -192,7 +193,7 @@ def test_a_table_of_the_customers_is_used_where_the_account_names_it(
     run = world.run("provision")
     assert (run.status, run.counts["errors"]) == ("Completed", 0), run.notes
     assert "table:bw_campaign" not in set(run.jobs["key"])
-    platform, crm = Platform(sandbox), Crm(sandbox)
+    platform, crm = Dotdigital(sandbox), Crm(sandbox)
     platform.contact("ann@mail.example")
     crm.contact("ann@mail.example")
     sandbox.act("dotdigital", "campaign", name="Spring", subject="A subject that is long")

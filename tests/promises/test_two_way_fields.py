@@ -19,11 +19,11 @@ def scenario(world: World, sandbox: SandboxServer) -> Scenario:
 def test_a_field_changed_on_one_side_moves_to_the_other(scenario: Scenario) -> None:
     (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="Cook")
     scenario.change(ann, firstname="Anna", gendercode=2)
-    scenario.edit(ANN, JOBTITLE="Chef", CITY="Oslo")
+    scenario.edit(ANN, job_title="Chef", city="Oslo")
     run = scenario.sync()
     assert run.counts["updated"] == 2
     fields, record = scenario.fields(ANN), scenario.record(ann)
-    assert (fields["FIRSTNAME"], fields["GENDER"]) == ("Anna", "Female")
+    assert (fields["first_name"], fields["gender"]) == ("Anna", "Female")
     assert (record["jobtitle"], record["address1_city"]) == ("Chef", "Oslo")
     assert scenario.at_rest()
 
@@ -37,15 +37,15 @@ def test_a_change_of_somebody_who_left_every_list_is_not_taken_back(scenario: Sc
     scenario.sync()
     scenario.sync()
     scenario.sync(full_resync=True)
-    assert scenario.record(ann)["firstname"] == scenario.fields(ANN)["FIRSTNAME"] == "Anna"
+    assert scenario.record(ann)["firstname"] == scenario.fields(ANN)["first_name"] == "Anna"
 
 
 def test_a_field_cleared_on_one_side_is_cleared_on_the_other(scenario: Scenario) -> None:
     (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="Cook")
     scenario.change(ann, firstname=None)
-    scenario.edit(ANN, JOBTITLE=None)
+    scenario.edit(ANN, job_title=None)
     scenario.sync()
-    assert not scenario.fields(ANN).get("FIRSTNAME")
+    assert not scenario.fields(ANN).get("first_name")
     assert not scenario.record(ann)["jobtitle"]
     assert scenario.at_rest()
 
@@ -53,15 +53,15 @@ def test_a_field_cleared_on_one_side_is_cleared_on_the_other(scenario: Scenario)
 def test_empty_text_is_no_value_on_either_side(scenario: Scenario) -> None:
     """The CRM keeps no empty text, a platform may: neither is taken for a change of the other."""
     (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="")
-    scenario.edit(ANN, JOBTITLE="")
+    scenario.edit(ANN, job_title="")
     assert scenario.at_rest()
-    scenario.edit(ANN, FIRSTNAME="")
+    scenario.edit(ANN, first_name="")
     scenario.sync()
     assert scenario.record(ann)["firstname"] is None
     assert scenario.at_rest()
     scenario.change(ann, firstname="", jobtitle="Cook")
     scenario.sync()
-    assert scenario.fields(ANN)["JOBTITLE"] == "Cook"
+    assert scenario.fields(ANN)["job_title"] == "Cook"
     assert scenario.at_rest()
 
 
@@ -83,7 +83,7 @@ def test_an_address_that_is_cleared_is_not_carried_and_nothing_travels_without_o
     scenario.change(ann, emailaddress1="anna@mail.example")
     scenario.sync()
     assert scenario.number("anna@mail.example") == number
-    assert scenario.fields("anna@mail.example")["FIRSTNAME"] == "Anna"
+    assert scenario.fields("anna@mail.example")["first_name"] == "Anna"
     assert scenario.crm.person("anna@mail.example", "lead")["leadid"] == lead
     assert scenario.at_rest()
 
@@ -94,10 +94,10 @@ def test_a_conflict_is_decided_by_the_mapping_and_recorded(
     (ann,) = scenario.on_both(ANN, firstname="Ann", address1_city="Oslo")
     scenario.change(ann, firstname="Anna", address1_city="Rome")
     sandbox.advance(60)
-    scenario.edit(ANN, FIRSTNAME="Annie", CITY="Bonn")
+    scenario.edit(ANN, first_name="Annie", city="Bonn")
     run = scenario.sync()
     # first_name: the CRM wins; city: the newest.
-    assert (scenario.fields(ANN)["FIRSTNAME"], scenario.fields(ANN)["CITY"]) == ("Anna", "Bonn")
+    assert (scenario.fields(ANN)["first_name"], scenario.fields(ANN)["city"]) == ("Anna", "Bonn")
     assert (scenario.record(ann)["firstname"], scenario.record(ann)["address1_city"]) == (
         "Anna",
         "Bonn",
@@ -111,7 +111,7 @@ def test_a_conflict_is_decided_by_the_mapping_and_recorded(
 
 def test_what_a_side_writes_differently_is_no_change(scenario: Scenario) -> None:
     (ann,) = scenario.on_both(ANN, firstname="Ann", birthdate="1980-02-01")
-    scenario.edit(ANN, FIRSTNAME=" Ann ", BIRTHDATE="1980-02-01T00:00:00Z")
+    scenario.edit(ANN, first_name=" Ann ", birth_date="1980-02-01T00:00:00Z")
     scenario.change(ann, emailaddress1="ANN@mail.example ")
     run = scenario.sync()
     assert run.counts["updated"] == 0
@@ -121,7 +121,7 @@ def test_what_a_side_writes_differently_is_no_change(scenario: Scenario) -> None
 def test_what_was_written_comes_back_unread(scenario: Scenario, sandbox: SandboxServer) -> None:
     (ann,) = scenario.on_both(ANN, firstname="Ann")
     scenario.platform.contact("bob@mail.example", "Newsletter")
-    scenario.edit(ANN, FIRSTNAME="Anna")
+    scenario.edit(ANN, first_name="Anna")
     scenario.sync()
     sandbox.calls(forget=True)
     assert not scenario.sync().jobs["kind"].notna().any()
@@ -134,12 +134,12 @@ def test_who_joins_on_one_side_joins_on_the_other(scenario: Scenario) -> None:
     scenario.on_both(ANN)
     bob = scenario.crm.contact("bob@mail.example", firstname="Bob")
     scenario.crm.join("Newsletter", bob)
-    scenario.platform.contact("cleo@mail.example", "Newsletter", FIRSTNAME="Cleo")
+    scenario.platform.contact("cleo@mail.example", "Newsletter", first_name="Cleo")
     run = scenario.sync()
     assert run.counts["new"] == 4  # a record and a membership on each side
     everybody = [ANN, "bob@mail.example", "cleo@mail.example"]
     assert scenario.on_lists() == (everybody, everybody)
-    assert scenario.fields("bob@mail.example")["FIRSTNAME"] == "Bob"
+    assert scenario.fields("bob@mail.example")["first_name"] == "Bob"
     assert scenario.crm.person("cleo@mail.example")["firstname"] == "Cleo"
     assert scenario.at_rest()
 

@@ -115,7 +115,7 @@ def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
             delete_list(scenario, side)
         return known
 
-    scenario.edit(EVERYBODY[0], CITY="York")
+    scenario.edit(EVERYBODY[0], city="York")
     monkeypatch.setattr(lists, "resolve", resolve_and_lose)
     run = scenario.world.run("marketing_lists", full_resync=full)
     assert run.jobs.empty or run.jobs_of(kind="leave").empty

@@ -37,7 +37,7 @@ class Mapped(Scenario):
 
     def city(self, record: str) -> tuple[str | None, str | None]:
         """What both sides have in the fields that are mapped to each other at first."""
-        return self.record(record)["address1_city"], self.fields(ANN).get("CITY")
+        return self.record(record)["address1_city"], self.fields(ANN).get("city")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_another_platform_field_is_filled_and_clears_nothing(scenario: Mapped) -
     run = scenario.sync()
     assert not run.notes
     assert not scenario.record(ann)["address1_city"]
-    assert scenario.fields(ANN)["CITY"] == "Oslo"
+    assert scenario.fields(ANN)["city"] == "Oslo"
     assert scenario.at_rest()
 
 
@@ -87,7 +87,7 @@ def test_two_fields_that_differ_when_they_are_mapped_are_a_conflict(
         expected,
         expected,
     )
-    assert scenario.fields(ANN)["CITY"] == "Oslo"
+    assert scenario.fields(ANN)["city"] == "Oslo"
     assert scenario.at_rest()
 
 
@@ -109,7 +109,7 @@ def test_a_field_that_travels_another_way_clears_nothing(scenario: Mapped) -> No
     scenario.map(direction="to_crm")
     scenario.change(ann, address1_city=None)
     scenario.sync()
-    scenario.edit(ANN, CITY=None)
+    scenario.edit(ANN, city=None)
     scenario.map(direction="to_marketing")
     run = scenario.sync()
     assert SENTENCE in run.notes
@@ -124,10 +124,10 @@ def test_another_policy_decides_the_next_conflict_and_no_single_edit(scenario: M
     scenario.map("first_name", conflict="marketing")
     run = scenario.sync()
     assert not run.notes
-    assert scenario.fields(ANN)["FIRSTNAME"] == "Anna"
-    assert not scenario.fields(ANN).get("JOBTITLE")
+    assert scenario.fields(ANN)["first_name"] == "Anna"
+    assert not scenario.fields(ANN).get("job_title")
     scenario.change(ann, firstname="Annie")
-    scenario.edit(ANN, FIRSTNAME="Anne")
+    scenario.edit(ANN, first_name="Anne")
     scenario.sync()
     assert scenario.record(ann)["firstname"] == "Anne"
     assert scenario.at_rest()
@@ -135,10 +135,10 @@ def test_another_policy_decides_the_next_conflict_and_no_single_edit(scenario: M
 
 def test_other_options_clear_nothing(scenario: Mapped) -> None:
     (ann,) = scenario.on_both(ANN, gendercode=2)
-    scenario.edit(ANN, GENDER=None)
+    scenario.edit(ANN, gender=None)
     scenario.map("gender", options={1: "M", 2: "F"}, conflict="marketing")
     scenario.sync()
-    assert (scenario.record(ann)["gendercode"], scenario.fields(ANN)["GENDER"]) == (2, "F")
+    assert (scenario.record(ann)["gendercode"], scenario.fields(ANN)["gender"]) == (2, "F")
     assert scenario.at_rest()
 
 
@@ -184,7 +184,7 @@ def test_a_run_that_waited_adds_nothing_that_was_agreed_under_another_mapping(
 ) -> None:
     scenario.on_both(ANN, address1_city="Oslo", firstname="Ann")
     world = scenario.world
-    scenario.edit(ANN, CITY="Bonn")
+    scenario.edit(ANN, city="Bonn")
     world.open("marketing_lists", "waiting")
     run = world.found("marketing_lists", "waiting")
     for side in ("crm", "marketing"):
@@ -207,9 +207,9 @@ def test_an_undo_writes_back_nothing_to_a_field_that_was_mapped_later(scenario: 
     (ann,) = scenario.on_both(ANN, address1_city="Oslo")
     scenario.change(ann, address1_city="Rome")
     written = scenario.sync()
-    assert scenario.fields(ANN)["CITY"] == "Rome"
+    assert scenario.fields(ANN)["city"] == "Rome"
     scenario.map(marketing="TOWN")
     scenario.sync()
     run = scenario.sync(undo_run=written.run_id)
     assert run.counts["ignored"] == {"changed_since": 1}
-    assert (scenario.fields(ANN)["CITY"], scenario.fields(ANN)["TOWN"]) == ("Rome", "Rome")
+    assert (scenario.fields(ANN)["city"], scenario.fields(ANN)["TOWN"]) == ("Rome", "Rome")

@@ -28,7 +28,6 @@ from upath import UPath
 from bothways.config.load import load_account
 from bothways.connectors import preparing
 from bothways.connectors.base import ConnectionSettings, Connector, ListInfo
-from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from bothways.connectors.dynamics.connector import DynamicsConnector
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.opening import with_tables
@@ -54,9 +53,8 @@ from bothways.store.details import get_details
 from bothways.store.selections import file_selection
 from bothways.transform.normalise import email_keys
 from bothways.vocabulary import SIDES, RoleName
+from tests.support.platforms import PLATFORMS, Dotdigital, Platform
 from tests.support.sandbox import (
-    DOTDIGITAL_PASSWORD,
-    DOTDIGITAL_USER,
     DYNAMICS_CLIENT_ID,
     DYNAMICS_CLIENT_SECRET,
     DYNAMICS_TENANT,
@@ -70,11 +68,10 @@ _numbers = itertools.count(1)
 # Taken before a world that is planned in parts sets another, which would stay for the next one.
 _PEOPLE_PER_PARTITION = partitions.PEOPLE_PER_PARTITION
 
-# What the sandbox's clock would make the tests wait for. Histories make more calls in a minute than
-# an account may; the limits have a test of their own.
-AT_ONCE = {
+# What the sandbox's clock would make the tests wait for.
+AT_ONCE: dict[str, dict[str, Any]] = {
     "dynamics": {"key_index_seconds": 0},
-    "dotdigital": {"import_seconds": 0, "lowCallRate": 1_000_000},
+    **{name: platform.at_once for name, platform in PLATFORMS.items()},
 }
 
 
@@ -131,12 +128,13 @@ class Finished:
 
 
 class World:
-    """One account between the sandbox's two vendors.
+    """One account between the CRM and a marketing platform of the sandbox.
 
     Args:
         sandbox: The vendors.
         store_url: A database of its own.
         folder: For configuration and staging.
+        platform: Which platform; Dotdigital, where none is given.
         people: Fill the vendors anew with so many; None leaves them as they are.
         seed: Which people.
         prepare: Make what Bothways owns in the CRM: what all syncs need, and the tables of those
@@ -152,6 +150,7 @@ class World:
         store_url: str,
         folder: Path,
         *,
+        platform: Platform | None = None,
         people: int | None = None,
         seed: int = 1,
         prepare: bool = True,
@@ -159,6 +158,7 @@ class World:
         **account: Any,
     ) -> None:
         self.sandbox = sandbox
+        self.platform = platform or Dotdigital(sandbox)
         self.folder = folder
         self.store_url = store_url
         self._own_store = store is None
@@ -175,10 +175,12 @@ class World:
             if self._own_store:
                 self.store.migrate()
             shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
+            self.platform.write_mappings(self.include / "mappings")
             self.configure(**account)
             sync_types = account.get("syncs", ())
             if people is None:
                 sandbox.settings(AT_ONCE)
+                self.platform.furnish()
                 self.prepare_for(*sync_types)
             else:
                 own = {name: account[name] for name in account.keys() & {"crm", "systems"}}
@@ -188,12 +190,8 @@ class World:
         """Write the account's file anew."""
         account = {
             "crm": {"connector": "dynamics", "connection": "demo_dynamics"},
-            "marketing": {"connector": "dotdigital", "connection": "demo_dotdigital"},
+            **self.platform.account(),
             "lists": {"newsletter": {"crm": "Newsletter", "marketing": "Newsletter"}},
-            "mappings": {
-                "contact": "dynamics_dotdigital/contact.yaml",
-                "lead": "dynamics_dotdigital/lead.yaml",
-            },
             # A first sync changes everything; what the guard does has tests of its own.
             "guard": {"free": 1_000_000},
             **changes,
@@ -205,10 +203,11 @@ class World:
     def _fill(self, people: int, seed: int, systems: object, sync_types: Iterable[str]) -> None:
         """Fill the vendors and prepare the CRM; what was once filled so is had from a copy."""
         kinds = _kinds(sync_types)
-        filled = f"{people} people, {seed}, {systems}, {sorted(kinds)}"
+        filled = f"{self.platform.name}, {people} people, {seed}, {systems}, {sorted(kinds)}"
         if not self.sandbox.restore(filled):
             self.sandbox.reset(people, seed)
             self.sandbox.settings(AT_ONCE)
+            self.platform.furnish()
             self.prepare_for(*sync_types)
             self.sandbox.keep(filled)
             self.sandbox.restore(filled)  # so that no call of these counts
@@ -230,9 +229,7 @@ class World:
             return DynamicsConnector(
                 ConnectionSettings(url, DYNAMICS_CLIENT_ID, DYNAMICS_CLIENT_SECRET, extra), **quick
             )
-        return DotdigitalConnector(
-            ConnectionSettings(url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD), **quick
-        )
+        return self.platform.connector(**quick)
 
     def run(self, sync_type: str, *, approve: bool | None = None, **options: Any) -> Finished:
         """Execute a run from open to close, as Airflow would: what fails for good ends the run."""

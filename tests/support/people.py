@@ -1,4 +1,4 @@
-"""People made by hand at the vendors, through the vendors' own APIs."""
+"""People made by hand in the CRM, through the vendor's own API."""
 
 from __future__ import annotations
 
@@ -95,47 +95,3 @@ class Crm:
         found = {row["bw_email"]: row for row in rows}
         assert len(found) == len(rows), "an address has two records"
         return found
-
-
-class Platform:
-    """What a person does in Dotdigital."""
-
-    def __init__(self, sandbox: SandboxServer) -> None:
-        self._sandbox = sandbox
-
-    def contact(self, email: str, *lists: str, **fields: Any) -> str:
-        data = [{"key": key, "value": value} for key, value in fields.items()]
-        body = {"email": email, "emailType": "Html", "optInType": "Single", "dataFields": data}
-        with self._sandbox.dotdigital() as api:
-            made = api.post("/v2/contacts", json=body)
-            assert made.status_code == 201, made.text
-            for name in lists:
-                path = f"/v2/address-books/{self.list_id(name)}/contacts"
-                joined = api.post(path, json={"id": made.json()["id"], "email": email})
-                assert joined.status_code == 200, joined.text
-        return str(made.json()["id"])
-
-    def suppressed(self, email: str, act: str = "unsubscribe") -> str:
-        """A contact who may not be mailed; `act` says how that came."""
-        number = self.contact(email)
-        self._sandbox.act("dotdigital", act, email=email)
-        return number
-
-    def list(self, name: str) -> None:
-        with self._sandbox.dotdigital() as api:
-            made = api.post("/v2/address-books", json={"name": name, "visibility": "Private"})
-            assert made.status_code == 201, made.text
-
-    def delete_list(self, name: str) -> None:
-        with self._sandbox.dotdigital() as api:
-            gone = api.delete(f"/v2/address-books/{self.list_id(name)}")
-            assert gone.status_code == 200, gone.text
-
-    def list_id(self, name: str) -> int:
-        rows = self._sandbox.table("dotdigital", "lists")
-        return next(int(row["id"]) for row in rows if row["name"] == name)
-
-    def statuses(self) -> dict[str, str]:
-        return {
-            row["email"]: row["status"] for row in self._sandbox.table("dotdigital", "contacts")
-        }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.support.engine import Finished, World
-from tests.support.people import Crm, Platform
+from tests.support.people import Crm
 from tests.support.sandbox import SandboxServer
 
 LISTS = {
@@ -21,8 +20,7 @@ class Scenario:
     def __init__(self, world: World, sandbox: SandboxServer) -> None:
         self.world = world
         self.crm = Crm(sandbox)
-        self.platform = Platform(sandbox)
-        self._sandbox = sandbox
+        self.platform = world.platform
         # Somebody is at hand to approve that a list of a few people is emptied.
         world.configure(lists=LISTS, settings={"retry_minutes": 0, "on_guard": "ask"})
 
@@ -43,29 +41,23 @@ class Scenario:
 
     def act(self, act: str, email: str, **what: object) -> None:
         """Do what only the person can."""
-        self._sandbox.act("dotdigital", act, email=email, **what)
+        self.platform.act(act, email, **what)
 
     def edit(self, email: str, **fields: Any) -> None:
         """Change fields of a contact on the platform."""
-        self._patch(email, {"dataFields": fields})
+        self.platform.edit(email, **fields)
 
     def readdress(self, email: str, to: str) -> None:
         """Change the address of a contact on the platform."""
-        self._patch(email, {"identifiers": {"email": to}})
+        self.platform.readdress(email, to)
 
     def leave(self, email: str, name: str = "Newsletter") -> None:
         """Take a contact off a platform list by hand."""
-        path = f"/v2/address-books/{self.platform.list_id(name)}/contacts/{self.number(email)}"
-        with self._sandbox.dotdigital() as api:
-            assert api.delete(path).status_code == 204
+        self.platform.leave(email, name)
 
     def join(self, email: str, name: str = "Newsletter") -> None:
         """Put a contact on a platform list by hand."""
-        path = f"/v2/address-books/{self.platform.list_id(name)}/contacts"
-        with self._sandbox.dotdigital() as api:
-            assert (
-                api.post(path, json={"id": self.number(email), "email": email}).status_code == 200
-            )
+        self.platform.join(email, name)
 
     def merge(self, kept: str, lost: str) -> None:
         """Merge one contact of the CRM into another."""
@@ -82,32 +74,21 @@ class Scenario:
         """A contact of the CRM."""
         return next(row for row in self.crm.table("contact") if row["contactid"] == record)
 
-    def contact(self, email: str) -> dict[str, Any]:
-        """A contact of the platform."""
-        (row,) = [row for row in self._contacts() if row["email"].lower() == email.lower()]
-        return row
-
-    def number(self, email: str) -> int:
-        return int(self.contact(email)["id"])
+    def number(self, email: str) -> str:
+        """The id of a contact of the platform."""
+        return self.platform.contact_id(email)
 
     def fields(self, email: str) -> dict[str, Any]:
-        """What the platform has in a contact's data fields."""
-        found: dict[str, Any] = json.loads(self.contact(email)["fields"])
-        return found
+        """What the platform has in a contact's fields."""
+        return self.platform.fields(email)
 
     def addresses(self) -> list[str]:
         """Everybody on the platform."""
-        return sorted(row["email"] for row in self._contacts())
+        return self.platform.addresses()
 
     def members(self, name: str = "Newsletter") -> list[str]:
         """Who is on a platform list and has not unsubscribed from it."""
-        people = {row["id"]: row["email"] for row in self._contacts()}
-        own = self.platform.list_id(name)
-        return sorted(
-            people[row["contact_id"]]
-            for row in self._sandbox.table("dotdigital", "members")
-            if row["list_id"] == own and row["status"] == "subscribed"
-        )
+        return self.platform.members(name)
 
     def on_lists(self) -> tuple[list[str], list[str]]:
         """Who is on the newsletter in the CRM and on the platform."""
@@ -116,11 +97,3 @@ class Scenario:
     def at_rest(self) -> bool:
         """Tell whether a full read finds nothing more to write."""
         return not self.sync(full_resync=True).jobs["kind"].notna().any()
-
-    def _patch(self, email: str, body: dict[str, Any]) -> None:
-        with self._sandbox.dotdigital() as api:
-            answer = api.patch(f"/contacts/v3/contactId/{self.number(email)}", json=body)
-            assert answer.status_code == 200, answer.text
-
-    def _contacts(self) -> list[dict[str, Any]]:
-        return self._sandbox.table("dotdigital", "contacts")

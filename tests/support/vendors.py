@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.support.platforms import PLATFORMS
 from tests.support.sandbox import SandboxServer
 
 PERSON = (
@@ -35,29 +36,12 @@ def state_of(sandbox: SandboxServer) -> State:
             for row in sandbox.table("dynamics", "listmember")
         ),
         "crm suppressions": _lines(sandbox.table("dynamics", "bw_suppression"), SUPPRESSION),
-        **_platform(sandbox),
+        **{
+            f"{name} {what}": lines
+            for name, platform in PLATFORMS.items()
+            for what, lines in platform(sandbox).state().items()
+        },
     }
-
-
-def _platform(sandbox: SandboxServer) -> State:
-    contacts = {row["id"]: row for row in sandbox.table("dotdigital", "contacts")}
-    lists = {row["id"]: row["name"] for row in sandbox.table("dotdigital", "lists")}
-    return {
-        "platform contacts": _lines(
-            [{**row, "fields": _fields(row)} for row in contacts.values()],
-            ("email", "status", "fields"),
-        ),
-        "platform memberships": sorted(
-            f"{lists[row['list_id']]}: {contacts[row['contact_id']]['email']} {row['status']}"
-            for row in sandbox.table("dotdigital", "members")
-        ),
-    }
-
-
-def _fields(contact: dict[str, Any]) -> dict[str, Any]:
-    """A contact's data fields, without the vendor's own time of the subscription."""
-    fields = json.loads(contact["fields"])
-    return {name: value for name, value in fields.items() if name != "LASTSUBSCRIBED"}
 
 
 def _lines(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[str]:
@@ -71,5 +55,6 @@ def addresses(sandbox: SandboxServer) -> set[str]:
         for name in ("contact", "lead")
         for row in sandbox.table("dynamics", name)
     ]
-    people += [row["email"] for row in sandbox.table("dotdigital", "contacts")]
+    for platform in PLATFORMS.values():
+        people += platform(sandbox).addresses()
     return {str(address).strip().lower() for address in people if address}

@@ -1,0 +1,157 @@
+"""What people do on a marketing platform, and what they find there, whichever platform it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from bothways.connectors.base import Connector
+from tests.support.sandbox import ROOT, SandboxServer
+
+ENTITIES = ("contact", "lead")
+
+
+class Platform(ABC):
+    """A platform's users, and what they see.
+
+    People go by their addresses, lists by their names, fields by the names that the mappings give
+    them, statuses by the words of `bothways.vocabulary.Status`.
+
+    Attributes:
+        name: Of the connector, and of the vendor in the sandbox.
+        title: As people are told it.
+        at_once: Settings of the sandbox with which nothing has to be waited for.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    at_once: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self._sandbox = sandbox
+
+    # ── what an account's file says of it ─────────────────────────────────────────────────────
+
+    def account(self) -> dict[str, Any]:
+        """The keys of an account that are about the platform."""
+        return {
+            "marketing": {"connector": self.name, "connection": f"demo_{self.name}"},
+            "mappings": {name: self.mapping(name) for name in ENTITIES},
+        }
+
+    def mapping(self, entity: str) -> str:
+        """The mapping of an entity, below include/mappings/."""
+        return f"dynamics_{self.name}/{entity}.yaml"
+
+    def write_mappings(self, folder: Path) -> None:  # noqa: B027 - few have to
+        """Write mappings of its own into a copy of include/mappings/."""
+
+    def furnish(self) -> None:  # noqa: B027 - few have to
+        """Make in the account what the mappings name and a new account has not got."""
+
+    @abstractmethod
+    def connector(self, **quick: Any) -> Connector:
+        """Return a new connector, with the clock and the retry policy of tests."""
+
+    # ── what people do ────────────────────────────────────────────────────────────────────────
+
+    @abstractmethod
+    def contact(self, email: str, *lists: str, **fields: Any) -> str:
+        """Make a contact who is on these lists; return the id."""
+
+    @abstractmethod
+    def edit(self, email: str, **fields: Any) -> None:
+        """Change fields of a contact; None or an empty text clears one."""
+
+    @abstractmethod
+    def readdress(self, email: str, to: str) -> None:
+        """Change the address of a contact."""
+
+    @abstractmethod
+    def join(self, email: str, name: str = "Newsletter") -> None:
+        """Put a contact on a list by hand."""
+
+    @abstractmethod
+    def leave(self, email: str, name: str = "Newsletter") -> None:
+        """Take a contact off a list by hand."""
+
+    @abstractmethod
+    def delete(self, email: str) -> None:
+        """Delete a contact for good."""
+
+    @abstractmethod
+    def list(self, name: str) -> None:
+        """Make a list."""
+
+    @abstractmethod
+    def delete_list(self, name: str) -> None:
+        """Delete a list."""
+
+    def act(self, act: str, email: str, **what: object) -> None:
+        """Do what only the person can: unsubscribe (with `list`: from it), bounce, …"""
+        self._sandbox.act(self.name, act, email=email, **what)
+
+    def suppressed(self, email: str, act: str = "unsubscribe") -> str:
+        """A contact who may not be mailed; `act` says how that came."""
+        number = self.contact(email)
+        self.act(act, email)
+        return number
+
+    # ── what they find ────────────────────────────────────────────────────────────────────────
+
+    @abstractmethod
+    def statuses(self) -> dict[str, str]:
+        """Whether each address may be mailed: the status of its contact."""
+
+    @abstractmethod
+    def fields(self, email: str) -> dict[str, Any]:
+        """What a contact's fields hold."""
+
+    @abstractmethod
+    def contact_id(self, email: str) -> str:
+        """The id of the contact with an address."""
+
+    @abstractmethod
+    def members(self, name: str = "Newsletter") -> list[str]:
+        """The addresses of those who are on a list and have not unsubscribed from it, in order."""
+
+    @abstractmethod
+    def state(self) -> dict[str, list[str]]:
+        """Contacts and memberships in words that are the same however often they were written."""
+
+    def addresses(self) -> list[str]:
+        """Everybody, in order."""
+        return sorted(self.statuses())
+
+    def mailable(self) -> list[str]:
+        """Who may be mailed, in order."""
+        return sorted(email for email, status in self.statuses().items() if status == "mailable")
+
+    # ── fields by the names of the mappings ───────────────────────────────────────────────────
+
+    def column(self, field: str) -> str:
+        """What the platform calls a field; one that is not mapped has its own name."""
+        return self._columns().get(field, field)
+
+    def _columns(self) -> dict[str, str]:
+        """The platform's names of fields by the mappings'."""
+        return _mapped(self.mapping("contact"))
+
+    def _own(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Fields by the platform's names."""
+        return {self.column(name): value for name, value in fields.items()}
+
+    def _neutral(self, held: dict[str, Any]) -> dict[str, Any]:
+        """Fields by the mappings' names, where they have one."""
+        names = {own: name for name, own in self._columns().items()}
+        return {names.get(own, own): value for own, value in held.items()}
+
+
+@cache
+def _mapped(mapping: str) -> dict[str, str]:
+    text = (ROOT / "include" / "mappings" / mapping).read_text()
+    return {name: field["marketing"] for name, field in yaml.safe_load(text)["fields"].items()}
