@@ -29,9 +29,9 @@ def lists(client: MailchimpClient) -> list[ListInfo]:
 
 
 def _info(row: Row) -> ListInfo:
-    audience = str(row["id"])
+    audience, name = str(row["id"]), str(row.get("name") or "")
     size = (row.get("stats") or {}).get("member_count")
-    return ListInfo(audience, str(row.get("name") or ""), size=size, scope=audience)
+    return ListInfo(audience, name, size=size, scope=audience, scope_name=name)
 
 
 def _parts(client: MailchimpClient, row: Row) -> list[ListInfo]:
@@ -50,6 +50,7 @@ def _segments(client: MailchimpClient, audience: str, name: str) -> Iterator[Lis
                 writable=static,
                 size=row.get("member_count"),
                 scope=audience,
+                scope_name=name,
             )
 
 
@@ -68,6 +69,7 @@ def _interests(client: MailchimpClient, audience: str, name: str) -> Iterator[Li
             SEPARATOR.join((name, str(category.get("title")), str(row.get("name")))),
             size=int(size) if size.isdecimal() else None,
             scope=audience,
+            scope_name=name,
         )
 
 
@@ -116,8 +118,9 @@ def _new_tag(client: MailchimpClient, audience: Row, name: str) -> ListInfo:
             raise
         made = found[0]
     place = Place(str(audience["id"]), "tag", str(made["id"]))
-    title = f"{audience['name']}{SEPARATOR}{name}"
-    return ListInfo(place.id, title, size=made.get("member_count"), scope=place.audience)
+    owner = str(audience["name"])
+    title, size = f"{owner}{SEPARATOR}{name}", made.get("member_count")
+    return ListInfo(place.id, title, size=size, scope=place.audience, scope_name=owner)
 
 
 def _new_audience(client: MailchimpClient, name: str) -> ListInfo:
