@@ -40,8 +40,8 @@ VENDOR = Vendor(
     notes=(
         f"The API key, as a password with any user name or as a bearer token: {KEY}.",
         f"The audiences, with their members: {', '.join(AUDIENCES)}: /3.0/lists.",
-        "Members, tags, segments, merge fields, interests and batches; campaigns and reports, which"
-        " are read only.",
+        "Members, tags, segments, merge fields, interests, batches and webhooks; campaigns and"
+        " reports, which are read only.",
         "Everything else of the API answers 501.",
         f"Acts, with an email, for some a list or a campaign: {', '.join(ACTS)}.",
     ),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import campaign_acts, members, values
+from sandbox.mailchimp import campaign_acts, deliveries, members, values
 from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.members import Edit
 from sandbox.mailchimp.schema import AUDIENCES
@@ -31,11 +31,16 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ActRefused: No such act, member, audience or campaign.
     """
-    kind, email = wish.get("act"), str(wish.get("email", ""))
+    kind = wish.get("act")
     if kind not in ACTS:
         raise ActRefused(f"There is no act {kind!r}; use {', '.join(ACTS)}.")
-    if kind in campaign_acts.ACTS:
-        return campaign_acts.act(context, wish)
+    done = campaign_acts.act(context, wish) if kind in campaign_acts.ACTS else _act(context, wish)
+    deliveries.deliver(context)
+    return done
+
+
+def _act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
+    kind, email = str(wish["act"]), str(wish.get("email", ""))
     now = values.stamp(context.clock.now())
     with context.database.write() as db:
         wanted = campaign_acts.find_list(db, wish["list"]) if "list" in wish else None
@@ -53,8 +58,8 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
         for row in rows:
             campaign = ""
             if "campaign" in wish:
-                campaign = campaign_acts.answer(db, str(kind), row, wish, now)
-            _done(db, row, str(kind), campaign, now)
+                campaign = campaign_acts.answer(db, kind, row, wish, now)
+            _done(db, row, kind, campaign, now)
     return {"act": kind, "members": [row["id"] for row in rows]}
 
 
@@ -71,6 +76,7 @@ def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
             ip="192.0.2.7",
             source="Hosted Signup Form",
             check_required=False,
+            by="user",
         )
         return members.create(db, audiences.find(db, list_id), edit)
     except Problem as problem:
@@ -79,7 +85,7 @@ def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
 
 def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, campaign: str, now: str) -> None:
     if kind == "delete":
-        members.forget(db, row)
+        members.forget(db, row, "admin")
     elif kind == "archive":
         _archive(db, row, now)
     elif kind == "bounce":
@@ -98,6 +104,6 @@ def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, campaign: str, no
 
 def _archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
     try:
-        members.archive(db, row, now)
+        members.archive(db, row, "admin", now)
     except Problem as problem:
         raise ActRefused("Who is archived, pending or cleaned cannot be archived.") from problem

@@ -18,18 +18,20 @@ from sandbox.mailchimp import (
     batches,
     call,
     campaigns,
+    deliveries,
     fields,
     lists,
     member_calls,
     reports,
     segments,
+    webhooks,
 )
 from sandbox.mailchimp.call import ROOT, Answer
 from sandbox.mailchimp.errors import CONTENT_TYPE, LINK, Problem, too_many_requests
 from sandbox.vendor import VendorContext
 
 KEY = "0123456789abcdef0123456789abcdef-us1"
-ROUTED = (batches, campaigns, fields, lists, member_calls, reports, segments)
+ROUTED = (batches, campaigns, fields, lists, member_calls, reports, segments, webhooks)
 """The modules that register what is emulated."""
 
 _LIST = re.compile(r"^/lists/[^/]+")
@@ -113,6 +115,7 @@ class _App:
             origin=f"{request.url.scheme}://{request.url.netloc}",
             ip=request.client.host if request.client else "",
         )
+        deliveries.deliver(self._context)
         return _response(answer, request)
 
 

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.mailchimp import call as calls
-from sandbox.mailchimp import errors, values
+from sandbox.mailchimp import deliveries, errors, values, webhooks
 from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call, route
 from sandbox.vendor import VendorContext
 
@@ -98,11 +98,19 @@ def delete(call: Call) -> None:
 
 
 def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        **_told(call.context, row, call.origin),
+        "_links": call.links(f"/batches/{row['id']}"),
+    }
+
+
+def _told(context: VendorContext, row: sqlite3.Row, origin: str) -> dict[str, Any]:
+    """Return a batch as the vendor tells it to clients and webhooks."""
     done = row["completed"] is not None
     status, finished = "finished", row["total"]
     if not done:
         whole = max(row["due"] - row["started"], 1e-9)
-        part = min((call.context.clock.timestamp() - row["started"]) / whole, 0.99)
+        part = min((context.clock.timestamp() - row["started"]) / whole, 0.99)
         status = ("pending", "preprocessing", "started", "finalizing")[int(max(part, 0) * 4)]
         finished = 0
     return {
@@ -113,15 +121,14 @@ def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
         "errored_operations": row["errored"],
         "submitted_at": row["submitted"],
         "completed_at": row["completed"] or "",
-        "response_body_url": _link(call, row["id"]) if done else "",
-        "_links": call.links(f"/batches/{row['id']}"),
+        "response_body_url": _link(context, row["id"], origin) if done else "",
     }
 
 
-def _link(call: Call, batch: str) -> str:
-    until = str(int(call.context.clock.timestamp()) + LINK_SECONDS)
+def _link(context: VendorContext, batch: str, origin: str) -> str:
+    until = str(int(context.clock.timestamp()) + LINK_SECONDS)
     query = urlencode({"Expires": until, "Signature": _signature(batch, until)})
-    return f"{call.origin}{RESULTS}{batch}-response.tar.gz?{query}"
+    return f"{origin}{RESULTS}{batch}-response.tar.gz?{query}"
 
 
 def _signature(batch: str, until: str) -> str:
@@ -152,14 +159,14 @@ def _storage_error(status: int, code: str, message: str) -> Response:
 
 
 def settle(context: VendorContext) -> None:
-    """Carry out the batches that are due, the oldest first."""
+    """Carry out the batches that are due, the oldest first; deliver what webhooks wait for."""
     due = "SELECT * FROM batches WHERE completed IS NULL AND due <= ? ORDER BY due, rowid"
     now = (context.clock.timestamp(),)
-    if context.database.row(due, now) is None:
-        return
-    with context.database.write() as db:
-        for row in db.execute(due, now).fetchall():
-            _carry_out(context, db, row)
+    if context.database.row(due, now) is not None:
+        with context.database.write() as db:
+            for row in db.execute(due, now).fetchall():
+                _carry_out(context, db, row)
+    deliveries.deliver(context)
 
 
 def _carry_out(context: VendorContext, db: sqlite3.Connection, row: sqlite3.Row) -> None:
@@ -184,6 +191,7 @@ def _carry_out(context: VendorContext, db: sqlite3.Connection, row: sqlite3.Row)
         " WHERE id = ?",
         (completed, errored, _packed(row["id"], files), row["id"]),
     )
+    webhooks.announce_batch(db, _told(context, _row(db, row["id"]), row["origin"]))
 
 
 def _entry(key: str, answer: calls.Answer) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sandbox.mailchimp import campaigns, segments, values
+from sandbox.mailchimp import campaigns, segments, values, webhooks
 from sandbox.mailchimp.members import insert_many
 from sandbox.mailchimp.schema import AUDIENCES
 from sandbox.vendor import ActRefused, VendorContext
@@ -41,7 +41,9 @@ def act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
             return {"act": kind, **_bulk(db, wish, at)}
         campaign = _campaign(db, wish.get("campaign"))
         if kind == "send":
-            return {"act": kind, "campaign": campaign["id"], "sends": _send(db, campaign, wish, at)}
+            sends = _send(db, campaign, wish, at)
+            webhooks.announce_campaign(db, campaign, at)
+            return {"act": kind, "campaign": campaign["id"], "sends": sends}
         member = _recipient(db, campaign["id"], str(wish.get("email", "")))
         what: dict[str, Any] = {"kind": _REACTIONS[kind]}
         if kind == "click":

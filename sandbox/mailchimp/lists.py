@@ -197,7 +197,7 @@ def delete(call: Call) -> None:
         for table in ("member_tags", "member_interests"):
             db.execute(f"DELETE FROM {table} WHERE member_id IN {mine}", (list_id,))
         tables = ("members", "merge_fields", "segments", "interest_categories", "interests")
-        for table in (*tables, "forgotten", "abuse_reports"):
+        for table in (*tables, "forgotten", "abuse_reports", "webhooks"):
             db.execute(f"DELETE FROM {table} WHERE list_id = ?", (list_id,))
         db.execute("DELETE FROM lists WHERE id = ?", (list_id,))
         call.context.calls.wrote(1)

@@ -180,7 +180,7 @@ def archive(call: Call) -> None:
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
         row = members.found(db, audience.id, call.path["subscriber_hash"])
-        members.archive(db, row, call.now)
+        members.archive(db, row, "api", call.now)
         call.context.calls.wrote(1)
 
 
@@ -189,7 +189,8 @@ def delete_permanently(call: Call) -> None:
     """Delete a member so that it cannot be added again through the API."""
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
-        members.forget(db, members.found(db, audience.id, call.path["subscriber_hash"]))
+        row = members.found(db, audience.id, call.path["subscriber_hash"])
+        members.forget(db, row, "api")
         call.context.calls.wrote(1)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.mailchimp import errors, values
+from sandbox.mailchimp import errors, showing, values, webhooks
 from sandbox.mailchimp.audience import Audience, MergeField
 from sandbox.mailchimp.schema import BY_ADMIN
 from sandbox.mailchimp.shapes import faults
@@ -37,7 +37,9 @@ class Edit:
         status: The status to give; None leaves it, also that of one who is archived.
         now: The account's time.
         ip: Where the change comes from.
+        source: Where a new member comes from, in the vendor's words.
         check_required: Whether merge fields that are required must have a value.
+        by: Who makes the change, for webhooks: "user", "admin" or "api".
     """
 
     body: dict[str, Any]
@@ -47,6 +49,7 @@ class Edit:
     ip: str = ""
     source: str = "API - Generic"
     check_required: bool = True
+    by: str = "api"
 
 
 def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
@@ -208,7 +211,14 @@ def create(db: sqlite3.Connection, audience: Audience, edit: Edit) -> int:
     sql = f"INSERT INTO members ({names}) VALUES ({marks})"
     member = int(db.execute(sql, tuple(columns.values())).lastrowid or 0)
     _set_interests(db, member, body.get("interests"))
+    if opted_in:
+        webhooks.announce(db, _of(db, member), "subscribe", edit.by, {})
     return member
+
+
+def _of(db: sqlite3.Connection, member: int) -> sqlite3.Row:
+    row: sqlite3.Row = db.execute("SELECT * FROM members WHERE id = ?", (member,)).fetchone()
+    return row
 
 
 def _contact_id(db: sqlite3.Connection, list_id: str, email: str) -> str:
@@ -250,7 +260,38 @@ def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: E
     names = ", ".join(f"{name} = ?" for name in changes)
     db.execute(f"UPDATE members SET {names} WHERE id = ?", (*changes.values(), row["id"]))
     _set_interests(db, row["id"], body.get("interests"))
+    _announce_change(db, row, _of(db, row["id"]), edit.by)
     return int(row["id"])
+
+
+def _announce_change(
+    db: sqlite3.Connection, old: sqlite3.Row, new: sqlite3.Row, source: str
+) -> None:
+    """Tell webhooks what became of a member; interests may have changed with any change."""
+    if new["status"] != old["status"]:
+        _announce_status(db, new, source, "manual")
+    elif new["status"] == "subscribed":  # assumed: of others nothing is told
+        webhooks.announce(db, new, "profile", source, {})
+    if new["email"] != old["email"]:
+        unique = showing.unique_email_id(new["hash"])
+        emails = {"new_id": unique, "new_email": new["email"], "old_email": old["email"]}
+        webhooks.announce(db, new, "upemail", source, emails)
+
+
+def _announce_status(db: sqlite3.Connection, row: sqlite3.Row, source: str, reason: str) -> None:
+    if row["status"] == "subscribed":
+        webhooks.announce(db, row, "subscribe", source, {})
+    elif row["status"] == "unsubscribed":
+        more = {"action": "unsub", "reason": reason, "campaign_id": ""}
+        webhooks.announce(db, row, "unsubscribe", source, more)
+    elif row["status"] == "cleaned":
+        more = {"campaign_id": "", "reason": "hard", "email": row["email"]}
+        webhooks.announce(db, row, "cleaned", source, more)
+
+
+def _announce_end(db: sqlite3.Connection, row: sqlite3.Row, source: str) -> None:
+    more = {"action": "delete", "reason": "manual", "campaign_id": ""}  # inferred (facts: 5)
+    webhooks.announce(db, row, "unsubscribe", source, more)
 
 
 def set_status(
@@ -267,9 +308,10 @@ def set_status(
         " WHERE id = ?5",
         ("archived" if hidden else status, status if hidden else None, reason, now, row["id"]),
     )
+    _announce_status(db, _of(db, row["id"]), "user", "abuse" if reason == "ABUSE" else "manual")
 
 
-def archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
+def archive(db: sqlite3.Connection, row: sqlite3.Row, by: str, now: str) -> None:
     """Archive a member; the status that it had is kept, hidden.
 
     Raises:
@@ -283,10 +325,12 @@ def archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
         "UPDATE members SET status = 'archived', former = status, last_changed = ? WHERE id = ?",
         (now, row["id"]),
     )
+    _announce_end(db, _of(db, row["id"]), by)
 
 
-def forget(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:
     """Delete a member permanently: its address cannot come back through the API."""
+    _announce_end(db, row, by)
     sql = "INSERT OR IGNORE INTO forgotten VALUES (?, ?)"
     db.execute(sql, (row["list_id"], row["hash"]))
     delete(db, row)

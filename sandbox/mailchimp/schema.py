@@ -7,7 +7,8 @@ those that have a value. A segment of the type "static" is a tag, one of the typ
 `options`, a JSON object. `forgotten` has the hashes of addresses that were deleted permanently.
 A campaign's `segment_id` is null where it went to all of the audience; `sends` has its recipients,
 `activity` what they did: "open", "click" (of a `url`), "hard" or "soft" (bounces), "unsubscribe"
-(with a `reason`) or "abuse".
+(with a `reason`) or "abuse". The `events` and `sources` of a webhook are JSON objects of booleans;
+a delivery is "waiting", "delivered" or "failed".
 """
 
 from __future__ import annotations
@@ -77,6 +78,16 @@ CREATE TABLE IF NOT EXISTS activity (
 CREATE INDEX IF NOT EXISTS activity_member ON activity (campaign_id, member_id);
 CREATE INDEX IF NOT EXISTS activity_kind ON activity (campaign_id, kind, member_id);
 CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, at);
+CREATE TABLE IF NOT EXISTS webhooks (
+    id TEXT PRIMARY KEY, list_id TEXT NOT NULL, url TEXT NOT NULL, events TEXT NOT NULL,
+    sources TEXT NOT NULL, secret TEXT NOT NULL, enabled INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS batch_webhooks (
+    id TEXT PRIMARY KEY, url TEXT NOT NULL, secret TEXT NOT NULL, enabled INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL, body TEXT NOT NULL,
+    due REAL NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL, answer INTEGER);
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (due, id) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS batches_waiting ON batches (due) WHERE completed IS NULL;
 """
 
