@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -38,6 +38,8 @@ ItemT = TypeVar("ItemT")
 
 # Of members, what every read wants; `contact_id` is theirs for good, `id` the address's hash.
 _ALWAYS = ("contact_id", "id", "email_address", "status", "last_changed")
+# Segments tell the mailable only, unless they are asked for the others.
+_WHOEVER = ("include_cleaned", "include_transactional", "include_unsubscribed")
 _MEMBERSHIPS = ("interests", "tags", "tags_count")
 # How deep a listing is read by offset before the next window begins, which is at the last row's
 # time: deep offsets take the vendor ever longer (assumed).
@@ -81,9 +83,13 @@ def read_contacts(
     """Yield members that changed since a watermark, or all, of the audiences of ``lists``.
 
     Memberships of ``lists`` come in the same pages. People of audiences in which no list is mapped
-    are left out, whoever asks for everybody: nothing is written to them. That a change of tags
-    counts as a change of the member, as one of interests does, is assumed. Who was archived since
-    a watermark comes as deleted; a read of everybody leaves the archived out.
+    are left out, whoever asks for everybody: nothing is written to them. Who was archived since a
+    watermark comes as deleted; a read of everybody leaves the archived out.
+
+    Whether a change of tags counts as a change of the member is not documented, nor who has left a
+    saved segment. So an audience is read whole where one of its saved segments is mapped, or a tag
+    that is mapped has changed. It is assumed that one of two tells a change of tags, the member's
+    time or the tag's; and that a change of interests, which are the member's own, tells the first.
     """
     begun = client.clock.monotonic()
     wanted = {place for place in map(Place.parse, lists) if place}
@@ -96,23 +102,54 @@ def read_contacts(
     ]
     query = member_fields(fields, with_memberships=any(item.kind != "audience" for item in wanted))
 
-    def page(audience: str, rows: Sequence[Row]) -> Page:
+    def page(audience: str, rows: Sequence[Row], inside: Mapping[Place, set[str]]) -> Page:
         rows = [row for row in rows if archived or row.get("status") != ARCHIVED]
-        members = members_table(_with_all_tags(client, audience, rows), audience, wanted)
-        return Page(contacts_table(rows, fields, audience), members if lists else None)
+        rows = _with_all_tags(client, audience, rows)
+        members = members_table(rows, audience, wanted, inside) if lists else None
+        return Page(contacts_table(rows, fields, audience), members)
 
     known, listings, reached = _resumed(cursor, listings)
     watermark = known or stamp(client.read_from(begun))
     last = None
     for listing in listings:
-        for rows, place in walk(client, listing, query, since, reached):
+        mine = {place for place in wanted if place.audience == listing.audience}
+        inside = segment_members(client, mine)
+        whole = not listing.status and (inside or _tags_changed(client, mine, since))
+        for rows, place in walk(client, listing, query, None if whole else since, reached):
             if last is not None:
                 yield last
             told = json.dumps([watermark, listing.audience, listing.status, *_told(place)])
-            last = replace(page(listing.audience, rows), cursor=told)
+            last = replace(page(listing.audience, rows, inside), cursor=told)
         reached = Reached()
-    last = last or Page(contacts_schema(fields).empty_table(), page("", []).members)
+    last = last or Page(contacts_schema(fields).empty_table(), page("", [], {}).members)
     yield replace(last, watermark=watermark, cursor=None)
+
+
+def _tags_changed(client: MailchimpClient, lists: Collection[Place], since: str | None) -> bool:
+    """Tell whether one of these tags of an audience has changed since a watermark."""
+    tags = {place.part: place.audience for place in lists if place.kind == "tag"}
+    if not tags or since is None:
+        return False
+    query = {"type": "static", "since_updated_at": since}
+    query["fields"] = fields_of("segments", ("id",))
+    (audience,) = set(tags.values())
+    changed = client.listing(f"/lists/{audience}/segments", "segments", query)
+    return any(str(row.get("id")) in tags for row in changed)
+
+
+def segment_members(client: MailchimpClient, lists: Collection[Place]) -> dict[Place, set[str]]:
+    """Return the hashes of who is in these saved segments, which no member tells."""
+    query = dict.fromkeys(_WHOEVER, "true") | {"fields": fields_of("members", ("id",))}
+    return {
+        place: {
+            str(row.get("id"))
+            for row in client.listing(
+                f"/lists/{place.audience}/segments/{place.part}/members", "members", query
+            )
+        }
+        for place in lists
+        if place.kind == "segment"
+    }
 
 
 def member_fields(fields: Fields, *, with_memberships: bool) -> list[str]:
@@ -234,6 +271,8 @@ def _resumed(cursor: str | None, listings: Sequence[Listing]) -> tuple[str, list
 def _with_all_tags(client: MailchimpClient, audience: str, rows: Sequence[Row]) -> list[Row]:
     """Return members with all their tags, of which a listing tells the first fifty only."""
     more = [row for row in rows if (row.get("tags_count") or 0) > len(row.get("tags") or ())]
+    if not more:
+        return list(rows)
     query = {"count": _TAGS, "fields": "tags.id,tags.name"}
 
     def tags(row: Row) -> list[Row]:
@@ -264,9 +303,15 @@ def find_contacts(
             found.setdefault(audience, {})[str(row.get("contact_id"))] = row
         for audience, rows in found.items():
             told = _with_all_tags(client, audience, list(rows.values()))
-            members = members_table(told, audience)
+            members = members_table(told, audience, None, _saved_segments(client, audience))
             yield Page(contacts_table(told, fields, audience), members)
     yield Page(contacts_schema(fields).empty_table(), members_table([], ""))
+
+
+def _saved_segments(client: MailchimpClient, audience: str) -> dict[Place, set[str]]:
+    query = {"type": "saved", "fields": fields_of("segments", ("id",))}
+    rows = client.listing(f"/lists/{audience}/segments", "segments", query)
+    return segment_members(client, [Place(audience, "segment", str(row["id"])) for row in rows])
 
 
 def members_of(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from bothways.connectors.base import Fields
 from bothways.connectors.http.columns import texts, times, typed
 from bothways.connectors.mailchimp.errors import TITLE
-from bothways.connectors.mailchimp.places import Person, Place
+from bothways.connectors.mailchimp.places import Place
 from bothways.errors import ProtocolError
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.fields import FIELD_PREFIX
@@ -97,37 +98,54 @@ def _values(rows: Sequence[Row], merged: Sequence[Row], name: str) -> list[Any]:
 
 
 def members_table(
-    rows: Sequence[Row], audience: str, lists: Collection[Place] | None = None
+    rows: Sequence[Row],
+    audience: str,
+    lists: Collection[Place] | None = None,
+    inside: Mapping[Place, set[str]] = MappingProxyType({}),
 ) -> pa.Table:
-    """Return the memberships that members tell, of these lists or of all but saved segments.
+    """Return the memberships that members tell, of these lists or of all.
 
     Whoever is on a list has the status of the member there. The archived are on none.
+
+    Args:
+        rows: Members with their tags and interests.
+        audience: Whose members they are.
+        lists: The lists; None for all.
+        inside: The saved segments, and the hashes of who is in them.
     """
+    there = [row for row in rows if row.get("status") != ARCHIVED]
+    wanted = None if lists is None else {place.id for place in lists}
     told = [
-        (place.id, Person(audience, str(row.get("contact_id"))).id, str(row.get("status")))
-        for row in rows
-        if row.get("status") != ARCHIVED
-        for place in _places(row, audience)
-        if lists is None or place in lists
+        (list_id, row)
+        for row in there
+        for list_id in _lists_of(row, audience, inside)
+        if wanted is None or list_id in wanted
     ]
     size = len(told)
+    people = [row for _, row in told]
+    statuses = [status_of(str(row.get("status"))).value for row in people]
     table: dict[str, pa.Array[Any]] = {
-        "list_id": pa.array([list_id for list_id, _, _ in told], pa.string()),
+        "list_id": pa.array([list_id for list_id, _ in told], pa.string()),
         "entity": pa.array([ENTITY] * size, pa.string()),
-        "member_id": pa.array([member for _, member, _ in told], pa.string()),
+        "member_id": ids(people, audience),
         "membership_id": pa.nulls(size, pa.string()),
-        "status": pa.array([status_of(word).value for _, _, word in told], pa.string()),
+        "status": pa.array(statuses, pa.string()),
         "changed_at": pa.nulls(size, pa.timestamp("us", tz="UTC")),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
     return pa.table(table, schema=LIST_MEMBERS)
 
 
-def _places(row: Row, audience: str) -> list[Place]:
-    tags = [Place(audience, "tag", str(tag.get("id"))) for tag in row.get("tags") or ()]
-    chosen = (row.get("interests") or {}).items()
-    interests = [Place(audience, "interest", name) for name, yes in chosen if yes is True]
-    return [Place(audience), *tags, *interests]
+def _lists_of(row: Row, audience: str, inside: Mapping[Place, set[str]]) -> Iterator[str]:
+    yield audience
+    for tag in row.get("tags") or ():
+        yield f"{audience}:tag:{tag.get('id')}"
+    for name, chosen in (row.get("interests") or {}).items():
+        if chosen is True:
+            yield f"{audience}:interest:{name}"
+    for place, hashes in inside.items():
+        if row.get("id") in hashes:
+            yield place.id
 
 
 def suppressions_table(rows: Sequence[Row], audience: str) -> pa.Table:
