@@ -43,6 +43,7 @@ VENDOR = Vendor(
         "token_seconds": 3_599,
         "key_index_seconds": 1,  # from Pending to Active
         "application_user": True,  # False: tokens are given, the API answers 403
+        "webhooks_to_any_port": False,  # to 80 and 443 only
         "assigns": True,  # False: the application user may not make records for another owner
     },
     notes=(
@@ -53,7 +54,7 @@ VENDOR = Vendor(
         "Two users: the application user, and Robin Marlow, in whose name it may act.",
         "Not emulated: $apply, aggregates of FetchXML, hierarchical and fiscal query functions,"
         " saved queries, file columns, global option sets, changes of options, custom activity"
-        " tables, security roles, webhooks, sign-in by certificate.",
+        " tables, security roles, images of steps, sign-in by certificate.",
     ),
     settle=_settle,
     register=register,

@@ -26,6 +26,7 @@ from sandbox.dynamics.errors import VendorError, wrong_verb
 from sandbox.dynamics.messages import Call, Reply, error_reply, joined
 from sandbox.dynamics.operations import is_write
 from sandbox.dynamics.protection import Protection, injected
+from sandbox.dynamics.webhooks import Courier
 from sandbox.dynamics.work import Work
 from sandbox.vendor import VendorContext
 
@@ -50,6 +51,7 @@ class Organization:
     def __init__(self, context: VendorContext) -> None:
         self._context = context
         self._definitions = Definitions()
+        self._courier = Courier()
         self.protection = Protection(context)
 
     def answer(self, call: Call, origin: str) -> Reply:
@@ -73,7 +75,7 @@ class Organization:
             database = self._context.database
             with database.write() if is_write(call) else database.read() as connection:
                 work = Work(self._context, connection, self._definitions, call)
-                return routes.answer(work)
+                reply = routes.answer(work)
         except VendorError as error:
             return error_reply(error, call)
         except Exception as error:  # noqa: BLE001  (a vendor never lets one out)
@@ -81,6 +83,8 @@ class Organization:
             _log.error("The emulation of Dynamics failed with %s", type(error).__name__)
             failed = VendorError(500, "0x80040216", "An unexpected error occurred.")
             return error_reply(failed, call)
+        self._courier.deliver(work.deliveries)
+        return reply
 
     def settle(self) -> None:
         """Build the alternate keys that are due."""
@@ -107,9 +111,11 @@ class Organization:
         try:
             with self._context.database.write() as connection:
                 work = Work(self._context, connection, self._definitions, _NO_CALL)
-                return run_change_set(work, change_set, routes.answer)
+                reply = run_change_set(work, change_set, routes.answer)
         except ChangeSetFailed as failed:
             return failed.reply
+        self._courier.deliver(work.deliveries)
+        return reply
 
 
 _NO_CALL = Call("GET", "", "", {}, b"", "")

@@ -27,7 +27,7 @@ from sandbox.dynamics.errors import (
 from sandbox.dynamics.messages import Reply, empty_reply
 from sandbox.dynamics.model import Column, Key, ManyToMany, Option, Table
 from sandbox.dynamics.publishers import check_prefix
-from sandbox.dynamics.seed import allow_bulk
+from sandbox.dynamics.seed import allow_messages
 from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import Work
 
@@ -111,7 +111,7 @@ def _create_table(work: Work, body: Mapping[str, Any]) -> Table:
         work.connection.execute(statement)
     save_table(work.connection, made)
     components.add(work, components.TABLE, made.metadata_id)
-    allow_bulk(work.connection, made)
+    allow_messages(work.connection, made)
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.dynamics import records
+from sandbox.dynamics import records, webhooks
 from sandbox.dynamics.errors import VendorError, not_found
 from sandbox.dynamics.model import OneToMany, Table
 from sandbox.dynamics.work import Work
@@ -29,7 +29,9 @@ def delete(work: Work, table: Table, row_id: str) -> None:
         _remove_memberships(work, row)
         _remove_associations(work, row)
     for name, one in doomed:
-        bury(work, work.table(name), [one])
+        gone = work.table(name)
+        bury(work, gone, [one])
+        webhooks.tell_row(work, "Delete", gone, {gone.primary_id: one})
 
 
 def _with_children(work: Work, first: Row) -> dict[Row, None]:

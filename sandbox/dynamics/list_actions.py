@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.dynamics import fetchxml, records
+from sandbox.dynamics import fetchxml, records, webhooks
 from sandbox.dynamics.errors import VendorError, query_error, type_name, unresolved_action
 from sandbox.dynamics.lists import (
     MEMBER_TABLES,
@@ -23,6 +23,8 @@ def add_list_members(work: Work) -> Reply:
     """Answer the unbound action AddListMembersList."""
     list_id, members = _list_and_members(work)
     add_members(work, list_id, members)
+    ids = [row_id for _, row_id in members]
+    webhooks.tell_list(work, "AddListMembers", list_id, MemberIds=ids)
     return empty_reply()
 
 
@@ -64,6 +66,7 @@ def add_member(work: Work, list_id: str) -> Reply:
     row = open_list(work, list_id)
     member = (MEMBER_TABLES[row["createdfromcode"]], guid(body["EntityId"]))
     (member_id,) = add_members(work, list_id, [member])
+    webhooks.tell_list(work, "AddMember", list_id, EntityId=member[1])
     context = f"{work.call.root}/$metadata#Microsoft.Dynamics.CRM.AddMemberListResponse"
     return json_reply({"@odata.context": context, "Id": member_id})
 
@@ -85,7 +88,9 @@ def remove_member(work: Work, list_id: str) -> Reply:
     found = work.connection.execute(
         "SELECT entityid FROM listmember WHERE listmemberid = ? AND listid = ?", (row_id, list_id)
     ).fetchone()
-    remove_members(work, list_id, [row_id if found is None else found[0]])
+    person = row_id if found is None else found[0]
+    remove_members(work, list_id, [person])
+    webhooks.tell_list(work, "RemoveMember", list_id, EntityId=person)
     return empty_reply()
 
 

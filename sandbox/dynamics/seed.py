@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ from sandbox.vendor import VendorContext
 APPLICATION_ID = "00000000-0000-0000-0000-00000000b0b0"
 # UpsertMultiple is no event, so that no filter names it: it goes where these two go.
 BULK_MESSAGES = ("CreateMultiple", "UpdateMultiple")
+ROW_MESSAGES = ("Create", "Update", "Delete")
+LIST_MESSAGES = ("AddListMembers", "AddMember", "RemoveMember")
 
 _LONDON = (
     '<fetch><entity name="contact"><attribute name="contactid" /><filter>'
@@ -122,11 +124,14 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
     _insert(
         connection,
         SDKMESSAGE,
-        [{"sdkmessageid": stable_id("message", name), "name": name} for name in BULK_MESSAGES],
+        [
+            {"sdkmessageid": stable_id("message", name), "name": name}
+            for name in (*BULK_MESSAGES, *ROW_MESSAGES, *LIST_MESSAGES)
+        ],
     )
     for table in BUILT_IN:
-        if table.bulk:
-            allow_bulk(connection, table)
+        allow_messages(connection, table)
+    _allow(connection, LIST, LIST_MESSAGES)
     for one in _LISTS:
         _insert(connection, LIST, [_list_row(now, *one)])
 
@@ -159,15 +164,19 @@ def _user(user_id: str, first: str, last: str) -> dict[str, Any]:
     }
 
 
-def allow_bulk(connection: sqlite3.Connection, table: Table) -> None:
-    """Have `sdkmessagefilters` say that a table takes the bulk messages."""
+def allow_messages(connection: sqlite3.Connection, table: Table) -> None:
+    """Have `sdkmessagefilters` say which messages a table takes."""
+    _allow(connection, table, (*ROW_MESSAGES, *(BULK_MESSAGES if table.bulk else ())))
+
+
+def _allow(connection: sqlite3.Connection, table: Table, messages: Sequence[str]) -> None:
     rows = [
         {
             "sdkmessagefilterid": stable_id("filter", table.name, name),
             "primaryobjecttypecode": table.name,
             "sdkmessageid": stable_id("message", name),
         }
-        for name in BULK_MESSAGES
+        for name in messages
     ]
     _insert(connection, SDKMESSAGEFILTER, rows)
 

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS _option_set (name TEXT PRIMARY KEY, definition TEXT N
 CREATE TABLE IF NOT EXISTS _deleted (
     entity TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (entity, id));
 CREATE INDEX IF NOT EXISTS _deleted_version ON _deleted (entity, version);
+CREATE TABLE IF NOT EXISTS _webhook_key (id TEXT PRIMARY KEY, key TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _definition_change (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL, deleted INTEGER NOT NULL);
 """

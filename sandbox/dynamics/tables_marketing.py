@@ -323,6 +323,11 @@ COLLECTIONS = {
     ("contact", "parentcustomerid", "account"): "contact_customer_accounts",
     ("contact", "parentcustomerid", "contact"): "contact_customer_contacts",
     ("lead", "campaignid", "campaign"): "campaign_leads",
+    (
+        "sdkmessageprocessingstep",
+        "eventhandler",
+        "serviceendpoint",
+    ): "serviceendpoint_sdkmessageprocessingstep",
     ("lead", "customerid", "account"): "lead_customer_accounts",
     ("lead", "customerid", "contact"): "lead_customer_contacts",
     ("lead", "masterid", "lead"): "lead_master_lead",

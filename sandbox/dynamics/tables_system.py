@@ -28,6 +28,7 @@ from sandbox.dynamics.tables_marketing import (
     TOPIC,
 )
 from sandbox.dynamics.tables_people import ACCOUNT, CONTACT, LEAD
+from sandbox.dynamics.tables_webhooks import SDKMESSAGEPROCESSINGSTEP, SERVICEENDPOINT
 
 _ACTIVE = ("0 Active, 1 Inactive", "1 Active@0, 2 Inactive@1")
 
@@ -234,4 +235,6 @@ BUILT_IN = (
     SDKMESSAGE,
     SDKMESSAGEFILTER,
     SOLUTIONCOMPONENT,
+    SERVICEENDPOINT,
+    SDKMESSAGEPROCESSINGSTEP,
 )

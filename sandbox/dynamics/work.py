@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from sandbox.dynamics import callers
 from sandbox.dynamics.catalogue import Catalogue, Definitions
@@ -23,6 +24,38 @@ ORGANIZATION_ID = stable_id("organization")
 CURRENCY_ID = stable_id("transactioncurrency", "GBP")
 
 
+_STEPS = """
+SELECT sdkmessageprocessingstepid AS id, m.name AS message, f.primaryobjecttypecode AS entity,
+    filteringattributes AS columns, url, COALESCE(k.key, '') AS key
+FROM sdkmessageprocessingstep AS s
+    JOIN serviceendpoint AS e ON e.serviceendpointid = s.eventhandler
+    JOIN sdkmessage AS m USING (sdkmessageid)
+    LEFT JOIN sdkmessagefilter AS f USING (sdkmessagefilterid)
+    LEFT JOIN _webhook_key AS k ON k.id = e.serviceendpointid
+WHERE s.statecode = 0
+ORDER BY s.rank, s.createdon
+"""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a webhook is to be told.
+
+    Attributes:
+        url: Of its endpoint.
+        key: The endpoint's.
+        message: What was done.
+        table: To a row of which table.
+        context: The body.
+    """
+
+    url: str
+    key: str
+    message: str
+    table: str
+    context: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Work:
     """One operation's surroundings.
@@ -32,12 +65,21 @@ class Work:
         connection: In a transaction: reading or writing as the operation needs.
         definitions: Keeps the catalogue up to date.
         call: The request.
+        deliveries: What webhooks are told once the transaction is committed.
     """
 
     context: VendorContext
     connection: sqlite3.Connection
     definitions: Definitions
     call: Call
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps that are registered for webhooks."""
+        found = self.connection.execute(_STEPS)
+        names = [one[0] for one in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     @cached_property
     def catalogue(self) -> Catalogue:

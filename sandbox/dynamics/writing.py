@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.dynamics import autonumbers, records, storage
+from sandbox.dynamics import autonumbers, records, storage, webhooks
 from sandbox.dynamics.errors import (
     VendorError,
     duplicate_key,
@@ -61,7 +61,9 @@ def create(
         check_list(row, values)
         row.update({"membertype": row["createdfromcode"], "membercount": 0})
     detect_duplicates(work, table, row)
+    webhooks.check_row(work, table, row)
     insert(work, table, row)
+    webhooks.tell_row(work, "Create", table, row)
     _create_children(work, table, change, new_id)
     return new_id
 
@@ -174,7 +176,12 @@ def update(work: Work, table: Table, row_id: str, body: Mapping[str, Any]) -> No
     if "emailaddress1" in values:
         detect_duplicates(work, table, {**before, **values})
     derive(table, {**before, **values}, values)
+    if table.name == "serviceendpoint":
+        checked = {**before, **values}
+        webhooks.check_row(work, table, checked)
+        values = {name: checked[name] for name in (*values, "isauthvalueset")}
     set_values(work, table, row_id, values)
+    webhooks.tell_row(work, "Update", table, {table.primary_id: row_id, **values})
 
 
 def set_lookup(
