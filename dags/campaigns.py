@@ -12,6 +12,7 @@ campaign and to the contact or lead.
 * A set of one campaign that cannot be read fails alone, and is read by the next run.
 
 **Dry run** plans and writes nothing; **Full resync** reads and writes every campaign again;
+**Only these campaigns** reads these alone, with all that their recipients did;
 **Only these records** writes the events of these people only.
 """
 

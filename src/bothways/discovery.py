@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
@@ -19,6 +20,7 @@ from bothways.errors import ConfigurationError
 from bothways.records import RecordKind
 from bothways.spec import ERASE, Declaration, SyncSpec
 from bothways.vocabulary import DEFINITIONS, RoleName
+from bothways.webhooks import Events
 
 CONNECTORS: Final = "bothways.connectors"
 """The group of entry points whose objects are `spec.Declaration`s."""
@@ -116,6 +118,24 @@ def declaration(name: str) -> Declaration:
     if name not in installed.found:
         raise _unknown("connector", name, installed.found, installed.broken)
     return installed.found[name]
+
+
+def events_of(connector: str) -> Events | None:
+    """Return what understands the events of a connector's vendor; None if nothing does.
+
+    Raises:
+        ConfigurationError: There is no such connector, or it has no events where it says so.
+    """
+    place = declaration(connector).events
+    if not place:
+        return None
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(module), attribute, None)
+    if not isinstance(found, Events):
+        raise ConfigurationError(
+            f"The connector `{connector}` names `{place}`, which understands no events."
+        )
+    return found
 
 
 @cache

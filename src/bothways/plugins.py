@@ -65,11 +65,12 @@ class BothwaysConsole(AirflowPlugin):
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Return what keeps addresses out of Airflow's event log, and adds a last slash."""
-        from bothways.console.gate import NoAddresses
+        """Return what keeps addresses and keys out of Airflow's logs, and adds a last slash."""
+        from bothways.console.gate import NoAddresses, NoKeys
         from bothways.console.slash import AddSlash
 
         return [
             {"middleware": NoAddresses, "name": "Bothways: no addresses in the event log"},
+            {"middleware": NoKeys, "name": "Bothways: no keys in the access log"},
             {"middleware": AddSlash, "name": "Bothways: last slash"},
         ]

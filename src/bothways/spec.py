@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.records import RecordKind
-from bothways.vocabulary import RoleName
+from bothways.vocabulary import RoleName, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Declaration:
         capabilities: Names of the protocols in `connectors.base` that the connector has.
         limits: How much it wants at a time.
         form: What the form for its connections shows.
+        events: Where its `webhooks.Events` stand, as `package.module:NAME`; "" if it has none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Declaration:
     capabilities: frozenset[str]
     limits: Limits
     form: ConnectionForm = field(default_factory=ConnectionForm)
+    events: str = ""
 
 
 Need = str | frozenset[str]
@@ -159,6 +161,12 @@ class Options(BaseModel):
         "since Airflow would keep it in its event log: give it to Sync now in the Sync Audit "
         "console, or to `bothways select`. Leave blank for all.",
     )
+    campaigns: tuple[str, ...] = Field(
+        default=(),
+        title="Only these campaigns",
+        description="Names or ids of campaigns that were sent, one per line, whose figures and "
+        "whole activity are read again. Leave blank for all.",
+    )
     program: str = Field(
         default="",
         max_length=200,
@@ -177,7 +185,8 @@ class Options(BaseModel):
     @property
     def restricted(self) -> bool:
         """Whether the run looks at a part only, so that it may not move a watermark."""
-        return bool(self.lists or self.records or self.program or self.undo_run)
+        named = self.lists or self.records or self.campaigns
+        return bool(named or self.program or self.undo_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +240,9 @@ class SyncSpec:
             names them under `syncs` or `schedules`.
         called: What sentences about a run of it call it, in the words of other connectors; its
             title where this is "".
+        dynamic_lists: The roles in which a list may be dynamic: whose query alone decides who is on
+            it, so that nobody is put on it or taken off.
+        woken_by: What the events are about that may start a run of it.
     """
 
     name: str
@@ -250,6 +262,8 @@ class SyncSpec:
     records: tuple[RecordKind, ...] = ()
     runs_first: tuple[str, ...] = ()
     called: str = ""
+    dynamic_lists: frozenset[RoleName] = frozenset()
+    woken_by: frozenset[Topic] = frozenset()
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.
@@ -291,6 +305,7 @@ class SyncSpec:
         names = ["dry_run", "records", "repair" if self.verifies else "full_resync"]
         names += ["undo_run"] if self.reverts else []
         names += ["lists"] if self.scope in (Scope.LISTS, Scope.PROGRAMS) else []
+        names += ["campaigns"] if self.scope is Scope.CAMPAIGNS else []
         names += ["program"] if self.scope is Scope.PROGRAMS else []
         return tuple(names)
 
@@ -314,6 +329,7 @@ class SyncSpec:
             keeps_fields=False,
             whole_every=None,
             records=(),
+            woken_by=frozenset(),
         )
 
 

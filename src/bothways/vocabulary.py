@@ -34,6 +34,20 @@ def other(side: RoleName) -> RoleName:
     return "marketing" if side == "crm" else "crm"
 
 
+class Topic(StrEnum):
+    """What something is about that a vendor tells at once, by an event.
+
+    Members:
+        PEOPLE: Somebody is new or gone, has other values, or has joined or left a list.
+        CONSENT: Somebody has subscribed, unsubscribed, bounced or complained.
+        CAMPAIGNS: A campaign has been sent.
+    """
+
+    PEOPLE = "people"
+    CONSENT = "consent"
+    CAMPAIGNS = "campaigns"
+
+
 class FieldType(StrEnum):
     """Types a mapped field may have."""
 
@@ -198,12 +212,17 @@ class Reason(Labelled):
     LEFT_CRM = (
         "left_crm",
         "removed from the list in {crm}",
-        "Somebody took the person off the list in {crm}.",
+        "Somebody took the person off the list in {crm}, or its query no longer finds them.",
     )
     LEFT_MARKETING = (
         "left_marketing",
         "removed from the list in {marketing}",
         "Somebody took the person off the list in {marketing}.",
+    )
+    NOT_IN_QUERY = (
+        "not_in_query",
+        "not found by the query of the dynamic list in {crm}",
+        "The person stays on the list in {marketing}, as `when_left` of the list says.",
     )
     REMOVED_IN_CRM = (
         "removed_in_crm",

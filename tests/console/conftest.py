@@ -72,7 +72,7 @@ def airflow_app(
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
         from bothways.console.app import create_app
-        from bothways.console.gate import NoAddresses
+        from bothways.console.gate import NoAddresses, NoKeys
         from bothways.console.slash import AddSlash
         from tests.console.manager import Manager
 
@@ -80,6 +80,7 @@ def airflow_app(
         patch.setattr(airflow_api, "init_plugins", lambda app: None)
         outer = airflow_api.create_app(apps="core")
         outer.add_middleware(NoAddresses)
+        outer.add_middleware(NoKeys)
         console = create_app(store_url=lambda: "", airflow=lambda: outer)
         outer.router.routes.insert(0, _mount(console))
         outer.add_middleware(AddSlash)

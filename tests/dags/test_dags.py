@@ -161,6 +161,7 @@ def test_the_trigger_form_explains_every_parameter(parsed: Parsed) -> None:
         own = "repair" if sync.verifies else "full_resync"
         lists = {"lists"} if sync.scope is Scope.LISTS else set()
         lists |= {"lists", "program"} if sync.scope is Scope.PROGRAMS else set()
+        lists |= {"campaigns"} if sync.scope is Scope.CAMPAIGNS else set()
         undo = {"undo_run"} if sync.reverts else set()
         assert set(dag["params"]) == {"dry_run", own, "records"} | undo | lists
         assert (dag["params"]["dry_run"], dag["params"][own]) == (False, False)

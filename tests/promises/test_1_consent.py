@@ -192,6 +192,20 @@ def test_an_unsubscribe_from_one_list_takes_its_member_off_and_leaves_a_record(
     assert len(crm.suppressions(crm.list_id("Newsletter"))) == 1
 
 
+def test_an_unsubscribe_from_a_dynamic_list_leaves_a_record_alone(
+    scenario: Scenario, sandbox: SandboxServer
+) -> None:
+    london = {"crm": "Everyone in London", "marketing": "Newsletter"}
+    scenario.world.configure(lists={"london": london})
+    scenario.crm.contact(ANN, address1_city="London")
+    scenario.sync()
+    scenario.act("unsubscribe", ANN, list="Newsletter")
+    run = scenario.sync("suppressions")
+    assert run.status == "Completed"
+    assert run.jobs_of(kind="leave").empty
+    assert ANN in scenario.crm.suppressions(scenario.crm.list_id("Everyone in London"))
+
+
 def test_a_list_that_the_crm_has_not_got_yet_is_not_read_past(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -59,7 +59,9 @@ def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
     told = {key: item["message"] for key, item in run.lists.items()}
     assert told == {
         "partners": "`Partners` holds accounts; only a list of contacts or leads can be synced.",
-        "london": "`Everyone in London` is dynamic; only a static list can be synced.",
+        "london": "`Everyone in London` is dynamic: nobody can be put on it in Dynamics 365; map a "
+        "static list, or set `syncs: [marketing_lists]` to bring who is on it to Dotdigital one "
+        "way.",
         "locked": "`Old locked list` is locked; unlock it to sync it.",
         "missing": "CrmMarketingList is null. Sync aborted: There is no list `Nowhere`; "
         "create it there or set `create_missing: true`.",

@@ -122,6 +122,51 @@ def test_at_the_basic_level_there_are_figures_and_no_events(
     assert marketer.run().counts["things"] == {"campaign_event": 2}
 
 
+def test_activity_is_read_for_as_many_days_as_the_account_says_and_once_more_by_hand(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    syncs = {"campaigns": {"level": "detailed", "activity_days": 1}}
+    marketer = Marketer(make_world, sandbox, syncs=syncs)  # Spring was sent two days ago
+    marketer.send("Fresh", hours_ago=12)
+    marketer.run()
+    assert marketer.campaigns().keys() == {"Spring", "Fresh"}
+    fresh = [("Send", "ann"), ("Send", "bob")]
+    assert marketer.events() == fresh
+
+    # Had the run before begun within Spring's day, Spring would be read once more.
+    marketer.world.execute("UPDATE runs SET started_at = started_at - interval '36 hours'")
+    marketer.did("click", hours_ago=4)
+    marketer.run()
+    assert marketer.events() == [("Click", "ann"), *sorted([*fresh, *fresh])]
+
+    marketer.did("click", BOB, hours_ago=3)
+    over = marketer.run()
+    assert over.counts["things"] == {"campaign": 1}
+    assert marketer.events("Click") == [("Click", "ann")]
+
+    chosen = marketer.run(campaigns=["spring"])
+    assert chosen.counts["things"] == {"campaign_event": 2}
+    assert marketer.events("Click") == [("Click", "ann"), ("Click", "bob")]
+
+
+def test_a_run_for_one_campaign_leaves_the_others_as_they_are(marketer: Marketer) -> None:
+    marketer.send("Summer")
+    marketer.sandbox.calls(forget=True)
+    run = marketer.run(campaigns=["SPRING"])
+    assert run.counts["things"] == {"campaign": 1, "campaign_event": 2}
+    assert list(marketer.campaigns()) == ["Spring"]
+    wrong = marketer.run(campaigns=["Sprang"])
+    assert (wrong.status, wrong.message) == (
+        "Failed",
+        "No campaign `Sprang` was sent from Dotdigital; give its name or id as it is there.",
+    )
+    assert marketer.run().counts["things"] == {"campaign": 1, "campaign_event": 2}
+    marketer.run(campaigns=["Spring"])  # which others are there is not told by it
+    assert marketer.campaigns().keys() == {"Spring", "Summer"}
+    deleted = "SELECT 1 FROM definitions WHERE kind = 'campaign' AND deleted_at IS NOT NULL"
+    assert marketer.world.query(deleted) == []
+
+
 def test_events_of_somebody_who_becomes_a_contact_later_follow(marketer: Marketer) -> None:
     marketer.did("click", CID, hours_ago=40)
     assert marketer.run().counts["ignored"] == {"no_crm_record": 2}

@@ -12,7 +12,7 @@ from bothways.cli.prepare import told
 from bothways.cli.vendors import opened
 from bothways.config.account import Account, ListMapping
 from bothways.config.document import Document, Key
-from bothways.config.known import records_kept
+from bothways.config.known import records_kept, system_titles
 from bothways.config.load import account_document
 from bothways.config.problems import Problem
 from bothways.connectors.base import (
@@ -23,8 +23,10 @@ from bothways.connectors.base import (
     Provisions,
     UsesTables,
 )
+from bothways.discovery import sync_types
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
+from bothways.spec import Scope
 from bothways.syncs.base import Request
 from bothways.vocabulary import SIDES, RoleName
 
@@ -83,12 +85,25 @@ class _Asking:
             name, place = mapped.name(self._role), ("lists", key, self._role)
             info = lists.find(name, offered)
             sentence = lists.obstacle(self._role, mapped, info, offered)
+            if not sentence and info and not info.static:
+                sentence = self._of_dynamic(mapped)
             if sentence:
                 message, _, remedy = sentence.partition("; ")
                 near = "" if info else _near(name, [other.name for other in offered])
                 yield self._document.problem(place, message, near + remedy)
             elif self._role == "crm":
                 yield from self._unmapped(place, mapped, (info and info.entity) or mapped.entity)
+
+    def _of_dynamic(self, mapped: ListMapping) -> str | None:
+        """Return why no sync type of a list can work with it as it is dynamic on this side."""
+        systems, name = system_titles(self._account), mapped.name(self._role)
+        found = [
+            lists.dynamic_obstacle(sync, self._role, name, systems)
+            for sync in sync_types().values()
+            if sync.scope is Scope.LISTS and not (sync.reads_consent or sync.verifies)
+            if mapped.syncs is None or sync.name in mapped.syncs
+        ]
+        return None if None in found else next(iter(found), None)
 
     def _unmapped(self, place: Key, mapped: ListMapping, entity: str) -> Iterator[Problem]:
         """Yield a list that takes new people of whom nothing but the address would be written."""

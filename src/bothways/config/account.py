@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -190,6 +190,9 @@ class ListMapping(_Model):
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
+        when_left: What becomes of people on the platform's list whom the query of a dynamic list
+            does not find. `keep`: nothing. `remove`: who was found before leaves the list. `exact`:
+            whoever is not found leaves it.
     """
 
     crm: _Given
@@ -198,10 +201,34 @@ class ListMapping(_Model):
     create_missing: bool = False
     syncs: tuple[str, ...] | None = None
     accept_new: bool = True
+    when_left: Literal["keep", "remove", "exact"] = "keep"
 
     def name(self, side: RoleName) -> str:
         """Return the name or id of the list on ``side``."""
         return self.crm if side == "crm" else self.marketing
+
+
+class EventSettings(_Model):
+    """Which sync types the vendors' events start, for just the records that they name.
+
+    Attributes:
+        sync_types: Those that are started; no event is taken where none is named.
+        quiet_seconds: How long nothing more must have been told before a run starts.
+        at_most_seconds: How long the first event waits, however many follow.
+    """
+
+    sync_types: tuple[str, ...] = ()
+    quiet_seconds: int = Field(default=10, ge=0, le=3_600, strict=True)
+    at_most_seconds: int = Field(default=60, ge=0, le=86_400, strict=True)
+
+    @model_validator(mode="after")
+    def _wait_long_enough(self) -> Self:
+        if self.at_most_seconds < self.quiet_seconds:
+            raise ValueError(
+                f"`at_most_seconds` ({self.at_most_seconds}) is less than `quiet_seconds` "
+                f"({self.quiet_seconds}); raise it"
+            )
+        return self
 
 
 class SystemUser(_Model):
@@ -261,6 +288,7 @@ class Account(_Model):
     mappings: dict[str, Mapping] = Field(default_factory=dict)
     schedules: dict[str, Schedule] = Field(default_factory=dict)
     syncs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    events: EventSettings = Field(default_factory=EventSettings)
 
     def settings_of(self, sync: SyncSpec) -> BaseModel | None:
         """Return the settings of a sync type, in its own model; None if it has none."""

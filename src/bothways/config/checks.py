@@ -39,6 +39,7 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
     yield from _syncs_of_lists(document)
+    yield from _started_by_events(document)
     yield from _users(document)
 
 
@@ -228,6 +229,21 @@ def _syncs_of_lists(document: Document) -> Iterator[Problem]:
             if isinstance(name, str) and name not in allowed:
                 place = ("lists", key, "syncs", str(position))
                 yield document.problem(place, f"`{name}` is not allowed", choice(name, allowed))
+
+
+def _started_by_events(document: Document) -> Iterator[Problem]:
+    """Yield what an account has started by events that no event starts, or that it cannot run."""
+    allowed = [sync.name for sync in sync_types().values() if sync.woken_by]
+    able = _runnable(document)
+    named = _at(document, ("events",)).get("sync_types")
+    for position, name in enumerate(named if isinstance(named, list) else []):
+        key = ("events", "sync_types", str(position))
+        if isinstance(name, str) and name not in allowed:
+            message = "no event starts it" if name in sync_types() else "unknown sync type"
+            yield document.problem(key, f"`{name}`: {message}", choice(name, allowed))
+        elif isinstance(name, str) and able is not None and name not in able:
+            message = f"the account cannot run `{name}`"
+            yield document.problem(key, message, "bind its systems, or remove it")
 
 
 def _users(document: Document) -> Iterator[Problem]:

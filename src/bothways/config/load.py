@@ -136,15 +136,16 @@ def mapping_documents(name: str) -> dict[str, Document]:
 def config_hash(account: Account) -> str:
     """Return a hash of the configuration that a plan depends on, mappings and defaults included.
 
-    Title, description, whether it is the default, approvers, schedules, guard and the time that a
-    task may take are left out: they may change during a run.
+    Title, description, whether it is the default, approvers, schedules, events, guard and the time
+    that a task may take are left out: they may change during a run.
     """
     effective = account.model_dump(
         mode="json",
         by_alias=True,
         exclude={
             **dict.fromkeys(
-                ("title", "description", "default", "approvers", "schedules", "guard"), True
+                ("title", "description", "default", "approvers", "schedules", "events", "guard"),
+                True,
             ),
             **dict.fromkeys(("crm", "marketing", "by_role"), True),
             "settings": {"task_hours"},

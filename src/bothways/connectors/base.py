@@ -248,6 +248,22 @@ class ReadsListMembers(Protocol):
 
 
 @runtime_checkable
+class ReadsDynamicLists(Protocol):
+    """Reads whom the query of a dynamic list finds."""
+
+    def read_dynamic_list(self, list_id: str) -> Iterator[Page]:
+        """Yield pages of LIST_MEMBERS, without ids of memberships: everybody, each time.
+
+        Everybody who is found from the beginning of the read to its end is among them, whatever
+        changes meanwhile.
+
+        Raises:
+            ConnectorError: The list is gone, or its query cannot be carried out.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsSuppressions(Protocol):
     """Reads the addresses that may not be mailed by this account at all."""
 
@@ -311,8 +327,23 @@ class ReadsCampaigns(Protocol):
 
 
 @runtime_checkable
+class FindsCampaigns(Protocol):
+    """Reads named campaigns."""
+
+    def find_campaigns(self, wanted: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS: those sent that have one of these ids or names.
+
+        Names are compared whatever their case. There is no watermark.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsCampaignEvents(Protocol):
-    """Reads what the recipients of a campaign did, in sets that may fail one by one."""
+    """Reads what the recipients of a campaign did, in sets that may fail one by one.
+
+    ``event_sets`` are those that the vendor has.
+    """
 
     event_sets: tuple[EventSet, ...]
 

@@ -15,7 +15,17 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bothways.console import zones
 from bothways.console.downloads import Places
-from bothways.console.routes import access, accounts, actions, api, audit, overview, person, run
+from bothways.console.routes import (
+    access,
+    accounts,
+    actions,
+    api,
+    audit,
+    events,
+    overview,
+    person,
+    run,
+)
 from bothways.console.service import STATIC, airflow_url, page
 from bothways.console.slash import PREFIX
 from bothways.console.views import BadView
@@ -70,9 +80,10 @@ def create_app(
     app.state.store = None
     app.state.store_url = store_url or _airflow_store_url
     app.state.airflow = airflow or _airflow_app
+    app.state.waker = None
     app.state.prefix = PREFIX
     app.state.downloads = Places()
-    for part in (overview, audit, run, person, access, accounts, actions, api):
+    for part in (overview, audit, run, person, access, accounts, actions, api, events):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)

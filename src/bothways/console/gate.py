@@ -1,4 +1,4 @@
-"""Keeps addresses out of what Airflow logs.
+"""Keeps addresses and keys out of what Airflow logs.
 
 Airflow writes the body of each request that changes something into its event log, before it checks
 the body (`action_logging`, Airflow 3.3.2), and every viewer may read that log. So a request about a
@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bothways.console.dags import ERASE
+from bothways.console.slash import PREFIX
 from bothways.discovery import sync_types
 
 REFUSED: Final = (
@@ -26,6 +27,9 @@ REFUSED: Final = (
 # `@`, its wide form, which normalises to it, and what a URL makes of it.
 _AT: Final = ("@", "\uff20", "%40")
 _LOGGED: Final = ("POST", "PUT", "PATCH", "DELETE")
+KEPT_QUERY: Final = "bothways.query"
+"""Where the scope of a request keeps a query that is not to be logged."""
+_EVENTS: Final = f"{PREFIX}/events/"
 _PATH: Final = re.compile(r"/api/v2/(?:dags/(?P<dag>[^/]+)(?:/|$)|backfills(?:/|$))")
 
 
@@ -53,6 +57,26 @@ class NoAddresses:
             await JSONResponse({"detail": REFUSED}, status_code=422)(scope, receive, send)
             return
         await self.app(scope, _again(messages, receive), send)
+
+
+class NoKeys:
+    """ASGI middleware that keeps the query of a vendor's event out of Airflow's access log.
+
+    A vendor may show that it is itself by a key in the URL, and Airflow logs URLs once it has
+    answered (`http_access_log`, Airflow 3.3.2). The endpoint finds the query under KEPT_QUERY.
+
+    Args:
+        app: Airflow's API server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] == "http" and _EVENTS in scope["path"]:
+            scope[KEPT_QUERY], scope["query_string"] = scope["query_string"], b""
+        await self.app(scope, receive, send)
 
 
 def _is_ours(dag_id: str) -> bool:
@@ -96,4 +120,4 @@ def _texts(body: bytes) -> Iterator[str]:
             found += value
 
 
-__all__ = ["REFUSED", "NoAddresses"]
+__all__ = ["KEPT_QUERY", "REFUSED", "NoAddresses", "NoKeys"]

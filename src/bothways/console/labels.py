@@ -30,7 +30,12 @@ _COLOURS: Final = {
     RunStatus.DRY_RUN: "planned",
 }
 # The fields of the trigger form that are not called by their own name there.
-_CHOICES: Final = {"lists": "Only these lists", "records": "Only these records", "repair": "Repair"}
+_CHOICES: Final = {
+    "lists": "Only these lists",
+    "campaigns": "Only these campaigns",
+    "records": "Only these records",
+    "repair": "Repair",
+}
 
 
 def colour(status: str) -> str:
@@ -179,6 +184,9 @@ def marks(run: Any, undone_by: int | None = None) -> list[str]:
     found += [f"Enrolment into {params['program']}"] if params.get("program") else []
     if chosen := params.get("lists"):
         found.append(f"Only list {chosen[0]}" if len(chosen) == 1 else f"Only {len(chosen)} lists")
+    if chosen := params.get("campaigns"):
+        one = f"Only campaign {chosen[0]}"
+        found.append(one if len(chosen) == 1 else f"Only {len(chosen)} campaigns")
     found += ["Only some records"] if params.get("records") else []
     found += ["Full resync"] if params.get("full_resync") and run.sync_type != "verify" else []
     return found

@@ -160,7 +160,9 @@ class Reading:
             with self.run.store.begin() as conn:
                 self.left |= self.dataset.stream.sweep(self._sighting(conn))
         rows = reached.rows + self._named() + self._look_up()
-        mark = self._mark(reached.watermark, rows, whole=reached.since is None)
+        # Where each read returns everything, it says nothing of a full read of the system.
+        whole = reached.since is None and not self.dataset.stream.always_whole
+        mark = self._mark(reached.watermark, rows, whole=whole)
         done = replace(reached, rows=rows, left=self.left, mark=mark)
         progress.keep(self.dataset.name, done)
         return rows, mark

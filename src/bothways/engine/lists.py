@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row
 
 from bothways.config.account import Account, ListMapping
-from bothways.connectors.base import Connector, HasLists, ListInfo
+from bothways.connectors.base import Connector, HasLists, ListInfo, ReadsDynamicLists
+from bothways.discovery import sync_types
 from bothways.engine.run import Run
 from bothways.errors import Rejected
+from bothways.spec import SyncSpec
 from bothways.store import lists as list_store
 from bothways.store import runs
 from bothways.store.db import advisory_lock
 from bothways.syncs.base import KnownList
 from bothways.tables.ledgers import ListPair
-from bothways.vocabulary import SIDES, RoleName, RunStatus
+from bothways.vocabulary import SIDES, RoleName, RunStatus, other
 
 _PEOPLE = ("contact", "lead")
 
@@ -43,6 +45,7 @@ def resolve(run: Run, side: RoleName, connector: Connector) -> dict[str, KnownLi
                 runs.note(conn, run_id=run.run_id, sentence=f"list {key}: {told}")
             problem = _lost(stored.get(key), mapped.name(side), info)
             problem = problem or obstacle(side, mapped, info, offered)
+            problem = problem or _of_dynamic(run, side, connector, mapped, info)
             if problem and info is None:
                 problem = absent(side, problem)
             if problem:
@@ -96,6 +99,7 @@ def ensure(run: Run, side: RoleName, connector: Connector, key: str) -> str:
         offered = _offered(connector)
         info = find(mapped.name(side), offered)
         problem = obstacle(side, mapped, info, offered)
+        problem = problem or _of_dynamic(run, side, connector, mapped, info)
         if problem:
             raise Rejected(problem, vendor=connector.declaration.title)
         info = info or _create(connector, side, mapped)
@@ -174,7 +178,7 @@ def _meant(name: str, offered: Sequence[ListInfo]) -> list[ListInfo]:
 def obstacle(
     side: RoleName, mapped: ListMapping, info: ListInfo | None, offered: Sequence[ListInfo]
 ) -> str | None:
-    """Return why a mapped list cannot be synced, None where it can."""
+    """Return why a mapped list cannot be synced by any sync type, None where it can."""
     name = mapped.name(side)
     if (number := len(_meant(name, offered))) > 1:
         return f"{number} lists are called `{name}`; map the one that is meant by its id."
@@ -184,19 +188,55 @@ def obstacle(
         return f"There is no list `{name}`; create it there or set `create_missing: true`."
     held = f"{info.entity}s" if info.entity else "no people"
     obstacles = {
-        f"`{name}` is dynamic; only a static list can be synced.": not info.static,
         f"`{name}` holds {held}; only a list of contacts or leads can be synced.": (
             side == "crm" and info.entity not in _PEOPLE
         ),
-        f"`{name}` is a list of the vendor's own; map one that can be changed.": not info.writable,
+        f"`{name}` is a list of the vendor's own; map one that can be changed.": (
+            info.static and not info.writable
+        ),
         f"`{name}` is locked; unlock it to sync it.": info.locked,
         f"`{name}` is inactive; activate it to sync it.": not info.active,
     }
     return next((sentence for sentence, holds in obstacles.items() if holds), None)
 
 
+def dynamic_obstacle(
+    sync: SyncSpec, side: RoleName, name: str, systems: Mapping[RoleName, str]
+) -> str | None:
+    """Return why a sync type cannot work with a dynamic list of a side, None where it can.
+
+    Args:
+        sync: The sync type.
+        side: Whose list it is.
+        name: What people call it.
+        systems: What people call the account's systems.
+    """
+    if side in sync.dynamic_lists:
+        return None
+    here, there = systems[side], systems[other(side)]
+    able = [spec for spec in sync_types().values() if side in spec.dynamic_lists]
+    able = [spec for spec in able if not (spec.reads_consent or spec.verifies)]
+    remedy = "map a static list"
+    if able:
+        remedy += f", or set `syncs: [{able[0].name}]` to bring who is on it to {there} one way"
+    return f"`{name}` is dynamic: nobody can be put on it in {here}; {remedy}."
+
+
+def _of_dynamic(
+    run: Run, side: RoleName, connector: Connector, mapped: ListMapping, info: ListInfo | None
+) -> str | None:
+    if info is None or info.static:
+        return None
+    name = mapped.name(side)
+    if problem := dynamic_obstacle(run.sync, side, name, run.systems):
+        return problem
+    if side == "crm" and not isinstance(connector, ReadsDynamicLists):
+        return f"`{name}` is dynamic, and {run.systems[side]} does not tell who is on it."
+    return None
+
+
 def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None) -> KnownList:
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
-    name = mapped.name(side)
-    return KnownList(key, info.id, name, info.entity, info.scope, info.scope_name)
+    name, scope = mapped.name(side), (info.scope, info.scope_name)
+    return KnownList(key, info.id, name, info.entity, *scope, static=info.static)

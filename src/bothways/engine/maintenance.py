@@ -11,7 +11,16 @@ from upath import UPath
 
 from bothways.engine.staging import Staging, run_folders
 from bothways.ledgers import registry
-from bothways.store import access_log, erasures, events, partitions, retention, runs, selections
+from bothways.store import (
+    access_log,
+    erasures,
+    events,
+    notifications,
+    partitions,
+    retention,
+    runs,
+    selections,
+)
 from bothways.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -20,6 +29,8 @@ log = logging.getLogger(__name__)
 _FILES_KEPT_FOR = timedelta(days=1)
 # Long enough for a run to wait for an approval, and for a dry run to be applied.
 _SELECTIONS_KEPT_FOR = timedelta(days=7)
+# Longer ago than that, a scheduled run has read it.
+_NOTIFICATIONS_KEPT_FOR = timedelta(days=1)
 # What auditors usually look back on.
 _ACCESS_KEPT_FOR = timedelta(days=365)
 
@@ -74,6 +85,12 @@ def prune_selections(store: Store, *, now: datetime) -> int:
     """Remove selections of people to sync that are a week old; return how many people they held."""
     with store.begin() as conn:
         return selections.prune(conn, before=now - _SELECTIONS_KEPT_FOR)
+
+
+def prune_notifications(store: Store, *, now: datetime) -> int:
+    """Remove what events told a day ago and no run was started for; return how many rows."""
+    with store.begin() as conn:
+        return notifications.prune(conn, before=now - _NOTIFICATIONS_KEPT_FOR)
 
 
 def prune_access_log(store: Store, *, now: datetime) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from bothways.engine.run import Run
 from bothways.engine.staging import StagedPartition, Staging
 from bothways.engine.step import sentence_of
 from bothways.errors import ConnectorError, Denied, TemporaryFailure
-from bothways.store import runs
+from bothways.store import runs, watermarks
 from bothways.streams.base import Slice
 from bothways.syncs.base import Dataset, KnownList, Request, implementation
 from bothways.vocabulary import RoleName
@@ -114,5 +115,13 @@ def _slices(run: Run, side: RoleName, connector: Connector) -> Iterator[tuple[Da
     for dataset in implementation(run.sync).datasets(request):
         if dataset.stream.sliced_by:
             rows = StagedPartition(run.staging, 0, 1).read_all(side, dataset.stream.sliced_by)
-            for part in dataset.stream.slices(rows):
+            for part in dataset.stream.slices(rows, _last_read(run, side, dataset)):
                 yield dataset, part
+
+
+def _last_read(run: Run, side: RoleName, dataset: Dataset) -> datetime:
+    """Return when the run began that last read what a dataset is sliced by, or else this one."""
+    asked = {"sync_type": run.sync.name, "dataset": dataset.stream.sliced_by}
+    with run.store.begin() as conn:
+        known = watermarks.last_read(conn, **run.place(side), **asked)
+        return known or runs.started_at(conn, run_id=run.run_id)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bothways.errors import ConfigurationError
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
     from bothways.store.erasure_keys import Keys
 
 STORE_CONNECTION = "bothways_store"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSecrets:
+    """What the events of a system are told from others by.
+
+    Attributes:
+        secrets: Of the webhooks that are registered.
+        user: The vendor's id of the user that the connection signs in as; "" if unknown.
+    """
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    user: str = ""
 
 
 def join_airflow() -> None:
@@ -78,6 +92,22 @@ def find_erasure_keys() -> Keys:
 
     connection = _find(CONNECTION)
     return () if connection is None else parse_keys(connection.password or "")
+
+
+def event_secrets(name: str) -> EventSecrets:
+    """Return what an Airflow connection says of the events of its system.
+
+    They are `event_secrets`, a text or a list of texts, and `event_user` in its extra; nothing
+    where there is no such connection.
+    """
+    connection = _find(name)
+    extra = {} if connection is None else connection.extra_dejson
+    given = extra.get("event_secrets") or ()
+    texts = [given] if isinstance(given, str) else given
+    return EventSecrets(
+        tuple(text for text in texts if isinstance(text, str) and text),
+        str(extra.get("event_user") or ""),
+    )
 
 
 def missing_connections(names: Iterable[str]) -> list[str]:

@@ -41,7 +41,12 @@ def build_maintenance(doc: str) -> DAG:
 @task
 def prune_audit() -> dict[str, dict[str, int]]:
     """Prune the audit of each sound account; return the numbers of rows by account and kind."""
-    from bothways.engine.maintenance import keep_partitions, prune_access_log, prune_selections
+    from bothways.engine.maintenance import (
+        keep_partitions,
+        prune_access_log,
+        prune_notifications,
+        prune_selections,
+    )
     from bothways.engine.maintenance import prune_audit as prune
     from bothways.orchestration.runtime import open_store
 
@@ -51,6 +56,7 @@ def prune_audit() -> dict[str, dict[str, int]]:
     with open_store() as store:
         keep_partitions(store, keep_days=keep_days, now=now)
         prune_selections(store, now=now)
+        prune_notifications(store, now=now)
         prune_access_log(store, now=now)
         return {
             account: prune(store, account=account, keep_days=days, now=now)

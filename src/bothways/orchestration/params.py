@@ -35,6 +35,6 @@ def _param(account: Account, name: str, schema: Mapping[str, Any]) -> Param:
 def options(params: Mapping[str, Any]) -> Options:
     """Return the choices that a DAG run was triggered with."""
     chosen = {name: params[name] for name in Options.model_fields if params.get(name) is not None}
-    if "records" in chosen:
-        chosen["records"] = [item.strip() for item in chosen["records"] if item.strip()]
+    for name in chosen.keys() & {"campaigns", "records"}:
+        chosen[name] = [item.strip() for item in chosen[name] if item.strip()]
     return Options.model_validate(chosen)

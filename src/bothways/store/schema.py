@@ -629,6 +629,17 @@ selections = sa.Table(
     comment="whom runs are about: Airflow is told the token only",
 )
 
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    *_key("account", "sync_type", "side"),
+    sa.Column("record", sa.Text, primary_key=True, comment="address or id; empty for all"),
+    _text("email_key", comment="the normalised address"),
+    _time("told_at", null=False),
+    _time("last_told_at", null=False),
+    comment="whom the vendors' events named, and no run has looked at since",
+)
+
 secrets = sa.Table(
     "secrets",
     metadata,

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from bothways.store.schema import watermarks
+from bothways.store.schema import runs, watermarks
 
 
 def read(
@@ -61,6 +61,29 @@ def last_whole_read(conn: sa.Connection, *, account: str, sync_type: str) -> dat
         watermarks.c.account == account, watermarks.c.sync_type == sync_type
     )
     found: datetime | None = conn.execute(query).scalar_one()
+    return found
+
+
+def last_read(
+    conn: sa.Connection, *, account: str, sync_type: str, side: str, dataset: str
+) -> datetime | None:
+    """Return when the run began that last moved a watermark; None where none did.
+
+    Where the audit no longer has the run, it is the time at which the watermark was moved.
+    """
+    began = sa.func.coalesce(runs.c.started_at, watermarks.c.read_at)
+    moved = watermarks.outerjoin(runs, runs.c.run_id == watermarks.c.run_id)
+    query = (
+        sa.select(began)
+        .select_from(moved)
+        .where(
+            watermarks.c.account == account,
+            watermarks.c.sync_type == sync_type,
+            watermarks.c.side == side,
+            watermarks.c.dataset == dataset,
+        )
+    )
+    found: datetime | None = conn.execute(query).scalar_one_or_none()
     return found
 
 

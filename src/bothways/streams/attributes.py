@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, ClassVar, Final, cast
 
 import pandas as pd
@@ -149,7 +150,7 @@ class PreferenceOptIns(Attributes):
         """Return what is asked for: another preference beside it is not asked about here."""
         return {"preference": self.preference}
 
-    def slices(self, staged: pd.DataFrame) -> list[Slice]:
+    def slices(self, staged: pd.DataFrame, _last_read: datetime) -> list[Slice]:
         """Return a slice for each preference that is wanted."""
         if staged.empty:
             return []

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import pandas as pd
@@ -109,11 +110,12 @@ class Stream(ABC):
         """Return what is asked for, as JSON takes it; if it changes, everything is read."""
         return asdict(self)
 
-    def slices(self, _staged: pd.DataFrame) -> list[Slice]:
+    def slices(self, _staged: pd.DataFrame, _last_read: datetime) -> list[Slice]:
         """Return the slices in which it is read.
 
         Args:
             _staged: What this run has staged of `sliced_by`.
+            _last_read: When the run began that last read `sliced_by`, or else this one.
         """
         return []
 

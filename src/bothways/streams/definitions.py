@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bothways.connectors.base import (
     Connector,
+    FindsCampaigns,
     HasLists,
     Page,
     ReadsCampaigns,
@@ -77,10 +78,16 @@ class Definitions(Stream):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaigns(Definitions):
-    """Campaigns that were sent, with their figures; incremental: those with recent activity."""
+    """Campaigns that were sent, with their figures; incremental: those with recent activity.
+
+    Attributes:
+        only: Ids or names of the only ones to read, whatever has happened since; all where none are
+            given.
+    """
 
     name: ClassVar[str] = "campaigns"
     kind: ClassVar[str] = CAMPAIGN
+    only: tuple[str, ...] = ()
 
     def keyed(self, page: Page) -> Page:
         """Partition by id, and add the rates."""
@@ -90,7 +97,13 @@ class Campaigns(Definitions):
         self, connector: Connector, since: str | None, _cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield campaigns."""
+        if self.only:
+            return cast(FindsCampaigns, connector).find_campaigns(self.only)
         return cast(ReadsCampaigns, connector).read_campaigns(since=since)
+
+    def sweep(self, seen: Sighting) -> bool:
+        """Mark as deleted what a full read has not seen; nothing where only some were asked for."""
+        return False if self.only else super(Campaigns, self).sweep(seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ class Events(Stream):
         """Return what is asked for; how a failure is told is no part of it."""
         return {name: value for name, value in asdict(self).items() if name != "failure"}
 
-    def slices(self, staged: pd.DataFrame) -> list[Slice]:
+    def slices(self, staged: pd.DataFrame, _last_read: datetime) -> list[Slice]:
         """Return a slice for each thing with `id` and `name` that this run has read."""
         if staged.empty:
             return []
@@ -112,12 +112,17 @@ class CampaignEvents(Events):
 
     Attributes:
         event_set: Which set.
+        days: For how many days after a campaign was last sent its events are read; None without an
+            end. It is read a last time by the first run after them.
+        again: Whether everything is read once more, whatever has been read before.
         sent_at: When the campaign was sent, in ISO 8601: the time of events that have none of their
             own.
     """
 
     name: ClassVar[str] = "campaign_events"
     event_set: EventSet
+    days: int | None = None
+    again: bool = False
     sent_at: str = ""
 
     @property
@@ -127,7 +132,15 @@ class CampaignEvents(Events):
 
     def query(self) -> Mapping[str, Any]:
         """Return what is asked for: a campaign that is sent again is not read anew."""
-        return {"event_set": self.event_set, "for_crm": self.for_crm, "campaign": self.scope}
+        asked = {"event_set": self.event_set, "for_crm": self.for_crm, "campaign": self.scope}
+        return asked | ({"again": True} if self.again else {})
+
+    def slices(self, staged: pd.DataFrame, last_read: datetime) -> list[Slice]:
+        """Return a slice for each campaign that this run has read, and whose days are not over."""
+        if self.days is not None and not staged.empty:
+            over = staged["sent_at"] + pd.Timedelta(days=self.days) <= pd.Timestamp(last_read)
+            staged = staged[~over.fillna(value=False).astype(bool)]
+        return super(CampaignEvents, self).slices(staged, last_read)
 
     def divided(self, rows: pd.DataFrame) -> list[Self]:
         """Return what is read of each campaign."""
@@ -138,8 +151,10 @@ class CampaignEvents(Events):
     def pages(
         self, connector: Connector, since: str | None, cursor: str | None = None
     ) -> Iterator[Page]:
-        """Yield the events of the campaign since a watermark, or all."""
+        """Yield the events of the campaign since a watermark, or all; none of an unknown set."""
         source = cast(ReadsCampaignEvents, connector)
+        if self.event_set not in source.event_sets:
+            return iter(())
         return source.read_events(self.event_set, self.scope, since=since, cursor=cursor)
 
     def kept(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
 import pyarrow as pa
 
-from bothways.connectors.base import Connector, Page, ReadsListMembers
+from bothways.connectors.base import Connector, Page, ReadsDynamicLists, ReadsListMembers
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.transform.arrow import pc
 
@@ -46,6 +46,32 @@ class Members(Stream):
     def sweep(self, seen: Sighting) -> bool:
         """End the memberships that were not seen: they are no more."""
         return sweep_lists(seen, self.lists)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicMembers(Members):
+    """Whom the query of a dynamic list finds: `lists` names that list alone.
+
+    Nobody reports who has come or gone, so that everybody is read each time. Nothing is staged: a
+    plan finds in the store who is on the list now, and who was when both sides last agreed.
+    """
+
+    name: ClassVar[str] = "dynamic_members"
+    parts: ClassVar[tuple[str, ...]] = ()
+    always_whole: ClassVar[bool] = True
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield everybody whom the query finds."""
+        del since, cursor
+        (list_id,) = self.lists
+        return cast(ReadsDynamicLists, connector).read_dynamic_list(list_id)
+
+    def staged(self, _seen: Sighting, page: Page, *, whole: bool) -> Mapping[str, pa.Table]:
+        """Return nothing."""
+        del page, whole
+        return {}
 
 
 def anybody_left(members: pa.Table) -> bool:

@@ -85,7 +85,8 @@ class Dataset:
 class KnownList:
     """A mapped list as one side knows it: its id there, the entity that it holds, and its scope.
 
-    ``scope_name`` is what people call the scope; "" where nobody does.
+    ``scope_name`` is what people call the scope; "" where nobody does. If the list is not
+    ``static``, its query alone decides who is on it.
     """
 
     key: str
@@ -94,6 +95,7 @@ class KnownList:
     entity: str | None
     scope: str = ""
     scope_name: str = ""
+    static: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +120,21 @@ class Request:
         """Return the side's ids of the lists that are there, in a stable order."""
         return tuple(sorted(item.id for item in self.lists.values() if item.id))
 
+    def static_ids(self) -> tuple[str, ...]:
+        """Return those whose members the side keeps one by one."""
+        return tuple(sorted(item.id for item in self.lists.values() if item.id and item.static))
+
     def joining_rules(self) -> dict[str, Any]:
         """Return the settings that decide who joins a list, for `Dataset.rules`."""
         mapped = {item.id or item.name: self.account.lists[key] for key, item in self.lists.items()}
+        left = {name: item.when_left for name, item in mapped.items() if item.when_left != "keep"}
         return {
             "only_active": self.account.settings.only_open_leads_and_active_contacts,
             "ignore": self.account.ignore.model_dump(),
             "accept_new": {name: item.accept_new for name, item in mapped.items()},
             # The members of a list are news to another counterpart than it had.
             "counterparts": {name: item.name(other(self.side)) for name, item in mapped.items()},
+            **({"when_left": left} if left else {}),
         }
 
 

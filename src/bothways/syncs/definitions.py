@@ -88,5 +88,7 @@ def _entered(inputs: Inputs, kind: str, dataset: str) -> pd.Series:
     if inputs.options.records:
         return pd.Series(dtype="string")
     read = inputs.staged.read_all("marketing", dataset)
+    if inputs.options.campaigns and not read.empty:
+        return read["id"]
     again = inputs.retries[inputs.retries["entity"] == kind]["source_id"]
     return again if read.empty else pd.concat([read["id"], again])

@@ -76,16 +76,17 @@ class Planning:
 
         Args:
             lists: Keys of the mapped lists, perhaps with what an account's file says of each
-                beside its names, and the platform's `scope` that it is in; `list_id` says what they
-                are on a side.
+                beside its names, and the platform's `scope` that it is in, or that it is `dynamic`
+                in the CRM; `list_id` says what they are on a side.
             holds: The CRM entity of all lists.
             mappings: By CRM entity, the mapped fields: what a mapping file has below `fields`.
             **account: Anything else that an account's file may have.
         """
         said = lists if isinstance(lists, Mapping) else {key: {} for key in lists}
         self._scopes = {key: str(more.get("scope", "")) for key, more in said.items()}
+        self._dynamic = {key for key, more in said.items() if more.get("dynamic")}
         said = {
-            key: {name: value for name, value in more.items() if name != "scope"}
+            key: {name: value for name, value in more.items() if name not in ("scope", "dynamic")}
             for key, more in said.items()
         }
         mapped = {key: {"crm": key, "marketing": key, **more} for key, more in said.items()}
@@ -205,6 +206,7 @@ class Planning:
                 key,
                 entity,
                 self._scopes[key] if side == "marketing" else "",
+                static=side == "marketing" or key not in self._dynamic,
             )
             for key in self.account.lists
         }

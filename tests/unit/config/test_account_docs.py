@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bothways.config.account import (
     Account,
+    EventSettings,
     Guard,
     IgnoreRules,
     ListMapping,
@@ -37,6 +38,7 @@ TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (CONFIGURING, "`ignore`", IgnoreRules),
     (CONFIGURING, "`guard`", Guard),
     (CONFIGURING, "`schedules`", Schedule),
+    (CONFIGURING, "`events`", EventSettings),
     (CONFIGURING, "A window has:", Window),
     (MAPPING, "The file", Mapping),
     (MAPPING, "A field", FieldMapping),

@@ -136,7 +136,7 @@ def test_the_hash_changes_with_what_is_in_force_and_with_nothing_else(
     first = config_hash(load_account("acme"))
     include.account("acme", "# a comment\n" + SMALLEST + "enabled: true\napprovers: [ada]\n")
     assert config_hash(load_account("acme")) == first
-    include.account("acme", SMALLEST + "settings: {task_hours: 6}\n")
+    include.account("acme", SMALLEST + "settings: {task_hours: 6}\nevents: {quiet_seconds: 5}\n")
     assert config_hash(load_account("acme")) == first
     include.account("acme", SMALLEST + "settings: {retry_attempts: 6}\n")
     assert config_hash(load_account("acme")) != first

@@ -14,16 +14,17 @@ from bothways.discovery import record_kinds, sync_types
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
-    "Allowed: approvers, crm, default, description, enabled, guard, ignore, lists, mappings, "
-    "marketing, name, schedules, settings, syncs, systems, timezone, title, users."
+    "Allowed: approvers, crm, default, description, enabled, events, guard, ignore, lists, "
+    "mappings, marketing, name, schedules, settings, syncs, systems, timezone, title, users."
 )
-LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs."
+LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs, when_left."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
 RECORDS = ", ".join(record_kinds())
 SYNC_TYPES = ", ".join(sorted(sync_types()))
 WITH_SETTINGS = ", ".join(sorted(name for name, sync in sync_types().items() if sync.settings))
+WOKEN = ", ".join(sorted(name for name, sync in sync_types().items() if sync.woken_by))
 LISTS = SMALLEST + "lists:\n"
 
 # text of accounts/x.yaml → the problems, without "accounts/x.yaml:"
@@ -71,6 +72,16 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown key at the top": (
         SMALLEST + "schedule: {}\n",
         [f"3 schedule: unknown key; did you mean `schedules`? {ACCOUNT_KEYS}"],
+    ),
+    "events that start nothing": (
+        SMALLEST + "events:\n  sync_types: [suppressions, verify, suppresions]\n"
+        "  quiet_seconds: 90\n",
+        [
+            "3 events: `at_most_seconds` (60) is less than `quiet_seconds` (90); raise it",
+            f"4 events.sync_types.1: `verify`: no event starts it; Allowed: {WOKEN}.",
+            "4 events.sync_types.2: `suppresions`: unknown sync type; did you mean "
+            f"`suppressions`? Allowed: {WOKEN}.",
+        ],
     ),
     "users that are nobody": (
         SMALLEST

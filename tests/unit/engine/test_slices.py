@@ -40,6 +40,7 @@ class Platform:
     """Two pages of clicks for each campaign, with a cursor; campaign 2 is refused."""
 
     entities = ("contact",)
+    event_sets = (EventSet.CLICKS,)
     declaration = SimpleNamespace(title="Platform")
 
     def __init__(self) -> None:

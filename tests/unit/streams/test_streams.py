@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -224,16 +224,32 @@ def test_each_campaign_that_was_read_is_a_slice_whose_events_are_kept_once(
     whole = CampaignEvents(
         sliced_by="campaigns", event_set=EventSet.BOOKMARKS, failure="Views failed ({name})"
     )
-    one, other = whole.slices(to_pandas(campaigns("7", "8")))
+    one, other = whole.slices(to_pandas(campaigns("7", "8")), SENT)
     assert (one.key, other.key) == ("7", "8")
     assert one.failure == "Views failed (Campaign 7)"
-    again = whole.slices(to_pandas(campaigns("7", sent_at=minute(0))))[0]
+    again = whole.slices(to_pandas(campaigns("7", sent_at=minute(0))), SENT)[0]
     assert again.stream.query() == one.stream.query() != other.stream.query()
 
     for opens in (1, 2, 2):
         absorb(one.stream, at, events(EventSet.BOOKMARKS, opens, None))
     rows = conn.execute(sa.text("SELECT details, occurred_at, email_key FROM events")).all()
     assert [tuple(row) for row in rows] == [({"opens": 2}, SENT, "ann@mail.example")]
+
+
+def test_a_campaign_s_events_are_read_until_its_days_are_over_and_once_more() -> None:
+    sent = {"1": SENT - timedelta(days=30), "2": SENT - timedelta(days=29), "3": None}
+    rows = pa.concat_tables([campaigns(key, sent_at=moment) for key, moment in sent.items()])
+    asked: dict[str, Any] = {"sliced_by": "campaigns", "event_set": EventSet.CLICKS}
+    for days, last_read, read in (
+        (None, SENT, ["1", "2", "3"]),
+        (30, SENT, ["2", "3"]),
+        (30, SENT - timedelta(seconds=1), ["1", "2", "3"]),
+        (29, SENT, ["3"]),
+    ):
+        parts = CampaignEvents(**asked, days=days).slices(to_pandas(rows), last_read)
+        assert [part.key for part in parts] == read
+    # However long they are read, it is the same read that goes on.
+    assert CampaignEvents(**asked, days=1).query() == CampaignEvents(**asked).query()
 
 
 def happened(**row: Any) -> Page:
@@ -259,7 +275,7 @@ def test_a_response_that_becomes_complete_is_kept_once_and_written_again(
 ) -> None:
     whole = FormResponses(sliced_by="forms", failure="No ({name})", for_crm=True, **asked)
     forms = pd.DataFrame({"id": ["7"], "name": [None]})
-    (one,) = whole.slices(forms)
+    (one,) = whole.slices(forms, SENT)
     assert (one.key, one.failure) == ("7", "No (7)")
     at = seen(conn, open_run(conn))
     about = {"key": "7-1", "scope_id": "7", "kind": "form_responses"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from bothways.errors import RunStopped
 from bothways.spec import Options
 from bothways.syncs import events
 from bothways.syncs.base import Request
@@ -24,8 +25,15 @@ CLICKS = EventSet.CLICKS.value
 class Desk(Planning):
     """An account that syncs campaigns in detail; `spring` was written before."""
 
-    def __init__(self, level: str = "detailed", lists: Sequence[str] = (), **account: Any) -> None:
-        super().__init__(lists=lists, syncs={"campaigns": {"level": level}}, **account)
+    def __init__(
+        self,
+        level: str = "detailed",
+        lists: Sequence[str] = (),
+        more: Mapping[str, Any] | None = None,
+        **account: Any,
+    ) -> None:
+        settings = {"level": level, **(more or {})}
+        super().__init__(lists=lists, syncs={"campaigns": settings}, **account)
         self.store.add_definition("marketing", "campaign", "spring", "Spring", written="{}")
 
     def read(self, *ids: str) -> None:
@@ -205,6 +213,37 @@ def test_a_run_for_chosen_people_writes_their_events_and_no_campaign() -> None:
     chosen = {"options": Options(records=("c2",))}
     assert desk.jobs(**chosen).empty
     assert related(desk.bulk(**chosen)) == [("c2", None)]
+
+
+def test_a_run_for_chosen_campaigns_writes_these_and_their_events_only() -> None:
+    desk = Desk()
+    desk.store.add_definition("marketing", "campaign", "autumn", "Autumn")
+    desk.store.add_definition("marketing", "campaign", "winter", "Winter")
+    desk.store.add_person("crm", "c1", ANN)
+    for campaign in ("spring", "autumn"):
+        desk.click(ANN, campaign)
+    desk.try_again("marketing", "campaign", "winter")
+    desk.read("autumn")
+    chosen = {"options": Options(campaigns=("AUTUMN",))}
+    assert desk.jobs(**chosen)["key"].tolist() == ["autumn"]
+    assert desk.bulk(**chosen)["scope_id"].tolist() == ["autumn"]
+
+
+def test_a_chosen_campaign_that_was_never_sent_stops_the_run() -> None:
+    for read in ((), ("autumn",)):
+        desk = Desk()
+        desk.read(*read)
+        with pytest.raises(RunStopped, match="No campaign `Sprang` was sent from the platform"):
+            desk.jobs(options=Options(campaigns=("Sprang",)))
+
+
+def test_chosen_campaigns_are_read_again_whatever_their_age() -> None:
+    account = Desk(more={"activity_days": 5}).account
+    for campaigns, days, again in (((), 5, False), (("Spring",), None, True)):
+        request = Request(account, "marketing", ("contact",), {}, Options(campaigns=campaigns))
+        first, *_, last = SYNC.datasets(request)
+        assert (first.stream.only, last.stream.days) == (campaigns, days)
+        assert ("again" in last.stream.query()) is again
 
 
 def test_at_the_basic_level_only_campaigns_are_read() -> None:

@@ -138,7 +138,8 @@ def test_what_is_read_depends_on_the_level() -> None:
         )
         assert (len(crm_reads), len(reads)) == (crm, marketing)
         if marketing == 2:
-            (one,) = reads[1].stream.slices(pd.DataFrame({"id": ["7"], "name": ["Quiz {1}"]}))
+            quiz = pd.DataFrame({"id": ["7"], "name": ["Quiz {1}"]})
+            (one,) = reads[1].stream.slices(quiz, STARTED_AT)
             assert one.failure == FAILURE.replace("{name}", "Quiz {1}")
             assert one.stream.query()["answers"] is (level == "answers")
     assert not list(Desk(level="forms").plan(SYNC.plan).bulk)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from bothways.spec import Options
 from bothways.syncs.base import Plan
 from bothways.syncs.marketing_lists.planning import plan
 from bothways.testing.memory import DAY
-from bothways.testing.planning import Planning
+from bothways.testing.planning import MemoryStaged, Planning
 from tests.unit.syncs.jobs import said
 
 ANN = "ann@example.org"
@@ -254,6 +254,127 @@ CONSENT = {
         _left_out("do_not_mail"),
     ),
 }  # fmt: skip
+
+
+# Whom the query of a dynamic list finds is on the CRM's list.
+DYNAMIC = {"lists": {"news": {"dynamic": True}}}
+REMOVE = {"lists": {"news": {"dynamic": True, "when_left": "remove"}}}
+EXACT = {"lists": {"news": {"dynamic": True, "when_left": "exact"}}}
+
+ONE_WAY = {
+    "the query finds somebody new": (
+        Ann(on_crm=True, account=DYNAMIC), _one(JOIN_PLATFORM, "new"),
+    ),
+    "the query finds somebody unknown to the platform": (
+        Ann(platform=None, on_crm=True, account=DYNAMIC),
+        sorted([("marketing", "create", "new", ""), ("marketing", "join", "new", "")]),
+    ),
+    "the query finds somebody who is on the platform's list": (
+        Ann(on_crm=True, on_platform="mailable", account=DYNAMIC), SAME,
+    ),
+    "the query loses somebody": (
+        Ann(on_platform="mailable", was="joined", account=DYNAMIC), _left_out("not_in_query"),
+    ),
+    "the query loses somebody, who is to leave": (
+        Ann(on_platform="mailable", was="joined", account=REMOVE),
+        _one(LEAVE_PLATFORM, "deleted", "left_crm"),
+    ),
+    "the query loses somebody whose contact is deleted in the CRM": (
+        Ann(crm={"deleted_at": LATER}, on_platform="mailable", was="joined", account=REMOVE),
+        _one(LEAVE_PLATFORM, "deleted", "left_crm"),
+    ),
+    "the query finds somebody again": (
+        Ann(on_crm=True, was="left_crm", account=REMOVE), _one(JOIN_PLATFORM, "re_added"),
+    ),
+    "joined on the platform only": (
+        Ann(on_platform="mailable", account=REMOVE), _left_out("not_in_query"),
+    ),
+    "joined on the platform only, where the query alone counts": (
+        Ann(on_platform="mailable", account=EXACT), _one(LEAVE_PLATFORM, "deleted", "left_crm"),
+    ),
+    "joined on the platform, unknown to the CRM": (
+        Ann(crm=None, on_platform="mailable", account=DYNAMIC), _left_out("not_in_query"),
+    ),
+    "joined on the platform, unknown to the CRM, where the query alone counts": (
+        Ann(crm=None, on_platform="mailable", account=EXACT),
+        _one(LEAVE_PLATFORM, "deleted", "left_crm"),
+    ),
+    "taken off the platform's list by hand": (
+        Ann(on_crm=True, was="joined", account=REMOVE), _left_out("left_marketing"),
+    ),
+    "taken off the platform's list by hand before": (
+        Ann(on_crm=True, was="left_marketing", account=REMOVE), _left_out("left_marketing"),
+    ),
+    "left on the platform's list by an undo": (
+        Ann(on_platform="mailable", was="only_marketing", account=EXACT), _left_out("undone"),
+    ),
+    "kept off the platform's list by an undo": (
+        Ann(on_crm=True, was="only_crm", account=EXACT), _left_out("undone"),
+    ),
+    "unsubscribed from the list": (
+        Ann(on_crm=True, on_platform="unsubscribed", was="joined", account=REMOVE),
+        _left_out("unsubscribed"),
+    ),
+    "unsubscribed on the platform": (
+        Ann(platform={"status": "unsubscribed"}, on_crm=True, account=REMOVE),
+        _left_out("do_not_mail"),
+    ),
+    "flagged in the CRM": (
+        Ann(crm={"status": "unsubscribed"}, on_crm=True, on_platform="mailable", was="joined",
+            account=DYNAMIC),
+        _one(LEAVE_PLATFORM, "deleted", "do_not_mail"),
+    ),
+    "inactive in the CRM": (
+        Ann(crm={"active": False}, on_crm=True, account=DYNAMIC), _left_out("inactive"),
+    ),
+    "a shared mailbox": (
+        Ann(crm={"email": "ann at home"}, platform=None, on_crm=True, account=DYNAMIC),
+        _left_out("invalid"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONE_WAY)
+def test_a_membership_of_a_dynamic_list(case: str) -> None:
+    ann, expected = ONE_WAY[case]
+    jobs = ann.plan().jobs
+    assert said(jobs) == expected
+    assert not jobs.loc[jobs["kind"].notna(), "target"].eq("crm").any()
+
+
+@pytest.mark.parametrize(
+    ("ann", "becomes"),
+    [
+        (Ann(on_crm=True, on_platform="mailable"), "joined"),
+        (Ann(on_crm=True, was="joined"), "left_marketing"),
+        (Ann(was="left_marketing"), "left_crm"),
+        (Ann(was="only_crm"), "left_crm"),
+        (Ann(on_crm=True, on_platform="unsubscribed", was="joined"), "unsubscribed"),
+        (Ann(on_crm=True, was="left_marketing"), None),
+        (Ann(on_platform="mailable", was="joined"), None),
+    ],
+)
+def test_what_is_remembered_of_a_dynamic_list(ann: Ann, becomes: str | None) -> None:
+    states = replace(ann, account=DYNAMIC).plan().keep["states"]
+    assert states["state"].tolist() == ([] if becomes is None else [becomes])
+
+
+@pytest.mark.parametrize(
+    ("ann", "looked_at"),
+    [
+        (Ann(on_crm=True, account=DYNAMIC), True),
+        (Ann(on_crm=True, was="left_crm", account=DYNAMIC), True),
+        (Ann(on_platform="mailable", was="joined", account=REMOVE), True),
+        (Ann(on_crm=True, on_platform="mailable", was="joined", account=REMOVE), False),
+        (Ann(on_platform="mailable", was="joined", account=DYNAMIC), False),
+        (Ann(on_crm=True, was="left_marketing", account=REMOVE), False),
+    ],
+)
+def test_an_incremental_run_looks_at_whom_a_query_finds_anew_or_has_lost(
+    ann: Ann, looked_at: bool
+) -> None:
+    jobs = ann.desk().plan(plan, staged=MemoryStaged({})).jobs
+    assert bool(len(jobs)) == looked_at
 
 
 @pytest.mark.parametrize("case", [*MEMBERSHIPS, *CONSENT])

@@ -66,6 +66,27 @@ def _pages(client: DotdigitalClient, since: str | None) -> Iterator[Page]:
     chosen = list(known)
     if since is not None:
         chosen += [one for one in _active(client, late_since(since)) if one not in known]
+    return _read(client, chosen, known)
+
+
+def find_campaigns(client: DotdigitalClient, wanted: Sequence[str]) -> Iterator[Page]:
+    """Yield the campaigns that were sent and have one of these ids or names.
+
+    assumed: the listing of those sent since long ago has all of them.
+    """
+    names = {name.casefold() for name in wanted}
+    known = _sent(client, EVER)
+    chosen = [
+        one
+        for one, row in known.items()
+        if {one.casefold(), str(row.get("name")).casefold()} & names
+    ]
+    return _read(client, chosen, known)
+
+
+def _read(
+    client: DotdigitalClient, chosen: Sequence[str], known: Mapping[str, Row]
+) -> Iterator[Page]:
     read = parallel_map(
         lambda campaign: _campaign(client, campaign, known.get(campaign)), chosen, client.parallel
     )

@@ -128,6 +128,10 @@ class DotdigitalConnector:
         """Yield pages of CAMPAIGNS that were sent or active since a watermark."""
         return campaigns.read_campaigns(self._client, since)
 
+    def find_campaigns(self, wanted: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS with one of these ids or names."""
+        return campaigns.find_campaigns(self._client, wanted)
+
     def read_events(
         self,
         event_set: EventSet,

@@ -17,6 +17,7 @@ DECLARATION: Final = Declaration(
             "CreatesFields",
             "Enrols",
             "ErasesContacts",
+            "FindsCampaigns",
             "FindsContacts",
             "HasFields",
             "IdentifiesAccount",

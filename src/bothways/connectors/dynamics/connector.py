@@ -27,6 +27,7 @@ from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.columns import read_columns
 from bothways.connectors.dynamics.consents import Consents
 from bothways.connectors.dynamics.declaration import DECLARATION
+from bothways.connectors.dynamics.dynamic_lists import read_dynamic_list
 from bothways.connectors.dynamics.fitting_tables import table_obstacles
 from bothways.connectors.dynamics.label_columns import create_columns
 from bothways.connectors.dynamics.membership import Membership
@@ -272,6 +273,10 @@ class DynamicsConnector:
             for body in self._client.pages(path, prefer=page_size()):
                 yield Page(source.rows(rows_of(body)))
         yield Page(source.rows([]))
+
+    def read_dynamic_list(self, list_id: str) -> Iterator[Page]:
+        """Yield whom the list's query finds."""
+        return read_dynamic_list(self._client, list_id)
 
     def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute joins and leaves."""

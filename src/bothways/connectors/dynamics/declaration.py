@@ -27,6 +27,7 @@ DECLARATION: Final = Declaration(
             "Provisions",
             "ReadsColumns",
             "ReadsContacts",
+            "ReadsDynamicLists",
             "ReadsListMembers",
             "ReadsListSuppressions",
             "ReadsRecords",
@@ -82,4 +83,5 @@ DECLARATION: Final = Declaration(
             },
         },
     ),
+    events="bothways.connectors.dynamics.events:EVENTS",
 )

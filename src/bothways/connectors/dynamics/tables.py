@@ -123,6 +123,17 @@ def deleted_list_members(ids: Sequence[str]) -> pa.Table:
     return _sparse(known, LIST_MEMBERS)
 
 
+def queried_members(rows: Sequence[Row], list_id: str, table: PersonTable) -> pa.Table:
+    """Return people whom the query of a dynamic list finds as LIST_MEMBERS."""
+    known: Columns = {
+        "list_id": [list_id] * len(rows),
+        "entity": [table.name] * len(rows),
+        "member_id": [row[table.id] for row in rows],
+        "deleted": [False] * len(rows),
+    }
+    return _sparse(known, LIST_MEMBERS)
+
+
 def suppression_columns(names: Names, *, origin: bool) -> list[str]:
     """Return the columns that SUPPRESSIONS is made of; the origin's came later than the table."""
     words = ["name", "email", "reason", "suppressedon", "listid", "key"]

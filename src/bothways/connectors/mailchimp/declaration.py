@@ -38,4 +38,5 @@ DECLARATION: Final = Declaration(
         },
         hidden=("schema", "login"),
     ),
+    events="bothways.connectors.mailchimp.events:EVENTS",
 )

@@ -32,9 +32,12 @@ async def sync_now(
     dry_run: Annotated[bool, Form()] = False,
     records: Annotated[str, Form()] = "",
     program: Annotated[str, Form(max_length=200)] = "",
+    campaign: Annotated[str, Form(max_length=200)] = "",
 ) -> RedirectResponse:
-    """Start a run, or a dry run, for everybody or for the people who were typed in."""
+    """Start a run, or a dry run, of all or of one campaign, or for the people who were typed in."""
     conf: dict[str, Any] = {"dry_run": dry_run}
+    if campaign:
+        conf["campaigns"] = [campaign]
     if program.strip():
         conf["program"] = program.strip()
     if chosen := typed(records):

@@ -215,6 +215,11 @@ class SyncBody(Options):
     lists: tuple[Text, ...] = Field(
         default=(), max_length=1_000, description="Keys of the account's lists; none for all."
     )
+    campaigns: tuple[Text, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="Names or ids of campaigns that were sent; none for all.",
+    )
     records: tuple[Text, ...] = Field(
         default=(), max_length=1_000, description="Ids or addresses of records; none for all."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="address_books",
@@ -24,7 +25,9 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "FindsContacts", "HasLists"), is_written=False),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"marketing"}),
     phase=Phase.PEOPLE,
     whole_every=WHOLE_EVERY,
     reverts=True,
+    woken_by=frozenset({Topic.PEOPLE}),
 )

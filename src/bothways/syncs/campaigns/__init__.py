@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from bothways.spec import Role, SyncSpec
+from bothways.spec import Role, Scope, SyncSpec
 from bothways.syncs.campaigns.records import CAMPAIGN, CAMPAIGN_EVENT
+from bothways.vocabulary import Topic
 
 
 class Settings(BaseModel):
@@ -15,11 +16,14 @@ class Settings(BaseModel):
 
     Attributes:
         level: `basic` is campaigns with their figures; `detailed` adds what each recipient did.
+        activity_days: For how many days after a campaign was last sent it is read what recipients
+            did; None without an end.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: Literal["basic", "detailed"] = "basic"
+    activity_days: int | None = Field(default=None, ge=1)
 
 
 SPEC: Final = SyncSpec(
@@ -30,11 +34,13 @@ SPEC: Final = SyncSpec(
         Role("crm", ("ReadsContacts", "WritesRecords")),
         Role(
             "marketing",
-            ("ReadsContacts", "ReadsCampaigns", "ReadsCampaignEvents"),
+            ("ReadsContacts", "ReadsCampaigns", "FindsCampaigns", "ReadsCampaignEvents"),
             is_written=False,
             in_slices=True,
         ),
     ),
+    scope=Scope.CAMPAIGNS,
     settings=Settings,
     records=(CAMPAIGN, CAMPAIGN_EVENT),
+    woken_by=frozenset({Topic.CAMPAIGNS}),
 )

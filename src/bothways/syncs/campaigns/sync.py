@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, cast
 
+import pandas as pd
+
 from bothways.config.account import Account
+from bothways.errors import RunStopped
 from bothways.streams.definitions import Campaigns
 from bothways.streams.events import CampaignEvents
 from bothways.streams.people import People
@@ -16,6 +20,7 @@ from bothways.syncs.campaigns.records import CAMPAIGN_EVENT
 from bothways.syncs.definitions import definition_jobs
 from bothways.syncs.events import Written, event_jobs
 from bothways.syncs.jobs import joined
+from bothways.transform.named import meant
 from bothways.vocabulary import CAMPAIGN, EventSet
 
 CAMPAIGNS: Final = "campaigns"
@@ -56,7 +61,8 @@ def datasets(request: Request) -> list[Dataset]:
     Events relate to people of the CRM. The platform's are read so that a person's page finds what
     the contact did, whom events name by id.
     """
-    detailed = _is_detailed(request.account)
+    settings, only = _settings(request.account), request.options.campaigns
+    detailed = settings.level == "detailed"
     if request.side == "crm":
         return [
             Dataset(f"{entity}s", People(entity=entity, everybody=True))
@@ -64,13 +70,18 @@ def datasets(request: Request) -> list[Dataset]:
             if detailed
         ]
     # Once events are wanted, those of the campaigns that were read before are wanted too.
-    found = [Dataset(CAMPAIGNS, Campaigns(), rules={"detailed": detailed})]
+    found = [Dataset(CAMPAIGNS, Campaigns(only=only), rules={"detailed": detailed})]
     if detailed:
         found.append(Dataset("contacts", People(entity="contact", everybody=True)))
     for event_set, title in TITLES.items() if detailed else ():
         failure = f"{title} have failed to sync for this Email Campaign ({{name}})"
         stream = CampaignEvents(
-            sliced_by=CAMPAIGNS, event_set=event_set, failure=failure, for_crm=True
+            sliced_by=CAMPAIGNS,
+            event_set=event_set,
+            failure=failure,
+            for_crm=True,
+            days=None if only else settings.activity_days,
+            again=bool(only),
         )
         found.append(Dataset(event_set, stream))
     return found
@@ -80,17 +91,34 @@ def plan(inputs: Inputs) -> Plan:
     """Write the campaigns that have changed, then the events that wait.
 
     One partition plans it all: campaigns are few, and events come in batches.
+
+    Raises:
+        RunStopped: A campaign that the person at the trigger form named was never sent.
     """
     if inputs.partition:
         return Plan(joined([]))
     jobs, there = definition_jobs(inputs, CAMPAIGN, CAMPAIGNS, details=partial(with_lists, inputs))
-    if not _is_detailed(inputs.account):
+    if only := inputs.options.campaigns:
+        there = there[there.isin(_named(inputs, only))]
+    if _settings(inputs.account).level == "basic":
         return Plan(jobs)
     return Plan(jobs, bulk=event_jobs(inputs, EVENTS, there))
 
 
-def _is_detailed(account: Account) -> bool:
-    return cast(Settings, account.settings_of(SPEC)).level == "detailed"
+def _named(inputs: Inputs, names: Sequence[str]) -> pd.Series:
+    """Return the ids of the campaigns with one of these ids or names, which were read."""
+    read = inputs.staged.read_all("marketing", CAMPAIGNS)
+    for name in names:
+        if read.empty or meant(read, name).empty:
+            title = inputs.systems["marketing"]
+            raise RunStopped(
+                f"No campaign `{name}` was sent from {title}; give its name or id as it is there."
+            )
+    return read["id"]
+
+
+def _settings(account: Account) -> Settings:
+    return cast(Settings, account.settings_of(SPEC))
 
 
 SYNC: Final = SyncType(datasets, plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import WHOLE_EVERY, Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="marketing_lists",
@@ -24,6 +25,7 @@ SPEC: Final = SyncSpec(
         Role("marketing", ("ReadsContacts", "WritesContacts", "WritesListMembers", "HasLists")),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"crm"}),
     phase=Phase.PEOPLE,
     after=("suppressions",),
     runs_first=("data_labels",),
@@ -32,4 +34,5 @@ SPEC: Final = SyncSpec(
     whole_every=WHOLE_EVERY,
     reverts=True,
     verified_as="verify",
+    woken_by=frozenset({Topic.PEOPLE}),
 )

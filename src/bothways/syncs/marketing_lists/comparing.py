@@ -32,6 +32,7 @@ def datasets(request: Request) -> list[Dataset]:
     changes = [
         replace(item, name=_CHANGED + item.name, changes_of=(SPEC.name, item.name))
         for item in whole
+        if not item.stream.always_whole
     ]
     return [*changes, *whole]
 
@@ -61,6 +62,9 @@ def _reasons(inputs: Inputs, operations: pd.DataFrame) -> pd.Series:
     reason = pd.Series(Reason.DRIFT, index=operations.index, dtype="string[pyarrow]")
     address = email_keys(operations["email"])
     reason = reason.mask(by_person | address.isin(keys), Reason.PENDING)
+    # Whom a query finds is looked up by each sync, and changes without a change to anybody.
+    dynamic = [key for key, item in inputs.lists["crm"].items() if not item.static]
+    reason = reason.mask(operations["list_key"].isin(dynamic), Reason.PENDING)
     conflict = operations["reason"].str.startswith("conflict: ").fillna(value=False)
     reason = reason.mask(conflict, Reason.CONFLICT)
     waiting = inputs.view.retries(SPEC.name)

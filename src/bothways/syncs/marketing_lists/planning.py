@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bothways.streams.members import Members
+from bothways.streams.members import DynamicMembers, Members
 from bothways.streams.people import People
 from bothways.syncs.address_books.sync import marketing_fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
@@ -37,17 +37,12 @@ def datasets(request: Request) -> list[Dataset]:
     """
     if not request.lists:
         return []
-    lists = request.list_ids()
     rules = request.joining_rules()
     if request.side == "marketing":
         fields = marketing_fields(request.account.mappings)
-        return [
-            Dataset(
-                "contacts",
-                People(entity="contact", fields=fields, lists=lists, everybody=True),
-                rules=rules,
-            )
-        ]
+        lists = request.list_ids()
+        contacts = People(entity="contact", fields=fields, lists=lists, everybody=True)
+        return [Dataset("contacts", contacts, rules=rules)]
     held = {item.entity for item in request.lists.values()}
     people = [
         Dataset(
@@ -56,8 +51,14 @@ def datasets(request: Request) -> list[Dataset]:
         for entity in request.entities
         if entity in held
     ]
-    members = [Dataset("members", Members(lists=lists), rules=rules)] if lists else []
-    return [*people, *members]
+    static = request.static_ids()
+    members = [Dataset("members", Members(lists=static), rules=rules)] if static else []
+    found_by_query = [
+        Dataset(f"members_{item.key}", DynamicMembers(lists=(item.id,)), list_key=item.key)
+        for item in request.lists.values()
+        if not item.static
+    ]
+    return [*people, *members, *found_by_query]
 
 
 def plan(inputs: Inputs) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bothways.spec import Phase, Role, Scope, SyncSpec
+from bothways.vocabulary import Topic
 
 SPEC: Final = SyncSpec(
     name="suppressions",
@@ -28,7 +29,9 @@ SPEC: Final = SyncSpec(
         ),
     ),
     scope=Scope.LISTS,
+    dynamic_lists=frozenset({"crm", "marketing"}),
     phase=Phase.CONSENT,
     reads_consent=True,
     reverts=True,
+    woken_by=frozenset({Topic.CONSENT}),
 )

@@ -64,13 +64,14 @@ def datasets(request: Request) -> list[Dataset]:
         by_list = [
             Dataset(_of_list(item.key), ListSuppressions(lists=(item.id,)), list_key=item.key)
             for item in lists
+            if item.static  # nobody unsubscribes from a query
         ]
         found = [shared, *by_list]
         return [replace(dataset, whole_every=_WHOLE_EVERY) for dataset in found]
     found = [shared]
     found += [Dataset(_people_of(entity), People(entity=entity)) for entity in request.entities]
-    if lists:
-        found.append(Dataset("members", Members(lists=request.list_ids())))
+    if static := request.static_ids():
+        found.append(Dataset("members", Members(lists=static)))
     return found
 
 
@@ -447,7 +448,8 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFram
 def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
     """Take people off the marketing list that they unsubscribed from, and keep a record of it.
 
-    Who unsubscribed from the scope that the list is in has unsubscribed from the list.
+    Nobody can be taken off a dynamic one: for that there is the record alone. Who unsubscribed from
+    the scope that the list is in has unsubscribed from the list.
     """
     scope = inputs.lists["marketing"][key].scope
     inputs = inputs.within(scope)
@@ -477,7 +479,7 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
             **_FROM_PLATFORM,
         ),
         job_frame(
-            people[people["member"]],
+            people[people["member"] & inputs.lists["crm"][key].static],
             kind=OperationKind.LEAVE,
             entity=people["entity"],
             result=Result.DELETED,

@@ -14,7 +14,13 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.transform.partition import in_partition
-from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, RoleName, Status
+from bothways.vocabulary import (
+    MAILABLE_OR_PENDING,
+    FieldType,
+    MembershipState,
+    RoleName,
+    Status,
+)
 
 ENTITIES = ("contact", "lead")
 
@@ -115,8 +121,28 @@ def _named_by_crm(inputs: Inputs) -> pd.Series:
         ids.append(told["member_id"])
         unnamed = told.loc[told["member_id"].isna(), "membership_id"]
         ids.append(inputs.view.former_members("crm", unnamed))
+    if not inputs.whole:
+        dynamic = [key for key, item in inputs.lists["crm"].items() if not item.static]
+        ids += [named for key in dynamic for named in _named_by_query(inputs, key)]
     due = inputs.retries
     return _union(*ids, due.loc[due["source"] == "crm", "source_id"])
+
+
+def _named_by_query(inputs: Inputs, key: str) -> tuple[pd.Series, pd.Series]:
+    """Return whom the query of a dynamic list finds, and did not before; and the other way round.
+
+    That is told by the states of their memberships, since no read reports it. Whoever has none, as
+    they were left out, is looked at by each run. Whoever stays on the platform's list although the
+    query has lost them is not: nothing is to be done about them.
+    """
+    members = inputs.view.members("crm", list_ids=[inputs.lists["crm"][key].id])["member_id"]
+    known = inputs.view.list_states(pair=inputs.pair(key))
+    off = known[known["state"] == MembershipState.LEFT_CRM]
+    settled = known.loc[~known["crm_id"].isin(off["crm_id"]), "crm_id"]
+    ends = [MembershipState.LEFT_MARKETING, MembershipState.ONLY_CRM]
+    ends += [] if inputs.account.lists[key].when_left == "keep" else [MembershipState.JOINED]
+    lost = known.loc[known["state"].isin(ends) & ~known["crm_id"].isin(members), "crm_id"]
+    return members[~members.isin(settled)], lost
 
 
 def _named_by_platform(inputs: Inputs) -> pd.Series:

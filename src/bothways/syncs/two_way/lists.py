@@ -35,6 +35,10 @@ _ON_A_LIST = (
 )
 
 
+# The verdicts that are reasons to do nothing.
+_LEFT_ALONE = (Reason.NOT_IN_CRM, Reason.UNDONE, Reason.LEFT_MARKETING, Reason.NOT_IN_QUERY)
+
+
 @dataclass(frozen=True, slots=True)
 class ListPlan:
     """What one list needs.
@@ -76,8 +80,11 @@ def plan_list(
         created: Keys of creations that an earlier list of this plan has; it is added to.
     """
     rows = _beside_memberships(inputs, gathered, people, crm_list)
-    accepts_new = inputs.account.lists[crm_list.key].accept_new
-    verdict = _verdicts(rows, accepts_new=accepts_new, compares=inputs.compares)
+    mapped = inputs.account.lists[crm_list.key]
+    if crm_list.static:
+        verdict = _verdicts(rows, accepts_new=mapped.accept_new, compares=inputs.compares)
+    else:
+        verdict = _one_way_verdicts(rows, mapped.when_left, compares=inputs.compares)
     rows = _without_deleted_ids(rows.assign(verdict=verdict))
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
     jobs = joined(
@@ -185,22 +192,81 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
 
     Who is on both lists and is left out is in step nevertheless, where both sides are compared.
     """
-    crm_on, platform_on = rows["crm_on"].astype(bool), rows["marketing_on"].astype(bool)
-    was_joined = (rows["state"] == MembershipState.JOINED).fillna(value=False)
-    said_no = rows["list_word"] | (
-        (rows["state"] == MembershipState.UNSUBSCRIBED).fillna(value=False) & ~platform_on
-    )
-    # Whoever has yet to confirm would be mailed as soon as they do.
-    mailable = rows["marketing_status"].isin(MAILABLE_OR_PENDING)
-    no_consent = rows["consent"].notna()
+    crm_on, platform_on, was_joined = _standing(rows)
+    said_no = _said_no(rows)
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
     stays_away = rows["left_out"].notna()
-    cases = [
-        (
-            said_no & crm_on & ~was_joined & (rows["state"] == MembershipState.UNSUBSCRIBED),
-            "opt_out",
-        ),
-        (said_no & crm_on, "leave crm opt_out"),
+    return _first_of(
+        rows,
+        [
+            (
+                said_no & crm_on & ~was_joined & (rows["state"] == MembershipState.UNSUBSCRIBED),
+                "opt_out",
+            ),
+            (said_no & crm_on, "leave crm opt_out"),
+            *_settled(rows, said_no, compares=compares),
+            (was_joined & platform_on & ~crm_on, f"leave marketing {Reason.LEFT_CRM}"),
+            (was_joined & crm_on, f"leave crm {Reason.LEFT_MARKETING}"),
+            (~crm_on & ~platform_on, "gone"),
+            (stays_away, "left_out"),
+            (platform_on & crm_gone & (not accepts_new), Reason.NOT_IN_CRM),
+            (platform_on, "join crm"),
+            (crm_on, "join marketing"),
+        ],
+    )
+
+
+def _one_way_verdicts(rows: pd.DataFrame, when_left: str, *, compares: bool) -> pd.Series:
+    """Return what is to be done about a list of which the CRM alone says who is on it.
+
+    Somebody who was taken off the platform's list by hand stays off it for as long as they are on
+    the CRM's without a break: that may have been their own choice.
+    """
+    crm_on, platform_on, was_joined = _standing(rows)
+    said_no = _said_no(rows)
+    taken_off = was_joined | (rows["state"] == MembershipState.LEFT_MARKETING)
+    only_platform = platform_on & ~crm_on
+    leaves = only_platform & (was_joined | (when_left == "exact")) & (when_left != "keep")
+    return _first_of(
+        rows,
+        [
+            (said_no & crm_on, "opt_out"),
+            *_settled(rows, said_no, compares=compares),
+            (crm_on & taken_off, Reason.LEFT_MARKETING),
+            (leaves, f"leave marketing {Reason.LEFT_CRM}"),
+            (only_platform, Reason.NOT_IN_QUERY),
+            (~crm_on, "gone"),
+            (rows["left_out"].notna(), "left_out"),
+            (crm_on, "join marketing"),
+        ],
+    )
+
+
+_Case = tuple[pd.Series, str]
+
+
+def _standing(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return who is on the list in the CRM, who on the platform, and who was on both."""
+    was_joined = (rows["state"] == MembershipState.JOINED).fillna(value=False)
+    return rows["crm_on"].astype(bool), rows["marketing_on"].astype(bool), was_joined
+
+
+def _said_no(rows: pd.DataFrame) -> pd.Series:
+    unsubscribed = (rows["state"] == MembershipState.UNSUBSCRIBED).fillna(value=False)
+    said_no: pd.Series = rows["list_word"] | (unsubscribed & ~rows["marketing_on"].astype(bool))
+    return said_no
+
+
+def _settled(rows: pd.DataFrame, said_no: pd.Series, *, compares: bool) -> list[_Case]:
+    """Return the cases that are alike for every list: consent, what was undone, and who is on both.
+
+    They come after what is done in the CRM about somebody who has opted out of the list.
+    """
+    crm_on, platform_on, _ = _standing(rows)
+    # Whoever has yet to confirm would be mailed as soon as they do.
+    mailable = rows["marketing_status"].isin(MAILABLE_OR_PENDING)
+    no_consent, stays_away = rows["consent"].notna(), rows["left_out"].notna()
+    return [
         (said_no, "gone"),
         (rows["flagged"] & mailable & platform_on, f"leave marketing {Reason.DO_NOT_MAIL}"),
         (no_consent & (crm_on ^ platform_on), "consent"),
@@ -208,14 +274,10 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
         ((rows["state"] == MembershipState.ONLY_MARKETING) & platform_on & ~crm_on, Reason.UNDONE),
         (crm_on & platform_on & stays_away & (not compares), "left_out"),
         (crm_on & platform_on, "unchanged"),
-        (was_joined & platform_on & ~crm_on, f"leave marketing {Reason.LEFT_CRM}"),
-        (was_joined & crm_on, f"leave crm {Reason.LEFT_MARKETING}"),
-        (~crm_on & ~platform_on, "gone"),
-        (stays_away, "left_out"),
-        (platform_on & crm_gone & (not accepts_new), Reason.NOT_IN_CRM),
-        (platform_on, "join crm"),
-        (crm_on, "join marketing"),
     ]
+
+
+def _first_of(rows: pd.DataFrame, cases: list[_Case]) -> pd.Series:
     masks = [mask.fillna(value=False).to_numpy(dtype=bool) for mask, _ in cases]
     return pd.Series(np.select(masks, [word for _, word in cases], "gone"), index=rows.index)
 
@@ -298,7 +360,7 @@ class _Work:
     def left_out(self) -> pd.DataFrame:
         """Return who does not join, and why."""
         rows = self._rows
-        reason = rows["verdict"].where(rows["verdict"].isin([Reason.NOT_IN_CRM, Reason.UNDONE]))
+        reason = rows["verdict"].where(rows["verdict"].isin(_LEFT_ALONE))
         reason = reason.mask(rows["verdict"] == "opt_out", rows["opt_out"])
         reason = reason.mask(rows["verdict"] == "left_out", rows["left_out"])
         reason = reason.mask(rows["verdict"] == "consent", rows["consent"])
@@ -318,13 +380,25 @@ class _Work:
         both = rows["crm_on"] & rows["marketing_on"]
         both &= rows["verdict"].isin(["unchanged", "left_out"])
         both &= rows["state"].ne(MembershipState.JOINED).fillna(value=True)
-        ended = (rows["verdict"] == "gone") & rows["state"].isin(_ON_A_LIST)
+        one_way = not self._list.static
+        # Of a one-way list a removal by hand ends as well, once the CRM's list has lost the person.
+        over = (*_ON_A_LIST, MembershipState.LEFT_MARKETING) if one_way else _ON_A_LIST
+        ended = (rows["verdict"] == "gone") & rows["state"].isin(over)
         word = rows["list_word"] | rows["opted_out"]
         state = pd.Series(MembershipState.JOINED, index=rows.index).mask(
-            ended, MembershipState.LEFT_MARKETING
+            ended, MembershipState.left("crm" if one_way else "marketing")
         )
         state = state.mask(ended & word, MembershipState.UNSUBSCRIBED)
         keep = both | ended
+        if one_way:
+            # What is said on the platform is remembered: nothing is done about it in the CRM.
+            said: dict[str, str] = {
+                "opt_out": MembershipState.UNSUBSCRIBED,
+                Reason.LEFT_MARKETING: MembershipState.LEFT_MARKETING,
+            }
+            told = rows["verdict"].map(said)
+            news = told.notna() & told.ne(rows["state"]).fillna(value=True)
+            state, keep = state.mask(news, told), keep | news
         pair = self._inputs.pair(self._list.key)
         return pd.DataFrame(
             {

@@ -1,0 +1,114 @@
+"""What arrives from the vendors: whether it is genuine, and whom it names."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from bothways.config.account import NAME_PATTERN, Account
+from bothways.config.load import load_account
+from bothways.console.people import address_key
+from bothways.discovery import events_of, sync_types
+from bothways.errors import ConfigurationError
+from bothways.orchestration.connections import EventSecrets, event_secrets
+from bothways.store import notifications
+from bothways.vocabulary import RoleName, Topic
+from bothways.webhooks import Delivery, Events, Told
+
+log = logging.getLogger(__name__)
+
+LONGEST_BODY: Final = 1_000_000
+"""Bytes; what the vendors send is a quarter of that at most."""
+_LONGEST_RECORD: Final = 320
+
+
+class Refused(Exception):
+    """The delivery is not genuine, or nobody expects it. It is never said which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A system of an account whose events are taken."""
+
+    account: Account
+    role: RoleName
+    events: Events
+    known: EventSecrets
+
+
+def sender(account: str, role: RoleName) -> Sender:
+    """Return the system that an event claims to be from.
+
+    Raises:
+        Refused: There is no such account or system, or no events of it are taken.
+    """
+    if not re.fullmatch(NAME_PATTERN, account):
+        raise Refused
+    try:
+        found = load_account(account)
+        system = found.systems[role]
+        events = events_of(system.connector)
+    except (ConfigurationError, KeyError):
+        raise Refused from None
+    if events is None or not found.events.sync_types:
+        raise Refused
+    return Sender(found, role, events, event_secrets(system.connection))
+
+
+def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, list[str]]:
+    """Return whom an event names, by the sync type that looks at them; "" stands for everybody.
+
+    What the connection's own user did is left out: it is what a sync wrote.
+
+    Raises:
+        Refused: The event is not genuine.
+    """
+    if not given.events.is_genuine(delivery, given.known.secrets, now):
+        raise Refused
+    told = given.events.told(delivery)
+    news = [one for one in told if not one.by or one.by != given.known.user]
+    found = {name: _records(news, topics) for name, topics in _woken(given).items()}
+    found = {name: records for name, records in found.items() if records}
+    log.info(
+        "An event for account %s from %s: of %d matters, %d concern its syncs",
+        given.account.name, given.role, len(told), len(found),
+    )  # fmt: skip
+    return found
+
+
+def keep(conn: sa.Connection, given: Sender, found: Mapping[str, list[str]]) -> None:
+    """Keep whom an event names, for the runs of these sync types."""
+    keys = {record: _key(record) for records in found.values() for record in records}
+    for sync_type, records in sorted(found.items()):
+        notifications.keep(
+            conn,
+            account=given.account.name,
+            side=given.role,
+            sync_type=sync_type,
+            people={record: keys[record] for record in records},
+        )
+
+
+def _woken(given: Sender) -> dict[str, frozenset[Topic]]:
+    specs = (sync_types()[name] for name in given.account.events.sync_types)
+    return {
+        spec.name: spec.woken_by
+        for spec in specs
+        if given.role in {role.name for role in spec.roles}
+    }
+
+
+def _records(news: list[Told], topics: frozenset[Topic]) -> list[str]:
+    found = [one.records or ("",) for one in news if one.topic in topics]
+    texts = dict.fromkeys(text for records in found for text in records)
+    return [text for text in texts if len(text) <= _LONGEST_RECORD and "\x00" not in text]
+
+
+def _key(record: str) -> str | None:
+    return address_key(record) if "@" in record else None
