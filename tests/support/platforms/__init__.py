@@ -13,9 +13,10 @@ from typing import Final
 
 from tests.support.platforms.base import Platform
 from tests.support.platforms.dotdigital import Dotdigital
+from tests.support.platforms.mailchimp import Mailchimp
 
 PLATFORMS: Final[dict[str, type[Platform]]] = {
-    platform.name: platform for platform in (Dotdigital,)
+    platform.name: platform for platform in (Dotdigital, Mailchimp)
 }
 
-__all__ = ["PLATFORMS", "Dotdigital", "Platform"]
+__all__ = ["PLATFORMS", "Dotdigital", "Mailchimp", "Platform"]

@@ -1,0 +1,195 @@
+"""Mailchimp: an audience is a list, and somebody who is in two of them is two members."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import yaml
+
+from bothways.connectors.base import ConnectionSettings, Connector
+from bothways.connectors.mailchimp.connector import MailchimpConnector
+from tests.support.platforms.base import ENTITIES, Platform
+from tests.support.sandbox import MAILCHIMP_KEY
+
+_STATUSES = {
+    "subscribed": "mailable",
+    "pending": "pending",
+    "transactional": "pending",
+    "unsubscribed": "unsubscribed",
+    "cleaned": "bounced",
+}
+_GRAVITY = ("mailable", "pending", "unsubscribed", "complained", "bounced")
+_FIRST = "Newsletter"
+_OF_TESTS: Final = "mailchimp_of_tests"
+COLUMNS: Final = {
+    "first_name": "FNAME",
+    "last_name": "LNAME",
+    "phone": "PHONE",
+    "company": "COMPANY",
+    "job_title": "JOBTITLE",
+    "gender": "GENDER",
+    "city": "CITY",
+    "country": "COUNTRY",
+    "postcode": "POSTCODE",
+    "birth_date": "BIRTHDATE",
+    "rating": "RATING",
+}
+_OWN = ("COMPANY", "JOBTITLE", "GENDER", "CITY", "COUNTRY", "POSTCODE", "BIRTHDATE", "RATING")
+
+
+class Mailchimp(Platform):
+    """What a person does in Mailchimp, in an account that has a merge field for each mapped field.
+
+    What a new account has would not do for every promise: its address takes no city alone, its
+    birthday no year.
+    """
+
+    name = "mailchimp"
+    title = "Mailchimp"
+    at_once: ClassVar[dict[str, Any]] = {"batch_seconds": 0.0}
+
+    def mapping(self, entity: str) -> str:
+        return f"{_OF_TESTS}/{entity}.yaml"
+
+    def write_mappings(self, folder: Path) -> None:
+        (folder / _OF_TESTS).mkdir(exist_ok=True)
+        for entity in ENTITIES:
+            mapping = yaml.safe_load(
+                (folder / "dynamics_dotdigital" / f"{entity}.yaml").read_text()
+            )
+            for name, field in mapping["fields"].items():
+                if "marketing" in field:
+                    field["marketing"] = COLUMNS[name]
+            path = folder / self.mapping(entity)
+            path.write_text(yaml.safe_dump(mapping, sort_keys=False))
+
+    def furnish(self) -> None:
+        for audience in self._lists():
+            self._add_fields(audience)
+
+    def connector(self, **quick: Any) -> Connector:
+        return MailchimpConnector(ConnectionSettings(self._sandbox.url, "", MAILCHIMP_KEY), **quick)
+
+    def contact(self, email: str, *lists: str, **fields: Any) -> str:
+        body = {"email_address": email, "status": "subscribed"}
+        body |= {"merge_fields": self._written(fields)}
+        made = [
+            self._call("POST", f"/lists/{self.list_id(name)}/members", body)
+            for name in lists or (_FIRST,)
+        ]
+        return f"{made[0]['list_id']}:{made[0]['contact_id']}"
+
+    def edit(self, email: str, **fields: Any) -> None:
+        self._call("PATCH", self._path(email), {"merge_fields": self._written(fields)})
+
+    def readdress(self, email: str, to: str) -> None:
+        for row in self._members():
+            if row["email"].lower() == email.lower():
+                path = f"/lists/{row['list_id']}/members/{row['contact_id']}"
+                self._call("PATCH", path, {"email_address": to})
+
+    def join(self, email: str, name: str = _FIRST) -> None:
+        body = {"email_address": email, "status": "subscribed"}
+        self._call("POST", f"/lists/{self.list_id(name)}/members", body)
+
+    def leave(self, email: str, name: str = _FIRST) -> None:
+        self.act("archive", email, list=name)
+
+    def delete(self, email: str) -> None:
+        self.act("archive", email)
+
+    def list(self, name: str) -> None:
+        there = self._call("GET", f"/lists/{next(iter(self._lists()))}")
+        wanted = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
+        made = self._call("POST", "/lists", {"name": name, **{key: there[key] for key in wanted}})
+        self._add_fields(made["id"])
+
+    def delete_list(self, name: str) -> None:
+        self._call("DELETE", f"/lists/{self.list_id(name)}")
+
+    def list_id(self, name: str) -> str:
+        return next(number for number, title in self._lists().items() if title == name)
+
+    def statuses(self) -> dict[str, str]:
+        """Of somebody who is several members, how far any of them may be mailed."""
+        found: dict[str, str] = {}
+        for row in self._members():
+            status = _STATUSES[row["status"]]
+            if row["unsubscribe_reason"] == "ABUSE":
+                status = "complained"
+            known = found.get(row["email"], status)
+            found[row["email"]] = min(status, known, key=_GRAVITY.index)
+        return found
+
+    def fields(self, email: str) -> dict[str, Any]:
+        return self._neutral(json.loads(self._member(email)["merge_fields"]))
+
+    def contact_id(self, email: str) -> str:
+        row = self._member(email)
+        return f"{row['list_id']}:{row['contact_id']}"
+
+    def members(self, name: str = _FIRST) -> list[str]:
+        """Those who are yet to confirm are among them: nothing else brings anybody back."""
+        own = self.list_id(name)
+        return sorted(
+            row["email"]
+            for row in self._members()
+            if row["list_id"] == own and _STATUSES[row["status"]] in ("mailable", "pending")
+        )
+
+    def state(self) -> dict[str, list[str]]:
+        names = self._lists()
+        return {
+            "members": sorted(
+                json.dumps(
+                    [
+                        names[row["list_id"]],
+                        row["email"],
+                        row["status"],
+                        row["unsubscribe_reason"],
+                        json.loads(row["merge_fields"]),
+                    ]
+                )
+                for row in self._sandbox.table("mailchimp", "members")
+            )
+        }
+
+    def _lists(self) -> dict[str, str]:
+        """Names of the audiences by id, the oldest first."""
+        return {row["id"]: row["name"] for row in self._sandbox.table("mailchimp", "lists")}
+
+    def _members(self) -> list[dict[str, Any]]:
+        rows = self._sandbox.table("mailchimp", "members")
+        return [row for row in rows if row["status"] != "archived"]
+
+    def _member(self, email: str) -> dict[str, Any]:
+        """The member with an address, of the first audience where there are several."""
+        order = [*self._lists()]
+        rows = [row for row in self._members() if row["email"].lower() == email.lower()]
+        return min(rows, key=lambda row: order.index(row["list_id"]))
+
+    def _path(self, email: str) -> str:
+        row = self._member(email)
+        return f"/lists/{row['list_id']}/members/{row['contact_id']}"
+
+    def _written(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {name: "" if value is None else value for name, value in self._own(fields).items()}
+
+    def _columns(self) -> dict[str, str]:
+        return COLUMNS
+
+    def _add_fields(self, audience: str) -> None:
+        path = f"/lists/{audience}/merge-fields"
+        there = {row["tag"] for row in self._call("GET", f"{path}?count=100")["merge_fields"]}
+        for tag in _OWN:
+            if tag not in there:
+                kind = "date" if tag == "BIRTHDATE" else "text"
+                self._call("POST", path, {"tag": tag, "name": tag.title(), "type": kind})
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        with self._sandbox.mailchimp() as api:
+            answer = api.request(method, path, json=body)
+            assert answer.is_success, answer.text
+            return answer.json() if answer.content else None
