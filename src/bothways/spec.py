@@ -243,6 +243,7 @@ class SyncSpec:
         dynamic_lists: The roles in which a list may be dynamic: whose query alone decides who is on
             it, so that nobody is put on it or taken off.
         woken_by: What the events are about that may start a run of it.
+        puts_tags: Whether whoever it pushes also gets the tag that the list names.
     """
 
     name: str
@@ -264,6 +265,7 @@ class SyncSpec:
     called: str = ""
     dynamic_lists: frozenset[RoleName] = frozenset()
     woken_by: frozenset[Topic] = frozenset()
+    puts_tags: bool = False
 
     def role(self, name: RoleName) -> Role:
         """Return one of the roles by name.

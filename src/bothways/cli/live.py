@@ -10,7 +10,7 @@ from functools import cache
 from bothways.cli.fields import FieldProblems, configured
 from bothways.cli.prepare import told
 from bothways.cli.vendors import opened
-from bothways.config.account import Account, ListMapping
+from bothways.config.account import Account, ListMapping, tagged_by
 from bothways.config.document import Document, Key
 from bothways.config.known import records_kept, system_titles
 from bothways.config.load import account_document
@@ -81,8 +81,12 @@ class _Asking:
         if not isinstance(connector, HasLists) or not self._account.lists:
             return
         offered = connector.lists()
-        for key, mapped in self._account.lists.items():
+        for key, mapped in self._account.pairs.items():
             name, place = mapped.name(self._role), ("lists", key, self._role)
+            if of := tagged_by(key):
+                place = ("lists", of, "tag")
+                if self._role == "crm":
+                    continue
             info = lists.find(name, offered)
             sentence = lists.obstacle(self._role, mapped, info, offered)
             if not sentence and info and not info.static:

@@ -28,6 +28,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 _Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _FLAG = "flag_suppressed_people"
 _OLD_FLAG = "update_do_not_bulk_email"
+# No key of a list has a colon.
+_TAG = ":tag"
 
 
 class _Model(BaseModel):
@@ -186,6 +188,7 @@ class ListMapping(_Model):
     Attributes:
         crm: Name or id of the marketing list.
         marketing: Name or id of the platform list.
+        tag: Name or id of a further platform list, which whoever the list pushes joins too.
         entity: What a marketing list holds that `create_missing` creates: contact or lead.
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
@@ -197,6 +200,7 @@ class ListMapping(_Model):
 
     crm: _Given
     marketing: _Given
+    tag: _Given | None = None
     entity: Literal["contact", "lead"] = "contact"
     create_missing: bool = False
     syncs: tuple[str, ...] | None = None
@@ -206,6 +210,18 @@ class ListMapping(_Model):
     def name(self, side: RoleName) -> str:
         """Return the name or id of the list on ``side``."""
         return self.crm if side == "crm" else self.marketing
+
+    def with_tag(self, key: str) -> dict[str, ListMapping]:
+        """Return it under its key, and under one of its own its tag: a pair of lists as well."""
+        if self.tag is None:
+            return {key: self}
+        tag = {"marketing": self.tag, "tag": None, "accept_new": False, "when_left": "keep"}
+        return {key: self, key + _TAG: self.model_copy(update=tag)}
+
+
+def tagged_by(key: str) -> str:
+    """Return the key of the list whose tag a pair of lists is; "" where it is a list itself."""
+    return key.removesuffix(_TAG) if key.endswith(_TAG) else ""
 
 
 class EventSettings(_Model):
@@ -315,15 +331,29 @@ class Account(_Model):
             )
         return found
 
+    @property
+    def pairs(self) -> dict[str, ListMapping]:
+        """The account's lists by key, each followed by its tag, if it has one."""
+        return {
+            name: pair
+            for key, item in self.lists.items()
+            for name, pair in item.with_tag(key).items()
+        }
+
     def lists_of(self, sync: SyncSpec) -> dict[str, ListMapping]:
         """Return the lists that a sync type works on, by key; who opted out matters on all."""
         if sync.scope is not Scope.LISTS:
             return {}
         return {
             key: item
-            for key, item in self.lists.items()
+            for key, item in (self.pairs if sync.puts_tags else self.lists).items()
             if sync.reads_consent or item.syncs is None or sync.compared in item.syncs
         }
+
+    def list_title(self, key: str) -> str:
+        """Return what people call one of `pairs`."""
+        pair = self.pairs[key]
+        return f"{pair.crm}: {pair.marketing}" if tagged_by(key) else pair.crm
 
     def user_of(self, username: str, role: RoleName) -> SystemUser | None:
         """Return who an Airflow user is in the system of a role; None if nobody is named."""

@@ -179,7 +179,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
             conn,
             run_id=run.run_id,
             list_key=key,
-            name=run.account.lists[key].crm,
+            name=run.account.list_title(key),
             status=status,
             message=message,
             counts=counts.as_json(),

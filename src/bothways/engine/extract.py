@@ -299,8 +299,8 @@ class Reading:
         return Sighting(conn, self.run.place(self.side), self.run.run_id)
 
     def _list_keys(self) -> list[str]:
-        keys = {item.id: item.key for item in self.lists.values()}
-        return [keys[item] for item in self.dataset.stream.lists]
+        named = self.dataset.stream.lists
+        return [key for key, item in self.lists.items() if item.id in named]
 
     def _fingerprint(self) -> str:
         stream = self.dataset.stream

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row
 
-from bothways.config.account import Account, ListMapping
+from bothways.config.account import Account, ListMapping, tagged_by
 from bothways.connectors.base import Connector, HasLists, ListInfo, ReadsDynamicLists
 from bothways.discovery import sync_types
 from bothways.engine.run import Run
@@ -34,26 +35,37 @@ def resolve(run: Run, side: RoleName, connector: Connector) -> dict[str, KnownLi
     if not keys:
         return {}
     offered = _offered(connector)
-    found = {}
+    found: dict[str, KnownList] = {}
     with run.store.begin() as conn:
         stored = list_store.resolved(conn, **run.place(side))
         for key in keys:
-            mapped = run.account.lists[key]
+            mapped, of = run.account.pairs[key], tagged_by(key)
+            if of and of not in found:
+                continue  # what is said of the list holds for its tag
             info = find(mapped.name(side), offered)
             if info is None and (info := _renamed(stored.get(key), mapped.name(side), offered)):
                 told = f"`{mapped.name(side)}` is called `{info.name}` now; write that in its file."
                 runs.note(conn, run_id=run.run_id, sentence=f"list {key}: {told}")
-            problem = _lost(stored.get(key), mapped.name(side), info)
-            problem = problem or obstacle(side, mapped, info, offered)
-            problem = problem or _of_dynamic(run, side, connector, mapped, info)
-            if problem and info is None:
-                problem = absent(side, problem)
+            problem = (
+                _lost(stored.get(key), mapped.name(side), info)
+                or obstacle(side, mapped, info, offered)
+                or _of_dynamic(run, side, connector, mapped, info)
+                or (_elsewhere(mapped.name(side), info, found[of]) if of else None)
+            )
             if problem:
-                refuse(conn, run, key, problem)
-            else:
-                found[key] = _known(key, mapped, side, info)
-                _remember(conn, run.account, side, found[key])
+                refuse(conn, run, key, absent(side, problem) if info is None else problem)
+                continue
+            known = _known(key, mapped, side, info)
+            found[key] = replace(known, scope=found[of].scope) if of else known
+            _remember(conn, run.account, side, found[key])
     return found
+
+
+def _elsewhere(name: str, info: ListInfo | None, of: KnownList) -> str | None:
+    """Return why a list cannot be the tag of another one; None where it can."""
+    if info is None or info.scope == of.scope:
+        return None
+    return f"`{name}` is in another audience than `{of.name}`; name a tag of the same audience."
 
 
 def vanished(connector: Connector, known: Sequence[KnownList]) -> list[KnownList]:
@@ -76,7 +88,7 @@ def refuse(conn: Connection, run: Run, key: str, message: str) -> None:
         conn,
         run_id=run.run_id,
         list_key=key,
-        name=run.account.lists[key].crm,
+        name=run.account.list_title(key),
         status=RunStatus.FAILED,
         message=message,
     )
@@ -95,7 +107,7 @@ def ensure(run: Run, side: RoleName, connector: Connector, key: str) -> str:
         known = ids(conn, run, side).get(key)
         if known:
             return known
-        mapped = run.account.lists[key]
+        mapped = run.account.pairs[key]
         offered = _offered(connector)
         info = find(mapped.name(side), offered)
         problem = obstacle(side, mapped, info, offered)

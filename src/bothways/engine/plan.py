@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 from sqlalchemy import Connection
 
+from bothways.config.account import tagged_by
 from bothways.config.load import load_rule_files
 from bothways.discovery import declaration
 from bothways.engine import bulk, keeping, meanings
@@ -88,7 +89,11 @@ def _note_new_pairs(run: Run, conn: Connection, inputs: Inputs) -> None:
         return
     for key in inputs.lists["crm"]:
         pair = inputs.pair(key)
-        if all(pair) and list_states.is_replacement(conn, account=account, pair=pair):
+        if (
+            not tagged_by(key)
+            and all(pair)
+            and list_states.is_replacement(conn, account=account, pair=pair)
+        ):
             sentence = (
                 f"list {key}: these two lists are synced for the first time; nobody is removed."
             )

@@ -73,7 +73,7 @@ def _list_breaches(
         changes.append(
             guard.ListChange(
                 side=change.target,
-                name=run.account.lists[change.list_key].name(change.target),
+                name=run.account.pairs[change.list_key].name(change.target),
                 members=count_members(conn, **run.place(change.target), list_id=list_id),
                 joins=change.joins,
                 leaves=change.leaves,

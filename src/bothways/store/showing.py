@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bothways.store.distinct import distinct_on
 from bothways.store.erase import Person, ends_of, ids_by_role, in_other_scopes, paired
 from bothways.store.schema import (
     links,
@@ -83,10 +84,14 @@ def lists_of(conn: sa.Connection, person: Person) -> Rows:
 
     Columns: side, list_id, member_id, status, changed_at, deleted_at, list_key, name.
     """
+    keys = (list_ids.c.account, list_ids.c.side, list_ids.c.list_id)
+    # A list and its tag are two pairs of the same list of the CRM.
+    names = distinct_on(sa.select(*keys, list_ids.c.list_key, list_ids.c.name), *keys)
+    known = names.order_by(*keys, list_ids.c.list_key).subquery()
     same_list = sa.and_(
-        list_ids.c.account == members.c.account,
-        list_ids.c.side == members.c.side,
-        list_ids.c.list_id == members.c.list_id,
+        known.c.account == members.c.account,
+        known.c.side == members.c.side,
+        known.c.list_id == members.c.list_id,
     )
     named = sa.select(
         members.c.side,
@@ -95,9 +100,9 @@ def lists_of(conn: sa.Connection, person: Person) -> Rows:
         members.c.status,
         members.c.changed_at,
         members.c.deleted_at,
-        list_ids.c.list_key,
-        list_ids.c.name,
-    ).outerjoin(list_ids, same_list)
+        known.c.list_key,
+        known.c.name,
+    ).outerjoin(known, same_list)
     ways = [
         named.where(
             members.c.account == person.account,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from bothways.config.account import Account
+from bothways.config.account import Account, tagged_by
 from bothways.connectors.base import Connector
 from bothways.errors import ConfigurationError
 from bothways.spec import Options, SyncSpec
@@ -118,15 +118,18 @@ class Request:
 
     def list_ids(self) -> tuple[str, ...]:
         """Return the side's ids of the lists that are there, in a stable order."""
-        return tuple(sorted(item.id for item in self.lists.values() if item.id))
+        return tuple(sorted({item.id for item in self.lists.values() if item.id}))
 
     def static_ids(self) -> tuple[str, ...]:
         """Return those whose members the side keeps one by one."""
-        return tuple(sorted(item.id for item in self.lists.values() if item.id and item.static))
+        return tuple(sorted({item.id for item in self.lists.values() if item.id and item.static}))
 
     def joining_rules(self) -> dict[str, Any]:
         """Return the settings that decide who joins a list, for `Dataset.rules`."""
-        mapped = {item.id or item.name: self.account.lists[key] for key, item in self.lists.items()}
+        names = {key: item.id or item.name for key, item in self.lists.items()}
+        pairs = {key: self.account.pairs[key] for key in names}
+        mapped = {names[key]: item for key, item in pairs.items() if not tagged_by(key)}
+        tags = {key: item.marketing for key, item in pairs.items() if tagged_by(key)}
         left = {name: item.when_left for name, item in mapped.items() if item.when_left != "keep"}
         return {
             "only_active": self.account.settings.only_open_leads_and_active_contacts,
@@ -135,6 +138,8 @@ class Request:
             # The members of a list are news to another counterpart than it had.
             "counterparts": {name: item.name(other(self.side)) for name, item in mapped.items()},
             **({"when_left": left} if left else {}),
+            # Who was on the list before gets the tag as well.
+            **({"tags": tags} if tags else {}),
         }
 
 
@@ -193,7 +198,7 @@ class Inputs:
     def scopes(self) -> tuple[str, ...]:
         """Return the scopes of the mapped lists, in the order of the account's lists."""
         known = self.lists["marketing"]
-        found = dict.fromkeys(known[key].scope for key in self.account.lists if key in known)
+        found = dict.fromkeys(known[key].scope for key in self.account.pairs if key in known)
         return tuple(found) or ("",)
 
     def within(self, scope: str) -> Inputs:

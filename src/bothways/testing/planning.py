@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from bothways.config.account import Account
+from bothways.config.account import Account, tagged_by
 from bothways.spec import Options
 from bothways.syncs.base import Inputs, KnownList, Plan
 from bothways.tables.consent import SUPPRESSIONS
@@ -111,7 +111,7 @@ class Planning:
 
     def list_id(self, side: RoleName, key: str = "news") -> str:
         """Return the id of a list on a side."""
-        return f"{side}-{key}"
+        return f"{side}-{(tagged_by(key) or key) if side == 'crm' else key}"
 
     def pair(self, key: str = "news") -> ListPair:
         """Return the ids of a list on both sides."""
@@ -205,10 +205,10 @@ class Planning:
                 "" if (side, key) in missing else self.list_id(side, key),
                 key,
                 entity,
-                self._scopes[key] if side == "marketing" else "",
-                static=side == "marketing" or key not in self._dynamic,
+                self._scopes[tagged_by(key) or key] if side == "marketing" else "",
+                static=side == "marketing" or (tagged_by(key) or key) not in self._dynamic,
             )
-            for key in self.account.lists
+            for key in self.account.pairs
         }
 
     def _retries(self) -> pd.DataFrame:

@@ -17,7 +17,7 @@ ACCOUNT_KEYS = (
     "Allowed: approvers, crm, default, description, enabled, events, guard, ignore, lists, "
     "mappings, marketing, name, schedules, settings, syncs, systems, timezone, title, users."
 )
-LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs, when_left."
+LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs, tag, when_left."
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"

@@ -377,6 +377,62 @@ def test_an_incremental_run_looks_at_whom_a_query_finds_anew_or_has_lost(
     assert bool(len(jobs)) == looked_at
 
 
+@dataclass(frozen=True)
+class Tagged:
+    """Ann, and a list with a tag."""
+
+    ann: Ann
+    has_tag: bool = False
+    was: str = ""  # the state of the tag when both sides last agreed
+
+    def plan(self) -> Plan:
+        desk = replace(self.ann, account={"lists": {"news": {"tag": "VIPs"}}}).desk()
+        if self.has_tag:
+            desk.store.add_member("marketing", desk.list_id("marketing", "news:tag"), "m1")
+        if self.was:
+            desk.store.add_list_state(
+                desk.pair("news:tag"), self.was, crm_id="c1", marketing_id="m1"
+            )
+        return desk.plan(plan)
+
+
+ON_BOTH = Ann(on_crm=True, on_platform="mailable", was="joined")
+
+
+@pytest.mark.parametrize(
+    ("case", "gets_it"),
+    [
+        (Tagged(Ann(on_crm=True)), True),
+        (Tagged(Ann(platform=None, on_crm=True)), True),
+        (Tagged(ON_BOTH), True),
+        (Tagged(ON_BOTH, has_tag=True), False),
+        (Tagged(ON_BOTH, has_tag=True, was="joined"), False),
+        # Somebody took it off by hand, or an undo did.
+        (Tagged(ON_BOTH, was="joined"), False),
+        (Tagged(ON_BOTH, was="left_marketing"), False),
+        (Tagged(ON_BOTH, was="only_crm"), False),
+        # Whom the list does not push.
+        (Tagged(Ann(on_platform="mailable", was="joined"), has_tag=True, was="joined"), False),
+        (Tagged(Ann(on_platform="mailable")), False),
+        (Tagged(Ann(on_crm=True, was="joined")), False),
+        (Tagged(Ann(on_crm=True, suppressed={})), False),
+        (Tagged(Ann(crm={"status": "unsubscribed"}, on_crm=True, on_platform="mailable")), False),
+    ],
+)
+def test_whom_a_list_pushes_gets_its_tag_and_nobody_loses_it(case: Tagged, gets_it: bool) -> None:
+    jobs = case.plan().jobs
+    tags = jobs[jobs["list_key"].eq("news:tag").fillna(value=False)]
+    assert said(tags, "target", "kind") == ([("marketing", "join")] if gets_it else [])
+    assert said(jobs[~jobs.index.isin(tags.index)]) == said(case.ann.plan().jobs)
+
+
+def test_who_had_the_tag_before_is_remembered_to_have_it() -> None:
+    states = Tagged(ON_BOTH, has_tag=True).plan().keep["states"]
+    assert states[["marketing_list_id", "state"]].to_numpy().tolist() == [
+        ["marketing-news:tag", "joined"]
+    ]
+
+
 @pytest.mark.parametrize("case", [*MEMBERSHIPS, *CONSENT])
 def test_a_membership(case: str) -> None:
     ann, expected = (MEMBERSHIPS | CONSENT)[case]

@@ -26,6 +26,7 @@ SPEC: Final = SyncSpec(
     ),
     scope=Scope.LISTS,
     dynamic_lists=frozenset({"crm"}),
+    puts_tags=True,
     phase=Phase.PEOPLE,
     after=("suppressions",),
     runs_first=("data_labels",),

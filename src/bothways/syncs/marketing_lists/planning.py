@@ -11,13 +11,14 @@ from dataclasses import replace
 
 import pandas as pd
 
+from bothways.config.account import tagged_by
 from bothways.streams.members import DynamicMembers, Members
 from bothways.streams.people import People
 from bothways.syncs.address_books.sync import marketing_fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request
 from bothways.syncs.jobs import joined, named_keys
 from bothways.syncs.scopes import by_scope
-from bothways.syncs.two_way.affected import gather
+from bothways.syncs.two_way.affected import Gathered, gather
 from bothways.syncs.two_way.consent import Judged, judged
 from bothways.syncs.two_way.fields import FieldPlan, plan_fields
 from bothways.syncs.two_way.lists import ListPlan, plan_list
@@ -56,7 +57,7 @@ def datasets(request: Request) -> list[Dataset]:
     found_by_query = [
         Dataset(f"members_{item.key}", DynamicMembers(lists=(item.id,)), list_key=item.key)
         for item in request.lists.values()
-        if not item.static
+        if not (item.static or tagged_by(item.key))
     ]
     return [*people, *members, *found_by_query]
 
@@ -85,12 +86,7 @@ def _plan(inputs: Inputs) -> Plan:
         return Plan(joined([]), keep={"unlinked": found.dropped, "split_off": found.split_off})
     in_step = _in_step(people)
     field_plan = plan_fields(inputs, gathered, in_step)
-    created: set[str] = set()
-    lists = [
-        plan_list(inputs, gathered, people, crm_list, agreed=field_plan.agreed, created=created)
-        for _, crm_list in sorted(inputs.lists["crm"].items())
-        if crm_list.entity
-    ]
+    lists = _lists(inputs, gathered, people, field_plan)
     on_both = people.loc[people["marketing_id"].notna(), "person"]
     concerned = pd.concat([on_both, *(item.created for item in lists)])
     decided = _together(inputs, field_plan.of(concerned), lists, found, consent)
@@ -98,6 +94,27 @@ def _plan(inputs: Inputs) -> Plan:
         return decided
     silent = silent_differences(inputs, gathered, people, in_step)
     return replace(decided, jobs=joined([decided.jobs, silent]))
+
+
+def _lists(
+    inputs: Inputs, gathered: Gathered, people: pd.DataFrame, fields: FieldPlan
+) -> list[ListPlan]:
+    """Plan each list, and after it its tag, which whoever the list pushes joins."""
+    created: set[str] = set()
+    plans: dict[str, ListPlan] = {}
+    for key, crm_list in sorted(inputs.lists["crm"].items()):
+        of = plans.get(tagged_by(key))
+        if crm_list.entity and (of or not tagged_by(key)):
+            plans[key] = plan_list(
+                inputs,
+                gathered,
+                people,
+                crm_list,
+                agreed=fields.agreed,
+                created=created,
+                pushed=of.pushed if of else None,
+            )
+    return list(plans.values())
 
 
 def _crm_fields(request: Request, entity: str) -> dict[str, FieldType]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bothways.config.account import tagged_by
 from bothways.syncs.base import Inputs
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import (
@@ -122,7 +123,8 @@ def _named_by_crm(inputs: Inputs) -> pd.Series:
         unnamed = told.loc[told["member_id"].isna(), "membership_id"]
         ids.append(inputs.view.former_members("crm", unnamed))
     if not inputs.whole:
-        dynamic = [key for key, item in inputs.lists["crm"].items() if not item.static]
+        known = inputs.lists["crm"].items()
+        dynamic = [key for key, item in known if not (item.static or tagged_by(key))]
         ids += [named for key in dynamic for named in _named_by_query(inputs, key)]
     due = inputs.retries
     return _union(*ids, due.loc[due["source"] == "crm", "source_id"])
@@ -257,11 +259,10 @@ def _load(
 
 
 def _members(inputs: Inputs, side: RoleName, ids: pd.Series) -> pd.DataFrame:
-    known = inputs.lists[side]
-    keys = pd.Series({item.id: key for key, item in known.items()}, dtype="string")
-    there = [item.id for item in known.values() if item.id]
-    found = inputs.view.members(side, list_ids=there, member_ids=ids)
-    return found.assign(list_key=found["list_id"].map(keys).astype(found["list_id"].dtype))
+    known = [(key, item.id) for key, item in inputs.lists[side].items() if item.id]
+    found = inputs.view.members(side, list_ids=sorted({id_ for _, id_ in known}), member_ids=ids)
+    keys = pd.DataFrame(known, columns=["list_key", "list_id"], dtype=found["list_id"].dtype)
+    return found.merge(keys, on="list_id")
 
 
 def _states(inputs: Inputs, crm_ids: pd.Series, marketing_ids: pd.Series) -> pd.DataFrame:

@@ -48,6 +48,7 @@ class ListPlan:
         states: As `states` of Plan.keep.
         links: As `links` of Plan.keep; `key` where the contact is yet to be created.
         created: The persons whom the platform gets.
+        pushed: The persons who are on both lists, or are put on the platform's.
         notes: Values that did not fit.
     """
 
@@ -55,6 +56,7 @@ class ListPlan:
     states: pd.DataFrame
     links: pd.DataFrame
     created: pd.Series
+    pushed: pd.Series
     notes: tuple[str, ...]
 
 
@@ -66,6 +68,7 @@ def plan_list(
     *,
     agreed: Agreed,
     created: set[str],
+    pushed: pd.Series | None = None,
 ) -> ListPlan:
     """Decide on everybody who is or was on the list.
 
@@ -78,30 +81,44 @@ def plan_list(
         crm_list: The list, as the CRM knows it.
         agreed: FieldPlan.agreed: what new records of people with others get.
         created: Keys of creations that an earlier list of this plan has; it is added to.
+        pushed: Of the tag of a list: the persons whom the list pushes. They join, and nothing else
+            is done; what there is to say of anybody, the list has said.
     """
-    rows = _beside_memberships(inputs, gathered, people, crm_list)
-    mapped = inputs.account.lists[crm_list.key]
-    if crm_list.static:
+    rows = _beside_memberships(inputs, gathered, people, crm_list, pushed)
+    mapped = inputs.account.pairs[crm_list.key]
+    if crm_list.static and pushed is None:
         verdict = _verdicts(rows, accepts_new=mapped.accept_new, compares=inputs.compares)
     else:
         verdict = _one_way_verdicts(rows, mapped.when_left, compares=inputs.compares)
     rows = _without_deleted_ids(rows.assign(verdict=verdict))
     work = _Work(inputs, gathered, rows, crm_list, agreed=agreed, created=created)
-    jobs = joined(
-        [
-            work.leave("crm"),
-            work.leave("marketing"),
-            work.join("crm"),
-            work.join("marketing"),
-            work.left_out(),
-            work.in_step(),
-        ]
+    if pushed is None:
+        jobs = joined(
+            [
+                work.leave("crm"),
+                work.leave("marketing"),
+                work.join("crm"),
+                work.join("marketing"),
+                work.left_out(),
+                work.in_step(),
+            ]
+        )
+    else:
+        joins = work.join("marketing")
+        jobs = joins[joins["kind"].notna()]
+    states = work.states(one_way=not crm_list.static or pushed is not None)
+    on = rows["verdict"].isin(["unchanged", "join marketing"])
+    return ListPlan(
+        jobs, states, work.links(), work.made(), rows.loc[on, "person"], tuple(work.notes)
     )
-    return ListPlan(jobs, work.states(), work.links(), work.made(), tuple(work.notes))
 
 
 def _beside_memberships(
-    inputs: Inputs, gathered: Gathered, people: pd.DataFrame, crm_list: KnownList
+    inputs: Inputs,
+    gathered: Gathered,
+    people: pd.DataFrame,
+    crm_list: KnownList,
+    pushed: pd.Series | None,
 ) -> pd.DataFrame:
     """Return one row per person and CRM record that the list could be about.
 
@@ -114,7 +131,7 @@ def _beside_memberships(
     rows = people[people["entity"].isna() | (people["entity"] == crm_list.entity)]
     rows = pd.concat([rows, _without_record(people, rows)], ignore_index=True)
     rows = rows.assign(
-        crm_on=rows["crm_id"].isin(crm.index),
+        crm_on=rows["crm_id"].isin(crm.index) & (pushed is None or rows["person"].isin(pushed)),
         crm_membership=looked_up(rows["crm_id"], crm["membership_id"]),
         list_status=looked_up(rows["marketing_id"], platform["status"]),
         **_states(gathered, rows, crm_list.key),
@@ -374,13 +391,16 @@ class _Work:
         rows = self._rows[self._rows["verdict"] == "unchanged"]
         return unchanged(rows, **self._about(rows, "marketing"))
 
-    def states(self) -> pd.DataFrame:
-        """Return memberships that both sides agree on as they are, where that is news."""
+    def states(self, *, one_way: bool) -> pd.DataFrame:
+        """Return memberships that both sides agree on as they are, where that is news.
+
+        Args:
+            one_way: The CRM alone says who is on the list.
+        """
         rows = self._rows
         both = rows["crm_on"] & rows["marketing_on"]
         both &= rows["verdict"].isin(["unchanged", "left_out"])
         both &= rows["state"].ne(MembershipState.JOINED).fillna(value=True)
-        one_way = not self._list.static
         # Of a one-way list a removal by hand ends as well, once the CRM's list has lost the person.
         over = (*_ON_A_LIST, MembershipState.LEFT_MARKETING) if one_way else _ON_A_LIST
         ended = (rows["verdict"] == "gone") & rows["state"].isin(over)
