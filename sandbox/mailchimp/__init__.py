@@ -33,6 +33,9 @@ VENDOR = Vendor(
         "batch_seconds": 0.2,
         # Whether a listing without a status shows archived members: no source tells.
         "archived_in_listings": False,
+        # Where a change of a tag's members is seen: in the "segment" (`updated_at`), the "member"
+        # (`last_changed`), "both" or "nowhere": no source tells.
+        "tag_changes_show": "segment",
         # Whether addresses at example.com and the like are refused, as the vendor does. The people
         # of the sandbox live there.
         "refuse_fake_addresses": False,

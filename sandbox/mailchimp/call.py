@@ -42,6 +42,11 @@ class Call:
         """The account's time, as it is stored and shown."""
         return values.stamp(self.context.clock.now())
 
+    @property
+    def tags_show(self) -> str:
+        """Whose time a change of tags is: "segment", "member", "both", or nobody's."""
+        return str(self.context.settings["tag_changes_show"])
+
     def body(self, shape: Shape) -> dict[str, Any]:
         """Return the body, an object of that shape; none, and null, are an empty object.
 

@@ -27,9 +27,11 @@ TYPES = (
 _TAG = re.compile(r"[A-Z0-9_]{1,10}", re.IGNORECASE)
 _RESERVED_TAGS = {"EMAIL", "INTERESTS", "UNSUB", "FORWARD", "REWARDS", "ARCHIVE", "DATE"}  # assumed
 MAX_INTERESTS = 60
-_PATCHED: Shape = {
+# The vendor's file requires the name of a field, and what a category or an interest is, to be
+# repeated with every change.
+_FIELD_BODY: Shape = {
     "tag": str,
-    "name": str,
+    "name*": str,
     "required": bool,
     "default_value": str,
     "public": bool,
@@ -40,6 +42,8 @@ _PATCHED: Shape = {
     "help_text": str,
 }  # fmt: skip
 _CATEGORY_TYPES = ("checkboxes", "dropdown", "radio", "hidden")
+_CATEGORY_BODY: Shape = {"title*": str, "type*": _CATEGORY_TYPES, "display_order": int}
+_INTEREST_BODY: Shape = {"name*": str, "display_order": int}
 
 
 def _field(call: Call, row: sqlite3.Row) -> dict[str, Any]:
@@ -91,7 +95,7 @@ def merge_field(call: Call) -> dict[str, Any]:
 @route("POST", _FIELDS)
 def add_field(call: Call) -> dict[str, Any]:
     """Add a merge field; without a tag it gets MMERGE and its number."""
-    body = call.body({**_PATCHED, "name*": str, "type*": TYPES})
+    body = call.body({**_FIELD_BODY, "type*": TYPES})
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
         last = db.execute(
@@ -117,11 +121,12 @@ def _tag(tag: str, taken: set[str]) -> str:
 @route("PATCH", _FIELD)
 def patch_field(call: Call) -> dict[str, Any]:
     """Change a merge field; its type stays. What members have is under the new tag then."""
-    body = call.body(_PATCHED)
+    body = call.body(_FIELD_BODY)
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
         row = _merge_field(call, db)
-        changes = {name: body[name] for name in _PATCHED if name in body}
+        names = (name.removesuffix("*") for name in _FIELD_BODY)
+        changes = {name: body[name] for name in names if name in body}
         if "tag" in changes:
             changes["tag"] = _tag(changes["tag"], set(audience.fields) - {row["tag"]})
             _rename(db, audience.id, row["tag"], changes["tag"])
@@ -219,7 +224,7 @@ def make_interest(db: sqlite3.Connection, row: dict[str, Any]) -> str:
 @route("POST", _CATEGORIES)
 def add_category(call: Call) -> dict[str, Any]:
     """Add an interest category."""
-    body = call.body({"title*": str, "type*": _CATEGORY_TYPES, "display_order": int})
+    body = call.body(_CATEGORY_BODY)
     with call.context.database.write() as db:
         list_id = audiences.find(db, call.path["list_id"]).id
         made = make_category(db, {"list_id": list_id, **body})
@@ -231,7 +236,7 @@ def add_category(call: Call) -> dict[str, Any]:
 @route("PATCH", _CATEGORY)
 def patch_category(call: Call) -> dict[str, Any]:
     """Change an interest category."""
-    body = call.body({"title": str, "type": _CATEGORY_TYPES, "display_order": int})
+    body = call.body(_CATEGORY_BODY)
     with call.context.database.write() as db:
         row = {**dict(_category(call, db)), **body}
         db.execute(
@@ -302,7 +307,7 @@ def interest(call: Call) -> dict[str, Any]:
 @route("POST", _INTERESTS)
 def add_interest(call: Call) -> dict[str, Any]:
     """Add an interest to a category."""
-    body = call.body({"name*": str, "display_order": int})
+    body = call.body(_INTEREST_BODY)
     with call.context.database.write() as db:
         row = _category(call, db)
         sql = "SELECT count(*) FROM interests WHERE category_id = ?"
@@ -316,7 +321,7 @@ def add_interest(call: Call) -> dict[str, Any]:
 @route("PATCH", _INTEREST)
 def patch_interest(call: Call) -> dict[str, Any]:
     """Change an interest."""
-    body = call.body({"name": str, "display_order": int})
+    body = call.body(_INTEREST_BODY)
     with call.context.database.write() as db:
         row = {**dict(_interest(call, db)), **body}
         db.execute(

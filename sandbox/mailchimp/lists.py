@@ -173,8 +173,8 @@ def add(call: Call) -> dict[str, Any]:
 
 @route("PATCH", "/lists/{list_id}")
 def patch(call: Call) -> dict[str, Any]:
-    """Change the settings of an audience."""
-    body = call.body({name.removesuffix("*"): shape for name, shape in _LIST.items()})
+    """Change the settings of an audience; more is required than to make one (spec)."""
+    body = call.body({**_LIST, "contact*": {**_CONTACT, "state*": str, "zip*": str}})
     with call.context.database.write() as db:
         row = _row(db, call.path["list_id"])
         kept = json.loads(row["settings"])
@@ -182,7 +182,7 @@ def patch(call: Call) -> dict[str, Any]:
         optin = body.get("double_optin", bool(row["double_optin"]))
         db.execute(
             "UPDATE lists SET name = ?, settings = ?, double_optin = ? WHERE id = ?",
-            (body.get("name", row["name"]), json.dumps(kept), optin, row["id"]),
+            (body["name"], json.dumps(kept), optin, row["id"]),
         )
         call.context.calls.wrote(1)
         return _shown(call, db)

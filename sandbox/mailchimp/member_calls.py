@@ -153,7 +153,8 @@ def _email(call: Call, address: str) -> str:
 
 def _edit(call: Call, body: dict[str, Any], email: str, status: str | None) -> Edit:
     required = not call.flag("skip_merge_validation")
-    return Edit(body, email, status, call.now, ip=call.ip, check_required=required)
+    shows = call.tags_show
+    return Edit(body, email, status, call.now, ip=call.ip, check_required=required, tags_show=shows)
 
 
 def _written(
@@ -170,7 +171,8 @@ def _write(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, 
     else:
         number = members.update(db, audience, row, edit)
     for name in edit.body.get("tags", ()):
-        members.tag(db, members.tag_id(db, audience.id, name, edit.now), [number], edit.now)
+        segment = members.tag_id(db, audience.id, name, edit.now)
+        members.tag(db, segment, [number], edit.now, edit.tags_show)
     return number
 
 
@@ -221,18 +223,10 @@ def change_tags(call: Call) -> None:
                 raise errors.invalid(("tags", "This value should not be blank."))
             if wanted["status"] == "active":
                 segment = members.tag_id(db, audience.id, wanted["name"], call.now)
-                members.tag(db, segment, [row["id"]], call.now)
-            elif (segment_row := _tag(db, audience.id, wanted["name"])) is not None:
-                members.untag(db, segment_row["id"], [row["id"]], call.now)
+                members.tag(db, segment, [row["id"]], call.now, call.tags_show)
+            elif (segment_row := members.find_tag(db, audience.id, wanted["name"])) is not None:
+                members.untag(db, segment_row["id"], [row["id"]], call.now, call.tags_show)
         call.context.calls.wrote(1)
-
-
-def _tag(db: sqlite3.Connection, list_id: str, name: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM segments WHERE list_id = ? AND name = ? AND type = 'static'",
-        (list_id, name),
-    ).fetchone()
-    return row
 
 
 @route("POST", "/lists/{list_id}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ class Edit:
         source: Where a new member comes from, in the vendor's words.
         check_required: Whether merge fields that are required must have a value.
         by: Who makes the change, for webhooks: "user", "admin" or "api".
+        tags_show: Whose time a change of tags is (see `tag`).
     """
 
     body: dict[str, Any]
@@ -50,6 +51,7 @@ class Edit:
     source: str = "API - Generic"
     check_required: bool = True
     by: str = "api"
+    tags_show: str = ""
 
 
 def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
@@ -341,7 +343,10 @@ def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     db.execute("DELETE FROM members WHERE id = ?", (row["id"],))
     for table in ("member_tags", "member_interests", "abuse_reports"):
         db.execute(f"DELETE FROM {table} WHERE member_id = ?", (row["id"],))
-    for table in ("sends", "activity"):  # assumed: reports leave out who was deleted
+    for table in (
+        "sends",
+        "activity",
+    ):  # reports leave out who was deleted, as Fivetran's page on its own connector says
         db.execute(
             f"DELETE FROM {table} WHERE campaign_id IN (SELECT id FROM campaigns)"
             " AND member_id = ?",
@@ -389,12 +394,18 @@ def _set_interests(db: sqlite3.Connection, member: int, interests: dict[str, boo
         db.execute(sql, (interest, member))
 
 
-def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
-    """Return the id of the tag of this name, which is made if there is none."""
-    row = db.execute(
-        "SELECT id FROM segments WHERE list_id = ? AND name = ? AND type = 'static'",
+def find_tag(db: sqlite3.Connection, list_id: str, name: str) -> sqlite3.Row | None:
+    """Return the tag of a name, whatever its case (as a third party has it of the vendor)."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM segments WHERE list_id = ? AND name = ? COLLATE NOCASE AND type = 'static'",
         (list_id, name),
     ).fetchone()
+    return row
+
+
+def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
+    """Return the id of the tag of this name, which is made if there is none."""
+    row = find_tag(db, list_id, name)
     if row is not None:
         return int(row["id"])
     sql = (
@@ -404,21 +415,43 @@ def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
     return int(db.execute(sql, (list_id, name, now)).lastrowid or 0)
 
 
-def tag(db: sqlite3.Connection, segment: int, members: Iterable[int], now: str) -> None:
-    """Put members on a tag; who has it keeps the time at which it was added."""
+def tag(
+    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str = ""
+) -> None:
+    """Put members on a tag; who has it keeps the time at which it was added.
+
+    Args:
+        db: The transaction.
+        segment: The tag.
+        members: The numbers of their rows.
+        now: The account's time.
+        shows: Whose time the change is: "segment", "member" or "both"; else nobody's.
+    """
     db.executemany(
         "INSERT OR IGNORE INTO member_tags VALUES (?, ?, ?)", [(segment, m, now) for m in members]
     )
-    db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+    _show_tagging(db, segment, members, now, shows)
 
 
-def untag(db: sqlite3.Connection, segment: int, members: Iterable[int], now: str) -> None:
-    """Take members off a tag."""
+def untag(
+    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str = ""
+) -> None:
+    """Take members off a tag; the arguments are those of `tag`."""
     db.executemany(
         "DELETE FROM member_tags WHERE segment_id = ? AND member_id = ?",
         [(segment, member) for member in members],
     )
-    db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+    _show_tagging(db, segment, members, now, shows)
+
+
+def _show_tagging(
+    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str
+) -> None:
+    if shows in {"segment", "both"}:
+        db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+    if shows in {"member", "both"}:
+        sql = "UPDATE members SET last_changed = ? WHERE id = ?"
+        db.executemany(sql, [(now, member) for member in members])
 
 
 def _dump(value: Any) -> str:

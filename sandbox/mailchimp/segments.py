@@ -17,7 +17,7 @@ _SEGMENT = f"{_SEGMENTS}/{{segment_id}}"
 MAX_MEMBERS = 500
 MAX_CONDITIONS = 10
 _OPTIONS: Shape = {"match": ("any", "all"), "conditions": [dict]}
-_BODY: Shape = {"name": str, "static_segment": [str], "options": _OPTIONS}
+_BODY: Shape = {"name*": str, "static_segment": [str], "options": _OPTIONS}
 
 
 def _row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
@@ -101,16 +101,15 @@ def one(call: Call) -> dict[str, Any]:
 @route("POST", _SEGMENTS)
 def add(call: Call) -> dict[str, Any]:
     """Make a static segment of addresses that are on the list, or a saved one of conditions."""
-    body = call.body({**_BODY, "name*": str})
+    body = call.body(_BODY)
     if ("static_segment" in body) == ("options" in body):
         raise errors.bad_request("Use either static_segment or options.")
     if not body["name"].strip():
         raise errors.invalid(("name", "This value should not be blank."))
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
-        taken = "SELECT 1 FROM segments WHERE list_id = ? AND name = ? AND type = 'static'"
         if "static_segment" in body:
-            if db.execute(taken, (audience.id, body["name"])).fetchone() is not None:
+            if members.find_tag(db, audience.id, body["name"]) is not None:
                 raise errors.invalid_resource("Sorry, that tag already exists.")  # assumed
             number = members.tag_id(db, audience.id, body["name"], call.now)
             _fill(call, db, audience, number, body["static_segment"])
@@ -142,7 +141,7 @@ def _fill(
 ) -> None:
     found = [members.find(db, audience.id, values.hashed(address)) for address in addresses]
     ids = [row["id"] for row in found if row is not None and row["status"] != "archived"]
-    members.tag(db, segment, ids, call.now)
+    members.tag(db, segment, ids, call.now, call.tags_show)
 
 
 @route("PATCH", _SEGMENT)
@@ -157,7 +156,7 @@ def patch(call: Call) -> dict[str, Any]:
             options = _checked(body["options"])
         db.execute(
             "UPDATE segments SET name = ?, options = ?, updated = ? WHERE id = ?",
-            (body.get("name", row["name"]), options, call.now, row["id"]),
+            (body["name"], options, call.now, row["id"]),
         )
         if "static_segment" in body and row["type"] == "static":
             db.execute("DELETE FROM member_tags WHERE segment_id = ?", (row["id"],))
@@ -202,8 +201,8 @@ def change_members(call: Call) -> dict[str, Any]:
                     missing.append(address)
                 elif found["id"] not in ids[name]:
                     ids[name].append(found["id"])
-        members.tag(db, row["id"], ids["add"], call.now)
-        members.untag(db, row["id"], ids["remove"], call.now)
+        members.tag(db, row["id"], ids["add"], call.now, call.tags_show)
+        members.untag(db, row["id"], ids["remove"], call.now, call.tags_show)
         call.context.calls.wrote(len(ids["add"]) + len(ids["remove"]))
         error = "Email address is not a member of this list."
         return {
@@ -250,7 +249,7 @@ def add_member(call: Call) -> dict[str, Any]:
         audience = audiences.find(db, call.path["list_id"])
         row = _static(call, db)
         member = members.found(db, audience.id, values.hashed(body["email_address"]))
-        members.tag(db, row["id"], [member["id"]], call.now)
+        members.tag(db, row["id"], [member["id"]], call.now, call.tags_show)
         call.context.calls.wrote(1)
         return showing.member(call, db, audience, member["id"])
 
@@ -262,7 +261,7 @@ def remove_member(call: Call) -> None:
         audience = audiences.find(db, call.path["list_id"])
         row = _static(call, db)
         member = members.found(db, audience.id, call.path["subscriber_hash"])
-        members.untag(db, row["id"], [member["id"]], call.now)
+        members.untag(db, row["id"], [member["id"]], call.now, call.tags_show)
         call.context.calls.wrote(1)
 
 

@@ -48,6 +48,8 @@ def test_a_report_tells_what_each_recipient_did(
     later = mailchimp.get(f"{report}/email-activity", params=since).json()["emails"]
     actions = {row["email_address"]: [e["action"] for e in row["activity"]] for row in later}
     assert actions == {ADA: ["click"], BOB: ["bounce"]}
+    last = {"since": max(event["timestamp"] for one in done.values() for event in one)}
+    assert mailchimp.get(f"{report}/email-activity", params=last).json()["emails"] == []
 
     sent = {
         row["email_address"]: row for row in mailchimp.get(f"{report}/sent-to").json()["sent_to"]
