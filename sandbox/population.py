@@ -1,7 +1,7 @@
 """People who do not exist, the same ones for the same size and seed, with the dirt of real lists.
 
-Both vendors are filled from the same people, so that a sync finds most of them on both sides,
-some under different data, and some on one side only.
+All vendors are filled from the same people, so that a sync finds most of them on both sides, some
+under different data, and some on one side only.
 """
 
 from __future__ import annotations
@@ -203,10 +203,15 @@ def _city(faker: Faker, locale: str, number: int) -> str:
 
 def people(size: int, seed: int, batch: int = 5_000) -> Iterator[list[Person]]:
     """Yield `size` people in batches; equal size and seed give equal people."""
-    employers = companies(size, seed)
     for start in range(0, size, batch):
-        stop = min(start + batch, size)
-        yield [_person(number, seed, employers) for number in range(start, stop)]
+        yield list(_batch(range(start, min(start + batch, size)), size, seed))
+
+
+@lru_cache(maxsize=1)
+def _batch(numbers: range, size: int, seed: int) -> tuple[Person, ...]:
+    # A small population is one batch, which every vendor is filled from, and often again and again.
+    employers = companies(size, seed)
+    return tuple(_person(number, seed, employers) for number in numbers)
 
 
 @lru_cache(maxsize=2)
