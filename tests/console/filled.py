@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,21 @@ ANNA: Final = "anna.berg@mail.example"
 DORA: Final = "dora@mail.example"
 BUSY: Final = "busy@mail.example"
 NOW: Final = datetime.now(UTC)
+SPRING: Final = {
+    "subject": "Hello",
+    "sent_at": "2026-03-02T09:30:00.000Z",
+    "sent": 1200,
+    "delivered": 1000,
+    "people_opened": 412,
+    "people_clicked": 31,
+    "hard_bounces": 150,
+    "soft_bounces": 50,
+    "unsubscribes": 4,
+    "open_rate": 41.2,
+    "click_rate": 3.1,
+    "vendor_open_rate": 40.0,
+    "list_names": ["Newsletter"],
+}
 
 
 @dataclass(frozen=True)
@@ -175,7 +191,9 @@ def completed(conn: sa.Connection) -> int:
     detail = {"kind": "form", "scope_id": "7", "name": f"Sign-up {HOSTILE}"}
     detail |= {"status": RunStatus.COMPLETED_WITH_ERRORS, "message": "the form's own word"}
     told = detail | {"counts": Counts(new=3).as_json()}
-    set_details(conn, run_id=run_id, rows=[told])
+    clicks = {"kind": "campaign", "scope_id": "71", "name": "Spring", "message": "2 clicks"}
+    clicks |= {"status": RunStatus.COMPLETED, "counts": Counts(new=2).as_json()}
+    set_details(conn, run_id=run_id, rows=[told, clicks])
     runs.set_guard(conn, run_id=run_id, guard={"passed": True, "breaches": [], "message": ""})
     return run_id
 
@@ -288,6 +306,8 @@ def people(conn: sa.Connection) -> None:
     for kind, identity, name, details in (
         ("program", "5", "Welcome", '{"status": "active"}'),
         ("data_field", "city", "CITY", '{"type": "string", "visibility": "private"}'),
+        ("campaign", "71", f"Spring {HOSTILE}", json.dumps(SPRING)),
+        ("campaign", "70", "Winter", '{"sent_at": "2025-12-01T08:00:00.000Z"}'),
     ):
         row = pd.DataFrame([{"id": identity, "name": name, "details": details}])
         absorb_definitions(conn, **place, side="marketing", kind=kind, rows=row)

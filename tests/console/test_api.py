@@ -37,7 +37,7 @@ def test_runs_and_jobs_are_read_page_by_page(client: Client, filled: Filled) -> 
     assert run["counts"]["total"] == 11
     assert run["lists"][0]["list_key"] == "newsletter"
     assert [(row["kind"], row["key"]) for row in run["details"]] == [
-        ("form", "7"), ("list", "newsletter"),
+        ("campaign", "71"), ("form", "7"), ("list", "newsletter"),
     ]  # fmt: skip
     jobs = f"{PREFIX}/api/dags/{DAG}/runs/{filled.completed}/jobs"
     first = script.get(jobs, params={"limit": 6}).json()

@@ -782,6 +782,62 @@ def test_an_account_shows_the_data_labels_and_programs_that_runs_have_found(
     assert "Dotdigital: programs (1)" in main_text(page)
 
 
+def test_campaigns_are_listed_with_their_rates_the_newest_first(
+    client: Client, filled: Filled
+) -> None:
+    place = f"{PREFIX}/accounts/north/campaigns"
+    assert client().get(place).status_code == 404, "its DAG may not be read"
+    with campaigns_of_north():
+        browser = client()
+        assert f'href="{place}"' in browser.get(f"{PREFIX}/accounts/north").text
+        rows = table(soup(browser.get(place)), "Campaigns")
+        assert browser.get(f"{place}/99").status_code == 404
+    assert [row["Name"] for row in rows] == [f"Spring {HOSTILE}", "Winter"]
+    spring, winter = rows
+    assert (spring["Sent on"], spring["Sent to"]) == ("2026-03-02 09:30:00", "Newsletter")
+    assert (spring["Delivered"], spring["Open rate"], spring["Click rate"]) == (
+        "1 000",
+        "41.20 %",
+        "3.10 %",
+    )
+    assert (winter["Delivered"], winter["Open rate"]) == ("", "")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", spring["Last synced"])
+
+
+def test_a_campaign_shows_its_figures_as_a_chart_and_can_be_synced_alone(
+    client: Client, filled: Filled
+) -> None:
+    with campaigns_of_north():
+        page = soup(client().get(f"{PREFIX}/accounts/north/campaigns/71"))
+    chart = page.find("svg", class_="bars")
+    assert isinstance(chart, Tag)
+    told = "sent 1200, delivered 1000, opened 412, clicked 31, bounced 200, unsubscribed 4"
+    assert chart["aria-label"] == f"Campaign Spring {HOSTILE}: {told}"
+    widths = [float(str(bar["width"])) for bar in chart.find_all("rect")]
+    assert widths == [1000, 833.33, 343.33, 25.83, 166.67, 3.33]
+    text = main_text(page)
+    assert "Open rate 41.20 % 40.00 % by Dotdigital Click rate 3.10 %" in text
+    (run,) = table(page, "Runs")
+    assert (run["Run"], run["Message"]) == (f"Run {filled.completed}", "2 clicks")
+    assert page.select_one("input[name=campaign]")["value"] == "71"
+
+
+@contextmanager
+def campaigns_of_north() -> Iterator[None]:
+    """A DAG for the campaigns of north, for as long as the block lasts."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    dag_id = "north__campaigns"
+    with create_session() as session:
+        session.add(DagModel(dag_id=dag_id, bundle_name="tests", is_stale=False, is_paused=False))
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.delete(session.get(DagModel, dag_id))
+
+
 def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
     (include_folder() / "accounts" / "south.yaml").write_text("crm: {conector: dynamics}\n")
     browser = client()

@@ -21,6 +21,7 @@ from bothways.console.routes import (
     actions,
     api,
     audit,
+    campaigns,
     events,
     overview,
     person,
@@ -83,7 +84,8 @@ def create_app(
     app.state.waker = None
     app.state.prefix = PREFIX
     app.state.downloads = Places()
-    for part in (overview, audit, run, person, access, accounts, actions, api, events):
+    pages = (overview, audit, run, person, access, accounts, campaigns)
+    for part in (*pages, actions, api, events):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(_guarded)

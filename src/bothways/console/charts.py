@@ -70,6 +70,32 @@ def shares(values: Sequence[tuple[str, str, int]], *, label: str) -> Markup:
     ).format(_SHARE_WIDTH, label, Markup("").join(pieces))
 
 
+def bars(values: Sequence[tuple[str, str, int]], *, label: str) -> Markup:
+    """Return one bar for each number, below each other, the longest across the whole picture.
+
+    Args:
+        values: Word, colour class and number, from the top down.
+        label: What the picture shows, for those who do not see it.
+    """
+    longest = max((number for _, _, number in values), default=0)
+    pieces = [
+        _piece(
+            colour,
+            x=0,
+            y=place * (_BAR + _GAP),
+            width=max(_SHARE_WIDTH * number / longest, 1),
+            height=_BAR,
+            title=f"{word}: {number}",
+        )
+        for place, (word, colour, number) in enumerate(values)
+        if number
+    ]
+    return Markup(
+        '<svg class="bars" viewBox="0 0 {} {}" role="img" aria-label="{}" '
+        'preserveAspectRatio="none">{}</svg>'
+    ).format(_SHARE_WIDTH, len(values) * (_BAR + _GAP), label, Markup("").join(pieces))
+
+
 def _day_bar(
     x: int,
     day: date,

@@ -11,6 +11,7 @@ from bothways.config.first import INITIAL_SYNC
 from bothways.config.known import roles_to_erase
 from bothways.config.load import load_accounts
 from bothways.discovery import sync_types
+from bothways.spec import Scope
 
 ERASE: Final = "erase"
 
@@ -18,6 +19,12 @@ ERASE: Final = "erase"
 def dag_id(account: str, sync_type: str) -> str:
     """Return the id of the DAG of an account and sync type."""
     return f"{account}__{sync_type}"
+
+
+def campaigns_dag(account: str) -> str:
+    """Return the id of the DAG that syncs an account's campaigns."""
+    scopes = {spec.scope: name for name, spec in sync_types().items()}
+    return dag_id(account, scopes[Scope.CAMPAIGNS])
 
 
 def known_sync(dag_id: str) -> None:

@@ -14,9 +14,9 @@ from bothways.labels import PEOPLE
 from bothways.store.db import Store
 from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
-from bothways.store.schema import definitions, jobs, runs
+from bothways.store.schema import definitions, jobs, run_details, runs
 from bothways.store.unchanged import count_unchanged
-from bothways.vocabulary import PROGRAM, RoleName, RunStatus
+from bothways.vocabulary import CAMPAIGN, PROGRAM, RoleName, RunStatus
 
 _ORIGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _APPLIED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS)
@@ -89,6 +89,53 @@ def things(conn: sa.Connection, *, account: str, at_most: int) -> list[Things]:
         )
         for side, kind, total in conn.execute(counted).all()
     ]
+
+
+def campaigns(conn: sa.Connection, *, account: str, at_most: int) -> Sequence[sa.Row[Any]]:
+    """Return the campaigns that a platform has: id, name, details, written and seen_at.
+
+    Those that were sent last come first.
+    """
+    sent = definitions.c.details["sent_at"].astext
+    query = _campaigns(account).where(definitions.c.deleted_at.is_(None))
+    order = (sent.desc().nulls_last(), definitions.c.id)
+    return conn.execute(query.order_by(*order).limit(at_most)).all()
+
+
+def campaign(conn: sa.Connection, *, account: str, campaign_id: str) -> sa.Row[Any] | None:
+    """Return one campaign, as `campaigns` does; the platform may have deleted it."""
+    query = _campaigns(account).where(definitions.c.id == campaign_id)
+    return conn.execute(query).one_or_none()
+
+
+def _campaigns(account: str) -> sa.Select[Any]:
+    told = (definitions.c[name] for name in ("id", "name", "details", "seen_at"))
+    written = sa.cast(definitions.c.written, JSONB).label("written")
+    return sa.select(*told, written).where(
+        definitions.c.account == account,
+        definitions.c.side == "marketing",
+        definitions.c.kind == CAMPAIGN,
+    )
+
+
+def runs_about(
+    conn: sa.Connection, *, account: str, kind: str, scope_id: str, at_most: int
+) -> Sequence[sa.Row[Any]]:
+    """Return what runs did of one thing, the newest first.
+
+    Columns: run_id, dag_id and started_at, and its own status, message and counts.
+    """
+    told = (run_details.c[name] for name in ("status", "message", "counts"))
+    query = (
+        sa.select(runs.c.run_id, runs.c.dag_id, runs.c.started_at, *told)
+        .join(runs, runs.c.run_id == run_details.c.run_id)
+        .where(
+            runs.c.account == account,
+            run_details.c.kind == kind,
+            run_details.c.scope_id == scope_id,
+        )
+    )
+    return conn.execute(query.order_by(runs.c.run_id.desc()).limit(at_most)).all()
 
 
 def active_programs(conn: sa.Connection) -> dict[str, list[str]]:

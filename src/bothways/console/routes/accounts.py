@@ -25,7 +25,7 @@ from bothways.config.systems import systems_of
 from bothways.config.ticks import in_words
 from bothways.console import queries
 from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
-from bothways.console.dags import dag_id, dag_path
+from bothways.console.dags import campaigns_dag, dag_id, dag_path
 from bothways.console.first import first_steps
 from bothways.console.service import page, store
 from bothways.discovery import sync_types
@@ -92,6 +92,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         steps=steps,
         initial_sync=dag_path(dag_id(name, INITIAL_SYNC)),
         problems=rule_problems(),
+        has_campaigns=campaigns_dag(name) in readable,
         systems=systems_of(name),
         file=account_document(name).file,
         settings=_settings(found),
