@@ -82,7 +82,7 @@ def people_told(counts: Mapping[str, Any]) -> str:
     parts += [
         f"{times:,} {item.written[times != 1]}"
         for item in declared()
-        if item.written and (times := things.get(item.entity))
+        if item.written and (times := things.get(item.counted_as))
     ]
     parts += [
         f"{times:,} {words[times != 1]}"

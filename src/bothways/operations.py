@@ -9,7 +9,8 @@ from bothways.vocabulary import OPERATIONS, Operation, OperationKind
 
 def declared() -> tuple[Operation, ...]:
     """Return the operations, in the order of execution; parents come before what names them."""
-    return (*OPERATIONS, *map(_of, record_kinds().values()))
+    kinds = record_kinds().values()
+    return (*OPERATIONS, *map(_write_of, kinds), *map(_deletion_of, kinds))
 
 
 def operation(kind: str, entity: str) -> Operation:
@@ -28,7 +29,7 @@ def operation(kind: str, entity: str) -> Operation:
     return found
 
 
-def _of(kind: RecordKind) -> Operation:
+def _write_of(kind: RecordKind) -> Operation:
     return Operation(
         OperationKind.UPSERT,
         "WritesRecords",
@@ -38,4 +39,18 @@ def _of(kind: RecordKind) -> Operation:
         entity=kind.name,
         written=kind.written,
         failure=kind.failure,
+    )
+
+
+def _deletion_of(kind: RecordKind) -> Operation:
+    one, several = kind.words
+    return Operation(
+        OperationKind.DELETE,
+        "DeletesRecords",
+        "delete_records",
+        "removals",
+        None,
+        entity=kind.name,
+        thing=f"{kind.name}_deleted",
+        written=(f"{one} deleted", f"{several} deleted"),
     )

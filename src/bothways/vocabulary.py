@@ -307,14 +307,30 @@ class Reason(Labelled):
     )
     DUPLICATE_NAME = (
         "duplicate_name",
-        "another label or field has the same name",
+        "another one has the same name",
         "Names that differ only in case count as the same; for columns, so do names that differ "
-        "only in punctuation. The first one gets the field or the column.",
+        "only in punctuation. The first one gets the field, the column or the tag.",
     )
     FIELD_DELETED = (
         "field_deleted",
         "its field was deleted in {marketing}",
         "A full resync makes the field again. Delete the label if nobody wants it.",
+    )
+    DELETED_IN_CRM = (
+        "deleted_in_crm",
+        "its row was deleted in {crm}",
+        "What the row stood for stays in {marketing}. A full resync writes the row again.",
+    )
+    DELETED_IN_MARKETING = (
+        "deleted_in_marketing",
+        "deleted in {marketing}",
+        "The row stays in {crm}, marked as no longer there. Delete it if nobody wants it.",
+    )
+    NO_PARENT = (
+        "no_parent",
+        "does not say where it belongs, or that is not in {marketing} yet",
+        "A tag or category belongs to an audience, an interest to a category. Name it in the row; "
+        "where there is only one, it is taken.",
     )
     GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
     LIFTED = (
@@ -431,6 +447,7 @@ class OperationKind(Labelled):
     UPSERT = "upsert", "Write", "Writes a record of Bothways' own by its key, new or not."
     PROVISION = "provision", "Make", "Makes a table, a column or the like that syncs rely on."
     ENROL = "enrol", "Enrol", "Puts a person, or all people of a list, into a program."
+    DELETE = "delete", "Delete", "Deletes what was deleted in the other system, if it is to follow."
     ERASE = "erase", "Erase", "Deletes a person's record for good."
 
 
@@ -478,8 +495,15 @@ DEFINITION: Final = "definition"
 LABEL_COLUMN: Final = "label_column"
 """The entity of columns that a CRM's people are given for the platform's data fields."""
 
+PLATFORM_TAGS: Final[Mapping[str, tuple[str, str]]] = {
+    "platform_tag": ("tag", "tags"),
+    "platform_interest_category": ("interest category", "interest categories"),
+    "platform_interest": ("interest", "interests"),
+}
+"""The entities of what platforms tell members apart by, and what one and several are called."""
+
 DEFINITIONS: Final = frozenset(
-    {CAMPAIGN, COLUMN, DATA_FIELD, DEFINITION, FORM, LABEL_COLUMN, LIST, PROGRAM}
+    {CAMPAIGN, COLUMN, DATA_FIELD, DEFINITION, FORM, LABEL_COLUMN, LIST, PROGRAM, *PLATFORM_TAGS}
 )
 """Entities that a system defines, in contrast to people; an id of one may be a person's too."""
 
@@ -504,6 +528,7 @@ class Operation:
         entity: The only entity that this applies to; "" for all that have no entry of their own.
         written: Where it concerns nobody: what the counts say of one that was written, and of
             several.
+        thing: What the counts of a run call it; its entity where this is "".
         failure: What the run's message says of each that could not be written, with its {name}, the
             {system} that refused it, and the vendor's {code} with a dash after it, if there is one;
             "" where the job itself says enough.
@@ -517,6 +542,12 @@ class Operation:
     entity: str = ""
     written: tuple[str, str] | None = None
     failure: str = ""
+    thing: str = ""
+
+    @property
+    def counted_as(self) -> str:
+        """The key of those that were written in the counts of a run."""
+        return self.thing or self.entity
 
 
 OPERATIONS: Final = (
@@ -528,9 +559,27 @@ OPERATIONS: Final = (
         OperationKind.LEAVE, "WritesListMembers", "write_list_members",
         "removals", PersonChange.REMOVED,
     ),
+    # It takes the tag from all who have it. It comes before what may then take its name.
+    *(
+        Operation(
+            OperationKind.DELETE, "WritesTags", "write_tags",
+            "removals", None, entity=entity, thing=f"{entity}_deleted",
+            written=(f"{one} deleted", f"{several} deleted"),
+        )
+        for entity, (one, several) in PLATFORM_TAGS.items()
+    ),
     Operation(
         OperationKind.UPDATE, "WritesContacts", "write_contacts",
         "overwrites", PersonChange.UPDATED,
+    ),
+    # Who has the tag has it under another name.
+    *(
+        Operation(
+            OperationKind.UPDATE, "WritesTags", "write_tags",
+            None, None, entity=entity, thing=f"{entity}_renamed",
+            written=(f"{one} renamed", f"{several} renamed"),
+        )
+        for entity, (one, several) in PLATFORM_TAGS.items()
     ),
     # It replaces what somebody chose before.
     Operation(
@@ -546,6 +595,15 @@ OPERATIONS: Final = (
         OperationKind.CREATE, "CreatesFields", "create_fields",
         None, None, entity=DATA_FIELD, written=("field made", "fields made"),
         failure="{code}Failed to sync dataLabel {name} to {system}",
+    ),
+    # Nobody has a tag that is new.
+    *(
+        Operation(
+            OperationKind.CREATE, "WritesTags", "write_tags",
+            None, None, entity=entity, written=(f"{one} made", f"{several} made"),
+            failure=f"{{code}}Failed to sync {one} {{name}} to {{system}}",
+        )
+        for entity, (one, several) in PLATFORM_TAGS.items()
     ),
     # A column is new and empty, too.
     Operation(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.discovery import sync_types
+from tests.support.able import sync_types_of
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 from tests.support.parsing import Parsed, parse
 
@@ -24,7 +24,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
 
 
 def test_the_sound_accounts_keep_their_dags(parsed: Parsed) -> None:
-    assert set(parsed.dags) == {f"sound__{name}" for name in sync_types()} | {
+    assert set(parsed.dags) == {f"sound__{name}" for name in sync_types_of()} | {
         "bothways_maintenance",
         "sound__erase",
         "sound__initial_sync",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bothways.discovery import sync_types
+from tests.support.able import sync_types_of
 from tests.support.configuration import DEMO, IncludeFolder
 from tests.support.parsing import DAGS, run
 
@@ -60,7 +62,8 @@ def test_twenty_accounts_are_parsed_within_the_budget(
     built = {name: found["dags"] for name, found in measured.items()}
     assert (built.pop("account_problems"), built.pop("maintenance")) == (0, 1)
     assert built
-    assert set(built.values()) == {ACCOUNTS}
+    beyond = sync_types().keys() - sync_types_of().keys()  # a platform of these accounts
+    assert built == {name: 0 if name in beyond else ACCOUNTS for name in built}
     spent = {name: round(found["cpu"], 2) for name, found in measured.items()}
     assert sum(spent.values()) < CPU_SECONDS * len(spent), spent
 

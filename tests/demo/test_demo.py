@@ -18,11 +18,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bothways.discovery import sync_types
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.processes import Processes
 from demo.waiting import wait_for
+from tests.support.able import sync_types_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(3_000)]
 
@@ -104,14 +104,14 @@ def printed(checkout: Checkout, pristine: set[str]) -> str:
 def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printed: str) -> None:
     story, _, rest = printed.partition("\nRun  ")
     audit, _, end = rest.partition("\nAirflow ")
-    for sync_type in sync_types():
+    for sync_type, sync in sync_types_of().items():
         (line,) = (line for line in story.splitlines() if f"demo__{sync_type} " in line)
-        extracts = [f"extract_{role}" for role in sync_types()[sync_type].read_roles]
+        extracts = [f"extract_{role}" for role in sync.read_roles]
         for task in ("open", *extracts, "plan", "review", "close"):
             assert task in line
         assert "→ success after" in line
         assert f"demo     {sync_type} " in audit
-    assert audit.count("Completed ") >= len(sync_types())
+    assert audit.count("Completed ") >= len(sync_types_of())
     assert max(map(len, audit.splitlines())) <= WIDTH, "nothing is cut, nothing is folded"
     assert "…" not in audit
     assert f"http://127.0.0.1:{checkout.port}   log in as admin / admin" in end
@@ -121,7 +121,7 @@ def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printe
 def test_each_run_of_the_demo_has_work_and_its_counts_add_up(printed: str) -> None:
     audit = printed.partition("\nRun  ")[2].partition("\n\n")[0]
     runs = re.split(r"^\d+ +demo +", audit, flags=re.MULTILINE)[1:]
-    assert len(runs) >= len(sync_types())
+    assert len(runs) >= len(sync_types_of())
     for run in runs:
         total, told = re.findall(r"(\d+) jobs?: (.*)", " ".join(run.split()))[0]
         by_result = re.sub(r"\(.*?\)", "", told)  # why ignored, which adds up to the ignored

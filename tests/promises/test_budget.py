@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bothways.discovery import sync_types
 from bothways.vocabulary import RunStatus
 from tests.promises.conftest import MakeWorld
+from tests.support.able import sync_types_of
 from tests.support.deployment import ACCOUNT
 from tests.support.engine import MovingClock
 from tests.support.sandbox import SandboxServer
@@ -21,7 +21,7 @@ def test_all_sync_types_finish_with_the_smallest_package_who_may_not_be_mailed_f
     waiting = MovingClock(sandbox)  # which the platform goes by too
     world.clock = lambda: waiting
     sandbox.settings(BASIC)
-    names = [name for name, sync in sync_types().items() if not sync.verifies]
+    names = [name for name, sync in sync_types_of().items() if not sync.verifies]
     assert names[0] == "suppressions"
     for name in names:
         sandbox.calls(forget=True)

@@ -34,13 +34,15 @@ from demo.airflow_api import ENDED
 from demo.connections import as_entities, demo_connections
 from demo.environment import PROJECT
 from tests.support import killed_tasks
+from tests.support.able import sync_types_of
 from tests.support.airflow import RealAirflow
 from tests.support.sandbox import SandboxServer
 
-# Every sync type that has a DAG file and does not verify: a new one is tested without a word here.
+# Every sync type of the account that has a DAG file and does not verify: a new one is tested
+# without a word here.
 SYNC_TYPES = [
     name
-    for name, sync in sync_types().items()
+    for name, sync in sync_types_of().items()
     if not sync.verifies and (PROJECT / "dags" / f"{name}.py").exists()
 ]
 

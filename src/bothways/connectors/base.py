@@ -478,6 +478,19 @@ class ReadsPrograms(Protocol):
         ...
 
 
+TagKind = Literal["audience", "tag", "interest_category", "interest"]
+"""What a platform tells its members apart by."""
+
+
+@runtime_checkable
+class ReadsTags(Protocol):
+    """Reads the tags of a platform, and the interests that its members may choose from."""
+
+    def read_tags(self, kind: TagKind) -> Iterator[Page]:
+        """Yield pages of TAGS: all of a kind. A platform without audiences has one all the same."""
+        ...
+
+
 @runtime_checkable
 class HasLists(Protocol):
     """Knows lists, and can make one."""
@@ -595,6 +608,7 @@ class WritesRecords(Protocol):
         ``key`` is the record's; a repeat finds the first try's. ``values`` holds what the kind's
         columns are called in an operation: times in ISO 8601; a column that is left out stays as it
         is. The record is related to its parent, which is written before, and to the person.
+        Where ``record_id`` is given, that record is brought up to date, and gets the key.
 
         Where the person no longer exists, the record is written all the same, related to nobody. A
         text that is too long is cut, with an ellipsis at its end; a time or number that the vendor
@@ -602,6 +616,21 @@ class WritesRecords(Protocol):
 
         Raises:
             NotPrepared: The table is not there, or lacks its key or a relation.
+        """
+        ...
+
+
+@runtime_checkable
+class DeletesRecords(Protocol):
+    """Deletes records of the kinds that sync types declare, as `WritesRecords` writes them."""
+
+    def delete_records(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Delete the records ``record_id`` (kind DELETE); the entity is the kind's name.
+
+        A record that does not exist is a success.
+
+        Raises:
+            NotPrepared: The table is not there.
         """
         ...
 
@@ -688,6 +717,22 @@ class CreatesFields(Protocol):
 
         A field that is there already, with the same type, is a success; with another it is an
         error, as is a name that the vendor does not take.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesTags(Protocol):
+    """Makes, renames and deletes tags, categories of interests, and interests."""
+
+    def write_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute OPERATIONS of one entity of PLATFORM_TAGS and one kind.
+
+        CREATE makes what the ``values`` say: name, and parent_id as in TAGS. The result's
+        ``record_id`` is its id. Where one of that name is there already, it is that one's.
+        UPDATE renames ``record_id`` to the name among the values; whoever has it keeps it.
+        DELETE deletes ``record_id``, which takes it from everybody, and with a category its
+        interests. What does not exist is deleted.
         """
         ...
 

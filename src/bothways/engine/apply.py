@@ -115,7 +115,8 @@ class _Chunk:
             parts = {
                 str(name): part for name, part in single[single["kind"] == kind].groupby("entity")
             }
-            for entity in sorted(parts, key=_place):
+            # What belongs to others is written after them, and deleted before them.
+            for entity in sorted(parts, key=_place, reverse=kind == OperationKind.DELETE):
                 part = parts[entity]
                 declared = operation(kind, entity)
                 write: Write = getattr(self.connector, declared.method)

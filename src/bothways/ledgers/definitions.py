@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import ClassVar
 
 import pandas as pd
 import sqlalchemy as sa
 
 from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
-from bothways.store.definitions import keep_written
+from bothways.store.definitions import absorb_definitions, end_definitions, keep_written
 from bothways.store.erase import Person
-from bothways.vocabulary import DATA_FIELD, OperationKind, RoleName, other
+from bothways.vocabulary import DATA_FIELD, PLATFORM_TAGS, OperationKind, RoleName, other
 
 
 def _written(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
@@ -24,10 +26,39 @@ def _written(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
 
 def _made(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """Keep which field was made of what somebody defined on the other side."""
-    fields = rows[rows["entity"] == DATA_FIELD]
-    for kind, same in fields.groupby("source_entity", sort=True):
+    things = rows[rows["entity"].isin([DATA_FIELD, *PLATFORM_TAGS])]
+    for kind, same in things.groupby("source_entity", sort=True):
         made = pd.DataFrame({"id": same["source_id"], "written": same["record_id"]})
         keep_written(run.conn, account=run.account, side=other(side), kind=str(kind), rows=made)
+    for kind, same in _tags(rows):
+        values = same["values"]
+        names = [json.loads(told)["name"] for told in values]
+        seen = pd.DataFrame({"id": same["record_id"], "name": names, "details": values})
+        absorb_definitions(
+            run.conn, account=run.account, side=side, kind=kind, run_id=run.run_id, rows=seen
+        )
+    _named(run, side, rows)
+
+
+def _named(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
+    """Keep what both sides now call tags that were made or renamed."""
+    for kind, same in _tags(rows):
+        told = pd.DataFrame({"id": same["record_id"], "written": same["values"]})
+        keep_written(run.conn, account=run.account, side=side, kind=kind, rows=told)
+
+
+def _deleted(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
+    """End what was deleted, before it is read again."""
+    for kind, same in rows.groupby("source_entity", sort=True):
+        gone = same["record_id"]
+        end_definitions(run.conn, account=run.account, side=side, kind=str(kind), ids=gone)
+
+
+def _tags(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the tags among operations, each once, by what they are called as records."""
+    tags = rows[rows["entity"].isin(list(PLATFORM_TAGS))].drop_duplicates("record_id")
+    for kind, same in tags.groupby("source_entity", sort=True):
+        yield str(kind), same
 
 
 def _told(run: RunContext, rows: pd.DataFrame) -> None:
@@ -46,7 +77,12 @@ class Definitions(Ledger):
     entries: ClassVar = {
         "told_definitions": Entry(columns("side", "kind", "id", "written"), about=(), keep=_told)
     }
-    written: ClassVar = {OperationKind.UPSERT: _written, OperationKind.CREATE: _made}
+    written: ClassVar = {
+        OperationKind.UPSERT: _written,
+        OperationKind.CREATE: _made,
+        OperationKind.UPDATE: _named,
+        OperationKind.DELETE: _deleted,
+    }
 
     def whose(self, person: Person) -> dict[sa.Table, sa.ColumnElement[bool]]:
         """Return nothing: they are nobody's."""

@@ -153,12 +153,12 @@ def count_jobs(
 def _things(
     conn: sa.Connection, mine: Sequence[sa.ColumnElement[bool]], result: sa.ColumnElement[str]
 ) -> Counter[str]:
-    """Count by entity the jobs that wrote, or found, something that is no person's record."""
+    """Count, as they are counted, the jobs that wrote, or found, what is no person's record."""
     found = sa.and_(jobs.c.kind.is_(None), jobs.c.entity.in_(FOUND))
-    things = sa.or_(found, *(_is(item) for item in declared() if item.written))
-    written = (*mine, things, result.in_(WRITTEN))
-    query = sa.select(jobs.c.entity, sa.func.count()).where(*written).group_by(jobs.c.entity)
-    return Counter({row[0]: int(row[1]) for row in conn.execute(query)})
+    counted = [(_is(item), sa.literal(item.counted_as)) for item in declared() if item.written]
+    thing = sa.case((found, jobs.c.entity), *counted)
+    query = sa.select(thing, sa.func.count()).where(*mine, thing.is_not(None), result.in_(WRITTEN))
+    return Counter({row[0]: int(row[1]) for row in conn.execute(query.group_by(sa.text("1")))})
 
 
 def _people(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, cast
@@ -19,7 +20,11 @@ from bothways.connectors.base import (
     ReadsForms,
     ReadsPreferences,
     ReadsPrograms,
+    ReadsRecords,
+    ReadsTags,
+    TagKind,
 )
+from bothways.discovery import record_kinds
 from bothways.streams.base import Absorbed, Sighting, Stream, by_id
 from bothways.tables.fields import schema_of
 from bothways.tables.frames import to_pandas
@@ -38,12 +43,12 @@ class Definitions(Stream):
     """Things with an `id` and a `name`; what else a row tells is kept as their details.
 
     Rows whose `deleted` is true end the thing with that id.
-
-    Attributes:
-        kind: What they are, in the store.
     """
 
-    kind: ClassVar[str]
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What they are, in the store."""
 
     def known(self, seen: Sighting) -> int:
         """Return how many the store knows."""
@@ -184,6 +189,50 @@ class Lists(Definitions):
         found = cast(HasLists, connector).lists()
         rows = [{"id": item.id, "name": item.name, "writable": item.writable} for item in found]
         yield Page(pa.Table.from_pylist(rows, _LISTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags(Definitions):
+    """What a platform tells its members apart by; read whole each time.
+
+    Attributes:
+        kind: Which: audiences, tags, categories of interests, or interests.
+    """
+
+    name: ClassVar[str] = "tags"
+    always_whole: ClassVar[bool] = True
+    kind: TagKind
+
+    def pages(
+        self, connector: Connector, _since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield tags."""
+        return cast(ReadsTags, connector).read_tags(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records(Definitions):
+    """The rows of a CRM's table of ours, those that people made too; deletions are not told.
+
+    Attributes:
+        kind: Which kind of record.
+        everything: Read whole each time, which is how deletions are noticed.
+    """
+
+    name: ClassVar[str] = "records"
+    kind: str
+    everything: bool = False
+
+    def pages(
+        self, connector: Connector, since: str | None, _cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield rows: all, or those that have changed."""
+        kind, source = record_kinds()[self.kind], cast(ReadsRecords, connector)
+        if not self.everything:
+            yield from source.read_records(kind, since=since)
+            return
+        for page in source.read_records(kind, since=None):
+            yield replace(page, watermark=None)
 
 
 def details_of(rows: pd.DataFrame) -> pd.Series:

@@ -1,16 +1,15 @@
-"""The fields of people's records, and the labels that people gave them in a CRM."""
+"""The fields of people's records."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import pyarrow as pa
 
-from bothways.connectors.base import Connector, FieldInfo, HasFields, Page, ReadsRecords
-from bothways.discovery import record_kinds
+from bothways.connectors.base import Connector, FieldInfo, HasFields, Page
 from bothways.streams.definitions import Definitions
 from bothways.tables.columns import FIELDS
 from bothways.vocabulary import DATA_FIELD
@@ -54,32 +53,6 @@ class Fields(Definitions):
 
     def _id(self, entity: str, name: str) -> str:
         return name.lower() if len(self.entities) == 1 else f"{entity}.{name.lower()}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataLabels(Definitions):
-    """The rows of a CRM's table of data labels; incremental, and deletions are not told.
-
-    Attributes:
-        record: Their kind of record.
-        everything: Read whole each time, which is how deletions are noticed.
-    """
-
-    name: ClassVar[str] = "data_labels"
-    kind: ClassVar[str] = "data_label"
-    record: str
-    everything: bool = False
-
-    def pages(
-        self, connector: Connector, since: str | None, _cursor: str | None = None
-    ) -> Iterator[Page]:
-        """Yield rows, those that people made among them."""
-        kind, source = record_kinds()[self.record], cast(ReadsRecords, connector)
-        if not self.everything:
-            yield from source.read_records(kind, since=since)
-            return
-        for page in source.read_records(kind, since=None):
-            yield replace(page, watermark=None)
 
 
 def _as_text(info: FieldInfo) -> str | None:

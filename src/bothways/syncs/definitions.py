@@ -1,4 +1,4 @@
-"""Which named things of a platform are written to the CRM as records: campaigns, forms."""
+"""Named things of a platform that are written to the CRM as records: campaigns, forms, tags."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from bothways.syncs.base import Inputs
-from bothways.syncs.jobs import job_frame, joined, unchanged
+from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.transform.json_rows import json_objects, with_more
-from bothways.vocabulary import OperationKind, Result
+from bothways.vocabulary import OperationKind, Reason, Result, RoleName
 
 
 def definition_jobs(
@@ -92,3 +92,42 @@ def _entered(inputs: Inputs, kind: str, dataset: str) -> pd.Series:
         return read["id"]
     again = inputs.retries[inputs.retries["entity"] == kind]["source_id"]
     return again if read.empty else pd.concat([read["id"], again])
+
+
+def waiting(
+    inputs: Inputs, sync_type: str, source: RoleName, ids: pd.Series, changed: pd.Series
+) -> pd.Series:
+    """Return a mask of what is in error and not due yet, unless somebody has changed it since.
+
+    Args:
+        inputs: The plan's inputs.
+        sync_type: Whose errors.
+        source: Of which side the things are.
+        ids: The things.
+        changed: The ids of those that were changed since the last run.
+    """
+    errors = inputs.view.retries(sync_type)
+    failed = errors[errors["source"] == source]["source_id"]
+    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
+    return ids.isin(failed) & ~ids.isin(due) & ~ids.isin(changed)
+
+
+def settled(inputs: Inputs, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return jobs that end retries which have nothing left to do: what they are of is gone.
+
+    Args:
+        inputs: The plan's inputs.
+        jobs: All others of the plan.
+    """
+    due = inputs.retries
+    if inputs.options.records or due.empty:
+        return joined([])
+    left = due[~due["source_id"].isin(jobs["source_id"])]
+    return ignored(
+        left,
+        Reason.GONE,
+        source=left["source"],
+        source_entity=left["entity"],
+        source_id=left["source_id"],
+        entity=left["entity"],
+    )

@@ -26,11 +26,11 @@ def records_schema(kind: RecordKind) -> pa.Schema:
     """Return the schema of a kind's rows.
 
     `key` is null where a person made the row. Beside the kind's columns, under their own names,
-    there are `email`, `person_entity` and `person_id` where rows are about people, and the key of
-    the row that they belong to, as `<parent>_id`, where there is one.
+    there are `email`, `person_entity` and `person_id` where rows are about people, and where rows
+    belong to others the key of that row, as `<parent>_id`, and its id, as `parent_row`.
     """
     person = ("email", "person_entity", "person_id") if kind.of_person else ()
-    parent = (kind.parent_value,) if kind.parent else ()
+    parent = (kind.parent_value, "parent_row") if kind.parent else ()
     return schema_of(
         pa.field("id", pa.string(), nullable=False),
         *(pa.field(name, pa.string()) for name in ("key", "name", *parent, *person)),

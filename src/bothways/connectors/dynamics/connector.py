@@ -310,6 +310,10 @@ class DynamicsConnector:
         """Write records by key, related to their parent and person."""
         return self._records.write(operations)
 
+    def delete_records(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Delete records by id."""
+        return self._records.delete(operations)
+
     def read_records(self, kind: RecordKind, *, since: str | None) -> Iterator[Page]:
         """Yield the rows of a table of ours; deletions are not seen."""
         return self._records.read(kind, since)

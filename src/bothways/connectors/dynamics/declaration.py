@@ -16,6 +16,7 @@ DECLARATION: Final = Declaration(
         {
             "AssignsOwners",
             "CreatesColumns",
+            "DeletesRecords",
             "ErasesContacts",
             "ErasesRecords",
             "ErasesSuppressions",

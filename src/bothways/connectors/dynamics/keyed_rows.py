@@ -26,6 +26,7 @@ class KeyedRow:
     seq: int
     key: str
     given: Mapping[str, Any]
+    record_id: str | None = None
 
     @property
     def person(self) -> PersonTable | None:
@@ -46,6 +47,7 @@ def read_rows(operations: pd.DataFrame) -> list[KeyedRow]:
             row["seq"],
             text_or_none(row["key"]) or "",
             json.loads(text_or_none(row["values"]) or "{}"),
+            text_or_none(row["record_id"]),
         )
         for row in records_of(operations)
     ]

@@ -69,7 +69,9 @@ class Records:
         self._known: dict[str, Mapping[str, FieldInfo]] = {}
 
     def write(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Write records by key; RESULTS. Those of people who are gone are written without them.
+        """Write records by key, or by id with a key that they get; RESULTS.
+
+        Those of people who are gone are written without them.
 
         Raises:
             NotPrepared: The environment is not prepared.
@@ -79,6 +81,18 @@ class Records:
             table = OwnTable(record_kinds()[str(entity)], self._names)
             verdicts |= self._write(table, read_rows(rows))
         return as_frame(verdicts)
+
+    def delete(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Delete the records of operations; RESULTS. What does not exist is deleted.
+
+        Raises:
+            NotPrepared: The environment is not prepared.
+        """
+        found = []
+        for entity, rows in operations.groupby("entity", sort=True):
+            erased = self.erase(record_kinds()[str(entity)], rows["record_id"].tolist())
+            found.append(erased.assign(seq=rows["seq"].to_numpy()[erased["seq"]]))
+        return pd.concat(found, ignore_index=True)
 
     def read(self, kind: RecordKind, since: str | None) -> Iterator[Page]:
         """Yield the rows of a table by modification time; deletions are not seen.
@@ -139,7 +153,10 @@ class Records:
         told = refused(_UNSAFE_PARENT.format(parent=_word_of(table.parent)))
         verdicts = {row.seq: told for row in rows if not _names_parent(table, row)}
         writes, unfit = self._keyed(table, named, self._related)
-        written = self._writer(table).write(writes)
+        written = self._writer(table).write([one for one in writes if one.record_id is None])
+        # A bulk message would make a record anew that somebody has deleted.
+        singly = Writer(self._client, self._entity_set(table), "")
+        written |= singly.write([one for one in writes if one.record_id is not None])
         # Parents are named by key, so that it is the person who is gone.
         alone = [row for row in named if row.seq in written and lacks_related(written[row.seq])]
         if alone:
@@ -185,10 +202,13 @@ class Records:
         lost: Counter[str] = Counter()
         writes, verdicts = [], {}
         for row in rows:
-            if SAFE_KEY.fullmatch(row.key):
+            if not SAFE_KEY.fullmatch(row.key):
+                verdicts[row.seq] = refused(UNSAFE_KEY)
+            elif row.record_id is None:
                 writes.append(keyed.write(row.seq, row.key, values(table, row, lost)))
             else:
-                verdicts[row.seq] = refused(UNSAFE_KEY)
+                given = values(table, row, lost)
+                writes.append(keyed.write_to(row.seq, row.record_id, row.key, given))
         tell_lost(lost)
         return writes, verdicts
 
@@ -235,6 +255,7 @@ def _as_records(table: OwnTable, rows: Sequence[Row], known: Mapping[str, FieldI
     if table.parent:
         parents = [(row.get(table.parent_lookup) or {}).get(table.parent.key) for row in rows]
         columns[table.kind.parent_value] = pa.array(parents, pa.string())
+        columns["parent_row"] = column(rows, f"_{table.parent_lookup}_value", FieldType.STRING)
     for item in table.columns:
         name = table.column(item.name)
         info = known.get(name)

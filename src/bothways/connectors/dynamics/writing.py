@@ -131,6 +131,13 @@ class Keyed:
         part = Part("PATCH", address, json.dumps(values))
         return Write(seq=seq, record=key, target=json.dumps(named), part=part)
 
+    def write_to(self, seq: int, record_id: str, key: str, values: dict[str, Any]) -> Write:
+        """Return a write that gives a record a key, which goes singly; none is made anew."""
+        address = f"{self.entity_set}({record_id})"
+        body = json.dumps({self.column: key, **values})
+        part = Part("PATCH", address, body, {"If-Match": "*"})
+        return Write(seq=seq, record=record_id, target="", part=part, record_id=record_id)
+
 
 class Writer:
     """Writes rows of a table by a bulk message, or one by one inside batches.

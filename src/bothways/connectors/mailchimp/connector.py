@@ -7,11 +7,19 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from bothways.connectors.base import ConnectionSettings, FieldInfo, Fields, ListInfo, Page, Usage
+from bothways.connectors.base import (
+    ConnectionSettings,
+    FieldInfo,
+    Fields,
+    ListInfo,
+    Page,
+    TagKind,
+    Usage,
+)
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.mailchimp import fields as merge_fields
-from bothways.connectors.mailchimp import lists, queries, writes
+from bothways.connectors.mailchimp import lists, queries, tags, writes
 from bothways.connectors.mailchimp.client import MailchimpClient
 from bothways.connectors.mailchimp.declaration import DECLARATION
 
@@ -109,6 +117,14 @@ class MailchimpConnector:
     def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create merge fields in every audience."""
         return merge_fields.create_fields(self._client, operations)
+
+    def read_tags(self, kind: TagKind) -> Iterator[Page]:
+        """Yield audiences, tags, categories of interests, or interests."""
+        return tags.read_tags(self._client, kind)
+
+    def write_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Make, rename and delete tags, categories and interests."""
+        return tags.write_tags(self._client, operations)
 
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create, update and suppress contacts."""

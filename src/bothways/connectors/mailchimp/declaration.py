@@ -22,9 +22,11 @@ DECLARATION: Final = Declaration(
             "IdentifiesAccount",
             "ReadsContacts",
             "ReadsSuppressions",
+            "ReadsTags",
             "SharesBudget",
             "WritesContacts",
             "WritesListMembers",
+            "WritesTags",
         }
     ),
     # The vendor allows a user ten connections at a time (facts 0): four workers by default, two

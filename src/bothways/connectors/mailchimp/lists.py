@@ -15,8 +15,10 @@ from bothways.connectors.mailchimp.queries import audiences, fields_of
 from bothways.errors import Missing, Rejected, TemporaryFailure
 
 SEPARATOR = " / "
-_TAG = "static"
+TAG = "static"
+"""The type of segments that are tags."""
 _SAVED = "saved"
+_CATEGORIES = "/lists/{}/interest-categories"
 # What a new audience must have, and takes from one that is there.
 _DEFAULTS = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
 
@@ -41,7 +43,7 @@ def _parts(client: MailchimpClient, row: Row) -> list[ListInfo]:
 
 def _segments(client: MailchimpClient, audience: str, name: str) -> Iterator[ListInfo]:
     for row in segments(client, audience):
-        static = row.get("type") == _TAG
+        static = row.get("type") == TAG
         if static or row.get("type") == _SAVED:
             yield ListInfo(
                 Place(audience, "tag" if static else "segment", str(row.get("id"))).id,
@@ -75,13 +77,17 @@ def _interests(client: MailchimpClient, audience: str, name: str) -> Iterator[Li
 
 def interests(client: MailchimpClient, audience: str) -> Iterator[tuple[Row, Row]]:
     """Yield the interests of an audience, each with its category."""
-    path = f"/lists/{audience}/interest-categories"
-    query = {"fields": fields_of("categories", ("id", "title", "type"))}
     wanted = {"fields": fields_of("interests", ("id", "name", "subscriber_count"))}
-    for category in client.listing(path, "categories", query):
-        inner = f"{path}/{category.get('id')}/interests"
-        for row in client.listing(inner, "interests", wanted):
+    for category in categories(client, audience):
+        path = f"{_CATEGORIES.format(audience)}/{category.get('id')}/interests"
+        for row in client.listing(path, "interests", wanted):
             yield category, row
+
+
+def categories(client: MailchimpClient, audience: str) -> list[Row]:
+    """Return the categories of an audience's interests: id, title, type."""
+    query = {"fields": fields_of("categories", ("id", "title", "type"))}
+    return client.listing(_CATEGORIES.format(audience), "categories", query)
 
 
 def create_list(client: MailchimpClient, name: str) -> ListInfo:
@@ -163,7 +169,7 @@ class Catalogue:
                 self._tags[place.audience] = {
                     str(row.get("id")): str(row.get("name"))
                     for row in found
-                    if row.get("type") == _TAG
+                    if row.get("type") == TAG
                 }
             name = self._tags[place.audience].get(place.part)
         if name is None:

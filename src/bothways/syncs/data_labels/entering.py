@@ -8,6 +8,7 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.data_labels import SPEC
+from bothways.syncs.definitions import waiting
 from bothways.transform.named import is_named
 
 LABELS: Final = "labels"
@@ -19,9 +20,6 @@ def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     named = inputs.options.records
     if named:
         return rows[is_named(rows, named)]
-    retries = inputs.view.retries(SPEC.name)
-    waiting = retries[retries["source"] == source]["source_id"]
-    due = inputs.retries[inputs.retries["source"] == source]["source_id"]
     changed = inputs.staged.read_all("crm", LABELS) if source == "crm" else pd.DataFrame()
-    awake = pd.concat([due, changed["id"]]) if not changed.empty else due
-    return rows[~rows["id"].isin(waiting) | rows["id"].isin(awake)]
+    ids = changed["id"] if not changed.empty else rows["id"].iloc[:0]
+    return rows[~waiting(inputs, SPEC.name, source, rows["id"], ids)]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, cast
 
-import pandas as pd
-
 from bothways.config.account import Account
 from bothways.connectors.base import Connector
 from bothways.discovery import declaration
-from bothways.streams.fields import DataLabels, Fields
+from bothways.streams.definitions import Records
+from bothways.streams.fields import Fields
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.data_labels import DATA_LABEL, SPEC, Settings, columns, rows
 from bothways.syncs.data_labels.entering import LABELS
-from bothways.syncs.jobs import ignored, joined
-from bothways.vocabulary import Reason
+from bothways.syncs.definitions import settled
+from bothways.syncs.jobs import joined
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -26,8 +25,8 @@ def datasets(request: Request) -> list[Dataset]:
     if settings.labels == "columns":
         return [Dataset("fields", Fields(entities=settings.tables))]
     return [
-        Dataset(LABELS, DataLabels(record=DATA_LABEL.name)),
-        Dataset("all_labels", DataLabels(record=DATA_LABEL.name, everything=True)),
+        Dataset(LABELS, Records(kind=DATA_LABEL.name)),
+        Dataset("all_labels", Records(kind=DATA_LABEL.name, everything=True)),
     ]
 
 
@@ -38,23 +37,7 @@ def plan(inputs: Inputs) -> Plan:
     settings = _settings(inputs.account)
     make = columns.jobs if settings.labels == "columns" else rows.jobs
     made = make(inputs, settings)
-    return replace(made, jobs=joined([made.jobs, _gone(inputs, made.jobs)]))
-
-
-def _gone(inputs: Inputs, jobs: pd.DataFrame) -> pd.DataFrame:
-    """Settle retries that have nothing left to do, such as that of a label that was deleted."""
-    due = inputs.retries
-    if inputs.options.records or due.empty:
-        return joined([])
-    left = due[~due["source_id"].isin(jobs["source_id"])]
-    return ignored(
-        left,
-        Reason.GONE,
-        source=left["source"],
-        source_entity=left["entity"],
-        source_id=left["source_id"],
-        entity=left["entity"],
-    )
+    return replace(made, jobs=joined([made.jobs, settled(inputs, made.jobs)]))
 
 
 def obstacles(request: Request, connector: Connector) -> list[str]:

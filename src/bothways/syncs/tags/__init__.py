@@ -1,0 +1,80 @@
+"""Tags and interests: what a platform tells its members apart by, in step with the CRM's tables."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bothways.records import RecordColumn, RecordKind
+from bothways.spec import Phase, Role, SyncSpec
+
+_NOT_THERE: Final = RecordColumn("gone", "No longer there", "flag")
+_LIST: Final = RecordColumn("list_id", "List id")
+
+AUDIENCE: Final = RecordKind(
+    name="audience",
+    title="Email audience",
+    titles="Email audiences",
+    description="Audiences of the marketing platform, kept by Bothways.",
+    words=("audience", "audiences"),
+    columns=(_LIST, _NOT_THERE),
+)
+TAG: Final = RecordKind(
+    name="tag",
+    title="Email tag",
+    titles="Email tags",
+    description="Tags of the marketing platform, kept by Bothways. One that somebody adds here is "
+    "made on the platform.",
+    words=("tag", "tags"),
+    parent=AUDIENCE.name,
+    columns=(_LIST, _NOT_THERE),
+)
+CATEGORY: Final = RecordKind(
+    name="interest_category",
+    title="Email interest category",
+    titles="Email interest categories",
+    description="Categories of interests on the marketing platform, kept by Bothways. One that "
+    "somebody adds here is made on the platform.",
+    words=("interest category", "interest categories"),
+    parent=AUDIENCE.name,
+    columns=(_NOT_THERE,),
+)
+INTEREST: Final = RecordKind(
+    name="interest",
+    title="Email interest",
+    titles="Email interests",
+    description="Interests that members of the marketing platform may choose, kept by Bothways. "
+    "One that somebody adds here is made on the platform.",
+    words=("interest", "interests"),
+    parent=CATEGORY.name,
+    columns=(_LIST, _NOT_THERE),
+)
+KINDS: Final = (AUDIENCE, TAG, CATEGORY, INTEREST)
+"""Parents first. A row with a key stands for a thing of the platform; people make the others."""
+
+
+class Settings(BaseModel):
+    """What becomes of what was deleted on one side.
+
+    Attributes:
+        deletions: `keep` it on the other side, or delete it there too (`follow`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    deletions: Literal["keep", "follow"] = "keep"
+
+
+SPEC: Final = SyncSpec(
+    name="tags",
+    title="Tags",
+    implementation="bothways.syncs.tags.sync:SYNC",
+    roles=(
+        Role("crm", ("DeletesRecords", "ReadsRecords", "WritesRecords")),
+        Role("marketing", ("ReadsTags", "WritesTags")),
+    ),
+    phase=Phase.FIELDS,
+    settings=Settings,
+    records=KINDS,
+)

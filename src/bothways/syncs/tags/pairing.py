@@ -1,0 +1,126 @@
+"""Which row of the CRM stands for which tag of the platform.
+
+A row stands for the tag whose id it has as its key; without a key, for the one that was made of it,
+or that has its name. Names are the same whatever their case, and only within one audience or
+category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+
+from bothways.records import RecordKind
+from bothways.syncs.base import Inputs
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.transform.columns import looked_up
+from bothways.transform.json_rows import read_objects
+
+_TEXT: Final = pa.string()
+_NULLABLE: Final = pd.ArrowDtype(_TEXT)
+_OF_TAG: Final = {"parent_id": _TEXT, "list_id": _TEXT}
+_OF_ROW: Final[Mapping[str, pa.DataType]] = {
+    "key": _TEXT,
+    "parent_row": _TEXT,
+    "list_id": _TEXT,
+    "gone": pa.bool_(),
+    "modified_at": _TEXT,
+}
+_TAG_COLUMNS: Final = ["id", "there", "name", "parent", "list", "written", "agreed"]
+_ROW_COLUMNS: Final = ["row", "of", "key", "own_name", "own_parent", "own_list", "gone", "again"]
+
+
+def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
+    """Return each tag of a kind with its row, tags without one, and rows without a tag.
+
+    Rows of other accounts, which stand for what this platform never had, are left out.
+
+    Args:
+        inputs: The plan's inputs.
+        kind: Which.
+        parents: The pairs of the kind that these belong to, if any.
+
+    Returns:
+        Of the tag `id`, `there` (whether it has not been deleted), `name`, `parent`, `list`,
+        `written` (what was last written to the CRM) and `agreed` (what both sides last called it);
+        of the row `row`, `key`, `own_name`, `own_parent` (the id of what it belongs to),
+        `own_list`, `gone`, and `again` (whether another row stands for the tag).
+    """
+    tags = _tags(inputs, kind)
+    rows = _rows(inputs, kind, parents)
+    rows = rows.assign(of=rows["key"].fillna(rows["written"]))
+    # A row from which two accounts have made a tag is the first one's; the other gets one anew.
+    lost = rows.loc[~rows["of"].isin(tags["id"]), "written"].dropna()
+    tags = tags.assign(written=tags["written"].mask(tags["id"].isin(lost)))
+    rows = rows[rows["of"].isna() | rows["of"].isin(tags["id"])]
+    rows = rows.assign(unkeyed=rows["key"].isna()).sort_values(["unkeyed", "modified_at", "row"])
+    rows = rows.assign(of=rows["of"].fillna(_by_name(tags, rows)))
+    if not kind.parent:  # an audience is made on the platform
+        rows = rows[rows["of"].notna()]
+    rows = rows.assign(again=rows["of"].notna() & rows["of"].duplicated())
+    first, others = rows[~rows["again"]][_ROW_COLUMNS], rows[rows["again"]][_ROW_COLUMNS]
+    pairs = tags.merge(first, how="outer", left_on="id", right_on="of")
+    pairs = pd.concat([pairs, others], ignore_index=True)
+    return pairs.assign(
+        **{name: pairs[name].fillna(value=False).astype(bool) for name in ("there", "again")}
+    )
+
+
+def place(parent: pd.Series, name: pd.Series) -> pd.Series:
+    """Return what tags of the same name in the same audience or category have in common."""
+    return parent.fillna("") + "\n" + name.str.casefold()
+
+
+def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
+    known = [
+        inputs.view.definitions("marketing", kind.name, deleted=gone).assign(there=not gone)
+        for gone in (False, True)
+    ]
+    tags = _with(pd.concat(known, ignore_index=True), _OF_TAG)
+    agreed = read_objects(tags["written"], {"name": _TEXT})[f"{FIELD_PREFIX}name"]
+    tags = tags.rename(columns={"parent_id": "parent", "list_id": "list"})
+    return tags.assign(name=_stripped(tags["name"]), agreed=_stripped(agreed))[_TAG_COLUMNS]
+
+
+def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the rows with what they belong to; those that belong to another account's are not."""
+    rows = _with(inputs.view.definitions("crm", kind.name), _OF_ROW)
+    rows = rows.rename(columns={"id": "row", "name": "own_name", "list_id": "own_list"})
+    rows = rows.assign(own_parent=pd.Series(None, rows.index, _NULLABLE))
+    rows = rows.assign(own_name=_stripped(rows["own_name"]))
+    if parents is None:
+        return rows
+    theirs = parents.dropna(subset="row").set_index("row")["of"]
+    named = rows["parent_row"]
+    own = looked_up(named, theirs)
+    only = parents.loc[parents["there"], "id"]
+    if len(only) == 1:
+        own = own.mask(named.isna() & rows["key"].isna(), only.iloc[0])
+    mine = rows["key"].notna() | named.isna() | named.isin(theirs.index)
+    return rows.assign(own_parent=own)[mine]
+
+
+def _by_name(tags: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """Return for each row the tag of its name that no row stands for; null where there is none."""
+    free = tags[tags["there"] & ~tags["id"].isin(rows["of"])]
+    by_place = free.assign(place=place(free["parent"], free["name"])).drop_duplicates("place")
+    asking = rows[rows["of"].isna() & rows["own_name"].notna() & rows["own_parent"].notna()]
+    found = looked_up(
+        place(asking["own_parent"], asking["own_name"]).drop_duplicates(),
+        by_place.set_index("place")["id"],
+    )
+    return found.reindex(rows.index)
+
+
+def _stripped(names: pd.Series) -> pd.Series:
+    stripped = names.str.strip()
+    return stripped.mask(stripped.eq("").fillna(value=False))
+
+
+def _with(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """Return definitions with members of their details as columns."""
+    told = read_objects(rows["details"], types)
+    return rows.assign(**{name: told[f"{FIELD_PREFIX}{name}"] for name in types})

@@ -1,0 +1,19 @@
+"""What a platform tells its members apart by: audiences, tags, interests in categories."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from bothways.tables.fields import schema_of
+
+# `id` has letters, digits, `_`, `.` and `-` only, so that it may be the key of a CRM's record.
+# `parent_id` is the audience of a tag or category, the category of an interest, and null for an
+# audience. `list_id` is the platform's list of those who have it; null where there is none.
+TAGS: Final = schema_of(
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("name", pa.string()),
+    pa.field("parent_id", pa.string()),
+    pa.field("list_id", pa.string()),
+)
