@@ -89,7 +89,8 @@ def _modern(document: dict[str, Any]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for template, path in document["paths"].items():
         shared = path.get("parameters", [])
-        paths[document["basePath"] + template.rstrip("/")] = {
+        # That of the root alone is really called with a slash at its end.
+        paths[document["basePath"] + (template.rstrip("/") or "/")] = {
             method: _moved(operation, shared)
             for method, operation in path.items()
             if method != "parameters"

@@ -72,7 +72,10 @@ def text(value: Any) -> str | None:
 
 def texts(values: Sequence[Any]) -> pa.Array[Any]:
     """Return values as text."""
-    return pa.array([text(value) for value in values], pa.string())
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowException, UnicodeError):  # not all are text, or text that UTF-8 can hold
+        return pa.array([text(value) for value in values], pa.string())
 
 
 def moment(value: Any) -> str | None:

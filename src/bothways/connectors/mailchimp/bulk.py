@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final, Literal
 
-from bothways.connectors.http.client import Answer, HttpClient, Problem
+from bothways.connectors.http.client import Answer, Dialect, HttpClient, Problem
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.origins import parse
 from bothways.connectors.http.reading import parsed
@@ -198,7 +198,7 @@ def _download(client: MailchimpClient, url: str) -> bytes:
         raise ProtocolError("the link to a batch's results is not understood", vendor=TITLE)
     storage = HttpClient(
         address.origin,
-        DIALECT,
+        Dialect(TITLE),  # a storage's words are not the API's: 403 is a link that has expired
         parallel=1,
         headers={"Accept": "*/*"},
         policy=client.policy,

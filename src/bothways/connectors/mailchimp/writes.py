@@ -408,11 +408,17 @@ def _kept(call: Call, result: Result, record_id: str) -> Verdict:
         return verdict
     sent = call.body.get("merge_fields") or {}
     kept = result.value().get("merge_fields")
-    lost = [tag for tag, value in sent.items() if value != "" and kept and not kept.get(tag, 0)]
+    lost = [
+        tag for tag, value in sent.items() if value != "" and kept and not _given(kept.get(tag))
+    ]
     if not isinstance(kept, dict) or not lost:
         return verdict
     message = f"{', '.join(lost)}: not kept, though the contact was updated; look at the value"
     return Verdict("error", record_id, "not_kept", message)
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value != ""
 
 
 # ── suppressing ───────────────────────────────────────────────────────────────────────────────

@@ -7,10 +7,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pandas as pd
 import pytest
-import requests
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
@@ -18,6 +16,7 @@ from bothways.connectors.http.clock import SystemClock
 from bothways.connectors.http.retry import RetryPolicy
 from tests.support.openapi import SPECS, Contract
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
+from tests.unit.connectors.vendor_files import checked
 
 SPEC_FILES = (
     "dotdigital-contacts-service.json",
@@ -66,33 +65,11 @@ def connect(
 ) -> Iterator[Callable[..., DotdigitalConnector]]:
     opened: list[DotdigitalConnector] = []
 
-    def check(answer: requests.Response, **_options: Any) -> None:
-        """Hold what was accepted, and what came back, to the vendor's files."""
-        sent = answer.request
-        struck = "text/html" in answer.headers.get("Content-Type", "")
-        if contract is None or struck or answer.status_code >= 400:
-            return
-        try:
-            content = answer.content
-        except requests.RequestException:
-            return  # cut on purpose
-        request = httpx.Request(
-            sent.method or "", sent.url or "", headers=dict(sent.headers), content=sent.body or b""
-        )
-        contract.check(
-            httpx.Response(
-                answer.status_code,
-                headers={"Content-Type": answer.headers.get("Content-Type", "")},
-                content=content,
-                request=request,
-            )
-        )
-
     def connector(login: str = DOTDIGITAL_USER, **options: Any) -> DotdigitalConnector:
         settings = ConnectionSettings(sandbox.url, login, DOTDIGITAL_PASSWORD)
         options = {"policy": RetryPolicy(attempts=60, cap_s=5), "clock": clock, **options}
         made = DotdigitalConnector(settings, **options)
-        made._client._configured.session.hooks["response"].append(check)
+        made._client._configured.session.hooks["response"].append(checked(contract))
         opened.append(made)
         return made
 
