@@ -135,6 +135,7 @@ class World:
         store_url: A database of its own.
         folder: For configuration and staging.
         platform: Which platform; Dotdigital, where none is given.
+        name: Of the account; several worlds may have one folder and one store.
         people: Fill the vendors anew with so many; None leaves them as they are.
         seed: Which people.
         prepare: Make what Bothways owns in the CRM: what all syncs need, and the tables of those
@@ -151,12 +152,14 @@ class World:
         folder: Path,
         *,
         platform: Platform | None = None,
+        name: str = "test",
         people: int | None = None,
         seed: int = 1,
         prepare: bool = True,
         store: Store | None = None,
         **account: Any,
     ) -> None:
+        self.name = name
         self.sandbox = sandbox
         self.platform = platform or Dotdigital(sandbox)
         self.folder = folder
@@ -174,7 +177,8 @@ class World:
         if prepare:
             if self._own_store:
                 self.store.migrate()
-            shutil.copytree(ROOT / "include" / "mappings", self.include / "mappings")
+            mappings = ROOT / "include" / "mappings"
+            shutil.copytree(mappings, self.include / "mappings", dirs_exist_ok=True)
             self.platform.write_mappings(self.include / "mappings")
             self.configure(**account)
             sync_types = account.get("syncs", ())
@@ -196,7 +200,7 @@ class World:
             "guard": {"free": 1_000_000},
             **changes,
         }
-        path = self.include / "accounts" / "test.yaml"
+        path = self.include / "accounts" / f"{self.name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(account, sort_keys=False))
 
@@ -271,11 +275,11 @@ class World:
             self.prepare_for(sync_type)
         return open_run(
             self.store,
-            account="test",
+            account=self.name,
             sync_type=sync_type,
             options=Options(**{**options, **self._filed(options.get("records", ()))}),
             staging_for=self._staging,
-            dag_id=f"test__{sync_type}",
+            dag_id=f"{self.name}__{sync_type}",
             dag_run_id=name,
             submitted_by="tester",
             lists_offered=self.lists_offered,
@@ -293,7 +297,7 @@ class World:
         with self.store.begin() as conn:
             token = file_selection(
                 conn,
-                account="test",
+                account=self.name,
                 people=dict(zip(people, keys, strict=True)),
                 filed_by="tester",
             )
@@ -354,14 +358,17 @@ class World:
     def found(self, sync_type: str, name: str) -> Run:
         """Return the engine's view of a DAG run."""
         return find_run(
-            self.store, dag_id=f"test__{sync_type}", dag_run_id=name, staging_for=self._staging
+            self.store,
+            dag_id=f"{self.name}__{sync_type}",
+            dag_run_id=name,
+            staging_for=self._staging,
         )
 
     def finished(self, sync_type: str, name: str) -> Finished:
         """Return what the audit has of a DAG run."""
         (row,) = self.query(
             "SELECT * FROM runs WHERE dag_id = :dag AND dag_run_id = :run",
-            dag=f"test__{sync_type}",
+            dag=f"{self.name}__{sync_type}",
             run=name,
         )
         lists = self.query("SELECT * FROM run_lists WHERE run_id = :run", run=row["run_id"])
@@ -403,7 +410,7 @@ class World:
     def _opened(self, side: str) -> Iterator[Connector]:
         connector = self.connector(side)
         try:
-            yield with_tables(connector, load_account("test").system(side))
+            yield with_tables(connector, load_account(self.name).system(side))
         finally:
             connector.close()
 

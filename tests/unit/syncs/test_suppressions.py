@@ -322,6 +322,16 @@ def test_a_record_of_the_crm_that_was_made_by(case: str) -> None:
     assert TOLD["origin"] in told
 
 
+def test_the_record_of_an_unsubscribe_does_not_stand_against_a_contact_who_came_back() -> None:
+    desk = Planning()
+    desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})
+    desk.store.add_suppression("crm", ANN, record_id="s1", key="acme-m1")
+    desk.store.add_person("marketing", "m1", ANN)
+    assert said(desk.plan(plan).jobs, "kind", "reason") == [("", "lifted")]
+    desk.store.add_suppression("marketing", ANN, record_id="m1")
+    assert said(desk.plan(plan).jobs, "kind", "result") == [("", "unchanged")]
+
+
 def test_what_an_account_takes_over_goes_to_each_audience_but_where_it_was_said() -> None:
     desk = Planning(lists=AUDIENCES, **SHARE)
     desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})

@@ -23,10 +23,8 @@ SPEC: Final = SyncSpec(
                 "WritesSuppressions",
             ),
         ),
-        Role(
-            "marketing",
-            ("ReadsSuppressions", "ReadsListSuppressions", "WritesContacts", "HasLists"),
-        ),
+        # Where a platform tells unsubscribes by list (ReadsListSuppressions), they are read too.
+        Role("marketing", ("ReadsSuppressions", "WritesContacts", "HasLists")),
     ),
     scope=Scope.LISTS,
     dynamic_lists=frozenset({"crm", "marketing"}),

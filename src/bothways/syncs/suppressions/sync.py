@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from bothways.config.known import capabilities
 from bothways.streams.consent import ListSuppressions, Suppressions
 from bothways.streams.members import Members
 from bothways.streams.people import People
@@ -66,13 +67,18 @@ def datasets(request: Request) -> list[Dataset]:
             for item in lists
             if item.static  # nobody unsubscribes from a query
         ]
-        found = [shared, *by_list]
+        found = [shared, *(by_list if _tells_lists(request) else ())]
         return [replace(dataset, whole_every=_WHOLE_EVERY) for dataset in found]
     found = [shared]
     found += [Dataset(_people_of(entity), People(entity=entity)) for entity in request.entities]
     if static := request.static_ids():
         found.append(Dataset("members", Members(lists=static)))
     return found
+
+
+def _tells_lists(request: Request) -> bool:
+    """Return whether the platform tells unsubscribes by list; another one tells them by scope."""
+    return "ReadsListSuppressions" in capabilities(request.account)[request.side]
 
 
 def plan(inputs: Inputs) -> Plan:
@@ -413,6 +419,8 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFram
     contacts = view.people("marketing", email_keys=added["email_key"])
     spelt = contacts.drop_duplicates("email_key").set_index("email_key")["email"]
     absent = ~added["email_key"].isin(contacts["email_key"])
+    # The record of a contact's own unsubscribe is no word against one who has come back since.
+    own = ~there & added["key"].isin(_key_of(inputs) + in_key(contacts["id"]))
     erased = ~there & absent & inputs.view.erased(added["email_key"])
     about: dict[str, Any] = {
         "target": "marketing",
@@ -423,11 +431,12 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFram
         "email": looked_up(added["email_key"], spelt).fillna(added["email_key"]),
         **_FROM_CRM,
     }
-    new = added[~there & ~erased]
+    new = added[~there & ~own & ~erased]
     untold = pd.DataFrame({"origin": new["origin"].isna()})
     return joined(
         [
             unchanged(added[there], **about),
+            ignored(added[own], Reason.LIFTED, **about),
             ignored(added[erased], Reason.ERASED, **about),
             job_frame(
                 new,
