@@ -28,6 +28,7 @@ _PORTS: Final = (None, 80, 443)
 _LARGEST: Final = 256 * 1024
 _PATIENCE_S: Final = 60.0
 _AGAIN: Final = (502, 503, 504)
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _HIDDEN: Final = ("ParentContext", "InputParameters", "PreEntityImages", "PostEntityImages")
 
 
@@ -232,7 +233,7 @@ def _status(one: Delivery) -> int:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310
+        with _OPENER.open(request, timeout=_PATIENCE_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -35,11 +35,17 @@ class Receiver:
         kept = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # a vendor looks whether anybody is there
+                self.answer(200)
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 kept.sent.append(Sent(self.path, headers, body))
-                self.send_response(kept.answers.pop(0) if kept.answers else 200)
+                self.answer(kept.answers.pop(0) if kept.answers else 200)
+
+            def answer(self, status: int) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

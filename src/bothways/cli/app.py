@@ -158,6 +158,37 @@ def prepare(
 
 
 @app.command()
+def events(  # noqa: PLR0917 - each is an option of the command
+    account: AccountArgument = "",
+    url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="Where the vendors reach Airflow; by default its [api] base_url."
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write secrets into this new file.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it only.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Replace secrets, as when lost.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take webhooks away again.")] = False,
+) -> None:
+    """Show which webhooks an account's events need, and register them at the vendors.
+
+    Safe to repeat. Secrets that a vendor tells once are written into a private file.
+    """
+    from bothways.cli import events as webhooks
+
+    name = _named(account)
+    if remove:
+        raise typer.Exit(webhooks.remove(name, address=url, yes=yes, dry_run=dry_run))
+    raise typer.Exit(
+        webhooks.register(name, address=url, out=out, yes=yes, dry_run=dry_run, renew=renew)
+    )
+
+
+@app.command()
 def audit(  # noqa: PLR0917 - each is an option of the command
     run: Annotated[int | None, typer.Argument(help="Show this run and its jobs.")] = None,
     account: Annotated[list[str] | None, typer.Option(help="Filter by account.")] = None,

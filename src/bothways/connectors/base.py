@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from bothways.records import RecordKind
 from bothways.spec import Declaration
-from bothways.vocabulary import EventSet, FieldType
+from bothways.vocabulary import EventSet, FieldType, Topic
 
 Fields = Mapping[str, FieldType]
 """Vendor field name → the type it is read as."""
@@ -866,6 +866,66 @@ class RemovesDefinitions(Protocol):
         What is not there is a success. What the vendor keeps because something depends on it is an
         error with the vendor's reason, and the others go all the same.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventsWanted:
+    """What a vendor is to tell at once, by webhooks.
+
+    Attributes:
+        url: Where to.
+        topics: What about.
+        secret: What the vendor is to show, where it does not choose that itself.
+        known: Whether the secrets of what is registered already are known. If not, all of it is
+            given other ones.
+        fields: Of the people of each entity, the fields whose changes matter.
+        lists: Names or ids of the lists that matter; all of them where none are named.
+    """
+
+    url: str
+    topics: frozenset[Topic]
+    secret: str = field(repr=False)
+    known: bool = True
+    fields: Mapping[str, Collection[str]] = field(default_factory=dict)
+    lists: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventAccess:
+    """What the events of a system are told from others by.
+
+    Attributes:
+        secret: What a webhook shows, or signs with, from now on; "" if it goes on as before.
+        user: The vendor's id of the user that the connection signs in as; "" where events leave
+            out by themselves what is written through the API.
+    """
+
+    secret: str = field(default="", repr=False)
+    user: str = ""
+
+
+@runtime_checkable
+class RegistersEvents(Protocol):
+    """Can register webhooks of its own, and take them away."""
+
+    def unregistered(self, wanted: EventsWanted) -> list[str]:
+        """Return a sentence for each thing that is yet to be registered, or differs."""
+        ...
+
+    def register(self, wanted: EventsWanted) -> Iterator[EventAccess]:
+        """Register what is not; yield at once what a vendor may tell this once only.
+
+        A repeat registers nothing twice.
+        """
+        ...
+
+    def registered(self, url: str) -> list[str]:
+        """Return a sentence for each webhook that leads to a URL."""
+        ...
+
+    def unregister(self, url: str) -> None:
+        """Take away the webhooks that lead to a URL; that there are none is a success."""
         ...
 
 

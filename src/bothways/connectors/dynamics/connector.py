@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from bothways.connectors.base import (
     ConnectionSettings,
     Definition,
+    EventAccess,
+    EventsWanted,
     FieldInfo,
     Fields,
     ListInfo,
@@ -48,6 +50,7 @@ from bothways.connectors.dynamics.reading import Source, page_size, read_changes
 from bothways.connectors.dynamics.removing import Removing
 from bothways.connectors.dynamics.suppressions import Suppressions
 from bothways.connectors.dynamics.users import find_users
+from bothways.connectors.dynamics.webhooks import Webhooks
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.errors import ConfigurationError, ProtocolError, Rejected, WatermarkExpired
@@ -371,6 +374,24 @@ class DynamicsConnector:
             return self._removing.remove(definitions)
         finally:
             self.__dict__.pop("_environment", None)
+
+    # ── events ────────────────────────────────────────────────────────────────────────────────
+
+    def unregistered(self, wanted: EventsWanted) -> list[str]:
+        """Return what of the webhook is yet to be registered, or differs."""
+        return Webhooks(self._client, self._names).unregistered(wanted)
+
+    def register(self, wanted: EventsWanted) -> Iterator[EventAccess]:
+        """Register the endpoint and its steps."""
+        return Webhooks(self._client, self._names).register(wanted)
+
+    def registered(self, url: str) -> list[str]:
+        """Return the endpoint that leads to a URL, and its steps."""
+        return Webhooks(self._client, self._names).registered(url)
+
+    def unregister(self, url: str) -> None:
+        """Take away the endpoint and its steps."""
+        Webhooks(self._client, self._names).unregister(url)
 
     @cached_property
     def _environment(self) -> Environment:

@@ -34,6 +34,7 @@ DECLARATION: Final = Declaration(
             "ReadsRecords",
             "ReadsSuppressions",
             "RemovesDefinitions",
+            "RegistersEvents",
             "SharesBudget",
             "UsesTables",
             "WritesConsents",

@@ -9,6 +9,8 @@ import pandas as pd
 
 from bothways.connectors.base import (
     ConnectionSettings,
+    EventAccess,
+    EventsWanted,
     FieldInfo,
     Fields,
     ListInfo,
@@ -22,6 +24,7 @@ from bothways.connectors.mailchimp import fields as merge_fields
 from bothways.connectors.mailchimp import lists, queries, tags, writes
 from bothways.connectors.mailchimp.client import MailchimpClient
 from bothways.connectors.mailchimp.declaration import DECLARATION
+from bothways.connectors.mailchimp.webhooks import Webhooks
 
 
 class MailchimpConnector:
@@ -137,3 +140,19 @@ class MailchimpConnector:
     def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:  # noqa: ARG002
         """Delete contacts forever."""
         return writes.erase_contacts(self._client, ids)
+
+    def unregistered(self, wanted: EventsWanted) -> list[str]:
+        """Return the audiences whose webhook is missing, or differs."""
+        return Webhooks(self._client).unregistered(wanted)
+
+    def register(self, wanted: EventsWanted) -> Iterator[EventAccess]:
+        """Make or change the webhooks of audiences."""
+        return Webhooks(self._client).register(wanted)
+
+    def registered(self, url: str) -> list[str]:
+        """Return the audiences with a webhook that leads to a URL."""
+        return Webhooks(self._client).registered(url)
+
+    def unregister(self, url: str) -> None:
+        """Delete the webhooks that lead to a URL."""
+        Webhooks(self._client).unregister(url)

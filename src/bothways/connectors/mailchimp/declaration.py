@@ -23,6 +23,7 @@ DECLARATION: Final = Declaration(
             "ReadsContacts",
             "ReadsSuppressions",
             "ReadsTags",
+            "RegistersEvents",
             "SharesBudget",
             "WritesContacts",
             "WritesListMembers",
