@@ -371,7 +371,12 @@ def test_jobs_are_filtered_by_the_url_and_in_the_download(
     else:
         assert "No job matches" in main_text(page)
     answer = browser.get(f"{RUNS}/{filled.completed}/jobs.csv?{query}")
-    assert len(rows_of(answer.text)) == number
+    rows = rows_of(answer.text)
+    assert len(rows) == number
+    for row in rows:
+        assert row["submitted_by"]
+        told = {"error": "Error", "ignored": "Ignored", "duplicate": "Ignored"}
+        assert row["status"] == told.get(row["result"], "Success")
 
 
 def test_jobs_are_searched_by_address_which_no_url_shows(client: Client, filled: Filled) -> None:

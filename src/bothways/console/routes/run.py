@@ -115,8 +115,9 @@ def download_jobs(request: Request, dag_id: str, run_id: RunId, user: GetUserDep
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         _trace(conn, run, user, "jobs.csv")
-    rows = _job_rows(request, run_id, only)
-    return Download(request, str(user.get_id()), JOB_COLUMNS, rows, f"sync-run-{run_id}.csv")
+    columns = (*JOB_COLUMNS, "status", "submitted_by")
+    rows = _job_rows(request, run, only)
+    return Download(request, str(user.get_id()), columns, rows, f"sync-run-{run_id}.csv")
 
 
 @router.get("/runs/{dag_id}/{run_id}/undo", dependencies=[MayRead])
@@ -325,6 +326,8 @@ def _ignored(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
     return sorted(reasons.items(), key=lambda item: (-int(item[1]), item[0]))
 
 
-def _job_rows(request: Request, run_id: int, only: JobFilter) -> Iterator[list[Any]]:
-    for row in queries.every_job(store(request), run_id=run_id, only=only):
-        yield [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name
+def _job_rows(request: Request, run: sa.Row[Any], only: JobFilter) -> Iterator[list[Any]]:
+    """Yield jobs with their status, Success or Error, and who started the run."""
+    for row in queries.every_job(store(request), run_id=run.run_id, only=only):
+        own = [row._mapping[name] for name in JOB_COLUMNS]  # noqa: SLF001 - its public name
+        yield [*own, labels.verdict(row.result), run.submitted_by]
