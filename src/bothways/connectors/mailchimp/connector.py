@@ -20,11 +20,20 @@ from bothways.connectors.base import (
 )
 from bothways.connectors.http.clock import Clock
 from bothways.connectors.http.retry import RetryPolicy
+from bothways.connectors.mailchimp import (
+    attributes,
+    campaign_events,
+    campaigns,
+    lists,
+    queries,
+    tags,
+    writes,
+)
 from bothways.connectors.mailchimp import fields as merge_fields
-from bothways.connectors.mailchimp import lists, queries, tags, writes
 from bothways.connectors.mailchimp.client import MailchimpClient
 from bothways.connectors.mailchimp.declaration import DECLARATION
 from bothways.connectors.mailchimp.webhooks import Webhooks
+from bothways.vocabulary import EventSet
 
 
 class MailchimpConnector:
@@ -41,6 +50,7 @@ class MailchimpConnector:
     declaration = DECLARATION
     entities: tuple[str, ...] = ("contact",)
     joins_on_create = True
+    event_sets = campaign_events.EVENT_SETS
 
     def __init__(
         self,
@@ -104,6 +114,38 @@ class MailchimpConnector:
     def read_suppressions(self, *, since: str | None) -> Iterator[Page]:
         """Yield pages of SUPPRESSIONS, of each audience."""
         return queries.read_suppressions(self._client, since)
+
+    def read_opt_ins(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of OPT_INS, with the CONSENTS of the same members."""
+        return attributes.read_opt_ins(self._client, since, cursor)
+
+    def read_scores(
+        self,
+        *,
+        since: str | None,  # noqa: ARG002 - see there
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield pages of SCORES, of all members."""
+        return attributes.read_scores(self._client, cursor)
+
+    def read_campaigns(self, *, since: str | None) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS that were sent or active since a watermark."""
+        return campaigns.read_campaigns(self._client, since)
+
+    def find_campaigns(self, wanted: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of CAMPAIGNS with one of these ids or titles."""
+        return campaigns.find_campaigns(self._client, wanted)
+
+    def read_events(
+        self,
+        event_set: EventSet,
+        campaign_id: str,
+        *,
+        since: str | None,
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield pages of EVENTS of one set and one campaign."""
+        return campaign_events.read_events(self._client, event_set, campaign_id, since, cursor)
 
     def lists(self) -> list[ListInfo]:
         """Return every audience, and the tags, interests and segments in it."""

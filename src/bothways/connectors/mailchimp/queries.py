@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -63,6 +64,10 @@ class Listing:
     status: str = ""
 
 
+Asked = tuple[str | None, Callable[[Sequence[Row]], Page]]
+"""From when on members are read (None: all), and what makes a page of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """How far a listing has been read: a window, and the position in it."""
@@ -91,7 +96,6 @@ def read_contacts(
     that is mapped has changed. It is assumed that one of two tells a change of tags, the member's
     time or the tag's; and that a change of interests, which are the member's own, tells the first.
     """
-    begun = client.clock.monotonic()
     wanted = {place for place in map(Place.parse, lists) if place}
     audiences = list(dict.fromkeys(place.audience for place in wanted)) if lists else _all(client)
     archived = since is not None or (bool(lists) and not everybody)
@@ -102,27 +106,56 @@ def read_contacts(
     ]
     query = member_fields(fields, with_memberships=any(item.kind != "audience" for item in wanted))
 
-    def page(audience: str, rows: Sequence[Row], inside: Mapping[Place, set[str]]) -> Page:
+    def page(audience: str, inside: Mapping[Place, set[str]], rows: Sequence[Row]) -> Page:
         rows = [row for row in rows if archived or row.get("status") != ARCHIVED]
         rows = _with_all_tags(client, audience, rows)
         members = members_table(rows, audience, wanted, inside) if lists else None
         return Page(contacts_table(rows, fields, audience), members)
 
+    def asked(listing: Listing) -> Asked:
+        mine = {place for place in wanted if place.audience == listing.audience}
+        inside = segment_members(client, mine)
+        whole = not listing.status and (inside or _tags_changed(client, mine, since))
+        return None if whole else since, partial(page, listing.audience, inside)
+
+    return in_listings(client, listings, query, asked, cursor=cursor, empty=page("", {}, []))
+
+
+def in_listings(
+    client: MailchimpClient,
+    listings: Sequence[Listing],
+    names: Sequence[str],
+    asked: Callable[[Listing], Asked],
+    *,
+    cursor: str | None,
+    empty: Page,
+) -> Iterator[Page]:
+    """Yield the members of listings, each page with a cursor; on the last one is the watermark.
+
+    Args:
+        client: The account.
+        listings: In a stable order.
+        names: What is wanted of members.
+        asked: From when on a listing is read, and what makes a page of its members.
+        cursor: A page's, of an earlier read of the same: go on after that page.
+        empty: The page of no members.
+
+    Raises:
+        WatermarkExpired: The cursor is not understood.
+    """
+    begun = client.clock.monotonic()
     known, listings, reached = _resumed(cursor, listings)
     watermark = known or stamp(client.read_from(begun))
     last = None
     for listing in listings:
-        mine = {place for place in wanted if place.audience == listing.audience}
-        inside = segment_members(client, mine)
-        whole = not listing.status and (inside or _tags_changed(client, mine, since))
-        for rows, place in walk(client, listing, query, None if whole else since, reached):
+        since, page = asked(listing)
+        for rows, place in walk(client, listing, names, since, reached):
             if last is not None:
                 yield last
             told = json.dumps([watermark, listing.audience, listing.status, *_told(place)])
-            last = replace(page(listing.audience, rows, inside), cursor=told)
+            last = replace(page(rows), cursor=told)
         reached = Reached()
-    last = last or Page(contacts_schema(fields).empty_table(), page("", [], {}).members)
-    yield replace(last, watermark=watermark, cursor=None)
+    yield replace(last or empty, watermark=watermark, cursor=None)
 
 
 def _tags_changed(client: MailchimpClient, lists: Collection[Place], since: str | None) -> bool:

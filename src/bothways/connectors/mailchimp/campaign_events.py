@@ -1,0 +1,295 @@
+"""What the recipients of a campaign did (the vendor's specification).
+
+Reports name people by address and its hash only. That the hash stays the one of the address that
+the mail was sent to, whatever the member's address is today, is assumed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Any, Final
+
+import pyarrow as pa
+
+from bothways.connectors.base import Page
+from bothways.connectors.http.columns import texts, times
+from bothways.connectors.http.paging import Position
+from bothways.connectors.mailchimp.campaigns import late_since
+from bothways.connectors.mailchimp.client import MailchimpClient, Row, stamp
+from bothways.connectors.mailchimp.errors import TITLE
+from bothways.connectors.mailchimp.queries import fields_of, moment
+from bothways.errors import WatermarkExpired
+from bothways.tables.campaigns import EVENTS
+from bothways.vocabulary import EventSet
+
+_KEY_BYTES: Final = 16
+_PERSON: Final = ("email_id", "email_address")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One of the listings below a campaign's report.
+
+    Attributes:
+        name: The end of its path.
+        key: Under which an answer has the rows.
+        fields: What is wanted of a row, beside whose it is.
+    """
+
+    name: str
+    key: str
+    fields: tuple[str, ...]
+
+
+_RECIPIENTS: Final = _Listing("sent-to", "sent_to", ("status", "open_count", "last_open"))
+# The vendor keeps 1,000 opens and 1,000 clicks of a member in one campaign; later ones are lost.
+_ACTIVITY: Final = _Listing("email-activity", "emails", ("activity",))
+_UNSUBSCRIBED: Final = _Listing("unsubscribed", "unsubscribes", ("timestamp", "reason"))
+
+# Set → the word for it among a member's activities, and detail → key there.
+_ACTIONS: Final[Mapping[EventSet, tuple[str, Mapping[str, str]]]] = {
+    EventSet.OPENS: ("open", {"ip_address": "ip"}),
+    EventSet.CLICKS: ("click", {"url": "url", "ip_address": "ip"}),
+    EventSet.BOUNCES: ("bounce", {"bounce_type": "type"}),
+}
+EVENT_SETS: Final = (EventSet.SEND_SUMMARIES, *_ACTIONS, EventSet.UNSUBSCRIBES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Acts:
+    """What one recipient did, in sum."""
+
+    opens: int = 0
+    clicks: int = 0
+    first_open: str | None = None
+    first_ip: str | None = None
+    last_open: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """One event: its key, the row that names the person, when it happened, and its details."""
+
+    key: str
+    person: Row
+    at: Any
+    details: Mapping[str, Any]
+
+
+_NOTHING_ASKED: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A campaign's report."""
+
+    client: MailchimpClient
+    campaign: str
+
+    def pages(
+        self,
+        listing: _Listing,
+        asked: Mapping[str, Any] = _NOTHING_ASKED,
+        start: Position | None = None,
+    ) -> Iterator[tuple[list[Row], Position]]:
+        """Yield pages of one of its listings, each with its place."""
+        query = {"fields": fields_of(listing.key, (*_PERSON, *listing.fields)), **asked}
+        path = f"/reports/{self.campaign}/{listing.name}"
+        return self.client.pages(path, listing.key, query, identity=_person, start=start)
+
+    def whole(self, listing: _Listing, asked: Mapping[str, Any] = _NOTHING_ASKED) -> list[Row]:
+        """Return all rows of a listing."""
+        return [row for rows, _ in self.pages(listing, asked) for row in rows]
+
+    def read(
+        self,
+        listing: _Listing,
+        page: Callable[[Sequence[Row]], Page],
+        cursor: str | None,
+        asked: Mapping[str, Any] = _NOTHING_ASKED,
+    ) -> Iterator[Page]:
+        """Yield a listing page by page, each with a cursor; on the last one is the watermark.
+
+        Raises:
+            WatermarkExpired: The cursor is not understood.
+        """
+        watermark, start = _position(cursor) if cursor else (self.now(), None)
+        last = None
+        for rows, position in self.pages(listing, asked, start):
+            if last is not None:
+                yield last
+            told = (watermark, position.offset, position.longest, position.landmarks)
+            last = replace(page(rows), cursor=json.dumps(told, separators=(",", ":")))
+        yield replace(last or page([]), watermark=watermark, cursor=None)
+
+    def now(self) -> str:
+        """Return the watermark of a read that begins now."""
+        return stamp(self.client.read_from(self.client.clock.monotonic()))
+
+
+def read_events(
+    client: MailchimpClient,
+    event_set: EventSet,
+    campaign: str,
+    since: str | None,
+    cursor: str | None,
+) -> Iterator[Page]:
+    """Yield pages of one set of a campaign's events, from where a cursor points to.
+
+    Raises:
+        Missing: The campaign no longer exists.
+        WatermarkExpired: The cursor is not understood.
+    """
+    report = _Report(client, campaign)
+    if event_set is EventSet.SEND_SUMMARIES:
+        return _summaries(report, since, cursor)
+    if event_set is EventSet.UNSUBSCRIBES:
+        return report.read(_UNSUBSCRIBED, lambda rows: _left(campaign, since, rows), cursor)
+    asked = {"since": late_since(since)} if since else {}
+    return report.read(_ACTIVITY, lambda rows: _done(event_set, campaign, rows), cursor, asked)
+
+
+def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterator[Page]:
+    """Yield every recipient; since a watermark, those who did something since then.
+
+    What they did is counted from all their activities, since a listing of those since a time may
+    tell these only. So a campaign in which nothing has happened costs two calls, and any other the
+    whole of two listings.
+    """
+    watermark = report.now()
+    left = report.whole(_UNSUBSCRIBED)
+    gone = {_person(row) for row in left}
+    active: set[str] | None = None
+    if since is not None:
+        acted = report.whole(_ACTIVITY, {"since": late_since(since)})
+        active = {_person(row) for row in acted if row.get("activity")}
+        active |= {_person(row) for row in _since(left, since)}
+        if not active:
+            yield Page(EVENTS.empty_table(), watermark=watermark)
+            return
+    done = {
+        _person(row): _summed(row["activity"])
+        for rows, _ in report.pages(_ACTIVITY)
+        for row in rows
+        if row.get("activity") and (active is None or _person(row) in active)
+    }
+
+    def page(rows: Sequence[Row]) -> Page:
+        found = [
+            _Event(
+                _key(EventSet.SEND_SUMMARIES, report.campaign, row),
+                row,
+                None,
+                _summary(row, done.get(_person(row), _Acts()), left=_person(row) in gone),
+            )
+            for row in rows
+            if active is None or _person(row) in active
+        ]
+        return _page(EventSet.SEND_SUMMARIES, report.campaign, found)
+
+    # What happens while the other listings are read is within the hours that are read again.
+    yield from report.read(_RECIPIENTS, page, cursor)
+
+
+def _summed(activity: Sequence[Row]) -> _Acts:
+    opens = sorted(
+        (str(item.get("timestamp")), str(item.get("ip") or ""))
+        for item in activity
+        if item.get("action") == "open"
+    )
+    clicks = sum(item.get("action") == "click" for item in activity)
+    if not opens:
+        return _Acts(clicks=clicks)
+    (first, first_ip), (last, _) = opens[0], opens[-1]
+    return _Acts(len(opens), clicks, first, first_ip or None, last)
+
+
+def _summary(row: Row, acts: _Acts, *, left: bool) -> dict[str, Any]:
+    return {
+        "opens": max(acts.opens, row.get("open_count") or 0),
+        "clicks": acts.clicks,
+        "first_opened_at": acts.first_open,
+        "last_opened_at": acts.last_open or row.get("last_open") or None,
+        "first_open_ip": acts.first_ip,
+        "unsubscribed": left,
+        "soft_bounced": row.get("status") == "soft",
+        "hard_bounced": row.get("status") == "hard",
+    }
+
+
+def _done(event_set: EventSet, campaign: str, rows: Sequence[Row]) -> Page:
+    """Return what members did; the same thing done twice within a second is told apart by order."""
+    word, details = _ACTIONS[event_set]
+    found = []
+    for row in rows:
+        repeats: Counter[tuple[str, str]] = Counter()
+        for item in row.get("activity") or ():
+            if item.get("action") == word:
+                same = (str(item.get("timestamp")), str(item.get("url") or ""))
+                key = _key(event_set, campaign, row, *same, repeats[same])
+                repeats[same] += 1
+                told = {name: item.get(at) or None for name, at in details.items()}
+                found.append(_Event(key, row, item.get("timestamp"), told))
+    return _page(event_set, campaign, found)
+
+
+def _left(campaign: str, since: str | None, rows: Sequence[Row]) -> Page:
+    """Return who unsubscribed, since a watermark or ever; the listing has no filter."""
+    found = [
+        _Event(
+            _key(EventSet.UNSUBSCRIBES, campaign, row, str(row.get("timestamp"))),
+            row,
+            row.get("timestamp"),
+            {"reason": row.get("reason") or None},
+        )
+        for row in _since(rows, since)
+    ]
+    return _page(EventSet.UNSUBSCRIBES, campaign, found)
+
+
+def _since(rows: Sequence[Row], since: str | None) -> list[Row]:
+    if since is None:
+        return list(rows)
+    earliest = moment(late_since(since))
+    return [row for row in rows if moment(row.get("timestamp")) >= earliest]
+
+
+def _person(row: Row) -> str:
+    return str(row.get("email_id"))
+
+
+def _key(event_set: EventSet, campaign: str, row: Row, *apart: object) -> str:
+    """Return the same key each time that the same event is read; events have no id."""
+    parts = json.dumps([event_set, campaign, _person(row), *apart])
+    return blake2b(parts.encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def _page(event_set: EventSet, campaign: str, found: Sequence[_Event]) -> Page:
+    # The groups of a split test may name somebody twice.
+    events = list({event.key: event for event in found}.values())
+    size = len(events)
+    columns: dict[str, pa.Array[Any]] = {
+        "key": pa.array([event.key for event in events], pa.string()),
+        "scope_id": pa.array([campaign] * size, pa.string()),
+        "member_id": pa.nulls(size, pa.string()),
+        "email": texts([event.person.get("email_address") or None for event in events]),
+        "kind": pa.array([event_set] * size, pa.string()),
+        "occurred_at": times([event.at for event in events]),
+        "details": texts([json.dumps(event.details, separators=(",", ":")) for event in events]),
+    }
+    return Page(pa.table(columns, schema=EVENTS))
+
+
+def _position(cursor: str) -> tuple[str, Position]:
+    try:
+        watermark, offset, longest, landmarks = json.loads(cursor)
+        place = Position(int(offset), max(2, int(longest)), tuple(map(str, landmarks)))
+    except (TypeError, ValueError):
+        message = "where a read stopped is not understood; it begins anew"
+        raise WatermarkExpired(message, vendor=TITLE) from None
+    return str(watermark), place
