@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bothways.vocabulary import OPERATIONS, Effect
+from bothways.vocabulary import OPERATIONS, Effect, Topic
 
 ColumnKind = Literal["text", "number", "decimal", "time", "flag", "choice"]
 """What a column holds: text, a whole number, a number with two decimals, a point in time, yes and
@@ -79,6 +79,8 @@ class RecordKind:
             the first of these values that is there. Its key where none is.
         failure: What a run's message says of each row that could not be written, with its {name};
             "" where the job itself says enough.
+        topic: What an event is about that tells of a row which people added, renamed or deleted;
+            None where no sync reads what they do.
 
     Raises:
         ValueError: A name is not made like one, or is taken.
@@ -95,6 +97,7 @@ class RecordKind:
     effect: Effect | None = None
     named_by: tuple[tuple[str, ...], ...] = (("name",),)
     failure: str = ""
+    topic: Topic | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _TAKEN:

@@ -41,11 +41,15 @@ class Topic(StrEnum):
         PEOPLE: Somebody is new or gone, has other values, or has joined or left a list.
         CONSENT: Somebody has subscribed, unsubscribed, bounced or complained.
         CAMPAIGNS: A campaign has been sent.
+        TAGS: A tag, an interest or a category is new, gone, or has another name.
+        FIELDS: A field, or what stands for one, is new or has another name.
     """
 
     PEOPLE = "people"
     CONSENT = "consent"
     CAMPAIGNS = "campaigns"
+    TAGS = "tags"
+    FIELDS = "fields"
 
 
 class FieldType(StrEnum):

@@ -57,7 +57,7 @@ def test_a_connector_of_another_package_is_known_everywhere(site: SitePackages) 
     site.install("acme", connector("acme", "fax", "FAX"), FAX)
 
     assert discovery.declaration("fax").title == "Fax"
-    assert discovery.connector_names("marketing") == ("dotdigital", "fax", "mailchimp")
+    assert discovery.connector_names("marketing") == ("dotdigital", "mailchimp", "fax")
     (form,) = (
         entry
         for entry in get_provider_info()["connection-types"]

@@ -15,7 +15,9 @@ from bothways.connectors.base import EventAccess, EventsWanted
 from bothways.connectors.dynamics.client import Dataverse, rows_of
 from bothways.connectors.dynamics.events import MEMBERSHIP_MESSAGES
 from bothways.connectors.dynamics.names import PEOPLE, Names
+from bothways.connectors.dynamics.own_tables import OwnTable
 from bothways.connectors.dynamics.queries import query, text
+from bothways.discovery import record_kinds
 from bothways.vocabulary import Topic
 
 _ENDPOINTS: Final = "serviceendpoints"
@@ -144,6 +146,12 @@ class Webhooks:
         if Topic.CONSENT in wanted.topics:
             yield _Step("Create", self._names.suppression)
             yield _Step("Update", self._names.suppression)
+        for kind in record_kinds().values():
+            if kind.topic in wanted.topics and kind.name not in self._names.tables:
+                own = OwnTable(kind, self._names)
+                yield _Step("Create", own.name)
+                yield _Step("Update", own.name, (own.column("name"),))
+                yield _Step("Delete", own.name)
 
     def _places(self, steps: list[_Step]) -> Iterator[tuple[_Step, Mapping[str, str]]]:
         """Yield the steps that can be registered, with message and filter as a body binds them."""

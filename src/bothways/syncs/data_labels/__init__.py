@@ -16,6 +16,7 @@ from pydantic import (
 
 from bothways.records import RecordColumn, RecordKind
 from bothways.spec import Phase, Role, SyncSpec, any_of
+from bothways.vocabulary import Topic
 
 DATA_LABEL: Final = RecordKind(
     name="data_label",
@@ -29,6 +30,7 @@ DATA_LABEL: Final = RecordKind(
         RecordColumn("visibility", "Visibility", "choice", choices=("Private", "Public")),
         RecordColumn("default_value", "Default value", length=1_000, source="default"),
     ),
+    topic=Topic.FIELDS,
 )
 """A row with a key stands for a field of the platform; one without was made by a person."""
 
@@ -99,4 +101,5 @@ SPEC: Final = SyncSpec(
     phase=Phase.FIELDS,
     settings=Settings,
     records=(DATA_LABEL,),
+    woken_by=frozenset({Topic.FIELDS}),
 )

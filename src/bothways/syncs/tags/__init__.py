@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bothways.records import RecordColumn, RecordKind
 from bothways.spec import Phase, Role, SyncSpec
+from bothways.vocabulary import Topic
 
 _NOT_THERE: Final = RecordColumn("gone", "No longer there", "flag")
 _LIST: Final = RecordColumn("list_id", "List id")
@@ -29,6 +30,7 @@ TAG: Final = RecordKind(
     words=("tag", "tags"),
     parent=AUDIENCE.name,
     columns=(_LIST, _NOT_THERE),
+    topic=Topic.TAGS,
 )
 CATEGORY: Final = RecordKind(
     name="interest_category",
@@ -39,6 +41,7 @@ CATEGORY: Final = RecordKind(
     words=("interest category", "interest categories"),
     parent=AUDIENCE.name,
     columns=(_NOT_THERE,),
+    topic=Topic.TAGS,
 )
 INTEREST: Final = RecordKind(
     name="interest",
@@ -49,6 +52,7 @@ INTEREST: Final = RecordKind(
     words=("interest", "interests"),
     parent=CATEGORY.name,
     columns=(_LIST, _NOT_THERE),
+    topic=Topic.TAGS,
 )
 KINDS: Final = (AUDIENCE, TAG, CATEGORY, INTEREST)
 """Parents first. A row with a key stands for a thing of the platform; people make the others."""
@@ -77,4 +81,5 @@ SPEC: Final = SyncSpec(
     phase=Phase.FIELDS,
     settings=Settings,
     records=KINDS,
+    woken_by=frozenset({Topic.TAGS}),
 )

@@ -68,6 +68,19 @@ def test_a_row_is_named_with_who_changed_it(message: str, table: str, topic: Top
 
 
 @pytest.mark.parametrize(
+    ("table", "topic"),
+    [
+        ("bw_tag", Topic.TAGS),
+        ("contoso_interestcategory", Topic.TAGS),
+        ("bw_interest", Topic.TAGS),
+        ("bw_datalabel", Topic.FIELDS),
+    ],
+)
+def test_rows_that_people_add_to_tables_of_ours_are_read_together(table: str, topic: Topic) -> None:
+    assert EVENTS.told(Delivery(context("Create", table))) == [Told(topic, (), USER)]
+
+
+@pytest.mark.parametrize(
     ("message", "given"),
     [
         ("AddListMembers", {"ListId": ROW, "MemberIds": [MEMBER.upper(), MEMBER]}),
@@ -89,6 +102,8 @@ def test_what_was_too_much_to_be_sent_is_read_as_a_whole() -> None:
     "body",
     [
         context("Update", "account"),
+        context("Update", "bw_campaignevent"),
+        context("Update", "suppression"),
         context("Update", "contact", row="none"),
         b"",
         b"\xff{}",
