@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import campaign_acts, deliveries, members, values
+from sandbox.mailchimp import campaign_acts, deliveries, members, storage, values
 from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.members import Edit
 from sandbox.mailchimp.schema import AUDIENCES
@@ -66,8 +66,7 @@ def _act(context: VendorContext, wish: Mapping[str, Any]) -> dict[str, Any]:
 def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
     try:
         address = values.email(email, refuse_fake=False)
-        sql = "DELETE FROM forgotten WHERE list_id = ? AND hash = ?"
-        db.execute(sql, (list_id, values.hashed(address)))
+        storage.delete(db, "forgotten", list_id=list_id, hash=values.hashed(address))
         edit = Edit(
             {},
             address,
@@ -87,23 +86,15 @@ def _done(db: sqlite3.Connection, row: sqlite3.Row, kind: str, campaign: str, no
     if kind == "delete":
         members.forget(db, row, "admin")
     elif kind == "archive":
-        _archive(db, row, now)
+        if row["status"] != "archived":
+            members.archive(db, row, "admin", now)
     elif kind == "bounce":
         members.set_status(db, row, "cleaned", None, now)
     elif kind in _REASONS:
         members.set_status(db, row, "unsubscribed", _REASONS[kind], now)
         if kind == "complain":
-            db.execute(
-                "INSERT INTO abuse_reports (list_id, campaign_id, member_id, email, at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (row["list_id"], campaign, row["id"], row["email"], now),
-            )
+            report = {"list_id": row["list_id"], "campaign_id": campaign, "at": now}
+            report |= {"member_id": row["id"], "email": row["email"]}
+            storage.insert(db, "abuse_reports", report)
     else:
         members.set_status(db, row, "subscribed", None, now)
-
-
-def _archive(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
-    try:
-        members.archive(db, row, "admin", now)
-    except Problem as problem:
-        raise ActRefused("Who is archived, pending or cleaned cannot be archived.") from problem

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.mailchimp import (
     batches,
-    call,
     campaigns,
     deliveries,
     fields,
@@ -26,7 +25,8 @@ from sandbox.mailchimp import (
     segments,
     webhooks,
 )
-from sandbox.mailchimp.call import ROOT, Answer
+from sandbox.mailchimp import call as calls
+from sandbox.mailchimp.call import ROOT, Answer, Call
 from sandbox.mailchimp.errors import CONTENT_TYPE, LINK, Problem, too_many_requests
 from sandbox.vendor import VendorContext
 
@@ -101,20 +101,15 @@ class _App:
             method = request.headers.get("x-http-method-override", method).upper()
         url = request.url.path.removeprefix(ROOT)
         url = url if url == "/" else url.rstrip("/") or "/"
-        if not call.emulated(url):
+        if not calls.emulated(url):
             text = f"{endpoint(method, request.url.path)} is not emulated by this sandbox."
             problem = Problem(501, "Not Emulated", f"{text} The page at / says what is.")
             return _response(Answer(501, problem.body()), request)
         batches.settle(self._context)
-        answer = call.answer(
-            self._context,
-            method,
-            url,
-            request.query_params,
-            raw,
-            origin=f"{request.url.scheme}://{request.url.netloc}",
-            ip=request.client.host if request.client else "",
-        )
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        ip = request.client.host if request.client else ""
+        query = request.query_params
+        answer = calls.answer(Call(self._context, method, url, query, raw, origin, ip))
         deliveries.deliver(self._context)
         return _response(answer, request)
 

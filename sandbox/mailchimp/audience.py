@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.mailchimp import errors
+from sandbox.mailchimp import storage
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,7 @@ def find(db: sqlite3.Connection, list_id: str) -> Audience:
     Raises:
         Problem: There is none of this id.
     """
-    row = db.execute("SELECT * FROM lists WHERE id = ?", (list_id,)).fetchone()
-    if row is None:
-        raise errors.not_found()
+    row = storage.one(db, "lists", id=list_id)
     fields = db.execute(
         "SELECT * FROM merge_fields WHERE list_id = ? ORDER BY display_order, merge_id", (list_id,)
     )

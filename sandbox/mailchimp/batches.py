@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.mailchimp import call as calls
-from sandbox.mailchimp import deliveries, errors, values, webhooks
+from sandbox.mailchimp import deliveries, errors, storage, values, webhooks
 from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call, route
 from sandbox.vendor import VendorContext
 
@@ -52,17 +52,18 @@ def submit(call: Call) -> dict[str, Any]:
             )
         batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
         due = started + float(call.context.settings["batch_seconds"])
-        text = json.dumps(operations, ensure_ascii=False)
-        row = (batch, text, len(operations), call.origin, call.now, started, due)
-        db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0, NULL)", row)
-        return _shown(call, _row(db, batch))
-
-
-def _row(db: sqlite3.Connection, batch: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM batches WHERE id = ?", (batch,)).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+        row = {
+            "id": batch,
+            "operations": json.dumps(operations, ensure_ascii=False),
+            "total": len(operations),
+            "origin": call.origin,
+            "submitted": call.now,
+            "started": started,
+            "due": due,
+            "errored": 0,
+        }
+        storage.insert(db, "batches", row)
+        return _shown(call, storage.one(db, "batches", id=batch))
 
 
 def _kept_since(context: VendorContext) -> str:
@@ -83,7 +84,7 @@ def listing(call: Call) -> dict[str, Any]:
 def one(call: Call) -> dict[str, Any]:
     """Show a batch; once it is finished, with a new link to its results."""
     with call.context.database.read() as db:
-        row = _row(db, call.path["batch_id"])
+        row = storage.one(db, "batches", id=call.path["batch_id"])
     if row["submitted"] < _kept_since(call.context):
         raise errors.not_found()
     return _shown(call, row)
@@ -93,8 +94,8 @@ def one(call: Call) -> dict[str, Any]:
 def delete(call: Call) -> None:
     """Stop a batch, or forget its results."""
     with call.context.database.write() as db:
-        row = _row(db, call.path["batch_id"])
-        db.execute("DELETE FROM batches WHERE id = ?", (row["id"],))
+        row = storage.one(db, "batches", id=call.path["batch_id"])
+        storage.delete(db, "batches", id=row["id"])
 
 
 def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
@@ -186,12 +187,12 @@ def _carry_out(context: VendorContext, db: sqlite3.Connection, row: sqlite3.Row)
         files[0].append(entries[0])
         files += [[entry] for entry in entries[1:]]
     completed = values.stamp(datetime.fromtimestamp(row["due"], UTC))
-    db.execute(
-        "UPDATE batches SET completed = ?, errored = ?, results = ?, operations = '[]'"
-        " WHERE id = ?",
-        (completed, errored, _packed(row["id"], files), row["id"]),
+    changes = {"completed": completed, "errored": errored, "operations": "[]"}
+    changes["results"] = _packed(row["id"], files)
+    storage.update(db, "batches", changes, id=row["id"])
+    webhooks.announce_batch(
+        db, _told(context, storage.one(db, "batches", id=row["id"]), row["origin"])
     )
-    webhooks.announce_batch(db, _told(context, _row(db, row["id"]), row["origin"]))
 
 
 def _entry(key: str, answer: calls.Answer) -> dict[str, Any]:
@@ -213,9 +214,8 @@ def _answers(
 
     def once(**paging: str) -> calls.Answer:
         db.execute("SAVEPOINT operation")
-        answer = calls.answer(
-            context, method, path, {**query, **paging}, raw, origin=origin, ip="192.0.2.1"
-        )
+        call = Call(context, method, path, {**query, **paging}, raw, origin, "192.0.2.1")
+        answer = calls.answer(call)
         db.execute("ROLLBACK TO operation" if answer.status >= 400 else "RELEASE operation")
         return answer
 

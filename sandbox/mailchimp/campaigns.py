@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.mailchimp import errors
+from sandbox.mailchimp import storage
 from sandbox.mailchimp.call import Call, route
 
 TYPES = ("regular", "plaintext", "absplit", "rss", "variate")
@@ -38,9 +38,7 @@ def create(db: sqlite3.Connection, campaign: dict[str, Any], now: str) -> str:
         "created": now,
         **campaign,
     }
-    names = ", ".join(whole)
-    marks = ", ".join("?" * len(whole))
-    db.execute(f"INSERT INTO campaigns ({names}) VALUES ({marks})", tuple(whole.values()))
+    storage.insert(db, "campaigns", whole)
     return str(whole["id"])
 
 
@@ -63,12 +61,7 @@ def record(
     db: sqlite3.Connection, campaign: str, member: int, what: dict[str, Any], at: str
 ) -> None:
     """Record what a recipient did: its "kind", and its "url" or "reason" if it has one."""
-    row = (campaign, member, what["kind"], at, what.get("url"), what.get("reason"))
-    sql = (
-        "INSERT INTO activity (campaign_id, member_id, kind, at, url, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?)"
-    )
-    db.execute(sql, row)
+    storage.insert(db, "activity", {"campaign_id": campaign, "member_id": member, "at": at, **what})
 
 
 # Kind → of how many recipients one did so, which one of them, and the link that was followed.
@@ -93,20 +86,6 @@ def react(db: sqlite3.Connection, campaign: str) -> None:
             " WHERE c.id = ?1 AND s.member_id % ?3 = ?4",
             (campaign, kind, every, which, url, number),
         )
-
-
-def found(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    """Return the campaign that a path names.
-
-    Raises:
-        Problem: There is none.
-    """
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM campaigns WHERE id = ?", (call.path["campaign_id"],)
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
 
 
 def figures(db: sqlite3.Connection, campaign: str) -> dict[str, Any]:
@@ -172,12 +151,12 @@ def listing(call: Call) -> dict[str, Any]:
 def one(call: Call) -> dict[str, Any]:
     """Show a campaign."""
     with call.context.database.read() as db:
-        return _shown(call, db, found(call, db))
+        return _shown(call, db, storage.one(db, "campaigns", id=call.path["campaign_id"]))
 
 
 def list_of(db: sqlite3.Connection, campaign: sqlite3.Row) -> tuple[str, bool]:
     """Return the name of a campaign's audience, and whether the audience is still there."""
-    row = db.execute("SELECT name FROM lists WHERE id = ?", (campaign["list_id"],)).fetchone()
+    row = storage.maybe(db, "lists", id=campaign["list_id"])
     return ("", False) if row is None else (row["name"], True)
 
 
@@ -252,7 +231,7 @@ def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, An
 
 
 def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:
-    row = db.execute("SELECT * FROM segments WHERE id = ?", (segment,)).fetchone()
+    row = storage.maybe(db, "segments", id=segment)
     if row is None:
         return {}
     options = json.loads(row["options"])

@@ -1,4 +1,8 @@
-"""Merge fields, interest categories and interests of an audience."""
+"""Merge fields, interest categories and interests of an audience.
+
+The vendor's file requires the name of a field, and what a category or an interest is, to be
+repeated with every change.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,8 @@ import uuid
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import errors
+from sandbox.mailchimp import errors, storage
 from sandbox.mailchimp.call import Call, route
-from sandbox.mailchimp.lists import add_merge_field
 from sandbox.mailchimp.shapes import Shape
 
 _FIELDS = "/lists/{list_id}/merge-fields"
@@ -27,8 +30,6 @@ TYPES = (
 _TAG = re.compile(r"[A-Z0-9_]{1,10}", re.IGNORECASE)
 _RESERVED_TAGS = {"EMAIL", "INTERESTS", "UNSUB", "FORWARD", "REWARDS", "ARCHIVE", "DATE"}  # assumed
 MAX_INTERESTS = 60
-# The vendor's file requires the name of a field, and what a category or an interest is, to be
-# repeated with every change.
 _FIELD_BODY: Shape = {
     "tag": str,
     "name*": str,
@@ -44,18 +45,50 @@ _FIELD_BODY: Shape = {
 _CATEGORY_TYPES = ("checkboxes", "dropdown", "radio", "hidden")
 _CATEGORY_BODY: Shape = {"title*": str, "type*": _CATEGORY_TYPES, "display_order": int}
 _INTEREST_BODY: Shape = {"name*": str, "display_order": int}
+# What the vendor adds to the options of a field (from the examples of its specification).
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "text": {"size": 25},
+    "address": {"default_country": 262},
+    "phone": {"phone_format": "none"},
+    "date": {"date_format": "MM/DD/YYYY"},
+    "birthday": {"date_format": "MM/DD"},
+}
 
 
-def _field(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+def make_field(db: sqlite3.Connection, list_id: str, field: dict[str, Any]) -> int:
+    """Add a merge field to an audience, and return its id."""
+    sql = "SELECT coalesce(max(merge_id), 0) + 1 FROM merge_fields WHERE list_id = ?"
+    merge_id = int(db.execute(sql, (list_id,)).fetchone()[0])
+    row = {
+        "list_id": list_id,
+        "merge_id": merge_id,
+        "tag": f"MMERGE{merge_id}",
+        "required": False,
+        "default_value": "",
+        "public": False,
+        "display_order": merge_id + 1,
+        "help_text": "",
+        **_columns(field, {}),
+    }
+    storage.insert(db, "merge_fields", row)
+    return merge_id
+
+
+def _columns(field: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that a body sets."""
+    named = {name.removesuffix("*") for name in _FIELD_BODY} | {"type"}
+    columns = {name: value for name, value in field.items() if name in named}
+    options = options or _OPTIONS.get(field.get("type", ""), {})
+    merged = {**options, **field.get("options", {})}
+    return {**columns, "options": json.dumps(merged, ensure_ascii=False)}
+
+
+def _shown_field(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     return {
-        **{name: row[name] for name in ("merge_id", "tag", "name", "type")},
+        **dict(row),
         "required": bool(row["required"]),
-        "default_value": row["default_value"],
         "public": bool(row["public"]),
-        "display_order": row["display_order"],
         "options": json.loads(row["options"]),
-        "help_text": row["help_text"],
-        "list_id": row["list_id"],
         "_links": call.links(f"/lists/{row['list_id']}/merge-fields/{row['merge_id']}"),
     }
 
@@ -72,24 +105,14 @@ def merge_fields(call: Call) -> dict[str, Any]:
             " AND required = coalesce(?3, required) ORDER BY display_order, merge_id",
             (audience.id, kind, required),
         ).fetchall()
-    return call.page("merge_fields", [_field(call, row) for row in rows], list_id=audience.id)
-
-
-def _merge_field(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM merge_fields WHERE list_id = ? AND CAST(merge_id AS TEXT) = ?",
-        (call.path["list_id"], call.path["merge_id"]),
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+    return call.page("merge_fields", [_shown_field(call, r) for r in rows], list_id=audience.id)
 
 
 @route("GET", _FIELD)
 def merge_field(call: Call) -> dict[str, Any]:
     """Show a merge field."""
     with call.context.database.read() as db:
-        return _field(call, _merge_field(call, db))
+        return _shown_field(call, storage.one(db, "merge_fields", **call.path))
 
 
 @route("POST", _FIELDS)
@@ -98,15 +121,14 @@ def add_field(call: Call) -> dict[str, Any]:
     body = call.body({**_FIELD_BODY, "type*": TYPES})
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
-        last = db.execute(
-            "SELECT coalesce(max(merge_id), 0) FROM merge_fields WHERE list_id = ?", (audience.id,)
-        ).fetchone()[0]
-        merge_id = last + 1
-        tag = _tag(body.get("tag") or f"MMERGE{merge_id}", set(audience.fields))
-        add_merge_field(db, audience.id, merge_id, {**body, "tag": tag})
+        if body.get("tag"):
+            body["tag"] = _tag(body["tag"], set(audience.fields))
+        else:
+            body.pop("tag", None)
+        merge_id = make_field(db, audience.id, body)
         call.context.calls.wrote(1)
-        sql = "SELECT * FROM merge_fields WHERE list_id = ? AND merge_id = ?"
-        return _field(call, db.execute(sql, (audience.id, merge_id)).fetchone())
+        row = storage.one(db, "merge_fields", list_id=audience.id, merge_id=merge_id)
+        return _shown_field(call, row)
 
 
 def _tag(tag: str, taken: set[str]) -> str:
@@ -124,22 +146,15 @@ def patch_field(call: Call) -> dict[str, Any]:
     body = call.body(_FIELD_BODY)
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
-        row = _merge_field(call, db)
-        names = (name.removesuffix("*") for name in _FIELD_BODY)
-        changes = {name: body[name] for name in names if name in body}
+        row = storage.one(db, "merge_fields", **call.path)
+        changes = _columns(body, json.loads(row["options"]))
+        changes.pop("type", None)
         if "tag" in changes:
             changes["tag"] = _tag(changes["tag"], set(audience.fields) - {row["tag"]})
             _rename(db, audience.id, row["tag"], changes["tag"])
-        if "options" in changes:
-            options = {**json.loads(row["options"]), **changes["options"]}
-            changes["options"] = json.dumps(options, ensure_ascii=False)
-        for name, value in changes.items():
-            db.execute(
-                f"UPDATE merge_fields SET {name} = ? WHERE list_id = ? AND merge_id = ?",
-                (value, audience.id, row["merge_id"]),
-            )
+        storage.update(db, "merge_fields", changes, **call.path)
         call.context.calls.wrote(1)
-        return _field(call, _merge_field(call, db))
+        return _shown_field(call, storage.one(db, "merge_fields", **call.path))
 
 
 def _rename(db: sqlite3.Connection, list_id: str, old: str, new: str) -> None:
@@ -156,28 +171,39 @@ def _rename(db: sqlite3.Connection, list_id: str, old: str, new: str) -> None:
 def delete_field(call: Call) -> None:
     """Delete a merge field with what members have in it."""
     with call.context.database.write() as db:
-        row = _merge_field(call, db)
+        row = storage.one(db, "merge_fields", **call.path)
         sql = "UPDATE members SET merge_fields = json_remove(merge_fields, '$.' || ?)"
         db.execute(f"{sql} WHERE list_id = ?", (row["tag"], row["list_id"]))
-        sql = "DELETE FROM merge_fields WHERE list_id = ? AND merge_id = ?"
-        db.execute(sql, (row["list_id"], row["merge_id"]))
+        storage.delete(db, "merge_fields", **call.path)
         call.context.calls.wrote(1)
+
+
+def make_category(db: sqlite3.Connection, row: dict[str, Any]) -> str:
+    """Make an interest category of a row (a new id unless it has one), and return its id."""
+    names = ("list_id", "title", "type")
+    return _make(db, "interest_categories", row, names)
+
+
+def make_interest(db: sqlite3.Connection, row: dict[str, Any]) -> str:
+    """Make an interest of a row (a new id unless it has one), and return its id."""
+    return _make(db, "interests", row, ("list_id", "category_id", "name"))
+
+
+def _make(db: sqlite3.Connection, table: str, row: dict[str, Any], names: tuple[str, ...]) -> str:
+    key = row.get("id") or uuid.uuid4().hex[:10]
+    whole = {"id": key, "display_order": row.get("display_order", 0)}
+    storage.insert(db, table, {**whole, **{name: row[name] for name in names}})
+    return str(key)
+
+
+def _category(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
+    keys = {"list_id": call.path["list_id"], "id": call.path["category_id"]}
+    return storage.one(db, "interest_categories", **keys)
 
 
 def _shown_category(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     url = f"/lists/{row['list_id']}/interest-categories/{row['id']}"
-    names = ("list_id", "id", "title", "display_order", "type")
-    return {**{name: row[name] for name in names}, "_links": call.links(url)}
-
-
-def _category(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM interest_categories WHERE list_id = ? AND id = ?",
-        (call.path["list_id"], call.path["category_id"]),
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+    return {**dict(row), "_links": call.links(url)}
 
 
 @route("GET", _CATEGORIES)
@@ -202,35 +228,15 @@ def category(call: Call) -> dict[str, Any]:
         return _shown_category(call, _category(call, db))
 
 
-def make_category(db: sqlite3.Connection, row: dict[str, Any]) -> str:
-    """Make an interest category of a row (a new id unless it has one), and return its id."""
-    whole = {"id": uuid.uuid4().hex[:10], "display_order": 0, **row}
-    db.execute(
-        "INSERT INTO interest_categories VALUES (:id, :list_id, :title, :type, :display_order)",
-        whole,
-    )
-    return str(whole["id"])
-
-
-def make_interest(db: sqlite3.Connection, row: dict[str, Any]) -> str:
-    """Make an interest of a row (a new id unless it has one), and return its id."""
-    whole = {"id": uuid.uuid4().hex[:10], "display_order": 0, **row}
-    db.execute(
-        "INSERT INTO interests VALUES (:id, :category_id, :list_id, :name, :display_order)", whole
-    )
-    return str(whole["id"])
-
-
 @route("POST", _CATEGORIES)
 def add_category(call: Call) -> dict[str, Any]:
     """Add an interest category."""
     body = call.body(_CATEGORY_BODY)
     with call.context.database.write() as db:
-        list_id = audiences.find(db, call.path["list_id"]).id
-        made = make_category(db, {"list_id": list_id, **body})
+        audience = audiences.find(db, call.path["list_id"])
+        made = make_category(db, {**body, "id": None, "list_id": audience.id})
         call.context.calls.wrote(1)
-        sql = "SELECT * FROM interest_categories WHERE id = ?"
-        return _shown_category(call, db.execute(sql, (made,)).fetchone())
+        return _shown_category(call, storage.one(db, "interest_categories", id=made))
 
 
 @route("PATCH", _CATEGORY)
@@ -238,13 +244,17 @@ def patch_category(call: Call) -> dict[str, Any]:
     """Change an interest category."""
     body = call.body(_CATEGORY_BODY)
     with call.context.database.write() as db:
-        row = {**dict(_category(call, db)), **body}
-        db.execute(
-            "UPDATE interest_categories SET title = ?, type = ?, display_order = ? WHERE id = ?",
-            (row["title"], row["type"], row["display_order"], row["id"]),
-        )
-        call.context.calls.wrote(1)
+        _change(call, db, "interest_categories", _category(call, db), body)
         return _shown_category(call, _category(call, db))
+
+
+def _change(
+    call: Call, db: sqlite3.Connection, table: str, row: sqlite3.Row, body: dict[str, Any]
+) -> None:
+    names = ("name", "title", "type", "display_order")
+    changes = {name: value for name, value in body.items() if name in names and name in row.keys()}  # noqa: SIM118
+    storage.update(db, table, changes, id=row["id"])
+    call.context.calls.wrote(1)
 
 
 @route("DELETE", _CATEGORY)
@@ -254,35 +264,28 @@ def delete_category(call: Call) -> None:
         row = _category(call, db)
         mine = "(SELECT id FROM interests WHERE category_id = ?)"
         db.execute(f"DELETE FROM member_interests WHERE interest_id IN {mine}", (row["id"],))
-        db.execute("DELETE FROM interests WHERE category_id = ?", (row["id"],))
-        db.execute("DELETE FROM interest_categories WHERE id = ?", (row["id"],))
+        storage.delete(db, "interests", category_id=row["id"])
+        storage.delete(db, "interest_categories", id=row["id"])
         call.context.calls.wrote(1)
 
 
-_COUNTED = (
-    "SELECT i.*, (SELECT count(*) FROM member_interests h JOIN members m ON m.id = h.member_id"
-    " WHERE h.interest_id = i.id AND m.status = 'subscribed') AS subscribers FROM interests i"
-)
+def _interests(call: Call, db: sqlite3.Connection, **keys: str) -> list[dict[str, Any]]:
+    """Return interests as the vendor shows them: their count of subscribers is a text."""
+    where = "".join(f" AND i.{name} = ?" for name in keys)
+    rows = db.execute(
+        "SELECT i.*, CAST((SELECT count(*) FROM member_interests h JOIN members m"
+        " ON m.id = h.member_id WHERE h.interest_id = i.id AND m.status = 'subscribed') AS TEXT)"
+        f" AS subscriber_count FROM interests i WHERE 1{where} ORDER BY i.display_order, i.rowid",
+        tuple(keys.values()),
+    )
+    url = "/lists/{list_id}/interest-categories/{category_id}/interests/{id}"
+    return [{**dict(row), "_links": call.links(url.format_map(dict(row)))} for row in rows]
 
 
-def _shown_interest(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    url = f"/lists/{row['list_id']}/interest-categories/{row['category_id']}/interests/{row['id']}"
-    return {
-        **{name: row[name] for name in ("category_id", "list_id", "id", "name")},
-        "subscriber_count": str(row["subscribers"]),
-        "display_order": row["display_order"],
-        "_links": call.links(url),
-    }
-
-
-def _interest(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        f"{_COUNTED} WHERE i.category_id = ? AND i.id = ?",
-        (_category(call, db)["id"], call.path["interest_id"]),
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+def _interest(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+    category_id, interest_id = _category(call, db)["id"], call.path["interest_id"]
+    storage.one(db, "interests", category_id=category_id, id=interest_id)
+    return _interests(call, db, id=interest_id)[0]
 
 
 @route("GET", _INTERESTS)
@@ -290,10 +293,7 @@ def interests(call: Call) -> dict[str, Any]:
     """List the interests of a category."""
     with call.context.database.read() as db:
         found = _category(call, db)
-        rows = db.execute(
-            f"{_COUNTED} WHERE i.category_id = ? ORDER BY i.display_order, i.rowid", (found["id"],)
-        ).fetchall()
-    shown = [_shown_interest(call, row) for row in rows]
+        shown = _interests(call, db, category_id=found["id"])
     return call.page("interests", shown, list_id=found["list_id"], category_id=found["id"])
 
 
@@ -301,7 +301,7 @@ def interests(call: Call) -> dict[str, Any]:
 def interest(call: Call) -> dict[str, Any]:
     """Show an interest."""
     with call.context.database.read() as db:
-        return _shown_interest(call, _interest(call, db))
+        return _interest(call, db)
 
 
 @route("POST", _INTERESTS)
@@ -310,12 +310,12 @@ def add_interest(call: Call) -> dict[str, Any]:
     body = call.body(_INTEREST_BODY)
     with call.context.database.write() as db:
         row = _category(call, db)
-        sql = "SELECT count(*) FROM interests WHERE category_id = ?"
-        if db.execute(sql, (row["id"],)).fetchone()[0] >= MAX_INTERESTS:
+        if len(_interests(call, db, category_id=row["id"])) >= MAX_INTERESTS:
             raise errors.invalid_resource("There are too many interests in this category.")
-        made = make_interest(db, {"list_id": row["list_id"], "category_id": row["id"], **body})
+        keys = {"id": None, "list_id": row["list_id"], "category_id": row["id"]}
+        made = make_interest(db, {**body, **keys})
         call.context.calls.wrote(1)
-        return _shown_interest(call, db.execute(f"{_COUNTED} WHERE i.id = ?", (made,)).fetchone())
+        return _interests(call, db, id=made)[0]
 
 
 @route("PATCH", _INTEREST)
@@ -323,20 +323,16 @@ def patch_interest(call: Call) -> dict[str, Any]:
     """Change an interest."""
     body = call.body(_INTEREST_BODY)
     with call.context.database.write() as db:
-        row = {**dict(_interest(call, db)), **body}
-        db.execute(
-            "UPDATE interests SET name = ?, display_order = ? WHERE id = ?",
-            (row["name"], row["display_order"], row["id"]),
-        )
-        call.context.calls.wrote(1)
-        return _shown_interest(call, _interest(call, db))
+        key = _interest(call, db)["id"]
+        _change(call, db, "interests", storage.one(db, "interests", id=key), body)
+        return _interest(call, db)
 
 
 @route("DELETE", _INTEREST)
 def delete_interest(call: Call) -> None:
     """Delete an interest."""
     with call.context.database.write() as db:
-        row = _interest(call, db)
-        db.execute("DELETE FROM member_interests WHERE interest_id = ?", (row["id"],))
-        db.execute("DELETE FROM interests WHERE id = ?", (row["id"],))
+        key = _interest(call, db)["id"]
+        storage.delete(db, "member_interests", interest_id=key)
+        storage.delete(db, "interests", id=key)
         call.context.calls.wrote(1)

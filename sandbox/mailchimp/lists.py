@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import errors, showing, values
+from sandbox.mailchimp import errors, fields, showing, storage, values
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.schema import MERGE_FIELDS
 from sandbox.mailchimp.shapes import Shape
@@ -91,46 +91,11 @@ def make(db: sqlite3.Connection, list_id: str, settings: dict[str, Any], now: st
     """Make an audience with the merge fields that the vendor gives it."""
     kept = {name: settings.get(name, default) for name, default in SETTINGS.items()}
     number = db.execute("SELECT coalesce(max(web_id), 1000) + 1 FROM lists").fetchone()[0]
-    row = (list_id, number, settings["name"], json.dumps(kept))
-    db.execute(
-        "INSERT INTO lists VALUES (?, ?, ?, ?, ?, ?)",
-        (*row, bool(settings.get("double_optin")), now),
-    )
-    for merge_id, (tag, name, kind) in enumerate(MERGE_FIELDS_AT_BIRTH, 1):
-        add_merge_field(db, list_id, merge_id, {"tag": tag, "name": name, "type": kind})
-
-
-def add_merge_field(
-    db: sqlite3.Connection, list_id: str, merge_id: int, field: dict[str, Any]
-) -> None:
-    """Add a merge field to an audience."""
-    options = {**_OPTIONS.get(field["type"], {}), **field.get("options", {})}
-    db.execute(
-        "INSERT INTO merge_fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            list_id,
-            merge_id,
-            field["tag"],
-            field["name"],
-            field["type"],
-            bool(field.get("required")),
-            field.get("default_value", ""),
-            bool(field.get("public")),
-            field.get("display_order", merge_id + 1),
-            json.dumps(options, ensure_ascii=False),
-            field.get("help_text", ""),
-        ),
-    )
-
-
-# What the vendor adds to the options of a field (from the examples of its specification).
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "text": {"size": 25},
-    "address": {"default_country": 262},
-    "phone": {"phone_format": "none"},
-    "date": {"date_format": "MM/DD/YYYY"},
-    "birthday": {"date_format": "MM/DD"},
-}
+    row = {"id": list_id, "web_id": number, "name": settings["name"], "settings": json.dumps(kept)}
+    row |= {"double_optin": bool(settings.get("double_optin")), "created": now}
+    storage.insert(db, "lists", row)
+    for tag, name, kind in MERGE_FIELDS_AT_BIRTH:
+        fields.make_field(db, list_id, {"tag": tag, "name": name, "type": kind})
 
 
 @route("GET", "/lists")
@@ -168,7 +133,7 @@ def add(call: Call) -> dict[str, Any]:
         list_id = uuid.uuid4().hex[:10]
         make(db, list_id, body, call.now)
         call.context.calls.wrote(1)
-        return shown(call, db, _row(db, list_id))
+        return shown(call, db, storage.one(db, "lists", id=list_id))
 
 
 @route("PATCH", "/lists/{list_id}")
@@ -176,14 +141,12 @@ def patch(call: Call) -> dict[str, Any]:
     """Change the settings of an audience; more is required than to make one (spec)."""
     body = call.body({**_LIST, "contact*": {**_CONTACT, "state*": str, "zip*": str}})
     with call.context.database.write() as db:
-        row = _row(db, call.path["list_id"])
+        row = storage.one(db, "lists", id=call.path["list_id"])
         kept = json.loads(row["settings"])
         kept |= {name: value for name, value in body.items() if name in SETTINGS}
         optin = body.get("double_optin", bool(row["double_optin"]))
-        db.execute(
-            "UPDATE lists SET name = ?, settings = ?, double_optin = ? WHERE id = ?",
-            (body["name"], json.dumps(kept), optin, row["id"]),
-        )
+        changes = {"name": body["name"], "settings": json.dumps(kept), "double_optin": optin}
+        storage.update(db, "lists", changes, id=row["id"])
         call.context.calls.wrote(1)
         return _shown(call, db)
 
@@ -198,20 +161,13 @@ def delete(call: Call) -> None:
             db.execute(f"DELETE FROM {table} WHERE member_id IN {mine}", (list_id,))
         tables = ("members", "merge_fields", "segments", "interest_categories", "interests")
         for table in (*tables, "forgotten", "abuse_reports", "webhooks"):
-            db.execute(f"DELETE FROM {table} WHERE list_id = ?", (list_id,))
-        db.execute("DELETE FROM lists WHERE id = ?", (list_id,))
+            storage.delete(db, table, list_id=list_id)
+        storage.delete(db, "lists", id=list_id)
         call.context.calls.wrote(1)
 
 
-def _row(db: sqlite3.Connection, list_id: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM lists WHERE id = ?", (list_id,)).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
-
-
 def _shown(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    return shown(call, db, _row(db, call.path["list_id"]))
+    return shown(call, db, storage.one(db, "lists", id=call.path["list_id"]))
 
 
 def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
@@ -223,7 +179,7 @@ def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any
         )
     }
     total = {"total_contacts": sum(counts.values())} if call.flag("include_total_contacts") else {}
-    fields = db.execute("SELECT count(*) FROM merge_fields WHERE list_id = ?", (row["id"],))
+    merge_fields = "SELECT count(*) FROM merge_fields WHERE list_id = ?"
     return {
         "id": row["id"],
         "web_id": row["web_id"],
@@ -248,7 +204,7 @@ def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any
             "cleaned_count_since_send": 0,
             "campaign_count": 0,
             "campaign_last_sent": "",
-            "merge_field_count": fields.fetchone()[0],
+            "merge_field_count": db.execute(merge_fields, (row["id"],)).fetchone()[0],
             "avg_sub_rate": 0,
             "avg_unsub_rate": 0,
             "target_sub_rate": 0,

@@ -20,6 +20,7 @@ _MEMBER = f"{_MEMBERS}/{{subscriber_hash}}"
 MAX_ROWS = 500
 _SORTS = ("timestamp_opt", "timestamp_signup", "last_changed")
 _READ_STATUSES = (*shapes.STATUSES, "archived")
+_NOT_ARCHIVED = ("archived", "pending", "cleaned")
 
 
 @route("GET", _MEMBERS)
@@ -178,10 +179,13 @@ def _write(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, 
 
 @route("DELETE", _MEMBER)
 def archive(call: Call) -> None:
-    """Archive a member."""
+    """Archive a member; whom the vendor refuses, and how, is known from logs of its clients."""
     with call.context.database.write() as db:
         audience = audiences.find(db, call.path["list_id"])
         row = members.found(db, audience.id, call.path["subscriber_hash"])
+        if row["status"] in _NOT_ARCHIVED:
+            detail = "This list member cannot be removed.  Please contact support."
+            raise Problem(405, "Method Not Allowed", detail)
         members.archive(db, row, "api", call.now)
         call.context.calls.wrote(1)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.mailchimp import errors, showing, values, webhooks
+from sandbox.mailchimp import errors, showing, storage, values, webhooks
 from sandbox.mailchimp.audience import Audience, MergeField
 from sandbox.mailchimp.schema import BY_ADMIN
 from sandbox.mailchimp.shapes import faults
@@ -56,17 +56,9 @@ class Edit:
 
 def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
     """Return the member that a path names: by hash, contact id or address (facts: Mailchimp 8)."""
-    row: sqlite3.Row | None = None
-    if "@" in key:
-        key = values.hashed(key)
-    for column in ("hash", "contact_id"):
-        row = (
-            row
-            or db.execute(
-                f"SELECT * FROM members WHERE list_id = ? AND {column} = ?", (list_id, key.lower())
-            ).fetchone()
-        )
-    return row
+    key = values.hashed(key) if "@" in key else key.lower()
+    by_hash = storage.maybe(db, "members", list_id=list_id, hash=key)
+    return by_hash or storage.maybe(db, "members", list_id=list_id, contact_id=key)
 
 
 def found(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row:
@@ -103,8 +95,7 @@ def check_forgotten(db: sqlite3.Connection, list_id: str, email: str) -> None:
     Raises:
         Problem: `Forgotten Email Not Subscribed`.
     """
-    sql = "SELECT 1 FROM forgotten WHERE list_id = ? AND hash = ?"
-    if db.execute(sql, (list_id, values.hashed(email))).fetchone() is not None:
+    if storage.maybe(db, "forgotten", list_id=list_id, hash=values.hashed(email)) is not None:
         raise errors.forgotten(email)
 
 
@@ -208,19 +199,11 @@ def create(db: sqlite3.Connection, audience: Audience, edit: Edit) -> int:
         "last_changed": now,
         **_columns(body),
     }
-    names = ", ".join(columns)
-    marks = ", ".join("?" * len(columns))
-    sql = f"INSERT INTO members ({names}) VALUES ({marks})"
-    member = int(db.execute(sql, tuple(columns.values())).lastrowid or 0)
+    member = storage.insert(db, "members", columns)
     _set_interests(db, member, body.get("interests"))
     if opted_in:
-        webhooks.announce(db, _of(db, member), "subscribe", edit.by, {})
+        webhooks.announce(db, storage.one(db, "members", id=member), "subscribe", edit.by, {})
     return member
-
-
-def _of(db: sqlite3.Connection, member: int) -> sqlite3.Row:
-    row: sqlite3.Row = db.execute("SELECT * FROM members WHERE id = ?", (member,)).fetchone()
-    return row
 
 
 def _contact_id(db: sqlite3.Connection, list_id: str, email: str) -> str:
@@ -259,10 +242,9 @@ def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: E
         if status == "subscribed":
             changes |= {"timestamp_opt": now, "ip_opt": edit.ip}
     changes |= _columns(body)
-    names = ", ".join(f"{name} = ?" for name in changes)
-    db.execute(f"UPDATE members SET {names} WHERE id = ?", (*changes.values(), row["id"]))
+    storage.update(db, "members", changes, id=row["id"])
     _set_interests(db, row["id"], body.get("interests"))
-    _announce_change(db, row, _of(db, row["id"]), edit.by)
+    _announce_change(db, row, storage.one(db, "members", id=row["id"]), edit.by)
     return int(row["id"])
 
 
@@ -310,24 +292,19 @@ def set_status(
         " WHERE id = ?5",
         ("archived" if hidden else status, status if hidden else None, reason, now, row["id"]),
     )
-    _announce_status(db, _of(db, row["id"]), "user", "abuse" if reason == "ABUSE" else "manual")
+    _announce_status(
+        db,
+        storage.one(db, "members", id=row["id"]),
+        "user",
+        "abuse" if reason == "ABUSE" else "manual",
+    )
 
 
 def archive(db: sqlite3.Connection, row: sqlite3.Row, by: str, now: str) -> None:
-    """Archive a member; the status that it had is kept, hidden.
-
-    Raises:
-        Problem: It is archived, pending or cleaned: 405, as clients of the vendor report it, whose
-            tests and logs have this title and detail.
-    """
-    if row["status"] in {"archived", "pending", "cleaned"}:
-        detail = "This list member cannot be removed.  Please contact support."
-        raise errors.Problem(405, "Method Not Allowed", detail)
-    db.execute(
-        "UPDATE members SET status = 'archived', former = status, last_changed = ? WHERE id = ?",
-        (now, row["id"]),
-    )
-    _announce_end(db, _of(db, row["id"]), by)
+    """Archive a member; the status that it had is kept, hidden."""
+    changes = {"status": "archived", "former": row["status"], "last_changed": now}
+    storage.update(db, "members", changes, id=row["id"])
+    _announce_end(db, storage.one(db, "members", id=row["id"]), by)
 
 
 def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:
@@ -340,9 +317,9 @@ def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:
 
 def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     """Delete a member with all that belongs to it."""
-    db.execute("DELETE FROM members WHERE id = ?", (row["id"],))
+    storage.delete(db, "members", id=row["id"])
     for table in ("member_tags", "member_interests", "abuse_reports"):
-        db.execute(f"DELETE FROM {table} WHERE member_id = ?", (row["id"],))
+        storage.delete(db, table, member_id=row["id"])
     for table in (
         "sends",
         "activity",
@@ -408,11 +385,8 @@ def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
     row = find_tag(db, list_id, name)
     if row is not None:
         return int(row["id"])
-    sql = (
-        "INSERT INTO segments (list_id, name, type, options, created, updated)"
-        " VALUES (?1, ?2, 'static', '{}', ?3, ?3)"
-    )
-    return int(db.execute(sql, (list_id, name, now)).lastrowid or 0)
+    new = {"list_id": list_id, "name": name, "type": "static", "options": "{}"}
+    return storage.insert(db, "segments", {**new, "created": now, "updated": now})
 
 
 def tag(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import campaigns, errors, members, showing
+from sandbox.mailchimp import campaigns, errors, members, showing, storage
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 
@@ -43,7 +43,7 @@ def one(call: Call) -> dict[str, Any]:
 
 
 def _sent(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row = campaigns.found(call, db)
+    row = storage.one(db, "campaigns", id=call.path["campaign_id"])
     if row["sent"] is None:
         raise errors.not_found()
     return row

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.mailchimp import campaigns, fields, lists, members
+from sandbox.mailchimp import campaigns, fields, lists, members, segments
 from sandbox.mailchimp.schema import AUDIENCES, BY_ADMIN, INTERESTS, MERGE_FIELDS, TAGS
 from sandbox.mailchimp.values import MAX_TEXT_BYTES, hashed, stamp
 from sandbox.population import Person, PlatformSide
@@ -51,10 +51,8 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
     with context.database.write() as db:
         for name, list_id in AUDIENCES.items():
             lists.make(db, list_id, {"name": name}, _BEGINNING)
-            for number, (tag, label, kind) in enumerate(MERGE_FIELDS, 1):
-                if number > len(lists.MERGE_FIELDS_AT_BIRTH):
-                    field = {"tag": tag, "name": label, "type": kind}
-                    lists.add_merge_field(db, list_id, number, field)
+            for tag, label, kind in MERGE_FIELDS[len(lists.MERGE_FIELDS_AT_BIRTH) :]:
+                fields.make_field(db, list_id, {"tag": tag, "name": label, "type": kind})
         tags = {name: members.tag_id(db, first, name, _BEGINNING) for name in TAGS}
         interests = []
         for title, names in INTERESTS.items():
@@ -121,11 +119,7 @@ def _id(name: str) -> str:
 def _saved_segment(db: sqlite3.Connection, list_id: str) -> None:
     condition = {"condition_type": "TextMerge", "field": "JOBTITLE", "op": "is", "value": "Owner"}
     options = json.dumps({"match": "all", "conditions": [condition]})
-    sql = (
-        "INSERT INTO segments (list_id, name, type, options, created, updated)"
-        " VALUES (?1, 'Owners', 'saved', ?2, ?3, ?3)"
-    )
-    db.execute(sql, (list_id, options, _BEGINNING))
+    segments.make(db, list_id, "Owners", options, _BEGINNING)
 
 
 def _insert(

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import conditions, errors, members, showing, values
+from sandbox.mailchimp import conditions, errors, members, showing, storage, values
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.shapes import Shape
@@ -20,14 +20,15 @@ _OPTIONS: Shape = {"match": ("any", "all"), "conditions": [dict]}
 _BODY: Shape = {"name*": str, "static_segment": [str], "options": _OPTIONS}
 
 
+def make(db: sqlite3.Connection, list_id: str, name: str, options: str, now: str) -> int:
+    """Make a saved segment, and return its id."""
+    row = {"list_id": list_id, "name": name, "type": "saved", "options": options}
+    return storage.insert(db, "segments", {**row, "created": now, "updated": now})
+
+
 def _row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM segments WHERE list_id = ? AND CAST(id AS TEXT) = ?",
-        (call.path["list_id"], call.path["segment_id"]),
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+    keys = {"list_id": call.path["list_id"], "id": call.path["segment_id"]}
+    return storage.one(db, "segments", **keys)
 
 
 def members_of(row: sqlite3.Row) -> tuple[str, list[Any]]:
@@ -115,15 +116,9 @@ def add(call: Call) -> dict[str, Any]:
             _fill(call, db, audience, number, body["static_segment"])
         else:
             options = _checked(body["options"])
-            sql = (
-                "INSERT INTO segments (list_id, name, type, options, created, updated)"
-                " VALUES (?1, ?2, 'saved', ?3, ?4, ?4)"
-            )
-            row = (audience.id, body["name"], options, call.now)
-            number = int(db.execute(sql, row).lastrowid or 0)
+            number = make(db, audience.id, body["name"], options, call.now)
         call.context.calls.wrote(1)
-        sql = "SELECT * FROM segments WHERE id = ?"
-        return _shown(call, db, db.execute(sql, (number,)).fetchone())
+        return _shown(call, db, storage.one(db, "segments", id=number))
 
 
 def _checked(options: dict[str, Any]) -> str:
@@ -154,12 +149,10 @@ def patch(call: Call) -> dict[str, Any]:
         options = row["options"]
         if "options" in body and row["type"] == "saved":
             options = _checked(body["options"])
-        db.execute(
-            "UPDATE segments SET name = ?, options = ?, updated = ? WHERE id = ?",
-            (body["name"], options, call.now, row["id"]),
-        )
+        changes = {"name": body["name"], "options": options, "updated": call.now}
+        storage.update(db, "segments", changes, id=row["id"])
         if "static_segment" in body and row["type"] == "static":
-            db.execute("DELETE FROM member_tags WHERE segment_id = ?", (row["id"],))
+            storage.delete(db, "member_tags", segment_id=row["id"])
             _fill(call, db, audience, row["id"], body["static_segment"])
         call.context.calls.wrote(1)
         return _shown(call, db, _row(call, db))
@@ -170,8 +163,8 @@ def delete(call: Call) -> None:
     """Delete a segment; its members stay on the list."""
     with call.context.database.write() as db:
         row = _row(call, db)
-        db.execute("DELETE FROM member_tags WHERE segment_id = ?", (row["id"],))
-        db.execute("DELETE FROM segments WHERE id = ?", (row["id"],))
+        storage.delete(db, "member_tags", segment_id=row["id"])
+        storage.delete(db, "segments", id=row["id"])
         call.context.calls.wrote(1)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import deliveries, errors, showing
+from sandbox.mailchimp import deliveries, errors, showing, storage
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.deliveries import flags
@@ -152,13 +152,8 @@ def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM webhooks WHERE list_id = ? AND id = ?",
-        (call.path["list_id"], call.path["webhook_id"]),
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+    keys = {"list_id": call.path["list_id"], "id": call.path["webhook_id"]}
+    return storage.one(db, "webhooks", **keys)
 
 
 @route("GET", _HOOKS)
@@ -179,17 +174,21 @@ def add(call: Call) -> dict[str, Any]:
         audience = audiences.find(db, call.path["list_id"])
     url = _validated(body["url"])
     with call.context.database.write() as db:
-        known = "SELECT 1 FROM webhooks WHERE list_id = ? AND url = ?"
-        if db.execute(known, (audience.id, url)).fetchone() is not None:
+        if storage.maybe(db, "webhooks", list_id=audience.id, url=url) is not None:
             # assumed: the words
             raise errors.invalid_resource("Sorry, you can't set up multiple WebHooks for one URL")
-        hook, secret = uuid.uuid4().hex[:10], secrets.token_hex(32)
-        flagged = (_flags(body.get("events"), EVENTS), _flags(body.get("sources"), SOURCES))
-        row = (hook, audience.id, url, *flagged, secret)
-        db.execute("INSERT INTO webhooks VALUES (?, ?, ?, ?, ?, ?, 1)", row)
-        call.context.calls.wrote(1)
-        made = db.execute("SELECT * FROM webhooks WHERE id = ?", (hook,)).fetchone()
-        return {**_shown(call, made), "signing_secret": secret}
+        flagged = {"events": _flags(body.get("events"), EVENTS)}
+        flagged["sources"] = _flags(body.get("sources"), SOURCES)
+        row = {"url": url, "list_id": audience.id, **flagged, "enabled": True}
+        made = _make(call, db, "webhooks", row)
+        return {**_shown(call, made), "signing_secret": made["secret"]}
+
+
+def _make(call: Call, db: sqlite3.Connection, table: str, row: dict[str, Any]) -> sqlite3.Row:
+    hook = uuid.uuid4().hex[:10]
+    storage.insert(db, table, {"id": hook, "secret": secrets.token_hex(32), **row})
+    call.context.calls.wrote(1)
+    return storage.one(db, table, id=hook)
 
 
 @route("GET", _HOOK)
@@ -209,15 +208,9 @@ def patch(call: Call) -> dict[str, Any]:
         row = _row(call, db)
         events = {**flags(row["events"]), **body.get("events", {})}
         sources = {**flags(row["sources"]), **body.get("sources", {})}
-        db.execute(
-            "UPDATE webhooks SET url = ?, events = ?, sources = ?, enabled = 1 WHERE id = ?",
-            (
-                body.get("url", row["url"]),
-                _flags(events, EVENTS),
-                _flags(sources, SOURCES),
-                row["id"],
-            ),
-        )
+        flagged = {"events": _flags(events, EVENTS), "sources": _flags(sources, SOURCES)}
+        changes = {"url": body.get("url", row["url"]), **flagged, "enabled": True}
+        storage.update(db, "webhooks", changes, id=row["id"])
         call.context.calls.wrote(1)
         return _shown(call, _row(call, db))
 
@@ -230,8 +223,8 @@ def delete(call: Call) -> None:
 
 
 def _delete(call: Call, db: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:
-    db.execute(f"DELETE FROM {table} WHERE id = ?", (row["id"],))
-    db.execute("DELETE FROM deliveries WHERE webhook_id = ?", (row["id"],))
+    storage.delete(db, table, id=row["id"])
+    storage.delete(db, "deliveries", webhook_id=row["id"])
     call.context.calls.wrote(1)
 
 
@@ -241,12 +234,7 @@ def _shown_batch(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _batch_row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM batch_webhooks WHERE id = ?", (call.path["webhook_id"],)
-    ).fetchone()
-    if row is None:
-        raise errors.not_found()
-    return row
+    return storage.one(db, "batch_webhooks", id=call.path["webhook_id"])
 
 
 @route("GET", _BATCH_HOOKS)
@@ -266,12 +254,8 @@ def add_batch(call: Call) -> dict[str, Any]:
         if many >= MAX_BATCH_WEBHOOKS:
             text = f"No more than {MAX_BATCH_WEBHOOKS} batch webhooks can be made."  # assumed
             raise errors.invalid_resource(text)
-        hook, secret = uuid.uuid4().hex[:10], secrets.token_hex(32)
-        row = (hook, url, secret, body.get("enabled", True))
-        db.execute("INSERT INTO batch_webhooks VALUES (?, ?, ?, ?)", row)
-        call.context.calls.wrote(1)
-        made = db.execute("SELECT * FROM batch_webhooks WHERE id = ?", (hook,)).fetchone()
-        return {**_shown_batch(call, made), "signing_secret": secret}
+        made = _make(call, db, "batch_webhooks", {"url": url, "enabled": body.get("enabled", True)})
+        return {**_shown_batch(call, made), "signing_secret": made["secret"]}
 
 
 @route("GET", _BATCH_HOOK)
@@ -288,9 +272,9 @@ def patch_batch(call: Call) -> dict[str, Any]:
     if "url" in body:
         _validated(body["url"])
     with call.context.database.write() as db:
-        row = {**dict(_batch_row(call, db)), **body}
-        sql = "UPDATE batch_webhooks SET url = ?, enabled = ? WHERE id = ?"
-        db.execute(sql, (row["url"], row["enabled"], row["id"]))
+        row = _batch_row(call, db)
+        changes = {name: body.get(name, row[name]) for name in ("url", "enabled")}
+        storage.update(db, "batch_webhooks", changes, id=row["id"])
         call.context.calls.wrote(1)
         return _shown_batch(call, _batch_row(call, db))
 
