@@ -85,7 +85,13 @@ def test_a_create_says_yes_only_for_whom_nobody_knows(
 def test_an_audience_that_has_people_confirm_has_them_confirm(
     mailchimp: MailchimpConnector, vendor: httpx.Client, operations: Frame
 ) -> None:
-    vendor.patch(f"/lists/{PRODUCT}", json={"double_optin": True})
+    there = vendor.get(f"/lists/{PRODUCT}").json()
+    required = (
+        *("name", "contact", "permission_reminder", "campaign_defaults"),
+        "email_type_option",
+    )
+    settings = {**{name: there[name] for name in required}, "double_optin": True}
+    assert vendor.patch(f"/lists/{PRODUCT}", json=settings).status_code == 200
     results = told(mailchimp.write_contacts(operations({**create(), "scope": PRODUCT})))
     assert results[0]["outcome"] == "written"
     assert member(vendor, ADA, PRODUCT)["status"] == "pending"
