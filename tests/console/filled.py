@@ -359,8 +359,11 @@ def people(conn: sa.Connection) -> None:
         ("marketing", "m-2", DORA),
     ):
         row = told | {"id": identity, "email": email, "email_key": email}
+        if email == DORA:
+            row["scope"] = "list-marketing"
         if side == "crm":  # was given it a day later
             row["suppressed_at"] = datetime(2026, 5, 4, tzinfo=UTC)
+            row |= {"key": "north-m-1", "origin": "Dotdigital (North)"}
         page = pa.Table.from_pylist([row], schema)
         ledger.absorb_suppressions(conn, **place, side=side, rows=page)
     ledger.settle_suppressions(conn, account="north")

@@ -713,15 +713,19 @@ def test_what_another_ledger_keeps_of_a_person_is_a_table_of_its_own(
     assert told["more"]["page_visits"][0]["record"] == "c-1"
 
 
-def test_a_suppression_says_whether_both_systems_have_it(client: Client) -> None:
+def test_a_suppression_says_who_told_it_and_whether_both_systems_have_it(client: Client) -> None:
     browser = client()
-    states = {}
+    states, said = {}, {}
     for address in (ANNA, DORA):
         found = browser.post(f"{PREFIX}/person", data={"address": address}).headers["location"]
-        states[address] = [row["State"] for row in table(soup(browser.get(found)), "Suppressions")]
+        rows = table(soup(browser.get(found)), "Suppressions")
+        states[address] = [row["State"] for row in rows]
+        said[address] = " ".join(f"{row['For']} {row['Reason']}" for row in rows)
     assert len(states[ANNA]) == 2
     assert all(state.startswith("in force; both systems have it") for state in states[ANNA])
     assert states[DORA] == ["in force; not in the other system yet"]
+    assert "told by Dotdigital (North)" in said[ANNA]
+    assert "audience Newsletter" in said[DORA]
 
 
 def test_every_job_of_a_person_is_reached_newest_first(client: Client, filled: Filled) -> None:

@@ -143,7 +143,11 @@ def _is_list(
 
 
 def suppressions_of(conn: sa.Connection, person: Person) -> Rows:
-    """Return who said that the person may not be mailed, with the `list_key` of a mapped list."""
+    """Return who said that the person may not be mailed.
+
+    Beside the suppression's columns: the `list_key` of a mapped list, and the `scope_name` of a
+    scope that is itself mapped as a list.
+    """
     same_list = sa.and_(
         list_ids.c.account == suppressions.c.account,
         list_ids.c.side == suppressions.c.side,
@@ -151,7 +155,13 @@ def suppressions_of(conn: sa.Connection, person: Person) -> Rows:
         list_ids.c.list_id != "",
     )
     list_key = sa.select(sa.func.min(list_ids.c.list_key)).where(same_list).scalar_subquery()
-    told = sa.select(suppressions, list_key.label("list_key"))
+    same_scope = sa.and_(
+        list_ids.c.account == suppressions.c.account,
+        list_ids.c.side == suppressions.c.side,
+        list_ids.c.list_id == suppressions.c.scope,
+    )
+    scope_name = sa.select(sa.func.min(list_ids.c.name)).where(same_scope).scalar_subquery()
+    told = sa.select(suppressions, list_key.label("list_key"), scope_name.label("scope_name"))
     ways = [
         told.where(
             suppressions.c.account == person.account,

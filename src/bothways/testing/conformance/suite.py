@@ -541,6 +541,20 @@ def test_what_was_made_is_not_missing_and_making_it_again_is_a_success(
     assert make(connector, [unknown])["outcome"].to_list() == ["written"]
 
 
+def test_what_was_made_can_be_taken_away_and_made_again(connector: Any, needs: Any) -> None:
+    needs("Provisions", "RemovesDefinitions")
+    kinds = list(discovery.record_kinds().values())
+    there = connector.removable(kinds)
+    assert there
+    unknown = base.Definition("no such thing", "", "", "", "")
+    results = connector.remove([unknown, *there])
+    assert sorted(results.columns) == sorted(RESULTS.names)
+    assert set(results["outcome"]) == {"written"}
+    assert connector.removable(kinds) == []
+    prepare(connector)
+    assert connector.missing(kinds) == []
+
+
 def test_a_web_page_in_a_200_is_an_error(
     vendor: Any, connector: Any, bench: Any, needs: Any
 ) -> None:
