@@ -17,7 +17,13 @@ from tests.support.stores import Stores
 
 MakeWorld = Callable[..., World]
 every_platform = pytest.mark.parametrize("platform", list(PLATFORMS), indirect=True)
-"""A test that is made for each platform."""
+"""A test of each platform."""
+every_word = pytest.mark.parametrize(
+    ("platform", "act"),
+    [(name, act) for name, platform in PLATFORMS.items() for act in platform.words],
+    indirect=["platform"],
+)
+"""A test of each platform, and of each act after which it may not mail an address at all."""
 
 
 @pytest.fixture(scope="session")

@@ -359,7 +359,7 @@ class History:
             yield
             return
         part, step = planned
-        with between_pages(part, lambda: self.play([step]), page=2):
+        with between_pages(self._world.platform, part, lambda: self.play([step]), page=2):
             yield
 
     def answer(self, sync_type: str, approved: bool) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import requests
 
-_PAGE = "bothways.connectors.dotdigital.client.V2_PAGE"
+from tests.support.platforms import Platform
 
 
 @contextmanager
-def between_pages(part: str, act: Callable[[], object], *, page: int) -> Iterator[None]:
+def between_pages(
+    platform: Platform, part: str, act: Callable[[], object], *, page: int
+) -> Iterator[None]:
     """Do something once, after the first request whose address has this part is answered.
 
     Args:
+        platform: Whose pages are short.
         part: Of the address.
         act: What happens then.
         page: Rows of a page meanwhile, so that there is more to read after the first.
@@ -30,5 +33,8 @@ def between_pages(part: str, act: Callable[[], object], *, page: int) -> Iterato
             act()
         return answer
 
-    with patch.object(requests.Session, "send", sent), patch(_PAGE, page):
+    with ExitStack() as changed:
+        changed.enter_context(patch.object(requests.Session, "send", sent))
+        for name, value in platform.short_pages(page).items():
+            changed.enter_context(patch(name, value))
         yield

@@ -43,6 +43,10 @@ class Scenario:
         """Do what only the person can."""
         self.platform.act(act, email, **what)
 
+    def says_no(self, email: str) -> None:
+        """Let a person end all mail from the platform."""
+        self.platform.says_no(email)
+
     def edit(self, email: str, **fields: Any) -> None:
         """Change fields of a contact on the platform."""
         self.platform.edit(email, **fields)

@@ -208,7 +208,13 @@ def _told_by_other() -> sa.ColumnElement[bool]:
         theirs.c.list_id == "",
         sa.and_(ledger.c.list_id != "", one_list.correlate_except(ours, same)),
     )
-    covers = sa.and_(covers, theirs.c.scope.in_(["", ledger.c.scope]))
+    covers = sa.and_(
+        covers,
+        sa.or_(
+            theirs.c.scope.in_(["", ledger.c.scope]),
+            sa.and_(ledger.c.scope == "", _told_in_every_scope(theirs)),
+        ),
+    )
     told = sa.exists().where(
         theirs.c.account == ledger.c.account,
         theirs.c.side != ledger.c.side,
@@ -218,6 +224,27 @@ def _told_by_other() -> sa.ColumnElement[bool]:
         covers,
     )
     return told.correlate_except(theirs)
+
+
+def _told_in_every_scope(theirs: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a side has suppressions of the row's address in each scope of its mapped lists."""
+    mapped, same = list_ids.alias("mapped"), ledger.alias("same_side")
+    told = sa.exists().where(
+        same.c.account == theirs.c.account,
+        same.c.side == theirs.c.side,
+        same.c.email_key == theirs.c.email_key,
+        same.c.lifted_at.is_(None),
+        same.c.deleted_at.is_(None),
+        same.c.list_id == "",
+        same.c.scope == mapped.c.scope,
+    )
+    untold = sa.exists().where(
+        mapped.c.account == theirs.c.account,
+        mapped.c.side == theirs.c.side,
+        mapped.c.scope != "",
+        sa.not_(told.correlate(mapped, theirs)),
+    )
+    return sa.not_(untold.correlate(theirs))
 
 
 def _flagged_on_other() -> sa.ColumnElement[bool]:

@@ -25,11 +25,16 @@ class Platform(ABC):
         name: Of the connector, and of the vendor in the sandbox.
         title: As people are told it.
         at_once: Settings of the sandbox with which nothing has to be waited for.
+        words: The acts after which an account may not mail an address at all; the first is a
+            person's own. Where an unsubscribe is from one audience, it is none of them.
+        suppressions_at: What the address of the listing has in it that tells who unsubscribed.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     at_once: ClassVar[dict[str, Any]] = {}
+    words: ClassVar[tuple[str, ...]]
+    suppressions_at: ClassVar[str]
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self._sandbox = sandbox
@@ -56,6 +61,11 @@ class Platform(ABC):
     @abstractmethod
     def connector(self, **quick: Any) -> Connector:
         """Return a new connector, with the clock and the retry policy of tests."""
+
+    @staticmethod
+    @abstractmethod
+    def short_pages(rows: int) -> dict[str, int]:
+        """What the connector's constants have to be for pages of so many people, by full name."""
 
     # ── what people do ────────────────────────────────────────────────────────────────────────
 
@@ -95,10 +105,14 @@ class Platform(ABC):
         """Do what only the person can: unsubscribe (with `list`: from it), bounce, …"""
         self._sandbox.act(self.name, act, email=email, **what)
 
-    def suppressed(self, email: str, act: str = "unsubscribe") -> str:
-        """A contact who may not be mailed; `act` says how that came."""
+    def says_no(self, email: str) -> None:
+        """Let a person end all mail from the account."""
+        self.act(self.words[0], email)
+
+    def suppressed(self, email: str, act: str = "") -> str:
+        """A contact who may not be mailed at all; `act` says how that came."""
         number = self.contact(email)
-        self.act(act, email)
+        self.act(act or self.words[0], email)
         return number
 
     # ── what they find ────────────────────────────────────────────────────────────────────────

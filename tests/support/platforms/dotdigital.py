@@ -10,6 +10,7 @@ from bothways.connectors.dotdigital.connector import DotdigitalConnector
 from tests.support.platforms.base import Platform
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER
 
+_CLIENT = "bothways.connectors.dotdigital.client"
 _STATUSES = {
     "subscribed": "mailable",
     "softbounced": "mailable",
@@ -25,12 +26,18 @@ class Dotdigital(Platform):
 
     name = "dotdigital"
     title = "Dotdigital"
+    words = ("unsubscribe", "bounce", "complain", "suppress")
+    suppressions_at = "suppressed-since"
     # Histories make more calls in a minute than an account may; a test of their own has the limits.
     at_once: ClassVar[dict[str, Any]] = {"import_seconds": 0, "lowCallRate": 1_000_000}
 
     def connector(self, **quick: Any) -> Connector:
         settings = ConnectionSettings(self._sandbox.url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD)
         return DotdigitalConnector(settings, **quick)
+
+    @staticmethod
+    def short_pages(rows: int) -> dict[str, int]:
+        return {f"{_CLIENT}.V2_PAGE": rows, f"{_CLIENT}.V3_PAGE": rows}
 
     def contact(self, email: str, *lists: str, **fields: Any) -> str:
         data = [{"key": key, "value": value} for key, value in self._own(fields).items()]

@@ -13,6 +13,7 @@ from bothways.connectors.mailchimp.connector import MailchimpConnector
 from tests.support.platforms.base import ENTITIES, Platform
 from tests.support.sandbox import MAILCHIMP_KEY
 
+_CLIENT = "bothways.connectors.mailchimp.client"
 _STATUSES = {
     "subscribed": "mailable",
     "pending": "pending",
@@ -48,6 +49,8 @@ class Mailchimp(Platform):
 
     name = "mailchimp"
     title = "Mailchimp"
+    words = ("complain", "bounce")
+    suppressions_at = "status=unsubscribed"
     at_once: ClassVar[dict[str, Any]] = {"batch_seconds": 0.0}
 
     def mapping(self, entity: str) -> str:
@@ -71,6 +74,10 @@ class Mailchimp(Platform):
 
     def connector(self, **quick: Any) -> Connector:
         return MailchimpConnector(ConnectionSettings(self._sandbox.url, "", MAILCHIMP_KEY), **quick)
+
+    @staticmethod
+    def short_pages(rows: int) -> dict[str, int]:
+        return {f"{_CLIENT}.PAGE": rows, f"{_CLIENT}._SAME_ROWS": min(2, rows - 1)}
 
     def contact(self, email: str, *lists: str, **fields: Any) -> str:
         body = {"email_address": email, "status": "subscribed"}

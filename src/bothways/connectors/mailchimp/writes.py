@@ -459,7 +459,7 @@ def _suppress_addresses(client: MailchimpClient, rows: Sequence[Row]) -> Iterato
         for audience in [row["scope"]] if row["scope"] else there:
             wanted[audience].append((row, row["email"].strip()))
     for audience, given in wanted.items():
-        asked = [*given, *_under_other_spellings(client, audience, given)]
+        asked = _as_spelt(client, audience, given)
         # One row for each address, whoever asked for it.
         people = {subscriber_hash(email): _New(0, email, {}) for _, email in asked}
         verdicts = _sent(client, audience, list(people.values()), _unsubscribed, update=True)
@@ -474,17 +474,23 @@ def _unsubscribed(new: _New) -> Row:
     return {"email_address": new.email, "status": "unsubscribed"}
 
 
-def _under_other_spellings(
-    client: MailchimpClient, audience: str, asked: Sequence[tuple[Row, str]]
+def _as_spelt(
+    client: MailchimpClient, audience: str, given: Sequence[tuple[Row, str]]
 ) -> list[tuple[Row, str]]:
-    """Return the rows again for members who spell the address differently (assumed to be others).
+    """Return each row with every spelling of its address that a member has, or else as it is given.
 
-    Few addresses have other spellings.
+    Members who spell an address differently are others (assumed). Few addresses have several
+    spellings.
     """
-    others = [(row, other) for row, email in asked for other in spellings(email)]
-    keys = [(audience, subscriber_hash(other)) for _, other in others]
+    spelt = [(row, [email, *spellings(email)]) for row, email in given]
+    doubtful = [name for _, names in spelt if len(names) > 1 for name in names]
+    keys = [(audience, subscriber_hash(name)) for name in doubtful]
     there = {str(row.get("id")) for _, row in members_of(client, keys, ("id",))}
-    return [(row, other) for row, other in others if subscriber_hash(other) in there]
+    found: list[tuple[Row, str]] = []
+    for row, names in spelt:
+        known = [name for name in names if subscriber_hash(name) in there]
+        found += [(row, name) for name in known or names[:1]]
+    return found
 
 
 def _as_suppressed(verdict: Verdict) -> Verdict:

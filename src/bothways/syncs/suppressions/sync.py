@@ -60,7 +60,9 @@ def datasets(request: Request) -> list[Dataset]:
     lists = [item for item in request.lists.values() if item.id]
     # Once an account shares, what was read before counts as well.
     rules = {"share": True} if request.account.settings.share_suppressions else {}
-    shared = Dataset("suppressions", Suppressions(), rules=rules)
+    # A list has what its audience tells, and is waited for: what is said there is not read past.
+    in_scopes = tuple(sorted(item.id for item in lists if item.scope))
+    shared = Dataset("suppressions", Suppressions(lists=in_scopes), rules=rules)
     if request.side == "marketing":
         by_list = [
             Dataset(_of_list(item.key), ListSuppressions(lists=(item.id,)), list_key=item.key)
