@@ -33,8 +33,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SECRET = b"signs the links to the results of batches"
 
 
-@route("POST", "/batches")
-def submit(call: Call) -> dict[str, Any]:
+@route("POST", "/batches", counts=False)
+def submit(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Begin a batch."""
     operation = {
         "method*": _METHODS, "path*": str, "params": dict, "body": str, "operation_id": str,
@@ -44,26 +44,25 @@ def submit(call: Call) -> dict[str, Any]:
     if not operations:
         raise errors.invalid(("operations", "This value should not be blank."))
     pending = "SELECT count(*) FROM batches WHERE completed IS NULL"
-    with call.context.database.write() as db:
-        if db.execute(pending).fetchone()[0] >= MAX_PENDING:
-            detail = f"You have more than {MAX_PENDING} pending batches."
-            raise errors.too_many_requests(
-                f"{detail} Please wait for some to complete before adding any more batches."
-            )
-        batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
-        due = started + float(call.context.settings["batch_seconds"])
-        row = {
-            "id": batch,
-            "operations": json.dumps(operations, ensure_ascii=False),
-            "total": len(operations),
-            "origin": call.origin,
-            "submitted": call.now,
-            "started": started,
-            "due": due,
-            "errored": 0,
-        }
-        storage.insert(db, "batches", row)
-        return _shown(call, storage.one(db, "batches", id=batch))
+    if db.execute(pending).fetchone()[0] >= MAX_PENDING:
+        detail = f"You have more than {MAX_PENDING} pending batches."
+        raise errors.too_many_requests(
+            f"{detail} Please wait for some to complete before adding any more batches."
+        )
+    batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
+    due = started + float(call.context.settings["batch_seconds"])
+    row = {
+        "id": batch,
+        "operations": json.dumps(operations, ensure_ascii=False),
+        "total": len(operations),
+        "origin": call.origin,
+        "submitted": call.now,
+        "started": started,
+        "due": due,
+        "errored": 0,
+    }
+    storage.insert(db, "batches", row)
+    return _shown(call, storage.one(db, "batches", id=batch))
 
 
 def _kept_since(context: VendorContext) -> str:
@@ -71,31 +70,27 @@ def _kept_since(context: VendorContext) -> str:
 
 
 @route("GET", "/batches")
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the batches of the last seven days, the newest first (the order is assumed)."""
-    rows = call.context.database.rows(
-        "SELECT * FROM batches WHERE submitted >= ? ORDER BY started DESC",
-        (_kept_since(call.context),),
-    )
+    sql = "SELECT * FROM batches WHERE submitted >= ? ORDER BY started DESC"
+    rows = db.execute(sql, (_kept_since(call.context),)).fetchall()
     return call.page("batches", [_shown(call, row) for row in rows])
 
 
 @route("GET", "/batches/{batch_id}")
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a batch; once it is finished, with a new link to its results."""
-    with call.context.database.read() as db:
-        row = storage.one(db, "batches", id=call.path["batch_id"])
+    row = storage.one(db, "batches", id=call.path["batch_id"])
     if row["submitted"] < _kept_since(call.context):
         raise errors.not_found()
     return _shown(call, row)
 
 
-@route("DELETE", "/batches/{batch_id}")
-def delete(call: Call) -> None:
+@route("DELETE", "/batches/{batch_id}", counts=False)
+def delete(call: Call, db: sqlite3.Connection) -> None:
     """Stop a batch, or forget its results."""
-    with call.context.database.write() as db:
-        row = storage.one(db, "batches", id=call.path["batch_id"])
-        storage.delete(db, "batches", id=row["id"])
+    row = storage.one(db, "batches", id=call.path["batch_id"])
+    storage.delete(db, "batches", id=row["id"])
 
 
 def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -126,7 +127,8 @@ class Call:
         return [{"rel": "self", "href": f"{self.origin}{ROOT}{path}", "method": "GET"}]
 
 
-Handler = Callable[[Call], Any]
+Handler = Callable[[Call, sqlite3.Connection], Any]
+"""Answers a call on a transaction, one that writes unless the method is GET."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,38 @@ class _Route:
     method: str
     pattern: re.Pattern[str]
     handler: Handler
+    counts: bool
+    before: Callable[[Call], None]
+
+    def answer(self, call: Call) -> Any:
+        self.before(call)
+        if call.method == "GET":
+            with call.context.database.read() as db:
+                return self.handler(call, db)
+        with call.context.database.write() as db:
+            body = self.handler(call, db)
+        call.context.calls.wrote(int(self.counts))
+        return body
 
 
 _ROUTES: list[_Route] = []
 
 
-def route(method: str, template: str) -> Callable[[Handler], Handler]:
-    """Register a function as the one that answers a method and a path below /3.0."""
+def route(
+    method: str,
+    template: str,
+    *,
+    counts: bool = True,
+    before: Callable[[Call], None] = lambda _call: None,
+) -> Callable[[Handler], Handler]:
+    """Register a function as the one that answers a method and a path below /3.0.
+
+    Args:
+        method: The HTTP method.
+        template: The path, with its parameters in braces.
+        counts: Whether a call that writes counts as one row; else the function counts.
+        before: What is to be done before the transaction begins.
+    """
     pieces = re.split(r"\{(\w+)\}", template)
     pattern = "".join(
         f"(?P<{piece}>[^/]+)" if number % 2 else re.escape(piece)
@@ -157,7 +184,7 @@ def route(method: str, template: str) -> Callable[[Handler], Handler]:
     )
 
     def register(handler: Handler) -> Handler:
-        _ROUTES.append(_Route(method, re.compile(pattern), handler))
+        _ROUTES.append(_Route(method, re.compile(pattern), handler, counts, before))
         return handler
 
     return register
@@ -174,7 +201,7 @@ def answer(call: Call) -> Answer:
     try:
         for known, match in found:
             if known.method == call.method:
-                body = known.handler(replace(call, path=match.groupdict()))
+                body = known.answer(replace(call, path=match.groupdict()))
                 return Answer(204) if body is None else Answer(200, _chosen(body, call.query))
         raise _wrong_method([known.method for known, _ in found]) if found else errors.not_found()
     except Problem as problem:

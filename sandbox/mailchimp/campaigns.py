@@ -131,27 +131,23 @@ def filters(call: Call) -> tuple[str, list[Any]]:
 
 
 @route("GET", "/campaigns")
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List campaigns, the newest first (the order is assumed)."""
     where, parameters = filters(call)
     sort = call.word("sort_field", ("create_time", "send_time")) or "create_time"
     turn = call.word("sort_dir", ("ASC", "DESC")) or "DESC"
     column = {"create_time": "created", "send_time": "sent"}[sort]
     count, offset = call.paging()
-    with call.context.database.read() as db:
-        sql = (
-            f"SELECT c.* FROM campaigns c WHERE {where} ORDER BY c.{column} {turn}, c.rowid {turn}"
-        )
-        rows = db.execute(sql, parameters).fetchall()
-        shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
+    sql = f"SELECT c.* FROM campaigns c WHERE {where} ORDER BY c.{column} {turn}, c.rowid {turn}"
+    rows = db.execute(sql, parameters).fetchall()
+    shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
     return call.listed("campaigns", shown, len(rows))
 
 
 @route("GET", "/campaigns/{campaign_id}")
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a campaign."""
-    with call.context.database.read() as db:
-        return _shown(call, db, storage.one(db, "campaigns", id=call.path["campaign_id"]))
+    return _shown(call, db, storage.one(db, "campaigns", id=call.path["campaign_id"]))
 
 
 def list_of(db: sqlite3.Connection, campaign: sqlite3.Row) -> tuple[str, bool]:

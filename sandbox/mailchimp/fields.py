@@ -94,41 +94,37 @@ def _shown_field(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 
 @route("GET", _FIELDS)
-def merge_fields(call: Call) -> dict[str, Any]:
+def merge_fields(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the merge fields of an audience."""
     kind = call.word("type", TYPES)
     required = call.flag("required") if "required" in call.query else None
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        rows = db.execute(
-            "SELECT * FROM merge_fields WHERE list_id = ?1 AND type = coalesce(?2, type)"
-            " AND required = coalesce(?3, required) ORDER BY display_order, merge_id",
-            (audience.id, kind, required),
-        ).fetchall()
+    audience = audiences.find(db, call.path["list_id"])
+    rows = db.execute(
+        "SELECT * FROM merge_fields WHERE list_id = ?1 AND type = coalesce(?2, type)"
+        " AND required = coalesce(?3, required) ORDER BY display_order, merge_id",
+        (audience.id, kind, required),
+    ).fetchall()
     return call.page("merge_fields", [_shown_field(call, r) for r in rows], list_id=audience.id)
 
 
 @route("GET", _FIELD)
-def merge_field(call: Call) -> dict[str, Any]:
+def merge_field(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a merge field."""
-    with call.context.database.read() as db:
-        return _shown_field(call, storage.one(db, "merge_fields", **call.path))
+    return _shown_field(call, storage.one(db, "merge_fields", **call.path))
 
 
 @route("POST", _FIELDS)
-def add_field(call: Call) -> dict[str, Any]:
+def add_field(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add a merge field; without a tag it gets MMERGE and its number."""
     body = call.body({**_FIELD_BODY, "type*": TYPES})
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        if body.get("tag"):
-            body["tag"] = _tag(body["tag"], set(audience.fields))
-        else:
-            body.pop("tag", None)
-        merge_id = make_field(db, audience.id, body)
-        call.context.calls.wrote(1)
-        row = storage.one(db, "merge_fields", list_id=audience.id, merge_id=merge_id)
-        return _shown_field(call, row)
+    audience = audiences.find(db, call.path["list_id"])
+    if body.get("tag"):
+        body["tag"] = _tag(body["tag"], set(audience.fields))
+    else:
+        body.pop("tag", None)
+    merge_id = make_field(db, audience.id, body)
+    row = storage.one(db, "merge_fields", list_id=audience.id, merge_id=merge_id)
+    return _shown_field(call, row)
 
 
 def _tag(tag: str, taken: set[str]) -> str:
@@ -141,20 +137,18 @@ def _tag(tag: str, taken: set[str]) -> str:
 
 
 @route("PATCH", _FIELD)
-def patch_field(call: Call) -> dict[str, Any]:
+def patch_field(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a merge field; its type stays. What members have is under the new tag then."""
     body = call.body(_FIELD_BODY)
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = storage.one(db, "merge_fields", **call.path)
-        changes = _columns(body, json.loads(row["options"]))
-        changes.pop("type", None)
-        if "tag" in changes:
-            changes["tag"] = _tag(changes["tag"], set(audience.fields) - {row["tag"]})
-            _rename(db, audience.id, row["tag"], changes["tag"])
-        storage.update(db, "merge_fields", changes, **call.path)
-        call.context.calls.wrote(1)
-        return _shown_field(call, storage.one(db, "merge_fields", **call.path))
+    audience = audiences.find(db, call.path["list_id"])
+    row = storage.one(db, "merge_fields", **call.path)
+    changes = _columns(body, json.loads(row["options"]))
+    changes.pop("type", None)
+    if "tag" in changes:
+        changes["tag"] = _tag(changes["tag"], set(audience.fields) - {row["tag"]})
+        _rename(db, audience.id, row["tag"], changes["tag"])
+    storage.update(db, "merge_fields", changes, **call.path)
+    return _shown_field(call, storage.one(db, "merge_fields", **call.path))
 
 
 def _rename(db: sqlite3.Connection, list_id: str, old: str, new: str) -> None:
@@ -168,14 +162,12 @@ def _rename(db: sqlite3.Connection, list_id: str, old: str, new: str) -> None:
 
 
 @route("DELETE", _FIELD)
-def delete_field(call: Call) -> None:
+def delete_field(call: Call, db: sqlite3.Connection) -> None:
     """Delete a merge field with what members have in it."""
-    with call.context.database.write() as db:
-        row = storage.one(db, "merge_fields", **call.path)
-        sql = "UPDATE members SET merge_fields = json_remove(merge_fields, '$.' || ?)"
-        db.execute(f"{sql} WHERE list_id = ?", (row["tag"], row["list_id"]))
-        storage.delete(db, "merge_fields", **call.path)
-        call.context.calls.wrote(1)
+    row = storage.one(db, "merge_fields", **call.path)
+    sql = "UPDATE members SET merge_fields = json_remove(merge_fields, '$.' || ?)"
+    db.execute(f"{sql} WHERE list_id = ?", (row["tag"], row["list_id"]))
+    storage.delete(db, "merge_fields", **call.path)
 
 
 def make_category(db: sqlite3.Connection, row: dict[str, Any]) -> str:
@@ -207,66 +199,58 @@ def _shown_category(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 
 @route("GET", _CATEGORIES)
-def categories(call: Call) -> dict[str, Any]:
+def categories(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the interest categories of an audience."""
     kind = call.word("type", _CATEGORY_TYPES)
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        rows = db.execute(
-            "SELECT * FROM interest_categories WHERE list_id = ? AND type = coalesce(?, type)"
-            " ORDER BY display_order, rowid",
-            (audience.id, kind),
-        ).fetchall()
+    audience = audiences.find(db, call.path["list_id"])
+    rows = db.execute(
+        "SELECT * FROM interest_categories WHERE list_id = ? AND type = coalesce(?, type)"
+        " ORDER BY display_order, rowid",
+        (audience.id, kind),
+    ).fetchall()
     shown = [_shown_category(call, row) for row in rows]
     return call.page("categories", shown, list_id=audience.id)
 
 
 @route("GET", _CATEGORY)
-def category(call: Call) -> dict[str, Any]:
+def category(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show an interest category."""
-    with call.context.database.read() as db:
-        return _shown_category(call, _category(call, db))
+    return _shown_category(call, _category(call, db))
 
 
 @route("POST", _CATEGORIES)
-def add_category(call: Call) -> dict[str, Any]:
+def add_category(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add an interest category."""
     body = call.body(_CATEGORY_BODY)
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        made = make_category(db, {**body, "id": None, "list_id": audience.id})
-        call.context.calls.wrote(1)
-        return _shown_category(call, storage.one(db, "interest_categories", id=made))
+    audience = audiences.find(db, call.path["list_id"])
+    made = make_category(db, {**body, "id": None, "list_id": audience.id})
+    return _shown_category(call, storage.one(db, "interest_categories", id=made))
 
 
 @route("PATCH", _CATEGORY)
-def patch_category(call: Call) -> dict[str, Any]:
+def patch_category(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change an interest category."""
     body = call.body(_CATEGORY_BODY)
-    with call.context.database.write() as db:
-        _change(call, db, "interest_categories", _category(call, db), body)
-        return _shown_category(call, _category(call, db))
+    _change(db, "interest_categories", _category(call, db)["id"], body)
+    return _shown_category(call, _category(call, db))
 
 
-def _change(
-    call: Call, db: sqlite3.Connection, table: str, row: sqlite3.Row, body: dict[str, Any]
-) -> None:
-    names = ("name", "title", "type", "display_order")
-    changes = {name: value for name, value in body.items() if name in names and name in row.keys()}  # noqa: SIM118
-    storage.update(db, table, changes, id=row["id"])
-    call.context.calls.wrote(1)
+def _change(db: sqlite3.Connection, table: str, key: str, body: dict[str, Any]) -> None:
+    names = {
+        "interest_categories": ("title", "type", "display_order"),
+        "interests": ("name", "display_order"),
+    }[table]
+    storage.update(db, table, {name: body[name] for name in names if name in body}, id=key)
 
 
 @route("DELETE", _CATEGORY)
-def delete_category(call: Call) -> None:
+def delete_category(call: Call, db: sqlite3.Connection) -> None:
     """Delete an interest category with its interests."""
-    with call.context.database.write() as db:
-        row = _category(call, db)
-        mine = "(SELECT id FROM interests WHERE category_id = ?)"
-        db.execute(f"DELETE FROM member_interests WHERE interest_id IN {mine}", (row["id"],))
-        storage.delete(db, "interests", category_id=row["id"])
-        storage.delete(db, "interest_categories", id=row["id"])
-        call.context.calls.wrote(1)
+    row = _category(call, db)
+    mine = "(SELECT id FROM interests WHERE category_id = ?)"
+    db.execute(f"DELETE FROM member_interests WHERE interest_id IN {mine}", (row["id"],))
+    storage.delete(db, "interests", category_id=row["id"])
+    storage.delete(db, "interest_categories", id=row["id"])
 
 
 def _interests(call: Call, db: sqlite3.Connection, **keys: str) -> list[dict[str, Any]]:
@@ -289,50 +273,42 @@ def _interest(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
 
 
 @route("GET", _INTERESTS)
-def interests(call: Call) -> dict[str, Any]:
+def interests(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the interests of a category."""
-    with call.context.database.read() as db:
-        found = _category(call, db)
-        shown = _interests(call, db, category_id=found["id"])
+    found = _category(call, db)
+    shown = _interests(call, db, category_id=found["id"])
     return call.page("interests", shown, list_id=found["list_id"], category_id=found["id"])
 
 
 @route("GET", _INTEREST)
-def interest(call: Call) -> dict[str, Any]:
+def interest(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show an interest."""
-    with call.context.database.read() as db:
-        return _interest(call, db)
+    return _interest(call, db)
 
 
 @route("POST", _INTERESTS)
-def add_interest(call: Call) -> dict[str, Any]:
+def add_interest(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add an interest to a category."""
     body = call.body(_INTEREST_BODY)
-    with call.context.database.write() as db:
-        row = _category(call, db)
-        if len(_interests(call, db, category_id=row["id"])) >= MAX_INTERESTS:
-            raise errors.invalid_resource("There are too many interests in this category.")
-        keys = {"id": None, "list_id": row["list_id"], "category_id": row["id"]}
-        made = make_interest(db, {**body, **keys})
-        call.context.calls.wrote(1)
-        return _interests(call, db, id=made)[0]
+    row = _category(call, db)
+    if len(_interests(call, db, category_id=row["id"])) >= MAX_INTERESTS:
+        raise errors.invalid_resource("There are too many interests in this category.")
+    keys = {"id": None, "list_id": row["list_id"], "category_id": row["id"]}
+    made = make_interest(db, {**body, **keys})
+    return _interests(call, db, id=made)[0]
 
 
 @route("PATCH", _INTEREST)
-def patch_interest(call: Call) -> dict[str, Any]:
+def patch_interest(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change an interest."""
     body = call.body(_INTEREST_BODY)
-    with call.context.database.write() as db:
-        key = _interest(call, db)["id"]
-        _change(call, db, "interests", storage.one(db, "interests", id=key), body)
-        return _interest(call, db)
+    _change(db, "interests", _interest(call, db)["id"], body)
+    return _interest(call, db)
 
 
 @route("DELETE", _INTEREST)
-def delete_interest(call: Call) -> None:
+def delete_interest(call: Call, db: sqlite3.Connection) -> None:
     """Delete an interest."""
-    with call.context.database.write() as db:
-        key = _interest(call, db)["id"]
-        storage.delete(db, "member_interests", interest_id=key)
-        storage.delete(db, "interests", id=key)
-        call.context.calls.wrote(1)
+    key = _interest(call, db)["id"]
+    storage.delete(db, "member_interests", interest_id=key)
+    storage.delete(db, "interests", id=key)

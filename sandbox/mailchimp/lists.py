@@ -51,15 +51,15 @@ SETTINGS: dict[str, Any] = {
 
 
 @route("GET", "/ping")
-def ping(_call: Call) -> dict[str, Any]:
+def ping(_call: Call, _db: sqlite3.Connection) -> dict[str, Any]:
     """Tell that all is well."""
     return {"health_status": "Everything's Chimpy!"}
 
 
 @route("GET", "/")
-def account(call: Call) -> dict[str, Any]:
+def account(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show the account."""
-    total = call.context.database.row("SELECT count(*) FROM members WHERE status = 'subscribed'")
+    total = db.execute("SELECT count(*) FROM members WHERE status = 'subscribed'").fetchone()
     return {
         "account_id": "8d3a3db4d97663a9074efcc16",
         "login_id": "10001",
@@ -81,7 +81,7 @@ def account(call: Call) -> dict[str, Any]:
         },
         "pro_enabled": False,
         "last_login": call.now,
-        "total_subscribers": total[0] if total else 0,
+        "total_subscribers": total[0],
         "industry_stats": {"open_rate": 0, "bounce_rate": 0, "click_rate": 0},
         "_links": call.links("/"),
     }  # fmt: skip
@@ -99,7 +99,7 @@ def make(db: sqlite3.Connection, list_id: str, settings: dict[str, Any], now: st
 
 
 @route("GET", "/lists")
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the audiences, all or those that an address is in."""
     where, parameters = ["1"], []
     for name, sign in (("since_date_created", ">"), ("before_date_created", "<")):
@@ -111,59 +111,51 @@ def listing(call: Call) -> dict[str, Any]:
         parameters.append(values.hashed(address))
     turn = call.word("sort_dir", ("ASC", "DESC")) or "DESC"
     order = f"created {turn}" if call.word("sort_field", ("date_created",)) else "web_id"
-    with call.context.database.read() as db:
-        sql = f"SELECT * FROM lists WHERE {' AND '.join(where)} ORDER BY {order}"
-        rows = [shown(call, db, row) for row in db.execute(sql, parameters).fetchall()]
+    sql = f"SELECT * FROM lists WHERE {' AND '.join(where)} ORDER BY {order}"
+    rows = [shown(call, db, row) for row in db.execute(sql, parameters).fetchall()]
     limits = {"may_create": True, "max_instances": 5, "current_total_instances": len(rows)}
     return call.page("lists", rows, constraints=limits)
 
 
 @route("GET", "/lists/{list_id}")
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show an audience."""
-    with call.context.database.read() as db:
-        return _shown(call, db)
+    return _shown(call, db)
 
 
 @route("POST", "/lists")
-def add(call: Call) -> dict[str, Any]:
+def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Make an audience."""
     body = call.body(_LIST)
-    with call.context.database.write() as db:
-        list_id = uuid.uuid4().hex[:10]
-        make(db, list_id, body, call.now)
-        call.context.calls.wrote(1)
-        return shown(call, db, storage.one(db, "lists", id=list_id))
+    list_id = uuid.uuid4().hex[:10]
+    make(db, list_id, body, call.now)
+    return shown(call, db, storage.one(db, "lists", id=list_id))
 
 
 @route("PATCH", "/lists/{list_id}")
-def patch(call: Call) -> dict[str, Any]:
+def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change the settings of an audience; more is required than to make one (spec)."""
     body = call.body({**_LIST, "contact*": {**_CONTACT, "state*": str, "zip*": str}})
-    with call.context.database.write() as db:
-        row = storage.one(db, "lists", id=call.path["list_id"])
-        kept = json.loads(row["settings"])
-        kept |= {name: value for name, value in body.items() if name in SETTINGS}
-        optin = body.get("double_optin", bool(row["double_optin"]))
-        changes = {"name": body["name"], "settings": json.dumps(kept), "double_optin": optin}
-        storage.update(db, "lists", changes, id=row["id"])
-        call.context.calls.wrote(1)
-        return _shown(call, db)
+    row = storage.one(db, "lists", id=call.path["list_id"])
+    kept = json.loads(row["settings"])
+    kept |= {name: value for name, value in body.items() if name in SETTINGS}
+    optin = body.get("double_optin", bool(row["double_optin"]))
+    changes = {"name": body["name"], "settings": json.dumps(kept), "double_optin": optin}
+    storage.update(db, "lists", changes, id=row["id"])
+    return _shown(call, db)
 
 
 @route("DELETE", "/lists/{list_id}")
-def delete(call: Call) -> None:
+def delete(call: Call, db: sqlite3.Connection) -> None:
     """Delete an audience with its members and all that belongs to it."""
-    with call.context.database.write() as db:
-        list_id = audiences.find(db, call.path["list_id"]).id
-        mine = "(SELECT id FROM members WHERE list_id = ?)"
-        for table in ("member_tags", "member_interests"):
-            db.execute(f"DELETE FROM {table} WHERE member_id IN {mine}", (list_id,))
-        tables = ("members", "merge_fields", "segments", "interest_categories", "interests")
-        for table in (*tables, "forgotten", "abuse_reports", "webhooks"):
-            storage.delete(db, table, list_id=list_id)
-        storage.delete(db, "lists", id=list_id)
-        call.context.calls.wrote(1)
+    list_id = audiences.find(db, call.path["list_id"]).id
+    mine = "(SELECT id FROM members WHERE list_id = ?)"
+    for table in ("member_tags", "member_interests"):
+        db.execute(f"DELETE FROM {table} WHERE member_id IN {mine}", (list_id,))
+    tables = ("members", "merge_fields", "segments", "interest_categories", "interests")
+    for table in (*tables, "forgotten", "abuse_reports", "webhooks"):
+        storage.delete(db, table, list_id=list_id)
+    storage.delete(db, "lists", id=list_id)
 
 
 def _shown(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
@@ -218,33 +210,32 @@ def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any
 
 
 @route("GET", "/lists/{list_id}/abuse-reports")
-def abuse_reports(call: Call) -> dict[str, Any]:
+def abuse_reports(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List who complained."""
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        rows = [
-            {
-                "id": row["report"],
-                "campaign_id": row["campaign_id"],
-                "list_id": audience.id,
-                "email_id": row["hash"],
-                "email_address": row["email"],
-                "merge_fields": showing.merge_fields(row, audience),
-                "vip": bool(row["vip"]),
-                "date": row["at"],
-                "_links": call.links(f"/lists/{audience.id}/abuse-reports/{row['report']}"),
-            }
-            for row in db.execute(
-                "SELECT a.id AS report, a.campaign_id, a.at, m.* FROM abuse_reports a"
-                " JOIN members m ON m.id = a.member_id WHERE a.list_id = ? ORDER BY a.id",
-                (audience.id,),
-            )
-        ]
+    audience = audiences.find(db, call.path["list_id"])
+    rows = [
+        {
+            "id": row["report"],
+            "campaign_id": row["campaign_id"],
+            "list_id": audience.id,
+            "email_id": row["hash"],
+            "email_address": row["email"],
+            "merge_fields": showing.merge_fields(row, audience),
+            "vip": bool(row["vip"]),
+            "date": row["at"],
+            "_links": call.links(f"/lists/{audience.id}/abuse-reports/{row['report']}"),
+        }
+        for row in db.execute(
+            "SELECT a.id AS report, a.campaign_id, a.at, m.* FROM abuse_reports a"
+            " JOIN members m ON m.id = a.member_id WHERE a.list_id = ? ORDER BY a.id",
+            (audience.id,),
+        )
+    ]
     return call.page("abuse_reports", rows, list_id=audience.id)
 
 
 @route("GET", "/search-members")
-def search(call: Call) -> dict[str, Any]:
+def search(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Search members by address and name; an exact match is one of the whole address."""
     text, count = call.query.get("query", "").strip(), 30  # assumed: how many are found at most
     if not text:
@@ -252,28 +243,26 @@ def search(call: Call) -> dict[str, Any]:
     where, parameters = "m.status <> 'archived'", []
     if list_id := call.query.get("list_id"):
         where, parameters = f"{where} AND m.list_id = ?", [list_id]
-    with call.context.database.read() as db:
-        exact = db.execute(
-            f"SELECT m.* FROM members m WHERE m.hash = ? AND {where}",
-            (values.hashed(text), *parameters),
-        ).fetchall()
-        like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        full = db.execute(
-            "SELECT m.* FROM members m WHERE (m.email LIKE ?1 ESCAPE '\\'"
-            f" OR m.merge_fields LIKE ?1 ESCAPE '\\') AND {where.replace('?', '?2')}"
-            f" ORDER BY m.id LIMIT {count}",
-            (like, *parameters),
-        ).fetchall()
+    exact = db.execute(
+        f"SELECT m.* FROM members m WHERE m.hash = ? AND {where}",
+        (values.hashed(text), *parameters),
+    ).fetchall()
+    like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    full = db.execute(
+        "SELECT m.* FROM members m WHERE (m.email LIKE ?1 ESCAPE '\\'"
+        f" OR m.merge_fields LIKE ?1 ESCAPE '\\') AND {where.replace('?', '?2')}"
+        f" ORDER BY m.id LIMIT {count}",
+        (like, *parameters),
+    ).fetchall()
 
-        def matches(rows: list[sqlite3.Row]) -> dict[str, Any]:
-            each = [
-                showing.members(call, db, audiences.find(db, row["list_id"]), [row])[0]
-                for row in rows
-            ]
-            return {"members": each, "total_items": len(each)}
+    def matches(rows: list[sqlite3.Row]) -> dict[str, Any]:
+        each = [
+            showing.members(call, db, audiences.find(db, row["list_id"]), [row])[0] for row in rows
+        ]
+        return {"members": each, "total_items": len(each)}
 
-        return {
-            "exact_matches": matches(exact),
-            "full_search": matches(full),
-            "_links": call.links(call.url),
-        }
+    return {
+        "exact_matches": matches(exact),
+        "full_search": matches(full),
+        "_links": call.links(call.url),
+    }

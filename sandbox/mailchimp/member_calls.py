@@ -24,24 +24,23 @@ _NOT_ARCHIVED = ("archived", "pending", "cleaned")
 
 
 @route("GET", _MEMBERS)
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List members; those who are archived only where they are asked for (facts: Mailchimp 7)."""
     count, offset = call.paging()
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        where, parameters = _filters(call, audience)
-        order = call.word("sort_field", _SORTS) or "id"  # assumed: the oldest first
-        turn = call.word("sort_dir", ("ASC", "DESC")) or "ASC"
-        total = db.execute(f"SELECT count(*) FROM members m WHERE {where}", parameters).fetchone()
-        ids = [
-            row["id"]
-            for row in db.execute(
-                f"SELECT m.id FROM members m WHERE {where}"
-                f" ORDER BY m.{order} {turn}, m.id {turn} LIMIT ? OFFSET ?",
-                (*parameters, count, offset),
-            )
-        ]
-        rows = showing.by_ids(call, db, audience, ids)
+    audience = audiences.find(db, call.path["list_id"])
+    where, parameters = _filters(call, audience)
+    order = call.word("sort_field", _SORTS) or "id"  # assumed: the oldest first
+    turn = call.word("sort_dir", ("ASC", "DESC")) or "ASC"
+    total = db.execute(f"SELECT count(*) FROM members m WHERE {where}", parameters).fetchone()
+    ids = [
+        row["id"]
+        for row in db.execute(
+            f"SELECT m.id FROM members m WHERE {where}"
+            f" ORDER BY m.{order} {turn}, m.id {turn} LIMIT ? OFFSET ?",
+            (*parameters, count, offset),
+        )
+    ]
+    rows = showing.by_ids(call, db, audience, ids)
     return call.listed("members", rows, total[0], list_id=audience.id)
 
 
@@ -96,56 +95,52 @@ def _interests(call: Call, where: list[str], parameters: list[Any]) -> None:
 
 
 @route("POST", _MEMBERS)
-def add(call: Call) -> dict[str, Any]:
+def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add a member; an archived one is put back on the list (assumed)."""
     body = call.body(shapes.NEW_MEMBER)
     email = _email(call, body["email_address"])
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.find(db, audience.id, values.hashed(email))
-        if row is not None and row["status"] != "archived":
-            raise errors.member_exists(email)
-        return _written(call, db, audience, row, _edit(call, body, email, body["status"]))
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.find(db, audience.id, values.hashed(email))
+    if row is not None and row["status"] != "archived":
+        raise errors.member_exists(email)
+    return _written(call, db, audience, row, _edit(call, body, email, body["status"]))
 
 
 @route("GET", _MEMBER)
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a member, also one who is archived."""
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        return showing.members(call, db, audience, [row])[0]
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    return showing.members(call, db, audience, [row])[0]
 
 
 @route("PUT", _MEMBER)
-def put(call: Call) -> dict[str, Any]:
+def put(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a member, or add one; an archived one counts as new (assumed)."""
     body = call.body(shapes.PUT_MEMBER)
     email = _email(call, body["email_address"])
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.find(db, audience.id, call.path["subscriber_hash"])
-        if row is None and members.find(db, audience.id, values.hashed(email)) is not None:
-            raise errors.member_exists(email)
-        status = body.get("status")
-        if row is None or row["status"] == "archived":
-            status = status or body.get("status_if_new")
-        if row is None and status is None:
-            message = "Required fields were not provided: status_if_new"
-            raise errors.invalid(("", message))
-        return _written(call, db, audience, row, _edit(call, body, email, status))
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.find(db, audience.id, call.path["subscriber_hash"])
+    if row is None and members.find(db, audience.id, values.hashed(email)) is not None:
+        raise errors.member_exists(email)
+    status = body.get("status")
+    if row is None or row["status"] == "archived":
+        status = status or body.get("status_if_new")
+    if row is None and status is None:
+        message = "Required fields were not provided: status_if_new"
+        raise errors.invalid(("", message))
+    return _written(call, db, audience, row, _edit(call, body, email, status))
 
 
 @route("PATCH", _MEMBER)
-def patch(call: Call) -> dict[str, Any]:
+def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a member."""
     body = call.body(shapes.PATCH_MEMBER)
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        address = body.get("email_address")
-        email = _email(call, address) if address is not None else row["email"]
-        return _written(call, db, audience, row, _edit(call, body, email, body.get("status")))
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    address = body.get("email_address")
+    email = _email(call, address) if address is not None else row["email"]
+    return _written(call, db, audience, row, _edit(call, body, email, body.get("status")))
 
 
 def _email(call: Call, address: str) -> str:
@@ -161,9 +156,7 @@ def _edit(call: Call, body: dict[str, Any], email: str, status: str | None) -> E
 def _written(
     call: Call, db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, edit: Edit
 ) -> dict[str, Any]:
-    number = _write(db, audience, row, edit)
-    call.context.calls.wrote(1)
-    return showing.member(call, db, audience, number)
+    return showing.member(call, db, audience, _write(db, audience, row, edit))
 
 
 def _write(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, edit: Edit) -> int:
@@ -178,63 +171,56 @@ def _write(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, 
 
 
 @route("DELETE", _MEMBER)
-def archive(call: Call) -> None:
+def archive(call: Call, db: sqlite3.Connection) -> None:
     """Archive a member; whom the vendor refuses, and how, is known from logs of its clients."""
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        if row["status"] in _NOT_ARCHIVED:
-            detail = "This list member cannot be removed.  Please contact support."
-            raise Problem(405, "Method Not Allowed", detail)
-        members.archive(db, row, "api", call.now)
-        call.context.calls.wrote(1)
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    if row["status"] in _NOT_ARCHIVED:
+        detail = "This list member cannot be removed.  Please contact support."
+        raise Problem(405, "Method Not Allowed", detail)
+    members.archive(db, row, "api", call.now)
 
 
 @route("POST", f"{_MEMBER}/actions/delete-permanent")
-def delete_permanently(call: Call) -> None:
+def delete_permanently(call: Call, db: sqlite3.Connection) -> None:
     """Delete a member so that it cannot be added again through the API."""
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        members.forget(db, row, "api")
-        call.context.calls.wrote(1)
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    members.forget(db, row, "api")
 
 
 @route("GET", f"{_MEMBER}/tags")
-def tags(call: Call) -> dict[str, Any]:
+def tags(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the tags of a member."""
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        rows = db.execute(
-            "SELECT s.id, s.name, t.added AS date_added FROM member_tags t"
-            " JOIN segments s ON s.id = t.segment_id WHERE t.member_id = ? ORDER BY s.id",
-            (row["id"],),
-        ).fetchall()
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    rows = db.execute(
+        "SELECT s.id, s.name, t.added AS date_added FROM member_tags t"
+        " JOIN segments s ON s.id = t.segment_id WHERE t.member_id = ? ORDER BY s.id",
+        (row["id"],),
+    ).fetchall()
     return call.page("tags", [dict(tag) for tag in rows])
 
 
 @route("POST", f"{_MEMBER}/tags")
-def change_tags(call: Call) -> None:
+def change_tags(call: Call, db: sqlite3.Connection) -> None:
     """Add and remove tags of a member; those that are not named stay."""
     entry = {"name*": str, "status*": ("inactive", "active")}
     body = call.body({"tags*": [entry], "is_syncing": bool})
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = members.found(db, audience.id, call.path["subscriber_hash"])
-        for wanted in body["tags"]:
-            if not wanted["name"].strip():
-                raise errors.invalid(("tags", "This value should not be blank."))
-            if wanted["status"] == "active":
-                segment = members.tag_id(db, audience.id, wanted["name"], call.now)
-                members.tag(db, segment, [row["id"]], call.now, call.tags_show)
-            elif (segment_row := members.find_tag(db, audience.id, wanted["name"])) is not None:
-                members.untag(db, segment_row["id"], [row["id"]], call.now, call.tags_show)
-        call.context.calls.wrote(1)
+    audience = audiences.find(db, call.path["list_id"])
+    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    for wanted in body["tags"]:
+        if not wanted["name"].strip():
+            raise errors.invalid(("tags", "This value should not be blank."))
+        if wanted["status"] == "active":
+            segment = members.tag_id(db, audience.id, wanted["name"], call.now)
+            members.tag(db, segment, [row["id"]], call.now, call.tags_show)
+        elif (segment_row := members.find_tag(db, audience.id, wanted["name"])) is not None:
+            members.untag(db, segment_row["id"], [row["id"]], call.now, call.tags_show)
 
 
-@route("POST", "/lists/{list_id}")
-def bulk(call: Call) -> dict[str, Any]:
+@route("POST", "/lists/{list_id}", counts=False)
+def bulk(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add up to 500 members, or change those who are there; each row has a verdict of its own."""
     body = call.body({"members*": [object], "sync_tags": bool, "update_existing": bool})
     rows = body["members"]
@@ -242,26 +228,25 @@ def bulk(call: Call) -> dict[str, Any]:
         raise errors.bad_request(f"No more than {MAX_ROWS} members can be sent at once.")
     failed: list[dict[str, Any]] = []
     struck = call.context.rows_refused(len(rows))
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        work = _Bulk(call, db, audience, body)
-        for position, row in enumerate(rows):
-            try:
-                if position in struck:
-                    raise errors.invalid_resource("An unknown error occurred.")
-                work.write(row)
-            except Problem as problem:
-                failed.append(_refusal(row, problem))
-        call.context.calls.wrote(len(work.created) + len(work.updated))
-        return {
-            "new_members": showing.by_ids(call, db, audience, work.created),
-            "updated_members": showing.by_ids(call, db, audience, work.updated),
-            "errors": failed,
-            "total_created": len(work.created),
-            "total_updated": len(work.updated),
-            "error_count": len(failed),
-            "_links": call.links(call.url),
-        }
+    audience = audiences.find(db, call.path["list_id"])
+    work = _Bulk(call, db, audience, body)
+    for position, row in enumerate(rows):
+        try:
+            if position in struck:
+                raise errors.invalid_resource("An unknown error occurred.")
+            work.write(row)
+        except Problem as problem:
+            failed.append(_refusal(row, problem))
+    call.context.calls.wrote(len(work.created) + len(work.updated))
+    return {
+        "new_members": showing.by_ids(call, db, audience, work.created),
+        "updated_members": showing.by_ids(call, db, audience, work.updated),
+        "errors": failed,
+        "total_created": len(work.created),
+        "total_updated": len(work.updated),
+        "error_count": len(failed),
+        "_links": call.links(call.url),
+    }
 
 
 class _Exists(Problem):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
@@ -16,30 +20,27 @@ _REPORT = "/reports/{campaign_id}"
 MOST_OF_A_KIND = 1_000
 """How many opens and how many clicks of a recipient are told (facts: Mailchimp 7)."""
 _ACTIONS = {"open": "open", "click": "click", "hard": "bounce", "soft": "bounce"}
-_OF = "WHERE s.campaign_id = ?1"
 IP = "192.0.2.7"
 
 
 @route("GET", "/reports")
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the reports of campaigns that were sent, the newest first (the order is assumed)."""
     where, parameters = campaigns.filters(call)
     count, offset = call.paging()
-    with call.context.database.read() as db:
-        sql = (
-            f"SELECT c.* FROM campaigns c WHERE c.sent IS NOT NULL AND {where}"
-            " ORDER BY c.sent DESC, c.rowid DESC"
-        )
-        rows = db.execute(sql, parameters).fetchall()
-        shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
+    sql = (
+        f"SELECT c.* FROM campaigns c WHERE c.sent IS NOT NULL AND {where}"
+        " ORDER BY c.sent DESC, c.rowid DESC"
+    )
+    rows = db.execute(sql, parameters).fetchall()
+    shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
     return call.listed("reports", shown, len(rows))
 
 
 @route("GET", _REPORT)
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show the report of a campaign that was sent."""
-    with call.context.database.read() as db:
-        return _shown(call, db, _sent(call, db))
+    return _shown(call, db, _sent(call, db))
 
 
 def _sent(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
@@ -104,173 +105,169 @@ def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, An
     }
 
 
+Tell = Callable[[sqlite3.Row, sqlite3.Row, list[sqlite3.Row]], dict[str, Any]]
+"""What is said of a recipient: from the row listed, the member, and what it did."""
+
+
+@dataclass(frozen=True)
 class _Report:
-    """The report that a call is about, and how its recipients are shown."""
+    """The report that a call is about, and how its recipients are listed."""
 
-    def __init__(self, call: Call, db: sqlite3.Connection) -> None:
-        self.row = _sent(call, db)
-        self.id = str(self.row["id"])
-        self._is_active = campaigns.list_of(db, self.row)[1]
-        self._audience: Audience | None = (
-            audiences.find(db, self.row["list_id"]) if self._is_active else None
-        )
+    call: Call
+    db: sqlite3.Connection
 
-    def recipient(self, row: sqlite3.Row) -> dict[str, Any]:
+    @cached_property
+    def row(self) -> sqlite3.Row:
+        return _sent(self.call, self.db)
+
+    @cached_property
+    def audience(self) -> Audience | None:
+        """The audience, unless it has been deleted."""
+        is_active = campaigns.list_of(self.db, self.row)[1]
+        return audiences.find(self.db, self.row["list_id"]) if is_active else None
+
+    def listed(
+        self, name: str, source: str, given: tuple[Any, ...], tell: Tell, **more: Any
+    ) -> dict[str, Any]:
+        """Return a page of recipients.
+
+        Args:
+            name: Of the collection.
+            source: A query of rows that have a `member_id`, in its order; `?1` is the campaign.
+            given: The parameters after that.
+            tell: What is said of each.
+            more: What else is in the answer.
+        """
+        count, offset = self.call.paging()
+        parameters = (self.row["id"], *given)
+        total = self.db.execute(f"SELECT count(*) FROM ({source})", parameters).fetchone()[0]
+        rows = self.db.execute(
+            f"{source} LIMIT ? OFFSET ?", (*parameters, count, offset)
+        ).fetchall()
+        ids = [row["member_id"] for row in rows]
+        people, events = showing.rows(self.db, ids), self.events(ids)
+        shown = []
+        for row in rows:
+            member = people[row["member_id"]]
+            links = self.call.links(f"{self.call.url}/{member['hash']}")
+            told = tell(row, member, events.get(member["id"], []))
+            shown.append({**self.recipient(member), **told, "_links": links})
+        return self.call.listed(name, shown, total, campaign_id=self.row["id"], **more)
+
+    def events(self, members_: Sequence[int]) -> dict[int, list[sqlite3.Row]]:
+        """Return what members did after the `since` of the call, in the order of their doing."""
+        found: dict[int, list[sqlite3.Row]] = defaultdict(list)
+        for event in self.db.execute(
+            "SELECT * FROM activity WHERE campaign_id = ? AND at > ?"
+            " AND member_id IN (SELECT value FROM json_each(?)) ORDER BY at, id",
+            (self.row["id"], self.call.time("since") or "", json.dumps(list(members_))),
+        ):
+            found[event["member_id"]].append(event)
+        return found
+
+    def recipient(self, member: sqlite3.Row) -> dict[str, Any]:
         """Return who a recipient is."""
         return {
-            "email_id": row["hash"],
-            "email_address": row["email"],
-            "campaign_id": self.id,
+            "email_id": member["hash"],
+            "email_address": member["email"],
+            "campaign_id": self.row["id"],
             "list_id": self.row["list_id"],
-            "list_is_active": self._is_active,
+            "list_is_active": self.audience is not None,
         }
 
-    def person(self, row: sqlite3.Row) -> dict[str, Any]:
-        """Return who a recipient is, with merge fields."""
-        fields = showing.merge_fields(row, self._audience) if self._audience else {}
-        return {**self.recipient(row), "merge_fields": fields, "vip": bool(row["vip"])}
+    def person(self, member: sqlite3.Row) -> dict[str, Any]:
+        """Return what is known of a recipient."""
+        fields = showing.merge_fields(member, self.audience) if self.audience else {}
+        return {"merge_fields": fields, "vip": bool(member["vip"])}
 
 
-def _page(
-    call: Call, db: sqlite3.Connection, source: str, parameters: tuple[Any, ...], order: str
-) -> tuple[list[sqlite3.Row], int]:
-    """Return a page of the members `m` of a source, and how many there are."""
-    count, offset = call.paging()
-    total = db.execute(f"SELECT count(*) FROM ({source})", parameters).fetchone()[0]
-    sql = f"{source} ORDER BY {order} LIMIT ? OFFSET ?"
-    return db.execute(sql, (*parameters, count, offset)).fetchall(), total
-
-
-def _activity(
-    db: sqlite3.Connection, campaign: str, rows: list[sqlite3.Row], since: str | None
-) -> dict[int, list[sqlite3.Row]]:
-    """Return what recipients did after a time, in the order in which they did it."""
-    found: dict[int, list[sqlite3.Row]] = defaultdict(list)
-    first, last = min((r["id"] for r in rows), default=0), max((r["id"] for r in rows), default=0)
-    for event in db.execute(
-        "SELECT * FROM activity WHERE campaign_id = ? AND member_id BETWEEN ? AND ?"
-        " AND at > ? ORDER BY at, id",
-        (campaign, first, last, since or ""),
-    ):
-        found[event["member_id"]].append(event)
-    return found
+_SENDS = "SELECT member_id FROM sends WHERE campaign_id = ?1"
 
 
 @route("GET", f"{_REPORT}/email-activity")
-def email_activity(call: Call) -> dict[str, Any]:
+def email_activity(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List recipients with what they did; with `since` those who did something after it (assumed).
 
     They come in an order of the vendor's own, and cannot be sorted (facts: Mailchimp 7).
     """
     since = call.time("since")
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        source = f"SELECT m.* FROM sends s JOIN members m ON m.id = s.member_id {_OF}"
-        given: tuple[str, ...] = (report.id,)
-        if since is not None:
-            source += (
-                " AND s.member_id IN (SELECT member_id FROM activity WHERE campaign_id = ?1"
-                " AND at > ?2 AND kind IN ('open', 'click', 'hard', 'soft'))"
-            )
-            given = (report.id, since)
-        rows, total = _page(call, db, source, given, "m.id")
-        done = _activity(db, report.id, rows, since)
-    shown = [
-        {
-            **report.recipient(row),
-            "activity": _told(done.get(row["id"], [])),
-            "_links": call.links(f"{call.url}/{row['hash']}"),
-        }
-        for row in rows
-    ]
-    return call.listed("emails", shown, total, campaign_id=report.id)
+    did = (
+        " AND member_id IN (SELECT member_id FROM activity WHERE campaign_id = ?1"
+        " AND at > ?2 AND kind IN ('open', 'click', 'hard', 'soft'))"
+    )
+    source = f"{_SENDS}{did if since else ''} ORDER BY member_id"
+    return _Report(call, db).listed(
+        "emails",
+        source,
+        (since,) if since else (),
+        lambda _row, _member, events: {"activity": _told(events)},
+    )
 
 
 @route("GET", f"{_REPORT}/email-activity/{{subscriber_hash}}")
-def one_activity(call: Call) -> dict[str, Any]:
+def one_activity(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show what one recipient did."""
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        row = members.found(db, report.row["list_id"], call.path["subscriber_hash"])
-        sql = "SELECT 1 FROM sends WHERE campaign_id = ? AND member_id = ?"
-        if db.execute(sql, (report.id, row["id"])).fetchone() is None:
-            raise errors.not_found()
-        done = _activity(db, report.id, [row], call.time("since"))
-    told = _told(done.get(row["id"], []))
-    return {**report.recipient(row), "activity": told, "_links": call.links(call.url)}
+    report = _Report(call, db)
+    member = members.found(db, report.row["list_id"], call.path["subscriber_hash"])
+    storage.one(db, "sends", campaign_id=report.row["id"], member_id=member["id"])
+    told = _told(report.events([member["id"]])[member["id"]])
+    return {**report.recipient(member), "activity": told, "_links": call.links(call.url)}
 
 
-def _told(done: list[sqlite3.Row]) -> list[dict[str, Any]]:
-    told, counts = [], dict[str, int]()
-    for event in done:
+def _told(events: list[sqlite3.Row]) -> list[dict[str, Any]]:
+    told, counts = [], Counter[str]()
+    for event in events:
         kind = event["kind"]
-        counts[kind] = counts.get(kind, 0) + 1
+        counts[kind] += 1
         if kind not in _ACTIONS or counts[kind] > MOST_OF_A_KIND:
             continue
         entry = {"action": _ACTIONS[kind], "timestamp": event["at"]}
-        if kind in {"hard", "soft"}:
-            entry["type"] = kind
-        else:
-            entry["ip"] = IP
-        if event["url"] is not None:
-            entry["url"] = event["url"]
-        told.append(entry)
+        entry |= {"type": kind} if kind in {"hard", "soft"} else {"ip": IP}
+        told.append(entry if event["url"] is None else {**entry, "url": event["url"]})
     return told
 
 
 @route("GET", f"{_REPORT}/sent-to")
-def sent_to(call: Call) -> dict[str, Any]:
+def sent_to(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List recipients, with whether the mail bounced and how often it was opened."""
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        source = f"SELECT m.* FROM sends s JOIN members m ON m.id = s.member_id {_OF}"
-        rows, total = _page(call, db, source, (report.id,), "m.id")
-        done = _activity(db, report.id, rows, None)
-    shown = []
-    for row in rows:
-        kinds = [event["kind"] for event in done.get(row["id"], [])]
-        opens = [event["at"] for event in done.get(row["id"], []) if event["kind"] == "open"]
-        status = next((kind for kind in ("hard", "soft") if kind in kinds), "sent")
-        entry = {**report.person(row), "status": status, "open_count": len(opens)}
-        entry |= {"last_open": max(opens, default=""), "gmt_offset": 0}
-        shown.append({**entry, "_links": call.links(f"{call.url}/{row['hash']}")})
-    return call.listed("sent_to", shown, total, campaign_id=report.id)
+    report = _Report(call, db)
+
+    def tell(_row: Any, member: sqlite3.Row, events: list[sqlite3.Row]) -> dict[str, Any]:
+        kinds = {event["kind"] for event in events}
+        opens = [event["at"] for event in events if event["kind"] == "open"]
+        return {
+            **report.person(member),
+            "status": next((kind for kind in ("hard", "soft") if kind in kinds), "sent"),
+            "open_count": len(opens),
+            "last_open": max(opens, default=""),
+            "gmt_offset": 0,
+        }
+
+    return report.listed("sent_to", f"{_SENDS} ORDER BY member_id", (), tell)
 
 
 @route("GET", f"{_REPORT}/open-details")
-def open_details(call: Call) -> dict[str, Any]:
+def open_details(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List who opened the mail, and when."""
-    since = call.time("since")
     by = call.word("sort_field", ("opens_count",))
     turn = call.word("sort_dir", ("ASC", "DESC")) or "ASC"
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        source = (
-            "SELECT m.*, count(*) AS opens FROM activity s JOIN members m ON m.id = s.member_id"
-            f" {_OF} AND s.kind = 'open' AND s.at > ?2 GROUP BY m.id"
-        )
-        order = f"opens {turn}, m.id" if by else "m.id"
-        rows, total = _page(call, db, source, (report.id, since or ""), order)
-        done = _activity(db, report.id, rows, since)
-        opens = campaigns.figures(db, report.id)["open"]["total"]
-    shown = [
-        {
-            **report.person(row),
-            "contact_status": row["status"],
+    report = _Report(call, db)
+    source = (
+        "SELECT member_id, count(*) AS opens FROM activity WHERE campaign_id = ?1"
+        " AND kind = 'open' AND at > ?2 GROUP BY member_id ORDER BY "
+    ) + (f"opens {turn}, member_id" if by else "member_id")
+
+    def tell(row: sqlite3.Row, member: sqlite3.Row, events: list[sqlite3.Row]) -> dict[str, Any]:
+        opens = [{"timestamp": event["at"]} for event in events if event["kind"] == "open"]
+        return {
+            **report.person(member),
+            "contact_status": member["status"],
             "opens_count": row["opens"],
-            "opens": [
-                {"timestamp": event["at"]} for event in done[row["id"]] if event["kind"] == "open"
-            ],
-            "_links": call.links(f"{call.url}/{row['hash']}"),
+            "opens": opens,
         }
-        for row in rows
-    ]
-    return call.listed("members", shown, total, campaign_id=report.id, total_opens=opens)
 
-
-def link_id(campaign: str, url: str) -> str:
-    """Return the vendor's id of a link in a campaign."""
-    return hashlib.md5(f"{campaign} {url}".encode(), usedforsecurity=False).hexdigest()[:10]
+    total = campaigns.figures(db, report.row["id"])["open"]["total"]
+    return report.listed("members", source, (call.time("since") or "",), tell, total_opens=total)
 
 
 def _links(db: sqlite3.Connection, campaign: str) -> list[dict[str, Any]]:
@@ -279,104 +276,79 @@ def _links(db: sqlite3.Connection, campaign: str) -> list[dict[str, Any]]:
         " FROM activity WHERE campaign_id = ? AND kind = 'click' GROUP BY url ORDER BY url",
         (campaign,),
     )
-    return [{**dict(row), "id": link_id(campaign, row["url"])} for row in rows]
+
+    def link_id(url: str) -> str:
+        return hashlib.md5(f"{campaign} {url}".encode(), usedforsecurity=False).hexdigest()[:10]
+
+    return [{**dict(row), "id": link_id(row["url"])} for row in rows]
 
 
 @route("GET", f"{_REPORT}/click-details")
-def click_details(call: Call) -> dict[str, Any]:
+def click_details(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the links that were followed."""
     by = call.word("sort_field", ("total_clicks", "unique_clicks"))
     turn = call.word("sort_dir", ("ASC", "DESC")) or "ASC"
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        links = _links(db, report.id)
-    total, people = sum(event["total"] for event in links), sum(event["people"] for event in links)
+    campaign = _sent(call, db)["id"]
+    links = _links(db, campaign)
+    total, people = (sum(link[name] for link in links) for name in ("total", "people"))
     shown = [
         {
-            "id": event["id"],
-            "url": event["url"],
-            "total_clicks": event["total"],
-            "click_percentage": campaigns.rate(event["total"], total),
-            "unique_clicks": event["people"],
-            "unique_click_percentage": campaigns.rate(event["people"], people),
-            "last_click": event["last"],
-            "campaign_id": report.id,
-            "_links": call.links(f"{call.url}/{event['id']}"),
+            "id": link["id"],
+            "url": link["url"],
+            "total_clicks": link["total"],
+            "click_percentage": campaigns.rate(link["total"], total),
+            "unique_clicks": link["people"],
+            "unique_click_percentage": campaigns.rate(link["people"], people),
+            "last_click": link["last"],
+            "campaign_id": campaign,
+            "_links": call.links(f"{call.url}/{link['id']}"),
         }
-        for event in links
+        for link in links
     ]
     if by is not None:
-        shown.sort(key=lambda event: event[by], reverse=turn == "DESC")
-    return call.page("urls_clicked", shown, campaign_id=report.id)
+        shown.sort(key=lambda link: link[by], reverse=turn == "DESC")
+    return call.page("urls_clicked", shown, campaign_id=campaign)
 
 
 @route("GET", f"{_REPORT}/click-details/{{link_id}}/members")
-def clickers(call: Call) -> dict[str, Any]:
+def clickers(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List who followed a link."""
-    with call.context.database.read() as db:
-        report = _Report(call, db)
-        known = {event["id"]: event["url"] for event in _links(db, report.id)}
-        if (url := known.get(call.path["link_id"])) is None:
-            raise errors.not_found()
-        source = (
-            "SELECT m.*, count(*) AS clicks FROM activity s JOIN members m ON m.id = s.member_id"
-            f" {_OF} AND s.kind = 'click' AND s.url = ?2 GROUP BY m.id"
-        )
-        rows, total = _page(call, db, source, (report.id, url), "m.id")
-    shown = [
-        {
-            **report.person(row),
-            "clicks": row["clicks"],
-            "url_id": call.path["link_id"],
-            "contact_status": row["status"],
-            "_links": call.links(f"{call.url}/{row['hash']}"),
-        }
-        for row in rows
-    ]
-    return call.listed("members", shown, total, campaign_id=report.id)
+    report, link = _Report(call, db), call.path["link_id"]
+    urls = [known["url"] for known in _links(db, report.row["id"]) if known["id"] == link]
+    if not urls:
+        raise errors.not_found()
+    source = (
+        "SELECT member_id, count(*) AS clicks FROM activity WHERE campaign_id = ?1"
+        " AND kind = 'click' AND url = ?2 GROUP BY member_id ORDER BY member_id"
+    )
+
+    def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
+        status = {"contact_status": member["status"]}
+        return {**report.person(member), "clicks": row["clicks"], "url_id": link, **status}
+
+    return report.listed("members", source, (urls[0],), tell)
+
+
+_ANSWERS = "SELECT * FROM activity WHERE campaign_id = ?1 AND kind = ?2 ORDER BY id"
 
 
 @route("GET", f"{_REPORT}/unsubscribed")
-def unsubscribed(call: Call) -> dict[str, Any]:
+def unsubscribed(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List who unsubscribed because of a campaign, with the reason that was given."""
-    with call.context.database.read() as db:
-        report, rows, total = _answers(call, db, "unsubscribe")
-    shown = [
-        {
-            **report.person(row),
-            "timestamp": row["at"],
-            "reason": row["reason"] or "",
-            "_links": call.links(f"{call.url}/{row['hash']}"),
-        }
-        for row in rows
-    ]
-    return call.listed("unsubscribes", shown, total, campaign_id=report.id)
+    report = _Report(call, db)
+
+    def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
+        return {**report.person(member), "timestamp": row["at"], "reason": row["reason"] or ""}
+
+    return report.listed("unsubscribes", _ANSWERS, ("unsubscribe",), tell)
 
 
 @route("GET", f"{_REPORT}/abuse-reports")
-def abuse_reports(call: Call) -> dict[str, Any]:
+def abuse_reports(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List who complained about a campaign."""
-    with call.context.database.read() as db:
-        report, rows, total = _answers(call, db, "abuse")
-    shown = [
-        {
-            **report.person(row),
-            "id": row["answer"],
-            "date": row["at"],
-            "_links": call.links(f"{call.url}/{row['answer']}"),
-        }
-        for row in rows
-    ]
-    return call.listed("abuse_reports", shown, total, campaign_id=report.id)
-
-
-def _answers(
-    call: Call, db: sqlite3.Connection, kind: str
-) -> tuple[_Report, list[sqlite3.Row], int]:
     report = _Report(call, db)
-    source = (
-        "SELECT m.*, s.id AS answer, s.at, s.reason FROM activity s"
-        f" JOIN members m ON m.id = s.member_id {_OF} AND s.kind = ?2"
-    )
-    rows, total = _page(call, db, source, (report.id, kind), "s.id")
-    return report, rows, total
+
+    def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
+        return {**report.person(member), "id": row["id"], "date": row["at"]}
+
+    return report.listed("abuse_reports", _ANSWERS, ("abuse",), tell)

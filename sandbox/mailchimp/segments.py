@@ -72,7 +72,7 @@ def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, An
 
 
 @route("GET", _SEGMENTS)
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the segments of an audience, tags among them."""
     where, parameters = ["list_id = ?"], [call.path["list_id"]]
     if kind := call.word("type", ("saved", "static", "fuzzy")):
@@ -84,41 +84,37 @@ def listing(call: Call) -> dict[str, Any]:
                 where.append(f"{column} {sign} ?")
                 parameters.append(moment)
     count, offset = call.paging()
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        sql = f"SELECT * FROM segments WHERE {' AND '.join(where)} ORDER BY id"
-        rows = db.execute(sql, parameters).fetchall()
-        shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
+    audience = audiences.find(db, call.path["list_id"])
+    sql = f"SELECT * FROM segments WHERE {' AND '.join(where)} ORDER BY id"
+    rows = db.execute(sql, parameters).fetchall()
+    shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
     return call.listed("segments", shown, len(rows), list_id=audience.id)
 
 
 @route("GET", _SEGMENT)
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a segment."""
-    with call.context.database.read() as db:
-        return _shown(call, db, _row(call, db))
+    return _shown(call, db, _row(call, db))
 
 
 @route("POST", _SEGMENTS)
-def add(call: Call) -> dict[str, Any]:
+def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Make a static segment of addresses that are on the list, or a saved one of conditions."""
     body = call.body(_BODY)
     if ("static_segment" in body) == ("options" in body):
         raise errors.bad_request("Use either static_segment or options.")
     if not body["name"].strip():
         raise errors.invalid(("name", "This value should not be blank."))
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        if "static_segment" in body:
-            if members.find_tag(db, audience.id, body["name"]) is not None:
-                raise errors.invalid_resource("Sorry, that tag already exists.")  # assumed
-            number = members.tag_id(db, audience.id, body["name"], call.now)
-            _fill(call, db, audience, number, body["static_segment"])
-        else:
-            options = _checked(body["options"])
-            number = make(db, audience.id, body["name"], options, call.now)
-        call.context.calls.wrote(1)
-        return _shown(call, db, storage.one(db, "segments", id=number))
+    audience = audiences.find(db, call.path["list_id"])
+    if "static_segment" in body:
+        if members.find_tag(db, audience.id, body["name"]) is not None:
+            raise errors.invalid_resource("Sorry, that tag already exists.")  # assumed
+        number = members.tag_id(db, audience.id, body["name"], call.now)
+        _fill(call, db, audience, number, body["static_segment"])
+    else:
+        options = _checked(body["options"])
+        number = make(db, audience.id, body["name"], options, call.now)
+    return _shown(call, db, storage.one(db, "segments", id=number))
 
 
 def _checked(options: dict[str, Any]) -> str:
@@ -140,36 +136,32 @@ def _fill(
 
 
 @route("PATCH", _SEGMENT)
-def patch(call: Call) -> dict[str, Any]:
+def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a segment; `static_segment` replaces all its members, with [] by nobody."""
     body = call.body(_BODY)
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = _row(call, db)
-        options = row["options"]
-        if "options" in body and row["type"] == "saved":
-            options = _checked(body["options"])
-        changes = {"name": body["name"], "options": options, "updated": call.now}
-        storage.update(db, "segments", changes, id=row["id"])
-        if "static_segment" in body and row["type"] == "static":
-            storage.delete(db, "member_tags", segment_id=row["id"])
-            _fill(call, db, audience, row["id"], body["static_segment"])
-        call.context.calls.wrote(1)
-        return _shown(call, db, _row(call, db))
+    audience = audiences.find(db, call.path["list_id"])
+    row = _row(call, db)
+    options = row["options"]
+    if "options" in body and row["type"] == "saved":
+        options = _checked(body["options"])
+    changes = {"name": body["name"], "options": options, "updated": call.now}
+    storage.update(db, "segments", changes, id=row["id"])
+    if "static_segment" in body and row["type"] == "static":
+        storage.delete(db, "member_tags", segment_id=row["id"])
+        _fill(call, db, audience, row["id"], body["static_segment"])
+    return _shown(call, db, _row(call, db))
 
 
 @route("DELETE", _SEGMENT)
-def delete(call: Call) -> None:
+def delete(call: Call, db: sqlite3.Connection) -> None:
     """Delete a segment; its members stay on the list."""
-    with call.context.database.write() as db:
-        row = _row(call, db)
-        storage.delete(db, "member_tags", segment_id=row["id"])
-        storage.delete(db, "segments", id=row["id"])
-        call.context.calls.wrote(1)
+    row = _row(call, db)
+    storage.delete(db, "member_tags", segment_id=row["id"])
+    storage.delete(db, "segments", id=row["id"])
 
 
-@route("POST", _SEGMENT)
-def change_members(call: Call) -> dict[str, Any]:
+@route("POST", _SEGMENT, counts=False)
+def change_members(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add members to a tag and take others off it, up to 500 of each.
 
     Addresses that are not on the list are not added; the words of that are assumed.
@@ -178,35 +170,34 @@ def change_members(call: Call) -> dict[str, Any]:
     wanted = {name: body.get(f"members_to_{name}", []) for name in ("add", "remove")}
     if max(map(len, wanted.values())) > MAX_MEMBERS:
         raise errors.bad_request(f"No more than {MAX_MEMBERS} members can be sent at once.")
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = _static(call, db)
-        ids: dict[str, list[int]] = {}
-        missing: list[str] = []
-        struck = call.context.rows_refused(sum(map(len, wanted.values())))
-        position = -1
-        for name, addresses in wanted.items():
-            ids[name] = []
-            for address in addresses:
-                position += 1
-                found = members.find(db, audience.id, values.hashed(address))
-                if found is None or found["status"] == "archived" or position in struck:
-                    missing.append(address)
-                elif found["id"] not in ids[name]:
-                    ids[name].append(found["id"])
-        members.tag(db, row["id"], ids["add"], call.now, call.tags_show)
-        members.untag(db, row["id"], ids["remove"], call.now, call.tags_show)
-        call.context.calls.wrote(len(ids["add"]) + len(ids["remove"]))
-        error = "Email address is not a member of this list."
-        return {
-            "members_added": showing.by_ids(call, db, audience, ids["add"]),
-            "members_removed": showing.by_ids(call, db, audience, ids["remove"]),
-            "errors": [{"email_addresses": missing, "error": error}] if missing else [],
-            "total_added": len(ids["add"]),
-            "total_removed": len(ids["remove"]),
-            "error_count": len(missing),
-            "_links": call.links(call.url),
-        }
+    audience = audiences.find(db, call.path["list_id"])
+    row = _static(call, db)
+    ids: dict[str, list[int]] = {}
+    missing: list[str] = []
+    struck = call.context.rows_refused(sum(map(len, wanted.values())))
+    position = -1
+    for name, addresses in wanted.items():
+        ids[name] = []
+        for address in addresses:
+            position += 1
+            found = members.find(db, audience.id, values.hashed(address))
+            if found is None or found["status"] == "archived" or position in struck:
+                missing.append(address)
+            elif found["id"] not in ids[name]:
+                ids[name].append(found["id"])
+    members.tag(db, row["id"], ids["add"], call.now, call.tags_show)
+    members.untag(db, row["id"], ids["remove"], call.now, call.tags_show)
+    call.context.calls.wrote(len(ids["add"]) + len(ids["remove"]))
+    error = "Email address is not a member of this list."
+    return {
+        "members_added": showing.by_ids(call, db, audience, ids["add"]),
+        "members_removed": showing.by_ids(call, db, audience, ids["remove"]),
+        "errors": [{"email_addresses": missing, "error": error}] if missing else [],
+        "total_added": len(ids["add"]),
+        "total_removed": len(ids["remove"]),
+        "error_count": len(missing),
+        "_links": call.links(call.url),
+    }
 
 
 def _static(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
@@ -217,58 +208,52 @@ def _static(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
 
 
 @route("GET", f"{_SEGMENT}/members")
-def listed_members(call: Call) -> dict[str, Any]:
+def listed_members(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the members of a segment; who may not be mailed only where that is asked for."""
     count, offset = call.paging()
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        where, parameters = members_of(_row(call, db))
-        where = f"m.list_id = ? AND {where} AND {shown_statuses(call)}"
-        parameters = [audience.id, *parameters]
-        total = db.execute(f"SELECT count(*) FROM members m WHERE {where}", parameters).fetchone()
-        rows = db.execute(
-            f"SELECT m.* FROM members m WHERE {where} ORDER BY m.id LIMIT ? OFFSET ?",
-            (*parameters, count, offset),
-        ).fetchall()
-        shown = showing.members(call, db, audience, rows)
+    audience = audiences.find(db, call.path["list_id"])
+    where, parameters = members_of(_row(call, db))
+    where = f"m.list_id = ? AND {where} AND {shown_statuses(call)}"
+    parameters = [audience.id, *parameters]
+    total = db.execute(f"SELECT count(*) FROM members m WHERE {where}", parameters).fetchone()
+    rows = db.execute(
+        f"SELECT m.* FROM members m WHERE {where} ORDER BY m.id LIMIT ? OFFSET ?",
+        (*parameters, count, offset),
+    ).fetchall()
+    shown = showing.members(call, db, audience, rows)
     return call.listed("members", shown, total[0])
 
 
 @route("POST", f"{_SEGMENT}/members")
-def add_member(call: Call) -> dict[str, Any]:
+def add_member(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Add somebody who is on the list to a tag."""
     body = call.body({"email_address*": str})
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = _static(call, db)
-        member = members.found(db, audience.id, values.hashed(body["email_address"]))
-        members.tag(db, row["id"], [member["id"]], call.now, call.tags_show)
-        call.context.calls.wrote(1)
-        return showing.member(call, db, audience, member["id"])
+    audience = audiences.find(db, call.path["list_id"])
+    row = _static(call, db)
+    member = members.found(db, audience.id, values.hashed(body["email_address"]))
+    members.tag(db, row["id"], [member["id"]], call.now, call.tags_show)
+    return showing.member(call, db, audience, member["id"])
 
 
 @route("DELETE", f"{_SEGMENT}/members/{{subscriber_hash}}")
-def remove_member(call: Call) -> None:
+def remove_member(call: Call, db: sqlite3.Connection) -> None:
     """Take a member off a tag."""
-    with call.context.database.write() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        row = _static(call, db)
-        member = members.found(db, audience.id, call.path["subscriber_hash"])
-        members.untag(db, row["id"], [member["id"]], call.now, call.tags_show)
-        call.context.calls.wrote(1)
+    audience = audiences.find(db, call.path["list_id"])
+    row = _static(call, db)
+    member = members.found(db, audience.id, call.path["subscriber_hash"])
+    members.untag(db, row["id"], [member["id"]], call.now, call.tags_show)
 
 
 @route("GET", "/lists/{list_id}/tag-search")
-def search_tags(call: Call) -> dict[str, Any]:
+def search_tags(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Find tags whose name begins with a text (that it is the beginning is assumed)."""
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        text = call.query.get("name", "")
-        rows = db.execute(
-            "SELECT id, name FROM segments WHERE list_id = ? AND type = 'static'"
-            " AND lower(substr(name, 1, ?)) = lower(?) ORDER BY id",
-            (audience.id, len(text), text),
-        ).fetchall()
+    audience = audiences.find(db, call.path["list_id"])
+    text = call.query.get("name", "")
+    rows = db.execute(
+        "SELECT id, name FROM segments WHERE list_id = ? AND type = 'static'"
+        " AND lower(substr(name, 1, ?)) = lower(?) ORDER BY id",
+        (audience.id, len(text), text),
+    ).fetchall()
     return {
         "tags": [dict(row) for row in rows],
         "total_items": len(rows),

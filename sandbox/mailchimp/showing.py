@@ -14,10 +14,10 @@ from sandbox.mailchimp.call import Call
 
 
 def members(
-    call: Call, db: sqlite3.Connection, audience: Audience, rows: Sequence[sqlite3.Row]
+    call: Call, db: sqlite3.Connection, audience: Audience, found: Sequence[sqlite3.Row]
 ) -> list[dict[str, Any]]:
     """Return members as the vendor shows them, in the order of their rows."""
-    ids = json.dumps([row["id"] for row in rows])
+    ids = json.dumps([row["id"] for row in found])
     tags: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for tag in db.execute(
         "SELECT t.member_id, s.id, s.name FROM member_tags t JOIN segments s ON s.id = t.segment_id"
@@ -35,7 +35,7 @@ def members(
             interests[interest["member_id"]].add(interest["interest_id"])
     none = dict.fromkeys(audience.interests, False)
     shown = []
-    for row in rows:
+    for row in found:
         has = dict.fromkeys(interests.get(row["id"], ()), True)
         own = {"interests": {**none, **has}, "tags": tags.get(row["id"], [])}
         shown.append(_member(call, row, audience, own))
@@ -44,22 +44,21 @@ def members(
 
 def member(call: Call, db: sqlite3.Connection, audience: Audience, number: int) -> dict[str, Any]:
     """Return one member as the vendor shows it, by the number of its row."""
-    rows = db.execute("SELECT * FROM members WHERE id = ?", (number,)).fetchall()
-    return members(call, db, audience, rows)[0]
+    return by_ids(call, db, audience, [number])[0]
 
 
 def by_ids(
     call: Call, db: sqlite3.Connection, audience: Audience, ids: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return members as the vendor shows them, by the numbers of their rows."""
-    rows = {
-        row["id"]: row
-        for row in db.execute(
-            "SELECT * FROM members WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(ids)),),
-        )
-    }
-    return members(call, db, audience, [rows[number] for number in ids])
+    found = rows(db, ids)
+    return members(call, db, audience, [found[number] for number in ids])
+
+
+def rows(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, sqlite3.Row]:
+    """Return the rows of members, by their numbers."""
+    sql = "SELECT * FROM members WHERE id IN (SELECT value FROM json_each(?))"
+    return {row["id"]: row for row in db.execute(sql, (json.dumps(list(ids)),))}
 
 
 def unique_email_id(address_hash: str) -> str:

@@ -125,13 +125,15 @@ def _merges(member: sqlite3.Row, audience: Audience) -> dict[str, Any]:
     }
 
 
-def _validated(url: str) -> str:
-    """Return a URL that answers the vendor's validation; the words of the refusals are assumed."""
+def _validate(call: Call) -> None:
+    """Ask the URL of a body; the words of the refusals are assumed."""
+    url = call.body({"url": str}).get("url")
+    if url is None:
+        return
     if not url.lower().startswith(("http://", "https://")):
         raise errors.invalid(("url", "This value is not a valid URL."))
     if not deliveries.answers(url):
         raise errors.invalid(("url", "We could not reach this URL. It must answer a GET with 200."))
-    return url
 
 
 def _flags(wanted: dict[str, bool] | None, names: tuple[str, ...]) -> str:
@@ -157,75 +159,64 @@ def _row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
 
 
 @route("GET", _HOOKS)
-def listing(call: Call) -> dict[str, Any]:
+def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the webhooks of an audience; all of them, for the vendor does not page these."""
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-        rows = db.execute("SELECT * FROM webhooks WHERE list_id = ? ORDER BY rowid", (audience.id,))
-        shown = [_shown(call, row) for row in rows]
+    audience = audiences.find(db, call.path["list_id"])
+    rows = db.execute("SELECT * FROM webhooks WHERE list_id = ? ORDER BY rowid", (audience.id,))
+    shown = [_shown(call, row) for row in rows]
     return call.listed("webhooks", shown, len(shown), list_id=audience.id)
 
 
-@route("POST", _HOOKS)
-def add(call: Call) -> dict[str, Any]:
+@route("POST", _HOOKS, before=_validate)
+def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Make a webhook; its secret is told this once."""
     body = call.body({**_BODY, "url*": str})
-    with call.context.database.read() as db:
-        audience = audiences.find(db, call.path["list_id"])
-    url = _validated(body["url"])
-    with call.context.database.write() as db:
-        if storage.maybe(db, "webhooks", list_id=audience.id, url=url) is not None:
-            # assumed: the words
-            raise errors.invalid_resource("Sorry, you can't set up multiple WebHooks for one URL")
-        flagged = {"events": _flags(body.get("events"), EVENTS)}
-        flagged["sources"] = _flags(body.get("sources"), SOURCES)
-        row = {"url": url, "list_id": audience.id, **flagged, "enabled": True}
-        made = _make(call, db, "webhooks", row)
-        return {**_shown(call, made), "signing_secret": made["secret"]}
+    audience = audiences.find(db, call.path["list_id"])
+    url = body["url"]
+    if storage.maybe(db, "webhooks", list_id=audience.id, url=url) is not None:
+        # assumed: the words
+        raise errors.invalid_resource("Sorry, you can't set up multiple WebHooks for one URL")
+    flagged = {"events": _flags(body.get("events"), EVENTS)}
+    flagged["sources"] = _flags(body.get("sources"), SOURCES)
+    row = {"url": url, "list_id": audience.id, **flagged, "enabled": True}
+    made = _make(db, "webhooks", row)
+    return {**_shown(call, made), "signing_secret": made["secret"]}
 
 
-def _make(call: Call, db: sqlite3.Connection, table: str, row: dict[str, Any]) -> sqlite3.Row:
+def _make(db: sqlite3.Connection, table: str, row: dict[str, Any]) -> sqlite3.Row:
     hook = uuid.uuid4().hex[:10]
     storage.insert(db, table, {"id": hook, "secret": secrets.token_hex(32), **row})
-    call.context.calls.wrote(1)
     return storage.one(db, table, id=hook)
 
 
 @route("GET", _HOOK)
-def one(call: Call) -> dict[str, Any]:
+def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a webhook, without its secret."""
-    with call.context.database.read() as db:
-        return _shown(call, _row(call, db))
+    return _shown(call, _row(call, db))
 
 
-@route("PATCH", _HOOK)
-def patch(call: Call) -> dict[str, Any]:
+@route("PATCH", _HOOK, before=_validate)
+def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a webhook."""
     body = call.body(_BODY)
-    if "url" in body:
-        _validated(body["url"])
-    with call.context.database.write() as db:
-        row = _row(call, db)
-        events = {**flags(row["events"]), **body.get("events", {})}
-        sources = {**flags(row["sources"]), **body.get("sources", {})}
-        flagged = {"events": _flags(events, EVENTS), "sources": _flags(sources, SOURCES)}
-        changes = {"url": body.get("url", row["url"]), **flagged, "enabled": True}
-        storage.update(db, "webhooks", changes, id=row["id"])
-        call.context.calls.wrote(1)
-        return _shown(call, _row(call, db))
+    row = _row(call, db)
+    events = {**flags(row["events"]), **body.get("events", {})}
+    sources = {**flags(row["sources"]), **body.get("sources", {})}
+    flagged = {"events": _flags(events, EVENTS), "sources": _flags(sources, SOURCES)}
+    changes = {"url": body.get("url", row["url"]), **flagged, "enabled": True}
+    storage.update(db, "webhooks", changes, id=row["id"])
+    return _shown(call, _row(call, db))
 
 
 @route("DELETE", _HOOK)
-def delete(call: Call) -> None:
+def delete(call: Call, db: sqlite3.Connection) -> None:
     """Delete a webhook, and what is not delivered to it yet."""
-    with call.context.database.write() as db:
-        _delete(call, db, "webhooks", _row(call, db))
+    _delete(db, "webhooks", _row(call, db))
 
 
-def _delete(call: Call, db: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:
+def _delete(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:
     storage.delete(db, table, id=row["id"])
     storage.delete(db, "deliveries", webhook_id=row["id"])
-    call.context.calls.wrote(1)
 
 
 def _shown_batch(call: Call, row: sqlite3.Row) -> dict[str, Any]:
@@ -238,49 +229,42 @@ def _batch_row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
 
 
 @route("GET", _BATCH_HOOKS)
-def batch_listing(call: Call) -> dict[str, Any]:
+def batch_listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the webhooks that are told of the end of batches."""
-    rows = call.context.database.rows("SELECT * FROM batch_webhooks ORDER BY rowid")
+    rows = db.execute("SELECT * FROM batch_webhooks ORDER BY rowid").fetchall()
     return call.page("webhooks", [_shown_batch(call, row) for row in rows])
 
 
-@route("POST", _BATCH_HOOKS)
-def add_batch(call: Call) -> dict[str, Any]:
+@route("POST", _BATCH_HOOKS, before=_validate)
+def add_batch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Make a webhook that is told of the end of batches; its secret is told this once."""
     body = call.body({"url*": str, "enabled": bool})
-    url = _validated(body["url"])
-    with call.context.database.write() as db:
-        many = db.execute("SELECT count(*) FROM batch_webhooks").fetchone()[0]
-        if many >= MAX_BATCH_WEBHOOKS:
-            text = f"No more than {MAX_BATCH_WEBHOOKS} batch webhooks can be made."  # assumed
-            raise errors.invalid_resource(text)
-        made = _make(call, db, "batch_webhooks", {"url": url, "enabled": body.get("enabled", True)})
-        return {**_shown_batch(call, made), "signing_secret": made["secret"]}
+    url = body["url"]
+    many = db.execute("SELECT count(*) FROM batch_webhooks").fetchone()[0]
+    if many >= MAX_BATCH_WEBHOOKS:
+        text = f"No more than {MAX_BATCH_WEBHOOKS} batch webhooks can be made."  # assumed
+        raise errors.invalid_resource(text)
+    made = _make(db, "batch_webhooks", {"url": url, "enabled": body.get("enabled", True)})
+    return {**_shown_batch(call, made), "signing_secret": made["secret"]}
 
 
 @route("GET", _BATCH_HOOK)
-def batch_one(call: Call) -> dict[str, Any]:
+def batch_one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Show a batch webhook, without its secret."""
-    with call.context.database.read() as db:
-        return _shown_batch(call, _batch_row(call, db))
+    return _shown_batch(call, _batch_row(call, db))
 
 
-@route("PATCH", _BATCH_HOOK)
-def patch_batch(call: Call) -> dict[str, Any]:
+@route("PATCH", _BATCH_HOOK, before=_validate)
+def patch_batch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a batch webhook."""
     body = call.body({"url": str, "enabled": bool})
-    if "url" in body:
-        _validated(body["url"])
-    with call.context.database.write() as db:
-        row = _batch_row(call, db)
-        changes = {name: body.get(name, row[name]) for name in ("url", "enabled")}
-        storage.update(db, "batch_webhooks", changes, id=row["id"])
-        call.context.calls.wrote(1)
-        return _shown_batch(call, _batch_row(call, db))
+    row = _batch_row(call, db)
+    changes = {name: body.get(name, row[name]) for name in ("url", "enabled")}
+    storage.update(db, "batch_webhooks", changes, id=row["id"])
+    return _shown_batch(call, _batch_row(call, db))
 
 
 @route("DELETE", _BATCH_HOOK)
-def delete_batch(call: Call) -> None:
+def delete_batch(call: Call, db: sqlite3.Connection) -> None:
     """Delete a batch webhook."""
-    with call.context.database.write() as db:
-        _delete(call, db, "batch_webhooks", _batch_row(call, db))
+    _delete(db, "batch_webhooks", _batch_row(call, db))
