@@ -113,7 +113,7 @@ def _slices(run: Run, side: RoleName, connector: Connector) -> Iterator[tuple[Da
     lists = {item["key"]: KnownList(**item) for item in staged}
     request = Request(run.account, side, connector.entities, lists, run.options)
     for dataset in implementation(run.sync).datasets(request):
-        if dataset.stream.sliced_by:
+        if dataset.stream.sliced_by and dataset.stream.is_offered(connector):
             rows = StagedPartition(run.staging, 0, 1).read_all(side, dataset.stream.sliced_by)
             for part in dataset.stream.slices(rows, _last_read(run, side, dataset)):
                 yield dataset, part

@@ -110,6 +110,10 @@ class Stream(ABC):
         """Return what is asked for, as JSON takes it; if it changes, everything is read."""
         return asdict(self)
 
+    def is_offered(self, _connector: Connector) -> bool:
+        """Return whether a vendor has it at all; one that is read in slices may be left out."""
+        return True
+
     def slices(self, _staged: pd.DataFrame, _last_read: datetime) -> list[Slice]:
         """Return the slices in which it is read.
 

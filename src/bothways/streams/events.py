@@ -135,6 +135,10 @@ class CampaignEvents(Events):
         asked = {"event_set": self.event_set, "for_crm": self.for_crm, "campaign": self.scope}
         return asked | ({"again": True} if self.again else {})
 
+    def is_offered(self, connector: Connector) -> bool:
+        """Return whether the platform has such a set."""
+        return self.event_set in cast(ReadsCampaignEvents, connector).event_sets
+
     def slices(self, staged: pd.DataFrame, last_read: datetime) -> list[Slice]:
         """Return a slice for each campaign that this run has read, and whose days are not over."""
         if self.days is not None and not staged.empty:
@@ -151,10 +155,8 @@ class CampaignEvents(Events):
     def pages(
         self, connector: Connector, since: str | None, cursor: str | None = None
     ) -> Iterator[Page]:
-        """Yield the events of the campaign since a watermark, or all; none of an unknown set."""
+        """Yield the events of the campaign since a watermark, or all."""
         source = cast(ReadsCampaignEvents, connector)
-        if self.event_set not in source.event_sets:
-            return iter(())
         return source.read_events(self.event_set, self.scope, since=since, cursor=cursor)
 
     def kept(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,7 @@ class Platform(ABC):
         words: The acts after which an account may not mail an address at all; the first is a
             person's own. Where an unsubscribe is from one audience, it is none of them.
         suppressions_at: What the address of the listing has in it that tells who unsubscribed.
+        campaigns_have: What the sandbox calls the name of a campaign.
     """
 
     name: ClassVar[str]
@@ -35,6 +36,7 @@ class Platform(ABC):
     at_once: ClassVar[dict[str, Any]] = {}
     words: ClassVar[tuple[str, ...]]
     suppressions_at: ClassVar[str]
+    campaigns_have: ClassVar[str] = "name"
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self._sandbox = sandbox
@@ -114,6 +116,11 @@ class Platform(ABC):
         number = self.contact(email)
         self.act(act or self.words[0], email)
         return number
+
+    def send(self, campaign: str, hours_ago: float = 48) -> None:
+        """Make a campaign, and send it to every contact."""
+        self._sandbox.act(self.name, "campaign", **{self.campaigns_have: campaign}, subject="Hello")
+        self._sandbox.act(self.name, "send", campaign=campaign, hours_ago=hours_ago)
 
     # ── what they find ────────────────────────────────────────────────────────────────────────
 

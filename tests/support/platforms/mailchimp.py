@@ -51,6 +51,7 @@ class Mailchimp(Platform):
     title = "Mailchimp"
     words = ("complain", "bounce")
     suppressions_at = "status=unsubscribed"
+    campaigns_have = "title"
     at_once: ClassVar[dict[str, Any]] = {"batch_seconds": 0.0}
 
     def mapping(self, entity: str) -> str:

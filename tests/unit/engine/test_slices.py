@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,7 +77,9 @@ def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     clicks = CampaignEvents(
         sliced_by="campaigns", event_set=EventSet.CLICKS, failure="Clicks failed ({name})"
     )
-    sync = SimpleNamespace(datasets=lambda _request: [Dataset("clicks", clicks)])
+    opens = replace(clicks, event_set=EventSet.OPENS)  # a set that the platform has not got
+    asked = [Dataset("clicks", clicks), Dataset("opens", opens)]
+    sync = SimpleNamespace(datasets=lambda _request: asked)
     monkeypatch.setattr(slices, "implementation", lambda _spec: sync)
     with store.begin() as conn:
         run_id = open_run(conn)
