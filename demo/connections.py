@@ -1,4 +1,4 @@
-"""The demo account's Airflow connections, which point at the sandbox.
+"""The Airflow connections of the demo's accounts, which point at the sandbox.
 
 `python -m demo.connections http://host:port` prints them for `airflow connections import`.
 """
@@ -31,6 +31,12 @@ def demo_connections(sandbox_url: str) -> dict[str, dict[str, str]]:
             "host": sandbox_url,
             "login": "apiuser-sandbox@apiconnector.example",
             "password": "sandbox-password",
+        },
+        "demo_mailchimp": {
+            "conn_type": "mailchimp",
+            "description": "The sandbox's Mailchimp",
+            "host": sandbox_url,
+            "password": "0123456789abcdef0123456789abcdef-us1",
         },
     }
 
