@@ -141,11 +141,21 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     retries are settled.
     """
     failed = (
-        _rows(conn, run_id).add_columns(jobs.c.seq).where(jobs.c.result == Result.ERROR).subquery()
+        _rows(conn, run_id)
+        .add_columns(jobs.c.seq)
+        .where(jobs.c.result == Result.ERROR)
+        .cte("failed")
+        # Worked out once: the planner knows nothing of a run's jobs yet, and would look through all
+        # of them for each.
+        .prefix_with("MATERIALIZED")
     )
     same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
-    over = sa.select(failed.c.seq).where(*same, retries.c.last_run == run_id, retries.c.given_up)
-    mine = jobs.update().where(of_run(conn, run_id), jobs.c.seq.in_(over))
+    given_up = sa.select(failed.c.seq).where(
+        *same, retries.c.last_run == run_id, retries.c.given_up
+    )
+    mine = jobs.update().where(
+        of_run(conn, run_id), jobs.c.result == Result.ERROR, jobs.c.seq.in_(given_up)
+    )
     conn.execute(mine.values(reason=Reason.GIVEN_UP))
     marked = (jobs.c.result == Result.ERROR, jobs.c.reason == Reason.GIVEN_UP)
     query = sa.select(sa.func.count()).where(of_run(conn, run_id), *marked)
