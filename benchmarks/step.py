@@ -1,6 +1,6 @@
 """Steps of a sync run, each in a process of its own as Airflow's tasks are; tells what they cost.
 
-python -m benchmarks.step < [[URL, STORE, FOLDER], SYNC, STEP, DAG_RUN, NUMBER] as JSON, by line
+python -m benchmarks.step < [[URL, STORE, FOLDER, PLATFORM], SYNC, STEP, DAG_RUN, NUMBER], by line
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bothways.spec import Options
 from bothways.syncs.marketing_lists import sync  # noqa: F401 - before the process forks
 from bothways.vocabulary import RoleName
 from tests.support.engine import World
+from tests.support.platforms import PLATFORMS
 from tests.support.sandbox import ROOT, SandboxServer
 
 
@@ -53,7 +54,7 @@ class Steps:
         """Execute one step of a run; return its result, seconds and peak memory."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        where = [world.sandbox.url, world.store_url, str(world.folder)]
+        where = [world.sandbox.url, world.store_url, str(world.folder), world.platform.name]
         self._parent.stdin.write(json.dumps([where, sync_type, step, name, number]) + "\n")
         self._parent.stdin.flush()
         return json.loads(self._parent.stdout.readline())
@@ -100,10 +101,12 @@ def _open(world: World, sync_type: str, name: str) -> int:
 def _measured(
     where: list[str], sync_type: str, step: str, name: str, number: int
 ) -> dict[str, Any]:
-    url, store_url, folder = where
+    url, store_url, folder, platform = where
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
-    world = World(sandbox, store_url, Path(folder), prepare=False)
+    world = World(
+        sandbox, store_url, Path(folder), platform=PLATFORMS[platform](sandbox), prepare=False
+    )
     start = time.perf_counter()
     gave = take(world, sync_type, step, name, number)
     seconds = time.perf_counter() - start

@@ -36,19 +36,24 @@ def edit(world: World, people: int, edits: int) -> None:
     _crm(world).write_contacts(
         _operations(
             kind="update",
-            record_id=[with_keys[_address(number)] for number in ours],
+            record_id=[with_keys[address(number)] for number in ours],
             values=[json.dumps({"jobtitle": f"Director {number}"}) for number in ours],
         )
     )
     _platform(world).write_contacts(
         _operations(
             kind="update",
-            record_id=[with_ids[_address(number)] for number in theirs],
+            record_id=[with_ids[address(number)] for number in theirs],
             values=[json.dumps({"JOBTITLE": f"Director {number}"}) for number in theirs],
             email=None,
             list_ids=None,
         )
     )
+
+
+def fill_crm(world: World, people: int, first: int = 0) -> None:
+    """Put people on the CRM's list, whom the platform does not have."""
+    _fill_crm(world, np.arange(first, first + people))
 
 
 def _fill_crm(world: World, numbers: np.ndarray) -> None:
@@ -57,8 +62,8 @@ def _fill_crm(world: World, numbers: np.ndarray) -> None:
         people = _operations(
             kind="create",
             key=[f"bench-{number}" for number in part],
-            email=[_address(number) for number in part],
-            values=[_values(number, CITIES[number % 8], "crm") for number in part],
+            email=[address(number) for number in part],
+            values=[values(number, CITIES[number % 8], "crm") for number in part],
             record_id=None,
         )
         made = crm.write_contacts(people)
@@ -72,9 +77,9 @@ def _fill_platform(world: World, numbers: np.ndarray) -> None:
     for part in _parts(numbers):
         people = _operations(
             kind="create",
-            email=[_address(number) for number in part],
+            email=[address(number) for number in part],
             values=[
-                _values(number, CITIES[(number + (number % 20 == 2)) % 8], "marketing")
+                values(number, CITIES[(number + (number % 20 == 2)) % 8], "marketing")
                 for number in part
             ],
             record_id=None,
@@ -83,7 +88,7 @@ def _fill_platform(world: World, numbers: np.ndarray) -> None:
         _assert_written(platform.write_contacts(people))
 
 
-def _values(number: int, city: str, side: str) -> str:
+def values(number: int, city: str, side: str) -> str:
     crm, marketing = (
         ("firstname", "lastname", "jobtitle", "telephone1", "address1_city", "address1_country"),
         ("FIRSTNAME", "LASTNAME", "JOBTITLE", "PHONE", "CITY", "COUNTRY"),
@@ -92,7 +97,7 @@ def _values(number: int, city: str, side: str) -> str:
     return json.dumps(dict(zip(crm if side == "crm" else marketing, words, strict=True)))
 
 
-def _address(number: int) -> str:
+def address(number: int) -> str:
     return f"anna.muster{number}@company{number % 997}.example"
 
 

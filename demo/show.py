@@ -73,7 +73,7 @@ class Demo:
                 )
 
     def start(self) -> None:
-        """Starts PostgreSQL, the sandbox and Airflow, and tells Airflow about the demo's accounts."""
+        """Starts PostgreSQL, sandbox and Airflow, and tells Airflow about the accounts."""
         began = time.monotonic()
         _say("PostgreSQL, and the sandbox with 5,000 people …")
         self.stack.start_postgres()
@@ -166,7 +166,9 @@ class Demo:
 
         def present() -> set[str]:
             tags = (ACCOUNT, SECOND_ACCOUNT)
-            return set(dag_ids) & {dag_id for tag in tags for dag_id in self.stack.api.dags(tag=tag)}
+            return set(dag_ids) & {
+                dag_id for tag in tags for dag_id in self.stack.api.dags(tag=tag)
+            }
 
         def complete() -> bool:
             if len(present()) == len(dag_ids):
