@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bothways.config.load import load_account
+from bothways.discovery import sync_types
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.processes import Processes
@@ -30,6 +32,14 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(3_000)]
 READY = ["-o", "runtime", f"RUN={sys.executable}"]
 COMPILED = f"PYTHONPYCACHEPREFIX={PROJECT / '.bothways' / 'cache' / 'python'}"
 WIDTH = 100
+# The last that is said before Airflow runs anything.
+READY_SOON = "The accounts `demo` and `demo_mailchimp`"
+# What the demo runs: all that the first account can, and what the second one schedules.
+SYNCS = [("demo", sync) for sync in sync_types_of().values()]
+SYNCS += [
+    ("demo_mailchimp", sync_types()[name])
+    for name in ("provision", *load_account("demo_mailchimp").schedules)
+]
 
 
 class Checkout:
@@ -104,14 +114,14 @@ def printed(checkout: Checkout, pristine: set[str]) -> str:
 def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printed: str) -> None:
     story, _, rest = printed.partition("\nRun  ")
     audit, _, end = rest.partition("\nAirflow ")
-    for sync_type, sync in sync_types_of().items():
-        (line,) = (line for line in story.splitlines() if f"demo__{sync_type} " in line)
+    for account, sync in SYNCS:
+        (line,) = (line for line in story.splitlines() if f" {account}__{sync.name} " in line)
         extracts = [f"extract_{role}" for role in sync.read_roles]
         for task in ("open", *extracts, "plan", "review", "close"):
             assert task in line
         assert "→ success after" in line
-        assert f"demo     {sync_type} " in audit
-    assert audit.count("Completed ") >= len(sync_types_of())
+        assert re.search(rf"^\d+ +{account} +{sync.name} ", audit, flags=re.MULTILINE)
+    assert audit.count("Completed ") >= len(SYNCS)
     assert max(map(len, audit.splitlines())) <= WIDTH, "nothing is cut, nothing is folded"
     assert "…" not in audit
     assert f"http://127.0.0.1:{checkout.port}   log in as admin / admin" in end
@@ -120,8 +130,8 @@ def test_the_demo_runs_each_sync_and_prints_the_audit(checkout: Checkout, printe
 
 def test_each_run_of_the_demo_has_work_and_its_counts_add_up(printed: str) -> None:
     audit = printed.partition("\nRun  ")[2].partition("\n\n")[0]
-    runs = re.split(r"^\d+ +demo +", audit, flags=re.MULTILINE)[1:]
-    assert len(runs) >= len(sync_types_of())
+    runs = re.split(r"^\d+ +demo\w* +", audit, flags=re.MULTILINE)[1:]
+    assert len(runs) >= len(SYNCS)
     for run in runs:
         total, told = re.findall(r"(\d+) jobs?: (.*)", " ".join(run.split()))[0]
         by_result = re.sub(r"\(.*?\)", "", told)  # why ignored, which adds up to the ignored
@@ -154,13 +164,13 @@ def test_a_second_demo_takes_over_and_whatever_was_killed_is_stopped(
     second = checkout.start("demo")
     wait_for(
         "the second demo to have an Airflow, or to end",
-        lambda: "The account `demo`" in checkout.said.read_text() or second.poll() is not None,
+        lambda: READY_SOON in checkout.said.read_text() or second.poll() is not None,
         seconds=900,
         instead=checkout.said.read_text,
     )
     said = checkout.said.read_text()
     assert said.startswith("Stopping the demo that runs already.\n")
-    assert "The account `demo`" in said
+    assert READY_SOON in said
     assert first.isdisjoint(process.pid for process in checkout.processes.strays())
     kill(second)  # as by a closed terminal, and worse: nobody tells the others
     kill_one(checkout.processes, "scheduler")
