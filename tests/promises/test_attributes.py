@@ -38,11 +38,6 @@ def crm(world: World, sandbox: SandboxServer) -> Crm:
     return crm
 
 
-@pytest.fixture
-def platform(world: World, sandbox: SandboxServer) -> Platform:
-    return Dotdigital(sandbox)
-
-
 def _score(sandbox: SandboxServer, email: str, engagement: int | None, suitability: int) -> None:
     wish: dict[str, Any] = {"engagement": engagement, "suitability": suitability, "label": "Hot"}
     score = suitability if engagement is None else (engagement + suitability) // 2
@@ -69,6 +64,29 @@ def test_scores_reach_every_record_of_the_person_once(
     _score(sandbox, ANN, 100, 80)
     changed = world.run("contact_scoring")
     assert (changed.counts["updated"], crm.person(ANN)["new_score"]) == (2, 90)
+
+
+@pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
+def test_stars_and_where_somebody_signed_up_reach_the_crm(
+    make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
+) -> None:
+    engagement = {"contact": {**SCORING, "engagement": "new_engagement"}}
+    world = make_world(syncs={**SYNCS, "contact_scoring": engagement})
+    crm = Crm(sandbox)
+    crm.column("contact", "new_Engagement", "Integer")
+    for name, kind in (("Score", "Integer"), ("Label", "String"), ("OptIn", "String")):
+        crm.column("contact", f"new_{name}", kind)
+    crm.column("contact", "new_ScoredAt", "DateTime", Format="DateAndTime")
+    crm.column("lead", "new_OptIn")
+    crm.contact(ANN)
+    platform.contact(ANN)
+    assert world.run("contact_scoring").counts["updated"] == 1
+    row = crm.person(ANN)
+    assert (row["new_score"], row["new_engagement"]) == (40, 0)  # two stars, and no mail so far
+    assert (row["new_label"], row["new_scoredat"]) == (None, None)
+    assert world.run("contact_scoring").message == "No new objects to sync"
+    assert world.run("opt_in").status == "Completed"
+    assert crm.person(ANN)["new_optin"] == "Unknown"  # added over the API
 
 
 def test_a_member_whom_the_crm_does_not_know_is_ignored(

@@ -104,31 +104,29 @@ def _opt_ins(audience: str, rows: Sequence[Row], *, asks_to_confirm: bool) -> pa
 def _type(row: Row, asks_to_confirm: bool) -> OptInType:  # noqa: FBT001 - one of two facts
     """Return how a member opted in, which the vendor does not tell.
 
-    assumed: who signed up has the time and address at which they did so, and who confirmed, in an
-    audience that asks for it, those of the confirmation. Whoever was imported, or added over the
-    API, has no address.
+    assumed: whoever signed up has the address from which they did so, and whoever confirmed, in an
+    audience that asks for it, that of the confirmation beside it. An address of the opt-in alone is
+    that of whoever added the member, as a program over the API.
     """
-    signed_up, opted_in = row.get("ip_signup"), row.get("ip_opt")
-    if asks_to_confirm and signed_up and opted_in and row.get("timestamp_opt"):
-        return OptInType.DOUBLE
-    if signed_up or opted_in:
-        return OptInType.SINGLE
-    return OptInType.UNKNOWN
+    if not row.get("ip_signup"):
+        return OptInType.UNKNOWN
+    confirmed = asks_to_confirm and row.get("ip_opt") and row.get("timestamp_opt")
+    return OptInType.DOUBLE if confirmed else OptInType.SINGLE
 
 
 def _consents(audience: str, rows: Sequence[Row]) -> pa.Table:
-    """Return the opt-ins of whom it is known from where they opted in.
+    """Return the opt-ins of those who signed up themselves.
 
     The words that they saw are not told; the source of the member stands in their place.
     """
-    people = [row for row in rows if row.get("ip_opt") and row.get("timestamp_opt")]
+    people = [row for row in rows if row.get("ip_signup") and row.get("timestamp_opt")]
     size = len(people)
     columns: dict[str, pa.Array[Any]] = {
         "member_id": ids(people, audience),
         "text": texts([row.get("source") or None for row in people]),
         "consented_at": times([row.get("timestamp_opt") for row in people]),
         "url": pa.nulls(size, pa.string()),
-        "ip_address": texts([row.get("ip_opt") for row in people]),
+        "ip_address": texts([row.get("ip_opt") or row.get("ip_signup") for row in people]),
         "user_agent": pa.nulls(size, pa.string()),
     }
     return pa.table(columns, schema=CONSENTS)

@@ -296,9 +296,11 @@ def test_how_people_opted_in_follows_from_where_they_signed_up(
     assert {page.rows.schema for page in pages} == {OPT_INS}
     types = {row["email"]: row["opt_in_type"] for row in rows_of(pages)}
     assert types["form@mail.example"] == "single"
+    assert types[ANN] == "unknown", "added over the API, from whose address it may be"
     consents = [page.consents for page in pages if page.consents is not None]
     assert {table.schema for table in consents} == {CONSENTS}
     told = {row["ip_address"]: row for row in pa.concat_tables(consents).to_pylist()}
+    assert told.keys() == {"192.0.2.8"}
     assert told["192.0.2.8"]["consented_at"].isoformat() == "2026-03-01T11:00:00+00:00"
 
     audience = desk.client.get(f"/lists/{desk.news}").json()
