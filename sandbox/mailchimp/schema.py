@@ -26,8 +26,7 @@ CREATE TABLE IF NOT EXISTS members (
     ip_signup TEXT NOT NULL, timestamp_signup TEXT NOT NULL,
     ip_opt TEXT NOT NULL, timestamp_opt TEXT NOT NULL,
     rating INTEGER NOT NULL, source TEXT NOT NULL, last_changed TEXT NOT NULL,
-    UNIQUE (list_id, hash), UNIQUE (list_id, contact_id));
-CREATE INDEX IF NOT EXISTS members_hash ON members (hash);
+    UNIQUE (hash, list_id), UNIQUE (contact_id, list_id));
 CREATE INDEX IF NOT EXISTS members_listed ON members (list_id, id, status);
 CREATE INDEX IF NOT EXISTS members_status ON members (list_id, status, id);
 CREATE INDEX IF NOT EXISTS members_changed ON members (list_id, last_changed, id, status);
@@ -77,7 +76,7 @@ CREATE TABLE IF NOT EXISTS activity (
     kind TEXT NOT NULL, at TEXT NOT NULL, url TEXT, reason TEXT);
 CREATE INDEX IF NOT EXISTS activity_member ON activity (campaign_id, member_id);
 CREATE INDEX IF NOT EXISTS activity_kind ON activity (campaign_id, kind, member_id);
-CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, at);
+CREATE INDEX IF NOT EXISTS activity_time ON activity (campaign_id, at, kind, member_id);
 CREATE TABLE IF NOT EXISTS webhooks (
     id TEXT PRIMARY KEY, list_id TEXT NOT NULL, url TEXT NOT NULL, events TEXT NOT NULL,
     sources TEXT NOT NULL, secret TEXT NOT NULL, enabled INTEGER NOT NULL);
