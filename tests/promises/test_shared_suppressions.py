@@ -15,7 +15,7 @@ AUDIENCES = {
     "news": {"crm": "Newsletter", "marketing": "Newsletter"},
     "products": {"crm": "Product updates", "marketing": "Product updates"},
 }
-LOST = {"*": {"after_write": 0.3, "share": {"500": 0.05, "429": 0.05}, "seed": 3}}
+LOST = {"*": {"after_write": 0.2, "share": {"500": 0.05, "429": 0.05}, "seed": 3}}
 
 
 @dataclass
@@ -58,16 +58,28 @@ def accounts(make_world: MakeWorld, sandbox: SandboxServer, *, share: bool) -> A
     return Accounts(shop, news, crm, sandbox)
 
 
+def cut_off(world: World) -> None:
+    """A run that is killed once the CRM has been written, and never started again."""
+    world.open("suppressions", "cut off")
+    run = world.found("suppressions", "cut off")
+    for side in run.sync.read_roles:
+        world.extract(run, side)
+    world.plan(run)
+    for chunk in world.review(run):
+        world.apply(run, "crm", chunk, last=True)
+
+
 def test_an_unsubscribe_on_one_platform_reaches_the_other_and_comes_to_rest(
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:
-    """Though answers are lost meanwhile."""
+    """Though answers are lost meanwhile, and a run ends after its first write."""
     both = accounts(make_world, sandbox, share=True)
     both.shop.platform.act("unsubscribe", ANN)
     both.news.platform.act("unsubscribe", BOB, list="Newsletter")
     sandbox.faults(LOST)
-    _, first = both.round()
-    told, _ = both.round()
+    cut_off(both.news)
+    shop, news = both.round()
+    both.round()
     sandbox.faults()
     both.round()
     assert both.in_audiences(ANN) == dict.fromkeys(
@@ -79,9 +91,9 @@ def test_an_unsubscribe_on_one_platform_reaches_the_other_and_comes_to_rest(
     assert {row["donotbulkemail"] for row in both.crm.table("contact")} == {1}
     origins = {email: row["bw_origin"] for email, row in both.crm.suppressions().items()}
     assert origins == {ANN: "Dotdigital (Shop)", BOB: "Mailchimp, Newsletter (News)"}
-    jobs = first.jobs_of(email=ANN, kind="suppress", target="marketing")
+    jobs = news.jobs_of(email=ANN, kind="suppress", target="marketing")
     assert [job["origin"] for job in jobs["after"]] == ["Dotdigital (Shop)"] * 2
-    (job,) = told.jobs_of(email=BOB, kind="suppress", target="marketing").to_dict("records")
+    (job,) = shop.jobs_of(email=BOB, kind="suppress", target="marketing").to_dict("records")
     assert job["after"] == {"do_not_mail": True, "origin": "Mailchimp, Newsletter (News)"}
     for run in both.round():
         assert run.jobs["kind"].dropna().empty, run.jobs[["email", "kind", "target"]]
