@@ -26,6 +26,7 @@ DAGS: Final = tuple(f"{account}__{sync}" for account in ("north", "south") for s
 HOSTILE: Final = "<script>alert('x')</script>\"'&{{7*7}}"
 ANNA: Final = "anna.berg@mail.example"
 DORA: Final = "dora@mail.example"
+OTTO: Final = "otto@mail.example"
 BUSY: Final = "busy@mail.example"
 NOW: Final = datetime.now(UTC)
 SPRING: Final = {
@@ -357,13 +358,15 @@ def people(conn: sa.Connection) -> None:
         ("marketing", "m-1", ANNA),
         ("crm", "s-1", ANNA),
         ("marketing", "m-2", DORA),
+        ("crm", "s-2", OTTO),
     ):
         row = told | {"id": identity, "email": email, "email_key": email}
         if email == DORA:
             row["scope"] = "list-marketing"
         if side == "crm":  # was given it a day later
             row["suppressed_at"] = datetime(2026, 5, 4, tzinfo=UTC)
-            row |= {"key": "north-m-1", "origin": "Dotdigital (North)"}
+            account = "south" if email == OTTO else "north"
+            row |= {"key": f"{account}-m-1", "origin": f"Dotdigital ({account.title()})"}
         page = pa.Table.from_pylist([row], schema)
         ledger.absorb_suppressions(conn, **place, side=side, rows=page)
     ledger.settle_suppressions(conn, account="north")

@@ -28,7 +28,7 @@ from bothways.store.showing import Rows
 from bothways.vocabulary import RunStatus
 from demo.waiting import at_most
 from tests.console.conftest import PREFIX, Client, include_folder
-from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, Filled, ended, job
+from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, OTTO, Filled, ended, job
 from tests.console.reading import main_text, rows_of, soup, table
 from tests.support.configuration import SHIPPED
 
@@ -716,7 +716,7 @@ def test_what_another_ledger_keeps_of_a_person_is_a_table_of_its_own(
 def test_a_suppression_says_who_told_it_and_whether_both_systems_have_it(client: Client) -> None:
     browser = client()
     states, said = {}, {}
-    for address in (ANNA, DORA):
+    for address in (ANNA, DORA, OTTO):
         found = browser.post(f"{PREFIX}/person", data={"address": address}).headers["location"]
         rows = table(soup(browser.get(found)), "Suppressions")
         states[address] = [row["State"] for row in rows]
@@ -724,6 +724,9 @@ def test_a_suppression_says_who_told_it_and_whether_both_systems_have_it(client:
     assert len(states[ANNA]) == 2
     assert all(state.startswith("in force; both systems have it") for state in states[ANNA])
     assert states[DORA] == ["in force; not in the other system yet"]
+    assert states[OTTO] == [
+        "in force; recorded by another account, and not shared with this one yet"
+    ]
     assert "told by Dotdigital (North)" in said[ANNA]
     assert "audience Newsletter" in said[DORA]
 

@@ -56,6 +56,8 @@ def remove(name: str, *, yes: bool, dry_run: bool, shared: bool) -> int:
             typer.echo(f"{title} would lose {len(doomed)} things, with all that is in them:")
             for item in doomed:
                 typer.echo(f"  {item.sentence}")
+            if account.enabled:
+                typer.echo(f"Account {name} is enabled: its runs will fail; disable it first.")
             if dry_run:
                 typer.echo("Dry run: nothing was removed.")
             elif yes or typer.confirm(f"Remove them from {title}? Nothing brings the rows back"):

@@ -320,6 +320,7 @@ def test_remove_shows_what_would_go_asks_and_takes_it_away_but_what_other_accoun
     assert "  Table bw_campaign with 0 rows.\n" in shown.output
     assert "keeps: Table bw_suppression with 0 rows, which account shop uses." in shown.output
     assert "Dotdigital: nothing to remove." in shown.output
+    assert "Account demo is enabled: its runs will fail" in shown.output
     declined = prepare_command("--remove", answer="n\n")
     assert (declined.exit_code, "Nothing was removed." in declined.output) == (1, True)
     assert "already prepared" in prepare_command().output

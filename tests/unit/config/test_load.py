@@ -203,6 +203,15 @@ def test_the_old_and_the_new_name_of_a_setting_are_not_given_both() -> None:
         Settings.model_validate(both)
 
 
+def test_what_is_shared_is_taken_from_the_crms_records() -> None:
+    kept_out = {"add_global_unsubscribers_to_crm_suppression_list": False}
+    with pytest.raises(
+        ValueError, match="leave `add_global_unsubscribers_to_crm_suppression_list`"
+    ):
+        Settings(share_suppressions=True, **kept_out)
+    assert not Settings(**kept_out).share_suppressions
+
+
 def test_commands_work_on_the_default_account(include: IncludeFolder) -> None:
     with pytest.raises(ConfigurationError, match="There is no account; `bothways init` writes"):
         default_account()
