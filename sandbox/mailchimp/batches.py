@@ -211,7 +211,9 @@ def _answers(
         db.execute("SAVEPOINT operation")
         call = Call(context, method, path, {**query, **paging}, raw, origin, "192.0.2.1")
         answer = calls.answer(call)
-        db.execute("ROLLBACK TO operation" if answer.status >= 400 else "RELEASE operation")
+        if answer.status >= 400:
+            db.execute("ROLLBACK TO operation")
+        db.execute("RELEASE operation")
         return answer
 
     if path.startswith("/batches"):  # assumed: a batch cannot hold batches

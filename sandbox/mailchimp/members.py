@@ -61,6 +61,11 @@ def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
     return by_hash or storage.maybe(db, "members", list_id=list_id, contact_id=key)
 
 
+def by_address(db: sqlite3.Connection, list_id: str, email: str) -> sqlite3.Row | None:
+    """Return the member that has an address, or None."""
+    return storage.maybe(db, "members", list_id=list_id, hash=values.hashed(email))
+
+
 def found(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row:
     """Return the member that a path names.
 
@@ -202,7 +207,7 @@ def create(db: sqlite3.Connection, audience: Audience, edit: Edit) -> int:
     member = storage.insert(db, "members", columns)
     _set_interests(db, member, body.get("interests"))
     if opted_in:
-        webhooks.announce(db, storage.one(db, "members", id=member), "subscribe", edit.by, {})
+        webhooks.announce(db, {"list_id": audience.id, "id": member}, "subscribe", edit.by, {})
     return member
 
 
@@ -227,7 +232,7 @@ def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: E
     check_interests(audience, body.get("interests"))
     changes: dict[str, Any] = {"last_changed": now, "email": edit.email}
     if (address := values.hashed(edit.email)) != row["hash"]:
-        if find(db, audience.id, address) is not None:
+        if by_address(db, audience.id, edit.email) is not None:
             raise errors.member_exists(edit.email)
         check_forgotten(db, audience.id, edit.email)
         changes["hash"] = address
@@ -244,31 +249,31 @@ def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: E
     changes |= _columns(body)
     storage.update(db, "members", changes, id=row["id"])
     _set_interests(db, row["id"], body.get("interests"))
-    _announce_change(db, row, storage.one(db, "members", id=row["id"]), edit.by)
+    _announce_change(db, row, edit)
     return int(row["id"])
 
 
-def _announce_change(
-    db: sqlite3.Connection, old: sqlite3.Row, new: sqlite3.Row, source: str
+def _announce_change(db: sqlite3.Connection, old: sqlite3.Row, edit: Edit) -> None:
+    """Tell webhooks what became of a member."""
+    if edit.status not in {None, old["status"]}:
+        _announce_status(db, old, str(edit.status), edit.by, "manual")
+    elif old["status"] == "subscribed":  # assumed: of others nothing is told
+        webhooks.announce(db, old, "profile", edit.by, {})
+    if edit.email != old["email"]:
+        unique = showing.unique_email_id(values.hashed(edit.email))
+        emails = {"new_id": unique, "new_email": edit.email, "old_email": old["email"]}
+        webhooks.announce(db, old, "upemail", edit.by, emails)
+
+
+def _announce_status(
+    db: sqlite3.Connection, row: sqlite3.Row, status: str, source: str, reason: str
 ) -> None:
-    """Tell webhooks what became of a member; interests may have changed with any change."""
-    if new["status"] != old["status"]:
-        _announce_status(db, new, source, "manual")
-    elif new["status"] == "subscribed":  # assumed: of others nothing is told
-        webhooks.announce(db, new, "profile", source, {})
-    if new["email"] != old["email"]:
-        unique = showing.unique_email_id(new["hash"])
-        emails = {"new_id": unique, "new_email": new["email"], "old_email": old["email"]}
-        webhooks.announce(db, new, "upemail", source, emails)
-
-
-def _announce_status(db: sqlite3.Connection, row: sqlite3.Row, source: str, reason: str) -> None:
-    if row["status"] == "subscribed":
+    if status == "subscribed":
         webhooks.announce(db, row, "subscribe", source, {})
-    elif row["status"] == "unsubscribed":
+    elif status == "unsubscribed":
         more = {"action": "unsub", "reason": reason, "campaign_id": ""}
         webhooks.announce(db, row, "unsubscribe", source, more)
-    elif row["status"] == "cleaned":
+    elif status == "cleaned":
         more = {"campaign_id": "", "reason": "hard", "email": row["email"]}
         webhooks.announce(db, row, "cleaned", source, more)
 
@@ -292,19 +297,15 @@ def set_status(
         " WHERE id = ?5",
         ("archived" if hidden else status, status if hidden else None, reason, now, row["id"]),
     )
-    _announce_status(
-        db,
-        storage.one(db, "members", id=row["id"]),
-        "user",
-        "abuse" if reason == "ABUSE" else "manual",
-    )
+    if not hidden:
+        _announce_status(db, row, status, "user", "abuse" if reason == "ABUSE" else "manual")
 
 
 def archive(db: sqlite3.Connection, row: sqlite3.Row, by: str, now: str) -> None:
     """Archive a member; the status that it had is kept, hidden."""
     changes = {"status": "archived", "former": row["status"], "last_changed": now}
     storage.update(db, "members", changes, id=row["id"])
-    _announce_end(db, storage.one(db, "members", id=row["id"]), by)
+    _announce_end(db, row, by)
 
 
 def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:

@@ -130,7 +130,7 @@ def _checked(options: dict[str, Any]) -> str:
 def _fill(
     call: Call, db: sqlite3.Connection, audience: Audience, segment: int, addresses: list[str]
 ) -> None:
-    found = [members.find(db, audience.id, values.hashed(address)) for address in addresses]
+    found = [members.by_address(db, audience.id, address) for address in addresses]
     ids = [row["id"] for row in found if row is not None and row["status"] != "archived"]
     members.tag(db, segment, ids, call.now, call.tags_show)
 
@@ -180,7 +180,7 @@ def change_members(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
         ids[name] = []
         for address in addresses:
             position += 1
-            found = members.find(db, audience.id, values.hashed(address))
+            found = members.by_address(db, audience.id, address)
             if found is None or found["status"] == "archived" or position in struck:
                 missing.append(address)
             elif found["id"] not in ids[name]:

@@ -10,6 +10,7 @@ import json
 import secrets
 import sqlite3
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,19 +36,23 @@ _BATCH_HOOK = f"{_BATCH_HOOKS}/{{webhook_id}}"
 
 
 def announce(
-    db: sqlite3.Connection, member: sqlite3.Row, event: str, source: str, more: dict[str, Any]
+    db: sqlite3.Connection,
+    row: sqlite3.Row | Mapping[str, Any],
+    event: str,
+    source: str,
+    more: dict[str, Any],
 ) -> None:
     """Queue an event of a member for the webhooks of its audience that want it.
 
     Args:
         db: The transaction.
-        member: As it is now.
+        row: The member, as it is or was; it is told as it is.
         event: One of `EVENTS` but "campaign".
         source: Who made the change, one of `SOURCES`.
         more: The keys of the event that are not the member's own.
     """
-    hooks = _wanting(db, member["list_id"], event, source)
-    if hooks:
+    if hooks := _wanting(db, row["list_id"], event, source):
+        member = storage.one(db, "members", id=row["id"])
         data = {**more, "list_id": member["list_id"]}
         if event in {"subscribe", "unsubscribe", "profile"}:
             data = {**_person(db, member), **data}
