@@ -87,12 +87,18 @@ def plan(inputs: Inputs, carried: Carried) -> Plan:
     if not carried.entities:
         return Plan(joined([]), notes=("No columns are mapped, so nothing was synced.",))
     members = entered(inputs, carried)
-    records = _records(inputs, carried, members)
-    unknown = members[members["told"] & ~members["id"].isin(records["marketing_id"])]
+    known = _records(inputs, carried, members)
+    records = known[known["marketing_id"].isin(members["id"])]
+    left = members[members["told"] & ~members["id"].isin(records["marketing_id"])]
+    linked = inputs.view.links(marketing_ids=left["id"], crm_ids=known["id"])
+    linked = linked[linked["crm_id"].isin(known["id"])]
+    # The CRM knows the person, by another member.
+    beside = left["id"].isin(linked["marketing_id"]) | left["email_key"].isin(known["email_key"])
+    reason = pd.Series(Reason.NO_CRM_RECORD, index=left.index).mask(beside, Reason.DUPLICATE)
     return Plan(
         joined(
             [
-                ignored(unknown, Reason.NO_CRM_RECORD, **_about(unknown, "id")),
+                ignored(left, reason, **_about(left, "id")),
                 *(
                     _jobs(inputs, carried, str(entity), rows)
                     for entity, rows in records.groupby("entity", sort=True)
@@ -128,7 +134,10 @@ def entered(inputs: Inputs, carried: Carried) -> pd.DataFrame:
 
 
 def _records(inputs: Inputs, carried: Carried, members: pd.DataFrame) -> pd.DataFrame:
-    """Return the members' CRM records: entity, id, `marketing_id`, active, email and email_key."""
+    """Return the members' CRM records: entity, id, `marketing_id`, active, email and email_key.
+
+    The member may be another one of the person, whose values count.
+    """
     links = inputs.view.links(marketing_ids=members["id"])
     found = [
         inputs.view.people(
@@ -142,8 +151,7 @@ def _records(inputs: Inputs, carried: Carried, members: pd.DataFrame) -> pd.Data
     link = first.set_index("crm_id")["marketing_id"]
     addresses = members.drop_duplicates("email_key").set_index("email_key")["id"]
     by_address = looked_up(records["email_key"], addresses)
-    records = records.assign(marketing_id=looked_up(records["id"], link).fillna(by_address))
-    return records[records["marketing_id"].isin(members["id"])]
+    return records.assign(marketing_id=looked_up(records["id"], link).fillna(by_address))
 
 
 def _jobs(inputs: Inputs, carried: Carried, entity: str, records: pd.DataFrame) -> pd.DataFrame:

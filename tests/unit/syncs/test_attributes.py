@@ -117,6 +117,21 @@ def test_a_member_whom_the_crm_does_not_know_is_ignored(scoring: Planning) -> No
     assert said(scoring.plan(plan_scores).jobs) == [("", "", "ignored", "no_crm_record")]
 
 
+def test_of_two_members_of_a_person_one_counts_and_the_other_is_a_duplicate(
+    scoring: Planning,
+) -> None:
+    for member, scope, score in (("m1", "A", 20), ("m2", "B", 90)):
+        fields = {ATTRIBUTE + "score": score}
+        scoring.store.add_person("marketing", member, ANN, fields=fields, scope=scope)
+        scoring.store.add_link("c1", member, ANN, scope=scope)
+    _record(scoring)
+    both = [{"member_id": member, "email": ANN} for member in ("m1", "m2")]
+    scoring.read_rows("marketing", "values", SCORES, *both)
+    assert _written(scoring) == [("c1", {"new_score": 20})]
+    jobs = scoring.plan(plan_scores).jobs.set_index("source_id")
+    assert (jobs.loc["m2", "result"], jobs.loc["m2", "reason"]) == ("duplicate", "duplicate")
+
+
 def test_somebody_who_was_erased_gets_nothing(scoring: Planning) -> None:
     _scored(scoring, score=70)
     _record(scoring)
