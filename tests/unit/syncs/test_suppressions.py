@@ -372,6 +372,12 @@ def test_an_unsubscribe_from_one_audience_of_an_account_and(case: str) -> None:
         assert json.loads(values)["origin"] == "the platform, A (acme)"
 
 
+def test_a_record_against_a_list_tells_the_list() -> None:
+    jobs = _off_the_list(Record()).plan(plan).jobs
+    (values,) = jobs.loc[jobs["kind"] == "create", "values"]
+    assert json.loads(values)["origin"] == "the platform, news (acme)"
+
+
 def test_what_another_account_has_recorded_is_not_recorded_once_more() -> None:
     desk = Planning(**SHARE)
     _unsubscribed(desk)
