@@ -56,7 +56,7 @@ def endpoint(method: str, path: str) -> str:
     return f"{method} {path or '/'}"
 
 
-def refuse(kind: str, request: Request) -> Response:
+def refuse(kind: str, _request: Request) -> Response:
     """Return the vendor's answer to a fault."""
     if kind == "502":
         # The vendor's network closed the connection, and answers in HTML (facts: Mailchimp 1).
@@ -64,7 +64,7 @@ def refuse(kind: str, request: Request) -> Response:
     problem = too_many_requests()
     if kind == "500":
         problem = Problem(500, "InternalServerError", "An unexpected internal error has occurred.")
-    return _response(Answer(problem.status, problem.body()), request)
+    return _response(Answer(problem.status, problem.body()))
 
 
 class _App:
@@ -78,10 +78,10 @@ class _App:
         if request.url.path.startswith(batches.RESULTS):
             response = await run_in_threadpool(batches.results, self._context, request)
         elif (refusal := _unauthorised(request.headers)) is not None:
-            response = _response(Answer(401, refusal.body()), request)
+            response = _response(Answer(401, refusal.body()))
         elif self._running >= self._context.settings["connections"]:
             problem = too_many_requests()
-            response = _response(Answer(429, problem.body()), request)
+            response = _response(Answer(429, problem.body()))
         else:
             self._running += 1
             try:
@@ -104,17 +104,17 @@ class _App:
         if not calls.emulated(url):
             text = f"{endpoint(method, request.url.path)} is not emulated by this sandbox."
             problem = Problem(501, "Not Emulated", f"{text} The page at / says what is.")
-            return _response(Answer(501, problem.body()), request)
+            return _response(Answer(501, problem.body()))
         batches.settle(self._context)
         origin = f"{request.url.scheme}://{request.url.netloc}"
         ip = request.client.host if request.client else ""
         query = request.query_params
         answer = calls.answer(Call(self._context, method, url, query, raw, origin, ip))
         deliveries.deliver(self._context)
-        return _response(answer, request)
+        return _response(answer)
 
 
-def _response(answer: Answer, _request: Request) -> Response:
+def _response(answer: Answer) -> Response:
     if answer.body is None:
         return Response(status_code=answer.status)
     if answer.status < 400:

@@ -296,8 +296,9 @@ class _Bulk:
         number = _write(self.db, self.audience, member, _edit(self.call, row, email, status))
         if self.body.get("sync_tags") and self.body.get("update_existing") and "tags" in row:
             self.db.execute(
-                "DELETE FROM member_tags WHERE member_id = ? AND segment_id NOT IN (SELECT id FROM"
-                " segments WHERE list_id = ? AND name IN (SELECT value FROM json_each(?)))",
+                "DELETE FROM member_tags WHERE member_id = ?1 AND segment_id NOT IN (SELECT s.id"
+                " FROM json_each(?3) t JOIN segments s ON s.name = t.value COLLATE NOCASE"
+                " WHERE s.list_id = ?2)",
                 (number, self.audience.id, json.dumps(row["tags"])),
             )
         (self.created if is_new else self.updated).append(number)

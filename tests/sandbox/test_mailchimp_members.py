@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.population import people
 from tests.support.sandbox import MAILCHIMP_KEY, SandboxServer
 
 ADA = "ada@mail.example"
@@ -151,6 +152,15 @@ def test_each_row_of_a_bulk_call_has_a_verdict(
     assert mailchimp.post(NEWS, json={"members": too_many}).status_code == 400
 
 
+def test_tags_of_rows_are_added_or_replace_all(mailchimp: httpx.Client) -> None:
+    add(mailchimp, tags=["VIP", "Old"])
+    row = {"email_address": ADA, "status": "subscribed", "tags": ["vip", "New"]}
+    for sync, expected in ((False, ["VIP", "Old", "New"]), (True, ["VIP", "New"])):
+        body = {"members": [row], "update_existing": True, "sync_tags": sync}
+        (updated,) = mailchimp.post(NEWS, json=body).json()["updated_members"]
+        assert [tag["name"] for tag in updated["tags"]] == expected
+
+
 def test_tags_are_static_segments(mailchimp: httpx.Client) -> None:
     add(mailchimp)
     change = {"tags": [{"name": "New", "status": "active"}, {"name": "VIP", "status": "active"}]}
@@ -177,5 +187,14 @@ def test_pages_show_everybody_once(sandbox: SandboxServer, mailchimp: httpx.Clie
     rows = sandbox.table("mailchimp", "members", list_id=NEWS[7:])
     assert sorted(found) == sorted(row["email"] for row in rows)
     assert {row["status"] for row in rows} >= {"subscribed", "unsubscribed", "cleaned"}
+    lists = {NEWS[7:]: "Newsletter", PRODUCT[7:]: "Product updates"}
+    known = {(r["list_id"], r["email"]): r for r in sandbox.table("mailchimp", "members")}
+    sides = [p.platform for batch in people(300, 1) for p in batch if p.platform]
+    for list_id, name in lists.items():
+        subscribed = {s.email for s in sides if name in s.lists and s.status == "subscribed"}
+        assert subscribed
+        assert {known[list_id, email]["status"] for email in subscribed} == {"subscribed"}
+        left = {s.email for s in sides if name in s.left_lists}
+        assert {known[list_id, email]["status"] for email in left} <= {"unsubscribed"}
     for query in ({"count": 1001}, {"fields": "members.nothing"}, {"status": "gone"}):
         assert mailchimp.get(f"{NEWS}/members", params=query).status_code == 400
