@@ -169,6 +169,23 @@ def test_each_row_of_a_200_gets_its_own_verdict(
     assert "mail.example" not in json.dumps(results)
 
 
+def test_a_refusal_for_the_sake_of_consent_is_told_by_its_title(
+    sandbox: SandboxServer, connect: Callable[..., Any], vendor: httpx.Client, operations: Frame
+) -> None:
+    ada = put(vendor)
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        answered = ask(asked)
+        if asked.method == "PATCH":
+            title = "Member In Compliance State"
+            answered.refuse(400, {"title": title, "status": 400, "detail": f"Ask {ADA}."})
+        return answered
+
+    with OtherServer(sandbox.url, alter) as server:
+        (row,) = told(connect(server.url).write_contacts(operations(update(ada, FNAME="Ada"))))
+    assert (row["outcome"], row["message"]) == ("ignored", "Ask <address>")
+
+
 def test_ids_are_found_where_the_answer_has_none(
     sandbox: SandboxServer, connect: Callable[..., Any], vendor: httpx.Client, operations: Frame
 ) -> None:
@@ -220,10 +237,11 @@ def test_updates_move_the_address_name_the_field_and_leave_the_status(
     mailchimp: MailchimpConnector, vendor: httpx.Client, operations: Frame
 ) -> None:
     ada, bob = put(vendor, ADA, "unsubscribed"), put(vendor, BOB)
+    put(vendor, "taken@mail.example")
     new = "ada@new.example"
     rows = [
         update(ada, **{"@email": new, "FNAME": "Ada", "language": "de"}),
-        update(bob, **{"@email": new}),
+        update(bob, **{"@email": "taken@mail.example"}),
         update(bob, BIRTHDAY="2001-02-31"),
         update(f"{NEWS}:{'0' * 32}", FNAME="x"),
     ]
@@ -290,6 +308,12 @@ def link() -> bytes:
     return packed((info, b""))
 
 
+def sparse() -> bytes:
+    info = tarfile.TarInfo("a.json")
+    info.pax_headers = {"GNU.sparse.size": f"{1 << 40}", "GNU.sparse.map": "0,2"}
+    return packed((info, b"[]"))
+
+
 def bomb() -> bytes:
     return gzip.compress(b"\0" * (bulk._LARGEST_RESULT + 2))
 
@@ -302,7 +326,9 @@ def no_json() -> bytes:
     return packed((tarfile.TarInfo("a.json"), b"[{"))
 
 
-@pytest.mark.parametrize("archive", [link, bomb, truncated, no_json, lambda: b"<html>no</html>"])
+@pytest.mark.parametrize(
+    "archive", [link, sparse, bomb, truncated, no_json, lambda: b"<html>no</html>"]
+)
 def test_results_that_are_odd_are_refused(
     sandbox: SandboxServer,
     connect: Callable[..., Any],
