@@ -211,7 +211,7 @@ class Reason(Labelled):
     NO_MEMBER = (
         "no_member",
         "no contact in {marketing}",
-        "The person has no contact in {marketing} that could be enrolled.",
+        "The person has no contact in {marketing} that could be enrolled, or given a tag.",
     )
     LEFT_CRM = (
         "left_crm",
@@ -506,6 +506,9 @@ PLATFORM_TAGS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """The entities of what platforms tell members apart by, and what one and several are called."""
 
+MEMBER_TAG: Final = "member_tag"
+"""The entity of a member's having a tag or interest on the platform."""
+
 DEFINITIONS: Final = frozenset(
     {CAMPAIGN, COLUMN, DATA_FIELD, DEFINITION, FORM, LABEL_COLUMN, LIST, PROGRAM, *PLATFORM_TAGS}
 )
@@ -573,6 +576,11 @@ OPERATIONS: Final = (
         for entity, (one, several) in PLATFORM_TAGS.items()
     ),
     Operation(
+        OperationKind.DELETE, "WritesMemberTags", "write_member_tags",
+        "removals", None, entity=MEMBER_TAG, thing=f"{MEMBER_TAG}_deleted",
+        written=("tag taken away", "tags taken away"),
+    ),
+    Operation(
         OperationKind.UPDATE, "WritesContacts", "write_contacts",
         "overwrites", PersonChange.UPDATED,
     ),
@@ -608,6 +616,11 @@ OPERATIONS: Final = (
             failure=f"{{code}}Failed to sync {one} {{name}} to {{system}}",
         )
         for entity, (one, several) in PLATFORM_TAGS.items()
+    ),
+    # It takes nothing away, as with somebody who joins a list.
+    Operation(
+        OperationKind.CREATE, "WritesMemberTags", "write_member_tags",
+        None, None, entity=MEMBER_TAG, written=("tag given", "tags given"),
     ),
     # A column is new and empty, too.
     Operation(

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from bothways.connectors.base import ConnectionSettings, Connector
-from bothways.connectors.mailchimp.connector import MailchimpConnector
 from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import DynamicsApi, signed_in
 from tests.support.engine import Finished, World
-from tests.support.sandbox import MAILCHIMP_KEY, SandboxServer
+from tests.support.people import Crm
+from tests.support.platforms import Platform
+from tests.support.sandbox import SandboxServer
 
-PLATFORM: dict[str, Any] = {
-    "marketing": {"connector": "mailchimp", "connection": "demo_mailchimp"},
-    "lists": {},
-    "mappings": {},
-}
 FOLLOW = {"tags": {"deletions": "follow"}}
 LOST = {"after_write": 0.5, "share": {"timeout": 0.1}, "timeout_s": 0.05}
 
 
-@pytest.fixture
-def world_of(
-    make_world: MakeWorld, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., World]:
-    """Makes an account whose platform has tags."""
-
-    def connector(world: World, side: str) -> Connector:
-        if side == "crm":
-            return opened(world, side)
-        settings = ConnectionSettings(sandbox.url, "", MAILCHIMP_KEY)
-        return MailchimpConnector(settings, clock=world.clock(), policy=world.policy)
-
-    opened = World.connector
-    monkeypatch.setattr(World, "connector", connector)
-    return partial(make_world, **PLATFORM)
+pytestmark = pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
 
 
 @pytest.fixture
@@ -90,6 +70,16 @@ class Tags:
         body = {"name": name, "static_segment": list(emails)}
         assert self._api.post(self._tags, json=body).status_code == 200
 
+    def member(self, email: str) -> dict[str, Any]:
+        """Return the member's tags and chosen interests by name, and whether they may be mailed."""
+        found = self._get(f"/lists/{self.audience}/members/{email}")
+        return {"tags": sorted(tag["name"] for tag in found["tags"]), "status": found["status"]}
+
+    def set(self, email: str, name: str, *, active: bool) -> None:
+        body = {"tags": [{"name": name, "status": "active" if active else "inactive"}]}
+        path = f"/lists/{self.audience}/members/{email}/tags"
+        assert self._api.post(path, json=body).status_code == 204
+
     def rename(self, name: str, becomes: str) -> None:
         assert self._api.patch(self._of(name), json={"name": becomes}).status_code == 200
 
@@ -121,12 +111,12 @@ def address(sandbox: SandboxServer, name: str, table: str = "tag") -> str:
     return f"bw_{plural}({rows(sandbox, table)[name][f'bw_{table}id']})"
 
 
-def settled(world: World) -> Finished:
+def settled(world: World, sync_type: str = "tags") -> Finished:
     """Run until nothing is left to do, and return the first of the runs."""
-    first = world.run("tags")
+    first = world.run(sync_type)
     assert first.status == "Completed", (first.message, first.jobs[["key", "error_message"]])
     for _ in range(4):
-        last = world.run("tags")
+        last = world.run(sync_type)
         assert last.counts["errors"] == 0, last.jobs[["key", "error_message"]]
         if not sum(last.counts[name] for name in ("new", "updated", "deleted")):
             return first
@@ -134,9 +124,9 @@ def settled(world: World) -> Finished:
 
 
 def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
-    world_of: Callable[..., World], sandbox: SandboxServer, tags: Tags
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags
 ) -> None:
-    world = world_of()
+    world = make_world()
     settled(world)
     assert set(rows(sandbox)) == {"VIP", "Webinar guests"}
     assert set(rows(sandbox, "audience")) == {"Newsletter", "Product updates"}
@@ -178,9 +168,9 @@ def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
 
 
 def test_nothing_is_deleted_on_the_other_side_unless_the_account_says_so(
-    world_of: Callable[..., World], sandbox: SandboxServer, tags: Tags
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags
 ) -> None:
-    world = world_of()
+    world = make_world()
     tags.tag("Gold")
     settled(world)
     with signed_in(sandbox) as api:
@@ -191,7 +181,7 @@ def test_nothing_is_deleted_on_the_other_side_unless_the_account_says_so(
     assert set(tags.tags()) == {"VIP", "Webinar guests"}
     assert rows(sandbox)["Gold"]["bw_gone"] == 1
 
-    world.configure(**PLATFORM, syncs=FOLLOW, guard={"removals": 1})
+    world.configure(syncs=FOLLOW, guard={"removals": 1})
     run = world.run("tags")
     assert run.status == "Completed", run.message
     assert "1 tag deleted" in run.message
@@ -200,9 +190,9 @@ def test_nothing_is_deleted_on_the_other_side_unless_the_account_says_so(
 
 
 def test_more_deletions_than_the_guard_allows_are_not_made(
-    world_of: Callable[..., World], sandbox: SandboxServer, tags: Tags
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags
 ) -> None:
-    world = world_of(syncs=FOLLOW, guard={"removals": 1})
+    world = make_world(syncs=FOLLOW, guard={"removals": 1})
     for name in ("Gold", "Silver"):
         tags.tag(name)
     settled(world)
@@ -216,9 +206,9 @@ def test_more_deletions_than_the_guard_allows_are_not_made(
 
 
 def test_a_lost_answer_doubles_nothing(
-    world_of: Callable[..., World], sandbox: SandboxServer, tags: Tags
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags
 ) -> None:
-    world = world_of(settings={"retry_minutes": 0})
+    world = make_world(settings={"retry_minutes": 0})
     settled(world)
     with signed_in(sandbox) as api:
         bound = {"bw_audienceid@odata.bind": f"/{address(sandbox, 'Newsletter', 'audience')}"}
@@ -233,3 +223,53 @@ def test_a_lost_answer_doubles_nothing(
     settled(world)
     assert set(tags.tags()) == set(rows(sandbox))
     assert len(tags.tags()) == 12
+
+
+def test_whoever_gets_a_tag_on_one_side_has_it_on_the_other_until_it_is_taken_away(
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags, platform: Platform
+) -> None:
+    world, crm = make_world(settings={"retry_minutes": 0}), Crm(sandbox)
+    ann, bob, cid, eve = (f"{name}@mail.example" for name in ("ann", "bob", "cid", "eve"))
+    for email in (ann, bob, cid):
+        platform.contact(email, "Newsletter")
+    platform.act("unsubscribe", cid)
+    people = {email: crm.contact(email) for email in (ann, bob, cid, eve)}
+    tags.set(ann, "VIP", active=True)
+    world.prepare_for("member_tags")
+    settled(world)
+    with signed_in(sandbox) as api:
+        vip = {"bw_tagid@odata.bind": f"/{address(sandbox, 'VIP')}"}
+        offers = {"bw_interestid@odata.bind": f"/{address(sandbox, 'Offers', 'interest')}"}
+        for email in (cid, eve):
+            of_person = {"bw_contactid@odata.bind": f"/contacts({people[email]})"}
+            add(api, "bw_persontags", "mine", **vip, **of_person)
+            add(api, "bw_personinterests", "mine", **offers, **of_person)
+    run = settled(world, "member_tags")
+    assert run.message.startswith("2 tags given, 1 person's tag written"), run.message
+    assert run.counts["ignored"] == {"no_member": 2}
+    assert tags.member(cid) == {"tags": ["VIP"], "status": "unsubscribed"}
+    assert have(sandbox) == {people[ann], people[cid], people[eve]}
+
+    tags.set(bob, "VIP", active=True)
+    tags.set(cid, "VIP", active=False)
+    with signed_in(sandbox) as api:
+        (row,) = (row for row in rows_of(sandbox) if row["bw_contactid"] == people[ann])
+        assert api.send("DELETE", f"bw_persontags({row['bw_persontagid']})").status_code == 204
+    sandbox.faults({"*": {**LOST, "seed": 3}})
+    for _ in range(3):
+        world.run("member_tags")
+    sandbox.faults()
+    world.run("member_tags")
+    settled(world, "member_tags")
+    assert have(sandbox) == {people[bob], people[eve]}
+    assert len(rows_of(sandbox)) == 2, "each once"
+    assert [tags.member(email)["tags"] for email in (ann, bob, cid)] == [[], ["VIP"], []]
+
+
+def rows_of(sandbox: SandboxServer) -> list[dict[str, Any]]:
+    return sandbox.table("dynamics", "bw_persontag")
+
+
+def have(sandbox: SandboxServer) -> set[str]:
+    """Return the contacts who have a tag in the CRM."""
+    return {row["bw_contactid"] for row in rows_of(sandbox)}

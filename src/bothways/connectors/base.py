@@ -492,6 +492,21 @@ class ReadsTags(Protocol):
 
 
 @runtime_checkable
+class ReadsMemberTags(Protocol):
+    """Reads who has which tags, and who has chosen which interests."""
+
+    def read_member_tags(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield pages of MEMBER_TAGS: of members who may have changed since a watermark, or all.
+
+        ``cursor`` is a page's of an earlier try, which goes on after that page.
+
+        Raises:
+            WatermarkExpired: The vendor no longer knows ``cursor``.
+        """
+        ...
+
+
+@runtime_checkable
 class HasLists(Protocol):
     """Knows lists, and can make one."""
 
@@ -733,6 +748,21 @@ class WritesTags(Protocol):
         UPDATE renames ``record_id`` to the name among the values; whoever has it keeps it.
         DELETE deletes ``record_id``, which takes it from everybody, and with a category its
         interests. What does not exist is deleted.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesMemberTags(Protocol):
+    """Gives members tags and takes them away; interests likewise."""
+
+    def write_member_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Execute OPERATIONS (entity `member_tag`): CREATE gives a tag, DELETE takes it away.
+
+        ``record_id`` is the member; ``values`` holds list_id, as in TAGS. Giving twice and taking
+        what somebody does not have are successes. Nobody becomes mailable by it.
+
+        If the member no longer exists, the verdict is an error with the code ``tables.GONE``.
         """
         ...
 

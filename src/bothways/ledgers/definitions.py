@@ -9,6 +9,7 @@ from typing import ClassVar
 import pandas as pd
 import sqlalchemy as sa
 
+from bothways import discovery
 from bothways.ledgers.base import Entry, Ledger, Old, RunContext, columns
 from bothways.store.definitions import absorb_definitions, end_definitions, keep_written
 from bothways.store.erase import Person
@@ -49,7 +50,8 @@ def _named(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
 
 def _deleted(run: RunContext, side: RoleName, rows: pd.DataFrame) -> None:
     """End what was deleted, before it is read again."""
-    for kind, same in rows.groupby("source_entity", sort=True):
+    things = rows[rows["entity"].isin(discovery.definitions())]
+    for kind, same in things.groupby("source_entity", sort=True):
         gone = same["record_id"]
         end_definitions(run.conn, account=run.account, side=side, kind=str(kind), ids=gone)
 

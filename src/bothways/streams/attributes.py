@@ -19,6 +19,7 @@ import pandas as pd
 from bothways.connectors.base import (
     Connector,
     Page,
+    ReadsMemberTags,
     ReadsOptIns,
     ReadsPreferences,
     ReadsScores,
@@ -26,12 +27,16 @@ from bothways.connectors.base import (
 from bothways.streams.base import Absorbed, Sighting, Slice, Stream, by_address
 from bothways.tables import consent as tables
 from bothways.tables.frames import frame_of, to_pandas
-from bothways.transform.columns import looked_up
+from bothways.transform.arrow import pc
+from bothways.transform.columns import looked_up, one_chunk, series
 from bothways.transform.consents import packed
 from bothways.transform.named import is_named
 
 ATTRIBUTE: Final = "attribute:"
 """How the name of an attribute begins among the fields of a person."""
+
+MEMBER_TAGS: Final = "member_tags"
+"""The attribute that has a member's tags and interests, as one text."""
 
 CONSENTS: Final = "consents"
 """The attribute that has what a member consented to: a text, see `transform.consents`."""
@@ -175,6 +180,26 @@ class PreferenceOptIns(Attributes):
         """Return `member_id` and what they chose."""
         rows = to_pandas(page.rows)[["member_id", "opted_in"]]
         return rows.rename(columns={"opted_in": chosen_name(self.preference)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberTags(Attributes):
+    """Which tags and interests members have, as one text: ids with a space between them."""
+
+    name: ClassVar[str] = "member_tags"
+    values: ClassVar[tuple[str, ...]] = (MEMBER_TAGS,)
+
+    def pages(
+        self, connector: Connector, since: str | None, cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield the tags of members who may have changed since a watermark, or of all."""
+        return cast(ReadsMemberTags, connector).read_member_tags(since=since, cursor=cursor)
+
+    def told(self, page: Page) -> pd.DataFrame:
+        """Return `member_id` and the text."""
+        rows = to_pandas(page.rows.select(["member_id"]))
+        texts = pc.binary_join(one_chunk(page.rows["tag_ids"]), " ")
+        return rows.assign(**{MEMBER_TAGS: series(texts, rows.index)})
 
 
 def chosen_name(preference: str) -> str:

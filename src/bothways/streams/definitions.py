@@ -227,12 +227,17 @@ class Records(Definitions):
         self, connector: Connector, since: str | None, _cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield rows: all, or those that have changed."""
-        kind, source = record_kinds()[self.kind], cast(ReadsRecords, connector)
-        if not self.everything:
-            yield from source.read_records(kind, since=since)
-            return
-        for page in source.read_records(kind, since=None):
-            yield replace(page, watermark=None)
+        return records_of(connector, self.kind, since, everything=self.everything)
+
+
+def records_of(
+    connector: Connector, kind: str, since: str | None, *, everything: bool
+) -> Iterator[Page]:
+    """Yield the rows of a kind: those that have changed, or all, and then without a watermark."""
+    pages = cast(ReadsRecords, connector).read_records(
+        record_kinds()[kind], since=None if everything else since
+    )
+    return (replace(page, watermark=None) for page in pages) if everything else pages
 
 
 def details_of(rows: pd.DataFrame) -> pd.Series:

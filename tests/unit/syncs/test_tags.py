@@ -10,6 +10,7 @@ import pytest
 from bothways.spec import Options
 from bothways.syncs.base import Plan
 from bothways.syncs.tags.sync import SYNC
+from bothways.tables.ledgers import ListPair
 from bothways.testing.planning import STARTED_AT, Planning
 
 NEWS: Final = "news"
@@ -219,6 +220,14 @@ def test_deletions_follow_where_the_account_says_so() -> None:
         "ended": ("crm", "delete", "r", "deleted"),
         "lost": ("crm", "delete", "made", "deleted"),
     }
+
+
+def test_a_row_stays_as_long_as_people_have_its_tag() -> None:
+    place = desk(deletions="follow")
+    tag(place, "ended", "Guests", base="Guests", gone=True)
+    row(place, "r", "Guests", key="ended")
+    place.store.add_list_state(ListPair("ended", "ended"), "joined", crm_id="c", marketing_id="m")
+    assert told(planned(place)) == {"ended": ("crm", "upsert", "r", "deleted_in_marketing")}
 
 
 def test_a_table_without_any_row_was_made_anew_and_deletes_nothing() -> None:

@@ -171,6 +171,14 @@ class MailchimpConnector:
         """Make, rename and delete tags, categories and interests."""
         return tags.write_tags(self._client, operations)
 
+    def read_member_tags(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
+        """Yield members with all their tags and interests."""
+        return tags.read_member_tags(self._client, since, cursor)
+
+    def write_member_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
+        """Give members tags and interests, and take them away."""
+        return tags.write_member_tags(self._client, operations)
+
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create, update and suppress contacts."""
         return writes.write_contacts(self._client, operations)

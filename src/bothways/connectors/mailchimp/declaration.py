@@ -24,6 +24,7 @@ DECLARATION: Final = Declaration(
             "ReadsCampaignEvents",
             "ReadsCampaigns",
             "ReadsContacts",
+            "ReadsMemberTags",
             "ReadsOptIns",
             "ReadsScores",
             "ReadsSuppressions",
@@ -32,6 +33,7 @@ DECLARATION: Final = Declaration(
             "SharesBudget",
             "WritesContacts",
             "WritesListMembers",
+            "WritesMemberTags",
             "WritesTags",
         }
     ),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -20,11 +21,13 @@ from bothways.connectors.http.results import Verdict, records, results_frame
 from bothways.connectors.mailchimp.client import MailchimpClient, Row
 from bothways.connectors.mailchimp.lists import TAG, categories, interests, segments
 from bothways.connectors.mailchimp.places import Place
-from bothways.connectors.mailchimp.queries import audiences
+from bothways.connectors.mailchimp.queries import audiences, read_contacts
 from bothways.connectors.mailchimp.results import invalid, refused
+from bothways.connectors.mailchimp.writes import write_list_members
 from bothways.errors import ConnectorError, Denied, Missing
-from bothways.tables.tags import TAGS
+from bothways.tables.tags import MEMBER_TAGS, TAGS
 
+_OF_MEMBERS: Final[tuple[TagKind, ...]] = ("tag", "interest")
 _PART: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
@@ -200,3 +203,36 @@ _READ: Final[Mapping[TagKind, Callable[[MailchimpClient, Row], Iterator[Row]]]] 
     "interest_category": _categories,
     "interest": _interests,
 }
+
+
+# ── who has what ──────────────────────────────────────────────────────────────────────────────
+
+
+def read_member_tags(
+    client: MailchimpClient, since: str | None, cursor: str | None
+) -> Iterator[Page]:
+    """Yield members with all their tags and interests, as `read_contacts` yields people."""
+    ids = {
+        row["list_id"]: row["id"]
+        for kind in _OF_MEMBERS
+        for page in read_tags(client, kind)
+        for row in page.rows.to_pylist()
+    }
+    pages = read_contacts(client, {}, since, list(ids), everybody=True, cursor=cursor)
+    for page in pages:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for row in page.members.to_pylist() if page.members is not None else ():
+            found[row["member_id"]].append(ids[row["list_id"]])
+        told = [
+            {"member_id": row["id"], "email": row["email"], "tag_ids": sorted(found[row["id"]])}
+            for row in page.rows.to_pylist()
+            if not row["deleted"]
+        ]
+        yield replace(page, rows=pa.Table.from_pylist(told, MEMBER_TAGS), members=None)
+
+
+def write_member_tags(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
+    """Give and take tags and interests; those of a person go together."""
+    places = [json.loads(values)["list_id"] for values in operations["values"]]
+    kinds = operations["kind"].map({"create": "join", "delete": "leave"})
+    return write_list_members(client, operations.assign(kind=kinds, list_id=places))

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import pandas as pd
 
+from bothways.config.account import Account
 from bothways.records import RecordKind
 from bothways.streams.definitions import Records, Tags
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
@@ -18,8 +19,10 @@ from bothways.syncs.definitions import settled, waiting
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.tags import AUDIENCE, KINDS, SPEC, Settings
 from bothways.syncs.tags.pairing import paired, place
+from bothways.tables.frames import frame_of
+from bothways.tables.ledgers import LIST_STATES, ListPair
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import OperationKind, Reason, Result
+from bothways.vocabulary import MembershipState, OperationKind, Reason, Result
 
 _CONFLICT: Final = "conflict: name"
 _CUT: Final = "…"
@@ -38,13 +41,12 @@ def plan(inputs: Inputs) -> Plan:
     """Decide on each tag and each row; few as they are, in one part."""
     if inputs.partition:
         return Plan(joined([]))
-    follows = cast(Settings, inputs.account.settings_of(SPEC)).deletions == "follow"
     pairs: dict[str, pd.DataFrame] = {}
     jobs, told = [], []
     for kind in KINDS:
         parents = pairs.get(kind.parent)
         pairs[kind.name] = paired(inputs, kind, parents)
-        part = _Part(inputs, kind, pairs[kind.name], parents, follows=follows)
+        part = _Part(inputs, kind, pairs[kind.name], parents)
         jobs += part.jobs()
         told.append(part.told())
     made = joined(jobs)
@@ -63,14 +65,12 @@ class _Part:
         kind: RecordKind,
         pairs: pd.DataFrame,
         parents: pd.DataFrame | None,
-        *,
-        follows: bool,
     ) -> None:
         self._inputs = inputs
         self._kind = kind
         self._again = inputs.options.full_resync
         self._parent = {kind.parent_value: "parent"} if kind.parent else {}
-        self._follows = follows and kind is not AUDIENCE
+        self._follows = follows(inputs.account) and kind is not AUDIENCE
         there = pairs["there"]
         tags = pairs[there & ~pairs["again"]]
         self._taken = place(tags["parent"], tags["name"])
@@ -156,33 +156,42 @@ class _Part:
 
     def _without_tag(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
         """Mark the rows of what was deleted on the platform, or delete them."""
-        marked = rows["gone"].fillna(value=False).astype(bool) & (not self._follows)
+        deleted = self._follows & ~self._of_people(rows["id"])
+        marked = ~deleted & rows["gone"].fillna(value=False).astype(bool)
         about = self._from_tag(rows)
-        mark = json_objects(rows.assign(gone=True), {**self._parent, "gone": "gone"})
-        if self._follows:
-            change = job_frame(
-                rows,
+        named = json_objects(rows, {"name": "own_name"})
+        return [
+            ignored(rows[marked], Reason.DELETED_IN_MARKETING, **about),
+            job_frame(
+                rows[deleted],
                 target="crm",
                 kind=OperationKind.DELETE,
                 record_id=rows["row"],
-                before=json_objects(rows, {"name": "own_name"}),
+                before=named,
                 result=Result.DELETED,
                 **about,
-            )
-        else:
-            change = job_frame(
-                rows[~marked],
+            ),
+            job_frame(
+                rows[~deleted & ~marked],
                 target="crm",
                 kind=OperationKind.UPSERT,
                 key=rows["id"],
                 record_id=rows["row"],
-                values=mark,
-                after=json_objects(rows, {"name": "own_name"}),
+                values=json_objects(rows.assign(gone=True), {**self._parent, "gone": "gone"}),
+                after=named,
                 reason=Reason.DELETED_IN_MARKETING,
                 result=Result.UPDATED,
                 **about,
-            )
-        return [ignored(rows[marked], Reason.DELETED_IN_MARKETING, **about), change]
+            ),
+        ]
+
+    def _of_people(self, ids: pd.Series) -> pd.Series:
+        """Return a mask of tags whose rows the CRM keeps, as people have them there."""
+        view = self._inputs.view
+        found = [view.list_states(pair=ListPair(tag, tag)) for tag in ids]
+        states = pd.concat([frame_of(LIST_STATES), *found])
+        joined = states[states["state"].eq(MembershipState.JOINED.value)]
+        return ids.isin(joined["crm_list_id"])
 
     def _new(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
         """Make on the platform what a person has added; of rows with one name, the first one's."""
@@ -275,6 +284,11 @@ def _equal(some: pd.Series, others: pd.Series) -> pd.Series:
     """Return where two columns have the same value, or both none."""
     same = some.eq(others).fillna(value=False) | (some.isna() & others.isna())
     return same.astype(bool)
+
+
+def follows(account: Account) -> bool:
+    """Return whether what was deleted on one side is to be deleted on the other."""
+    return cast(Settings, account.settings_of(SPEC)).deletions == "follow"
 
 
 SYNC: Final = SyncType(datasets, plan)

@@ -1,0 +1,23 @@
+"""
+### Tags of members
+
+Keeps who has which tag of the platform, and who has chosen which interest, in step with the tables
+**Email tags of people** and **Email interests of people** of the CRM. A row that somebody adds
+gives the person the tag, and one that somebody deletes takes it away; and the other way round.
+
+* It knows the tags that `tags` has read last, and does not start while that sync's last run failed.
+* People without a contact or lead in the CRM, or without a contact on the platform, are ignored.
+* Nobody becomes mailable by a tag, and whoever may not be mailed keeps theirs.
+
+**Dry run** plans and writes nothing; **Full resync** reads every member again;
+**Only these records** limits the run to these people or rows.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG  # noqa: F401 - Airflow looks for DAGs in files that name it
+
+from bothways.orchestration.builder import accounts_for, build_dag
+
+for account in accounts_for("member_tags"):
+    globals()[account.name] = build_dag(account, "member_tags", doc=__doc__)

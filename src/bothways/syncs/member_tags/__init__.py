@@ -1,0 +1,50 @@
+"""Who has which tags and interests, in step with tables of the CRM."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bothways.records import RecordKind
+from bothways.spec import Role, SyncSpec
+from bothways.syncs.tags import INTEREST, KINDS, TAG
+
+PERSON_TAG: Final = RecordKind(
+    name="person_tag",
+    title="Email tag of a person",
+    titles="Email tags of people",
+    description="Who has which tag of the marketing platform, kept by Bothways. A row that you add "
+    "gives the person the tag, and one that you delete takes it away.",
+    words=("person's tag", "people's tags"),
+    parent=TAG.name,
+    of_person=True,
+    effect="events",
+    columns=(),
+)
+PERSON_INTEREST: Final = RecordKind(
+    name="person_interest",
+    title="Email interest of a person",
+    titles="Email interests of people",
+    description="Who has chosen which interest on the marketing platform, kept by Bothways. A row "
+    "that you add chooses it for the person, and one that you delete takes it away.",
+    words=("person's interest", "people's interests"),
+    parent=INTEREST.name,
+    of_person=True,
+    effect="events",
+    columns=(),
+)
+OF_PEOPLE: Final = (PERSON_TAG, PERSON_INTEREST)
+
+SPEC: Final = SyncSpec(
+    name="member_tags",
+    title="Tags of members",
+    implementation="bothways.syncs.member_tags.sync:SYNC",
+    roles=(
+        Role("crm", ("DeletesRecords", "ReadsContacts", "ReadsRecords", "WritesRecords")),
+        Role(
+            "marketing",
+            ("ReadsContacts", "ReadsMemberTags", "ReadsTags", "WritesMemberTags", "WritesTags"),
+        ),
+    ),
+    after=("tags",),
+    records=(*KINDS, *OF_PEOPLE),
+)
