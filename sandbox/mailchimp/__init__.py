@@ -31,6 +31,7 @@ VENDOR = Vendor(
         "connections": 10,  # how many requests are processed at the same time
         "seconds_per_call": 0.0,  # how long each of them is at least
         "batch_seconds": 0.2,
+        "pending_batches": 500,  # and as many deliveries to webhooks of batches
         # Whether a listing without a status shows archived members: no source tells.
         "archived_in_listings": False,
         # Where a change of a tag's members is seen: in the "segment" (`updated_at`), the "member"

@@ -28,7 +28,6 @@ from sandbox.vendor import VendorContext
 RESULTS = "/mailchimp-batch-results/"
 LINK_SECONDS = 600
 KEPT = timedelta(days=7)
-MAX_PENDING = 500
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SECRET = b"signs the links to the results of batches"
 
@@ -43,12 +42,7 @@ def submit(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     operations = body["operations"]
     if not operations:
         raise errors.invalid(("operations", "This value should not be blank."))
-    pending = "SELECT count(*) FROM batches WHERE completed IS NULL"
-    if db.execute(pending).fetchone()[0] >= MAX_PENDING:
-        detail = f"You have more than {MAX_PENDING} pending batches."
-        raise errors.too_many_requests(
-            f"{detail} Please wait for some to complete before adding any more batches."
-        )
+    _check_pending(call, db)
     batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
     due = started + float(call.context.settings["batch_seconds"])
     row = {
@@ -63,6 +57,25 @@ def submit(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     }
     storage.insert(db, "batches", row)
     return _shown(call, storage.one(db, "batches", id=batch))
+
+
+def _check_pending(call: Call, db: sqlite3.Connection) -> None:
+    """Refuse a batch where too many are pending, or too many webhooks of batches.
+
+    Raises:
+        Problem: 429; the words about batches are assumed from those about webhooks.
+    """
+    most = call.context.settings["pending_batches"]
+    for what, source in (
+        ("batches", "batches WHERE completed IS NULL"),
+        ("webhooks", "deliveries WHERE state = 'waiting' AND webhook_id IN"
+        " (SELECT id FROM batch_webhooks)"),
+    ):  # fmt: skip
+        if db.execute(f"SELECT count(*) FROM {source}").fetchone()[0] >= most:
+            detail = f"You have more than {most} pending {what}."
+            raise errors.too_many_requests(
+                f"{detail} Please wait for some to complete before adding any more batches."
+            )
 
 
 def _kept_since(context: VendorContext) -> str:

@@ -171,7 +171,19 @@ def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any
         )
     }
     total = {"total_contacts": sum(counts.values())} if call.flag("include_total_contacts") else {}
-    merge_fields = "SELECT count(*) FROM merge_fields WHERE list_id = ?"
+    fields_, many, last = db.execute(
+        "SELECT (SELECT count(*) FROM merge_fields WHERE list_id = ?1), count(*),"
+        " coalesce(max(sent), '') FROM campaigns WHERE list_id = ?1",
+        (row["id"],),
+    ).fetchone()
+    since = {
+        found["status"]: found[1]
+        for found in db.execute(
+            "SELECT status, count(*) FROM members WHERE list_id = ? AND status_since > ?"
+            " GROUP BY status",
+            (row["id"], last),
+        )
+    }
     return {
         "id": row["id"],
         "web_id": row["web_id"],
@@ -191,12 +203,12 @@ def shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any
             **total,
             "unsubscribe_count": counts.get("unsubscribed", 0),
             "cleaned_count": counts.get("cleaned", 0),
-            "member_count_since_send": 0,
-            "unsubscribe_count_since_send": 0,
-            "cleaned_count_since_send": 0,
-            "campaign_count": 0,
-            "campaign_last_sent": "",
-            "merge_field_count": db.execute(merge_fields, (row["id"],)).fetchone()[0],
+            "member_count_since_send": since.get("subscribed", 0),
+            "unsubscribe_count_since_send": since.get("unsubscribed", 0),
+            "cleaned_count_since_send": since.get("cleaned", 0),
+            "campaign_count": many,
+            "campaign_last_sent": last,
+            "merge_field_count": fields_,
             "avg_sub_rate": 0,
             "avg_unsub_rate": 0,
             "target_sub_rate": 0,

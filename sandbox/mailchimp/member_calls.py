@@ -20,6 +20,7 @@ _MEMBER = f"{_MEMBERS}/{{subscriber_hash}}"
 MAX_ROWS = 500
 _SORTS = ("timestamp_opt", "timestamp_signup", "last_changed")
 _READ_STATUSES = (*shapes.STATUSES, "archived")
+_UNIQUE = "unique_email_id(m.hash)"
 _NOT_ARCHIVED = ("archived", "pending", "cleaned")
 
 
@@ -64,14 +65,17 @@ def _filters(call: Call, audience: Audience) -> tuple[str, list[Any]]:
         if (moment := call.time(name)) is not None:
             where.append(f"m.{column} {sign} ?")
             parameters.append(moment)
-    if call.query.get("email_type"):
-        where.append("m.email_type = ?")
-        parameters.append(call.query["email_type"])
+    if call.flag("since_last_campaign"):
+        if status is None:
+            raise errors.bad_request("Use since_last_campaign with a status.")
+        last = "SELECT coalesce(max(sent), '') FROM campaigns WHERE list_id = m.list_id"
+        where.append(f"m.status_since > ({last})")
     if call.flag("vip_only"):
         where.append("m.vip")
-    if wanted := call.query.get("unique_email_id"):
-        where.append("unique_email_id(m.hash) = ?")
-        parameters.append(wanted)
+    for name, column in (("email_type", "email_type"), ("unique_email_id", _UNIQUE)):
+        if wanted := call.query.get(name):
+            where.append(f"{column} = ?")
+            parameters.append(wanted)
     _interests(call, where, parameters)
     return " AND ".join(where), parameters
 

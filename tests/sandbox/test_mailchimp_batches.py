@@ -76,3 +76,16 @@ def test_one_operation_reads_a_whole_audience(
     files = results(mailchimp.get(f"/batches/{batch}").json()["response_body_url"])
     pages = [json.loads(one["response"])["members"] for file in files for one in file]
     assert [len(page) for page in pages] == [1_000, 200]
+
+
+def test_too_many_batches_are_refused_until_some_are_done(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    sandbox.settings({"mailchimp": {"batch_seconds": 600, "pending_batches": 2}})
+    body = {"operations": [{"method": "GET", "path": "/ping"}]}
+    begun = [mailchimp.post("/batches", json=body).status_code for _ in range(3)]
+    assert begun == [200, 200, 429]
+    sandbox.advance(601, "mailchimp")
+    assert mailchimp.post("/batches", json=body).status_code == 200
+    listed = mailchimp.get("/batches", params={"count": 1}).json()
+    assert (listed["total_items"], len(listed["batches"])) == (3, 1)

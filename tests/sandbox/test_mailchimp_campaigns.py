@@ -93,6 +93,20 @@ def test_campaigns_are_listed_by_the_time_of_their_sending(
     assert {"open", "click", "soft", "unsubscribe", "hard"} <= kinds
 
 
+def test_an_audience_knows_what_has_changed_since_its_last_campaign(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    sent_campaign(sandbox, mailchimp)
+    sandbox.act("mailchimp", "unsubscribe", email=BOB)
+    stats = mailchimp.get(NEWS).json()["stats"]
+    assert (stats["campaign_count"], stats["unsubscribe_count_since_send"]) == (1, 1)
+    query = {"since_last_campaign": True, "status": "unsubscribed"}
+    found = mailchimp.get(f"{NEWS}/members", params=query).json()["members"]
+    assert [row["email_address"] for row in found] == [BOB]
+    query.pop("status")
+    assert mailchimp.get(f"{NEWS}/members", params=query).status_code == 400
+
+
 def test_a_bulk_campaign_makes_its_recipients(
     sandbox: SandboxServer, mailchimp: httpx.Client
 ) -> None:
