@@ -97,6 +97,20 @@ class Call:
         """
         return values.moment(self.query.get(name, ""))
 
+    def between(self, **columns: str) -> tuple[list[str], list[Any]]:
+        """Return conditions for `since_<name>` and `before_<name>`, both exclusive.
+
+        Args:
+            columns: The column by each name.
+        """
+        where, parameters = [], []
+        for name, column in columns.items():
+            for side, sign in (("since", ">"), ("before", "<")):
+                if (moment := self.time(f"{side}_{name}")) is not None:
+                    where.append(f"{column} {sign} ?")
+                    parameters.append(moment)
+        return where, list[Any](parameters)
+
     def paging(self) -> tuple[int, int]:
         """Return `count` (10 unless given, at most 1000) and `offset`.
 

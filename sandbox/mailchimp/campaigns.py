@@ -108,16 +108,11 @@ def rate(part: int, whole: int) -> float:
 
 def filters(call: Call) -> tuple[str, list[Any]]:
     """Return the condition on campaigns `c` that a listing asks for, and its parameters."""
-    where, parameters = ["1"], list[Any]()
+    where, parameters = call.between(send_time="c.sent", create_time="c.created")
     for name, allowed in (("type", TYPES), ("status", _STATUSES)):
         if (word := call.word(name, allowed)) is not None:
             where.append(f"c.{name} = ?")
             parameters.append(word)
-    for name, column in (("send", "sent"), ("create", "created")):
-        for side, sign in (("since", ">"), ("before", "<")):
-            if (moment := call.time(f"{side}_{name}_time")) is not None:
-                where.append(f"c.{column} {sign} ?")
-                parameters.append(moment)
     if list_id := call.query.get("list_id"):
         where.append("c.list_id = ?")
         parameters.append(list_id)
@@ -127,7 +122,7 @@ def filters(call: Call) -> tuple[str, list[Any]]:
             " WHERE m.hash = ?)"
         )
         parameters.append(member)
-    return " AND ".join(where), parameters
+    return " AND ".join(["1", *where]), parameters
 
 
 @route("GET", "/campaigns")

@@ -101,17 +101,13 @@ def make(db: sqlite3.Connection, list_id: str, settings: dict[str, Any], now: st
 @route("GET", "/lists")
 def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the audiences, all or those that an address is in."""
-    where, parameters = ["1"], []
-    for name, sign in (("since_date_created", ">"), ("before_date_created", "<")):
-        if (moment := call.time(name)) is not None:
-            where.append(f"created {sign} ?")
-            parameters.append(moment)
+    where, parameters = call.between(date_created="created")
     if address := call.query.get("email"):
         where.append("id IN (SELECT list_id FROM members WHERE hash = ?)")
         parameters.append(values.hashed(address))
     turn = call.word("sort_dir", ("ASC", "DESC")) or "DESC"
     order = f"created {turn}" if call.word("sort_field", ("date_created",)) else "web_id"
-    sql = f"SELECT * FROM lists WHERE {' AND '.join(where)} ORDER BY {order}"
+    sql = f"SELECT * FROM lists WHERE {' AND '.join(['1', *where])} ORDER BY {order}"
     rows = [shown(call, db, row) for row in db.execute(sql, parameters).fetchall()]
     limits = {"may_create": True, "max_instances": 5, "current_total_instances": len(rows)}
     return call.page("lists", rows, constraints=limits)

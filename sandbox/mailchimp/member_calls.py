@@ -46,25 +46,20 @@ def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _filters(call: Call, audience: Audience) -> tuple[str, list[Any]]:
-    where, parameters = ["m.list_id = ?"], [audience.id]
+    where, parameters = call.between(last_changed="m.last_changed", timestamp_opt="m.timestamp_opt")
+    where.insert(0, "m.list_id = ?")
+    parameters.insert(0, audience.id)
     status = call.word("status", _READ_STATUSES)
     if status is not None:
         where.append("m.status = ?")
         parameters.append(status)
     elif not call.context.settings["archived_in_listings"]:
         where.append("m.status <> 'archived'")
-    for name, column, sign in (
-        ("since_last_changed", "last_changed", ">"),
-        ("before_last_changed", "last_changed", "<"),
-        ("since_timestamp_opt", "timestamp_opt", ">"),
-        ("before_timestamp_opt", "timestamp_opt", "<"),
-        ("unsubscribed_since", "status_since", ">"),
-    ):
-        if name == "unsubscribed_since" and name in call.query and status != "unsubscribed":
+    if "unsubscribed_since" in call.query:
+        if status != "unsubscribed":
             raise errors.bad_request("Use unsubscribed_since with the status unsubscribed only.")
-        if (moment := call.time(name)) is not None:
-            where.append(f"m.{column} {sign} ?")
-            parameters.append(moment)
+        where.append("m.status_since > ?")
+        parameters.append(call.time("unsubscribed_since") or "")
     if call.flag("since_last_campaign"):
         if status is None:
             raise errors.bad_request("Use since_last_campaign with a status.")

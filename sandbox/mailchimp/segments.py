@@ -74,19 +74,14 @@ def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, An
 @route("GET", _SEGMENTS)
 def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """List the segments of an audience, tags among them."""
-    where, parameters = ["list_id = ?"], [call.path["list_id"]]
+    where, parameters = call.between(created_at="created", updated_at="updated")
     if kind := call.word("type", ("saved", "static", "fuzzy")):
         where.append("type = ?")
         parameters.append(kind)
-    for side, sign in (("since", ">"), ("before", "<")):
-        for column in ("created", "updated"):
-            if (moment := call.time(f"{side}_{column}_at")) is not None:
-                where.append(f"{column} {sign} ?")
-                parameters.append(moment)
     count, offset = call.paging()
     audience = audiences.find(db, call.path["list_id"])
-    sql = f"SELECT * FROM segments WHERE {' AND '.join(where)} ORDER BY id"
-    rows = db.execute(sql, parameters).fetchall()
+    sql = f"SELECT * FROM segments WHERE {' AND '.join([*where, 'list_id = ?'])} ORDER BY id"
+    rows = db.execute(sql, (*parameters, audience.id)).fetchall()
     shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
     return call.listed("segments", shown, len(rows), list_id=audience.id)
 
