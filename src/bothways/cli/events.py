@@ -14,9 +14,10 @@ import typer
 from bothways.cli.private_file import write_private
 from bothways.cli.vendors import opened
 from bothways.config.account import Account
+from bothways.config.known import woken_by
 from bothways.config.load import load_account
 from bothways.connectors.base import EventsWanted, RegistersEvents
-from bothways.discovery import events_of, sync_types
+from bothways.discovery import events_of
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import EventSecrets, event_secrets, join_airflow
 from bothways.vocabulary import RoleName, Topic
@@ -110,7 +111,8 @@ def _of_system(
     dry_run: bool,
     renew: bool,
 ) -> int:
-    system, topics = account.systems[role], _topics(account, role)
+    system = account.systems[role]
+    topics = frozenset[Topic]().union(*woken_by(account, role).values())
     with opened(system) as connector:
         title = connector.declaration.title
         if (
@@ -165,13 +167,6 @@ def _agreed(
         return True
     typer.echo("Nothing was changed.")
     return False
-
-
-def _topics(account: Account, role: RoleName) -> frozenset[Topic]:
-    """Return what the events of a system would start sync types by."""
-    specs = (sync_types()[name] for name in account.events.sync_types)
-    mine = (spec.woken_by for spec in specs if role in {one.name for one in spec.roles})
-    return frozenset().union(*mine)
 
 
 def _fields(account: Account, role: RoleName) -> Mapping[str, list[str]]:

@@ -12,7 +12,7 @@ from bothways.cli.prepare import told
 from bothways.cli.vendors import opened
 from bothways.config.account import Account, ListMapping, tagged_by
 from bothways.config.document import Document, Key
-from bothways.config.known import records_kept, system_titles
+from bothways.config.known import records_kept, system_titles, woken_by
 from bothways.config.load import account_document
 from bothways.config.problems import Problem
 from bothways.connectors.base import (
@@ -21,11 +21,13 @@ from bothways.connectors.base import (
     HasFields,
     HasLists,
     Provisions,
+    RegistersEvents,
     UsesTables,
 )
 from bothways.discovery import sync_types
 from bothways.engine import lists
 from bothways.errors import BothwaysError, Denied, TemporaryFailure
+from bothways.orchestration.connections import event_secrets
 from bothways.spec import Scope
 from bothways.syncs.base import Request
 from bothways.vocabulary import SIDES, RoleName
@@ -57,7 +59,14 @@ class _Asking:
         with self._noted(found, (*self._place, "connection")), opened(system) as connector:
             say(f"{self._account.name}: {connector.check()}")
             mapped = (self._lists,) if self._role in SIDES else ()
-            asked = (*mapped, self._fields, self._obstacles, self._users, self._preparations)
+            asked = (
+                *mapped,
+                self._fields,
+                self._obstacles,
+                self._users,
+                self._preparations,
+                self._events,
+            )
             for ask in asked:
                 with self._noted(found, self._place):
                     found += ask(connector)
@@ -76,6 +85,17 @@ class _Asking:
         except BothwaysError as error:
             message, _, remedy = str(error).partition("; ")
             found.append(self._document.problem(key, message.rstrip("."), remedy or _advice(error)))
+
+    def _events(self, connector: Connector) -> Iterator[Problem]:
+        """Yield that the system's events would be refused."""
+        registers = isinstance(connector, RegistersEvents)
+        if not registers or not woken_by(self._account, self._role):
+            return
+        connection = self._account.system(self._role).connection
+        if not event_secrets(connection).secrets:
+            message = f"no event of {connector.declaration.title} is let in without `event_secrets`"
+            remedy = f"run `bothways events {self._account.name}`, and put what it writes into "
+            yield self._document.problem(("events",), message, f"{remedy}`{connection}`")
 
     def _lists(self, connector: Connector) -> Iterator[Problem]:
         if not isinstance(connector, HasLists) or not self._account.lists:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bothways.discovery import declaration, record_kinds, sync_types
 from bothways.records import RecordKind
 from bothways.spec import ERASING, SyncSpec
-from bothways.vocabulary import RoleName
+from bothways.vocabulary import RoleName, Topic
 
 if TYPE_CHECKING:
     from bothways.config.account import Account
@@ -56,6 +56,12 @@ def prerequisites(account: Account, sync: SyncSpec) -> list[str]:
     """Return the sync types that an account has and that run before another."""
     has = {*account.syncs, *account.schedules}
     return [name for name in sync.runs_first if name in has]
+
+
+def woken_by(account: Account, role: RoleName) -> dict[str, frozenset[Topic]]:
+    """Return the sync types that events of a system start, each with what these are about."""
+    specs = (sync_types()[name] for name in account.events.sync_types)
+    return {spec.name: spec.woken_by for spec in specs if role in {one.name for one in spec.roles}}
 
 
 def roles_to_erase(account: Account) -> tuple[RoleName, ...]:

@@ -12,9 +12,10 @@ from typing import Final
 import sqlalchemy as sa
 
 from bothways.config.account import NAME_PATTERN, Account
+from bothways.config.known import woken_by
 from bothways.config.load import load_account
 from bothways.console.people import address_key
-from bothways.discovery import events_of, sync_types
+from bothways.discovery import events_of
 from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import EventSecrets, event_secrets
 from bothways.store import notifications
@@ -73,7 +74,8 @@ def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, 
         raise Refused
     told = given.events.told(delivery)
     news = [one for one in told if not one.by or one.by != given.known.user]
-    found = {name: _records(news, topics) for name, topics in _woken(given).items()}
+    woken = woken_by(given.account, given.role)
+    found = {name: _records(news, topics) for name, topics in woken.items()}
     found = {name: records for name, records in found.items() if records}
     log.info(
         "An event for account %s from %s: of %d matters, %d concern its syncs",
@@ -93,15 +95,6 @@ def keep(conn: sa.Connection, given: Sender, found: Mapping[str, list[str]]) -> 
             sync_type=sync_type,
             people={record: keys[record] for record in records},
         )
-
-
-def _woken(given: Sender) -> dict[str, frozenset[Topic]]:
-    specs = (sync_types()[name] for name in given.account.events.sync_types)
-    return {
-        spec.name: spec.woken_by
-        for spec in specs
-        if given.role in {role.name for role in spec.roles}
-    }
 
 
 def _records(news: list[Told], topics: frozenset[Topic]) -> list[str]:

@@ -124,6 +124,22 @@ def test_columns_in_the_settings_of_a_sync_type_are_looked_up(include: IncludeFo
     )
 
 
+def test_events_that_would_be_refused_are_told(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare()
+    include.account("demo", f"events: {{sync_types: [suppressions]}}\n{DEMO}")
+    for extra, found in (
+        ("{}", ["accounts/demo.yaml:1 events: no event of Dynamics 365 is let in without "
+                "`event_secrets`; run `bothways events demo`, and put what it writes into "
+                "`demo_dynamics`"]),
+        ('{"event_secrets": "a key"}', []),
+    ):  # fmt: skip
+        connection = f'{{"conn_type": "dynamics", "extra": {extra}}}'
+        monkeypatch.setenv("AIRFLOW_CONN_DEMO_DYNAMICS", connection)
+        assert problems("demo") == found
+
+
 def test_mapped_users_are_looked_up(include: IncludeFolder) -> None:
     prepare()
     users = "users:\n  ada: {crm: ada@contoso.example, marketing: ada@x.example}\n"

@@ -133,6 +133,9 @@ def _settings(account: Account) -> list[tuple[str, list[tuple[str, Any]]]]:
         for name, values in of_syncs.items()
         if values is not None and name in account.syncs
     ]
+    if account.events.sync_types:
+        told = ", ".join(account.events.sync_types)
+        groups.append(("events", account.events.model_dump() | {"sync_types": told}))
     return [(heading, list(values.items())) for heading, values in groups]
 
 
