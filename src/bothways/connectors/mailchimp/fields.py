@@ -173,7 +173,8 @@ class Writer:
         body: Row = {}
         for name, value in values.items():
             if name in MEMBER_FIELDS:
-                body[name] = value if isinstance(value, bool) else as_text(value)
+                kind, _ = MEMBER_FIELDS[name]
+                body[name] = bool(value) if kind is FieldType.BOOLEAN else as_text(value)
                 continue
             merged = body.setdefault("merge_fields", {})
             tag, _, part = name.partition(".")
