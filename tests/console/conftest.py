@@ -10,6 +10,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,19 @@ def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAP
 def include_folder() -> Path:
     """The folder of the accounts of this test."""
     return Path(os.environ[INCLUDE_VARIABLE])
+
+
+@contextmanager
+def campaigns_of_north() -> Iterator[None]:
+    """A DAG for the campaigns of north, for as long as the block lasts."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    dag_id = "north__campaigns"
+    with create_session() as session:
+        session.add(DagModel(dag_id=dag_id, bundle_name="tests", is_stale=False, is_paused=False))
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.delete(session.get(DagModel, dag_id))

@@ -20,7 +20,7 @@ from tests.console.browser import (
     screenshot,
     violations,
 )
-from tests.console.conftest import include_folder
+from tests.console.conftest import campaigns_of_north, include_folder
 from tests.console.filled import ANNA, Filled
 
 pytestmark = pytest.mark.browser
@@ -66,6 +66,8 @@ def places(filled: Filled) -> dict[str, str]:
         "access log": "/bothways/access",
         "accounts": "/bothways/accounts",
         "account": "/bothways/accounts/north",
+        "campaigns": "/bothways/accounts/north/campaigns",
+        "campaign": "/bothways/accounts/north/campaigns/71",
         "api": "/bothways/api",
         "problem": f"{RUN}/999999",
         "tab of a DAG": "/bothways/dags/north__suppressions",
@@ -86,10 +88,16 @@ def test_the_way_to_the_login_is_accessible(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible_and_fits(scheme: str, page: Page, filled: Filled) -> None:
+    with campaigns_of_north():
+        assert problems_of_all_pages(scheme, page, filled) == []
+
+
+def problems_of_all_pages(scheme: str, page: Page, filled: Filled) -> list[str]:
+    """Visit each page, broad and narrow; return what is wrong with any."""
     script = axe_script()
     page.goto("/bothways/person")
     page.evaluate(f"localStorage.setItem('theme', '{scheme}')")
-    problems = []
+    problems: list[str] = []
     for name, url in places(filled).items():
         if name == "broken account":
             file = include_folder() / "accounts" / "broken.yaml"
@@ -104,7 +112,7 @@ def test_every_page_is_accessible_and_fits(scheme: str, page: Page, filled: Fill
             problems += [f"{where}: {found}" for found in violations(page, script)]
             if name in ("overview", "run"):
                 screenshot(page, f"console-{name}-{scheme}-{size['width']}")
-    assert problems == []
+    return problems
 
 
 def test_the_scheme_of_the_system_holds_where_airflow_was_told_none(page: Page) -> None:

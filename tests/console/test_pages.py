@@ -27,7 +27,7 @@ from bothways.store.schema import jobs, runs
 from bothways.store.showing import Rows
 from bothways.vocabulary import RunStatus
 from demo.waiting import at_most
-from tests.console.conftest import PREFIX, Client, include_folder
+from tests.console.conftest import PREFIX, Client, campaigns_of_north, include_folder
 from tests.console.filled import ANNA, BUSY, DORA, HOSTILE, OTTO, Filled, ended, job
 from tests.console.reading import main_text, rows_of, soup, table
 from tests.support.configuration import SHIPPED
@@ -832,22 +832,6 @@ def test_a_campaign_shows_its_figures_as_a_chart_and_can_be_synced_alone(
     (run,) = table(page, "Runs")
     assert (run["Run"], run["Message"]) == (f"Run {filled.completed}", "2 clicks")
     assert page.select_one("input[name=campaign]")["value"] == "71"
-
-
-@contextmanager
-def campaigns_of_north() -> Iterator[None]:
-    """A DAG for the campaigns of north, for as long as the block lasts."""
-    from airflow.models.dag import DagModel
-    from airflow.utils.session import create_session
-
-    dag_id = "north__campaigns"
-    with create_session() as session:
-        session.add(DagModel(dag_id=dag_id, bundle_name="tests", is_stale=False, is_paused=False))
-    try:
-        yield
-    finally:
-        with create_session() as session:
-            session.delete(session.get(DagModel, dag_id))
 
 
 def test_a_broken_account_says_what_is_wrong_and_where(client: Client) -> None:
