@@ -293,6 +293,32 @@ def test_many_changes_are_one_batch_whose_rows_are_read_one_by_one(
     assert [tag["name"] for tag in member(vendor, emails[0])["tags"]] == ["VIP"]
 
 
+def test_a_batch_whose_receipt_was_lost_is_handed_in_again(
+    sandbox: SandboxServer,
+    connect: Callable[..., Any],
+    vendor: httpx.Client,
+    operations: Frame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk, "FEW", 1)
+    ids = [put(vendor, ADA), put(vendor, BOB)]
+    lost = 1
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        nonlocal lost
+        answered = ask(asked)
+        if asked.path == "/3.0/batches" and lost:
+            lost -= 1
+            return Answered(502, {"Content-Type": "text/html"}, b"<html>")
+        return answered
+
+    with OtherServer(sandbox.url, alter) as server:
+        rows = [update(item, FNAME="x") for item in ids]
+        results = told(connect(server.url).write_contacts(operations(*rows)))
+        assert [item.path for item in server.asked].count("/3.0/batches") == 2
+    assert [row["outcome"] for row in results] == ["written"] * 2
+
+
 def packed(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as archive:
