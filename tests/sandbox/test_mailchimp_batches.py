@@ -28,11 +28,13 @@ def test_operations_are_carried_out_and_answered_one_by_one(
     sandbox.settings({"mailchimp": {"batch_seconds": 60}})
     add(mailchimp)
     change = json.dumps({"merge_fields": {"FNAME": "Ada"}})
+    half = {"tags": [{"name": "New", "status": "active"}, {"name": " ", "status": "active"}]}
     operations = [
         {"method": "PATCH", "path": path(), "body": change, "operation_id": "a"},
         {"method": "PATCH", "path": path("nobody@mail.example"), "body": "{}"},
         {"method": "DELETE", "path": path(), "operation_id": "c"},
         {"method": "POST", "path": f"{NEWS}/members", "body": "no JSON", "operation_id": "d"},
+        {"method": "POST", "path": f"{path()}/tags", "body": json.dumps(half), "operation_id": "e"},
     ]
     begun = mailchimp.post("/batches", json={"operations": operations}).json()
     assert (begun["status"], begun["response_body_url"]) == ("pending", "")
@@ -40,15 +42,16 @@ def test_operations_are_carried_out_and_answered_one_by_one(
     sandbox.advance(61, "mailchimp")
     done = mailchimp.get(f"/batches/{begun['id']}").json()
     assert (done["status"], done["total_operations"], done["finished_operations"]) == (
-        "finished", 4, 4,
+        "finished", 5, 5,
     )  # fmt: skip
-    assert done["errored_operations"] == 2
+    assert done["errored_operations"] == 3
     (entries,) = results(done["response_body_url"])
     assert [(one["operation_id"], one["status_code"]) for one in entries] == [
-        ("a", 200), ("", 404), ("c", 204), ("d", 400),
+        ("a", 200), ("", 404), ("c", 204), ("d", 400), ("e", 400),
     ]  # fmt: skip
     assert json.loads(entries[0]["response"])["email_address"] == ADA
-    assert mailchimp.get(path()).json()["status"] == "archived"
+    after = mailchimp.get(path()).json()
+    assert (after["status"], after["tags"]) == ("archived", [])
 
 
 def test_a_link_to_results_lives_ten_minutes_and_takes_no_key(

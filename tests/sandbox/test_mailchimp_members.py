@@ -98,6 +98,9 @@ def test_who_unsubscribed_by_hand_cannot_be_subscribed_by_a_client(
     assert mailchimp.delete(path()).status_code == 204  # archived, and the former status hidden
     assert mailchimp.get(path()).json()["status"] == "archived"
     refused(mailchimp.put(path(), json=again), 400, "Member In Compliance State")
+    # nor by way of the status that was hidden
+    assert mailchimp.patch(path(), json={"status": "unsubscribed"}).status_code == 200
+    refused(mailchimp.put(path(), json=again), 400, "Member In Compliance State")
     asked = mailchimp.patch(path(), json={"status": "pending"})
     assert asked.json()["status"] == "pending"
 
@@ -187,6 +190,12 @@ def test_pages_show_everybody_once(sandbox: SandboxServer, mailchimp: httpx.Clie
     rows = sandbox.table("mailchimp", "members", list_id=NEWS[7:])
     assert sorted(found) == sorted(row["email"] for row in rows)
     assert {row["status"] for row in rows} >= {"subscribed", "unsubscribed", "cleaned"}
+
+
+def test_people_of_lists_are_members_with_the_status_that_they_have(
+    sandbox: SandboxServer,
+) -> None:
+    sandbox.reset(people=300)
     lists = {NEWS[7:]: "Newsletter", PRODUCT[7:]: "Product updates"}
     known = {(r["list_id"], r["email"]): r for r in sandbox.table("mailchimp", "members")}
     sides = [p.platform for batch in people(300, 1) for p in batch if p.platform]
@@ -196,5 +205,19 @@ def test_pages_show_everybody_once(sandbox: SandboxServer, mailchimp: httpx.Clie
         assert {known[list_id, email]["status"] for email in subscribed} == {"subscribed"}
         left = {s.email for s in sides if name in s.left_lists}
         assert {known[list_id, email]["status"] for email in left} <= {"unsubscribed"}
-    for query in ({"count": 1001}, {"fields": "members.nothing"}, {"status": "gone"}):
+
+
+def test_an_answer_has_the_fields_that_are_asked_for(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    sandbox.reset(people=50)
+    known_field = {"fields": "members.unsubscribe_reason", "status": "subscribed"}
+    assert mailchimp.get(f"{NEWS}/members", params=known_field).status_code == 200
+    short = mailchimp.get(
+        f"{NEWS}/members", params={"exclude_fields": "members.tags,list_id"}
+    ).json()
+    assert "list_id" not in short
+    assert all("tags" not in row and "status" in row for row in short["members"])
+    both = {"fields": "total_items", "exclude_fields": "list_id"}
+    for query in ({"count": 1001}, {"fields": "members.nothing"}, {"status": "gone"}, both):
         assert mailchimp.get(f"{NEWS}/members", params=query).status_code == 400
