@@ -137,6 +137,15 @@ class RunStatus(Labelled):
     DRY_RUN = "Dry Run", "", "The run was planned and nothing was written, as it was asked to."
 
 
+class SyncStatus(Labelled):
+    """How a list stands, or a member of it."""
+
+    NONE = "None", "", "No run has looked at it yet, or it waits for the next one."
+    IN_PROGRESS = "In Progress", "", "A run is at work on it."
+    SYNCED = "Synced", "", "Both systems agree, as of the last run."
+    ERROR = "Error", "", "The last run could not bring it into step, for the reason given."
+
+
 class Result(Labelled):
     """What became of a job, in the order in which counts are shown."""
 

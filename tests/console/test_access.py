@@ -32,6 +32,7 @@ PAGES = {
     "GET /runs/{dag_id}/{run_id}/undo",
     "GET /accounts",
     "GET /accounts/{name}",
+    "GET /api/accounts/{name}/lists",
     "GET /api",
     "GET /api/openapi.json",
     "GET /api/runs",
@@ -43,6 +44,7 @@ PEOPLE = {
     "GET /person",
     "GET /person/{sealed}",
     "GET /runs/{dag_id}/{run_id}/jobs.csv",
+    "GET /accounts/{name}/lists/{key}/members.csv",
     "GET /access",
 }
 SEARCHES = {"POST /person", "POST /api/person", "POST /runs/{dag_id}/{run_id}/search"}
@@ -83,6 +85,7 @@ def request_of(
         "dag_run_id": "manual__completed",
         "sealed": tokens().seal("anna.berg@mail.example"),
         "name": "north",
+        "key": "newsletter",
     }
     return method, PREFIX + path.format(**values)
 

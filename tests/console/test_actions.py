@@ -57,6 +57,11 @@ def form(**fields: str) -> dict[str, str]:
             {"program": " Welcome ", "records": "c-1"},
             {"dry_run": False, "program": "Welcome", "records": ["c-1"]},
         ),
+        (
+            f"/dags/{DAG}/sync",
+            {"only_list": "newsletter"},
+            {"dry_run": False, "lists": ["newsletter"]},
+        ),
         (f"/dags/{DAG}/sync", {"campaign": "71"}, {"dry_run": False, "campaigns": ["71"]}),
         (
             f"/runs/{DAG}/{{dry}}/apply",

@@ -171,3 +171,15 @@ def test_who_left_the_list_meanwhile_is_not_tried_for_ever(
     run = stubborn.run("address_books", full_resync=True)
     assert run.counts["errors"] == 0
     assert stubborn.query("SELECT * FROM retries") == []
+
+
+def test_a_run_that_died_is_failed_with_a_reason_once_the_next_one_begins(world: World) -> None:
+    world.open("address_books", "died")
+    world.open("suppressions", "of another DAG")
+    assert world.run("address_books").status == "Completed"
+    died = world.finished("address_books", "died")
+    assert (died.status, died.message.split(",")[0]) == (
+        "Failed",
+        "The run died before its last step",
+    )
+    assert world.finished("suppressions", "of another DAG").status == "In Progress"

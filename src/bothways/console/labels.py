@@ -16,6 +16,7 @@ from bothways.vocabulary import (
     Result,
     RunStatus,
     Status,
+    SyncStatus,
     Systems,
 )
 
@@ -28,6 +29,8 @@ _COLOURS: Final = {
     RunStatus.COMPLETED_WITH_ERRORS: "warning",
     RunStatus.FAILED: "failed",
     RunStatus.DRY_RUN: "planned",
+    SyncStatus.SYNCED: "success",
+    SyncStatus.ERROR: "failed",
 }
 # The fields of the trigger form that are not called by their own name there.
 _CHOICES: Final = {

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bothways.console.list_status import person_statuses
 from bothways.ledgers.registry import show_person
 from bothways.store import showing
 from bothways.store.about import of_people
@@ -36,6 +37,7 @@ class Person:
             `dag_id` and `dry_run`; JOBS_SHOWN of them at most.
         older: The job after which older ones follow; None where there are none.
         left_out: The newest job that left them out, in the same form; None where none did.
+        statuses: How they stand on each mapped list: `store.list_statuses.MEMBER_COLUMNS`.
     """
 
     account: str
@@ -43,6 +45,7 @@ class Person:
     jobs: Rows
     older: JobPlace | None
     left_out: sa.Row[Any] | None
+    statuses: Rows = ()
 
     @property
     def records(self) -> Rows:
@@ -131,12 +134,20 @@ def find_person(
     left_out = person_jobs(conn, **whose, results=("ignored", "duplicate"), limit=1)
     found = person_jobs(conn, **whose, after=after, limit=JOBS_SHOWN + 1)
     shown = found[:JOBS_SHOWN]
+    by_role = identity.by_role
+    statuses = person_statuses(
+        conn,
+        account=account,
+        crm_ids=by_role.get("crm", ()),
+        marketing_ids=by_role.get("marketing", ()),
+    )
     return Person(
         account=account,
         shown=show_person(conn, identity),
         jobs=shown,
         older=(shown[-1].run_id, shown[-1].seq) if len(found) > JOBS_SHOWN else None,
         left_out=left_out[0] if left_out else None,
+        statuses=statuses,
     )
 
 

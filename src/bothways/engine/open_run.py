@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,11 @@ from bothways.syncs.base import implementation
 from bothways.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
+
+_LOST: Final = (
+    "The run died before its last step, as the next one began; that one reads again what this one "
+    "did not finish."
+)
 
 StagingFor = Callable[[str, int], Staging]
 MissingConnections = Callable[[list[str]], list[str]]
@@ -91,11 +97,14 @@ def open_run(
             config_hash=config_hash(configured),
             undo_of=options.undo_run,
         )
+        lost = runs.end_lost(conn, run_id=run_id, message=_LOST)
         if owed:
             sentence = f"Reads everything, since the full resync of run {owed} was not applied."
             runs.note(conn, run_id=run_id, sentence=sentence)
         elif due:
             runs.note(conn, run_id=run_id, sentence=due)
+    if lost:
+        log.warning("Runs %s died before their last step; they are Failed now", lost)
     staging = staging_for(account, run_id)
     staging.clear()
     reason = _obstacle(store, configured, sync, options, missing_connections) or (

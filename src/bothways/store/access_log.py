@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from bothways.store.schema import access_log
 
-What = Literal["person", "jobs", "jobs.csv", "audit.csv"]
-"""What was looked at: a person, jobs of a run with their addresses, or the file of one of them."""
+What = Literal["person", "jobs", "jobs.csv", "audit.csv", "members.csv"]
+"""What was looked at: a person, jobs of a run with their addresses, or a file."""
 
 
 def keep(

@@ -130,6 +130,29 @@ def open_run(
     return int(run_id)
 
 
+def end_lost(conn: sa.Connection, *, run_id: int, message: str) -> list[int]:
+    """End the runs of the same DAG that a new run finds at work; return their numbers.
+
+    A DAG has one run at a time, so that no step of theirs is at work any more. Whoever clears one
+    of their tasks opens them again.
+
+    Args:
+        conn: An open transaction.
+        run_id: The new run.
+        message: One sentence for people.
+    """
+    dag = sa.select(runs.c.dag_id).where(runs.c.run_id == run_id).scalar_subquery()
+    lost = runs.update().where(
+        runs.c.dag_id == dag, runs.c.run_id < run_id, runs.c.status == RunStatus.IN_PROGRESS
+    )
+    ended = {
+        "status": RunStatus.FAILED,
+        "message": message,
+        "finished_at": sa.func.clock_timestamp(),
+    }
+    return list(conn.scalars(lost.values(ended).returning(runs.c.run_id)))
+
+
 def note(conn: sa.Connection, *, run_id: int, sentence: str) -> None:
     """Add a sentence to the run's notes, once."""
     added = sa.cast(sa.literal([sentence], JSONB), JSONB)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from bothways.config.account import Account
 from bothways.config.first import INITIAL_SYNC
@@ -24,11 +24,24 @@ from bothways.config.rules import KNOWN_DOMAINS, ROLE_ADDRESSES, rule_problems
 from bothways.config.systems import systems_of
 from bothways.config.ticks import in_words
 from bothways.console import queries
-from bothways.console.auth import GetUserDep, Readable, SignedIn, may_see_problems
+from bothways.console.airflow_state import dag_states
+from bothways.console.auth import (
+    GetUserDep,
+    Readable,
+    SeesPeople,
+    SignedIn,
+    may_see_problems,
+    tokens,
+    triggerable,
+)
 from bothways.console.dags import campaigns_dag, dag_id, dag_path
+from bothways.console.downloads import Download
 from bothways.console.first import first_steps
+from bothways.console.list_status import ListStatus, list_statuses, member_rows
 from bothways.console.service import page, store
 from bothways.discovery import sync_types
+from bothways.store import access_log
+from bothways.store.list_statuses import MEMBER_COLUMNS
 
 THINGS: Final = 500
 """How many things of one kind a page shows."""
@@ -79,6 +92,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
             problems=_problems_of(loaded, [name]),
         )
     with store(request).begin() as conn:
+        lists = list_statuses(conn, found)
         things = queries.things(conn, account=name, at_most=THINGS)
         steps = first_steps(conn, found, readable)
     return page(
@@ -88,6 +102,9 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         name=name,
         account=found,
         things=things,
+        lists=lists,
+        list_syncs=_list_syncs(name, lists, user),
+        form_token=tokens().form_token(str(user.get_id())),
         about=ABOUT,
         steps=steps,
         initial_sync=dag_path(dag_id(name, INITIAL_SYNC)),
@@ -100,6 +117,40 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         mappings=_mappings(found),
         rule_files=[shown(mappings_folder() / name) for name in (ROLE_ADDRESSES, KNOWN_DOMAINS)],
     )
+
+
+@router.get("/accounts/{name}/lists/{key}/members.csv", dependencies=[SeesPeople])
+def download_members(
+    request: Request, name: str, key: str, user: GetUserDep, readable: Readable
+) -> Response:
+    """Give everybody on a list as CSV: who is in step, who in error and why, and who waits."""
+    found = readable_account(name, readable)
+    if key not in found.pairs:
+        raise HTTPException(404, "No such list; the account's page has all of them.")
+    with store(request).begin() as conn:
+        access_log.keep(conn, user=str(user.get_name()), what="members.csv", account=name)
+    rows = member_rows(store(request), found, key)
+    filename = f"{name}-{key.replace(':', '-')}-members.csv"
+    return Download(request, str(user.get_id()), MEMBER_COLUMNS, rows, filename)
+
+
+def _list_syncs(name: str, lists: Sequence[ListStatus], user: Any) -> Mapping[str, str]:
+    """Return the sync types that this person may start for a list, with their DAGs."""
+    dags = {sync: dag_id(name, sync) for item in lists for sync in item.starts}
+    known = triggerable(user, dag_states(dags.values()))
+    return {sync: dag for sync, dag in dags.items() if dag in known}
+
+
+def readable_account(name: str, readable: frozenset[str]) -> Account:
+    """Return a sound account, some DAG of which the person may read.
+
+    Raises:
+        HTTPException: 404: there is none.
+    """
+    found = next((item for item in load_accounts().accounts if item.name == name), None)
+    if found is None or not _may_read(name, readable):
+        raise HTTPException(404, "No such account; the accounts page lists all.")
+    return found
 
 
 def _may_read(account_name: str, readable: frozenset[str]) -> bool:

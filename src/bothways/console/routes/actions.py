@@ -33,9 +33,12 @@ async def sync_now(
     records: Annotated[str, Form()] = "",
     program: Annotated[str, Form(max_length=200)] = "",
     campaign: Annotated[str, Form(max_length=200)] = "",
+    only_list: Annotated[str, Form(max_length=40)] = "",
 ) -> RedirectResponse:
-    """Start a run, or a dry run, of all or of one campaign, or for the people who were typed in."""
+    """Start a run, or a dry run: of all, of a campaign or list, or for people who were typed in."""
     conf: dict[str, Any] = {"dry_run": dry_run}
+    if only_list:
+        conf["lists"] = [only_list]
     if campaign:
         conf["campaigns"] = [campaign]
     if program.strip():

@@ -25,10 +25,12 @@ from bothways.console.auth import (
     SignedIn,
     may_see_people,
 )
+from bothways.console.list_status import list_statuses
 from bothways.console.masking import without_addresses
 from bothways.console.people import Person
 from bothways.console.reference import endpoints
 from bothways.console.retention import audit_days
+from bothways.console.routes.accounts import readable_account
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
 from bothways.console.routes.person import find_everywhere, trace
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found, jobs_for
@@ -42,7 +44,7 @@ from bothways.store import runs
 from bothways.store.details import get_details
 from bothways.store.jobs import JobFilter
 from bothways.store.runs import RunFilter
-from bothways.vocabulary import Result, RunStatus
+from bothways.vocabulary import Result, RunStatus, SyncStatus
 
 router = APIRouter(prefix="/api", dependencies=[SignedIn])
 
@@ -205,8 +207,24 @@ class PersonOut(_Answer):
     suppressions: list[dict[str, Any]]
     retries: list[dict[str, Any]]
     more: dict[str, list[dict[str, Any]]]
+    list_statuses: list[dict[str, Any]]
     jobs: list[PersonJob]
     next: JobPlace | None
+
+
+class ListOut(_Answer):
+    """How a list of an account stands.
+
+    `run_id` is the newest run that looked at it, of any sync type; `changed_at` is when that ended,
+    or began if it has not.
+    """
+
+    list_key: str
+    name: str
+    status: SyncStatus
+    message: str
+    run_id: int | None
+    changed_at: datetime | None
 
 
 class SyncBody(Options):
@@ -384,6 +402,25 @@ def preview_undo(
     return UndoPreview(jobs=[UndoOut(**_picked(row, keys)) for row in shown], next=following)
 
 
+@router.get("/accounts/{name}/lists", summary="How each list stands")
+def get_list_statuses(request: Request, name: str, readable: Readable) -> list[ListOut]:
+    """Return the sync status of each list of an account, and of each tag."""
+    account = readable_account(name, readable)
+    with store(request).begin() as conn:
+        found = list_statuses(conn, account)
+    return [
+        ListOut(
+            list_key=item.key,
+            name=item.name,
+            status=item.status,
+            message=item.message,
+            run_id=item.runs[0].run_id if item.runs else None,
+            changed_at=item.at,
+        )
+        for item in found
+    ]
+
+
 @router.post("/person", dependencies=[SeesPeople], summary="A person")
 def find_person(
     request: Request, body: Address, readable: Readable, user: GetUserDep
@@ -470,6 +507,7 @@ def _person(person: Person) -> PersonOut:
         suppressions=_dicts(person.suppressions),
         retries=_dicts(person.retries),
         more={name: _dicts(rows) for name, rows in person.more.items()},
+        list_statuses=_dicts(person.statuses),
         jobs=[PersonJob(**_picked(row, tuple(PersonJob.model_fields))) for row in person.jobs],
         next=JobPlace(run_id=person.older[0], seq=person.older[1]) if person.older else None,
     )
