@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
@@ -19,15 +19,21 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.http.columns import texts, times
 from bothways.connectors.http.paging import Position
+from bothways.connectors.mailchimp.bulk import Call, run
 from bothways.connectors.mailchimp.campaigns import late_since
 from bothways.connectors.mailchimp.client import MailchimpClient, Row, stamp
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.queries import fields_of, moment
-from bothways.errors import WatermarkExpired
+from bothways.errors import ProtocolError, WatermarkExpired
 from bothways.tables.campaigns import EVENTS
 from bothways.vocabulary import EventSet
 
 _KEY_BYTES: Final = 16
+_FEW: Final = 1_000
+"""How many recipients are asked about one by one: as many as one batch takes."""
+
+_GONE: Final = 404
+_NO_OPENS: Final = ((None, None), (None, None))
 _PERSON: Final = ("email_id", "email_address")
 
 
@@ -69,6 +75,8 @@ class _Acts:
     first_open: str | None = None
     first_ip: str | None = None
     last_open: str | None = None
+    soft: bool = False
+    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +166,8 @@ def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterat
     """Yield every recipient; since a watermark, those who did something since then.
 
     What they did is counted from all their activities, since a listing of those since a time may
-    tell these only. So a campaign in which nothing has happened costs two calls, and any other the
-    whole of two listings.
+    tell these only. Few people are asked about one by one, or in one batch; where they are many,
+    the listings are read whole.
     """
     watermark = report.now()
     left = report.whole(_UNSUBSCRIBED)
@@ -169,8 +177,9 @@ def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterat
         acted = report.whole(_ACTIVITY, {"since": late_since(since)})
         active = {_person(row) for row in acted if row.get("activity")}
         active |= {_person(row) for row in _since(left, since)}
-        if not active:
-            yield Page(EVENTS.empty_table(), watermark=watermark)
+        if len(active) <= _FEW:
+            rows = _activities(report, active)
+            yield replace(_summed_up(report.campaign, rows, gone), watermark=watermark)
             return
     done = {
         _person(row): _summed(row["activity"])
@@ -180,33 +189,72 @@ def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterat
     }
 
     def page(rows: Sequence[Row]) -> Page:
-        found = [
-            _Event(
-                _key(EventSet.SEND_SUMMARIES, report.campaign, row),
-                row,
-                None,
-                _summary(row, done.get(_person(row), _Acts()), left=_person(row) in gone),
-            )
-            for row in rows
-            if active is None or _person(row) in active
-        ]
-        return _page(EventSet.SEND_SUMMARIES, report.campaign, found)
+        chosen = [row for row in rows if active is None or _person(row) in active]
+        return _summed_up(report.campaign, chosen, gone, done)
 
     # What happens while the other listings are read is within the hours that are read again.
     yield from report.read(_RECIPIENTS, page, cursor)
 
 
+def _activities(report: _Report, people: Iterable[str]) -> list[Row]:
+    """Return what single recipients did; without those whom the report no longer has.
+
+    Raises:
+        ProtocolError: The vendor does not say of one.
+    """
+    path = f"/reports/{report.campaign}/{_ACTIVITY.name}"
+    query = {"fields": ",".join((*_PERSON, *_ACTIVITY.fields))}
+    calls = [Call("GET", f"{path}/{person}", query) for person in sorted(people)]
+    found = []
+    for answer in run(report.client, calls):
+        if answer is None:
+            message = "a recipient was asked about, without an answer; try again"
+            raise ProtocolError(message, vendor=TITLE)
+        if answer.status != _GONE:
+            found.append(answer.value())
+    return found
+
+
+def _summed_up(
+    campaign: str,
+    rows: Sequence[Row],
+    gone: Collection[str],
+    done: Mapping[str, _Acts] | None = None,
+) -> Page:
+    """Return a page of sends.
+
+    Args:
+        campaign: The campaign.
+        rows: Recipients, with their activities where ``done`` is not given.
+        gone: Who has unsubscribed.
+        done: What recipients did; those who did nothing are not among them.
+    """
+    found = []
+    for row in rows:
+        person = _person(row)
+        acts = _summed(row.get("activity") or ()) if done is None else done.get(person, _Acts())
+        key = _key(EventSet.SEND_SUMMARIES, campaign, row)
+        found.append(_Event(key, row, None, _summary(row, acts, left=person in gone)))
+    return _page(EventSet.SEND_SUMMARIES, campaign, found)
+
+
 def _summed(activity: Sequence[Row]) -> _Acts:
+    bounces = {item.get("type") for item in activity if item.get("action") == "bounce"}
     opens = sorted(
         (str(item.get("timestamp")), str(item.get("ip") or ""))
         for item in activity
         if item.get("action") == "open"
     )
-    clicks = sum(item.get("action") == "click" for item in activity)
-    if not opens:
-        return _Acts(clicks=clicks)
-    (first, first_ip), (last, _) = opens[0], opens[-1]
-    return _Acts(len(opens), clicks, first, first_ip or None, last)
+    (first, first_ip), (last, _) = (opens[0], opens[-1]) if opens else _NO_OPENS
+    return _Acts(
+        opens=len(opens),
+        clicks=sum(item.get("action") == "click" for item in activity),
+        first_open=first,
+        first_ip=first_ip or None,
+        last_open=last,
+        soft="soft" in bounces,
+        hard="hard" in bounces,
+    )
 
 
 def _summary(row: Row, acts: _Acts, *, left: bool) -> dict[str, Any]:
@@ -217,8 +265,8 @@ def _summary(row: Row, acts: _Acts, *, left: bool) -> dict[str, Any]:
         "last_opened_at": acts.last_open or row.get("last_open") or None,
         "first_open_ip": acts.first_ip,
         "unsubscribed": left,
-        "soft_bounced": row.get("status") == "soft",
-        "hard_bounced": row.get("status") == "hard",
+        "soft_bounced": acts.soft or row.get("status") == "soft",
+        "hard_bounced": acts.hard or row.get("status") == "hard",
     }
 
 

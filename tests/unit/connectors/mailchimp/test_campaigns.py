@@ -242,7 +242,9 @@ def test_a_later_read_tells_whoever_did_something_with_all_that_they_did(
     assert nothing == {}
     assert sum(desk.calls().values()) <= 3, "two listings, and perhaps the vendor's clock"
     desk.did("click", ANN)
+    desk.calls()
     sends, _ = read(mailchimp, desk, EventSet.SEND_SUMMARIES, since=watermark)
+    assert sum(desk.calls().values()) <= 4, "and what one person did"
     assert {who: (one["opens"], one["clicks"]) for who, one in sends.items()} == {ANN: (1, 1)}
     clicks, _ = read(mailchimp, desk, EventSet.CLICKS, since=watermark)
     opens, _ = read(mailchimp, desk, EventSet.OPENS, since=watermark)
@@ -250,6 +252,18 @@ def test_a_later_read_tells_whoever_did_something_with_all_that_they_did(
     desk.did("unsubscribe", DEE)
     sends, _ = read(mailchimp, desk, EventSet.SEND_SUMMARIES, since=watermark)
     assert sends[DEE]["unsubscribed"] is True
+
+
+def test_many_who_did_something_are_read_from_the_listings(
+    desk: Desk, mailchimp: MailchimpConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    react(desk)
+    _, watermark = read(mailchimp, desk, EventSet.SEND_SUMMARIES)
+    one_by_one, _ = read(mailchimp, desk, EventSet.SEND_SUMMARIES, since=watermark)
+    monkeypatch.setattr("bothways.connectors.mailchimp.campaign_events._FEW", 0)
+    at_once, _ = read(mailchimp, desk, EventSet.SEND_SUMMARIES, since=watermark)
+    assert at_once == one_by_one
+    assert at_once.keys() == {CID, DEE}
 
 
 def test_a_read_goes_on_after_the_page_where_it_stopped(
