@@ -161,6 +161,9 @@ class MailchimpClient:
             params: What is asked for; `fields` must name `total_items`.
             identity: Tells rows apart, and a row from itself once it has changed its place.
             start: Where an earlier read of the same stopped.
+
+        Raises:
+            TemporaryFailure: It has more rows than it has told.
         """
         last: dict[str, int | None] = {"total": None}
 
@@ -175,14 +178,22 @@ class MailchimpClient:
                 )
             return rows
 
-        return from_position(
+        seen = start.offset + _SAME_ROWS if start else 0
+        for rows, position in from_position(
             fetch,
             identity,
             vendor=TITLE,
             overlap=_SAME_ROWS,
             start=start,
             total=lambda: last["total"],
-        )
+        ):
+            seen += len({identity(row) for row in rows})
+            yield rows, position
+        if seen < (last["total"] or 0):
+            # Where rows are equal in what they are sorted by, their order may change between calls.
+            raise TemporaryFailure(
+                "a listing has told some rows twice and others not; try again later", vendor=TITLE
+            )
 
     def listing(
         self,

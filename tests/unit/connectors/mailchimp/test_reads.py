@@ -229,6 +229,10 @@ def no_ids(body: dict[str, Any]) -> None:
         del row["contact_id"]
 
 
+def one_for_another(body: dict[str, Any]) -> None:
+    body["members"][1] = body["members"][0]
+
+
 def nothing(body: dict[str, Any]) -> None:
     body["members"] = []
 
@@ -240,6 +244,7 @@ def nothing(body: dict[str, Any]) -> None:
         (no_ids, ProtocolError),
         (lost_rows, TemporaryFailure),
         (nothing, TemporaryFailure),
+        (one_for_another, TemporaryFailure),
     ],
 )
 def test_pages_that_cannot_be_relied_on_are_errors(
