@@ -175,6 +175,7 @@ def test_a_run_for_one_campaign_leaves_the_others_as_they_are(marketer: Marketer
     assert marketer.world.query(deleted) == []
 
 
+@every_platform
 def test_events_of_somebody_who_becomes_a_contact_later_follow(marketer: Marketer) -> None:
     marketer.did("click", CID, hours_ago=40)
     assert marketer.run().counts["ignored"] == {"no_crm_record": 2}
@@ -233,6 +234,7 @@ def test_a_set_that_fails_is_named_and_read_by_the_next_run(marketer: Marketer) 
     assert marketer.events("Click") == [("Click", "ann")]
 
 
+@every_platform
 def test_lost_answers_double_nothing(marketer: Marketer) -> None:
     for _ in range(3):
         marketer.did("click", hours_ago=40)
