@@ -43,7 +43,7 @@ def _write_of(kind: RecordKind) -> Operation:
 
 
 def _deletion_of(kind: RecordKind) -> Operation:
-    one, several = kind.words
+    one, _ = kind.words
     return Operation(
         OperationKind.DELETE,
         "DeletesRecords",
@@ -52,5 +52,5 @@ def _deletion_of(kind: RecordKind) -> Operation:
         None,
         entity=kind.name,
         thing=f"{kind.name}_deleted",
-        written=(f"{one} deleted", f"{several} deleted"),
+        written=(f"{one} row deleted", f"{one} rows deleted"),
     )

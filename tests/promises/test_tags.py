@@ -86,6 +86,12 @@ class Tags:
     def delete(self, name: str) -> None:
         assert self._api.delete(self._of(name)).status_code == 204
 
+    def delete_category(self, title: str) -> None:
+        (number,) = (
+            row["id"] for row in self._get(self._categories)["categories"] if row["title"] == title
+        )
+        assert self._api.delete(f"{self._categories}/{number}").status_code == 204
+
     def _of(self, name: str) -> str:
         rows = self._get(self._tags, type="static")["segments"]
         (number,) = (row["id"] for row in rows if row["name"] == name)
@@ -150,6 +156,7 @@ def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
     assert set(rows(sandbox)) == {"VIP", "Webinar guests", "Gold", "Silver", "Anywhere"}
     assert rows(sandbox)["Silver"]["bw_listid"].startswith(f"{tags.audience}:tag:")
 
+    tags.set("ann@mail.example", "Silver", active=True)
     tags.rename("Gold", "Best")
     with signed_in(sandbox) as api:
         for place, name in (
@@ -162,7 +169,7 @@ def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
     told = "1 tag renamed, 1 interest category renamed, 1 interest renamed, 1 tag written"
     assert run.message.startswith(told), run.message
     assert set(tags.tags()) == {"VIP", "Webinar guests", "Best", "Good"}
-    assert tags.tags()["Best"] == 1, "whoever has it keeps it"
+    assert tags.tags()["Best"] == tags.tags()["Good"] == 1, "whoever has it keeps it"
     assert tags.interests() == {"Topics": ["Offers", "Fairs"], "Ways": ["Text messages"]}
     assert set(rows(sandbox)) == {"VIP", "Webinar guests", "Best", "Good", "Anywhere"}
 
@@ -181,11 +188,15 @@ def test_nothing_is_deleted_on_the_other_side_unless_the_account_says_so(
     assert set(tags.tags()) == {"VIP", "Webinar guests"}
     assert rows(sandbox)["Gold"]["bw_gone"] == 1
 
-    world.configure(syncs=FOLLOW, guard={"removals": 1})
+    tags.delete_category("Topics")
+    world.configure(syncs=FOLLOW, guard={"removals": 4})
     run = world.run("tags")
     assert run.status == "Completed", run.message
-    assert "1 tag deleted" in run.message
+    assert run.message.startswith("1 tag deleted"), run.message
+    for told in ("1 tag row deleted", "1 interest category row deleted", "2 interest rows deleted"):
+        assert told in run.message
     settled(world)
+    assert not rows(sandbox, "interest") | rows(sandbox, "interestcategory")
     assert set(tags.tags()) == set(rows(sandbox)) == {"Webinar guests"}
 
 
