@@ -145,3 +145,21 @@ def test_a_query_that_cannot_be_carried_out_is_the_error_of_its_list_alone(
     assert "list london: Dynamics 365: nobody can be read of the dynamic list" in run.message
     assert scenario.members("Product updates") == ["lee@mail.example"]
     assert scenario.members() == [ANN, BOB, DAN]
+
+
+@pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
+def test_a_saved_segment_feeds_a_static_list_through_address_books_alone(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    scenario = Scenario(make_world(), sandbox)
+    owners = {"crm": "Newsletter", "marketing": "Newsletter / Owners"}
+    scenario.world.configure(lists={"owners": owners})
+    scenario.platform.contact(ANN, job_title="Owner")
+    scenario.platform.contact(BOB, job_title="Cook")
+    assert scenario.sync("suppressions", "address_books").status == "Completed"
+    assert scenario.crm.members("Newsletter") == [ANN]
+    refused = scenario.sync()
+    assert refused.lists["owners"]["message"] == (
+        "`Newsletter / Owners` is dynamic: nobody can be put on it in Mailchimp; map a static "
+        "list, or set `syncs: [address_books]` to bring who is on it to Dynamics 365 one way."
+    )

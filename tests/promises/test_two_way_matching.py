@@ -7,7 +7,7 @@ import pytest
 from bothways.streams import people as people_stream
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
-from tests.support.scenario import Scenario
+from tests.support.scenario import LISTS, Scenario
 from tests.support.vendors import state_of
 
 # Enough of them to fall to several partitions.
@@ -442,4 +442,30 @@ def test_who_left_the_platform_list_under_a_new_address_is_seen_in_any_partition
     assert [scenario.record(record)["emailaddress1"] for record in records] == [
         f"new-{email}" for email in EMAILS
     ]
+    assert scenario.at_rest()
+
+
+@pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
+def test_an_address_moves_in_every_audience_and_a_deletion_in_the_crm_leaves_them_all(
+    scenario: Scenario, sandbox: SandboxServer
+) -> None:
+    scenario.crm.list("Offers")
+    offers = {"crm": "Offers", "marketing": "Product updates"}
+    scenario.world.configure(
+        lists={"newsletter": LISTS["newsletter"], "offers": offers}, settings={"on_guard": "ask"}
+    )
+    ann = scenario.crm.contact("ann@mail.example")
+    for name in ("Newsletter", "Offers"):
+        scenario.crm.join(name, ann)
+    scenario.sync()
+    scenario.change(ann, emailaddress1="ann@new.example")
+    scenario.sync()
+    for name in ("Newsletter", "Product updates"):
+        assert scenario.members(name) == ["ann@new.example"]
+    assert len(sandbox.table("mailchimp", "members")) == 2
+    assert scenario.at_rest()
+    scenario.crm.delete("contacts", ann)
+    scenario.sync()
+    assert [row["status"] for row in sandbox.table("mailchimp", "members")] == ["archived"] * 2
+    assert scenario.crm.table("contact") == []
     assert scenario.at_rest()

@@ -72,3 +72,20 @@ def test_a_tag_is_taken_off_by_hand_alone(scenario: Scenario) -> None:
     tag(scenario)
     scenario.sync(full_resync=True)
     assert scenario.members(VIPS) == [BOB, DAN]
+
+
+@pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
+def test_a_tag_of_an_audience_is_put_on_whoever_the_list_pushes(
+    make_world: MakeWorld, sandbox: SandboxServer
+) -> None:
+    scenario = Scenario(make_world(), sandbox)
+    tag(scenario, tag="Newsletter / VIP")
+    ann = scenario.crm.contact(ANN)
+    scenario.crm.join("Newsletter", ann)
+    run = scenario.sync()
+    assert run.lists["newsletter:tag"]["message"] == "1 person added to a list"
+    assert len(sandbox.table("mailchimp", "member_tags")) == 1
+    assert scenario.at_rest()
+    tag(scenario, tag="Product updates")
+    other = scenario.sync()
+    assert "in another audience than" in other.lists["newsletter:tag"]["message"]
