@@ -20,7 +20,7 @@ from bothways.connectors.base import Page
 from bothways.connectors.http.columns import texts, times
 from bothways.connectors.http.paging import Position
 from bothways.connectors.mailchimp.bulk import Call, run
-from bothways.connectors.mailchimp.campaigns import late_since
+from bothways.connectors.mailchimp.campaigns import late_since, since_then
 from bothways.connectors.mailchimp.client import MailchimpClient, Row, stamp
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.queries import fields_of, moment
@@ -304,7 +304,7 @@ def _since(rows: Sequence[Row], since: str | None) -> list[Row]:
     if since is None:
         return list(rows)
     earliest = moment(late_since(since))
-    return [row for row in rows if moment(row.get("timestamp")) >= earliest]
+    return [row for row in rows if since_then(row.get("timestamp"), earliest)]
 
 
 def _person(row: Row) -> str:

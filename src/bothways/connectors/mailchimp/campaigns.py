@@ -71,7 +71,7 @@ def read_campaigns(client: MailchimpClient, since: str | None) -> Iterator[Page]
     watermark = stamp(client.read_from(client.clock.monotonic()))
     young = stamp(datetime.fromisoformat(watermark) - _YOUNG)
     earliest = moment(min(late_since(since), young)) if since else None
-    yield from _pages(client, lambda row: earliest is None or _last_seen(row) >= earliest)
+    yield from _pages(client, lambda row: any(since_then(at, earliest) for at in _seen(row)))
     yield Page(CAMPAIGNS.empty_table(), watermark=watermark)
 
 
@@ -97,9 +97,18 @@ def _pages(client: MailchimpClient, wanted: Callable[[Row], bool]) -> Iterator[P
         yield Page(_table(part, places))
 
 
-def _last_seen(row: Row) -> datetime:
+def _seen(row: Row) -> list[Any]:
+    """Return when a campaign was sent, and last opened and clicked, as far as that is told."""
     told = [row.get("send_time"), _at(row, "opens", "last_open"), _at(row, "clicks", "last_click")]
-    return max(moment(value) for value in told if value)
+    return [at for at in told if at] or [None]
+
+
+def since_then(at: Any, earliest: datetime | None) -> bool:
+    """Tell whether something happened since then; what has no time that is understood may have."""
+    try:
+        return earliest is None or moment(at) >= earliest
+    except ValueError:
+        return True
 
 
 def _at(row: Row, *path: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ import pytest
 
 from bothways.connectors.base import Page
 from bothways.connectors.mailchimp.campaign_events import EVENT_SETS
+from bothways.connectors.mailchimp.campaigns import since_then
 from bothways.connectors.mailchimp.client import stamp
 from bothways.connectors.mailchimp.connector import MailchimpConnector
 from bothways.errors import Missing, WatermarkExpired
@@ -158,6 +159,13 @@ def test_only_young_or_active_campaigns_are_read_again_at_the_cost_of_a_listing(
     assert calls == {"GET /reports": 1}
     desk.did("click", ANN)
     assert [row["name"] for row in rows_of(mailchimp.read_campaigns(since=since))] == ["Spring"]
+
+
+def test_what_has_no_time_that_is_understood_may_have_happened_since() -> None:
+    earliest = datetime(2026, 3, 1, tzinfo=UTC)
+    told = ["2026-02-28T23:59:59+00:00", "2026-03-01T00:00:00+00:00", None, "", "soon"]
+    assert [since_then(at, earliest) for at in told] == [False, True, True, True, True]
+    assert since_then(told[0], None)
 
 
 def react(desk: Desk) -> None:
