@@ -22,6 +22,7 @@ from bothways.errors import BothwaysError, ConfigurationError
 from bothways.store import notifications
 from bothways.store.db import Store
 from bothways.store.notifications import Taken, Waiting
+from bothways.store.runs import last_completed
 from bothways.store.selections import file_selection
 
 log = logging.getLogger(__name__)
@@ -195,13 +196,25 @@ def _start_if_due(store: Store, runs: Runs, one: Waiting, now: datetime) -> floa
         standing = runs.standing(dag_id)
         if standing is Standing.QUEUED:
             return _PATIENCE_S
-        if standing is Standing.READY:
+        if standing is Standing.READY and _has_run(store, one):
             _start(store, runs, account, one, dag_id)
             return None
     with store.begin() as conn:
         notifications.take(conn, account=one.account, sync_type=one.sync_type)
-    log.info("Events for %s are left to its schedule: it is paused or switched off", dag_id)
+    log.info(
+        "Events for %s are left to its schedule: it is paused, switched off or has not run yet",
+        dag_id,
+    )
     return None
+
+
+def _has_run(store: Store, one: Waiting) -> bool:
+    """Return whether the sync type has completed a run of everything.
+
+    A person begins the syncs of an account. Until then each run for single records would read all.
+    """
+    with store.begin() as conn:
+        return one.sync_type in last_completed(conn, account=one.account)
 
 
 def _account(one: Waiting) -> Account | None:

@@ -14,10 +14,13 @@ import sqlalchemy as sa
 from bothways.orchestration import waking
 from bothways.orchestration.waking import MOST, Standing, Waker, start_due
 from bothways.store import notifications, selections
+from bothways.store import runs as audit
 from bothways.store.db import Store
+from bothways.vocabulary import RunStatus
 from tests.support.configuration import SMALLEST, IncludeFolder
 from tests.support.postgres import TestPostgres
 from tests.support.stores import Stores
+from tests.unit.store.rows import open_run
 
 EVENTS = "events: {{sync_types: [{}], quiet_seconds: 10, at_most_seconds: 60}}\n"
 PEOPLE: Mapping[str, str | None] = {"Ann@x.org": "ann@x.org", "c-1": None}
@@ -69,7 +72,10 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IncludeFolder:
 
 @pytest.fixture
 def now(store: Store, include: IncludeFolder) -> datetime:
-    """When the first event is told."""
+    """When the first event is told, of a sync type that has run."""
+    with store.begin() as conn:
+        run_id = open_run(conn, sync_type="suppressions", account="shop")
+        audit.finish_run(conn, run_id=run_id, status=RunStatus.COMPLETED, counts={}, message="")
     return tell(store)
 
 
@@ -142,7 +148,9 @@ def test_while_a_run_for_events_is_queued_no_other_is_started(
     assert len(runs.started) == 1
 
 
-@pytest.mark.parametrize("why", ["paused", "disabled", "no longer", "no account", "fails"])
+@pytest.mark.parametrize(
+    "why", ["paused", "disabled", "no longer", "no account", "never ran", "fails"]
+)
 def test_what_cannot_be_started_is_left_to_the_schedule(
     why: str, store: Store, runs: RecordedRuns, now: datetime, include: IncludeFolder
 ) -> None:
@@ -155,6 +163,9 @@ def test_what_cannot_be_started_is_left_to_the_schedule(
         include.account("shop", SMALLEST + EVENTS.format("marketing_lists"))
     elif why == "no account":
         (include.path / "accounts" / "shop.yaml").unlink()
+    elif why == "never ran":
+        with store.begin() as conn:
+            conn.execute(sa.text("UPDATE runs SET status = 'Failed'"))
     assert start_due(store, runs, now + seconds(99)) is None
     assert runs.started == []
     with store.begin() as conn:
