@@ -137,6 +137,7 @@ def test_a_suppression_record_is_remembered_with_its_list_and_a_flag_is_not(
             "email_key": ["ann@x.org"],
             "reason": ["unsubscribed"],
             "scope": [""],
+            "key": ["acme-L-ann-crm"],
             "values": ['{"list_id": "L", "member_id": "ann-crm"}'],
         }
     )
