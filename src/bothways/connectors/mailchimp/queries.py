@@ -85,11 +85,11 @@ def read_contacts(
     everybody: bool,
     cursor: str | None = None,
 ) -> Iterator[Page]:
-    """Yield members that changed since a watermark, or all, of the audiences of ``lists``.
+    """Yield members that changed since a watermark, or all.
 
-    Memberships of ``lists`` come in the same pages. People of audiences in which no list is mapped
-    are left out, whoever asks for everybody: nothing is written to them. Who was archived since a
-    watermark comes as deleted; a read of everybody leaves the archived out.
+    They are those of the audiences of ``lists``; of all audiences, where everybody is asked for,
+    since who is not told counts as deleted. Memberships of ``lists`` come in the same pages.
+    Whoever was archived since a watermark comes as deleted; a read of everybody leaves them out.
 
     Whether a change of tags counts as a change of the member is not documented, nor who has left a
     saved segment. So an audience is read whole where one of its saved segments is mapped, or a tag
@@ -97,7 +97,8 @@ def read_contacts(
     time or the tag's; and that a change of interests, which are the member's own, tells the first.
     """
     wanted = {place for place in map(Place.parse, lists) if place}
-    audiences = list(dict.fromkeys(place.audience for place in wanted)) if lists else _all(client)
+    mapped = {place.audience for place in wanted}
+    audiences = mapped if lists and not everybody else _all(client)
     archived = since is not None or (bool(lists) and not everybody)
     listings = [
         Listing(audience, status)

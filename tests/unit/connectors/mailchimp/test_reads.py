@@ -120,6 +120,8 @@ def test_one_person_is_a_contact_in_each_audience(
     assert len({row["id"] for row in found}) == 2
     assert all(row["field:timestamp_opt"] for row in found)
     assert [row["scope"] for row in rows_of(iter(read(mailchimp, NEWS)))] == [NEWS]
+    everybody = rows_of(iter(read(mailchimp, NEWS, everybody=True)))
+    assert {row["scope"] for row in everybody} == {NEWS, PRODUCT}, "the others count as deleted"
 
 
 def test_nobody_is_missed_while_people_change_between_two_pages(
