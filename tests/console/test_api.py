@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from tests.console.conftest import PREFIX, Client
+from tests.console.conftest import PREFIX, Client, campaigns_of_north
 from tests.console.filled import ANNA, BUSY, Filled
 from tests.console.reading import main_text, soup
 
@@ -46,6 +46,15 @@ def test_runs_and_jobs_are_read_page_by_page(client: Client, filled: Filled) -> 
     assert second["next"] is None
     ignored = script.get(jobs, params={"result": ["ignored", "error"]}).json()
     assert [job["result"] for job in ignored["jobs"]] == ["ignored", "ignored", "error"]
+
+
+def test_campaigns_are_told_with_their_rates(client: Client, filled: Filled) -> None:
+    place = f"{PREFIX}/api/accounts/north/campaigns"
+    script = client("viewer", bearer=True)
+    assert script.get(place).status_code == 404, "the DAG may not be read"
+    with campaigns_of_north():
+        rows = script.get(place, params={"limit": 1}).json()
+    assert [(row["id"], row["details"]["open_rate"]) for row in rows] == [("71", 41.2)]
 
 
 def test_undo_is_previewed(client: Client, filled: Filled) -> None:

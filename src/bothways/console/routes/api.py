@@ -32,6 +32,7 @@ from bothways.console.reference import endpoints
 from bothways.console.retention import audit_days
 from bothways.console.routes.accounts import readable_account
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
+from bothways.console.routes.campaigns import readable_dag
 from bothways.console.routes.person import find_everywhere, trace
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found, jobs_for
 from bothways.console.selecting import filed
@@ -210,6 +211,19 @@ class PersonOut(_Answer):
     list_statuses: list[dict[str, Any]]
     jobs: list[PersonJob]
     next: JobPlace | None
+
+
+class CampaignOut(_Answer):
+    """A campaign as it was last read.
+
+    `details` has subject, sender, times, figures and rates in percent, as far as the platform
+    tells.
+    """
+
+    id: str
+    name: str | None
+    synced_at: datetime
+    details: dict[str, Any]
 
 
 class ListOut(_Answer):
@@ -418,6 +432,23 @@ def get_list_statuses(request: Request, name: str, readable: Readable) -> list[L
             changed_at=item.at,
         )
         for item in found
+    ]
+
+
+@router.get("/accounts/{name}/campaigns", summary="The campaigns of an account's platform")
+def list_campaigns(
+    request: Request,
+    name: str,
+    readable: Readable,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> list[CampaignOut]:
+    """Return the campaigns that were sent, the newest first, with their figures and rates."""
+    readable_dag(name, readable)
+    with store(request).begin() as conn:
+        rows = queries.campaigns(conn, account=name, at_most=limit)
+    return [
+        CampaignOut(id=row.id, name=row.name, synced_at=row.seen_at, details=row.details)
+        for row in rows
     ]
 
 

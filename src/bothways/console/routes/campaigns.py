@@ -71,7 +71,7 @@ class Campaign:
 @router.get("/accounts/{name}/campaigns")
 def campaigns(request: Request, name: str, user: GetUserDep, readable: Readable) -> HTMLResponse:
     """List the campaigns that were sent, the newest first."""
-    _readable(name, readable)
+    readable_dag(name, readable)
     with store(request).begin() as conn:
         rows = queries.campaigns(conn, account=name, at_most=CAMPAIGNS + 1)
     return page(
@@ -90,7 +90,7 @@ def campaign(
     request: Request, name: str, campaign_id: str, user: GetUserDep, readable: Readable
 ) -> HTMLResponse:
     """Show one campaign, and what runs did of it."""
-    dag = _readable(name, readable)
+    dag = readable_dag(name, readable)
     with store(request).begin() as conn:
         row = queries.campaign(conn, account=name, campaign_id=campaign_id)
         if row is None:
@@ -120,7 +120,7 @@ def campaign(
     )
 
 
-def _readable(account: str, readable: frozenset[str]) -> str:
+def readable_dag(account: str, readable: frozenset[str]) -> str:
     """Return the DAG of an account's campaigns, which the person may read.
 
     Raises:
