@@ -40,10 +40,11 @@ test-distributed: tools ## sync 20,000 people on two Celery workers, and kill on
 test-dates: tools ## run tests that depend on the clock at awkward dates and in other time zones (needs faketime)
 	@$(RUN) -m tests.support.elsewhen
 
-bench: tools ## measure plans, syncs, campaigns, rows of the store, idle runs, and the console
+bench: tools ## measure plans, syncs, campaigns, audiences, rows of the store, idle runs, and the console
 	@$(RUN) -m benchmarks.plan_speed
 	@$(RUN) -m benchmarks.two_way
 	@$(RUN) -m benchmarks.campaigns
+	@$(RUN) -m benchmarks.audience
 	@$(RUN) -m benchmarks.store_rows
 	@$(RUN) -m benchmarks.idle_run
 	@if [ -f benchmarks/console_pages.py ]; then $(RUN) -m benchmarks.console_pages; fi
