@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from bothways.connectors.base import Connector, Page
 from bothways.engine import lists, undo
+from bothways.engine.ahead import one_ahead
 from bothways.engine.identity import check_identity
 from bothways.engine.progress import Mark, Point, Progress, progress_of
 from bothways.engine.run import Run
@@ -220,7 +221,7 @@ class Reading:
     def absorb_changes(self, since: str) -> str:
         """Put the changes since then into the store, staging nothing; return the new watermark."""
         stream, reached = self.dataset.stream, since
-        for page in stream.pages(self.connector, since):
+        for page in one_ahead(stream.pages(self.connector, since)):
             with self.run.store.begin() as conn:
                 stream.absorb(self._sighting(conn), stream.keyed(page))
             reached = page.watermark or reached
@@ -232,7 +233,8 @@ class Reading:
             self.run.staging.drop_pages(self.side, self.dataset.name + part, after=start.pages)
         self.number, self.left = start.pages, start.left
         reached = start
-        for page in self.dataset.stream.pages(self.connector, start.since, start.cursor):
+        pages = self.dataset.stream.pages(self.connector, start.since, start.cursor)
+        for page in one_ahead(pages):
             rows = reached.rows + self._keep(page, whole=start.since is None)
             reached = Point(
                 start.since,

@@ -1,0 +1,37 @@
+"""The next page is fetched while the last one is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from bothways.engine.ahead import one_ahead
+
+
+def test_the_next_item_is_fetched_while_the_last_is_worked_on() -> None:
+    fetched = [Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(fetched):
+            event.set()
+            yield number
+
+    for number in one_ahead(items()):
+        if number < 2:
+            assert fetched[number + 1].wait(10)
+        if number == 0:
+            assert not fetched[2].is_set(), "no more than one waits"
+
+
+def test_what_was_fetched_before_an_error_is_worked_on() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("the vendor fails")
+
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="the vendor fails"):
+        seen.extend(one_ahead(items()))
+    assert seen == [1]
+    assert list(one_ahead(iter(()))) == []
