@@ -42,6 +42,7 @@ class Topic(StrEnum):
         CONSENT: Somebody has subscribed, unsubscribed, bounced or complained.
         CAMPAIGNS: A campaign has been sent.
         TAGS: A tag, an interest or a category is new, gone, or has another name.
+        MEMBER_TAGS: Somebody has been given a tag or an interest, or has lost one.
         FIELDS: A field, or what stands for one, is new or has another name.
     """
 
@@ -49,6 +50,7 @@ class Topic(StrEnum):
     CONSENT = "consent"
     CAMPAIGNS = "campaigns"
     TAGS = "tags"
+    MEMBER_TAGS = "member_tags"
     FIELDS = "fields"
 
 

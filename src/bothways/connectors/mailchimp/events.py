@@ -29,6 +29,8 @@ _PEOPLE: Final[Mapping[str, tuple[str, ...]]] = {
     "upemail": ("data[old_email]", "data[new_email]"),
 }
 _CONSENT: Final = ("subscribe", "unsubscribe", "cleaned")
+# A profile has the interests that the person chose; that a tag is no profile is assumed.
+_INTERESTS: Final = ("subscribe", "profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class MailchimpEvents:
         people = tuple(form[key] for key in _PEOPLE.get(kind, ()) if form.get(key))
         if not people:
             return []
-        topics = [Topic.PEOPLE, Topic.CONSENT] if kind in _CONSENT else [Topic.PEOPLE]
+        topics = [Topic.PEOPLE]
+        topics += [Topic.CONSENT] if kind in _CONSENT else []
+        topics += [Topic.MEMBER_TAGS] if kind in _INTERESTS else []
         return [Told(topic, people) for topic in topics]
 
 

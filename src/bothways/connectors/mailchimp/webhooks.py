@@ -19,10 +19,10 @@ from bothways.errors import ProtocolError
 from bothways.vocabulary import Topic
 
 _TOLD_OF: Final = {
-    "subscribe": {Topic.PEOPLE, Topic.CONSENT},
+    "subscribe": {Topic.PEOPLE, Topic.CONSENT, Topic.MEMBER_TAGS},
     "unsubscribe": {Topic.PEOPLE, Topic.CONSENT},
     "cleaned": {Topic.PEOPLE, Topic.CONSENT},
-    "profile": {Topic.PEOPLE},
+    "profile": {Topic.PEOPLE, Topic.MEMBER_TAGS},
     "upemail": {Topic.PEOPLE},
     "campaign": {Topic.CAMPAIGNS},
 }

@@ -7,6 +7,7 @@ from typing import Final
 from bothways.records import RecordKind
 from bothways.spec import Role, SyncSpec
 from bothways.syncs.tags import INTEREST, KINDS, TAG
+from bothways.vocabulary import Topic
 
 PERSON_TAG: Final = RecordKind(
     name="person_tag",
@@ -19,6 +20,7 @@ PERSON_TAG: Final = RecordKind(
     of_person=True,
     effect="events",
     columns=(),
+    topic=Topic.MEMBER_TAGS,
 )
 PERSON_INTEREST: Final = RecordKind(
     name="person_interest",
@@ -31,6 +33,7 @@ PERSON_INTEREST: Final = RecordKind(
     of_person=True,
     effect="events",
     columns=(),
+    topic=Topic.MEMBER_TAGS,
 )
 OF_PEOPLE: Final = (PERSON_TAG, PERSON_INTEREST)
 
@@ -47,4 +50,5 @@ SPEC: Final = SyncSpec(
     ),
     after=("tags",),
     records=(*KINDS, *OF_PEOPLE),
+    woken_by=frozenset({Topic.MEMBER_TAGS}),
 )

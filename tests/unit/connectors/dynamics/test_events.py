@@ -73,6 +73,7 @@ def test_a_row_is_named_with_who_changed_it(message: str, table: str, topic: Top
         ("bw_tag", Topic.TAGS),
         ("contoso_interestcategory", Topic.TAGS),
         ("bw_interest", Topic.TAGS),
+        ("bw_persontag", Topic.MEMBER_TAGS),
         ("bw_datalabel", Topic.FIELDS),
     ],
 )

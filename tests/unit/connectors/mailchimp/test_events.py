@@ -32,13 +32,14 @@ def signed(text: bytes, *, at: datetime = NOW, secret: str = SECRET) -> Delivery
 @pytest.mark.parametrize(
     ("kind", "data", "topics", "people"),
     [
-        ("subscribe", {"email": ANNA, "merges[EMAIL]": ANNA}, "people consent", (ANNA,)),
+        ("subscribe", {"email": ANNA, "merges[EMAIL]": ANNA}, "people consent member_tags",
+         (ANNA,)),
         ("unsubscribe", {"action": "unsub", "reason": "abuse", "email": ANNA}, "people consent",
          (ANNA,)),
         ("unsubscribe", {"web_id": "17", "email": ANNA}, "people consent", (ANNA,)),
         ("cleaned", {"campaign_id": "4f", "reason": "hard", "email": ANNA}, "people consent",
          (ANNA,)),
-        ("profile", {"email": ANNA, "ip_opt": "192.0.2.1"}, "people", (ANNA,)),
+        ("profile", {"email": ANNA, "ip_opt": "192.0.2.1"}, "people member_tags", (ANNA,)),
         ("upemail", {"new_id": "51", "new_email": "new@mail.example", "old_email": ANNA}, "people",
          (ANNA, "new@mail.example")),
         ("campaign", {"id": "5aa", "status": "sent", "list_id": "a6b"}, "campaigns", ()),
