@@ -178,19 +178,3 @@ def parallel_map(
             waiting.extend(pool.submit(call, item) for item in islice(rest, 1))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items, fetching each while the one before is worked on."""
-    pool = ThreadPoolExecutor(max_workers=1)
-
-    def following() -> list[Item]:
-        return list(islice(items, 1))
-
-    try:
-        coming = pool.submit(following)
-        while found := coming.result():
-            coming = pool.submit(following)
-            yield from found
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

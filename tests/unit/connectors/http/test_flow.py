@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from bothways.connectors.http import paging
-from bothways.connectors.http.limits import parallel_map, read_ahead, route
+from bothways.connectors.http.limits import parallel_map, route
 from bothways.connectors.http.paging import by_offset, follow
 from bothways.errors import ProtocolError
 
@@ -118,29 +117,3 @@ def test_an_error_stops_what_has_not_begun() -> None:
 )
 def test_a_route_names_no_record(path: str, name: str) -> None:
     assert route("GET", path) == name
-
-
-def test_the_next_item_is_fetched_while_one_is_worked_on() -> None:
-    fetched: list[int] = []
-    second = threading.Event()
-
-    def pages() -> Iterator[int]:
-        for number in range(4):
-            fetched.append(number)
-            if number == 1:
-                second.set()
-            if number == 3:
-                raise ValueError("the line is cut")
-            yield number
-
-    ahead = read_ahead(pages())
-    assert next(ahead) == 0
-    assert second.wait(10)
-    assert [next(ahead), next(ahead)] == [1, 2]
-    with pytest.raises(ValueError, match="cut"):
-        next(ahead)
-    fetched.clear()
-    ahead = read_ahead(pages())
-    assert next(ahead) == 0
-    ahead.close()
-    assert fetched in ([0], [0, 1]), "and no more once nobody wants them"
