@@ -47,7 +47,7 @@ def read_rows(operations: pd.DataFrame) -> list[KeyedRow]:
             row["seq"],
             text_or_none(row["key"]) or "",
             json.loads(text_or_none(row["values"]) or "{}"),
-            text_or_none(row["record_id"]),
+            text_or_none(row.get("record_id")),
         )
         for row in records_of(operations)
     ]
