@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bothways.engine import keeping
+from bothways.vocabulary import SIDES
 from tests.promises.conftest import MakeWorld
 from tests.sandbox.dynamics_api import DynamicsApi, signed_in
 from tests.support.engine import Finished, World
@@ -234,6 +236,41 @@ def test_a_lost_answer_doubles_nothing(
     settled(world)
     assert set(tags.tags()) == set(rows(sandbox))
     assert len(tags.tags()) == 12
+
+
+class Died(BaseException):
+    """The process ends after a write, before it has recorded it."""
+
+
+def test_a_process_that_dies_after_a_write_is_simply_run_again(
+    make_world: MakeWorld, sandbox: SandboxServer, tags: Tags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(*_given: object) -> None:
+        raise Died
+
+    world = make_world()
+    settled(world)
+    with signed_in(sandbox) as api:
+        bound = {"bw_audienceid@odata.bind": f"/{address(sandbox, 'Newsletter', 'audience')}"}
+        add(api, "bw_tags", "Mine", **bound)
+    tags.tag("Theirs")
+    world.open("tags", "died")
+    planned = world.found("tags", "died")
+    for side in SIDES:
+        world.extract(planned, side)
+    world.plan(planned)
+    world.review(planned)
+    for side in SIDES:
+        with monkeypatch.context() as patched:
+            patched.setattr(keeping, "keep_written", died)
+            with pytest.raises(Died):
+                world.apply(planned, side, 0)
+        world.apply(planned, side, 0)
+    world.close_run("tags", "died")
+    run = world.finished("tags", "died")
+    assert (run.status, run.counts["new"], run.counts["errors"]) == ("Completed", 2, 0)
+    settled(world)
+    assert set(tags.tags()) == set(rows(sandbox)) == {"VIP", "Webinar guests", "Mine", "Theirs"}
 
 
 def test_whoever_gets_a_tag_on_one_side_has_it_on_the_other_until_it_is_taken_away(
