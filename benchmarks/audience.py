@@ -29,7 +29,7 @@ import aiohttp
 
 from benchmarks.step import Steps
 from benchmarks.vendors import CITIES, LIST, address, fill_crm
-from bothways.connectors.mailchimp.declaration import DECLARATION
+from bothways.config.account import SystemConfig
 from tests.support.engine import World
 from tests.support.platforms import Mailchimp
 from tests.support.postgres import TestPostgres
@@ -272,7 +272,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, nargs="+", default=[100_000])
     options = parser.parse_args()
-    at_a_time = CONNECTIONS // DECLARATION.limits.parallel
+    # The builder keeps one slot of the pool for suppressions.
+    at_a_time = SystemConfig(connector="mailchimp", connection="bench").parallel - 1
     postgres = TestPostgres().start()
     try:
         for people in options.people:
