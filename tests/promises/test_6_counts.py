@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.promises.conftest import MakeWorld
+from tests.promises.conftest import MakeWorld, every_platform
 from tests.support.engine import Finished, World
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 
 LISTS = {
@@ -15,6 +16,7 @@ LISTS = {
 }
 
 
+@every_platform
 @pytest.mark.parametrize(("seed", "refused"), [(1, 0.0), (2, 0.3)])
 def test_each_row_that_was_read_has_a_job(
     seed: int, refused: float, make_world: MakeWorld, sandbox: SandboxServer
@@ -41,8 +43,29 @@ def told_by_the_platform(sync_type: str) -> dict[str, str]:
 
 
 def read(world: World, run: Finished, dataset: str) -> pd.DataFrame:
+    """Return what was staged; the name alone where the platform has no such listing."""
     pages = world._staging("test", run.run_id).pages("marketing", dataset)
-    return pd.concat([page.to_pandas() for page in pages])
+    none = pd.DataFrame(columns=["id", "member_id"])
+    return pd.concat([none, *(page.to_pandas() for page in pages)])
+
+
+@every_platform
+def test_each_row_that_is_refused_inside_a_good_answer_is_an_error_of_its_own(
+    make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
+) -> None:
+    world = make_world(people=120, lists=LISTS)
+    writes = {"target": "marketing", "kind": "create"}
+    planned = world.run("marketing_lists", dry_run=True).jobs_of(**writes)
+    before = platform.addresses()
+    sandbox.faults({platform.name: {"rows_refused": 1.0, "import_faults": 1.0}})
+    run = world.run("marketing_lists")
+    sandbox.faults()
+    errors = run.jobs_of(**writes)
+    assert set(errors["result"]) == {"error"}
+    assert len(errors) == len(planned) >= 3
+    assert errors["error_message"].notna().all()
+    assert adds_up(run)
+    assert platform.addresses() == before
 
 
 def adds_up(run: Finished) -> bool:

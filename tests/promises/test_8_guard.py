@@ -7,6 +7,7 @@ import pytest
 from bothways.engine.review import may_approve
 from bothways.engine.step import step
 from bothways.vocabulary import SIDES
+from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.platforms import Platform
@@ -31,6 +32,7 @@ def flags(crm: Crm) -> int:
     return sum(row["donotbulkemail"] for row in crm.table("contact"))
 
 
+@every_platform
 def test_beyond_the_guard_the_run_fails_and_what_it_read_is_read_again(
     crowd: World, crm: Crm, sandbox: SandboxServer
 ) -> None:
@@ -116,6 +118,7 @@ def empty(scenario: Scenario) -> None:
         scenario.crm.leave("Newsletter", row["contactid"])
 
 
+@every_platform
 @pytest.mark.parametrize("limits", [{}, {"removals": None, "free": 1_000_000}])
 def test_a_list_that_would_become_empty_is_beyond_every_limit(
     limits: dict[str, int | None], readers: Scenario
@@ -133,6 +136,7 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     assert readers.members() == []
 
 
+@every_platform
 def test_removals_are_counted_by_the_list_they_are_from(readers: Scenario) -> None:
     for number in range(10):  # the side knows more people than the list has
         readers.platform.contact(f"other{number}@mail.example", "Product updates")
@@ -190,6 +194,7 @@ def left_unseen(scenario: Scenario) -> None:
         scenario.leave(f"p{number:02}@mail.example")
 
 
+@every_platform
 @pytest.mark.parametrize("how", ["stopped", "rejected", "crashed"])
 def test_what_a_full_resync_found_is_not_forgotten_with_the_run(
     how: str, readers: Scenario

@@ -7,7 +7,6 @@ from contextlib import closing
 
 import pytest
 
-from bothways.connectors.dotdigital import client
 from bothways.connectors.dynamics import reading
 from tests.promises.conftest import MakeWorld
 from tests.support.engine import World
@@ -20,28 +19,37 @@ from tests.support.vendors import state_of
 SYNCS = ("suppressions", "address_books")
 
 
-@pytest.mark.parametrize("vendor", ["dynamics", "dotdigital"])
+@pytest.mark.parametrize(
+    ("platform", "side"),
+    [("dotdigital", "crm"), ("dotdigital", "marketing"), ("mailchimp", "marketing")],
+    indirect=["platform"],
+)
 @pytest.mark.parametrize(
     "faults",
     [{"html_200": 1.0}, {"repeat_page": True}],
     ids=["HTML in a 200", "a page that repeats"],
 )
 def test_an_answer_that_makes_no_sense_ends_the_run_and_writes_nothing(
-    vendor: str,
+    side: str,
     faults: dict[str, object],
     make_world: MakeWorld,
     sandbox: SandboxServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reading, "page_size", lambda: "odata.maxpagesize=20")
-    monkeypatch.setattr(client, "V3_PAGE", 20)
     world = make_world(people=100)
+    platform = world.platform
+    for constant, value in platform.short_pages(20).items():
+        monkeypatch.setattr(constant, value)
     before = state_of(sandbox)
+    vendor, title = (
+        ("dynamics", "Dynamics 365") if side == "crm" else (platform.name, platform.title)
+    )
     sandbox.faults({vendor: faults})
     run = world.run("address_books")
     sandbox.faults()
     assert run.status == "Failed"
-    assert run.message.startswith({"dynamics": "Dynamics 365", "dotdigital": "Dotdigital"}[vendor])
+    assert run.message.startswith(title)
     assert "page" in run.message
     assert state_of(sandbox) == before
     assert world.run("address_books").status == "Completed"

@@ -17,6 +17,7 @@ from bothways.errors import BothwaysError, RunStopped, StoreError
 from bothways.store.db import Store
 from bothways.store.erasure_keys import Key
 from bothways.vocabulary import SIDES
+from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.erasing import Erasing
 from tests.support.people import Crm
@@ -39,7 +40,7 @@ def erasing(world: World, crm: Crm, platform: Platform, sandbox: SandboxServer) 
     crm.lead("ANN@mail.example")
     for sync_type in SYNCS:
         world.run(sync_type)
-    platform.act("unsubscribe", ANN)
+    platform.says_no(ANN)
     world.run("suppressions")
     assert ANN in crm.suppressions()
     return Erasing(world)
@@ -66,6 +67,7 @@ def at_vendors(crm: Crm, platform: Platform) -> list[str]:
     return sorted(address.lower() for address in [*found, *platform.addresses()])
 
 
+@every_platform
 def test_a_person_is_gone_from_both_sides_and_from_the_store(
     world: World, crm: Crm, platform: Platform, erasing: Erasing
 ) -> None:
@@ -154,6 +156,7 @@ def test_without_the_id_twice_nothing_happens(
     assert "was carried out by run" in again.message
 
 
+@every_platform
 def test_a_bad_line_and_a_second_try_end_in_the_same(
     world: World, crm: Crm, platform: Platform, erasing: Erasing, sandbox: SandboxServer
 ) -> None:
@@ -245,6 +248,7 @@ def test_the_command_files_a_request_and_says_how_to_carry_it_out(
 # ── what is known of a person ─────────────────────────────────────────────────────────────────
 
 
+@every_platform
 def test_an_export_has_everything_that_an_erasure_would_remove(
     world: World, erasing: Erasing, command: Callable[..., Result], tmp_path: Path
 ) -> None:

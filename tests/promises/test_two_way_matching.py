@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.streams import people as people_stream
+from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
@@ -19,6 +20,7 @@ def scenario(world: World, sandbox: SandboxServer) -> Scenario:
     return Scenario(world, sandbox)
 
 
+@every_platform
 def test_people_whom_both_sides_have_are_linked_and_nobody_is_doubled_or_removed(
     scenario: Scenario,
 ) -> None:
@@ -56,6 +58,7 @@ def test_several_crm_records_with_one_address_follow_one_contact(scenario: Scena
     assert scenario.at_rest()
 
 
+@every_platform
 @pytest.mark.parametrize("side", ["crm", "platform", "both"])
 def test_a_changed_address_moves_with_its_person(side: str, scenario: Scenario) -> None:
     (ann,) = scenario.on_both("ann@mail.example")
@@ -73,6 +76,7 @@ def test_a_changed_address_moves_with_its_person(side: str, scenario: Scenario) 
     assert scenario.at_rest()
 
 
+@every_platform
 def test_two_people_who_swap_their_addresses_keep_their_links_and_the_audit_says_why(
     scenario: Scenario,
 ) -> None:
@@ -91,6 +95,7 @@ def test_two_people_who_swap_their_addresses_keep_their_links_and_the_audit_says
     assert scenario.at_rest()
 
 
+@every_platform
 def test_an_address_taken_over_by_somebody_else_is_somebody_else(scenario: Scenario) -> None:
     (ann,) = scenario.on_both("shared@mail.example", firstname="Ann")
     number = scenario.number("shared@mail.example")
@@ -149,6 +154,7 @@ def test_a_lead_made_of_a_contact_who_became_a_crm_contact_too_may_leave(
     _has_two_people_on_every_list(scenario)
 
 
+@every_platform
 def test_a_merged_crm_record_hands_its_contact_to_the_one_that_stays(scenario: Scenario) -> None:
     kept = scenario.crm.contact("ann@new.example", firstname="Ann")
     (lost,) = scenario.on_both("ann@mail.example", firstname="A.")
@@ -162,6 +168,7 @@ def test_a_merged_crm_record_hands_its_contact_to_the_one_that_stays(scenario: S
     assert scenario.at_rest()
 
 
+@every_platform
 def test_two_linked_records_that_are_merged_keep_their_contacts_in_any_partition(
     scenario: Scenario,
 ) -> None:
@@ -181,6 +188,7 @@ def test_two_linked_records_that_are_merged_keep_their_contacts_in_any_partition
     assert scenario.at_rest()
 
 
+@every_platform
 def test_merged_records_hand_their_contacts_over_in_any_partition(scenario: Scenario) -> None:
     lost = scenario.on_both(*EMAILS[:3])
     numbers = sorted(scenario.number(email) for email in EMAILS[:3])
@@ -218,6 +226,7 @@ def test_who_is_deleted_on_the_platform_and_signs_up_again_at_once_is_not_double
     assert scenario.at_rest()
 
 
+@every_platform
 def test_a_contact_whose_address_another_one_has_now_is_asked_for_its_own(
     scenario: Scenario,
 ) -> None:
@@ -238,6 +247,7 @@ def test_a_contact_whose_address_another_one_has_now_is_asked_for_its_own(
     assert scenario.at_rest()
 
 
+@every_platform
 def test_who_is_deleted_in_the_crm_leaves_the_platform_list_and_stays_a_contact(
     scenario: Scenario,
 ) -> None:
@@ -250,6 +260,7 @@ def test_who_is_deleted_in_the_crm_leaves_the_platform_list_and_stays_a_contact(
     assert scenario.crm.table("contact") == []
 
 
+@every_platform
 def test_who_is_deleted_on_the_platform_leaves_the_crm_list_and_stays_a_record(
     scenario: Scenario,
 ) -> None:
@@ -315,6 +326,7 @@ def test_who_was_deleted_on_the_platform_and_is_put_on_the_list_again_is_created
     assert scenario.at_rest()
 
 
+@every_platform
 def test_who_was_deleted_in_the_crm_and_joins_the_platform_list_again_is_created_again(
     scenario: Scenario,
 ) -> None:

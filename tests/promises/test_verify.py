@@ -11,6 +11,7 @@ from bothways.engine.progress import marks_of
 from bothways.ledgers import registry
 from bothways.store import erase, unchanged
 from bothways.vocabulary import SIDES, Difference
+from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.platforms import Platform
@@ -39,6 +40,7 @@ def people(world: World, crm: Crm, platform: Platform) -> dict[str, str]:
     return ids
 
 
+@every_platform
 def test_two_sides_in_step_have_no_mismatch(
     world: World, people: dict[str, str], sandbox: SandboxServer
 ) -> None:
@@ -70,6 +72,7 @@ def test_many_that_agree_are_counted_and_found_without_a_job_each(
     assert (found.run_id, found.list_key, found.sync_type) == (run.run_id, "newsletter", sync)
 
 
+@every_platform
 def test_each_mismatch_has_its_reason(
     world: World, crm: Crm, platform: Platform, people: dict[str, str], sandbox: SandboxServer
 ) -> None:
@@ -126,6 +129,7 @@ def test_people_who_are_left_out_on_purpose_are_no_difference(
     assert (run.status, run.message) == ("Completed", told)
 
 
+@every_platform
 def test_what_a_run_could_not_write_says_so(
     world: World, crm: Crm, people: dict[str, str], platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -140,6 +144,7 @@ def test_what_a_run_could_not_write_says_so(
         assert run.counts["ignored"] == {word: 1}
 
 
+@every_platform
 def test_drift_is_mended_on_request_and_nothing_else(
     world: World, crm: Crm, platform: Platform, people: dict[str, str]
 ) -> None:

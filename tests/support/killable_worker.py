@@ -10,6 +10,7 @@ The processes are forked from one that has loaded everything and does nothing el
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -19,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from bothways.connectors.dotdigital import client
 from bothways.connectors.dynamics import reading
 from bothways.engine.run import Run
 from bothways.syncs import (  # noqa: F401 - before the process forks
@@ -32,10 +32,11 @@ from demo.waiting import at_most
 from tests.support.engine import World
 from tests.support.kill_points import kill_at
 from tests.support.pipes import next_line
+from tests.support.platforms import PLATFORMS, Platform
 from tests.support.sandbox import ROOT, SandboxServer
 
-Where = tuple[str, str, str, int | None]
-"""Address of the sandbox, of the store, the world's folder, and the rows of a page."""
+Where = tuple[str, str, str, str, int | None]
+"""Address of the sandbox, of the store, the world's folder, the platform, the rows of a page."""
 
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
 
@@ -44,7 +45,8 @@ class KillableWorker:
     """Executes steps in processes that can be killed at a chosen point."""
 
     def __init__(self, world: World, *, page_rows: int | None = None) -> None:
-        self._world = (world.sandbox.url, world.store_url, str(world.folder), page_rows)
+        place = (world.sandbox.url, world.store_url, str(world.folder))
+        self._world: Where = (*place, world.platform.name, page_rows)
         command = [sys.executable, "-m", "tests.support.killable_worker"]
         self._parent = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -96,20 +98,22 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def short_pages(rows: int) -> None:
+def _short_pages(platform: Platform, rows: int) -> None:
     """Let both connectors read so few people at a time, so that a listing has many pages."""
-    client.V3_PAGE = reading.PAGE_ROWS = rows  # type: ignore[misc]
+    reading.PAGE_ROWS = rows  # type: ignore[misc]
+    for constant, value in platform.short_pages(rows).items():
+        module, _, name = constant.rpartition(".")
+        setattr(importlib.import_module(module), name, value)
 
 
-def _act(
-    where: tuple[str, str, str, int | None], step: str, sync_type: str, name: str, kill_point: int
-) -> None:
-    url, store_url, folder, page_rows = where
-    if page_rows:
-        short_pages(page_rows)
+def _act(where: Where, step: str, sync_type: str, name: str, kill_point: int) -> None:
+    url, store_url, folder, platform_name, page_rows = where
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
-    world = World(sandbox, store_url, Path(folder), prepare=False)
+    platform = PLATFORMS[platform_name](sandbox)
+    if page_rows:
+        _short_pages(platform, page_rows)
+    world = World(sandbox, store_url, Path(folder), platform=platform, prepare=False)
     run = world.found(sync_type, name)
     acts: dict[str, Callable[[], Any]] = {
         "extract_crm": lambda: world.extract(run, "crm"),

@@ -50,6 +50,8 @@ class Mailchimp(Platform):
     name = "mailchimp"
     title = "Mailchimp"
     words = ("complain", "bounce")
+    rounds = 2
+    people_at = "GET /lists/{id}/members"
     suppressions_at = "status=unsubscribed"
     campaigns_have = "title"
     at_once: ClassVar[dict[str, Any]] = {"batch_seconds": 0.0}
@@ -131,6 +133,10 @@ class Mailchimp(Platform):
             found[row["email"]] = min(status, known, key=_GRAVITY.index)
         return found
 
+    def addresses(self) -> list[str]:
+        """Everybody, the archived included, who have not been deleted."""
+        return sorted({row["email"] for row in self._sandbox.table("mailchimp", "members")})
+
     def fields(self, email: str) -> dict[str, Any]:
         return self._neutral(json.loads(self._member(email)["merge_fields"]))
 
@@ -173,10 +179,13 @@ class Mailchimp(Platform):
         return [row for row in rows if row["status"] != "archived"]
 
     def _member(self, email: str) -> dict[str, Any]:
-        """The member with an address, of the first audience where there are several."""
+        """The member with an address: one who is not archived, of the first audience."""
         order = [*self._lists()]
-        rows = [row for row in self._members() if row["email"].lower() == email.lower()]
-        return min(rows, key=lambda row: order.index(row["list_id"]))
+        rows = self._sandbox.table("mailchimp", "members")
+        return min(
+            (row for row in rows if row["email"].lower() == email.lower()),
+            key=lambda row: (row["status"] == "archived", order.index(row["list_id"])),
+        )
 
     def _path(self, email: str) -> str:
         row = self._member(email)

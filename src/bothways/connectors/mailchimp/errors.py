@@ -16,11 +16,13 @@ TITLE: Final = DECLARATION.title
 
 MEMBER_EXISTS: Final = "Member Exists"
 _BLOCKED: Final = "Blocked"
-_CONSENT_TITLES = frozenset({"Member In Compliance State", "Forgotten Email Not Subscribed"})
-# Inside a 200 there is no title, so that the sentence decides.
-_CONSENT = re.compile(
-    r"in a compliance state|was permanently deleted and cannot be re-?imported", re.IGNORECASE
-)
+# Refusals by title; inside a 200 there is none, so that the sentence decides.
+_CONSENT: Final[Mapping[str, re.Pattern[str]]] = {
+    "Member In Compliance State": re.compile(r"in a compliance state", re.IGNORECASE),
+    "Forgotten Email Not Subscribed": re.compile(
+        r"was permanently deleted and cannot be re-?imported", re.IGNORECASE
+    ),
+}
 # The vendor holds an address back for some days.
 _LATER = re.compile(r"signed up to a lot of lists", re.IGNORECASE)
 
@@ -58,9 +60,11 @@ def worded(body: Mapping[str, Any]) -> str:
     return " ".join(part for part in (detail, "; ".join(told)) if part)
 
 
-def is_consent(code: str, message: str = "") -> bool:
-    """Tell whether a refusal protects somebody's choice, so that it must not be tried again."""
-    return code in _CONSENT_TITLES or bool(_CONSENT.search(message))
+def consent(code: str, message: str = "") -> str | None:
+    """Return the title of a refusal that protects somebody's choice; it must not be tried again."""
+    return next(
+        (title for title, said in _CONSENT.items() if code == title or said.search(message)), None
+    )
 
 
 def is_transient(message: str) -> bool:

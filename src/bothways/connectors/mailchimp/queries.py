@@ -392,7 +392,8 @@ def read_suppressions(client: MailchimpClient, since: str | None) -> Iterator[Pa
                 yield Page(suppressions_table(_marked(rows, complaints), audience))
         fresh = [key for key, at in complaints.items() if _is_after(at, since) and key not in told]
         found = members_of(client, [(audience, key) for key in fresh], _ALWAYS)
-        barred = [row for _, row in found if row.get("status") in _SUPPRESSED]
+        # Of the archived nobody is told what they had chosen; but that they complained is known.
+        barred = [row for _, row in found if row.get("status") in (*_SUPPRESSED, ARCHIVED)]
         if barred:
             yield Page(suppressions_table(_marked(barred, complaints), audience))
     yield Page(SUPPRESSIONS.empty_table(), watermark=watermark)

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from bothways.connectors.http.results import Verdict
 from bothways.connectors.mailchimp.bulk import Result
-from bothways.connectors.mailchimp.errors import is_consent, is_transient
+from bothways.connectors.mailchimp.errors import consent, is_transient
 from bothways.errors import redact
 from bothways.tables.operations import GONE
 
 
 def refused(code: str, message: str, record_id: str | None = None) -> Verdict:
     """Return an error, or an ignored row where the refusal protects somebody's choice."""
-    if is_consent(code, message):
-        return Verdict("ignored", record_id, code, redact(message))
+    if title := consent(code, message):
+        return Verdict("ignored", record_id, title, redact(message))
     return Verdict("error", record_id, code, redact(message), transient=is_transient(message))
 
 

@@ -171,6 +171,7 @@ def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
         told.left_out,
         added.left_out,
         _of_no_list(inputs, told.rows),
+        _told_twice(inputs, told.rows, everywhere),
         _not_shared(added.rows[others]),
         _flags(inputs, people),
         _records(inputs, everywhere, people),
@@ -183,12 +184,32 @@ def _everywhere(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
 
     An unsubscribe from one scope does if the account shares, and one of its lists is in that scope.
     """
+    rows = told[_counts_everywhere(inputs, told)]
+    rank = rows["reason"].map(_GRAVITY).sort_values(ascending=False, kind="stable")
+    return rows.loc[rank.index].drop_duplicates("email_key").sort_index()
+
+
+def _counts_everywhere(inputs: Inputs, told: pd.DataFrame) -> pd.Series:
     counts = told["scope"].eq("") | told["reason"].ne(Status.UNSUBSCRIBED.value)
     if inputs.account.settings.share_suppressions:
         counts |= told["scope"].isin(inputs.scopes())
-    rows = told[counts]
-    rank = rows["reason"].map(_GRAVITY).sort_values(ascending=False, kind="stable")
-    return rows.loc[rank.index].drop_duplicates("email_key").sort_index()
+    return counts
+
+
+def _told_twice(inputs: Inputs, told: pd.DataFrame, everywhere: pd.DataFrame) -> pd.DataFrame:
+    """Return what this run read of an address of which another scope tells more, or the same."""
+    staged = inputs.staged.read("marketing", "suppressions")
+    ids = pd.Series(dtype="string") if staged.empty else staged["id"]
+    rows = told[_counts_everywhere(inputs, told) & told["scope"].ne("")]
+    rows = rows[~rows.index.isin(everywhere.index) & rows["record_id"].isin(ids)]
+    return ignored(
+        rows,
+        Reason.DUPLICATE,
+        entity="suppression",
+        source_id=rows["record_id"],
+        email=rows["email"],
+        **_FROM_PLATFORM,
+    )
 
 
 def _of_scope(told: pd.DataFrame, scope: str) -> pd.DataFrame:

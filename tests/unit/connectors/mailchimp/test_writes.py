@@ -166,6 +166,7 @@ def test_each_row_of_a_200_gets_its_own_verdict(
     assert [name for name, row in found.items() if row["transient"]] == ["later"]
     assert found["field"]["message"] == "PHONE: Please enter a number"
     assert found["odd"]["message"]
+    assert found["consent"]["code"] == "Member In Compliance State"
     assert "mail.example" not in json.dumps(results)
 
 
