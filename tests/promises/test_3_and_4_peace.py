@@ -27,9 +27,12 @@ def test_two_sides_that_are_left_alone_are_written_to_once(
     sandbox.calls(forget=True)
     for name in syncs:
         echo, silence = world.run(name), world.run(name)
-        assert {echo.message, silence.message} == {"No new objects to sync"}
-        # What we wrote comes back once, as rows that are as they should be.
-        assert echo.counts["total"] == echo.counts["unchanged"]
+        assert silence.message == "No new objects to sync"
+        # What we wrote comes back once, as rows that are as they should be; and where there are
+        # several audiences, as a word of another one, which has nobody to take off a list.
+        assert echo.message == silence.message or platform.rounds > 1
+        left_out = sum(echo.counts["ignored"].values())
+        assert echo.counts["total"] == echo.counts["unchanged"] + left_out
         assert silence.counts["total"] == 0
         whole = world.run(name, full_resync=True)
         changed = ("new", "updated", "re_added", "deleted", "errors")

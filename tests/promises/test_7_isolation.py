@@ -15,7 +15,6 @@ from tests.support.vendors import state_of
 LONG = "a" * 60 + "@" + "b" * 50 + ".example"
 
 
-@every_platform
 def test_refused_rows_are_errors_of_their_own_and_go_through_later(
     make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -65,8 +64,8 @@ def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
     assert told == {
         "partners": "`Partners` holds accounts; only a list of contacts or leads can be synced.",
         "london": "`Everyone in London` is dynamic: nobody can be put on it in Dynamics 365; map a "
-        f"static list, or set `syncs: [marketing_lists]` to bring who is on it to {platform.title} one "
-        "way.",
+        f"static list, or set `syncs: [marketing_lists]` to bring who is on it to {platform.title} "
+        "one way.",
         "locked": "`Old locked list` is locked; unlock it to sync it.",
         "missing": "CrmMarketingList is null. Sync aborted: There is no list `Nowhere`; "
         "create it there or set `create_missing: true`.",

@@ -136,7 +136,6 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     assert readers.members() == []
 
 
-@every_platform
 def test_removals_are_counted_by_the_list_they_are_from(readers: Scenario) -> None:
     for number in range(10):  # the side knows more people than the list has
         readers.platform.contact(f"other{number}@mail.example", "Product updates")
@@ -194,7 +193,6 @@ def left_unseen(scenario: Scenario) -> None:
         scenario.leave(f"p{number:02}@mail.example")
 
 
-@every_platform
 @pytest.mark.parametrize("how", ["stopped", "rejected", "crashed"])
 def test_what_a_full_resync_found_is_not_forgotten_with_the_run(
     how: str, readers: Scenario

@@ -21,7 +21,7 @@ SYNCS = ("suppressions", "address_books")
 
 @pytest.mark.parametrize(
     ("platform", "side"),
-    [("dotdigital", "crm"), ("dotdigital", "marketing"), ("mailchimp", "marketing")],
+    [("dotdigital", "crm"), ("dotdigital", "marketing")],
     indirect=["platform"],
 )
 @pytest.mark.parametrize(

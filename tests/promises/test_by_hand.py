@@ -10,7 +10,6 @@ from bothways.engine.maintenance import prune_selections
 from bothways.errors import RunStopped, TemporaryFailure
 from bothways.ledgers.registry import erase_person
 from bothways.store import erase
-from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.platforms import Platform
@@ -31,7 +30,6 @@ def two_lists(world: World, platform: Platform) -> World:
     return world
 
 
-@every_platform
 def test_chosen_lists_only_and_nothing_is_read_past(
     two_lists: World, crm: Crm, sandbox: SandboxServer
 ) -> None:
@@ -47,7 +45,6 @@ def test_chosen_lists_only_and_nothing_is_read_past(
     ]  # fmt: skip
 
 
-@every_platform
 def test_chosen_records_only_and_nothing_is_read_past(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -120,7 +117,6 @@ def test_a_full_resync_finds_what_no_change_told(
     assert crm.members("Newsletter") == ["ann@mail.example"]
 
 
-@every_platform
 def test_whom_somebody_took_off_the_marketing_list_stays_off(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -156,7 +156,6 @@ def test_without_the_id_twice_nothing_happens(
     assert "was carried out by run" in again.message
 
 
-@every_platform
 def test_a_bad_line_and_a_second_try_end_in_the_same(
     world: World, crm: Crm, platform: Platform, erasing: Erasing, sandbox: SandboxServer
 ) -> None:
@@ -248,7 +247,6 @@ def test_the_command_files_a_request_and_says_how_to_carry_it_out(
 # ── what is known of a person ─────────────────────────────────────────────────────────────────
 
 
-@every_platform
 def test_an_export_has_everything_that_an_erasure_would_remove(
     world: World, erasing: Erasing, command: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -30,7 +30,6 @@ def test_a_field_changed_on_one_side_moves_to_the_other(scenario: Scenario) -> N
     assert scenario.at_rest()
 
 
-@every_platform
 def test_a_change_of_somebody_who_left_every_list_is_not_taken_back(scenario: Scenario) -> None:
     """The platform reads the members of lists only, and never shows what was written to others."""
     (ann,) = scenario.on_both(ANN, firstname="Ann")

@@ -8,7 +8,7 @@ import pytest
 
 from bothways.engine import lists
 from bothways.vocabulary import RoleName
-from tests.promises.conftest import MakeWorld, every_platform
+from tests.promises.conftest import MakeWorld
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 
@@ -59,7 +59,6 @@ def other(side: RoleName) -> RoleName:
     return "marketing" if side == "crm" else "crm"
 
 
-@every_platform
 @BOTH_SIDES
 @pytest.mark.parametrize("full", [False, True])
 def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
@@ -74,7 +73,6 @@ def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
     assert on_list(scenario, side) == on_list(scenario, other(side)) == EVERYBODY
 
 
-@every_platform
 @BOTH_SIDES
 def test_a_key_that_is_mapped_to_another_list_removes_nobody(
     side: RoleName, scenario: Scenario
@@ -127,7 +125,6 @@ def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
     assert on_list(scenario, other(side)) == EVERYBODY
 
 
-@every_platform
 def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(
     scenario: Scenario,
 ) -> None:
@@ -182,7 +179,6 @@ def test_a_list_that_is_created_doubles_nobody_and_gets_nobody_who_may_not_be_ma
     assert sorted(row["contactid"] for row in scenario.crm.table("contact")) == sorted(records)
 
 
-@every_platform
 def test_who_was_left_out_by_a_setting_joins_once_it_is_changed(
     make_world: MakeWorld, sandbox: SandboxServer
 ) -> None:

@@ -57,7 +57,6 @@ def edited(world: World, crm: Crm, platform: Platform, ann: str) -> Finished:
     return run
 
 
-@every_platform
 def test_fields_go_back_on_both_sides_and_stay(
     world: World, crm: Crm, platform: Platform, ann: str, sandbox: SandboxServer
 ) -> None:
@@ -98,7 +97,6 @@ def test_a_dry_run_of_an_undo_says_what_it_would_write_back(
     assert state_of(sandbox) == before
 
 
-@every_platform
 def test_what_somebody_changed_since_is_left_alone(
     world: World, crm: Crm, platform: Platform, ann: str
 ) -> None:
@@ -128,7 +126,6 @@ def test_a_new_edit_after_an_undo_travels(
     assert at_rest(world)
 
 
-@every_platform
 def test_an_undo_can_be_undone(world: World, crm: Crm, platform: Platform, ann: str) -> None:
     run = edited(world, crm, platform, ann)
     undo = world.run(SYNC, undo_run=run.run_id)
@@ -217,7 +214,6 @@ def test_nobody_is_taken_off_or_put_on_a_list_that_the_run_never_knew(
     assert vendor.members(name) == everybody
 
 
-@every_platform
 def test_who_was_taken_off_by_hand_comes_back_unless_they_said_no(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -243,7 +239,6 @@ def test_who_was_taken_off_by_hand_comes_back_unless_they_said_no(
     assert "ann@mail.example" in platform.members(NEWS)
 
 
-@every_platform
 def test_suppressions_are_never_taken_back(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -72,7 +72,6 @@ def test_many_that_agree_are_counted_and_found_without_a_job_each(
     assert (found.run_id, found.list_key, found.sync_type) == (run.run_id, "newsletter", sync)
 
 
-@every_platform
 def test_each_mismatch_has_its_reason(
     world: World, crm: Crm, platform: Platform, people: dict[str, str], sandbox: SandboxServer
 ) -> None:
@@ -129,7 +128,6 @@ def test_people_who_are_left_out_on_purpose_are_no_difference(
     assert (run.status, run.message) == ("Completed", told)
 
 
-@every_platform
 def test_what_a_run_could_not_write_says_so(
     world: World, crm: Crm, people: dict[str, str], platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -27,8 +27,7 @@ class Platform(ABC):
         at_once: Settings of the sandbox with which nothing has to be waited for.
         words: The acts after which an account may not mail an address at all; the first is a
             person's own. Where an unsubscribe is from one audience, it is none of them.
-        rounds: After how many runs all has been carried over: audience after audience, where there
-            are several.
+        rounds: After how many runs all that was said has been carried over.
         people_at: The endpoint that lists people, as the sandbox counts its calls.
         suppressions_at: What the address of the listing has in it that tells who unsubscribed.
         campaigns_have: What the sandbox calls the name of a campaign.

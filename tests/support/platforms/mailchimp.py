@@ -50,7 +50,8 @@ class Mailchimp(Platform):
     name = "mailchimp"
     title = "Mailchimp"
     words = ("complain", "bounce")
-    rounds = 2
+    # A word against all mail is carried to the other audiences, and is theirs from then on.
+    rounds = 3
     people_at = "GET /lists/{id}/members"
     suppressions_at = "status=unsubscribed"
     campaigns_have = "title"
