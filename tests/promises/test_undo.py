@@ -57,6 +57,7 @@ def edited(world: World, crm: Crm, platform: Platform, ann: str) -> Finished:
     return run
 
 
+@every_platform
 def test_fields_go_back_on_both_sides_and_stay(
     world: World, crm: Crm, platform: Platform, ann: str, sandbox: SandboxServer
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_dry_run_of_an_undo_says_what_it_would_write_back(
     assert state_of(sandbox) == before
 
 
+@every_platform
 def test_what_somebody_changed_since_is_left_alone(
     world: World, crm: Crm, platform: Platform, ann: str
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_new_edit_after_an_undo_travels(
     assert at_rest(world)
 
 
+@every_platform
 def test_an_undo_can_be_undone(world: World, crm: Crm, platform: Platform, ann: str) -> None:
     run = edited(world, crm, platform, ann)
     undo = world.run(SYNC, undo_run=run.run_id)

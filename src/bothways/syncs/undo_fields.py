@@ -201,6 +201,7 @@ def _baselines(
             "entity": entity,
             "crm_id": pairs["crm_id"],
             "marketing_id": pairs["marketing_id"],
+            "scope": pairs["scope"],
             "values": json_objects(crm, field_columns(crm), mask=touched),
             "apart": json_objects(marketing, field_columns(marketing), mask=apart),
         }
