@@ -27,7 +27,7 @@ from demo.stack import Stack
 from demo.waiting import wait_for
 
 ACCOUNT = "demo"
-# The same CRM beside another platform: only what its file schedules is run.
+# The same CRM beside another platform: only what its file names is run.
 SECOND_ACCOUNT = "demo_mailchimp"
 TASK_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
@@ -256,9 +256,9 @@ def _first_account() -> list[str]:
 
 
 def _second_account() -> list[str]:
-    """What the second account schedules, once the tables are made that only it needs."""
+    """What the second account names, once the tables are made that only it needs."""
     account = load_account(SECOND_ACCOUNT)
-    wanted = {*account.schedules, "provision"}
+    wanted = {*account.schedules, *account.syncs, "provision"}
     names = (first.sync.name for first in first_syncs(account))
     return [f"{SECOND_ACCOUNT}__{name}" for name in names if name in wanted]
 

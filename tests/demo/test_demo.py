@@ -34,11 +34,12 @@ COMPILED = f"PYTHONPYCACHEPREFIX={PROJECT / '.bothways' / 'cache' / 'python'}"
 WIDTH = 100
 # The last that is said before Airflow runs anything.
 READY_SOON = "The accounts `demo` and `demo_mailchimp`"
-# What the demo runs: all that the first account can, and what the second one schedules.
+# What the demo runs: all that the first account can, and what the second one's file names.
 SYNCS = [("demo", sync) for sync in sync_types_of().values()]
+_SECOND = load_account("demo_mailchimp")
 SYNCS += [
     ("demo_mailchimp", sync_types()[name])
-    for name in ("provision", *load_account("demo_mailchimp").schedules)
+    for name in dict.fromkeys(("provision", *_SECOND.schedules, *_SECOND.syncs))
 ]
 
 
