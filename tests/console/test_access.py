@@ -60,7 +60,11 @@ ACTIONS = {
     "POST /api/dags/{dag_id}/runs/{run_id}/reject",
 }
 # Whoever may read the DAG of campaigns, which the tests' Airflow has not: test_pages.py.
-CAMPAIGNS = {"GET /accounts/{name}/campaigns", "GET /accounts/{name}/campaigns/{campaign_id}"}
+CAMPAIGNS = {
+    "GET /accounts/{name}/campaigns",
+    "GET /accounts/{name}/campaigns/{campaign_id}",
+    "GET /api/accounts/{name}/campaigns",
+}
 # A vendor shows that it is itself in its own way: test_events.py.
 OF_VENDORS = {"GET /events/{account}/{role}", "POST /events/{account}/{role}"}
 ROUTES = sorted(PAGES | PEOPLE | SEARCHES | ACTIONS | CAMPAIGNS)
