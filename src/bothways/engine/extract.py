@@ -221,10 +221,11 @@ class Reading:
     def absorb_changes(self, since: str) -> str:
         """Put the changes since then into the store, staging nothing; return the new watermark."""
         stream, reached = self.dataset.stream, since
-        for page in one_ahead(stream.pages(self.connector, since)):
-            with self.run.store.begin() as conn:
-                stream.absorb(self._sighting(conn), stream.keyed(page))
-            reached = page.watermark or reached
+        with one_ahead(stream.pages(self.connector, since)) as pages:
+            for page in pages:
+                with self.run.store.begin() as conn:
+                    stream.absorb(self._sighting(conn), stream.keyed(page))
+                reached = page.watermark or reached
         return reached
 
     def _pages(self, start: Point, progress: Progress) -> Point:
@@ -233,19 +234,20 @@ class Reading:
             self.run.staging.drop_pages(self.side, self.dataset.name + part, after=start.pages)
         self.number, self.left = start.pages, start.left
         reached = start
-        pages = self.dataset.stream.pages(self.connector, start.since, start.cursor)
-        for page in one_ahead(pages):
-            rows = reached.rows + self._keep(page, whole=start.since is None)
-            reached = Point(
-                start.since,
-                cursor=page.cursor,
-                watermark=page.watermark or reached.watermark,
-                pages=self.number,
-                rows=rows,
-                left=self.left,
-            )
-            if page.cursor is not None:
-                progress.keep(self.dataset.name, reached)
+        found = self.dataset.stream.pages(self.connector, start.since, start.cursor)
+        with one_ahead(found) as pages:
+            for page in pages:
+                rows = reached.rows + self._keep(page, whole=start.since is None)
+                reached = Point(
+                    start.since,
+                    cursor=page.cursor,
+                    watermark=page.watermark or reached.watermark,
+                    pages=self.number,
+                    rows=rows,
+                    left=self.left,
+                )
+                if page.cursor is not None:
+                    progress.keep(self.dataset.name, reached)
         return reached
 
     def _keep(self, page: Page, *, whole: bool = False) -> int:

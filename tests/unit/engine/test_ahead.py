@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
+from time import sleep
 
 import pytest
 
@@ -18,11 +19,12 @@ def test_the_next_item_is_fetched_while_the_last_is_worked_on() -> None:
             event.set()
             yield number
 
-    for number in one_ahead(items()):
-        if number < 2:
-            assert fetched[number + 1].wait(10)
-        if number == 0:
-            assert not fetched[2].is_set(), "no more than one waits"
+    with one_ahead(items()) as numbers:
+        for number in numbers:
+            if number < 2:
+                assert fetched[number + 1].wait(10)
+            if number == 0:
+                assert not fetched[2].is_set(), "no more than one waits"
 
 
 def test_what_was_fetched_before_an_error_is_worked_on() -> None:
@@ -31,7 +33,27 @@ def test_what_was_fetched_before_an_error_is_worked_on() -> None:
         raise ValueError("the vendor fails")
 
     seen: list[int] = []
-    with pytest.raises(ValueError, match="the vendor fails"):
-        seen.extend(one_ahead(items()))
+    with pytest.raises(ValueError, match="the vendor fails"), one_ahead(items()) as numbers:
+        seen.extend(numbers)
     assert seen == [1]
-    assert list(one_ahead(iter(()))) == []
+    with one_ahead(iter(())) as nothing:
+        assert list(nothing) == []
+
+
+def test_nothing_is_being_fetched_once_work_has_failed() -> None:
+    ended = Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        sleep(0.05)
+        ended.set()
+        yield 2
+
+    def work() -> None:
+        with one_ahead(items()) as numbers:
+            for _ in numbers:
+                raise ValueError("the store fails")
+
+    with pytest.raises(ValueError, match="the store fails"):
+        work()
+    assert ended.is_set(), "or a closed connection would be opened again"
