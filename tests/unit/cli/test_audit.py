@@ -135,7 +135,7 @@ def test_filters_narrow_the_runs(store: Store, run_audit: Audit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "known"), [("--account", "demo"), ("--sync", "suppressions, verify")]
+    ("option", "known"), [("--account", "demo"), ("--sync", "suppressions, tags, verify")]
 )
 def test_a_name_that_stands_for_nothing_is_said(
     option: str, known: str, store: Store, run_audit: Audit
