@@ -25,6 +25,7 @@ from bothways.store import (
     events,
     links,
     list_states,
+    notifications,
     records,
     retries,
     runs,
@@ -143,6 +144,7 @@ def _fill(conn: sa.Connection) -> int:
     for ids in (["ann-crm", "ann-m"], ["jo-crm"]):
         access_log.keep(conn, user="ada", what="person", **MINE, record_ids=ids)
     selections.file_selection(conn, **MINE, people=people, filed_by="ada")
+    notifications.keep(conn, **MINE, side="crm", sync_type="suppressions", people=people)
     message = "list of ann+x@x.org"
     runs.set_list(conn, run_id=run_id, list_key="news", name="N", status="Failed", message=message)
     detail = {"kind": "form", "scope_id": "7", "name": "N", "status": "Failed", "counts": {}}

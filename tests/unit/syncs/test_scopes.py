@@ -303,6 +303,7 @@ def test_a_complaint_in_an_audience_flags_the_person_once() -> None:
         rows.append({"id": contact, "email": ANN, "scope": scope, "reason": reason})
     made = _suppressions(desk, *rows)
     assert said(made.jobs, "kind", "entity", "reason") == [
+        ("", "suppression", "duplicate"),
         ("create", "suppression", "complained"),
         ("suppress", "contact", "complained"),
     ]
