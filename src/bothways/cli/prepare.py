@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pandas as pd
 import typer
 
 from bothways.cli.vendors import opened
@@ -49,7 +50,7 @@ def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
             if dry_run:
                 typer.echo("Dry run: nothing was made.")
             elif yes or typer.confirm(f"Make them in {title}? Nothing is deleted"):
-                code |= _make(connector, title, missing)
+                code |= report(title, make(connector, missing), missing, "made")
             else:
                 typer.echo("Nothing was made.")
                 code = 1
@@ -75,12 +76,22 @@ def _with_parts(sentence: str, parts: Counter[str]) -> str:
     return f"{sentence.rstrip('.')} ({', '.join(listed)})." if listed else sentence
 
 
-def _make(connector: Provisions, title: str, missing: Sequence[Definition]) -> int:
-    """Make what is missing; return 1 if something could not be."""
-    results = make(connector, missing).set_index("seq")
+def report(title: str, results: pd.DataFrame, things: Sequence[Definition], done: str) -> int:
+    """Say what became of definitions, and why of those that failed.
+
+    Args:
+        title: The system's.
+        results: RESULTS whose ``seq`` is the position of each.
+        things: The definitions.
+        done: What was to be done with them: `made` or `removed`.
+
+    Returns:
+        1 if anything failed; else 0.
+    """
+    results = results.set_index("seq")
     failed = results[results["outcome"] != "written"]
     for seq, message in failed["message"].items():
-        sentence = missing[int(str(seq))].sentence.rstrip(".")
-        typer.echo(f"{title}, not made: {sentence}: {message}", err=True)
-    typer.echo(f"{title}: {len(missing) - len(failed)} of {len(missing)} things were made.")
+        sentence = things[int(str(seq))].sentence.rstrip(".")
+        typer.echo(f"{title}, not {done}: {sentence}: {message}", err=True)
+    typer.echo(f"{title}: {len(things) - len(failed)} of {len(things)} things were {done}.")
     return int(bool(len(failed)))

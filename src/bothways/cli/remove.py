@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import typer
 
+from bothways.cli.prepare import report
 from bothways.cli.vendors import opened
 from bothways.config.account import SystemConfig
 from bothways.config.known import records_kept
@@ -61,7 +62,7 @@ def remove(name: str, *, yes: bool, dry_run: bool, shared: bool) -> int:
             if dry_run:
                 typer.echo("Dry run: nothing was removed.")
             elif yes or typer.confirm(f"Remove them from {title}? Nothing brings the rows back"):
-                code |= _take(connector, title, doomed)
+                code |= report(title, connector.remove(doomed), doomed, "removed")
             else:
                 typer.echo("Nothing was removed.")
                 code = 1
@@ -114,14 +115,3 @@ def _same(one: Connector, other: Connector) -> bool:
     if not isinstance(one, IdentifiesAccount) or not isinstance(other, IdentifiesAccount):
         return False
     return one.account_id() == other.account_id()
-
-
-def _take(connector: RemovesDefinitions, title: str, doomed: Sequence[Definition]) -> int:
-    """Take things away; return 1 if something could not be."""
-    results = connector.remove(doomed).set_index("seq")
-    failed = results[results["outcome"] != "written"]
-    for seq, message in failed["message"].items():
-        sentence = doomed[int(str(seq))].sentence.rstrip(".")
-        typer.echo(f"{title}, not removed: {sentence}: {message}", err=True)
-    typer.echo(f"{title}: {len(doomed) - len(failed)} of {len(doomed)} things were removed.")
-    return int(bool(len(failed)))
