@@ -33,10 +33,9 @@ STARTED_BY_EVENT: Final = "event__"
 MOST: Final = 1_000
 """For more records than this, a run reads whatever has changed, which is cheaper."""
 
-# How long to wait for a run that has not begun yet, and after a failure of Airflow or the store.
-_PATIENCE_S: Final = 2.0
+# After a failure of Airflow or the store.
 _AFTER_FAILURE_S: Final = 30.0
-# What is told meanwhile may be due sooner than what was waited for.
+# The longest pause otherwise: what is told meanwhile may be due sooner, and a queued run may begin.
 _LOOK_EVERY_S: Final = 1.0
 
 
@@ -75,8 +74,8 @@ class Runs(Protocol):
 class AirflowRuns:
     """Airflow's DAG runs, in its own database: an API server has it open anyway.
 
-    No request of a person is behind an event, so that none of Airflow's public API can be made.
-    (`airflow.api.common.trigger_dag`, Airflow 3.3.2, is what that API's route calls in effect.)
+    Nobody is signed in when an event arrives, so Airflow's public API cannot be called.
+    (`airflow.api.common.trigger_dag`, Airflow 3.3.2, does what that API's route does.)
     """
 
     def standing(self, dag_id: str) -> Standing:
@@ -195,14 +194,15 @@ def _start_if_due(store: Store, runs: Runs, one: Waiting, now: datetime) -> floa
             return (due - now).total_seconds()
         standing = runs.standing(dag_id)
         if standing is Standing.QUEUED:
-            return _PATIENCE_S
+            return _LOOK_EVERY_S
         if standing is Standing.READY and _has_run(store, one):
             _start(store, runs, account, one, dag_id)
             return None
     with store.begin() as conn:
         notifications.take(conn, account=one.account, sync_type=one.sync_type)
     log.info(
-        "Events for %s are left to its schedule: it is paused, switched off or has not run yet",
+        "Events for %s are left to its schedule: its DAG is paused or gone, it has not run yet, or "
+        "its account is disabled, has problems or no longer names it under `events`",
         dag_id,
     )
     return None
