@@ -78,8 +78,8 @@ def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, 
     found = {name: _records(news, topics) for name, topics in woken.items()}
     found = {name: records for name, records in found.items() if records}
     log.info(
-        "An event for account %s from %s: of %d matters, %d concern its syncs",
-        given.account.name, given.role, len(told), len(found),
+        "Events for account %s from its %s system: %d changes, which concern %s",
+        given.account.name, given.role, len(told), ", ".join(sorted(found)) or "no sync type",
     )  # fmt: skip
     return found
 
