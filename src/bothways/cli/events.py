@@ -23,7 +23,7 @@ from bothways.orchestration.connections import EventSecrets, event_secrets, join
 from bothways.vocabulary import RoleName, Topic
 
 Extras = dict[str, dict[str, Any]]
-"""What belongs into the extra of connections, by their ids."""
+"""What is to be added to the extra of connections, by their ids."""
 
 
 def register(
@@ -196,6 +196,6 @@ def _root(address: str) -> str:
 
 
 def _tell(file: Path) -> None:
-    typer.echo(f"{file} has what belongs into the extra of these connections, beside what is")
-    typer.echo("there: `event_secrets`, and `event_user` if it is named. Add it now, since events")
-    typer.echo("are refused without it; then delete the file. It is not told again.")
+    typer.echo(f"{file} has what to add to the extra of each connection: `event_secrets`, and")
+    typer.echo("`event_user` if it is named. Keep what else is there. Add it now, since events are")
+    typer.echo("refused without it; then delete the file. These secrets are not shown again.")
