@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
+import pyarrow as pa
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
-from bothways.transform.json_rows import json_objects, with_more
+from bothways.tables.fields import FIELD_PREFIX
+from bothways.transform.json_rows import json_objects, read_objects, with_more
 from bothways.vocabulary import OperationKind, Reason, Result, RoleName
 
 
@@ -92,6 +94,21 @@ def _entered(inputs: Inputs, kind: str, dataset: str) -> pd.Series:
         return read["id"]
     again = inputs.retries[inputs.retries["entity"] == kind]["source_id"]
     return again if read.empty else pd.concat([read["id"], again])
+
+
+def with_details(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """Return DEFINITIONS with these members of their details as columns of the same names."""
+    told = read_objects(rows["details"], types)
+    return rows.assign(**{name: told[f"{FIELD_PREFIX}{name}"] for name in types})
+
+
+def with_deleted(inputs: Inputs, kind: str) -> pd.DataFrame:
+    """Return the platform's DEFINITIONS of a kind, those deleted too: `there` tells them apart."""
+    known = [
+        inputs.view.definitions("marketing", kind, deleted=gone).assign(there=not gone)
+        for gone in (False, True)
+    ]
+    return pd.concat(known, ignore_index=True)
 
 
 def waiting(

@@ -17,8 +17,9 @@ import pyarrow as pa
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.data_labels import Settings
 from bothways.syncs.data_labels.entering import entered
+from bothways.syncs.definitions import with_details
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
-from bothways.transform.json_rows import json_objects, read_objects
+from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import DATA_FIELD, LABEL_COLUMN, OperationKind, Reason, Result
 
 _DETAILS: Final = {name: pa.string() for name in ("table", "type", "label", "visibility")}
@@ -28,8 +29,8 @@ _NOT_NAME: Final = r"[^a-z0-9]+"
 
 def jobs(inputs: Inputs, settings: Settings) -> Plan:
     """Return a job for each field of the platform and table, and for each column that is named."""
-    fields = _with(inputs.view.definitions("marketing", DATA_FIELD))
-    columns = _with(inputs.view.definitions("crm", DATA_FIELD))
+    fields = with_details(inputs.view.definitions("marketing", DATA_FIELD), _DETAILS)
+    columns = with_details(inputs.view.definitions("crm", DATA_FIELD), _DETAILS)
     wished = pd.DataFrame(
         [{"column": column, **wish.model_dump()} for column, wish in settings.columns.items()],
         columns=["column", "name", "visibility", "default"],
@@ -163,8 +164,3 @@ def _word(names: pd.Series) -> pd.Series:
 
 def _places(tables: pd.Series, words: pd.Series) -> pd.Series:
     return tables + "." + words
-
-
-def _with(rows: pd.DataFrame) -> pd.DataFrame:
-    told = read_objects(rows["details"], _DETAILS)
-    return rows.assign(**{name: told[f"field:{name}"] for name in _DETAILS})

@@ -6,7 +6,6 @@ to become a field. Names are compared whatever their case, so that neither comes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -15,11 +14,12 @@ import pyarrow as pa
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.data_labels import DATA_LABEL, Settings
 from bothways.syncs.data_labels.entering import entered
+from bothways.syncs.definitions import with_details
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
-from bothways.transform.json_rows import json_objects, read_objects
+from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import DATA_FIELD, FieldType, OperationKind, Reason, Result
 
-_FIELD: Final = {name: pa.string() for name in ("name", "type", "visibility", "default")}
+_FIELD: Final = {name: pa.string() for name in ("type", "visibility", "default")}
 _LABEL: Final = {
     "key": pa.string(),
     "label_type": pa.string(),
@@ -39,8 +39,8 @@ _TYPES: Final = {
 
 def jobs(inputs: Inputs, settings: Settings) -> Plan:
     """Return a job for each field of the platform, and for each label that a person made."""
-    fields = _with(inputs.view.definitions("marketing", DATA_FIELD), _FIELD)
-    labels = _with(inputs.view.definitions("crm", DATA_LABEL.name), _LABEL)
+    fields = with_details(inputs.view.definitions("marketing", DATA_FIELD), _FIELD)
+    labels = with_details(inputs.view.definitions("crm", DATA_LABEL.name), _LABEL)
     labels = labels[labels["key"].isna() & labels["name"].fillna("").str.strip().ne("")]
     labels = labels.assign(name=labels["name"].str.strip())
     fields, labels = (rows.assign(folded=rows["name"].str.casefold()) for rows in (fields, labels))
@@ -136,10 +136,3 @@ def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> 
 
 def _about(source: str, entity: str, rows: pd.DataFrame) -> dict[str, Any]:
     return {"source": source, "source_entity": entity, "source_id": rows["id"]}
-
-
-def _with(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """Return definitions with members of their details as columns."""
-    wanted = {name: kind for name, kind in types.items() if name != "name"}
-    told = read_objects(rows["details"], wanted)
-    return rows.assign(**{name: told[f"field:{name}"] for name in wanted})

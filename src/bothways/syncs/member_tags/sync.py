@@ -18,7 +18,7 @@ from bothways.streams.attributes import ATTRIBUTE, MEMBER_TAGS, MemberTags
 from bothways.streams.people import People
 from bothways.streams.person_records import PersonRecords
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
-from bothways.syncs.definitions import settled, waiting
+from bothways.syncs.definitions import settled, waiting, with_deleted, with_details
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, unchanged
 from bothways.syncs.member_tags import OF_PEOPLE, SPEC
 from bothways.syncs.persons import crm_person
@@ -28,7 +28,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LIST_STATES, ListPair
 from bothways.transform.columns import looked_up
-from bothways.transform.json_rows import json_objects, read_objects
+from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import (
     MEMBER_TAG,
     FieldType,
@@ -308,14 +308,8 @@ def _tags(inputs: Inputs) -> pd.DataFrame:
 
 
 def _told(inputs: Inputs, kind: str) -> pd.DataFrame:
-    found = [
-        inputs.view.definitions("marketing", kind, deleted=gone).assign(there=not gone)
-        for gone in (False, True)
-    ]
-    known = pd.concat(found, ignore_index=True)
-    told = read_objects(known["details"], {"parent_id": pa.string(), "list_id": pa.string()})
-    return known.assign(
-        **{name: told[f"{FIELD_PREFIX}{name}"] for name in ("parent_id", "list_id")}
+    return with_details(
+        with_deleted(inputs, kind), {"parent_id": pa.string(), "list_id": pa.string()}
     )
 
 

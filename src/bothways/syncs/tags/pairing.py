@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from bothways.records import RecordKind
 from bothways.syncs.base import Inputs
+from bothways.syncs.definitions import with_deleted, with_details
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import read_objects
@@ -75,11 +76,7 @@ def place(parent: pd.Series, name: pd.Series) -> pd.Series:
 
 
 def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
-    known = [
-        inputs.view.definitions("marketing", kind.name, deleted=gone).assign(there=not gone)
-        for gone in (False, True)
-    ]
-    tags = _with(pd.concat(known, ignore_index=True), _OF_TAG)
+    tags = with_details(with_deleted(inputs, kind.name), _OF_TAG)
     agreed = read_objects(tags["written"], {"name": _TEXT})[f"{FIELD_PREFIX}name"]
     tags = tags.rename(columns={"parent_id": "parent", "list_id": "list"})
     return tags.assign(name=_stripped(tags["name"]), agreed=_stripped(agreed))[_TAG_COLUMNS]
@@ -87,7 +84,7 @@ def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
 
 def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
     """Return the rows with what they belong to; those that belong to another account's are not."""
-    rows = _with(inputs.view.definitions("crm", kind.name), _OF_ROW)
+    rows = with_details(inputs.view.definitions("crm", kind.name), _OF_ROW)
     rows = rows.rename(columns={"id": "row", "name": "own_name", "list_id": "own_list"})
     rows = rows.assign(own_parent=pd.Series(None, rows.index, _NULLABLE))
     rows = rows.assign(own_name=_stripped(rows["own_name"]))
@@ -118,9 +115,3 @@ def _by_name(tags: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 def _stripped(names: pd.Series) -> pd.Series:
     stripped = names.str.strip()
     return stripped.mask(stripped.eq("").fillna(value=False))
-
-
-def _with(rows: pd.DataFrame, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """Return definitions with members of their details as columns."""
-    told = read_objects(rows["details"], types)
-    return rows.assign(**{name: told[f"{FIELD_PREFIX}{name}"] for name in types})
