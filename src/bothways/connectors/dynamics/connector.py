@@ -379,19 +379,19 @@ class DynamicsConnector:
 
     def unregistered(self, wanted: EventsWanted) -> list[str]:
         """Return what of the webhook is yet to be registered, or differs."""
-        return Webhooks(self._client, self._names).unregistered(wanted)
+        return self._webhooks.unregistered(wanted)
 
     def register(self, wanted: EventsWanted) -> Iterator[EventAccess]:
         """Register the endpoint and its steps."""
-        return Webhooks(self._client, self._names).register(wanted)
+        return self._webhooks.register(wanted)
 
     def registered(self, url: str) -> list[str]:
         """Return the endpoint that leads to a URL, and its steps."""
-        return Webhooks(self._client, self._names).registered(url)
+        return self._webhooks.registered(url)
 
     def unregister(self, url: str) -> None:
         """Take away the endpoint and its steps."""
-        Webhooks(self._client, self._names).unregister(url)
+        self._webhooks.unregister(url)
 
     @cached_property
     def _environment(self) -> Environment:
@@ -421,6 +421,10 @@ class DynamicsConnector:
     @property
     def _removing(self) -> Removing:
         return Removing(self._client, self._names, self._solution)
+
+    @property
+    def _webhooks(self) -> Webhooks:
+        return Webhooks(self._client, self._names)
 
 
 def _table(entity: str) -> PersonTable:

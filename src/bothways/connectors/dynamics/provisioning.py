@@ -154,7 +154,7 @@ class Provisioning:
             self._client.sleep(_POLL_S if poll else 0)
             environment = read_environment(self._client, self._names)
             states = {
-                key_of("key", self._ours(f"{column}_key"), table): key.status
+                _key_of("key", self._ours(f"{column}_key"), table): key.status
                 for table, known in environment.keys.items()
                 for column, key in known.items()
             }
@@ -232,9 +232,7 @@ class Provisioning:
     def _step(
         self, kind: str, name: str, table: str, make: Callable[[], None], sentence: str = ""
     ) -> _Step:
-        of = f" of {table}" if table else ""
-        told = sentence or f"{kind.capitalize()} {name}{of}."
-        return _Step(Definition(key_of(kind, name, table), kind, name, table, told), make)
+        return _Step(defined(kind, name, table, sentence), make)
 
     def _suppression_table(self, environment: Environment) -> Iterator[_Step]:
         table, own = self._names.suppression, self._names.own
@@ -419,8 +417,14 @@ def _unmade() -> None:
     raise Rejected("the account names it; make it there, or correct the name", vendor=TITLE)
 
 
-def key_of(kind: str, name: str, table: str) -> str:
-    """Return the key of a definition."""
+def defined(kind: str, name: str, table: str = "", sentence: str = "") -> Definition:
+    """Return a definition; its sentence tells kind, name and table where no other is given."""
+    of = f" of {table}" if table else ""
+    told = sentence or f"{kind.capitalize()} {name}{of}."
+    return Definition(_key_of(kind, name, table), kind, name, table, told)
+
+
+def _key_of(kind: str, name: str, table: str) -> str:
     word = kind.replace(" ", "-")  # a DAG takes no blanks in what names a record
     return f"{word}:{table}.{name}" if table else f"{word}:{name}"
 

@@ -27,7 +27,7 @@ from bothways.connectors.dynamics.provisioning import (
     BETWEEN_S,
     SOLUTION_TITLE,
     TRIES,
-    key_of,
+    defined,
     option_set,
     publisher_name,
 )
@@ -129,7 +129,7 @@ class Removing:
         if table in environment.columns:
             told = f"Table {table} with {rows[table]}."
             take = partial(self._delete, _definition(table))
-            yield _Step(Definition(key_of("table", table, ""), "table", table, "", told), take)
+            yield _Step(defined("table", table, sentence=told), take)
 
     def _parts(self, environment: Environment, table: OwnTable) -> Iterator[_Step]:
         """Yield what was added to a table of the customer's."""
@@ -190,15 +190,13 @@ class Removing:
         )
         for row in solutions:
             told = f"Solution {self._solution}, if nothing else is in it."
-            key = key_of("solution", self._solution, "")
             take = partial(self._drop_solution, str(row["solutionid"]))
-            yield _Step(Definition(key, "solution", self._solution, "", told), take)
+            yield _Step(defined("solution", self._solution, sentence=told), take)
         for row in publishers:
             prefix = self._names.prefix
             told = f"Publisher with the prefix {prefix}, if it has no other solution."
-            key = key_of("publisher", prefix, "")
             take = partial(self._delete, f"publishers({row['publisherid']})")
-            yield _Step(Definition(key, "publisher", prefix, "", told), take)
+            yield _Step(defined("publisher", prefix, sentence=told), take)
 
     def _drop_solution(self, solution_id: str) -> None:
         """Delete an empty solution; tables of the vendor's remain in it as parts of nothing."""
@@ -220,10 +218,7 @@ class Removing:
         return bool(self._client.get(path)["IsCustomEntity"])
 
     def _step(self, kind: str, name: str, table: str, path: str) -> _Step:
-        of = f" of {table}" if table else ""
-        told = f"{kind.capitalize()} {name}{of}."
-        definition = Definition(key_of(kind, name, table), kind, name, table, told)
-        return _Step(definition, partial(self._delete, path))
+        return _Step(defined(kind, name, table), partial(self._delete, path))
 
     def _delete(self, path: str) -> None:
         self._client.send("DELETE", path, retry="keyed")
