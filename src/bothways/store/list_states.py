@@ -45,7 +45,7 @@ def load_states(
     conn: sa.Connection,
     *,
     account: str,
-    pair: ListPair | None = None,
+    pairs: Sequence[ListPair] | None = None,
     crm_ids: pd.Series | None = None,
     marketing_ids: pd.Series | None = None,
 ) -> pd.DataFrame:
@@ -57,14 +57,14 @@ def load_states(
     Args:
         conn: An open transaction.
         account: The account's name.
-        pair: Only of these two lists.
+        pairs: Only of these pairs of lists; of all where it is None.
         crm_ids: Only of these CRM records …
         marketing_ids: … or, as well, of these contacts; all where neither is given.
     """
     place = [states.c.account == account]
     query = sa.select(*(states.c[name] for name in LIST_STATES.names)).where(*place)
-    if pair is not None:
-        query = query.where(*_of(pair))
+    if pairs is not None:
+        query = query.where(_among(pairs))
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
     return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), LIST_STATES)
@@ -115,7 +115,7 @@ def load_unseen(
         .select_from(known)
         .where(
             states.c.account == account,
-            sa.or_(sa.false(), *(sa.and_(*_of(pair)) for pair in pairs)),
+            _among(pairs),
             sa.or_(*unseen),
         )
         .distinct()
@@ -138,6 +138,10 @@ def is_replacement(conn: sa.Connection, *, account: str, pair: ListPair) -> bool
     if conn.execute(sa.select(known)).scalar_one():
         return False
     return bool(conn.execute(sa.select(other)).scalar_one())
+
+
+def _among(pairs: Sequence[ListPair]) -> sa.ColumnElement[bool]:
+    return sa.tuple_(*(states.c[name] for name in _PAIR)).in_(pairs)
 
 
 def _of(pair: ListPair) -> tuple[sa.ColumnElement[bool], ...]:

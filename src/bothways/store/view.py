@@ -122,7 +122,7 @@ class PostgresView:
     def list_states(
         self,
         *,
-        pair: ListPair | None = None,
+        pairs: Sequence[ListPair] | None = None,
         crm_ids: pd.Series | None = None,
         marketing_ids: pd.Series | None = None,
     ) -> pd.DataFrame:
@@ -130,7 +130,7 @@ class PostgresView:
         return list_states.load_states(
             self.conn,
             account=self.account,
-            pair=pair,
+            pairs=pairs,
             crm_ids=crm_ids,
             marketing_ids=marketing_ids,
         )

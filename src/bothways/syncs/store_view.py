@@ -121,14 +121,14 @@ class StoreView(Protocol):
     def list_states(
         self,
         *,
-        pair: ListPair | None = None,
+        pairs: Sequence[ListPair] | None = None,
         crm_ids: pd.Series | None = None,
         marketing_ids: pd.Series | None = None,
     ) -> pd.DataFrame:
         """Return how memberships stood when both sides last agreed.
 
         Args:
-            pair: Only of these two lists; None for all.
+            pairs: Only of these pairs of lists; None for all.
             crm_ids: Those of one of these CRM records.
             marketing_ids: Those of one of these contacts.
 

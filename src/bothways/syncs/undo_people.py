@@ -101,7 +101,7 @@ class Standing:
         if list_key is None:
             return self.ids.iloc[:0]
         column = f"{self.side}_id"
-        states = self.inputs.view.list_states(pair=self.inputs.pair(list_key))
+        states = self.inputs.view.list_states(pairs=[self.inputs.pair(list_key)])
         words = states.loc[states["state"] == Status.UNSUBSCRIBED.value, column]
         platform = self.inputs.lists["marketing"][list_key].id
         contacts = self.ids if self.side == "marketing" else pairs["other"]

@@ -498,15 +498,15 @@ class MemoryView:
     def list_states(
         self,
         *,
-        pair: ListPair | None = None,
+        pairs: Sequence[ListPair] | None = None,
         crm_ids: pd.Series | None = None,
         marketing_ids: pd.Series | None = None,
     ) -> pd.DataFrame:
         """Return how memberships stood when both sides last agreed."""
         found = _frame(self._where("list_states"), LIST_STATES)
         found = _matching(found, crm_id=crm_ids, marketing_id=marketing_ids)
-        if pair is not None:
-            found = found[_of_pairs(found, [pair])]
+        if pairs is not None:
+            found = found[_of_pairs(found, pairs)]
         return _sorted(found, *LIST_STATES.names[:5])
 
     def unseen(self, pairs: Sequence[ListPair], run_id: int) -> pd.DataFrame:

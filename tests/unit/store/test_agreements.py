@@ -118,7 +118,7 @@ def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:
     frame = pd.DataFrame([row | {"state": "joined"}, other | {"state": "joined"}])
     for _ in range(2):
         list_states.upsert_states(conn, **MINE, run_id=first, frame=frame)
-    joined = list_states.load_states(conn, **MINE, pair=ListPair("L1", "L2"))
+    joined = list_states.load_states(conn, **MINE, pairs=[ListPair("L1", "L2")])
     left = pd.DataFrame([row | {"state": "left_crm"}])
     list_states.upsert_states(conn, **MINE, run_id=second, frame=left)
     list_states.upsert_states(conn, **MINE, run_id=first, frame=frame)
@@ -128,7 +128,7 @@ def test_a_state_is_one_per_pair_and_list(conn: sa.Connection) -> None:
     ]
     assert found["changed_at"][0] > joined.set_index("crm_id")["changed_at"]["c1"]
     replaced = ListPair("L1", "L3")
-    assert list_states.load_states(conn, **MINE, pair=replaced).empty
+    assert list_states.load_states(conn, **MINE, pairs=[replaced]).empty
     pairs = [ListPair("L1", "L2"), replaced, ListPair("L4", "L2"), ListPair("L4", "L5")]
     told = [list_states.is_replacement(conn, **MINE, pair=pair) for pair in pairs]
     assert told == [False, True, True, False]

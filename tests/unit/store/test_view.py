@@ -181,7 +181,7 @@ class Asked:
     maybe_ids: pd.Series | None
     other_ids: pd.Series | None
     maybe_keys: pd.Series | None
-    maybe_pair: ListPair | None
+    maybe_pairs: list[ListPair] | None
     maybe_lists: list[str] | None
     suppressed_on: Mapping[RoleName, str] | None
     after: tuple[datetime, str] | None
@@ -204,7 +204,7 @@ class Asked:
             maybe_ids=ids[0],
             other_ids=ids[1],
             maybe_keys=chance.one([None, chance.series([key.lower() for key in EMAILS])]),
-            maybe_pair=chance.perhaps(PAIRS),
+            maybe_pairs=chance.one([None, [pair for pair in PAIRS if chance.flag()]]),
             maybe_lists=chance.one([None, [name for name in LISTS if chance.flag()]]),
             suppressed_on=chance.one(
                 [None, ACCOUNT_WIDE, {"crm": "L1"}, {"crm": "L2", "marketing": "A2"}]
@@ -235,7 +235,7 @@ QUESTIONS: Mapping[str, Callable[[StoreView, Asked], Any]] = {
         email_keys=asked.maybe_keys,
     ),
     "list_states": lambda view, asked: view.list_states(
-        pair=asked.maybe_pair, crm_ids=asked.maybe_ids, marketing_ids=asked.other_ids
+        pairs=asked.maybe_pairs, crm_ids=asked.maybe_ids, marketing_ids=asked.other_ids
     ),
     "unseen": lambda view, asked: _in_any_order(view.unseen(asked.pairs, asked.run_id)),
     "baselines": lambda view, asked: view.baselines(asked.entity, asked.ids, asked.fields),

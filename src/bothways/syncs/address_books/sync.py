@@ -288,7 +288,7 @@ class _ListPlan:
     def _states(self, crm_ids: pd.Series) -> pd.Series:
         """Return how the memberships stood when both sides last agreed; null where never."""
         pair = self._inputs.pair(self._list.key)
-        found = self._inputs.view.list_states(pair=pair, crm_ids=crm_ids)
+        found = self._inputs.view.list_states(pairs=[pair], crm_ids=crm_ids)
         found = found.sort_values("changed_at", kind="stable")
         states = found.drop_duplicates("crm_id", keep="last").set_index("crm_id")["state"]
         return looked_up(crm_ids, states)

@@ -23,10 +23,9 @@ from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, unchang
 from bothways.syncs.member_tags import OF_PEOPLE, SPEC
 from bothways.syncs.persons import crm_person
 from bothways.syncs.tags import AUDIENCE, CATEGORY
+from bothways.syncs.tags.pairing import agreed_members
 from bothways.syncs.tags.sync import follows
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.tables.frames import frame_of
-from bothways.tables.ledgers import LIST_STATES, ListPair
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import (
@@ -358,14 +357,8 @@ def _rows(inputs: Inputs, tags: pd.DataFrame, states: pd.DataFrame) -> pd.DataFr
 
 
 def _states(inputs: Inputs, tags: pd.DataFrame) -> pd.DataFrame:
-    """Return what both sides last agreed on: member, tag, and the CRM record that it was with.
-
-    A tag is a list that both sides know by the same id.
-    """
-    found = [inputs.view.list_states(pair=ListPair(tag, tag)) for tag in tags["tag"]]
-    states = pd.concat(found, ignore_index=True) if found else frame_of(LIST_STATES)
-    states = states[states["state"].eq(MembershipState.JOINED.value)]
-    return states.rename(
+    """Return what both sides last agreed on: member, tag, and the CRM record that it was with."""
+    return agreed_members(inputs, tags["tag"]).rename(
         columns={
             "marketing_id": "member",
             "crm_list_id": "tag",

@@ -17,8 +17,10 @@ from bothways.records import RecordKind
 from bothways.syncs.base import Inputs
 from bothways.syncs.definitions import with_deleted, with_details
 from bothways.tables.fields import FIELD_PREFIX
+from bothways.tables.ledgers import ListPair
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import read_objects
+from bothways.vocabulary import MembershipState
 
 _TEXT: Final = pa.string()
 _NULLABLE: Final = pd.ArrowDtype(_TEXT)
@@ -73,6 +75,15 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
 def place(parent: pd.Series, name: pd.Series) -> pd.Series:
     """Return what tags of the same name in the same audience or category have in common."""
     return parent.fillna("") + "\n" + name.str.casefold()
+
+
+def agreed_members(inputs: Inputs, tags: pd.Series) -> pd.DataFrame:
+    """Return LIST_STATES of who has these tags, as both sides last agreed.
+
+    A tag is a list that both sides know by the same id.
+    """
+    states = inputs.view.list_states(pairs=[ListPair(tag, tag) for tag in tags])
+    return states[states["state"].eq(MembershipState.JOINED.value)]
 
 
 def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:

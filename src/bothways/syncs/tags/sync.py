@@ -18,11 +18,9 @@ from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.definitions import settled, waiting
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.tags import AUDIENCE, KINDS, SPEC, Settings
-from bothways.syncs.tags.pairing import paired, place
-from bothways.tables.frames import frame_of
-from bothways.tables.ledgers import LIST_STATES, ListPair
+from bothways.syncs.tags.pairing import agreed_members, paired, place
 from bothways.transform.json_rows import json_objects
-from bothways.vocabulary import MembershipState, OperationKind, Reason, Result
+from bothways.vocabulary import OperationKind, Reason, Result
 
 _CONFLICT: Final = "conflict: name"
 _CUT: Final = "…"
@@ -187,11 +185,7 @@ class _Part:
 
     def _of_people(self, ids: pd.Series) -> pd.Series:
         """Return a mask of tags whose rows the CRM keeps, as people have them there."""
-        view = self._inputs.view
-        found = [view.list_states(pair=ListPair(tag, tag)) for tag in ids]
-        states = pd.concat([frame_of(LIST_STATES), *found])
-        joined = states[states["state"].eq(MembershipState.JOINED.value)]
-        return ids.isin(joined["crm_list_id"])
+        return ids.isin(agreed_members(self._inputs, ids)["crm_list_id"])
 
     def _new(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
         """Make on the platform what a person has added; of rows with one name, the first one's."""

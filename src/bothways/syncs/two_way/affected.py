@@ -138,7 +138,7 @@ def _named_by_query(inputs: Inputs, key: str) -> tuple[pd.Series, pd.Series]:
     query has lost them is not: nothing is to be done about them.
     """
     members = inputs.view.members("crm", list_ids=[inputs.lists["crm"][key].id])["member_id"]
-    known = inputs.view.list_states(pair=inputs.pair(key))
+    known = inputs.view.list_states(pairs=[inputs.pair(key)])
     off = known[known["state"] == MembershipState.LEFT_CRM]
     settled = known.loc[~known["crm_id"].isin(off["crm_id"]), "crm_id"]
     ends = [MembershipState.LEFT_MARKETING, MembershipState.ONLY_CRM]
