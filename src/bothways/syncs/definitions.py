@@ -111,6 +111,12 @@ def with_deleted(inputs: Inputs, kind: str) -> pd.DataFrame:
     return pd.concat(known, ignore_index=True)
 
 
+def read_ids(inputs: Inputs, side: RoleName, dataset: str, column: str = "id") -> pd.Series:
+    """Return the ids of all that this run has read of a dataset."""
+    rows = inputs.staged.read_all(side, dataset)
+    return pd.Series([] if rows.empty else rows[column], dtype=pd.ArrowDtype(pa.string()))
+
+
 def waiting(
     inputs: Inputs, sync_type: str, source: RoleName, ids: pd.Series, changed: pd.Series
 ) -> pd.Series:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.data_labels import SPEC
-from bothways.syncs.definitions import waiting
+from bothways.syncs.definitions import read_ids, waiting
 from bothways.transform.named import is_named
 
 LABELS: Final = "labels"
@@ -20,6 +20,5 @@ def entered(inputs: Inputs, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     named = inputs.options.records
     if named:
         return rows[is_named(rows, named)]
-    changed = inputs.staged.read_all("crm", LABELS) if source == "crm" else pd.DataFrame()
-    ids = changed["id"] if not changed.empty else rows["id"].iloc[:0]
-    return rows[~waiting(inputs, SPEC.name, source, rows["id"], ids)]
+    changed = read_ids(inputs, "crm", LABELS) if source == "crm" else rows["id"].iloc[:0]
+    return rows[~waiting(inputs, SPEC.name, source, rows["id"], changed)]

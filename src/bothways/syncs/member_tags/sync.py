@@ -18,13 +18,13 @@ from bothways.streams.attributes import ATTRIBUTE, MEMBER_TAGS, MemberTags
 from bothways.streams.people import People
 from bothways.streams.person_records import PersonRecords
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
-from bothways.syncs.definitions import settled, waiting, with_deleted, with_details
+from bothways.syncs.definitions import read_ids, settled, waiting, with_deleted, with_details
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, unchanged
 from bothways.syncs.member_tags import OF_PEOPLE, SPEC
 from bothways.syncs.persons import crm_person
 from bothways.syncs.tags import AUDIENCE, CATEGORY
 from bothways.syncs.tags.pairing import agreed_members
-from bothways.syncs.tags.sync import follows
+from bothways.syncs.tags.sync import changes_of, follows
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
@@ -60,7 +60,7 @@ def datasets(request: Request) -> list[Dataset]:
     rows = [
         Dataset(name, PersonRecords(kind=kind.name, everything=name == kind.name))
         for kind in OF_PEOPLE
-        for name in (kind.name, _changes_of(kind))
+        for name in (kind.name, changes_of(kind))
     ]
     return [*people, *rows]
 
@@ -126,7 +126,7 @@ class _Planning:
     def _entered(self) -> pd.DataFrame:
         """Return members whose tags may have changed on a side, with all tags that they have."""
         inputs = self._inputs
-        told = _ids(inputs.staged.read_all("marketing", TAGS), "member_id")
+        told = read_ids(inputs, "marketing", TAGS, "member_id")
         again = due(inputs, "marketing", "contact")["source_id"]
         people = [inputs.staged.read_all("crm", f"{name}s") for name in ("contact", "lead")]
         known = pd.concat(
@@ -370,16 +370,10 @@ def _states(inputs: Inputs, tags: pd.DataFrame) -> pd.DataFrame:
 
 def _changed(inputs: Inputs) -> pd.Series:
     """Return the ids of the rows that have changed since the last run."""
-    found = [_ids(inputs.staged.read_all("crm", _changes_of(kind)), "id") for kind in OF_PEOPLE]
-    return pd.Series(pd.concat(found))
-
-
-def _changes_of(kind: RecordKind) -> str:
-    return f"changed_{kind.name}"
-
-
-def _ids(rows: pd.DataFrame, name: str) -> pd.Series:
-    return pd.Series(rows[name] if not rows.empty else [], dtype=_TEXT)
+    changed: pd.Series = pd.concat(
+        [read_ids(inputs, "crm", changes_of(kind)) for kind in OF_PEOPLE]
+    )
+    return changed
 
 
 def _by_kind(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, RecordKind]]:

@@ -15,7 +15,7 @@ from bothways.config.account import Account
 from bothways.records import RecordKind
 from bothways.streams.definitions import Records, Tags
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
-from bothways.syncs.definitions import settled, waiting
+from bothways.syncs.definitions import read_ids, settled, waiting
 from bothways.syncs.jobs import ignored, job_frame, joined, unchanged
 from bothways.syncs.tags import AUDIENCE, KINDS, SPEC, Settings
 from bothways.syncs.tags.pairing import agreed_members, paired, place
@@ -31,7 +31,7 @@ def datasets(request: Request) -> list[Dataset]:
     if request.side == "marketing":
         return [Dataset(kind.name, Tags(kind=cast(Any, kind.name))) for kind in KINDS]
     whole = [Dataset(kind.name, Records(kind=kind.name, everything=True)) for kind in KINDS]
-    changes = [Dataset(_changes_of(kind), Records(kind=kind.name)) for kind in KINDS[1:]]
+    changes = [Dataset(changes_of(kind), Records(kind=kind.name)) for kind in KINDS[1:]]
     return [*whole, *changes]
 
 
@@ -262,15 +262,15 @@ def _entered(inputs: Inputs, kind: RecordKind, pairs: pd.DataFrame) -> pd.Series
         columns = ("id", "row", "name", "own_name")
         found = pd.concat([pairs[name].str.casefold().isin(named) for name in columns], axis=1)
         return found.any(axis=1)
-    staged = inputs.staged.read_all("crm", _changes_of(kind))
-    changed = staged["id"] if not staged.empty else pairs["row"].iloc[:0]
+    changed = read_ids(inputs, "crm", changes_of(kind))
     asleep = waiting(inputs, SPEC.name, "marketing", pairs["id"], changed)
     for ids in ("row", "id"):
         asleep |= waiting(inputs, SPEC.name, "crm", pairs[ids], changed)
     return ~(asleep & ~pairs["row"].isin(changed))
 
 
-def _changes_of(kind: RecordKind) -> str:
+def changes_of(kind: RecordKind) -> str:
+    """Return the name of the dataset of the rows that have changed since the last run."""
     return f"changed_{kind.name}"
 
 
