@@ -5,7 +5,7 @@ Keeps who has which tag of the platform, and who has chosen which interest, in s
 **Email tags of people** and **Email interests of people** of the CRM. A row that somebody adds
 gives the person the tag, and one that somebody deletes takes it away; and the other way round.
 
-* It knows the tags that `tags` has read last, and does not start while that sync's last run failed.
+* It works with the tags as `tags` last read them, and does not start if that run failed.
 * People without a contact or lead in the CRM, or without a contact on the platform, are ignored.
 * Nobody becomes mailable by a tag, and whoever may not be mailed keeps theirs.
 

@@ -93,8 +93,8 @@ class Settings(_Switches):
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.
-        share_suppressions: Take over what other accounts' syncs have told the CRM, and tell there
-            for all mail what is said to one audience of the platform.
+        share_suppressions: Carry to the platform what other accounts' syncs recorded in the CRM,
+            and record there for all mail what people say to one audience of the platform.
         only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
         audit_retention_days: How long runs and jobs are kept.
         retry_attempts: How often a record in error is tried before it is given up.
@@ -188,14 +188,14 @@ class ListMapping(_Model):
     Attributes:
         crm: Name or id of the marketing list.
         marketing: Name or id of the platform list.
-        tag: Name or id of a further platform list, which whoever the list pushes joins too.
+        tag: Name or id of a further platform list, which everybody whom the list pushes joins too.
         entity: What a marketing list holds that `create_missing` creates: contact or lead.
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
         when_left: What becomes of people on the platform's list whom the query of a dynamic list
-            does not find. `keep`: nothing. `remove`: who was found before leaves the list. `exact`:
-            whoever is not found leaves it.
+            does not find. `keep`: they stay. `remove`: those whom it found before leave. `exact`:
+            all of them leave.
     """
 
     crm: _Given
