@@ -26,7 +26,7 @@ from bothways.vocabulary import RunStatus, SyncStatus
 
 _AT_WORK: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
 _ALIVE: Final = ("queued", "running")
-_LOST: Final = "The run died before its last step, and Airflow runs it no more; start a new one."
+_LOST: Final = "The run died before its last step, and Airflow no longer runs it; start a new one."
 _ORDER: Final = (SyncStatus.IN_PROGRESS, SyncStatus.ERROR, SyncStatus.SYNCED)
 
 
