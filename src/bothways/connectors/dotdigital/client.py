@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import itemgetter
 from threading import Lock
@@ -17,18 +16,15 @@ from bothways.connectors.base import ConnectionSettings, Usage
 from bothways.connectors.dotdigital.errors import BUSY_CODES, DIALECT, TITLE
 from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
-from bothways.connectors.http.clock import Clock, SystemClock
+from bothways.connectors.http.clock import Clock, ServerClock, SystemClock
 from bothways.connectors.http.origins import Address, credentials_go_to
-from bothways.connectors.http.paging import Position, by_offset, follow, from_position
-from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
+from bothways.connectors.http.paging import Position, by_offset, follow, from_position, rows_of
+from bothways.connectors.http.retry import Retry, RetryPolicy
 from bothways.errors import ConfigurationError, Missing, ProtocolError, TemporaryFailure
 
 CONTACTS = "/contacts/v3"
 V3_PAGE = 5000
 V2_PAGE = 1000
-# A read begins a little before the moment that the one before began at: what was being written
-# just then may become visible late (assumed). Rows that are read twice do no harm.
-OVERLAP = timedelta(minutes=2)
 # Before the vendor's first customer (assumed): "everybody ever".
 EVER = "1999-01-01T00:00:00.000Z"
 
@@ -71,8 +67,7 @@ class DotdigitalClient:
         self._lock = Lock()
         self._regional: HttpClient | None = None
         self._gives_way = False
-        # The server's clock, less our monotonic one.
-        self._server_ahead: float | None = None
+        self.server_clock = ServerClock(self.clock, self._server_time)
         self._address = _home(settings.base_url)
         self._configured = self._open(self._address)
 
@@ -131,22 +126,8 @@ class DotdigitalClient:
             headers=headers,
             expect=expect,
         )
-        moment = http_date(answer.headers.get("Date", ""))
-        if moment is not None:
-            self._server_ahead = moment - self.clock.monotonic()
+        self.server_clock.note(answer.headers)
         return answer
-
-    def read_from(self, begun: float) -> datetime:
-        """Return the moment that the next read must begin at, by the server's clock.
-
-        Its answers tell it (`Date`, RFC 9110, 6.6.1); where they do not, it is asked.
-
-        Args:
-            begun: When this read began, by ``clock.monotonic()``.
-        """
-        if self._server_ahead is None:
-            self._server_ahead = self._server_time() - self.clock.monotonic()
-        return datetime.fromtimestamp(self._server_ahead + begun, UTC) - OVERLAP
 
     def _server_time(self) -> float:
         text = self.request("GET", "/v2/server-time", retry="read").text.strip().strip('"')
@@ -169,7 +150,7 @@ class DotdigitalClient:
         def fetch(marker: str | None) -> tuple[tuple[list[Row], str | None], str | None]:
             query = {"limit": V3_PAGE, **params, **({"marker": marker} if marker else {})}
             body = self.request("GET", path, retry="read", params=query).json()
-            rows = rows_of(body.get("_items") if isinstance(body, dict) else None)
+            rows = rows_of(body.get("_items") if isinstance(body, dict) else None, TITLE)
             following = ((body.get("_links") or {}).get("next") or {}).get("marker") or None
             return (rows, following), following
 
@@ -216,7 +197,7 @@ class DotdigitalClient:
         def fetch(skip: int) -> list[Row]:
             # The vendor's files do not agree on whether `skip` may be 0.
             query = {**asked, **({"skip": skip} if skip else {})}
-            return rows_of(self.request("GET", path, retry="read", params=query).json())
+            return rows_of(self.request("GET", path, retry="read", params=query).json(), TITLE)
 
         return _of_whole(fetch, asked["select"]) if may_be_whole else fetch
 
@@ -321,14 +302,3 @@ def _of_whole(fetch: Callable[[int], list[Row]], size: int) -> Callable[[int], l
 
 def _home(url: str) -> Address:
     return credentials_go_to(url, vendor=TITLE, hosts=HOSTS)
-
-
-def rows_of(value: Any) -> list[Row]:
-    """Return the records of an answer.
-
-    Raises:
-        ProtocolError: It holds none.
-    """
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return value
-    raise ProtocolError("a page is not a list of records; check the host", vendor=TITLE)

@@ -18,12 +18,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from bothways.connectors.dotdigital.client import OVERLAP, DotdigitalClient, Row
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import ALLOWANCE, TITLE, is_consent
 from bothways.connectors.dotdigital.imports import Contact
 from bothways.connectors.dotdigital.queries import create_list, find_contact, lists
 from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.dotdigital.writes import imported, in_parts, number
+from bothways.connectors.http.clock import OVERLAP
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.results import records, results_frame
 from bothways.errors import ConnectorError, Missing, ProtocolError, Rejected, TemporaryFailure
@@ -217,7 +218,7 @@ class _Program:
 
     def _now(self) -> datetime:
         """Return the time by the server's clock."""
-        return self._client.read_from(self._client.clock.monotonic()) + OVERLAP
+        return self._client.server_clock.now()
 
     def _looked_up(self, kind: Kind, wanted: Sequence[int], since: datetime) -> str | None:
         """Return the enrolment that was made since a moment, of these and by nobody else.

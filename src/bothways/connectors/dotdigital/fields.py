@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from bothways.connectors.base import FieldInfo
-from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row
+from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.http.limits import parallel_map
+from bothways.connectors.http.paging import rows_of
 from bothways.connectors.http.results import records, results_frame
 from bothways.errors import Rejected
 from bothways.vocabulary import FieldType
@@ -45,7 +47,7 @@ _REMEDIES = {
 
 def fields(client: DotdigitalClient) -> dict[str, FieldInfo]:
     """Return the data fields. Types that are newer than this code are read as text."""
-    found = rows_of(client.request("GET", _PATH, retry="read").json())
+    found = rows_of(client.request("GET", _PATH, retry="read").json(), TITLE)
     infos = (
         FieldInfo(
             str(row["name"]),

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from bothways.connectors.base import Page
 from bothways.connectors.dotdigital.campaigns import late_since
-from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row
+from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.queries import closed_with, in_offset_listing
 from bothways.connectors.dotdigital.tables import ids
 from bothways.connectors.http.columns import instant, moment, text, texts, times
+from bothways.connectors.http.paging import rows_of
 from bothways.tables.campaigns import EVENTS
 from bothways.tables.forms import FORMS
 
@@ -127,7 +129,7 @@ def read_form_responses(
         WatermarkExpired: The cursor is not understood.
     """
     path = f"{_SURVEYS}/{quote(form, safe='')}"
-    pages = rows_of(client.request("GET", f"{path}/fields", retry="read").json())
+    pages = rows_of(client.request("GET", f"{path}/fields", retry="read").json(), TITLE)
     asked = questions([field for page in pages for field in page.get("fields") or ()])
     listing = f"{path}/responses"
     if since is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.connectors.base import Page, since_text
-from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.client import EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.imports import Contact
 from bothways.connectors.dotdigital.queries import closed_with, cursor_of
@@ -20,7 +20,7 @@ from bothways.connectors.dotdigital.results import Verdict
 from bothways.connectors.dotdigital.tables import ids
 from bothways.connectors.dotdigital.writes import imported, number
 from bothways.connectors.http.columns import text, texts, times
-from bothways.connectors.http.paging import follow
+from bothways.connectors.http.paging import follow, rows_of
 from bothways.connectors.http.results import records, results_frame
 from bothways.tables.preferences import PREFERENCE_OPT_INS, PREFERENCES
 
@@ -28,7 +28,7 @@ from bothways.tables.preferences import PREFERENCE_OPT_INS, PREFERENCES
 def read_preferences(client: DotdigitalClient) -> Iterator[Page]:
     """Yield the preferences that people can opt in to, out of the tree that the vendor gives."""
     begun = client.clock.monotonic()
-    tree = rows_of(client.request("GET", "/v2/preferences", retry="read").json())
+    tree = rows_of(client.request("GET", "/v2/preferences", retry="read").json(), TITLE)
     return closed_with(client, iter([Page(_preferences(tree))]), begun, PREFERENCES)
 
 
@@ -77,10 +77,10 @@ def read_preference_opt_ins(
     for rows, after in _contacts(client, preference, since, int(known.get("after") or 0)):
         if last is not None:
             yield last
-        watermark = watermark or since_text(client.read_from(begun))
+        watermark = watermark or since_text(client.server_clock.read_from(begun))
         told = json.dumps({"after": str(after), "watermark": watermark})
         last = Page(_opt_ins(preference, rows), cursor=told)
-    watermark = watermark or since_text(client.read_from(begun))
+    watermark = watermark or since_text(client.server_clock.read_from(begun))
     yield replace(last or Page(_opt_ins(preference, [])), watermark=watermark, cursor=None)
 
 
@@ -94,7 +94,7 @@ def _contacts(
     def fetch(after: int | None) -> tuple[tuple[list[Row], int], int | None]:
         after = after or 0
         query = {"minContactId": after} if after else {}
-        rows = rows_of(client.request("GET", path, retry="read", params=query).json())
+        rows = rows_of(client.request("GET", path, retry="read", params=query).json(), TITLE)
         fresh = [row for row in rows if _contact(row) > after]
         highest = max(map(_contact, fresh), default=after)
         return (fresh, highest), highest if fresh else None

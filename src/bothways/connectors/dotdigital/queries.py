@@ -81,7 +81,7 @@ def in_one_listing(
     known = cursor_of(cursor)
     pages = client.marked_pages(query, known.get("marker"), path)
     for rows, following in pages if cursor is None else _continued(pages):
-        watermark = known.get("watermark") or since_text(client.read_from(begun))
+        watermark = known.get("watermark") or since_text(client.server_clock.read_from(begun))
         if following is None:
             yield replace(page(rows), watermark=watermark)
         else:
@@ -113,10 +113,10 @@ def in_offset_listing(
     for rows, position in pages:
         if last is not None:
             yield last
-        watermark = watermark or since_text(client.read_from(begun))
+        watermark = watermark or since_text(client.server_clock.read_from(begun))
         told = (watermark, position.offset, position.longest, position.landmarks)
         last = replace(page(rows), cursor=json.dumps(told, separators=(",", ":")))
-    watermark = watermark or since_text(client.read_from(begun))
+    watermark = watermark or since_text(client.server_clock.read_from(begun))
     yield replace(last or page([]), watermark=watermark, cursor=None)
 
 
@@ -313,4 +313,4 @@ def closed_with(
             yield last
         last = page
     last = last or Page(schema.empty_table())
-    yield replace(last, watermark=since_text(client.read_from(begun)))
+    yield replace(last, watermark=since_text(client.server_clock.read_from(begun)))

@@ -12,10 +12,11 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from bothways.connectors.base import Page
-from bothways.connectors.dotdigital.client import DotdigitalClient, Row, rows_of
+from bothways.connectors.dotdigital.client import DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
 from bothways.connectors.dotdigital.queries import in_one_listing
 from bothways.connectors.http.columns import instant, moment, text, texts, times
+from bothways.connectors.http.paging import rows_of
 from bothways.errors import FeatureUnavailable
 from bothways.tables.campaigns import EVENTS
 
@@ -61,7 +62,7 @@ def read_visits(client: DotdigitalClient, since: str | None, cursor: str | None)
 
 def _collection(client: DotdigitalClient) -> str:
     """Return the collection of web behaviour, which is known by its type."""
-    for row in rows_of(client.request("GET", _COLLECTIONS, retry="read").json()):
+    for row in rows_of(client.request("GET", _COLLECTIONS, retry="read").json(), TITLE):
         of_contacts = str(row.get("collectionScope") or "contact").lower() == "contact"
         if str(row.get("collectionType")).lower() == _TYPE and of_contacts:
             return str(row.get("collectionName"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bothways.errors import ProtocolError, TemporaryFailure
 
@@ -29,6 +29,21 @@ _LANDMARKS = 100
 # pages it may have: 500 million rows at 5,000 each.
 _IDLE_PAGES = 1_000
 _MOST_PAGES = 100_000
+
+
+def rows_of(value: Any, vendor: str) -> list[dict[str, Any]]:
+    """Return the records of a page.
+
+    Args:
+        value: What an answer has in their place.
+        vendor: Title of the vendor, for the error.
+
+    Raises:
+        ProtocolError: It is no list of records.
+    """
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise ProtocolError("a page is not a list of records; check the host", vendor=vendor)
 
 
 def follow(

@@ -137,7 +137,7 @@ class _Report:
 
     def now(self) -> str:
         """Return the watermark of a read that begins now."""
-        return stamp(self.client.read_from(self.client.clock.monotonic()))
+        return stamp(self.client.server_clock.read_from(self.client.clock.monotonic()))
 
 
 def read_events(

@@ -68,7 +68,7 @@ def read_campaigns(client: MailchimpClient, since: str | None) -> Iterator[Page]
 
     Those of the last days come each time.
     """
-    watermark = stamp(client.read_from(client.clock.monotonic()))
+    watermark = stamp(client.server_clock.read_from(client.clock.monotonic()))
     young = stamp(datetime.fromisoformat(watermark) - _YOUNG)
     earliest = moment(min(late_since(since), young)) if since else None
     yield from _pages(client, lambda row: any(since_then(at, earliest) for at in _seen(row)))

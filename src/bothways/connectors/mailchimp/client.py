@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from bothways.connectors.base import ConnectionSettings, Usage
 from bothways.connectors.http.auth import BasicAuth
 from bothways.connectors.http.client import Answer, HttpClient
-from bothways.connectors.http.clock import Clock, SystemClock
+from bothways.connectors.http.clock import Clock, ServerClock, SystemClock
 from bothways.connectors.http.origins import Address, credentials_go_to, parse
-from bothways.connectors.http.paging import Position, from_position
-from bothways.connectors.http.retry import Retry, RetryPolicy, http_date
+from bothways.connectors.http.paging import Position, from_position, rows_of
+from bothways.connectors.http.retry import Retry, RetryPolicy, server_time
 from bothways.connectors.mailchimp.errors import DIALECT, TITLE
 from bothways.errors import ConfigurationError, ProtocolError, TemporaryFailure
 
 Row = dict[str, Any]
 
 PAGE: Final = 1_000
-# A read begins a little before the moment that the one before began at: what was being written
-# just then may become visible late (assumed). Rows that are read twice do no harm.
-OVERLAP: Final = timedelta(minutes=2)
 # Rows of a page that the next one begins with: more than change places between two calls.
 _SAME_ROWS = 20
 
@@ -69,8 +66,7 @@ class MailchimpClient:
             verify=self.verify,
             clock=self.clock,
         )
-        # The server's clock, less our monotonic one.
-        self._server_ahead: float | None = None
+        self.server_clock = ServerClock(self.clock, self._server_time)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -116,33 +112,13 @@ class MailchimpClient:
         answer = self._http.request(
             method, path, retry=retry, params=params, json=json, expect=expect
         )
-        moment = http_date(answer.headers.get("Date", ""))
-        if moment is not None:
-            self._server_ahead = moment - self.clock.monotonic()
+        self.server_clock.note(answer.headers)
         return answer
 
-    def server_time(self, at: float) -> datetime:
-        """Return a moment by the server's clock, which its answers tell (RFC 9110, 6.6.1).
-
-        By ours, where something on the way takes the time from the answers.
-
-        Args:
-            at: The moment by ``clock.monotonic()``.
-        """
-        if self._server_ahead is None:
-            self.get("/ping")
-        ahead = self._server_ahead
-        if ahead is None:
-            ahead = self.clock.time() - self.clock.monotonic()
-        return datetime.fromtimestamp(ahead + at, UTC)
-
-    def read_from(self, begun: float) -> datetime:
-        """Return the moment that the next read must begin at.
-
-        Args:
-            begun: When this read began, by ``clock.monotonic()``.
-        """
-        return self.server_time(begun) - OVERLAP
+    def _server_time(self) -> float:
+        """Return the server's time; ours, where something on the way takes it from the answers."""
+        answer = self.request("GET", "/ping", retry="read")
+        return server_time(answer.headers, self.clock.time())
 
     def pages(
         self,
@@ -170,7 +146,7 @@ class MailchimpClient:
         def fetch(offset: int) -> list[Row]:
             asked = {"count": PAGE, **params, **({"offset": offset} if offset else {})}
             body = self.get(path, asked)
-            rows, total = rows_of(body.get(key)), body.get("total_items")
+            rows, total = rows_of(body.get(key), TITLE), body.get("total_items")
             last["total"] = total if isinstance(total, int) else None
             if isinstance(total, int) and len(rows) < min(asked["count"], total - offset):
                 raise TemporaryFailure(
@@ -241,17 +217,6 @@ def api_host(host: str, key: str) -> str:
 def _home(settings: ConnectionSettings) -> Address:
     url = api_host(settings.base_url, settings.password)
     return credentials_go_to(url, vendor=TITLE, hosts=HOSTS)
-
-
-def rows_of(value: Any) -> list[Row]:
-    """Return the records of an answer.
-
-    Raises:
-        ProtocolError: It holds none.
-    """
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return value
-    raise ProtocolError("a page is not a list of records; check the host", vendor=TITLE)
 
 
 def stamp(moment: datetime) -> str:

@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 
 from bothways.connectors.base import Fields, Page
 from bothways.connectors.http.limits import parallel_map
-from bothways.connectors.http.paging import Position
+from bothways.connectors.http.paging import Position, rows_of
 from bothways.connectors.mailchimp.bulk import Call, run
-from bothways.connectors.mailchimp.client import PAGE, MailchimpClient, Row, rows_of, stamp
+from bothways.connectors.mailchimp.client import PAGE, MailchimpClient, Row, stamp
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.places import (
     Person,
@@ -146,7 +146,7 @@ def in_listings(
     """
     begun = client.clock.monotonic()
     known, listings, reached = _resumed(cursor, listings)
-    watermark = known or stamp(client.read_from(begun))
+    watermark = known or stamp(client.server_clock.read_from(begun))
     last = None
     for listing in listings:
         since, page = asked(listing)
@@ -311,7 +311,7 @@ def _with_all_tags(client: MailchimpClient, audience: str, rows: Sequence[Row]) 
 
     def tags(row: Row) -> list[Row]:
         path = f"{member_path(audience, row['contact_id'])}/tags"
-        return rows_of(client.get(path, query).get("tags"))
+        return rows_of(client.get(path, query).get("tags"), TITLE)
 
     found = parallel_map(tags, more, client.parallel)
     full = {row["contact_id"]: told for row, told in zip(more, found, strict=True)}
@@ -381,7 +381,7 @@ def read_suppressions(client: MailchimpClient, since: str | None) -> Iterator[Pa
     subscribed again since is left out, as they are mailable.
     """
     begun = client.clock.monotonic()
-    watermark = stamp(client.read_from(begun))
+    watermark = stamp(client.server_clock.read_from(begun))
     for audience in _all(client):
         complaints = _complaints(client, audience)
         told: set[str] = set()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bothways.connectors.base import EventAccess, EventsWanted
-from bothways.connectors.mailchimp.client import MailchimpClient, Row, rows_of
+from bothways.connectors.http.paging import rows_of
+from bothways.connectors.mailchimp.client import MailchimpClient, Row
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.lists import lists
 from bothways.connectors.mailchimp.queries import audiences
@@ -122,7 +123,7 @@ class Webhooks:
             (audience, hook)
             for audience in audiences(self._client)
             for hook in rows_of(
-                self._client.get(f"/lists/{audience['id']}/webhooks").get("webhooks")
+                self._client.get(f"/lists/{audience['id']}/webhooks").get("webhooks"), TITLE
             )
             if hook.get("url") == url
         ]

@@ -182,7 +182,7 @@ def _created(
     client: MailchimpClient, catalogue: Catalogue, audience: str, people: Sequence[_New]
 ) -> dict[str, Verdict]:
     """Create people with different addresses; return verdicts by key."""
-    since = stamp(client.server_time(client.clock.monotonic()) - _WRITE_TIME)
+    since = stamp(client.server_clock.now() - _WRITE_TIME)
     archived = _archived(client, audience, [new.key for new in people])
     usual = "pending" if catalogue.asks_to_confirm(audience) else "subscribed"
 

@@ -364,7 +364,9 @@ def test_more_people_than_single_enrolments_take_are_enrolled_over_a_list(
 ) -> None:
     dotdigital.enrol(enrolment(people[2]))
     sandbox.act("dotdigital", "unsubscribe", email=PEOPLE[1])
-    asked = since_text(dotdigital._client.read_from(dotdigital._client.clock.monotonic()))
+    asked = since_text(
+        dotdigital._client.server_clock.read_from(dotdigital._client.clock.monotonic())
+    )
     everybody = enrolment(*people, "99999", asked_at=asked)
     for _ in range(2):  # a repeat finds the list, and its enrolment
         results = _by_seq(dotdigital.enrol(everybody))
@@ -378,7 +380,9 @@ def test_each_chunk_of_a_run_is_enrolled_over_a_list_of_its_own(
     sandbox: Any, dotdigital: Any, people: list[str], enrolment: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("bothways.connectors.dotdigital.enrolments._MOST_SINGLY", 2)
-    asked = since_text(dotdigital._client.read_from(dotdigital._client.clock.monotonic()))
+    asked = since_text(
+        dotdigital._client.server_clock.read_from(dotdigital._client.clock.monotonic())
+    )
     everybody = enrolment(*people[:9], asked_at=asked)
     for chunk in (everybody[:5], everybody[5:]):
         assert {row["outcome"] for row in _by_seq(dotdigital.enrol(chunk))} == {"written"}
@@ -467,7 +471,7 @@ def test_an_enrolment_that_is_never_made_is_tried_later(
 def test_the_enrolments_of_a_try_that_died_are_not_made_again(
     sandbox: Any, dotdigital: Any, connect: Any, people: list[str], enrolment: Any
 ) -> None:
-    now = dotdigital._client.read_from(dotdigital._client.clock.monotonic())
+    now = dotdigital._client.server_clock.read_from(dotdigital._client.clock.monotonic())
     asked = {"asked_at": since_text(now)}
     first = _by_seq(dotdigital.enrol(enrolment(*people[:25], **asked)))
     sandbox.act("dotdigital", "leave_program", email=PEOPLE[0], program="Welcome")
