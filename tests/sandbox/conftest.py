@@ -7,15 +7,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.support.openapi import SPECS, Contract
+from tests.support.openapi import DOTDIGITAL_FILES, MAILCHIMP_FILES, SPECS, Contract
 from tests.support.sandbox import SandboxServer
-
-DOTDIGITAL_FILES = (
-    "dotdigital-contacts-service.json",
-    "dotdigital-insight-data-service.json",
-    "dotdigital-v2-api-swagger.json",
-)
-MAILCHIMP_FILE = "mailchimp-marketing-merged-swagger2.json"
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +43,7 @@ def dotdigital(
 
 @pytest.fixture(scope="session")
 def mailchimp_contract() -> Contract | None:
-    return Contract(MAILCHIMP_FILE) if SPECS.is_dir() else None
+    return Contract(*MAILCHIMP_FILES) if SPECS.is_dir() else None
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sandbox.garbage import PLAIN, QUICK, json_of
 from tests.support.sandbox import SandboxServer
 
 KEYS = st.sampled_from(
@@ -23,19 +24,10 @@ KEYS = st.sampled_from(
         "programId",
     ]
 )
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.sampled_from(["email", "contactId", "ada@mail.example", "subscribed", "a.csv", "\ud800"])
-    | st.text(max_size=8)
+LEAVES = PLAIN | st.sampled_from(
+    ["email", "contactId", "ada@mail.example", "subscribed", "a.csv", "\ud800"]
 )
-JSON = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
-    max_leaves=12,
-)
+JSON = json_of(KEYS, LEAVES)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {"matchIdentifier": st.sampled_from(["email", "contactId", "mobileNumber", "x"])},
@@ -72,12 +64,6 @@ WRITES = [
     ("PUT", "/v2/contacts/1/preferences"),
     ("POST", "/v2/programs/enrolments"),
 ]
-QUICK = settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
 
 
 def answered(client: httpx.Client, method: str, path: str, body: Any) -> httpx.Response:

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sandbox.garbage import PLAIN, QUICK, json_of
 from tests.sandbox.test_mailchimp_members import ADA, NEWS, path
 from tests.support.sandbox import SandboxServer
 
@@ -24,19 +25,11 @@ KEYS = st.sampled_from(
     ]
 )
 LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
+    PLAIN
     | st.sampled_from([ADA, "subscribed", "active", "TextMerge", "is", "all", "GET", "/lists"])
     | st.sampled_from(["text", "checkboxes", "2024-01-01", "\ud800", "0001-01-01T00:00:00+14:00"])
-    | st.text(max_size=8)
 )
-JSON = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
-    max_leaves=12,
-)
+JSON = json_of(KEYS, LEAVES)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {"email_address": st.sampled_from([ADA, "bob@mail.example", "x"])},
@@ -85,12 +78,6 @@ WRITES = [
     ("POST", "/batch-webhooks"),
     ("POST", "/batches"),
 ]
-QUICK = settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
 
 
 def answered(client: httpx.Client, method: str, url: str, body: Any) -> httpx.Response:

@@ -18,6 +18,12 @@ import jsonschema
 _NULL_IN_LISTINGS = ("htmlContent", "plainTextContent")
 
 SPECS = Path(__file__).parents[2].parent / "shared" / "specs"
+DOTDIGITAL_FILES = (
+    "dotdigital-contacts-service.json",
+    "dotdigital-insight-data-service.json",
+    "dotdigital-v2-api-swagger.json",
+)
+MAILCHIMP_FILES = ("mailchimp-marketing-merged-swagger2.json",)
 
 
 @dataclass(frozen=True)

@@ -12,34 +12,11 @@ import pytest
 
 from bothways.connectors.base import ConnectionSettings
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
-from bothways.connectors.http.clock import SystemClock
 from bothways.connectors.http.retry import RetryPolicy
-from tests.support.openapi import SPECS, Contract
+from tests.support.openapi import DOTDIGITAL_FILES, SPECS, Contract
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER, SandboxServer
+from tests.unit.connectors.patient_clock import PatientClock
 from tests.unit.connectors.vendor_files import checked
-
-SPEC_FILES = (
-    "dotdigital-contacts-service.json",
-    "dotdigital-insight-data-service.json",
-    "dotdigital-v2-api-swagger.json",
-)
-
-
-class PatientClock(SystemClock):
-    """Real time, in which waiting takes a hundredth."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        super().sleep(min(seconds, 1.0) / 100)
-
-
-@pytest.fixture(scope="session")
-def sandbox_process() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
 
 
 @pytest.fixture
@@ -51,7 +28,7 @@ def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
 
 @pytest.fixture(scope="session")
 def contract() -> Contract | None:
-    return Contract(*SPEC_FILES) if SPECS.is_dir() else None
+    return Contract(*DOTDIGITAL_FILES) if SPECS.is_dir() else None
 
 
 @pytest.fixture

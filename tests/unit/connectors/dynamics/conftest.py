@@ -34,19 +34,12 @@ class QuickClock:
         self.waited.append(seconds)
 
 
-@pytest.fixture(scope="session")
-def sandbox_server() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
+def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
     """The sandbox, empty of people, with the demo's lists, where keys need no time."""
-    sandbox_server.faults()
-    sandbox_server.reset(people=0)
-    sandbox_server.settings({"dynamics": {"key_index_seconds": 0}})
-    return sandbox_server
+    sandbox_process.reset(people=0)
+    sandbox_process.settings({"dynamics": {"key_index_seconds": 0}})
+    return sandbox_process
 
 
 @pytest.fixture

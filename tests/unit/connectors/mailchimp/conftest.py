@@ -11,27 +11,14 @@ import pandas as pd
 import pytest
 
 from bothways.connectors.base import ConnectionSettings
-from bothways.connectors.http.clock import SystemClock
 from bothways.connectors.http.retry import RetryPolicy
 from bothways.connectors.mailchimp.connector import MailchimpConnector
-from tests.support.openapi import SPECS, Contract
+from tests.support.openapi import MAILCHIMP_FILES, SPECS, Contract
 from tests.support.sandbox import MAILCHIMP_KEY, SandboxServer
+from tests.unit.connectors.patient_clock import PatientClock
 from tests.unit.connectors.vendor_files import checked
 
 NEWS, PRODUCT = "5a1c0e7b91", "c72d94f03e"
-
-
-class PatientClock(SystemClock):
-    """Real time, in which waiting takes a hundredth."""
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(min(seconds, 1.0) / 100)
-
-
-@pytest.fixture(scope="session")
-def sandbox_process() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
 
 
 @pytest.fixture
@@ -43,7 +30,7 @@ def sandbox(sandbox_process: SandboxServer) -> SandboxServer:
 
 @pytest.fixture(scope="session")
 def contract() -> Contract | None:
-    return Contract("mailchimp-marketing-merged-swagger2.json") if SPECS.is_dir() else None
+    return Contract(*MAILCHIMP_FILES) if SPECS.is_dir() else None
 
 
 @pytest.fixture
