@@ -41,6 +41,7 @@ _PATIENCE_S = 3600.0
 # A thousand members with all that is told of them have some ten megabytes.
 _LARGEST_RESULT = 128 << 20
 _DOWNLOADS = 3
+_NOT_FOUND = 404
 # What a call's own record is to blame for; all else concerns the account or the line.
 _ABOUT_THE_RECORD = frozenset({400, 404, 405, 409, 410, 422})
 
@@ -127,6 +128,18 @@ def run(client: MailchimpClient, calls: Sequence[Call]) -> list[Result | None]:
     parts = [calls[start : start + _BATCH] for start in range(0, len(calls), _BATCH)]
     done = parallel_map(lambda part: _batch(client, part), parts, client.parallel)
     return [result for part in done for result in part]
+
+
+def objects(client: MailchimpClient, calls: Sequence[Call]) -> Iterator[Row | None]:
+    """Make calls that read; yield what each tells, None where nothing is found.
+
+    Raises:
+        ConnectorError: One of them could not be read.
+    """
+    for result in run(client, calls):
+        if result is None:
+            raise ProtocolError("a call of a batch came without an answer; try again", vendor=TITLE)
+        yield None if result.status == _NOT_FOUND else result.value()
 
 
 def _alone(client: MailchimpClient, call: Call) -> Result:

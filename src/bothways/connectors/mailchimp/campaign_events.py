@@ -19,12 +19,12 @@ import pyarrow as pa
 from bothways.connectors.base import Page
 from bothways.connectors.http.columns import texts, times
 from bothways.connectors.http.paging import Position
-from bothways.connectors.mailchimp.bulk import Call, run
+from bothways.connectors.mailchimp.bulk import Call, objects
 from bothways.connectors.mailchimp.campaigns import late_since, since_then
 from bothways.connectors.mailchimp.client import MailchimpClient, Row, stamp
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.queries import fields_of, moment
-from bothways.errors import ProtocolError, WatermarkExpired
+from bothways.errors import WatermarkExpired
 from bothways.tables.campaigns import EVENTS
 from bothways.vocabulary import EventSet
 
@@ -32,7 +32,6 @@ _KEY_BYTES: Final = 16
 _FEW: Final = 1_000
 """How many recipients are asked about one by one: as many as one batch takes."""
 
-_GONE: Final = 404
 _NO_OPENS: Final = ((None, None), (None, None))
 _PERSON: Final = ("email_id", "email_address")
 
@@ -197,22 +196,11 @@ def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterat
 
 
 def _activities(report: _Report, people: Iterable[str]) -> list[Row]:
-    """Return what single recipients did; without those whom the report no longer has.
-
-    Raises:
-        ProtocolError: The vendor does not say of one.
-    """
+    """Return what single recipients did; without those whom the report no longer has."""
     path = f"/reports/{report.campaign}/{_ACTIVITY.name}"
     query = {"fields": ",".join((*_PERSON, *_ACTIVITY.fields))}
     calls = [Call("GET", f"{path}/{person}", query) for person in sorted(people)]
-    found = []
-    for answer in run(report.client, calls):
-        if answer is None:
-            message = "a recipient was asked about, without an answer; try again"
-            raise ProtocolError(message, vendor=TITLE)
-        if answer.status != _GONE:
-            found.append(answer.value())
-    return found
+    return [row for row in objects(report.client, calls) if row is not None]
 
 
 def _summed_up(

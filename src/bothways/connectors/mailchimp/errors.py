@@ -14,7 +14,6 @@ from bothways.errors import TemporaryFailure
 
 TITLE: Final = DECLARATION.title
 
-MEMBER_EXISTS: Final = "Member Exists"
 _BLOCKED: Final = "Blocked"
 # Refusals by title; inside a 200 there is none, so that the sentence decides.
 _CONSENT: Final[Mapping[str, re.Pattern[str]]] = {

@@ -18,7 +18,7 @@ SEPARATOR = " / "
 TAG = "static"
 """The type of segments that are tags."""
 _SAVED = "saved"
-_CATEGORIES = "/lists/{}/interest-categories"
+CATEGORIES = "/lists/{}/interest-categories"
 # What a new audience must have, and takes from one that is there.
 _DEFAULTS = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
 
@@ -79,7 +79,7 @@ def interests(client: MailchimpClient, audience: str) -> Iterator[tuple[Row, Row
     """Yield the interests of an audience, each with its category."""
     wanted = {"fields": fields_of("interests", ("id", "name", "subscriber_count"))}
     for category in categories(client, audience):
-        path = f"{_CATEGORIES.format(audience)}/{category.get('id')}/interests"
+        path = f"{CATEGORIES.format(audience)}/{category.get('id')}/interests"
         for row in client.listing(path, "interests", wanted):
             yield category, row
 
@@ -87,7 +87,7 @@ def interests(client: MailchimpClient, audience: str) -> Iterator[tuple[Row, Row
 def categories(client: MailchimpClient, audience: str) -> list[Row]:
     """Return the categories of an audience's interests: id, title, type."""
     query = {"fields": fields_of("categories", ("id", "title", "type"))}
-    return client.listing(_CATEGORIES.format(audience), "categories", query)
+    return client.listing(CATEGORIES.format(audience), "categories", query)
 
 
 def create_list(client: MailchimpClient, name: str) -> ListInfo:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from bothways.connectors.base import Fields, Page
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.paging import Position, rows_of
-from bothways.connectors.mailchimp.bulk import Call, run
+from bothways.connectors.mailchimp.bulk import Call, objects
 from bothways.connectors.mailchimp.client import PAGE, MailchimpClient, Row, stamp
 from bothways.connectors.mailchimp.errors import TITLE
 from bothways.connectors.mailchimp.places import (
@@ -358,14 +358,9 @@ def members_of(
     """
     query = {"fields": ",".join(names)}
     calls = [Call("GET", member_path(audience, key), query) for audience, key in keys]
-    for (audience, _key), answer in zip(keys, run(client, calls), strict=True):
-        if answer is None:
-            raise ProtocolError(
-                "a member was asked for, without an answer; try again", vendor=TITLE
-            )
-        if answer.status == 404:
-            continue
-        yield audience, answer.value()
+    for (audience, _key), row in zip(keys, objects(client, calls), strict=True):
+        if row is not None:
+            yield audience, row
 
 
 def in_parts(items: Sequence[ItemT], size: int) -> Iterator[Sequence[ItemT]]:

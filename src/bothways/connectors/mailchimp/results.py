@@ -7,7 +7,7 @@ from dataclasses import replace
 from bothways.connectors.http.results import Verdict
 from bothways.connectors.mailchimp.bulk import Result
 from bothways.connectors.mailchimp.errors import consent, is_transient
-from bothways.errors import redact
+from bothways.errors import ConnectorError, redact
 from bothways.tables.operations import GONE
 
 
@@ -23,11 +23,14 @@ def invalid(message: str) -> Verdict:
     return Verdict("error", None, "invalid", message)
 
 
+def of_error(error: ConnectorError, record_id: str | None, code: str = "") -> Verdict:
+    """Return what became of a row whose call failed, with a code of ours or else the vendor's."""
+    verdict = refused(code or error.code, error.message, record_id)
+    return replace(verdict, transient=verdict.transient or error.transient)
+
+
 def of_result(result: Result, record_id: str | None) -> Verdict:
     """Return what became of a call about one member."""
     if result.succeeded:
         return Verdict("written", record_id)
-    error = result.error()
-    code = GONE if result.status in {404, 410} else error.code
-    verdict = refused(code, error.message, record_id)
-    return replace(verdict, transient=verdict.transient or error.transient)
+    return of_error(result.error(), record_id, GONE if result.status in {404, 410} else "")

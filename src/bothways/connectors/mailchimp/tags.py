@@ -19,10 +19,10 @@ from bothways.connectors.base import Page, TagKind
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.results import Verdict, records, results_frame
 from bothways.connectors.mailchimp.client import MailchimpClient, Row
-from bothways.connectors.mailchimp.lists import TAG, categories, interests, segments
+from bothways.connectors.mailchimp.lists import CATEGORIES, TAG, categories, interests, segments
 from bothways.connectors.mailchimp.places import Place
 from bothways.connectors.mailchimp.queries import audiences, read_contacts
-from bothways.connectors.mailchimp.results import invalid, refused
+from bothways.connectors.mailchimp.results import invalid, of_error
 from bothways.connectors.mailchimp.writes import write_list_members
 from bothways.errors import ConnectorError, Denied, Missing
 from bothways.tables.tags import MEMBER_TAGS, TAGS
@@ -50,18 +50,17 @@ class _Kind:
     fixed: tuple[str, ...] = ()
 
 
-_CATEGORIES: Final = "/lists/{}/interest-categories"
 _KINDS: Final = {
     "platform_tag": _Kind("tag", "/lists/{}/segments/{}", more={"static_segment": []}),
     # People choose any number of the interests of a new category; the vendor wants to be told.
     "platform_interest_category": _Kind(
         "interest_category",
-        _CATEGORIES + "/{}",
+        CATEGORIES + "/{}",
         name="title",
         more={"type": "checkboxes"},
         fixed=("type",),
     ),
-    "platform_interest": _Kind("interest", _CATEGORIES + "/{}/interests/{}"),
+    "platform_interest": _Kind("interest", CATEGORIES + "/{}/interests/{}"),
 }
 
 
@@ -96,8 +95,7 @@ def _written(client: MailchimpClient, row: Row) -> Verdict:
     except Denied:
         raise
     except ConnectorError as error:
-        verdict = refused(error.code, error.message, row["record_id"])
-        return verdict if not error.transient else _later(verdict)
+        return of_error(error, row["record_id"])
     return Verdict("written", row["record_id"])
 
 
@@ -153,10 +151,6 @@ def _path(kind: _Kind, tag: str) -> str:
     parts = tag.split(".")
     fits = len(parts) == kind.path.count("{}") and all(map(_PART.fullmatch, parts))
     return kind.path.format(*parts) if fits else ""
-
-
-def _later(verdict: Verdict) -> Verdict:
-    return Verdict("error", verdict.record_id, verdict.code, verdict.message, transient=True)
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────

@@ -467,7 +467,8 @@ def _suppress_addresses(client: MailchimpClient, rows: Sequence[Row]) -> Iterato
             told[row["seq"]].append(verdicts.get(subscriber_hash(email)))
     for seq, found in told.items():
         if all(found):
-            yield min((_as_suppressed(one) for one in found if one), key=_worst).of(seq)
+            # One that was refused speaks for all.
+            yield min((_as_suppressed(one) for one in found if one), key=_is_written).of(seq)
 
 
 def _unsubscribed(new: _New) -> Row:
@@ -498,7 +499,7 @@ def _as_suppressed(verdict: Verdict) -> Verdict:
     return Verdict("written", verdict.record_id) if verdict.outcome == "ignored" else verdict
 
 
-def _worst(verdict: Verdict) -> bool:
+def _is_written(verdict: Verdict) -> bool:
     return verdict.outcome == "written"
 
 
