@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +19,7 @@ from sandbox.dynamics.errors import VendorError, invalid_argument
 from sandbox.dynamics.model import Column, Table
 from sandbox.dynamics.values import new_guid
 from sandbox.dynamics.work import BUSINESS_UNIT_ID, ORGANIZATION_ID, Delivery, Work
+from sandbox.receivers import status
 
 _CONTRACTS: Final = "http://schemas.microsoft.com/xrm/2011/Contracts"
 _WEBHOOK, _WEBHOOK_KEY, _AFTER, _LATER = 8, 4, 40, 1
@@ -28,7 +27,6 @@ _PORTS: Final = (None, 80, 443)
 _LARGEST: Final = 256 * 1024
 _PATIENCE_S: Final = 60.0
 _AGAIN: Final = (502, 503, 504)
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _HIDDEN: Final = ("ParentContext", "InputParameters", "PreEntityImages", "PostEntityImages")
 
 
@@ -209,21 +207,22 @@ class Courier:
     def _work(self) -> None:
         while True:
             one = self._waiting.get()
-            if _status(one) in _AGAIN:
-                _status(one)
+            if _delivered(one) in _AGAIN:
+                _delivered(one)
 
 
-def _status(one: Delivery) -> int:
-    """Return the status of the answer; 0 where there is none."""
+def _delivered(one: Delivery) -> int:
+    """Deliver; return the status of the answer, 0 where there is none."""
     body, large = json.dumps(one.context).encode(), {}
     if len(body) > _LARGEST:
         kept = {name: value for name, value in one.context.items() if name not in _HIDDEN}
         body, large = json.dumps(kept).encode(), {"x-ms-dynamics-msg-size-exceeded": "true"}
     joint = "&" if "?" in one.url else "?"
-    request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+    return status(
         f"{one.url}{joint}code={quote(one.key, safe='')}",
-        data=body,
-        headers={
+        _PATIENCE_S,
+        body,
+        {
             "Content-Type": "application/json",  # assumed
             "x-ms-dynamics-organization": "contoso.crm4.dynamics.com",
             "x-ms-dynamics-entity-name": one.table,
@@ -232,10 +231,3 @@ def _status(one: Delivery) -> int:
             **large,
         },
     )
-    try:
-        with _OPENER.open(request, timeout=_PATIENCE_S) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0

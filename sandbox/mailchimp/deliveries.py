@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import sqlite3
-import urllib.error
-import urllib.request
 from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlencode
 
+from sandbox.receivers import status
 from sandbox.vendor import VendorContext
 
 TIMEOUT_S = 10
@@ -23,15 +21,11 @@ RETRIES_S = (300, 600, 1200, 2400)
 """Seconds from each try to the next: 75 minutes altogether (how they are spread is assumed)."""
 
 _BUSY = Lock()
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def answers(url: str) -> bool:
     """Return whether a receiver answers the GET by which the vendor validates it."""
-    try:
-        return 200 <= _status(urllib.request.Request(url)) < 300  # noqa: S310 (checked by callers)
-    except ValueError:
-        return False
+    return 200 <= status(url, TIMEOUT_S) < 300
 
 
 def queue(db: sqlite3.Connection, hook: sqlite3.Row, what: dict[str, Any], at: float) -> None:
@@ -82,35 +76,17 @@ def _send(context: VendorContext, row: sqlite3.Row) -> None:
         "User-Agent": "MailChimp",
         "X-Mailchimp-Signature": f"t={sent},v1={signed.hexdigest()}",
     }
-    request = urllib.request.Request(row["url"], body, headers)  # noqa: S310 (checked when made)
-    status, tries = _status(request), row["tries"] + 1
+    answer, tries = status(row["url"], TIMEOUT_S, body, headers), row["tries"] + 1
     state, due = "waiting", row["due"]
-    if 200 <= status < 300:
+    if 200 <= answer < 300:
         state = "delivered"
-    elif status == 410 or tries > len(RETRIES_S):
+    elif answer == 410 or tries > len(RETRIES_S):
         state = "failed"
     else:
         due = context.clock.timestamp() + RETRIES_S[tries - 1]
     with context.database.write() as db:
         sql = "UPDATE deliveries SET tries = ?, due = ?, state = ?, answer = ? WHERE id = ?"
-        db.execute(sql, (tries, due, state, status, row["id"]))
-        if status == 410:
+        db.execute(sql, (tries, due, state, answer, row["id"]))
+        if answer == 410:
             for table in ("webhooks", "batch_webhooks"):
                 db.execute(f"UPDATE {table} SET enabled = 0 WHERE id = ?", (row["webhook_id"],))
-
-
-def _status(request: urllib.request.Request) -> int:
-    """Return the status of an answer; 0 where there is none."""
-    try:
-        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as problem:
-        with problem:
-            return problem.code
-    except OSError:
-        return 0
-
-
-def flags(text: str) -> dict[str, bool]:
-    """Return what is stored of the events or sources of a webhook."""
-    return dict(json.loads(text))

@@ -18,7 +18,6 @@ from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import deliveries, errors, showing, storage
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
-from sandbox.mailchimp.deliveries import flags
 from sandbox.mailchimp.shapes import Shape
 
 EVENTS = ("subscribe", "unsubscribe", "profile", "cleaned", "upemail", "campaign")
@@ -85,7 +84,7 @@ def _wanting(
     return [
         hook
         for hook in db.execute("SELECT * FROM webhooks WHERE list_id = ? AND enabled", (list_id,))
-        if flags(hook["events"])[event] and (source is None or flags(hook["sources"])[source])
+        if _told(hook["events"])[event] and (source is None or _told(hook["sources"])[source])
     ]
 
 
@@ -146,12 +145,17 @@ def _flags(wanted: dict[str, bool] | None, names: tuple[str, ...]) -> str:
     return json.dumps({name: given.get(name, False) for name in names})
 
 
+def _told(stored: str) -> dict[str, bool]:
+    """Return the events or the sources that a webhook is told of."""
+    return dict(json.loads(stored))
+
+
 def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "url": row["url"],
-        "events": flags(row["events"]),
-        "sources": flags(row["sources"]),
+        "events": _told(row["events"]),
+        "sources": _told(row["sources"]),
         "list_id": row["list_id"],
         "signing_enabled": True,
         "_links": call.links(f"/lists/{row['list_id']}/webhooks/{row['id']}"),
@@ -205,8 +209,8 @@ def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
     """Change a webhook."""
     body = call.body(_BODY)
     row = _row(call, db)
-    events = {**flags(row["events"]), **body.get("events", {})}
-    sources = {**flags(row["sources"]), **body.get("sources", {})}
+    events = {**_told(row["events"]), **body.get("events", {})}
+    sources = {**_told(row["sources"]), **body.get("sources", {})}
     flagged = {"events": _flags(events, EVENTS), "sources": _flags(sources, SOURCES)}
     changes = {"url": body.get("url", row["url"]), **flagged, "enabled": True}
     storage.update(db, "webhooks", changes, id=row["id"])
