@@ -104,7 +104,7 @@ class Result:
         """Return the object that was answered.
 
         Raises:
-            ConnectorError: The call was refused, or the answer is no object.
+            ConnectorError: The call was refused, or the answer is not an object.
         """
         if not self.succeeded:
             raise self.error()
@@ -113,7 +113,7 @@ class Result:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise ProtocolError("an answer is no object; try again", vendor=TITLE)
+            raise ProtocolError("an answer is not an object; try again", vendor=TITLE)
         return body
 
 
@@ -138,7 +138,9 @@ def objects(client: MailchimpClient, calls: Sequence[Call]) -> Iterator[Row | No
     """
     for result in run(client, calls):
         if result is None:
-            raise ProtocolError("a call of a batch came without an answer; try again", vendor=TITLE)
+            raise ProtocolError(
+                "a batch left one of its calls without an answer; try again", vendor=TITLE
+            )
         yield None if result.status == _NOT_FOUND else result.value()
 
 
@@ -184,7 +186,7 @@ def _downloaded(client: MailchimpClient, batch_id: str) -> bytes:
     """Return a batch's results; each call of the status makes a link that is good for ten minutes.
 
     Raises:
-        TemporaryFailure: They cannot be had.
+        TemporaryFailure: They cannot be downloaded.
     """
     refusal: ConnectorError | None = None
     for _ in range(_DOWNLOADS):
@@ -194,7 +196,7 @@ def _downloaded(client: MailchimpClient, batch_id: str) -> bytes:
         except (Denied, Missing, Rejected) as error:
             refusal = error
     raise TemporaryFailure(
-        "the results of a batch cannot be had; try again later",
+        "the results of a batch cannot be downloaded; try again later",
         vendor=TITLE,
         status=refusal.status if refusal else None,
     )

@@ -95,7 +95,7 @@ class MailchimpClient:
         """
         body = self.request("GET", path, retry="read", params=params).json()
         if not isinstance(body, dict):
-            raise ProtocolError("an answer is no object; check the host", vendor=TITLE)
+            raise ProtocolError("an answer is not an object; check the host", vendor=TITLE)
         return body
 
     def request(
@@ -150,7 +150,7 @@ class MailchimpClient:
             last["total"] = total if isinstance(total, int) else None
             if isinstance(total, int) and len(rows) < min(asked["count"], total - offset):
                 raise TemporaryFailure(
-                    "a page has fewer rows than its listing; try again later", vendor=TITLE
+                    "a page has fewer rows than it should; try again later", vendor=TITLE
                 )
             return rows
 
@@ -168,7 +168,8 @@ class MailchimpClient:
         if seen < (last["total"] or 0):
             # Where rows are equal in what they are sorted by, their order may change between calls.
             raise TemporaryFailure(
-                "a listing has told some rows twice and others not; try again later", vendor=TITLE
+                "a listing gave some rows twice and others not at all; try again later",
+                vendor=TITLE,
             )
 
     def listing(

@@ -263,7 +263,7 @@ def _moments(rows: Sequence[Row], since: str | None) -> list[datetime]:
         ordered = heeded = False
     if not (ordered and heeded):
         raise ProtocolError(
-            "members do not come in the order of their changes, or others than were asked for; "
+            "members did not come in the order of their changes, or were not those asked for; "
             "check the host",
             vendor=TITLE,
         )

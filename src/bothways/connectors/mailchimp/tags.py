@@ -87,7 +87,7 @@ def _written(client: MailchimpClient, row: Row) -> Verdict:
             return _create(client, kind, str(values["name"]), str(values["parent_id"]))
         path = _path(kind, str(row["record_id"]))
         if not path:
-            return invalid("the id is none of the vendor's; read it again")
+            return invalid("the id is not one of the vendor's; read it again")
         if row["kind"] == "delete":
             _delete(client, path)
         else:
@@ -106,7 +106,9 @@ def _create(client: MailchimpClient, kind: _Kind, name: str, parent: str) -> Ver
     """
     path = _path(kind, f"{parent}.new").removesuffix("/new")
     if not path:
-        return invalid("the audience or category is none of the vendor's; read it again")
+        return invalid(
+            "the id of the audience or category is not one of the vendor's; read it again"
+        )
     there = _named(client, kind, name, parent)
     if there is None:
         try:

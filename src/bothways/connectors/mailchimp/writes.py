@@ -47,6 +47,8 @@ _ADDRESS = "@email"
 _EXISTS = "ERROR_CONTACT_EXISTS"
 _EXISTS_TOO = re.compile(r"is already a list member", re.IGNORECASE)
 _NO_LIST = "list_not_found"
+_NO_SEGMENT = "nobody can be put on a segment or taken off it: its conditions decide who is there"
+_NO_ID = "the contact's id is not one of the vendor's; read the contact again"
 # Of how many people the contact ids are asked for one by one, not found among the latest changes.
 _FEW_IDS = 10
 # The archived of an audience are listed, rather than asked for one by one, up to so many pages.
@@ -144,14 +146,14 @@ def _new(catalogue: Catalogue, row: Row) -> tuple[str, _New]:
         elif place.kind == "interest":
             body.setdefault("interests", {})[place.part] = True
         elif place.kind != "audience":
-            raise ValueError("nobody is put on a segment, who is there by its conditions")
+            raise ValueError(_NO_SEGMENT)
     return audience, _New(row["seq"], row["email"].strip(), body, tags)
 
 
 def _place(list_id: str) -> Place:
     place = Place.parse(list_id)
     if place is None:
-        raise ValueError("the list's id is none of the vendor's; read the lists again")
+        raise ValueError("the list's id is not one of the vendor's; read the lists again")
     return place
 
 
@@ -316,7 +318,9 @@ def _brought_up_to_date(
 
 def _existing(audience: str, call: Call, result: Result | None) -> Verdict:
     if result is None:
-        return Verdict("error", None, "", "came without a verdict; try again", transient=True)
+        return Verdict(
+            "error", None, "", "the vendor did not say what came of it; try again", transient=True
+        )
     if not result.succeeded:
         return replace(of_result(result, None), record_id=None)
     if call.method == "POST":
@@ -356,7 +360,7 @@ def _update(
     for row in rows:
         person = Person.parse(row["record_id"])
         if person is None:
-            yield invalid("the contact's id is none of the vendor's; read it again").of(row["seq"])
+            yield invalid(_NO_ID).of(row["seq"])
             continue
         try:
             body = _changed(catalogue, person, _values(row))
@@ -413,7 +417,7 @@ def _kept(call: Call, result: Result, record_id: str) -> Verdict:
     ]
     if not isinstance(kept, dict) or not lost:
         return verdict
-    message = f"{', '.join(lost)}: not kept, though the contact was updated; look at the value"
+    message = f"{', '.join(lost)}: not kept, though the contact was updated; check the value"
     return Verdict("error", record_id, "not_kept", message)
 
 
@@ -444,7 +448,7 @@ def _suppress(client: MailchimpClient, rows: Sequence[Row]) -> Iterator[dict[str
             yield _as_suppressed(verdict).of(row["seq"])
     for row, found in known:
         if found is None:
-            yield invalid("the contact's id is none of the vendor's; read it again").of(row["seq"])
+            yield invalid(_NO_ID).of(row["seq"])
     yield from _suppress_addresses(client, by_address)
 
 
@@ -527,12 +531,13 @@ def _moved(
     for row in rows:
         person, place = Person.parse(row["record_id"]), Place.parse(row["list_id"])
         if person is None or place is None:
-            yield invalid("an id is none of the vendor's; read it again").of(row["seq"])
+            yield invalid(
+                "the id of the contact or of the list is not one of the vendor's; read both again"
+            ).of(row["seq"])
         elif person.audience != place.audience:
             yield invalid("the contact is a member of another audience").of(row["seq"])
         elif place.kind == "segment":
-            message = "nobody is put on a segment or taken off, who is there by its conditions"
-            yield invalid(message).of(row["seq"])
+            yield invalid(_NO_SEGMENT).of(row["seq"])
         else:
             moves.append((row, person, place))
     by_audience = [move for move in moves if move[2].kind == "audience"]
@@ -636,7 +641,7 @@ def erase_contacts(client: MailchimpClient, ids: Sequence[str]) -> pd.DataFrame:
         if person:
             people.append((seq, person))
         else:
-            found.append(invalid("the contact's id is none of the vendor's").of(seq))
+            found.append(invalid(_NO_ID).of(seq))
     calls = [Call("POST", f"{person.path}/actions/delete-permanent") for _, person in people]
     for (seq, person), result in zip(people, run(client, calls), strict=True):
         if result is not None:
