@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -331,13 +331,14 @@ def find_contacts(
     keys = [(person.audience, person.contact_id) for person in people]
     keys += [(audience, key) for audience in everywhere for key in hashes]
     names = member_fields(fields, with_memberships=True)
+    inside = cache(partial(_saved_segments, client))
     for part in in_parts(keys, PAGE):
         found: dict[str, dict[str, Row]] = {}
         for audience, row in members_of(client, part, names):
             found.setdefault(audience, {})[str(row.get("contact_id"))] = row
         for audience, rows in found.items():
             told = _with_all_tags(client, audience, list(rows.values()))
-            members = members_table(told, audience, None, _saved_segments(client, audience))
+            members = members_table(told, audience, None, inside(audience))
             yield Page(contacts_table(told, fields, audience), members)
     yield Page(contacts_schema(fields).empty_table(), members_table([], ""))
 
