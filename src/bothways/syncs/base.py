@@ -97,6 +97,11 @@ class KnownList:
     scope_name: str = ""
     static: bool = True
 
+    @property
+    def found_by_query(self) -> bool:
+        """Whether its query is asked who is on it; for the tag of a list, the list's own is."""
+        return not (self.static or tagged_by(self.key))
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

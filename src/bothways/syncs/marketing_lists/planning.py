@@ -57,7 +57,7 @@ def datasets(request: Request) -> list[Dataset]:
     found_by_query = [
         Dataset(f"members_{item.key}", DynamicMembers(lists=(item.id,)), list_key=item.key)
         for item in request.lists.values()
-        if not (item.static or tagged_by(item.key))
+        if item.found_by_query
     ]
     return [*people, *members, *found_by_query]
 

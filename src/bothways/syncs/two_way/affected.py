@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bothways.config.account import tagged_by
 from bothways.syncs.base import Inputs
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import (
@@ -123,8 +122,7 @@ def _named_by_crm(inputs: Inputs) -> pd.Series:
         unnamed = told.loc[told["member_id"].isna(), "membership_id"]
         ids.append(inputs.view.former_members("crm", unnamed))
     if not inputs.whole:
-        known = inputs.lists["crm"].items()
-        dynamic = [key for key, item in known if not (item.static or tagged_by(key))]
+        dynamic = [key for key, item in inputs.lists["crm"].items() if item.found_by_query]
         ids += [named for key in dynamic for named in _named_by_query(inputs, key)]
     due = inputs.retries
     return _union(*ids, due.loc[due["source"] == "crm", "source_id"])
