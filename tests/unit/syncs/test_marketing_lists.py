@@ -368,6 +368,8 @@ def test_what_is_remembered_of_a_dynamic_list(ann: Ann, becomes: str | None) -> 
         (Ann(on_crm=True, on_platform="mailable", was="joined", account=REMOVE), False),
         (Ann(on_platform="mailable", was="joined", account=DYNAMIC), False),
         (Ann(on_crm=True, was="left_marketing", account=REMOVE), False),
+        # Its tag has no query of its own.
+        (Ann(on_crm=True, account={"lists": {"news": {"dynamic": True, "tag": "VIPs"}}}), True),
     ],
 )
 def test_an_incremental_run_looks_at_whom_a_query_finds_anew_or_has_lost(
