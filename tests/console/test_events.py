@@ -214,4 +214,6 @@ def dag_in_airflow() -> Iterator[None]:
         with create_session() as session:
             for model in (DagRun, SerializedDagModel, DagVersion):
                 session.execute(sa.delete(model).where(model.dag_id == DAG))
-            session.execute(sa.update(DagModel).values(is_paused=False))
+            session.execute(
+                sa.update(DagModel).where(DagModel.dag_id == DAG).values(is_paused=False)
+            )

@@ -16,8 +16,8 @@ class Settings(BaseModel):
 
     Attributes:
         level: `basic` is campaigns with their figures; `detailed` adds what each recipient did.
-        activity_days: For how many days after a campaign was last sent it is read what recipients
-            did; None without an end.
+        activity_days: Recipients' activity is read for this many days after a campaign was last
+            sent; None sets no limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
