@@ -20,6 +20,7 @@ from bothways.transform.json_rows import json_objects
 from bothways.vocabulary import DATA_FIELD, FieldType, OperationKind, Reason, Result
 
 _FIELD: Final = {name: pa.string() for name in ("type", "visibility", "default")}
+_WRITTEN: Final = {name: name for name in ("name", *_FIELD)}
 _LABEL: Final = {
     "key": pa.string(),
     "label_type": pa.string(),
@@ -73,7 +74,7 @@ def _found(labels: pd.DataFrame, fields: pd.DataFrame) -> pd.DataFrame:
 
 def _to_crm(inputs: Inputs, fields: pd.DataFrame) -> pd.DataFrame:
     """Write each field that has no row, or another type, visibility or default than its row."""
-    values = json_objects(fields, {name: name for name in _FIELD})
+    values = json_objects(fields, _WRITTEN)
     same = values.eq(fields["written"]).fillna(value=False) & (not inputs.options.full_resync)
     result = pd.Series(Result.NEW.value, index=fields.index)
     about = _about("marketing", DATA_FIELD, fields) | {"entity": DATA_LABEL.name}
@@ -127,7 +128,7 @@ def _to_platform(inputs: Inputs, labels: pd.DataFrame, fields: pd.DataFrame) -> 
             kind=OperationKind.CREATE,
             key=new["name"],
             values=values,
-            after=json_objects(wished, {name: name for name in _FIELD}),
+            after=json_objects(wished, _WRITTEN),
             result=Result.NEW,
             **about,
         ),
