@@ -15,6 +15,7 @@ from tests.support.vendors import state_of
 LONG = "a" * 60 + "@" + "b" * 50 + ".example"
 
 
+@every_platform
 def test_refused_rows_are_errors_of_their_own_and_go_through_later(
     make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -112,12 +112,16 @@ class _Told:
     left_out: pd.DataFrame
 
 
-def _told(inputs: Inputs, side: RoleName, list_key: str = "") -> _Told:
+def _told(inputs: Inputs, side: RoleName, list_key: str = "", retried: str = "") -> _Told:
+    """Return what a side tells: of its account, or of the list with a key.
+
+    Records in error are looked at again: the list's, and those of the list ``retried``.
+    """
     staged = inputs.staged.read(side, _of_list(list_key) if list_key else "suppressions")
     if staged.empty:
         staged = pd.DataFrame(columns=["id", "email", "email_key", "deleted"], dtype="string")
     staged = chosen(inputs, staged[~staged["deleted"].astype(bool)], "id")
-    again = due(inputs, side, "suppression", list_key)
+    again = due(inputs, side, "suppression", list_key or retried)
     named = _named(inputs)
     keys = pd.concat([staged["email_key"], again["email_key"], named["email_key"]]).dropna()
     ids = pd.concat([again["source_id"], named["id"]])
@@ -488,7 +492,7 @@ def _list_jobs(inputs: Inputs, key: str) -> list[pd.DataFrame]:
     told = _told(inputs, "marketing", key)
     rows = told.rows
     if scope:
-        of_scope = _of_scope(_told(inputs, "marketing").rows, scope)
+        of_scope = _of_scope(_told(inputs, "marketing", retried=key).rows, scope)
         rows = pd.concat([rows, of_scope], ignore_index=True).drop_duplicates("email_key")
     people = _list_people(inputs, key, rows)
     absent = rows[~rows["email_key"].isin(people["email_key"])]
