@@ -102,6 +102,26 @@ def test_only_the_approvers_of_an_account_may_approve_and_not_what_they_started(
     )
 
 
+@every_platform
+@pytest.mark.parametrize(("percent", "allowed"), [(40, 4), (30, 3)])
+def test_people_whom_no_run_has_read_are_counted_as_the_platform_does(
+    percent: float, allowed: int, world: World, crm: Crm, platform: Platform
+) -> None:
+    for number in range(10):
+        platform.contact(f"p{number}@mail.example", "Newsletter")
+    for number in range(4):
+        crm.suppression(f"p{number}@mail.example")
+    world.configure(guard={"free": 0, "suppressions_percent": percent})
+    run = world.run("suppressions")
+    if allowed < 4:
+        assert run.message == (
+            "Stopped by the safety limits, nothing was written: 4 suppressions planned in "
+            f"{platform.title}, of 10 known people (3 allowed)."
+        )
+    else:
+        assert run.counts["people"]["suppressed"] == 4
+
+
 @pytest.fixture
 def readers(world: World, sandbox: SandboxServer) -> Scenario:
     """Two dozen people on the newsletter of both sides, in step, under the default guard."""
@@ -136,6 +156,7 @@ def test_a_list_that_would_become_empty_is_beyond_every_limit(
     assert readers.members() == []
 
 
+@every_platform
 def test_removals_are_counted_by_the_list_they_are_from(readers: Scenario) -> None:
     for number in range(10):  # the side knows more people than the list has
         readers.platform.contact(f"other{number}@mail.example", "Product updates")

@@ -150,7 +150,8 @@ class IgnoreRules(_Switches):
 class GuardLimits(_Switches):
     """The most that one run may do without a person's word; None is no limit.
 
-    A percentage is of the people that the store knows on the side that is written to.
+    A percentage is of the people of the system that is written to: those who have been read from
+    it, or, if that is more, those whom the vendor says are on the mapped lists.
     Beneath ``free`` operations of a kind, percentages are not looked at.
     """
 

@@ -94,7 +94,7 @@ def breaches(
 
     Args:
         planned: Number of operations by side and effect.
-        known: People that the store knew on each side before this run.
+        known: How many people each side has, as far as is known.
         limits: The limits in force for the sync type.
     """
     found = []

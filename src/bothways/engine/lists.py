@@ -138,6 +138,15 @@ def ids(conn: Connection, run: Run, side: RoleName) -> dict[str, str]:
     return {key: id_ for key, id_ in found.items() if id_}
 
 
+def people(run: Run, side: RoleName) -> int:
+    """Return how many people a side has at least: those on the longest list of each audience."""
+    sizes: dict[str, int] = {}
+    for item in run.staging.read_json(side, "lists.json") or []:
+        scope = item["scope"]
+        sizes[scope] = max(item["size"] or 0, sizes.get(scope, 0))
+    return sum(sizes.values())
+
+
 def _create(connector: Connector, side: RoleName, mapped: ListMapping) -> ListInfo:
     entity = mapped.entity if side == "crm" else None
     return cast(HasLists, connector).create_list(mapped.name(side), entity)
@@ -251,4 +260,4 @@ def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None)
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
     name, scope = mapped.name(side), (info.scope, info.scope_name)
-    return KnownList(key, info.id, name, info.entity, *scope, static=info.static)
+    return KnownList(key, info.id, name, info.entity, *scope, static=info.static, size=info.size)

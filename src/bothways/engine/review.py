@@ -14,7 +14,7 @@ from bothways.spec import ERASE
 from bothways.store import records, runs
 from bothways.store.counts import count_list_changes, count_operations
 from bothways.store.members import count_members
-from bothways.vocabulary import RunStatus
+from bothways.vocabulary import RoleName, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def review(run: Run) -> Verdict:
         operations = count_operations(conn, run_id=run.run_id)
         planned = guard.effects(operations)
         written = run.sync.written_roles
-        known = {role: records.count_records(conn, **run.place(role)) for role in written}
+        known = {role: _people(conn, run, role) for role in written}
         limits = run.account.guard.limits(run.sync.name)
         found = [*guard.breaches(planned, known, limits), *_list_breaches(conn, run, limits)]
         message = "; ".join(breach.sentence(run.systems) for breach in found)
@@ -59,6 +59,14 @@ def review(run: Run) -> Verdict:
     if found or run.options.dry_run:
         return Verdict([], message, ask)
     return Verdict(_chunk_numbers(run))
+
+
+def _people(conn: Connection, run: Run, role: RoleName) -> int:
+    """Return how many people a system has, as far as is known.
+
+    A first run may not have read them, or not all, and yet the vendor says how long lists are.
+    """
+    return max(records.count_records(conn, **run.place(role)), lists.people(run, role))
 
 
 def _list_breaches(

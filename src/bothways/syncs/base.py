@@ -86,7 +86,8 @@ class KnownList:
     """A mapped list as one side knows it: its id there, the entity that it holds, and its scope.
 
     ``scope_name`` is what people call the scope; "" where nobody does. If the list is not
-    ``static``, its query alone decides who is on it.
+    ``static``, its query alone decides who is on it. ``size`` is how many the vendor says are on
+    it; None where it does not say.
     """
 
     key: str
@@ -96,6 +97,7 @@ class KnownList:
     scope: str = ""
     scope_name: str = ""
     static: bool = True
+    size: int | None = None
 
     @property
     def found_by_query(self) -> bool:
