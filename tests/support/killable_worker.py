@@ -16,11 +16,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from bothways.connectors.dynamics import reading
 from bothways.engine.run import Run
 from bothways.syncs import (  # noqa: F401 - before the process forks
     address_books,
@@ -32,21 +31,27 @@ from demo.waiting import at_most
 from tests.support.engine import World
 from tests.support.kill_points import kill_at
 from tests.support.pipes import next_line
-from tests.support.platforms import PLATFORMS, Platform
+from tests.support.platforms import PLATFORMS
 from tests.support.sandbox import ROOT, SandboxServer
 
-Where = tuple[str, str, str, str, int | None]
-"""Address of the sandbox, of the store, the world's folder, the platform, the rows of a page."""
+Where = tuple[str, str, str, str, Mapping[str, int]]
+"""Address of the sandbox, of the store, the world's folder, the platform, constants to be set."""
 
 STEPS = ("extract_crm", "extract_marketing", "plan", "review", "apply_crm", "apply_marketing")
 
 
 class KillableWorker:
-    """Executes steps in processes that can be killed at a chosen point."""
+    """Executes steps in processes that can be killed at a chosen point.
 
-    def __init__(self, world: World, *, page_rows: int | None = None) -> None:
+    Args:
+        world: Whose steps.
+        constants: What constants of modules are in these processes, by full name; small ones make
+            a few people many calls.
+    """
+
+    def __init__(self, world: World, *, constants: Mapping[str, int] | None = None) -> None:
         place = (world.sandbox.url, world.store_url, str(world.folder))
-        self._world: Where = (*place, world.platform.name, page_rows)
+        self._world: Where = (*place, world.platform.name, constants or {})
         command = [sys.executable, "-m", "tests.support.killable_worker"]
         self._parent = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -98,21 +103,18 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _short_pages(platform: Platform, rows: int) -> None:
-    """Let both connectors read so few people at a time, so that a listing has many pages."""
-    reading.PAGE_ROWS = rows  # type: ignore[misc]
-    for constant, value in platform.short_pages(rows).items():
+def _set(constants: Mapping[str, int]) -> None:
+    for constant, value in constants.items():
         module, _, name = constant.rpartition(".")
         setattr(importlib.import_module(module), name, value)
 
 
 def _act(where: Where, step: str, sync_type: str, name: str, kill_point: int) -> None:
-    url, store_url, folder, platform_name, page_rows = where
+    url, store_url, folder, platform_name, constants = where
+    _set(constants)
     sandbox = SandboxServer(data=Path(folder))
     sandbox.url = url
     platform = PLATFORMS[platform_name](sandbox)
-    if page_rows:
-        _short_pages(platform, page_rows)
     world = World(sandbox, store_url, Path(folder), platform=platform, prepare=False)
     run = world.found(sync_type, name)
     acts: dict[str, Callable[[], Any]] = {

@@ -31,6 +31,10 @@ class Platform(ABC):
         people_at: The endpoint that lists people, as the sandbox counts its calls.
         suppressions_at: What the address of the listing has in it that tells who unsubscribed.
         campaigns_have: What the sandbox calls the name of a campaign.
+        beside: A list, to be found in every account, on which whoever is on the newsletter may be
+            without becoming another contact.
+        small_writes: What the connector's constants have to be, by full name, so that a few people
+            are written by all the means that it has for many.
     """
 
     name: ClassVar[str]
@@ -41,6 +45,8 @@ class Platform(ABC):
     people_at: ClassVar[str]
     suppressions_at: ClassVar[str]
     campaigns_have: ClassVar[str] = "name"
+    beside: ClassVar[str]
+    small_writes: ClassVar[dict[str, int]] = {}
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self._sandbox = sandbox

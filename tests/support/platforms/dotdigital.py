@@ -29,6 +29,7 @@ class Dotdigital(Platform):
     words = ("unsubscribe", "bounce", "complain", "suppress")
     people_at = "GET /contacts/v3"
     suppressions_at = "suppressed-since"
+    beside = "Product updates"
     # Histories make more calls in a minute than an account may; a test of their own has the limits.
     at_once: ClassVar[dict[str, Any]] = {"import_seconds": 0, "lowCallRate": 1_000_000}
 

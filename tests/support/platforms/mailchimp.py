@@ -55,6 +55,12 @@ class Mailchimp(Platform):
     people_at = "GET /lists/{id}/members"
     suppressions_at = "status=unsubscribed"
     campaigns_have = "title"
+    beside = "Newsletter / VIP"
+    # Two to a bulk call, and two calls about single members are handed in as a batch.
+    small_writes: ClassVar[dict[str, int]] = {
+        "bothways.connectors.mailchimp.writes._BULK": 2,
+        "bothways.connectors.mailchimp.bulk.FEW": 1,
+    }
     at_once: ClassVar[dict[str, Any]] = {"batch_seconds": 0.0}
 
     def mapping(self, entity: str) -> str:
@@ -155,7 +161,7 @@ class Mailchimp(Platform):
         )
 
     def state(self) -> dict[str, list[str]]:
-        names = self._lists()
+        names, tags = self._lists(), self._tags()
         return {
             "members": sorted(
                 json.dumps(
@@ -165,6 +171,7 @@ class Mailchimp(Platform):
                         row["status"],
                         row["unsubscribe_reason"],
                         json.loads(row["merge_fields"]),
+                        tags.get(row["id"], []),
                     ]
                 )
                 for row in self._sandbox.table("mailchimp", "members")
@@ -174,6 +181,14 @@ class Mailchimp(Platform):
     def _lists(self) -> dict[str, str]:
         """Names of the audiences by id, the oldest first."""
         return {row["id"]: row["name"] for row in self._sandbox.table("mailchimp", "lists")}
+
+    def _tags(self) -> dict[int, list[str]]:
+        """Names of the tags that members have, in order, by the members' numbers."""
+        names = {row["id"]: row["name"] for row in self._sandbox.table("mailchimp", "segments")}
+        found: dict[int, list[str]] = {}
+        for row in self._sandbox.table("mailchimp", "member_tags"):
+            found.setdefault(row["member_id"], []).append(names[row["segment_id"]])
+        return {member: sorted(tags) for member, tags in found.items()}
 
     def _members(self) -> list[dict[str, Any]]:
         rows = self._sandbox.table("mailchimp", "members")
