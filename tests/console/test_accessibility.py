@@ -57,6 +57,7 @@ def places(filled: Filled) -> dict[str, str]:
     return {
         "overview": "/bothways/",
         "audit": "/bothways/audit",
+        "errors": "/bothways/errors",
         "run": f"{RUN}/{filled.completed}",
         "plan": f"{RUN}/{filled.dry}",
         "working": f"{RUN}/{filled.working}",

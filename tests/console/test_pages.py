@@ -308,7 +308,7 @@ def test_a_run_shows_what_it_did_job_by_job(client: Client, filled: Filled) -> N
     assert first["Processed"]
     assert jobs[5]["Person and key"] == f"{ANNA} c-5 key north-7"
     assert "Shared mailbox" in jobs[6]["Reason or error"]
-    assert jobs[10]["Reason or error"] == f"=HYPERLINK(0) {HOSTILE} E1"
+    assert jobs[10]["Reason or error"] == f"=HYPERLINK(0) {HOSTILE} E1 Try again"
     bar = page.select_one("svg.shares")
     assert bar is not None
     assert {title.text for title in bar.find_all("title")} == {

@@ -22,6 +22,7 @@ from bothways.console.routes import (
     api,
     audit,
     campaigns,
+    errors,
     events,
     overview,
     person,
@@ -84,7 +85,7 @@ def create_app(
     app.state.waker = None
     app.state.prefix = PREFIX
     app.state.downloads = Places()
-    pages = (overview, audit, run, person, access, accounts, campaigns)
+    pages = (overview, audit, errors, run, person, access, accounts, campaigns)
     for part in (*pages, actions, api, events):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -11,6 +12,7 @@ from bothways.discovery import definitions
 from bothways.labels import COUNTS, PEOPLE, system, title
 from bothways.labels import people as people_of
 from bothways.vocabulary import (
+    RECORD_PATTERN,
     SOME_SYSTEMS,
     MembershipState,
     Result,
@@ -204,7 +206,17 @@ def happened(details: Mapping[str, Any]) -> dict[str, Any]:
 
 def about_somebody(job: Any) -> bool:
     """Return whether a job is about a person, not about a campaign, a form or a column."""
-    return (job.source_entity or job.entity) not in definitions()
+    return is_person(job.source_entity or job.entity)
+
+
+def is_person(entity: str | None) -> bool:
+    """Return whether records of this kind are people, not campaigns, forms or columns."""
+    return entity not in definitions()
+
+
+def is_id(record: str) -> bool:
+    """Return whether a DAG run may be given this record as it is: an id, no address."""
+    return re.match(RECORD_PATTERN, record) is not None
 
 
 def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:

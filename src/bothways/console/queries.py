@@ -14,7 +14,7 @@ from bothways.labels import PEOPLE
 from bothways.store.db import Store
 from bothways.store.jobs import JobFilter, of_run
 from bothways.store.runs import RunFilter, find_run_ids
-from bothways.store.schema import definitions, jobs, run_details, runs
+from bothways.store.schema import definitions, jobs, retries, run_details, runs
 from bothways.store.unchanged import count_unchanged
 from bothways.vocabulary import CAMPAIGN, PROGRAM, RoleName, RunStatus
 
@@ -172,6 +172,48 @@ def quarters(
         runs.c.started_at >= since, runs.c.dag_id.in_(dag_ids)
     )
     return conn.execute(query.group_by(*keys).order_by(sa.text("1, 2, 3"))).all()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFilter:
+    """Which records in error.
+
+    Attributes:
+        syncs: Accounts and sync types.
+        given_up: Only those that are, or are not, tried again; None is both.
+    """
+
+    syncs: Collection[tuple[str, str]]
+    given_up: bool | None = None
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """Return what a row of `retries` must be like; what was held back is in no error."""
+        place = sa.tuple_(retries.c.account, retries.c.sync_type)
+        found = [retries.c.attempts > 0, place.in_(sorted(self.syncs))]
+        return found if self.given_up is None else [*found, retries.c.given_up.is_(self.given_up)]
+
+
+def errors_by_sync(conn: sa.Connection) -> dict[tuple[str, str], int]:
+    """Return how many records are in error, by account and sync type."""
+    keys = (retries.c.account, retries.c.sync_type)
+    query = sa.select(*keys, sa.func.count()).where(retries.c.attempts > 0).group_by(*keys)
+    return {(account, sync): number for account, sync, number in conn.execute(query)}
+
+
+def count_errors(conn: sa.Connection, *, only: ErrorFilter) -> int:
+    """Return how many records in error a filter finds."""
+    query = sa.select(sa.func.count()).select_from(retries).where(*only.clauses())
+    return int(conn.execute(query).scalar_one())
+
+
+def errors_page(
+    conn: sa.Connection, *, only: ErrorFilter, limit: int, offset: int
+) -> Sequence[sa.Row[Any]]:
+    """Return rows of `retries`, with `email`: opt-outs first, then what failed last."""
+    order = (retries.c.consent.desc(), retries.c.last_run.desc(), *retries.primary_key.columns)
+    query = sa.select(retries, retries.c.email_key.label("email")).where(*only.clauses())
+    query = query.order_by(*order)
+    return conn.execute(query.limit(limit).offset(offset)).all()
 
 
 def jobs_page(

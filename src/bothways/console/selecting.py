@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 from fastapi import HTTPException, Request
 
+from bothways.console.labels import is_id
 from bothways.console.people import address_key
 from bothways.console.service import store
 from bothways.store.selections import file_selection
-from bothways.vocabulary import RECORD_PATTERN
 
 MOST = 1_000
 LONGEST = 320
-_ID = re.compile(RECORD_PATTERN)
 
 
 def typed(text: str) -> list[str]:
@@ -39,8 +38,8 @@ def filed(request: Request, dag_id: str, chosen: Sequence[str], user: str) -> li
         chosen: Addresses, ids of records and tokens of selections.
         user: Who asks.
     """
-    people = [item for item in chosen if not _ID.match(item)]
-    others = [item for item in chosen if _ID.match(item)]
+    people = [item for item in chosen if not is_id(item)]
+    others = [item for item in chosen if is_id(item)]
     if not people:
         return others
     account = dag_id.rpartition("__")[0]

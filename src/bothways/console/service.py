@@ -14,7 +14,7 @@ from bothways.console import labels, zones
 from bothways.console.auth import may_see_access_log, may_see_people
 from bothways.labels import COUNTS, RESULTS, kind, reason, system, title
 from bothways.store.db import Store
-from bothways.vocabulary import WRITTEN
+from bothways.vocabulary import CAMPAIGN, WRITTEN
 
 _FOLDER: Final = Path(__file__).parent
 STATIC: Final = _FOLDER / "static"
@@ -75,7 +75,9 @@ def _environment() -> Environment:
     for name in (
         "colour", "verdict", "verdict_colour", "sentence", "moment", "minute", "short_day",
         "duration", "distance", "number", "numbers", "people", "marks", "choices", "changes",
-        "standing", "direction", "conflict", "membership", "happened", "about_somebody", "told",
+        "standing", "direction", "conflict", "membership", "happened", "about_somebody",
+        "is_person", "is_id",
+        "told",
     ):  # fmt: skip
         made.filters[name] = getattr(labels, name)
     made.filters |= {"system": system, "kind": kind, "reason": reason, "title": title}
@@ -86,6 +88,7 @@ def _environment() -> Environment:
     made.globals["zone"] = lambda: zones.current().key
     made.globals["COUNTS"] = COUNTS
     made.globals["WRITTEN"] = WRITTEN
+    made.globals["CAMPAIGN"] = CAMPAIGN
     return made
 
 

@@ -16,6 +16,8 @@ from bothways.store.runs import SORTABLE, RunFilter
 from bothways.vocabulary import Result, RunStatus
 
 PAGE_SIZE: Final = 50
+WAITING: Final = "waiting"
+GIVEN_UP: Final = "given_up"
 RESULTS: Final = tuple(result.value for result in Result)
 _MOST_PAGES: Final = 10_000_000
 _LONGEST: Final = 320
@@ -238,6 +240,53 @@ class JobView:
     def filtered(self) -> bool:
         """Whether anything but the place in the run is chosen."""
         return any((self.result, self.entity, self.reason, self.list_key, self.address))
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """One view of the records in error: what its URL holds, of which no part names a person.
+
+    Attributes:
+        account: Only of this account.
+        sync_type: Only of this sync type.
+        state: Only WAITING or GIVEN_UP ones.
+        page: From 1.
+    """
+
+    account: str = ""
+    sync_type: str = ""
+    state: str = ""
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: QueryParams) -> ErrorView:
+        """Read the view from a URL.
+
+        Raises:
+            BadView: A value makes no sense.
+        """
+        state = query.get("state") or ""
+        if state not in ("", WAITING, GIVEN_UP):
+            raise BadView(f"There is no state “{state}”; choose one from the list.")
+        page = _number(query.get("page"), "page", _MOST_PAGES) or 1
+        return cls(_word(query, "account"), _word(query, "sync_type"), state, page)
+
+    @property
+    def given_up(self) -> bool | None:
+        """What the state means for the store."""
+        return None if not self.state else self.state == GIVEN_UP
+
+    @property
+    def filtered(self) -> bool:
+        """Whether some records are left out."""
+        return any((self.account, self.sync_type, self.state))
+
+    def url_query(self, **changes: Any) -> str:
+        """Return the query of the URL that shows this view, with changes."""
+        view = replace(self, **changes)
+        pairs = {"account": view.account, "sync_type": view.sync_type, "state": view.state}
+        pairs |= {"page": str(view.page) if view.page > 1 else ""}
+        return urlencode({name: value for name, value in pairs.items() if value})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from bothways.store.schema import access_log
 
-What = Literal["person", "jobs", "jobs.csv", "audit.csv", "members.csv"]
-"""What was looked at: a person, jobs of a run with their addresses, or a file."""
+What = Literal["person", "jobs", "errors", "jobs.csv", "audit.csv", "members.csv"]
+"""What was looked at: a person; jobs of a run, or records in error, with addresses; or a file."""
 
 
 def keep(

@@ -28,11 +28,13 @@ from bothways.console.auth import (
 from bothways.console.list_status import list_statuses
 from bothways.console.masking import without_addresses
 from bothways.console.people import Person
+from bothways.console.queries import ErrorFilter
 from bothways.console.reference import endpoints
 from bothways.console.retention import audit_days
 from bothways.console.routes.accounts import readable_account
 from bothways.console.routes.actions import applied, approvable, stored, undone, waiting
 from bothways.console.routes.campaigns import readable_dag
+from bothways.console.routes.errors import errors_for, readable_errors
 from bothways.console.routes.person import find_everywhere, trace
 from bothways.console.routes.run import JOB_COLUMNS, RunId, found, jobs_for
 from bothways.console.selecting import filed
@@ -241,6 +243,33 @@ class ListOut(_Answer):
     changed_at: datetime | None
 
 
+class ErrorOut(_Answer):
+    """A record in error: the sync that it failed in, why, and when it is tried again (UTC)."""
+
+    account: str
+    sync_type: str
+    source: str
+    entity: str
+    source_id: str
+    email: str | None
+    list_key: str
+    error_code: str | None
+    error_message: str | None
+    attempts: int
+    next_at: datetime
+    given_up: bool
+    consent: bool
+    first_run: int
+    last_run: int
+
+
+class ErrorsOut(_Answer):
+    """A page of records in error, and how many there are."""
+
+    total: int
+    errors: list[ErrorOut]
+
+
 class SyncBody(Options):
     """What to run."""
 
@@ -311,6 +340,16 @@ class RunQuery(BaseModel):
             started_from=self.started_from,
             started_to=self.started_to,
         )
+
+
+class ErrorQuery(BaseModel):
+    """Which records in error."""
+
+    account: list[Text] = Field(default_factory=list, max_length=100)
+    sync_type: list[Text] = Field(default_factory=list, max_length=100)
+    given_up: bool | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
 
 
 class JobQuery(BaseModel):
@@ -414,6 +453,21 @@ def preview_undo(
     shown, following = _cut(rows, limit)
     keys = (*JOB_COLUMNS, "verdict")
     return UndoPreview(jobs=[UndoOut(**_picked(row, keys)) for row in shown], next=following)
+
+
+@router.get("/errors", summary="Records in error")
+def list_errors(
+    request: Request, readable: Readable, query: Annotated[ErrorQuery, Query()], user: GetUserDep
+) -> ErrorsOut:
+    """Return records in error: opt-outs, which are never given up, first; then what failed last."""
+    with store(request).begin() as conn:
+        syncs = readable_errors(conn, readable, query.account, query.sync_type)
+        only = ErrorFilter(syncs, query.given_up)
+        total = queries.count_errors(conn, only=only)
+        rows = queries.errors_page(conn, only=only, limit=query.limit, offset=query.offset)
+        rows = errors_for(conn, user, rows)
+    keys = tuple(ErrorOut.model_fields)
+    return ErrorsOut(total=total, errors=[ErrorOut(**_picked(row, keys)) for row in rows])
 
 
 @router.get("/accounts/{name}/lists", summary="How each list stands")

@@ -65,6 +65,7 @@ class Sync:
         follows: It starts after other sync types.
         may_trigger: Whether this person may start it.
         programs: What people can be enrolled into by it; None if it enrols nobody.
+        errors: How many records of it are in error, and tried again or given up.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Sync:
     follows: bool
     may_trigger: bool
     programs: Sequence[str] | None
+    errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class _Found:
     ended: _Runs
     quarters: Sequence[sa.Row[Any]]
     programs: Mapping[str, Sequence[str]]
+    errors: Mapping[tuple[str, str], int]
     days: Sequence[date]
 
 
@@ -144,6 +147,7 @@ def overview(request: Request, user: GetUserDep, readable: Readable) -> HTMLResp
             ended=queries.latest(conn, syncs=syncs.values(), ended=True),
             quarters=queries.quarters(conn, dag_ids=syncs, since=since),
             programs=queries.active_programs(conn),
+            errors=queries.errors_by_sync(conn),
             days=days,
         )
     cards = [_card(account, found) for account in loaded.accounts]
@@ -223,6 +227,7 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
         follows=bool(schedule and schedule.after and account.enabled),
         may_trigger=dag in found.may_trigger,
         programs=found.programs.get(account.name, ()) if enrols else None,
+        errors=found.errors.get(key, 0),
     )
 
 
