@@ -22,16 +22,20 @@ def row(**more: Any) -> Any:
     return SimpleNamespace(**more)
 
 
-def record(side: str, status: str, *, deleted: bool = False) -> Any:
-    return row(side=side, status=status, deleted_at=DAY if deleted else None)
+def record(side: str, status: str, scope: str = "", *, deleted: bool = False) -> Any:
+    return row(side=side, status=status, scope=scope, deleted_at=DAY if deleted else None)
 
 
-def word(side: str, reason: str, *, list_key: str = "", lifted: bool = False) -> Any:
+def word(
+    side: str, reason: str, *, list_key: str = "", scope: str = "", lifted: bool = False
+) -> Any:
     return row(
         side=side,
         reason=reason,
         list_key=list_key,
         list_id="7" if list_key else "",
+        scope=scope,
+        scope_name="News" if scope == "a1" else None,
         lifted_at=DAY if lifted else None,
         suppressed_at=DAY,
         vendor_reason=None,
@@ -73,6 +77,25 @@ def left_out(reason: str, list_key: str | None = None) -> Any:
         (
             [record("crm", "unsubscribed")],
             [word("marketing", "unsubscribed", list_key="newsletter")],
+            "No: unsubscribed (Dynamics 365).",
+        ),
+        (
+            [record("marketing", "unsubscribed", "a1"), record("marketing", "mailable", "a2")],
+            [word("marketing", "unsubscribed", scope="a1")],
+            "Not in audience News: unsubscribed (Dotdigital, 3 May 2026).",
+        ),
+        (
+            [record("marketing", "unsubscribed", "a1")],
+            [
+                word("marketing", name, scope=of)
+                for name, of in (("unsubscribed", "a1"), ("bounced", "a2"))
+            ],
+            "Not in audience News: unsubscribed (Dotdigital, 3 May 2026); "
+            "nor in a2: bounced (Dotdigital, 3 May 2026).",
+        ),
+        (
+            [record("crm", "unsubscribed")],
+            [word("marketing", "unsubscribed", scope="a1")],
             "No: unsubscribed (Dynamics 365).",
         ),
         ([], [word("crm", "suppressed", lifted=True)], "Yes: no unsubscribe or suppression found."),

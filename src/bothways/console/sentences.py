@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,14 +34,22 @@ def why_not_mailed(person: Person, systems: Systems) -> str:
     """Return whether this person may be mailed, and if not, according to whom and since when.
 
     A word that the store keeps comes before what a record says, which no run has carried over yet.
+    One about an audience leaves the others as they are.
     """
     in_force = [row for row in person.suppressions if row.lifted_at is None]
-    whole = [row for row in in_force if not row.list_id]
+    whole = [row for row in in_force if not row.list_id and not row.scope]
     if whole:
         return f"No: {_told(whole[0], systems)}."
-    if record := _gravest(person):
+    scoped: dict[str, sa.Row[Any]] = {}
+    for row in in_force:
+        if row.scope and not row.list_id:
+            scoped.setdefault(row.scope, row)
+    if record := _gravest(person, besides=scoped):
         title = system(record.side, systems)
         return f"No: {labels.standing(record.status)} ({title})."
+    if scoped:
+        told = [f"{row.scope_name or name}: {_told(row, systems)}" for name, row in scoped.items()]
+        return f"Not in audience {'; nor in '.join(told)}."
     if in_force:
         row = in_force[0]
         return f"Not on list {row.list_key or row.list_id}: {_told(row, systems)}."
@@ -51,10 +60,17 @@ def _never(days: int) -> str:
     return f"Never skipped in the last {'day' if days == 1 else f'{days} days'}."
 
 
-def _gravest(person: Person) -> sa.Row[Any] | None:
-    """Return the record whose status speaks most against mail; None where all are mailable."""
+def _gravest(person: Person, besides: Collection[str]) -> sa.Row[Any] | None:
+    """Return the record whose status speaks most against mail; None where all are mailable.
+
+    Left out are those of the audiences of which more is known, ``besides``.
+    """
     order = list(Status)
-    speaking = [row for row in person.records if row.status in order[1:] and not row.deleted_at]
+    speaking = [
+        row
+        for row in person.records
+        if row.status in order[1:] and not row.deleted_at and row.scope not in besides
+    ]
     return max(speaking, key=lambda row: order.index(row.status), default=None)
 
 

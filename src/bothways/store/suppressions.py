@@ -215,6 +215,7 @@ def _told_by_other() -> sa.ColumnElement[bool]:
             sa.and_(ledger.c.scope == "", _told_in_every_scope(theirs)),
         ),
     )
+    covers = sa.or_(covers, _list_in_scope(ledger, theirs), _list_in_scope(theirs, ledger))
     told = sa.exists().where(
         theirs.c.account == ledger.c.account,
         theirs.c.side != ledger.c.side,
@@ -224,6 +225,26 @@ def _told_by_other() -> sa.ColumnElement[bool]:
         covers,
     )
     return told.correlate_except(theirs)
+
+
+def _list_in_scope(of_list: sa.FromClause, of_scope: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether one row is about a list that is mapped into the scope that the other is about."""
+    its_list, inside = list_ids.alias("its_list"), list_ids.alias("inside")
+    mapped = sa.exists().where(
+        its_list.c.account == of_list.c.account,
+        its_list.c.side == of_list.c.side,
+        its_list.c.list_id == of_list.c.list_id,
+        inside.c.account == its_list.c.account,
+        inside.c.side == of_scope.c.side,
+        inside.c.list_key == its_list.c.list_key,
+        inside.c.scope == of_scope.c.scope,
+    )
+    return sa.and_(
+        of_list.c.list_id != "",
+        of_scope.c.list_id == "",
+        of_scope.c.scope != "",
+        mapped.correlate_except(its_list, inside),
+    )
 
 
 def _told_in_every_scope(theirs: sa.FromClause) -> sa.ColumnElement[bool]:

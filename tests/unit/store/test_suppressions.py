@@ -225,6 +225,26 @@ def test_what_the_other_side_has_no_more_is_not_settled(conn: sa.Connection) -> 
     assert [row["side"] for row in _known(conn, settled=True)] == ["crm"]
 
 
+def test_an_audience_and_a_list_that_is_mapped_into_it_settle_each_other(
+    conn: sa.Connection,
+) -> None:
+    run_id = open_run(conn)
+    told = {"account": ACCOUNT, "list_key": "news", "name": "News", "entity": None}
+    lists.resolve(conn, side="crm", list_id="c-list", **told)
+    lists.resolve(conn, side="marketing", list_id="a1:tag:7", scope="a1", **told)
+    _tell(conn, run_id, ANN | {"scope": "a1"}, {"email": "bob@x.org", "scope": "a2"})
+    words = [
+        {"email": name, "id": name, "list_id": "c-list"} for name in ("ann@x.org", "bob@x.org")
+    ]
+    _tell(conn, run_id, *words, side="crm")
+    assert store.settle_suppressions(conn, account=ACCOUNT) == 2
+    known = _known(conn, settled=True)
+    assert {(row["side"], row["email_key"]) for row in known} == {
+        ("crm", "ann@x.org"),
+        ("marketing", "ann@x.org"),
+    }
+
+
 def test_a_list_is_settled_by_the_list_that_it_is_mapped_to(conn: sa.Connection) -> None:
     run_id = open_run(conn)
     for side, list_id in (("crm", "c-list"), ("marketing", "m-list")):
