@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from bothways.console import zones
-from bothways.discovery import definitions
+from bothways.discovery import definitions, record_kinds
 from bothways.labels import COUNTS, PEOPLE, system, title
 from bothways.labels import people as people_of
 from bothways.vocabulary import (
@@ -33,6 +33,7 @@ _COLOURS: Final = {
     RunStatus.DRY_RUN: "planned",
     SyncStatus.SYNCED: "success",
     SyncStatus.ERROR: "failed",
+    "Connected": "success",
 }
 # The fields of the trigger form that are not called by their own name there.
 _CHOICES: Final = {
@@ -207,6 +208,12 @@ def happened(details: Mapping[str, Any]) -> dict[str, Any]:
 def about_somebody(job: Any) -> bool:
     """Return whether a job is about a person, not about a campaign, a form or a column."""
     return is_person(job.source_entity or job.entity)
+
+
+def titles(kind: str) -> str:
+    """Return what people call several things of a kind: “Interest categories”."""
+    known = record_kinds().get(kind)
+    return sentence(known.words[1]) if known else f"{title(kind)}s"
 
 
 def is_person(entity: str | None) -> bool:

@@ -77,7 +77,7 @@ def _environment() -> Environment:
         "duration", "distance", "number", "numbers", "people", "marks", "choices", "changes",
         "standing", "direction", "conflict", "membership", "happened", "about_somebody",
         "is_person", "is_id",
-        "told",
+        "told", "titles",
     ):  # fmt: skip
         made.filters[name] = getattr(labels, name)
     made.filters |= {"system": system, "kind": kind, "reason": reason, "title": title}

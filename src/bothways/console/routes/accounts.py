@@ -39,6 +39,7 @@ from bothways.console.downloads import Download
 from bothways.console.first import first_steps
 from bothways.console.list_status import ListStatus, list_statuses, member_rows
 from bothways.console.service import page, store
+from bothways.console.system_states import system_states
 from bothways.discovery import sync_types
 from bothways.store import access_log
 from bothways.store.list_statuses import MEMBER_COLUMNS
@@ -93,6 +94,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         )
     with store(request).begin() as conn:
         lists = list_statuses(conn, found)
+        states = system_states(conn, found, systems_of(name))
         things = queries.things(conn, account=name, at_most=THINGS)
         steps = first_steps(conn, found, readable)
     return page(
@@ -101,6 +103,8 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         user=user,
         name=name,
         account=found,
+        states=states,
+        readable=readable,
         things=things,
         lists=lists,
         list_syncs=_list_syncs(name, lists, user),
