@@ -239,6 +239,11 @@ class Reason(Labelled):
         "not found by the query of the dynamic list in {crm}",
         "The person stays on the list in {marketing}, as `when_left` of the list says.",
     )
+    TO_CONFIRM = (
+        "to_confirm",
+        "asked to confirm by {marketing} (double opt-in)",
+        "The person is new in {marketing}, and is mailed only once they have confirmed.",
+    )
     REMOVED_IN_CRM = (
         "removed_in_crm",
         "removed from the marketing list in {crm}",

@@ -6,6 +6,7 @@ import pytest
 
 from tests.promises.conftest import every_platform, every_word
 from tests.support.engine import World
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 from tests.support.scenario import LISTS, Scenario
 
@@ -68,6 +69,27 @@ def test_a_job_names_the_system_that_its_id_is_of(scenario: Scenario) -> None:
     number = scenario.number("info@firm.example")
     assert told["info@firm.example"] == ["marketing", "contact", number]
     assert told[ANN][:2] == ["crm", "contact"]
+
+
+@every_platform
+def test_with_double_opt_in_new_people_are_asked_and_the_dry_run_names_them(
+    scenario: Scenario, platform: Platform
+) -> None:
+    platform.contact("bob@mail.example")
+    settings = {"double_opt_in": True, "retry_minutes": 0}
+    scenario.world.configure(lists=LISTS, settings=settings)
+    for email in (ANN, "bob@mail.example"):
+        scenario.crm.join("Newsletter", scenario.crm.contact(email))
+    planned = scenario.sync(dry_run=True)
+    assert planned.jobs_of(reason="to_confirm")["email"].to_list() == [ANN]
+    assert platform.addresses() == ["bob@mail.example"]
+    run = scenario.sync()
+    assert platform.statuses() == {ANN: "pending", "bob@mail.example": "mailable"}
+    assert run.jobs_of(reason="to_confirm")["result"].to_list() == ["new"]
+    assert scenario.at_rest()
+    scenario.act("resubscribe", ANN)
+    assert platform.statuses()[ANN] == "mailable"
+    assert scenario.at_rest()
 
 
 @every_platform

@@ -93,6 +93,8 @@ class Settings(_Switches):
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.
+        double_opt_in: Have the platform ask whoever is created there to confirm, before it mails
+            them; otherwise the platform's own settings decide.
         share_suppressions: Carry to the platform what other accounts' syncs recorded in the CRM,
             and record there for all mail what people say to one audience of the platform.
         only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
@@ -107,6 +109,7 @@ class Settings(_Switches):
 
     flag_suppressed_people: bool = True
     add_global_unsubscribers_to_crm_suppression_list: bool = True
+    double_opt_in: bool = False
     share_suppressions: bool = False
     only_open_leads_and_active_contacts: bool = True
     audit_retention_days: int = Field(default=30, ge=1, le=3650)
@@ -194,6 +197,8 @@ class ListMapping(_Model):
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
+        double_opt_in: As in the account's settings, of whom the list pushes; None for what these
+            say.
         when_left: What becomes of people on the platform's list whom the query of a dynamic list
             does not find. `keep`: they stay. `remove`: those whom it found before leave. `exact`:
             all of them leave.
@@ -206,6 +211,7 @@ class ListMapping(_Model):
     create_missing: bool = False
     syncs: tuple[str, ...] | None = None
     accept_new: bool = True
+    double_opt_in: Annotated[bool | None, Field(strict=True)] = None
     when_left: Literal["keep", "remove", "exact"] = "keep"
 
     def name(self, side: RoleName) -> str:
@@ -350,6 +356,11 @@ class Account(_Model):
             for key, item in (self.pairs if sync.puts_tags else self.lists).items()
             if sync.reads_consent or item.syncs is None or sync.compared in item.syncs
         }
+
+    def asks_to_confirm(self, key: str) -> bool:
+        """Return whether whoever is created for one of `pairs` is asked to confirm."""
+        own = self.pairs[key].double_opt_in
+        return self.settings.double_opt_in if own is None else own
 
     def list_title(self, key: str) -> str:
         """Return what people call one of `pairs`."""

@@ -39,6 +39,7 @@ def account_problems(document: Document, stem: str) -> Iterator[Problem]:
     yield from _unknown(document, ("guard", "sync_types"), sync_types())
     yield from _lists_named_twice(document)
     yield from _syncs_of_lists(document)
+    yield from _double_opt_in(document)
     yield from _started_by_events(document)
     yield from _users(document)
 
@@ -229,6 +230,20 @@ def _syncs_of_lists(document: Document) -> Iterator[Problem]:
             if isinstance(name, str) and name not in allowed:
                 place = ("lists", key, "syncs", str(position))
                 yield document.problem(place, f"`{name}` is not allowed", choice(name, allowed))
+
+
+def _double_opt_in(document: Document) -> Iterator[Problem]:
+    """Yield where people are to be asked to confirm on a platform that cannot ask them."""
+    key = _bound(document).get("marketing")
+    connector = connectors().get(str(_at(document, key).get("connector"))) if key else None
+    if connector is None or "AsksToConfirm" in connector.capabilities:
+        return
+    places = [("settings",), *(("lists", name) for name, _ in _pairs(document, ("lists",)))]
+    for place in places:
+        if _at(document, place).get("double_opt_in") is True:
+            message = f"the connector for {connector.title} cannot ask people to confirm"
+            remedy = "remove it, and set it up on the platform"
+            yield document.problem((*place, "double_opt_in"), message, remedy)
 
 
 def _started_by_events(document: Document) -> Iterator[Problem]:

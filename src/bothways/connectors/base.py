@@ -70,6 +70,8 @@ class ListInfo:
     ``entity`` is None where lists have no type; ``writable`` is False for the vendor's own lists.
     ``scope`` is the audience that the list is in, on a platform that keeps several apart; empty for
     the whole account, and ``scope_name`` what it is called. People on the list have the same scope.
+    ``asks_to_confirm`` says that the platform has whoever is created for the list confirm, as it is
+    set up there (double opt-in).
     """
 
     id: str
@@ -82,6 +84,7 @@ class ListInfo:
     size: int | None = None
     scope: str = ""
     scope_name: str = ""
+    asks_to_confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,6 +588,18 @@ class AssignsOwners(Protocol):
                 sign in.
         """
         ...
+
+
+@runtime_checkable
+class AsksToConfirm(Protocol):
+    """Has people whom it creates confirm that they want to be mailed, where that is asked for.
+
+    `WritesContacts` then takes a column ``to_confirm`` beside a ``create``: where it is true, the
+    platform asks the person, who is pending until they have confirmed. Who is there already keeps
+    their status.
+    """
+
+    asks_on_create: bool
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from bothways.connectors.base import AssignsOwners, Connector
+from bothways.connectors.base import AsksToConfirm, AssignsOwners, Connector
 from bothways.discovery import record_kinds
 from bothways.engine import bulk, keeping, lists
 from bothways.engine.recheck import held_back
@@ -27,6 +27,7 @@ from bothways.vocabulary import (
     LIST_MOVES,
     OperationKind,
     PersonChange,
+    Reason,
     RoleName,
 )
 
@@ -137,6 +138,9 @@ class _Chunk:
         joins = self._on_lists(joins)
         lists_of = joins.groupby("key")["list_id"].agg(list)
         people = part.assign(list_ids=looked_up(part["key"], lists_of))
+        if isinstance(self.connector, AsksToConfirm):
+            asked = part["reason"].eq(Reason.TO_CONFIRM).fillna(value=False)
+            people = people.assign(to_confirm=asked.astype(bool))
         results = self._tried(part, lambda: write(self._with_owner(people)))
         creates = part[["seq", "key"]].merge(
             joins[["seq", "key"]], on="key", suffixes=("", "_join")

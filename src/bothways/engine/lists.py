@@ -260,4 +260,5 @@ def _known(key: str, mapped: ListMapping, side: RoleName, info: ListInfo | None)
     if info is None:
         return KnownList(key, "", mapped.name(side), mapped.entity if side == "crm" else None)
     name, scope = mapped.name(side), (info.scope, info.scope_name)
-    return KnownList(key, info.id, name, info.entity, *scope, static=info.static, size=info.size)
+    told: dict[str, Any] = {"size": info.size, "asks_to_confirm": info.asks_to_confirm}
+    return KnownList(key, info.id, name, info.entity, *scope, static=info.static, **told)

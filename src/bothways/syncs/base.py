@@ -87,7 +87,7 @@ class KnownList:
 
     ``scope_name`` is what people call the scope; "" where nobody does. If the list is not
     ``static``, its query alone decides who is on it. ``size`` is how many the vendor says are on
-    it; None where it does not say.
+    it; None where it does not say. ``asks_to_confirm`` as in `ListInfo`.
     """
 
     key: str
@@ -98,6 +98,7 @@ class KnownList:
     scope_name: str = ""
     static: bool = True
     size: int | None = None
+    asks_to_confirm: bool = False
 
     @property
     def found_by_query(self) -> bool:

@@ -36,6 +36,7 @@ DUE: Final = pa.schema(
 )
 """Rows in error that are due again, as `Inputs.retries` has them."""
 
+_OF_THE_SYSTEMS: Final = ("scope", "dynamic", "asks_to_confirm")
 
 STARTED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """When the run of a plan started."""
@@ -76,8 +77,9 @@ class Planning:
 
         Args:
             lists: Keys of the mapped lists, perhaps with what an account's file says of each
-                beside its names, and the platform's `scope` that it is in, or that it is `dynamic`
-                in the CRM; `list_id` says what they are on a side.
+                beside its names, and the platform's `scope` that it is in, that it is `dynamic` in
+                the CRM, or that the platform `asks_to_confirm`; `list_id` says what they are on a
+                side.
             holds: The CRM entity of all lists.
             mappings: By CRM entity, the mapped fields: what a mapping file has below `fields`.
             **account: Anything else that an account's file may have.
@@ -85,8 +87,9 @@ class Planning:
         said = lists if isinstance(lists, Mapping) else {key: {} for key in lists}
         self._scopes = {key: str(more.get("scope", "")) for key, more in said.items()}
         self._dynamic = {key for key, more in said.items() if more.get("dynamic")}
+        self._asking = {key for key, more in said.items() if more.get("asks_to_confirm")}
         said = {
-            key: {name: value for name, value in more.items() if name not in ("scope", "dynamic")}
+            key: {name: value for name, value in more.items() if name not in _OF_THE_SYSTEMS}
             for key, more in said.items()
         }
         mapped = {key: {"crm": key, "marketing": key, **more} for key, more in said.items()}
@@ -207,6 +210,7 @@ class Planning:
                 entity,
                 self._scopes[tagged_by(key) or key] if side == "marketing" else "",
                 static=side == "marketing" or (tagged_by(key) or key) not in self._dynamic,
+                asks_to_confirm=side == "marketing" and key in self._asking,
             )
             for key in self.account.pairs
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ from hypothesis import strategies as st
 
 from bothways.config.load import all_problems, load_account, load_accounts
 from bothways.config.problems import FileProblems
-from bothways.discovery import record_kinds, sync_types
+from bothways.discovery import connectors, record_kinds, sync_types
 from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
 
 ACCOUNT_KEYS = (
     "Allowed: approvers, crm, default, description, enabled, events, guard, ignore, lists, "
     "mappings, marketing, name, schedules, settings, syncs, systems, timezone, title, users."
 )
-LIST_KEYS = "Allowed: accept_new, create_missing, crm, entity, marketing, syncs, tag, when_left."
+LIST_KEYS = (
+    "Allowed: accept_new, create_missing, crm, double_opt_in, entity, marketing, syncs, tag, "
+    "when_left."
+)
 INTERVALS = "15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, daily, weekly, monthly, once"
 LOOK = "look at this line and the one above: indentation, colons, quotes and brackets"
 NAME_RULE = "use up to 40 lower-case letters, digits and _, starting with a letter"
@@ -530,6 +534,25 @@ def test_a_mapping_shared_by_two_accounts_is_reported_once(include: IncludeFolde
         ("mappings/x.yaml", "fields")
     ]
     assert loaded.broken == ("a", "b")
+
+
+def test_double_opt_in_needs_a_platform_that_asks_people(
+    include: IncludeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "settings: {double_opt_in: true}\n"
+    asked += "lists:\n  news: {crm: News, marketing: News, double_opt_in: true}\n"
+    include.account("x", SMALLEST + asked)
+    assert not all_problems()
+    dotdigital = connectors()["dotdigital"]
+    mute = replace(dotdigital, capabilities=dotdigital.capabilities - {"AsksToConfirm"})
+    known = {**connectors(), "dotdigital": mute}
+    monkeypatch.setattr("bothways.config.checks.connectors", lambda: known)
+    told = "the connector for Dotdigital cannot ask people to confirm; "
+    told += "remove it, and set it up on the platform"
+    assert [str(problem) for problem in all_problems()] == [
+        f"accounts/x.yaml:3 settings.double_opt_in: {told}",
+        f"accounts/x.yaml:5 lists.news.double_opt_in: {told}",
+    ]
 
 
 def test_what_stands_under_an_unknown_key_is_not_repeated(include: IncludeFolder) -> None:

@@ -490,6 +490,36 @@ def test_a_person_who_joins_two_lists_is_created_once() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("settings", "news", "offers", "asked"),
+    [
+        ({}, {}, {}, ""),
+        ({"double_opt_in": True}, {}, {}, "to_confirm"),
+        ({}, {}, {"double_opt_in": True}, "to_confirm"),
+        ({"double_opt_in": True}, {"double_opt_in": False}, {}, "to_confirm"),
+        ({"double_opt_in": True}, {"double_opt_in": False}, {"double_opt_in": False}, ""),
+        ({}, {}, {"asks_to_confirm": True}, "to_confirm"),
+        ({}, {"double_opt_in": False}, {"asks_to_confirm": True}, "to_confirm"),
+    ],
+)
+def test_who_is_created_for_a_list_with_double_opt_in_is_asked_to_confirm(
+    settings: dict[str, bool], news: dict[str, bool], offers: dict[str, bool], asked: str
+) -> None:
+    desk = Planning(lists={"news": news, "offers": offers}, settings=settings)
+    for person, email in (("c1", ANN), ("c2", "bob@example.org")):
+        desk.store.add_person("crm", person, email)
+        desk.store.add_member("crm", "crm-news", person)
+        desk.store.add_member("crm", "crm-offers", person)
+    desk.store.add_person("marketing", "m2", "bob@example.org")
+    desk.store.add_link("c2", "m2", "bob@example.org")
+    desk.read_people("crm", "contacts", "c1", "c2")
+    assert said(desk.plan(plan).jobs, "kind", "source_id", "reason") == sorted([
+        ("create", "c1", asked),
+        *[("join", "c1", "")] * 2,
+        *[("join", "c2", "")] * 2,  # is there already, and keeps their status
+    ])  # fmt: skip
+
+
 # ── fields ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -62,8 +62,7 @@ def read_opt_ins(client: DotdigitalClient, since: str | None, cursor: str | None
 
 def _opt_ins(rows: Sequence[Row]) -> pa.Table:
     channels = inner(rows, "channelProperties", "email")
-    words = [str((channel or {}).get("optInType")).lower() for channel in channels]
-    kinds = [_OPT_IN_TYPES.get(word, OptInType.UNKNOWN) for word in words]
+    kinds = [_type(channel or {}) for channel in channels]
     columns: dict[str, pa.Array[Any]] = {
         "member_id": ids(rows, "contactId"),
         "email": texts(inner(rows, "identifiers", "email")),
@@ -71,6 +70,13 @@ def _opt_ins(rows: Sequence[Row]) -> pa.Table:
         "changed_at": times([row.get("updated") for row in rows]),
     }
     return pa.table(columns, schema=OPT_INS)
+
+
+def _type(channel: Row) -> OptInType:
+    """Return how a contact opted in: not at all, as long as their confirmation is awaited."""
+    if channel.get("status") == "pendingOptIn":
+        return OptInType.UNKNOWN
+    return _OPT_IN_TYPES.get(str(channel.get("optInType")).lower(), OptInType.UNKNOWN)
 
 
 def _consents(rows: Sequence[Row]) -> pa.Table:

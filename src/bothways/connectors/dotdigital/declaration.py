@@ -14,6 +14,7 @@ DECLARATION: Final = Declaration(
     hook="bothways.connectors.dotdigital.hook.DotdigitalHook",
     capabilities=frozenset(
         {
+            "AsksToConfirm",
             "CreatesFields",
             "Enrols",
             "ErasesContacts",

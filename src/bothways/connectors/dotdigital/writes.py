@@ -33,9 +33,11 @@ def write_contacts(client: DotdigitalClient, operations: pd.DataFrame) -> pd.Dat
     """Create, update and suppress; suppressions first, since they outrank everything.
 
     No subscription status is sent with a create or an update: a new contact is subscribed by
-    default, and a known one, found by its address, keeps what it chose (facts 1.4).
+    default, and a known one, found by its address, keeps what it chose (facts 1.4). A new one of
+    the opt-in type `verifiedDouble` waits until the person has answered the vendor's mail (the
+    vendor's contacts file, optInType); that a known one keeps its status is assumed here too.
     """
-    columns = ("seq", "kind", "record_id", "email", "values", "list_ids")
+    columns = ("seq", "kind", "record_id", "email", "values", "list_ids", "to_confirm")
     rows = records(operations, columns)
     suppressed = [row for row in rows if row["kind"] == "suppress"]
     others = [row for row in rows if row["kind"] != "suppress"]
@@ -69,6 +71,8 @@ def _created(row: Row) -> Contact:
     body = _data_fields(row)
     if row["list_ids"]:
         body["lists"] = [number(item, "list") for item in row["list_ids"]]
+    if row["to_confirm"]:
+        body["channelProperties"] = {"email": {"optInType": "verifiedDouble"}}
     return Contact("email", {"email": row["email"]}, body)
 
 

@@ -19,7 +19,7 @@ from bothways.vocabulary import OptInType
 
 _PERSON: Final = ("contact_id", "id", "email_address", "last_changed")
 _RATED: Final = (*_PERSON, "member_rating", "stats")
-_OPTED_IN: Final = (*_PERSON, "ip_signup", "timestamp_opt", "ip_opt", "source")
+_OPTED_IN: Final = (*_PERSON, "status", "ip_signup", "timestamp_opt", "ip_opt", "source")
 _STARS: Final = 5
 
 
@@ -106,9 +106,10 @@ def _type(row: Row, asks_to_confirm: bool) -> OptInType:  # noqa: FBT001 - one o
 
     assumed: whoever signed up has the address from which they did so, and whoever confirmed, in an
     audience that asks for it, that of the confirmation beside it. An address of the opt-in alone is
-    that of whoever added the member, as a program over the API.
+    that of whoever added the member, as a program over the API. Who has yet to confirm has not
+    opted in.
     """
-    if not row.get("ip_signup"):
+    if not row.get("ip_signup") or row.get("status") == "pending":
         return OptInType.UNKNOWN
     confirmed = asks_to_confirm and row.get("ip_opt") and row.get("timestamp_opt")
     return OptInType.DOUBLE if confirmed else OptInType.SINGLE

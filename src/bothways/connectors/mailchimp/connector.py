@@ -50,6 +50,7 @@ class MailchimpConnector:
     declaration = DECLARATION
     entities: tuple[str, ...] = ("contact",)
     joins_on_create = True
+    asks_on_create = True
     event_sets = campaign_events.EVENT_SETS
 
     def __init__(

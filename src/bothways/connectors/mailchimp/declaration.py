@@ -14,6 +14,7 @@ DECLARATION: Final = Declaration(
     hook="bothways.connectors.mailchimp.hook.MailchimpHook",
     capabilities=frozenset(
         {
+            "AsksToConfirm",
             "CreatesFields",
             "ErasesContacts",
             "FindsCampaigns",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Lock
 
 from bothways.connectors.base import ListInfo
@@ -33,12 +34,18 @@ def lists(client: MailchimpClient) -> list[ListInfo]:
 def _info(row: Row) -> ListInfo:
     audience, name = str(row["id"]), str(row.get("name") or "")
     size = (row.get("stats") or {}).get("member_count")
-    return ListInfo(audience, name, size=size, scope=audience, scope_name=name)
+    asks = row.get("double_optin") is True
+    return ListInfo(
+        audience, name, size=size, scope=audience, scope_name=name, asks_to_confirm=asks
+    )
 
 
 def _parts(client: MailchimpClient, row: Row) -> list[ListInfo]:
     audience, name = str(row["id"]), str(row.get("name") or "")
-    return [*_segments(client, audience, name), *_interests(client, audience, name)]
+    asks = row.get("double_optin") is True
+    inner = [*_segments(client, audience, name), *_interests(client, audience, name)]
+    # Whoever is new on one of them is new in the audience.
+    return [replace(info, asks_to_confirm=asks) for info in inner]
 
 
 def _segments(client: MailchimpClient, audience: str, name: str) -> Iterator[ListInfo]:

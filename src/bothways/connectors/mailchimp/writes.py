@@ -59,11 +59,11 @@ _WRITE_TIME = timedelta(seconds=5)
 def write_contacts(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
     """Create, update and suppress; suppressions first, since they outrank everything.
 
-    A create says `subscribed`, or `pending` where the audience has people confirm, or where the
-    address was archived there: what it had chosen before nobody is told. Who is there already keeps
-    their status, as does whoever is updated.
+    A create says `subscribed`, or `pending` where it is asked for, where the audience has people
+    confirm, or where the address was archived there: what it had chosen before nobody is told. Who
+    is there already keeps their status, as does whoever is updated.
     """
-    columns = ("seq", "kind", "record_id", "email", "scope", "values", "list_ids")
+    columns = ("seq", "kind", "record_id", "email", "scope", "values", "list_ids", "to_confirm")
     rows = records(operations, columns)
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("suppress", "update")}
     others = [row for row in rows if row["kind"] not in kinds]
@@ -94,12 +94,14 @@ class _New:
         email: The address.
         body: Of the member, without address, status and tags.
         tags: Names of tags.
+        to_confirm: They are asked to confirm.
     """
 
     seq: int
     email: str
     body: Row
     tags: Sequence[str] = ()
+    to_confirm: bool = False
 
     @property
     def key(self) -> str:
@@ -147,7 +149,7 @@ def _new(catalogue: Catalogue, row: Row) -> tuple[str, _New]:
             body.setdefault("interests", {})[place.part] = True
         elif place.kind != "audience":
             raise ValueError(_NO_SEGMENT)
-    return audience, _New(row["seq"], row["email"].strip(), body, tags)
+    return audience, _New(row["seq"], row["email"].strip(), body, tags, bool(row["to_confirm"]))
 
 
 def _place(list_id: str) -> Place:
@@ -186,10 +188,11 @@ def _created(
     """Create people with different addresses; return verdicts by key."""
     since = stamp(client.server_clock.now() - _WRITE_TIME)
     archived = _archived(client, audience, [new.key for new in people])
-    usual = "pending" if catalogue.asks_to_confirm(audience) else "subscribed"
+    everybody = catalogue.asks_to_confirm(audience)
 
     def member(new: _New) -> Row:
-        status = "pending" if new.key in archived else usual
+        asked = everybody or new.to_confirm or new.key in archived
+        status = "pending" if asked else "subscribed"
         tags = {"tags": list(new.tags)} if new.tags else {}
         return {"email_address": new.email, "status": status, **new.body, **tags}
 

@@ -27,7 +27,7 @@ from bothways.syncs.two_way.persons import Persons, persons
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
 from bothways.transform.partition import in_partition
-from bothways.vocabulary import FieldType, MembershipState, RoleName
+from bothways.vocabulary import FieldType, MembershipState, OperationKind, Reason, RoleName
 
 
 def datasets(request: Request) -> list[Dataset]:
@@ -174,7 +174,7 @@ def _together(
 ) -> Plan:
     links = [_new_links(consent.rows), *(item.links for item in lists)]
     return Plan(
-        jobs=joined([fields.jobs, *(item.jobs for item in lists)]),
+        jobs=_with_asked(inputs, joined([fields.jobs, *(item.jobs for item in lists)])),
         notes=(
             *consent.notes(inputs.systems),
             *fields.notes,
@@ -188,6 +188,24 @@ def _together(
             "states": pd.concat([item.states for item in lists]) if lists else pd.DataFrame(),
             "lifted": consent.lifted,
         },
+    )
+
+
+def _with_asked(inputs: Inputs, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Say of whom the platform creates for a list with double opt-in that it asks them to confirm.
+
+    One such list among those that somebody is created for is enough.
+    """
+    known = inputs.lists["marketing"]
+    asking = [key for key in known if inputs.account.asks_to_confirm(key)]
+    asking += [key for key, item in known.items() if item.asks_to_confirm]
+    on_platform = jobs["target"].eq("marketing").fillna(value=False)
+    joins = on_platform & jobs["kind"].eq(OperationKind.JOIN) & jobs["list_key"].isin(asking)
+    creates = on_platform & jobs["kind"].eq(OperationKind.CREATE)
+    keys = jobs.loc[joins.fillna(value=False), "key"].dropna()
+    asked = creates.fillna(value=False) & jobs["key"].isin(keys)
+    return (
+        jobs.assign(reason=jobs["reason"].mask(asked, Reason.TO_CONFIRM)) if asked.any() else jobs
     )
 
 

@@ -307,6 +307,22 @@ def test_refused_rows_are_errors_and_the_others_are_written(
     assert found == {f"person{seq}@mail.example" for seq in written}
 
 
+def test_whoever_is_to_confirm_is_pending_and_who_was_there_keeps_their_status(
+    connector: Any, bench: Any, operations: Any, needs: Any
+) -> None:
+    needs("AsksToConfirm", "WritesContacts", "FindsContacts")
+    known, new, other = (bench.person(number) for number in range(3))
+    connector.write_contacts(operations(known))
+    asked = [{**person, "to_confirm": True} for person in (known, new)]
+    for _ in range(2):
+        results = connector.write_contacts(operations(*asked, {**other, "to_confirm": False}))
+        assert set(results["outcome"]) == {"written"}
+    found = _found(connector, bench, [person["email"] for person in (known, new, other)])
+    status = {row["email"]: row["status"] for row in found}
+    assert status[new["email"]] == Status.PENDING
+    assert {status[known["email"]], status[other["email"]]} == {Status.MAILABLE}
+
+
 def test_whoever_is_suppressed_stays_so(
     connector: Any, bench: Any, operations: Any, needs: Any
 ) -> None:

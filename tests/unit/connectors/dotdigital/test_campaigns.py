@@ -375,7 +375,9 @@ def test_an_account_without_scoring_says_so(sandbox: Any, dotdigital: Any) -> No
 def test_opt_ins_come_with_what_was_consented_to(
     sandbox: Any, dotdigital: Any, operations: Any
 ) -> None:
-    dotdigital.write_contacts(operations(*({"kind": "create", "email": e} for e in PEOPLE[:3])))
+    people = [{"kind": "create", "email": email} for email in PEOPLE[:3]]
+    people[2] |= {"to_confirm": True}  # and has not confirmed
+    dotdigital.write_contacts(operations(*people))
     (page,) = dotdigital.read_opt_ins(since=None)
     assert page.rows.schema == OPT_INS
     assert page.consents.schema == CONSENTS

@@ -314,10 +314,12 @@ def test_how_people_opted_in_follows_from_where_they_signed_up(
     signed_up = {"ip_signup": "192.0.2.7", "timestamp_signup": "2026-03-01T10:00:00+00:00"}
     confirmed = {"ip_opt": "192.0.2.8", "timestamp_opt": "2026-03-01T11:00:00+00:00"}
     desk.add("form@mail.example", **signed_up, **confirmed)
+    desk.add("asked@mail.example", **signed_up, status="pending")
     pages = list(mailchimp.read_opt_ins(since=None))
     assert {page.rows.schema for page in pages} == {OPT_INS}
     types = {row["email"]: row["opt_in_type"] for row in rows_of(pages)}
     assert types["form@mail.example"] == "single"
+    assert types["asked@mail.example"] == "unknown"
     assert types[ANN] == "unknown", "added over the API, from whose address it may be"
     consents = [page.consents for page in pages if page.consents is not None]
     assert {table.schema for table in consents} == {CONSENTS}
