@@ -88,9 +88,10 @@ def absorb_contacts(
         values = {
             name[len(FIELD_PREFIX) :]: given.c[column.name] for name, column in fields.items()
         }
+        scope = sa.func.coalesce(given.c.scope, "").label("scope")
         alive = sa.select(
             *(given.c[name] for name in _FIXED if name != "scope"),
-            sa.func.coalesce(given.c.scope, "").label("scope"),
+            scope,
             json_object(values).label("fields"),
             sa.case((sa.literal(bool(names)), given.c.modified_at)).label("fields_at"),
         ).where(sa.not_(gone))
@@ -109,7 +110,8 @@ def absorb_contacts(
             changes=_alive(fields=bool(names), written=written),
             prefer=told.c.modified_at.desc().nulls_last(),
         )
-        lost = sa.select(given.c.entity, given.c.id).where(gone).subquery()
+        # Somebody who was never seen alive is looked for in their scope all the same.
+        lost = sa.select(given.c.entity, given.c.id, scope).where(gone).subquery()
         now = place | {"deleted_run": run_id, "deleted_at": sa.func.clock_timestamp()}
         return touched + upsert(conn, records, lost, now, changes=_deleted)
 

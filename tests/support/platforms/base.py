@@ -27,6 +27,7 @@ class Platform(ABC):
         at_once: Settings of the sandbox with which nothing has to be waited for.
         words: The acts after which an account may not mail an address at all; the first is a
             person's own. Where an unsubscribe is from one audience, it is none of them.
+        keeps_leavers: Whether somebody who was taken off their list is still a contact.
         rounds: After how many runs all that was said has been carried over.
         people_at: The endpoint that lists people, as the sandbox counts its calls.
         suppressions_at: What the address of the listing has in it that tells who unsubscribed.
@@ -41,6 +42,7 @@ class Platform(ABC):
     title: ClassVar[str]
     at_once: ClassVar[dict[str, Any]] = {}
     words: ClassVar[tuple[str, ...]]
+    keeps_leavers: ClassVar[bool] = True
     rounds: ClassVar[int] = 1
     people_at: ClassVar[str]
     suppressions_at: ClassVar[str]

@@ -50,6 +50,7 @@ class Mailchimp(Platform):
     name = "mailchimp"
     title = "Mailchimp"
     words = ("complain", "bounce")
+    keeps_leavers = False
     # A word against all mail is carried to the other audiences, and is theirs from then on.
     rounds = 3
     people_at = "GET /lists/{id}/members"

@@ -49,6 +49,14 @@ _EXISTS_TOO = re.compile(r"is already a list member", re.IGNORECASE)
 _NO_LIST = "list_not_found"
 _NO_SEGMENT = "nobody can be put on a segment or taken off it: its conditions decide who is there"
 _NO_ID = "the contact's id is not one of the vendor's; read the contact again"
+# Who is not archived, and what the audit says of them.
+_NOT_ALLOWED = "Method Not Allowed"
+_KEPT = "cannot be archived"
+_NEVER_ARCHIVED = {
+    "pending": "Nobody who is yet to confirm can be archived: they stay in the audience, and are "
+    "archived once they have confirmed.",
+    "cleaned": "Nobody to whom mail bounced can be archived: they stay in the audience, unmailed.",
+}
 # Of how many people the contact ids are asked for one by one, not found among the latest changes.
 _FEW_IDS = 10
 # The archived of an audience are listed, rather than asked for one by one, up to so many pages.
@@ -610,7 +618,12 @@ def _back(
 def _archive(
     client: MailchimpClient, moves: Sequence[tuple[Row, Person, Place]]
 ) -> Iterator[dict[str, Any]]:
-    """Take people out of an audience; who is not there, or archived already, is a success."""
+    """Take people out of an audience; who is not there, or archived already, is a success.
+
+    Who is yet to confirm, or whose mail bounced, the vendor does not archive (405, whose detail
+    names these states, amro/gibbon#320), and offers nothing else but to delete them for good or to
+    unsubscribe them. They stay as they are, unmailed, and it is no error to try again.
+    """
     calls = [Call("DELETE", person.path) for _, person, _ in moves]
     doubtful: list[tuple[Row, Person, Verdict]] = []
     for (row, person, _), result in zip(moves, run(client, calls), strict=True):
@@ -620,13 +633,20 @@ def _archive(
         if verdict.outcome == "written" or verdict.code == GONE:
             yield Verdict("written", person.id).of(row["seq"])
         else:
-            # The vendor refuses to archive the archived (405, as another client has recorded).
             doubtful.append((row, person, verdict))
     calls = [Call("GET", person.path, {"fields": "status"}) for _, person, _ in doubtful]
     for (row, person, verdict), result in zip(doubtful, run(client, calls), strict=True):
-        gone = result is not None and result.succeeded
-        archived = gone and result is not None and result.value().get("status") == ARCHIVED
-        yield (Verdict("written", person.id) if archived else verdict).of(row["seq"])
+        there = result.value() if result is not None and result.succeeded else {}
+        yield _not_archived(verdict, person, str(there.get("status"))).of(row["seq"])
+
+
+def _not_archived(refusal: Verdict, person: Person, status: str) -> Verdict:
+    """Return what a refusal to archive somebody of a status means."""
+    if status == ARCHIVED:
+        return Verdict("written", person.id)
+    if refusal.code == _NOT_ALLOWED and status in _NEVER_ARCHIVED:
+        return Verdict("ignored", person.id, _KEPT, _NEVER_ARCHIVED[status])
+    return refusal
 
 
 # ── erasing ───────────────────────────────────────────────────────────────────────────────────

@@ -486,6 +486,17 @@ def test_who_leaves_an_audience_is_archived_and_asked_when_coming_back(
     assert vendor.get(path()).status_code == 404
 
 
+@pytest.mark.parametrize(("status", "why"), [("pending", "confirm"), ("cleaned", "bounced")])
+def test_whom_the_vendor_does_not_archive_stays_and_is_no_error(
+    status: str, why: str, mailchimp: MailchimpConnector, vendor: httpx.Client, operations: Frame
+) -> None:
+    row = {"kind": "leave", "record_id": put(vendor, status=status), "list_id": NEWS}
+    (verdict,) = told(mailchimp.write_list_members(operations(row)))
+    assert (verdict["outcome"], verdict["code"]) == ("ignored", "cannot be archived")
+    assert why in verdict["message"]
+    assert member(vendor)["status"] == status
+
+
 def test_a_gateway_that_is_down_fails_the_call_and_names_nobody(
     sandbox: SandboxServer, connect: Callable[..., Any], operations: Frame
 ) -> None:
