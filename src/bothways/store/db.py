@@ -56,6 +56,9 @@ class Store:
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "bothways",
+                # A statement that is prepared is planned without its arrays of ids, and then looks
+                # through them one by one, for each row.
+                "prepare_threshold": None,
             },
         )
         sa.event.listen(self.engine, "connect", _use_utc)

@@ -167,9 +167,9 @@ def _deleted_by_id(new: Any) -> dict[str, Any]:
 
 
 def _settle(conn: sa.Connection, account: str, side: str, rows: pa.Table) -> None:
-    """Return whether each membership that the page may have touched still stands.
+    """End or revive the memberships that the page may have touched, by the latest that was told.
 
-    Whoever is looked at in vain, on another list of the same person, stays as it was.
+    Rows that stand as they should are not written again: most of a page are.
     """
     end = member_tombstones
     told = (
@@ -182,10 +182,12 @@ def _settle(conn: sa.Connection, account: str, side: str, rows: pa.Table) -> Non
         .scalar_subquery()
     )
     over = sa.func.greatest(members.c.deleted_run, told) >= sa.func.coalesce(members.c.seen_run, 0)
-    since = sa.func.coalesce(members.c.deleted_at, sa.func.clock_timestamp())
+    over = sa.func.coalesce(over, sa.false())
+    turned = over != members.c.deleted_at.is_not(None)
     asked = {name: _texts(rows, name) for name in ("member_id", "membership_id")}
     here = (members.c.account == account, members.c.side == side, *matching(members, asked))
-    conn.execute(members.update().where(*here).values(deleted_at=sa.case((over, since))))
+    ended = sa.case((over, sa.func.clock_timestamp()))
+    conn.execute(members.update().where(*here, turned).values(deleted_at=ended))
 
 
 def _texts(rows: pa.Table, name: str) -> pd.Series:
