@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.dynamics import records
+from sandbox.dynamics import records, webhooks
 from sandbox.dynamics.errors import VendorError, no_segment, payload_error, query_error
 from sandbox.dynamics.lists import add_members, is_member_collection, remove_members
 from sandbox.dynamics.messages import Reply, empty_reply
@@ -75,6 +75,19 @@ def _link(work: Work, table: Table, navigation: Navigation, row_id: str, target_
             _sides(through, table, row_id, target_id),
         )
         work.context.calls.wrote(1)
+    _tell(work, "Associate", through, (table.name, row_id), (navigation.target, target_id))
+
+
+def _tell(
+    work: Work,
+    message: str,
+    through: ManyToMany | None,
+    target: tuple[str, str],
+    related: tuple[str, str],
+) -> None:
+    """Tell webhooks of a relationship through an intersect table; no lookup is one (assumed)."""
+    if through is not None:
+        webhooks.tell_association(work, message, through.name, target, related)
 
 
 def _unlink(work: Work, table: Table, navigation: Navigation, row_id: str, target_id: str) -> None:
@@ -91,6 +104,7 @@ def _unlink(work: Work, table: Table, navigation: Navigation, row_id: str, targe
             _sides(through, table, row_id, target_id),
         )
         work.context.calls.wrote(1)
+    _tell(work, "Disassociate", through, (table.name, row_id), (navigation.target, target_id))
 
 
 def _sides(through: ManyToMany, table: Table, row_id: str, target_id: str) -> tuple[str, str]:

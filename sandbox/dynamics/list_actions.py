@@ -31,7 +31,9 @@ def add_list_members(work: Work) -> Reply:
 def remove_list_members(work: Work) -> Reply:
     """Answer the unbound action RemoveListMembersList; its result is not documented (assumed)."""
     list_id, members = _list_and_members(work)
-    remove_members(work, list_id, [row_id for _, row_id in members])
+    ids = [row_id for _, row_id in members]
+    remove_members(work, list_id, ids)
+    webhooks.tell_list(work, "RemoveListMembers", list_id, MemberIds=ids)  # as they are added
     return empty_reply()
 
 

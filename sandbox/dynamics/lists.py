@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.dynamics import records, storage
+from sandbox.dynamics import records, storage, webhooks
 from sandbox.dynamics.errors import VendorError, not_found
 from sandbox.dynamics.model import Table
 from sandbox.dynamics.values import new_guid
@@ -147,6 +147,8 @@ def delete_listmember(work: Work, member_id: str) -> None:
     row = records.stored(work, work.table("listmember"), member_id)
     open_list(work, row["listid"])
     _bury(work, row["listid"], [member_id])
+    table = work.table("listmember")
+    webhooks.tell_row(work, "Delete", table, {table.primary_id: member_id})
 
 
 def is_member_collection(table: Table, navigation: str) -> bool:

@@ -33,7 +33,10 @@ APPLICATION_ID = "00000000-0000-0000-0000-00000000b0b0"
 # UpsertMultiple is no event, so that no filter names it: it goes where these two go.
 BULK_MESSAGES = ("CreateMultiple", "UpdateMultiple")
 ROW_MESSAGES = ("Create", "Update", "Delete")
-LIST_MESSAGES = ("AddListMembers", "AddMember", "RemoveMember")
+# The name of RemoveListMembers is not confirmed; it follows the others (assumed).
+LIST_MESSAGES = ("AddListMembers", "AddMember", "RemoveListMembers", "RemoveMember")
+# They are of no table, so that no filter names one (second fact sheet, section 1).
+ASSOCIATION_MESSAGES = ("Associate", "Disassociate")
 
 _LONDON = (
     '<fetch><entity name="contact"><attribute name="contactid" /><filter>'
@@ -126,7 +129,7 @@ def _system_rows(connection: sqlite3.Connection, now: str) -> None:
         SDKMESSAGE,
         [
             {"sdkmessageid": stable_id("message", name), "name": name}
-            for name in (*BULK_MESSAGES, *ROW_MESSAGES, *LIST_MESSAGES)
+            for name in (*BULK_MESSAGES, *ROW_MESSAGES, *LIST_MESSAGES, *ASSOCIATION_MESSAGES)
         ],
     )
     for table in BUILT_IN:

@@ -99,6 +99,26 @@ def tell_list(work: Work, message: str, list_id: str, **parameters: Any) -> None
     _tell(work, message, ("list", list_id), {"ListId": list_id, **parameters}, frozenset())
 
 
+def tell_association(
+    work: Work, message: str, relationship: str, target: tuple[str, str], related: tuple[str, str]
+) -> None:
+    """Have webhooks told that two rows were associated, or no longer are.
+
+    The parameters are inferred from the SDK, their JSON and the primary entity are assumed.
+
+    Args:
+        work: The request's surroundings.
+        message: Associate or Disassociate.
+        relationship: Its schema name.
+        target: Table and id of the row whose collection was changed.
+        related: Those of the row in it.
+    """
+    ends = [_typed("EntityReference", Id=row, LogicalName=name) for name, row in (target, related)]
+    named = {"SchemaName": relationship, "PrimaryEntityRole": None}
+    parameters = {"Target": ends[0], "Relationship": named, "RelatedEntities": ends[1:]}
+    _tell(work, message, target, parameters, frozenset())
+
+
 def _tell(
     work: Work,
     message: str,

@@ -22,8 +22,20 @@ from bothways.discovery import record_kinds
 from bothways.vocabulary import Topic
 from bothways.webhooks import Delivery, Told
 
-MEMBERSHIP_MESSAGES: Final = ("AddListMembers", "AddMember", "RemoveMember")
-"""What a list's members are changed by (the pipeline's names, facts)."""
+MEMBERSHIP_MESSAGES: Final = ("AddListMembers", "AddMember", "RemoveListMembers", "RemoveMember")
+"""What a list's members are changed by: the pipeline's names (facts).
+
+That of RemoveListMembers is assumed, and that it names the members as AddListMembers does.
+"""
+MEMBER_ROW: Final = "listmember"
+"""The table in which a membership is a row; that a creation names its columns is assumed."""
+ASSOCIATION_MESSAGES: Final = ("Associate", "Disassociate")
+"""What relationships of rows are changed by, those of lists and members among them.
+
+Which message there is depends on the caller's route (facts). They are of no table; their parameters
+are inferred from the SDK.
+"""
+_MEMBERSHIPS: Final = tuple(f"list{table}_association" for table in PEOPLE)
 _SUPPRESSION: Final = "suppression"
 _OF_PEOPLE: Final = (Topic.PEOPLE, Topic.CONSENT)
 
@@ -43,9 +55,14 @@ class DataverseEvents:
         context = _context(delivery.body)
         table, by = _text(context, "PrimaryEntityName"), _text(context, "InitiatingUserId").lower()
         row = _text(context, "PrimaryEntityId").lower()
-        if _text(context, "MessageName") in MEMBERSHIP_MESSAGES:
+        message = _text(context, "MessageName")
+        if message in MEMBERSHIP_MESSAGES or table == MEMBER_ROW:
             members = tuple(dict.fromkeys(_members(context)))
-            return [Told(Topic.PEOPLE, members, by)]  # all, where they were too many to be sent
+            # All, where they were too many to be sent, or a membership is gone.
+            return [Told(Topic.PEOPLE, members, by)]
+        if message in ASSOCIATION_MESSAGES:
+            found = _associated(context)
+            return [] if found is None else [Told(Topic.PEOPLE, found, by)]
         topic, named = _topic(table), (row,) if GUID.fullmatch(row) else ()
         if topic in _OF_PEOPLE:
             return [Told(topic, named, by)] if named else []
@@ -73,14 +90,44 @@ def _context(body: bytes) -> dict[str, Any]:
 
 def _members(context: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ids of those who were put on a list, or taken off it."""
-    given = context.get("InputParameters")
-    for parameter in given if isinstance(given, list) else []:
-        if not isinstance(parameter, dict) or parameter.get("key") not in ("MemberIds", "EntityId"):
-            continue
-        value = parameter.get("value")
+    given = _parameters(context)
+    target = given.get("Target")
+    columns = _pairs(target.get("Attributes")) if isinstance(target, dict) else {}
+    named = (given.get("MemberIds"), given.get("EntityId"), columns.get("entityid"))
+    for value in named:
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and GUID.fullmatch(one):
-                yield one.lower()
+            found = one.get("Id") if isinstance(one, dict) else one
+            if isinstance(found, str) and GUID.fullmatch(found):
+                yield found.lower()
+
+
+def _associated(context: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the ids of people whose relationship to a list has changed; None if it is another.
+
+    Nobody is named where it was too much to be sent.
+    """
+    given = _parameters(context)
+    relationship = given.get("Relationship")
+    if relationship is None:
+        return ()
+    name = relationship.get("SchemaName") if isinstance(relationship, dict) else None
+    if name not in _MEMBERSHIPS:
+        return None
+    related = given.get("RelatedEntities")
+    ends = [given.get("Target"), *(related if isinstance(related, list) else ())]
+    people = [end for end in ends if isinstance(end, dict) and end.get("LogicalName") in PEOPLE]
+    ids = (_text(end, "Id").lower() for end in people)
+    return tuple(dict.fromkeys(one for one in ids if GUID.fullmatch(one)))
+
+
+def _parameters(context: Mapping[str, Any]) -> dict[str, Any]:
+    return _pairs(context.get("InputParameters"))
+
+
+def _pairs(given: Any) -> dict[str, Any]:
+    """Return what a list of keys and values holds, by key."""
+    rows = [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
+    return {row["key"]: row.get("value") for row in rows if isinstance(row.get("key"), str)}
 
 
 def _text(context: Mapping[str, Any], key: str) -> str:

@@ -2,7 +2,8 @@
 
 Second fact sheet, section 1. An endpoint is told from others by its URL, a step by its name. That
 the messages of lists have filters by which they can be registered is assumed; one for which there
-is none is left to the schedule.
+is none is left to the schedule. The messages of associations are of no table: a step of theirs is
+told of any two rows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Any, Final
 
 from bothways.connectors.base import EventAccess, EventsWanted
 from bothways.connectors.dynamics.client import Dataverse, rows_of
-from bothways.connectors.dynamics.events import MEMBERSHIP_MESSAGES
+from bothways.connectors.dynamics.events import (
+    ASSOCIATION_MESSAGES,
+    MEMBER_ROW,
+    MEMBERSHIP_MESSAGES,
+)
 from bothways.connectors.dynamics.names import PEOPLE, Names
 from bothways.connectors.dynamics.own_tables import OwnTable
 from bothways.connectors.dynamics.queries import query, text
@@ -37,15 +42,18 @@ _ALWAYS: Final = ("donotbulkemail", "emailaddress1", "statecode")
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is to be told: a message of a table, and of changes the columns that matter."""
+    """What is to be told: a message of a table, and of changes the columns that matter.
+
+    Without a table, it is of rows of any.
+    """
 
     message: str
-    table: str
+    table: str = ""
     columns: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        return f"{_NAME}: {self.message} of {self.table}"
+        return f"{_NAME}: {self.message} of {self.table or 'any rows'}"
 
     @property
     def columns_text(self) -> str:
@@ -143,6 +151,8 @@ class Webhooks:
                 yield _Step("Update", table, tuple(sorted(columns)))
                 yield _Step("Delete", table)
             yield from (_Step(message, "list") for message in MEMBERSHIP_MESSAGES)
+            yield from (_Step(message, MEMBER_ROW) for message in ("Create", "Delete"))
+            yield from map(_Step, ASSOCIATION_MESSAGES)
         if Topic.CONSENT in wanted.topics:
             yield _Step("Create", self._names.suppression)
             yield _Step("Update", self._names.suppression)
@@ -155,6 +165,8 @@ class Webhooks:
 
     def _places(self, steps: list[_Step]) -> Iterator[tuple[_Step, Mapping[str, str]]]:
         """Yield the steps that can be registered, with message and filter as a body binds them."""
+        yield from self._of_no_table([step for step in steps if not step.table])
+        steps = [step for step in steps if step.table]
         if not steps:
             return
         tables = " or ".join(
@@ -187,6 +199,16 @@ class Webhooks:
                         "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({only})",
                     },
                 )
+
+    def _of_no_table(self, steps: list[_Step]) -> Iterator[tuple[_Step, Mapping[str, str]]]:
+        if not steps:
+            return
+        names = " or ".join(f"name eq {text(step.message)}" for step in steps)
+        asked = query("sdkmessages", select=("sdkmessageid", "name"), where=names)
+        found = {row["name"]: row for body in self._client.pages(asked) for row in rows_of(body)}
+        for step in steps:
+            if row := found.get(step.message):
+                yield step, {"sdkmessageid@odata.bind": f"/sdkmessages({row['sdkmessageid']})"}
 
 
 def _is_there(step: _Step, there: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -94,6 +94,29 @@ def test_of_a_list_its_members_are_named(message: str, given: dict[str, Any]) ->
     assert told == [Told(Topic.PEOPLE, (MEMBER,), USER)]
 
 
+@pytest.mark.parametrize(
+    ("relationship", "ends", "named"),
+    [
+        ("listcontact_association", [("list", ROW), ("contact", MEMBER.upper())], (MEMBER,)),
+        ("listlead_association", [("lead", MEMBER), ("list", ROW)], (MEMBER,)),
+        ("listaccount_association", [("list", ROW), ("account", MEMBER)], None),
+        ("contoso_contact_event", [("contact", MEMBER), ("contoso_event", ROW)], None),
+        (None, [], ()),  # too much to be sent
+    ],
+)
+@pytest.mark.parametrize("message", ["Associate", "Disassociate"])
+def test_of_relationships_those_of_lists_and_people_are_told(
+    message: str, relationship: str | None, ends: Any, named: tuple[str, ...] | None
+) -> None:
+    given: dict[str, Any] = {}
+    if relationship:
+        first, *others = ({"Id": row, "LogicalName": table} for table, row in ends)
+        given = {"Target": first, "RelatedEntities": others}
+        given |= {"Relationship": {"SchemaName": relationship, "PrimaryEntityRole": None}}
+    told = EVENTS.told(Delivery(context(message, "none", InputParameters=parameters(**given))))
+    assert told == ([] if named is None else [Told(Topic.PEOPLE, named, USER)])
+
+
 def test_what_was_too_much_to_be_sent_is_read_as_a_whole() -> None:
     told = EVENTS.told(Delivery(context("AddListMembers", "list", InputParameters=[])))
     assert told == [Told(Topic.PEOPLE, (), USER)]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bothways.connectors.base import EventsWanted, NamedTable
 from bothways.connectors.dynamics.connector import DynamicsConnector
+from bothways.connectors.dynamics.events import EVENTS
 from bothways.vocabulary import Topic
+from bothways.webhooks import Delivery
+from tests.sandbox.dynamics_api import signed_in
+from tests.support.people import Crm
+from tests.support.receiver import Receiver
+from tests.support.sandbox import SandboxServer
 
 URL = "https://airflow.example/bothways/events/acme/crm"
 
@@ -33,6 +40,9 @@ def test_tables_of_ours_are_told_of_by_what_is_in_them(connector: DynamicsConnec
     connector.use_tables({"tag": NamedTable("contoso_label")})
     assert len(told(connector, Topic.TAGS)) == 6
     assert told(connector, Topic.CAMPAIGNS) == []
+    assert told(connector, Topic.PEOPLE)[:2] == [
+        "Bothways: Associate of any rows.", "Bothways: Disassociate of any rows.",
+    ]  # fmt: skip
 
 
 def test_a_column_that_the_mapping_gains_is_told_of_from_then_on(
@@ -48,3 +58,36 @@ def test_a_column_that_the_mapping_gains_is_told_of_from_then_on(
     assert connector.unregistered(more) == [sentence]
     assert [one.secret for one in connector.register(more)] == [""]
     assert connector.unregistered(more) == []
+
+
+def test_members_of_lists_are_told_of_however_they_come_and_go(
+    connector: DynamicsConnector, sandbox: SandboxServer
+) -> None:
+    sandbox.settings({"dynamics": {"webhooks_to_any_port": True}})
+    crm = Crm(sandbox)
+    ann, news = crm.contact("ann@mail.example"), crm.list_id("Newsletter")
+    action, bound = "Microsoft.Dynamics.CRM", f"lists({news})"
+    members = [{"@odata.type": f"{action}.contact", "contactid": ann}]
+    named = {"List": {"@odata.type": f"{action}.list", "listid": news}, "Members": members}
+    with Receiver() as receiver, signed_in(sandbox) as api:
+        place = {"@odata.id": f"{api.root}/contacts({ann})"}
+        list(connector.register(replace(wanted(Topic.PEOPLE), url=receiver.url)))
+        for method, path, body in (
+            ("POST", "AddListMembersList", named),
+            ("POST", "RemoveListMembersList", named),
+            ("POST", f"{bound}/{action}.AddMemberList", {"EntityId": ann}),
+            ("POST", f"{bound}/{action}.RemoveMemberList", {"EntityId": ann}),
+            ("POST", f"{bound}/listcontact_association/$ref", place),
+            ("DELETE", f"{bound}/listcontact_association({ann})/$ref", None),
+            ("POST", f"contacts({ann})/listcontact_association/$ref",
+             {"@odata.id": f"{api.root}/{bound}"}),
+        ):  # fmt: skip
+            assert api.send(method, path, body).ok, path
+        (row,) = api.rows("listmembers?$select=listmemberid")
+        api.send("DELETE", f"listmembers({row['listmemberid']})")
+        sent = receiver.wait(8)
+    told = [EVENTS.told(Delivery(one.body)) for one in sent]
+    assert [[(one.topic, one.records) for one in news] for news in told] == [
+        *[[(Topic.PEOPLE, (ann,))]] * 7,
+        [(Topic.PEOPLE, ())],  # of whom, a membership that is gone does not say
+    ]
