@@ -50,6 +50,7 @@ class FieldMapping(BaseModel):
         fixed: What the target gets whatever the source has, when a record is created.
         options: Option-set value → label. The CRM keeps the value, the platform the label.
         date_format: How the platform writes a date in a text field (strftime); None for ISO 8601.
+            One without the year, as birthdays are written, goes to the platform only.
         true_label: How the platform writes true in a text field.
         false_label: How the platform writes false in a text field.
         max_length: Longest text that both sides keep; longer values are truncated before they
@@ -123,6 +124,17 @@ class Mapping(BaseModel):
         """Return the meaning of each field that both sides have, by the mapping's name."""
         return {name: item.meaning for name, item in self.fields.items() if item.fixed is None}
 
+    def written(self, side: RoleName) -> dict[str, str]:
+        """Return the fields that are written on ``side``: the mapping's name → the vendor's.
+
+        Each of the vendor's is there once (`config/checks.py`), though several may be read from it.
+        """
+        return {
+            name: target
+            for name, item in self.fields.items()
+            if (target := item.name(side)) is not None and item.travels_to(side)
+        }
+
     def vendor_fields(self, side: RoleName) -> dict[str, FieldType]:
         """Return what to read on ``side``: the vendor's field name → the type to read it as."""
         found: dict[str, FieldType] = {}
@@ -167,8 +179,19 @@ def _about_type(item: FieldMapping) -> Iterator[str]:
             yield f"`{key}` is only for type `{due}`; remove it, or change `type`"
     if (item.true_label or "true").casefold() == (item.false_label or "false").casefold():
         yield "`true_label` and `false_label` are the same; use different labels"
-    if item.date_format is not None and not _keeps_the_day(item.date_format):
+    if item.date_format is not None:
+        yield from _about_date_format(item, item.date_format)
+
+
+def _about_date_format(item: FieldMapping, form: str) -> Iterator[str]:
+    yearless = not names_year(form)
+    if not _keeps_the_day(f"%Y {form}" if yearless else form):
         yield "`date_format` loses part of the date; write for example `%d/%m/%Y`"
+    elif yearless and (item.type, item.direction) != (FieldType.DATE, Direction.TO_MARKETING):
+        yield (
+            "`date_format` has no year, which the CRM needs; write for example `%d/%m/%Y`, "
+            "or give the field `type: date` and `direction: to_marketing`"
+        )
 
 
 _BELONGS = {
@@ -179,6 +202,13 @@ _BELONGS = {
     "max_length": (FieldType.STRING,),
     "decimals": (FieldType.NUMBER,),
 }
+
+
+def names_year(form: str) -> bool:
+    """Return whether a date that is written so (strftime) tells its year."""
+    # In these two years every day until the end of February is the same day of the week.
+    one, other = (datetime(year, 2, 28).strftime(form) for year in (2024, 2029))  # noqa: DTZ001
+    return one != other
 
 
 def _keeps_the_day(form: str) -> bool:

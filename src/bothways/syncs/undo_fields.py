@@ -14,7 +14,7 @@ from bothways.syncs.two_way.values import ADDRESS, ADDRESS_COLUMN, with_address
 from bothways.syncs.undo_people import Standing, about, current, mapping_of
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import WROTE_PREFIX
-from bothways.transform.fields import to_shared, to_vendor
+from bothways.transform.fields import to_shared, to_vendor, written_columns
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import differences
 from bothways.vocabulary import SIDES, FieldType, OperationKind, Reason, Result, RoleName
@@ -71,11 +71,8 @@ def _part(inputs: Inputs, side: RoleName, entity: str, rows: pd.DataFrame) -> Un
     free = obstacle.isna()
     back = free & stands.any(axis=1)
     written = to_vendor(before[back], mapping, side)
-    names = {
-        FIELD_PREFIX + name: FIELD_PREFIX + str(item.name(side))
-        for name, item in mapping.fields.items()
-    }
-    vendor_mask = stands[back].rename(columns=names)
+    columns = written_columns(mapping, side)
+    vendor_mask = stands.loc[back, stands.columns.intersection([*columns])].rename(columns=columns)
     jobs = joined(
         [
             ignored(rows[~free], obstacle, **about(rows)),

@@ -11,7 +11,7 @@ from bothways.config.mapping import Direction, Mapping
 from bothways.syncs.store_view import StoreView
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.columns import looked_up
-from bothways.transform.fields import for_creation, to_shared, to_vendor
+from bothways.transform.fields import for_creation, to_shared, to_vendor, written_columns
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.vocabulary import RoleName, other
 
@@ -85,11 +85,8 @@ def new_values(
     """
     shared = to_shared(rows, mapping, other(target))
     ready = overlay(shared.frame) if overlay else shared.frame
-    travelling = [
-        FIELD_PREFIX + name for name, item in mapping.fields.items() if item.travels_to(target)
-    ]
     ready = for_creation(ready, mapping, target)
-    ready = ready[[name for name in ready.columns if name in travelling]]
+    ready = ready[ready.columns.intersection([*written_columns(mapping, target)], sort=False)]
     written = to_vendor(ready, mapping, target)
     return NewValues(
         values=json_objects(
@@ -105,7 +102,7 @@ def new_values(
 
 def _written_empty(rows: pd.DataFrame, mapping: Mapping, target: RoleName) -> pd.Series:
     both = {
-        FIELD_PREFIX + str(item.name(target)): item.direction is Direction.BOTH and target == "crm"
-        for item in mapping.fields.values()
+        FIELD_PREFIX + column: mapping.fields[name].direction is Direction.BOTH and target == "crm"
+        for name, column in mapping.written(target).items()
     }
     return pd.Series(both, dtype=bool).reindex(rows.columns, fill_value=False)

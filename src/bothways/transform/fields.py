@@ -63,17 +63,26 @@ def to_shared(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> Converte
 def to_vendor(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> Converted:
     """Return shared rows in the names and formats of ``side``, ready to be written there.
 
+    Fields that do not travel to ``side`` are left out.
+
     Args:
         frame: Rows with ``field:<mapping name>`` columns; one that is missing stays missing.
         mapping: The mapping of the CRM's entity.
         side: Where the rows go.
     """
     work = _Work(frame, side)
-    for name, item in mapping.fields.items():
-        vendor_name = item.name(side)
-        if vendor_name is not None:
-            work.convert(FIELD_PREFIX + name, FIELD_PREFIX + vendor_name, name, item, write_values)
+    for name, target in mapping.written(side).items():
+        work.convert(
+            FIELD_PREFIX + name, FIELD_PREFIX + target, name, mapping.fields[name], write_values
+        )
     return work.result()
+
+
+def written_columns(mapping: Mapping, side: RoleName) -> dict[str, str]:
+    """Return the columns that `to_vendor` converts, each with what it makes of it."""
+    return {
+        FIELD_PREFIX + name: FIELD_PREFIX + target for name, target in mapping.written(side).items()
+    }
 
 
 def for_creation(frame: pd.DataFrame, mapping: Mapping, side: RoleName) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from bothways.config.mapping import FieldMapping
+from bothways.config.mapping import FieldMapping, names_year
 from bothways.tables.fields import ARROW_TYPES
 from bothways.transform.arrow import Array, nulls, pc
 from bothways.transform.columns import arrow, one_chunk
@@ -20,6 +20,7 @@ from bothways.vocabulary import FieldType, RoleName
 _UTC = ARROW_TYPES[FieldType.DATETIME]
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
+_LEAP_YEAR = "2000"
 # Characters that take two UTF-16 units. While units are counted, a NUL after each stands for the
 # second one.
 _WIDE = r"[\x{10000}-\x{10FFFF}]"
@@ -66,13 +67,16 @@ def settle(values: Array, item: FieldMapping) -> Array:
     """Return shared values reduced to what both sides can hold.
 
     Text is cut to ``max_length`` UTF-16 units, a number is rounded to ``decimals``, and a time
-    loses what the platform's ``date_format`` does not write. Doing it twice changes nothing more.
+    loses what the platform's ``date_format`` does not write, as does a date without a year, which
+    is then one of the same leap year. Doing it twice changes nothing more.
     """
     if item.type is FieldType.STRING and item.max_length is not None:
         return _cut(values, item.max_length)
     if item.type is FieldType.NUMBER and item.decimals is not None:
         return pc.round(values, item.decimals)
-    if item.type is FieldType.DATETIME and item.date_format is not None:
+    if item.date_format is not None and (
+        item.type is FieldType.DATETIME or not names_year(item.date_format)
+    ):
         return _parse(_format(values, item.date_format), item.date_format).cast(values.type)
     return values
 
@@ -207,6 +211,9 @@ def _in_utc(values: Array) -> Array:
 
 
 def _parse(texts: Array, form: str) -> Array:
+    if not names_year(form):
+        texts = pc.binary_join_element_wise(_LEAP_YEAR, texts, " ")
+        form = f"%Y {form}"
     parsed = pc.strptime(texts, format=form, unit="s", error_is_null=True)
     return parsed.cast(pa.timestamp("s", tz="UTC"))
 

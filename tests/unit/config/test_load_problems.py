@@ -415,6 +415,10 @@ BROKEN_FIELDS = {
     "{crm: a, marketing: B, type: date, date_format: '%H'}": (
         ": `date_format` loses part of the date; write for example `%d/%m/%Y`"
     ),
+    "{crm: a, marketing: B, type: date, date_format: '%m/%d'}": (
+        ": `date_format` has no year, which the CRM needs; write for example `%d/%m/%Y`, or give "
+        "the field `type: date` and `direction: to_marketing`"
+    ),
     "{crm: a, marketing: B, type: boolean, true_label: 'no', false_label: 'No'}": (
         ": `true_label` and `false_label` are the same; use different labels"
     ),

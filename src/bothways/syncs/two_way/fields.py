@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bothways.config.mapping import Mapping
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import job_frame, joined, sentences
 from bothways.syncs.two_way.affected import ENTITIES, Gathered
 from bothways.syncs.two_way.divergence import leave_apart, told_apart
 from bothways.syncs.two_way.values import ADDRESS_COLUMN, Values, values_of
 from bothways.tables.fields import FIELD_PREFIX
-from bothways.transform.fields import to_vendor
+from bothways.transform.fields import to_vendor, written_columns
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import Merge, differences
 from bothways.vocabulary import SIDES, OperationKind, Result, RoleName
@@ -254,7 +253,8 @@ def _updates(
     new = writing.values[changed]
     before = (part.crm if side == "crm" else part.marketing)[changed]
     written = to_vendor(new, part.mapping, side)
-    vendor_mask = mask.rename(columns=_vendor_names(part.mapping, side))
+    columns = written_columns(part.mapping, side)
+    vendor_mask = mask[mask.columns.intersection([*columns])].rename(columns=columns)
     crm, contact = rows["crm_id"], rows["marketing_id"]
     return job_frame(
         rows,
@@ -288,13 +288,6 @@ def _conflict_reasons(conflicts: pd.DataFrame) -> pd.Series:
     if conflicts.empty:
         return pd.Series(dtype="string")
     return "conflict: " + conflicts.groupby("row")["field"].agg(", ".join).astype("string")
-
-
-def _vendor_names(mapping: Mapping, side: RoleName) -> dict[str, str]:
-    return {
-        FIELD_PREFIX + name: FIELD_PREFIX + str(item.name(side))
-        for name, item in mapping.fields.items()
-    }
 
 
 def _baselines(part: Values, writing: _Writing) -> pd.DataFrame:
