@@ -20,6 +20,7 @@ from sqlalchemy.types import NullType
 
 from bothways.errors import StoreError
 from bothways.store.distinct import distinct_on
+from bothways.tables.frames import to_pandas
 
 Rows = pd.DataFrame | pa.Table
 Changes = Callable[[Any], Mapping[str, Any]]
@@ -218,7 +219,7 @@ def read_table(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) ->
 
 def read_frame(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> pd.DataFrame:
     """Return what a query selects as a frame with Arrow dtypes."""
-    return read_table(conn, query, schema).to_pandas(types_mapper=pd.ArrowDtype)
+    return to_pandas(read_table(conn, query, schema))
 
 
 def _constant(value: Any, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
