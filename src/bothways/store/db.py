@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store import erasure_keys, roles
 from bothways.store.erasure_keys import GiveKeys, no_keys
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "store_version"
@@ -90,6 +90,8 @@ class Store:
         The key of erased addresses, which earlier versions kept here, goes once the connection
         holds it.
         """
+        from alembic import command  # a task, which starts anew each time, has no use for Alembic
+
         with self.begin() as conn:
             advisory_lock(conn, "migrate")
             command.upgrade(alembic_config(conn), "head")
@@ -116,6 +118,9 @@ class Store:
         Raises:
             StoreError: It is out of reach, or its tables are of another revision.
         """
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
         with self.begin() as conn:
             context = MigrationContext.configure(conn, opts={"version_table": VERSION_TABLE})
             found = context.get_current_revision()
@@ -133,6 +138,8 @@ class Store:
 
 def alembic_config(conn: sa.Connection) -> Config:
     """Return the configuration under which Alembic works on this connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
