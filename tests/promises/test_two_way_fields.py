@@ -191,6 +191,26 @@ def test_who_leaves_on_one_side_leaves_on_the_other(side: str, scenario: Scenari
     assert scenario.at_rest()
 
 
+@pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
+def test_who_is_yet_to_confirm_leaves_an_audience_once_they_have(scenario: Scenario) -> None:
+    """Until then the platform lets nobody take them off; nobody is mailed meanwhile."""
+    (ann,) = scenario.on_both(ANN)
+    scenario.crm.leave("Newsletter", ann)
+    scenario.sync()
+    scenario.crm.join("Newsletter", ann)
+    scenario.sync()
+    assert scenario.platform.statuses() == {ANN: "pending"}
+    scenario.crm.leave("Newsletter", ann)
+    run = scenario.sync()
+    assert (run.status, run.counts["errors"]) == ("Completed", 0)
+    assert run.counts["ignored"] == {"cannot be archived": 1}
+    assert scenario.platform.statuses() == {ANN: "pending"}
+    scenario.act("resubscribe", ANN, list="Newsletter")
+    scenario.sync()
+    assert scenario.on_lists() == ([], [])
+    assert scenario.at_rest()
+
+
 @every_platform
 @pytest.mark.parametrize("side", ["crm", "platform"])
 def test_who_left_and_joins_again_is_added_again(side: str, scenario: Scenario) -> None:

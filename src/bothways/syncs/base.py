@@ -101,6 +101,14 @@ class KnownList:
     asks_to_confirm: bool = False
 
     @property
+    def is_audience(self) -> bool:
+        """Whether it is a whole audience: who is taken off it is no contact there any more.
+
+        Nor are they gone: they come back by being put on it again.
+        """
+        return self.scope != "" and self.id == self.scope
+
+    @property
     def found_by_query(self) -> bool:
         """Whether its query is asked who is on it; for the tag of a list, the list's own is."""
         return not (self.static or tagged_by(self.key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bothways.syncs.base import Inputs
+from bothways.syncs.base import Inputs, KnownList
 from bothways.syncs.jobs import ignored, job_frame, unchanged
 from bothways.syncs.undo_people import Standing, about
 from bothways.transform.columns import looked_up
@@ -36,7 +36,7 @@ def membership_jobs(inputs: Inputs, side: RoleName, rows: pd.DataFrame) -> list[
         members = members.drop_duplicates("member_id").set_index("member_id")
         joins = same["kind"] == OperationKind.JOIN
         frames += _leave(side, same[joins], members)
-        frames += _return(inputs, side, same[~joins], members, str(key))
+        frames += _return(inputs, side, same[~joins], members, known_list)
     return frames
 
 
@@ -65,11 +65,12 @@ def _leave(side: RoleName, rows: pd.DataFrame, members: pd.DataFrame) -> list[pd
 
 
 def _return(
-    inputs: Inputs, side: RoleName, rows: pd.DataFrame, members: pd.DataFrame, key: str
+    inputs: Inputs, side: RoleName, rows: pd.DataFrame, members: pd.DataFrame, of: KnownList
 ) -> list[pd.DataFrame]:
     """Put back on the list whom the run took off it, where they may be mailed."""
     on_list = rows["record_id"].isin(members.index)
-    obstacle = Standing(inputs, side, rows["record_id"]).obstacle(key)
+    standing = Standing(inputs, side, rows["record_id"], may_return=of.is_audience)
+    obstacle = standing.obstacle(of.key)
     barred = rows[~on_list & obstacle.notna()]
     return [
         unchanged(rows[on_list], **about(rows)),

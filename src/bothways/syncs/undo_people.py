@@ -14,12 +14,14 @@ from bothways.transform.columns import looked_up
 from bothways.vocabulary import MAILABLE_OR_PENDING, FieldType, Reason, RoleName, Status, other
 
 
-def current(inputs: Inputs, side: RoleName, ids: pd.Series) -> pd.DataFrame:
-    """Return living people of a side with the fields of all mappings, by id."""
+def current(
+    inputs: Inputs, side: RoleName, ids: pd.Series, *, with_deleted: bool = False
+) -> pd.DataFrame:
+    """Return people of a side with the fields of all mappings, by id; living ones if not told."""
     fields: dict[str, FieldType] = {}
     for mapping in inputs.account.mappings.values():
         fields |= mapping.vendor_fields(side)
-    found = inputs.view.people(side, ids=ids, fields=fields)
+    found = inputs.view.people(side, ids=ids, fields=fields, with_deleted=with_deleted)
     return found.drop_duplicates("id").set_index("id")
 
 
@@ -45,16 +47,21 @@ class Standing:
         inputs: The plan's inputs.
         side: Which side's people.
         ids: Their ids, over the rows' index.
+        may_return: Whether they are there still if they were deleted: they can be put back. How
+            they stood then counts, with all that is told of their address since.
     """
 
     inputs: Inputs
     side: RoleName
     ids: pd.Series
+    may_return: bool = False
 
     @cached_property
     def people(self) -> pd.DataFrame:
         """The people as they are now, by id."""
-        return current(self.inputs, self.side, self.ids)
+        found = current(self.inputs, self.side, self.ids, with_deleted=self.may_return)
+        # Of a deleted person whose address is not known nobody can say whether they may be mailed.
+        return found[found["email_key"].notna() | ~found["deleted"].astype(bool)]
 
     def obstacle(self, list_key: str | None = None) -> pd.Series:
         """Return why nothing may be written for a row: gone, erased, do_not_mail; null if nothing.
