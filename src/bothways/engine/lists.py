@@ -142,8 +142,8 @@ def people(run: Run, side: RoleName) -> int:
     """Return how many people a side has at least: those on the longest list of each audience."""
     sizes: dict[str, int] = {}
     for item in run.staging.read_json(side, "lists.json") or []:
-        scope = item["scope"]
-        sizes[scope] = max(item["size"] or 0, sizes.get(scope, 0))
+        known = KnownList(**item)
+        sizes[known.scope] = max(known.size or 0, sizes.get(known.scope, 0))
     return sum(sizes.values())
 
 
