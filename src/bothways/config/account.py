@@ -231,6 +231,11 @@ def tagged_by(key: str) -> str:
     return key.removesuffix(_TAG) if key.endswith(_TAG) else ""
 
 
+def list_of(key: str) -> str:
+    """Return the key of the list that a pair of lists is, or whose tag it is."""
+    return tagged_by(key) or key
+
+
 class EventSettings(_Model):
     """Which sync types the vendors' events start, for just the records that they name.
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bothways.config.account import Account, tagged_by
+from bothways.config.account import Account, list_of, tagged_by
 from bothways.console.airflow_state import dag_run_state
 from bothways.discovery import sync_types
 from bothways.labels import title
@@ -62,7 +62,7 @@ def list_statuses(conn: sa.Connection, account: Account) -> list[ListStatus]:
     found = {}
     for sync in syncs:
         # A run for a list looks at its tag as well.
-        keys = {key: tagged_by(key) or key for key in account.lists_of(sync)}
+        keys = {key: list_of(key) for key in account.lists_of(sync)}
         found[sync.name] = last_runs(conn, account=account.name, sync_type=sync.name, keys=keys)
     return [_status(account, key, syncs, found) for key in account.pairs]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bothways.config.account import Account, tagged_by
+from bothways.config.account import Account, list_of
 from bothways.config.known import system_titles
 from bothways.engine.staging import Staging
 from bothways.spec import Options, SyncSpec
@@ -50,4 +50,4 @@ class Run:
         """Return the keys of the lists that this run looks at."""
         chosen = self.options.lists
         mapped = self.account.lists_of(self.sync)
-        return tuple(key for key in mapped if not chosen or (tagged_by(key) or key) in chosen)
+        return tuple(key for key in mapped if not chosen or list_of(key) in chosen)

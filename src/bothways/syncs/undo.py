@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bothways.config.account import tagged_by
+from bothways.config.account import list_of
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.jobs import chosen, ignored, joined
 from bothways.syncs.undo_fields import Undoing, baselines, write_back
@@ -70,8 +70,6 @@ def _written(inputs: Inputs) -> pd.DataFrame:
         own = (rows["target"] == target) & rows["record_id"].isna()
         rows = rows.assign(record_id=rows["record_id"].mask(own, made))
     if inputs.options.lists:
-        chosen_keys = [
-            key for key in inputs.account.pairs if (tagged_by(key) or key) in inputs.options.lists
-        ]
+        chosen_keys = [key for key in inputs.account.pairs if list_of(key) in inputs.options.lists]
         rows = rows[rows["list_key"].isin(chosen_keys)]
     return chosen(inputs, rows, "record_id", "source_id")

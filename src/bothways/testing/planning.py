@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from bothways.config.account import Account, tagged_by
+from bothways.config.account import Account, list_of
 from bothways.spec import Options
 from bothways.syncs.base import Inputs, KnownList, Plan
 from bothways.tables.consent import SUPPRESSIONS
@@ -114,7 +114,7 @@ class Planning:
 
     def list_id(self, side: RoleName, key: str = "news") -> str:
         """Return the id of a list on a side."""
-        return f"{side}-{(tagged_by(key) or key) if side == 'crm' else key}"
+        return f"{side}-{list_of(key) if side == 'crm' else key}"
 
     def pair(self, key: str = "news") -> ListPair:
         """Return the ids of a list on both sides."""
@@ -208,8 +208,8 @@ class Planning:
                 "" if (side, key) in missing else self.list_id(side, key),
                 key,
                 entity,
-                self._scopes[tagged_by(key) or key] if side == "marketing" else "",
-                static=side == "marketing" or (tagged_by(key) or key) not in self._dynamic,
+                self._scopes[list_of(key)] if side == "marketing" else "",
+                static=side == "marketing" or list_of(key) not in self._dynamic,
                 asks_to_confirm=side == "marketing" and key in self._asking,
             )
             for key in self.account.pairs
