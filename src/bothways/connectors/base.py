@@ -345,7 +345,8 @@ class FindsCampaigns(Protocol):
 class ReadsCampaignEvents(Protocol):
     """Reads what the recipients of a campaign did, in sets that may fail one by one.
 
-    ``event_sets`` are those that the vendor has.
+    ``event_sets`` are those that can be asked for. A vendor that tells several in one listing has
+    the others come with one of them; `kind` says what each event is.
     """
 
     event_sets: tuple[EventSet, ...]
@@ -358,7 +359,7 @@ class ReadsCampaignEvents(Protocol):
         since: str | None,
         cursor: str | None = None,
     ) -> Iterator[Page]:
-        """Yield pages of EVENTS of one set and one campaign.
+        """Yield pages of EVENTS of one campaign: of one set, and of those that come with it.
 
         A full read of SEND_SUMMARIES gives every recipient; one since a watermark only those who
         did something since then. Some hours more than was asked for are read, since vendors tell

@@ -111,7 +111,7 @@ class CampaignEvents(Events):
     """One set of events of the campaigns in `sliced_by`, each campaign a slice.
 
     Attributes:
-        event_set: Which set.
+        event_set: Which set; a platform may tell others in the same breath.
         days: For how many days after a campaign was last sent its events are read; None without an
             end. It is read a last time by the first run after them.
         again: Whether everything is read once more, whatever has been read before.
@@ -136,7 +136,7 @@ class CampaignEvents(Events):
         return asked | ({"again": True} if self.again else {})
 
     def is_offered(self, connector: Connector) -> bool:
-        """Return whether the platform has such a set."""
+        """Return whether the platform can be asked for such a set."""
         return self.event_set in cast(ReadsCampaignEvents, connector).event_sets
 
     def slices(self, staged: pd.DataFrame, last_read: datetime) -> list[Slice]:

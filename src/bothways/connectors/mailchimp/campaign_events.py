@@ -56,13 +56,14 @@ _RECIPIENTS: Final = _Listing("sent-to", "sent_to", ("status", "open_count", "la
 _ACTIVITY: Final = _Listing("email-activity", "emails", ("activity",))
 _UNSUBSCRIBED: Final = _Listing("unsubscribed", "unsubscribes", ("timestamp", "reason"))
 
-# Set → the word for it among a member's activities, and detail → key there.
-_ACTIONS: Final[Mapping[EventSet, tuple[str, Mapping[str, str]]]] = {
-    EventSet.OPENS: ("open", {"ip_address": "ip"}),
-    EventSet.CLICKS: ("click", {"url": "url", "ip_address": "ip"}),
-    EventSet.BOUNCES: ("bounce", {"bounce_type": "type"}),
+# The word for what a member did → the set that it is of, and detail → key there.
+_ACTIONS: Final[Mapping[str, tuple[EventSet, Mapping[str, str]]]] = {
+    "open": (EventSet.OPENS, {"ip_address": "ip"}),
+    "click": (EventSet.CLICKS, {"url": "url", "ip_address": "ip"}),
+    "bounce": (EventSet.BOUNCES, {"bounce_type": "type"}),
 }
-EVENT_SETS: Final = (EventSet.SEND_SUMMARIES, *_ACTIONS, EventSet.UNSUBSCRIBES)
+EVENT_SETS: Final = (EventSet.SEND_SUMMARIES, EventSet.OPENS, EventSet.UNSUBSCRIBES)
+"""Clicks and bounces are told in the listing of opens, and come with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,9 @@ class _Acts:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """One event: its key, the row that names the person, when it happened, and its details."""
+    """One event: its set and key, the row that names the person, when it was, and its details."""
 
+    kind: EventSet
     key: str
     person: Row
     at: Any
@@ -158,7 +160,7 @@ def read_events(
     if event_set is EventSet.UNSUBSCRIBES:
         return report.read(_UNSUBSCRIBED, lambda rows: _left(campaign, since, rows), cursor)
     asked = {"since": late_since(since)} if since else {}
-    return report.read(_ACTIVITY, lambda rows: _done(event_set, campaign, rows), cursor, asked)
+    return report.read(_ACTIVITY, lambda rows: _done(campaign, rows), cursor, asked)
 
 
 def _summaries(report: _Report, since: str | None, cursor: str | None) -> Iterator[Page]:
@@ -217,13 +219,13 @@ def _summed_up(
         gone: Who has unsubscribed.
         done: What recipients did; those who did nothing are not among them.
     """
-    found = []
+    found, sends = [], EventSet.SEND_SUMMARIES
     for row in rows:
         person = _person(row)
         acts = _summed(row.get("activity") or ()) if done is None else done.get(person, _Acts())
-        key = _key(EventSet.SEND_SUMMARIES, campaign, row)
-        found.append(_Event(key, row, None, _summary(row, acts, left=person in gone)))
-    return _page(EventSet.SEND_SUMMARIES, campaign, found)
+        told = _summary(row, acts, left=person in gone)
+        found.append(_Event(sends, _key(sends, campaign, row), row, None, told))
+    return _page(campaign, found)
 
 
 def _summed(activity: Sequence[Row]) -> _Acts:
@@ -258,34 +260,30 @@ def _summary(row: Row, acts: _Acts, *, left: bool) -> dict[str, Any]:
     }
 
 
-def _done(event_set: EventSet, campaign: str, rows: Sequence[Row]) -> Page:
+def _done(campaign: str, rows: Sequence[Row]) -> Page:
     """Return what members did; the same thing done twice within a second is told apart by order."""
-    word, details = _ACTIONS[event_set]
     found = []
     for row in rows:
-        repeats: Counter[tuple[str, str]] = Counter()
+        repeats: Counter[tuple[EventSet, str, str]] = Counter()
         for item in row.get("activity") or ():
-            if item.get("action") == word:
-                same = (str(item.get("timestamp")), str(item.get("url") or ""))
-                key = _key(event_set, campaign, row, *same, repeats[same])
-                repeats[same] += 1
-                told = {name: item.get(at) or None for name, at in details.items()}
-                found.append(_Event(key, row, item.get("timestamp"), told))
-    return _page(event_set, campaign, found)
+            if item.get("action") not in _ACTIONS:
+                continue
+            kind, details = _ACTIONS[item["action"]]
+            same = (kind, str(item.get("timestamp")), str(item.get("url") or ""))
+            key = _key(kind, campaign, row, *same[1:], repeats[same])
+            repeats[same] += 1
+            told = {name: item.get(at) or None for name, at in details.items()}
+            found.append(_Event(kind, key, row, item.get("timestamp"), told))
+    return _page(campaign, found)
 
 
 def _left(campaign: str, since: str | None, rows: Sequence[Row]) -> Page:
     """Return who unsubscribed, since a watermark or ever; the listing has no filter."""
-    found = [
-        _Event(
-            _key(EventSet.UNSUBSCRIBES, campaign, row, str(row.get("timestamp"))),
-            row,
-            row.get("timestamp"),
-            {"reason": row.get("reason") or None},
-        )
-        for row in _since(rows, since)
-    ]
-    return _page(EventSet.UNSUBSCRIBES, campaign, found)
+    kind, found = EventSet.UNSUBSCRIBES, []
+    for row in _since(rows, since):
+        at, told = row.get("timestamp"), {"reason": row.get("reason") or None}
+        found.append(_Event(kind, _key(kind, campaign, row, str(at)), row, at, told))
+    return _page(campaign, found)
 
 
 def _since(rows: Sequence[Row], since: str | None) -> list[Row]:
@@ -299,13 +297,13 @@ def _person(row: Row) -> str:
     return str(row.get("email_id"))
 
 
-def _key(event_set: EventSet, campaign: str, row: Row, *apart: object) -> str:
+def _key(kind: EventSet, campaign: str, row: Row, *apart: object) -> str:
     """Return the same key each time that the same event is read; events have no id."""
-    parts = json.dumps([event_set, campaign, _person(row), *apart])
+    parts = json.dumps([kind, campaign, _person(row), *apart])
     return blake2b(parts.encode(), digest_size=_KEY_BYTES).hexdigest()
 
 
-def _page(event_set: EventSet, campaign: str, found: Sequence[_Event]) -> Page:
+def _page(campaign: str, found: Sequence[_Event]) -> Page:
     # The groups of a split test may name somebody twice.
     events = list({event.key: event for event in found}.values())
     size = len(events)
@@ -314,7 +312,7 @@ def _page(event_set: EventSet, campaign: str, found: Sequence[_Event]) -> Page:
         "scope_id": pa.array([campaign] * size, pa.string()),
         "member_id": pa.nulls(size, pa.string()),
         "email": texts([event.person.get("email_address") or None for event in events]),
-        "kind": pa.array([event_set] * size, pa.string()),
+        "kind": pa.array([event.kind for event in events], pa.string()),
         "occurred_at": times([event.at for event in events]),
         "details": texts([json.dumps(event.details, separators=(",", ":")) for event in events]),
     }
