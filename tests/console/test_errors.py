@@ -39,10 +39,15 @@ def test_records_in_error_are_filtered_and_counted_on_the_overview(client: Clien
     link = page.find("a", string="1 in error")
     assert isinstance(link, Tag)
     assert "1 record in error" in main_text(soup(browser.get(str(link["href"]))))
-    for query in ("?state=given_up", "?account=south", "?sync_type=suppressions"):
+    for query in ("?state=given_up", "?account=south", "?sync_type=suppressions", "?list=vips"):
         text = main_text(soup(browser.get(ERRORS + query)))
         assert "No record in error matches your filter." in text, query
     assert len(rows(client, query="?state=waiting&account=north")) == 1
+    page = soup(browser.get(f"{PREFIX}/accounts/north"))
+    link = page.find("a", string="1 in error")
+    assert isinstance(link, Tag)
+    assert str(link["href"]).endswith("/errors?account=north&list=newsletter")
+    assert "1 record in error" in main_text(soup(browser.get(str(link["href"]))))
     assert browser.get(f"{ERRORS}?state=lost").status_code == 400
     assert browser.get(f"{ERRORS}?page=9").status_code == 200
 

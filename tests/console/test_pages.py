@@ -804,7 +804,12 @@ def test_campaigns_are_listed_with_their_rates_the_newest_first(
         assert f'href="{place}"' in browser.get(f"{PREFIX}/accounts/north").text
         rows = table(soup(browser.get(place)), "Campaigns")
         assert browser.get(f"{place}/99").status_code == 404
+        page = soup(browser.get(place))
     assert [row["Name"] for row in rows] == [f"Spring {HOSTILE}", "Winter"]
+    assert "Sent 1 200 Delivered 1 000 Opened 412" in main_text(page)
+    assert "Open rate 41.20 % Click rate 3.10 %" in main_text(page)
+    (spring,) = (title for title in page.select("svg.chart title"))
+    assert spring.text == f"Spring {HOSTILE}: Open rate 41.20 %, Click rate 3.10 %"
     spring, winter = rows
     assert (spring["Sent on"], spring["Sent to"]) == ("2026-03-02 09:30:00", "Newsletter")
     assert (spring["Delivered"], spring["Open rate"], spring["Click rate"]) == (

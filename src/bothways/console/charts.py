@@ -35,10 +35,7 @@ def stacked_days(
         _day_bar(index * (_BAR + _GAP), day, values.get(day, {}), parts, tallest)
         for index, day in enumerate(days)
     ]
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" '
-        'preserveAspectRatio="none">{}<line class="axis" x1="0" y1="{}" x2="{}" y2="{}"/></svg>'
-    ).format(width, _HEIGHT + 1, label, Markup("").join(bars), _HEIGHT, width, _HEIGHT)
+    return _standing(bars, width=width, label=label)
 
 
 def shares(values: Sequence[tuple[str, str, int]], *, label: str) -> Markup:
@@ -94,6 +91,34 @@ def bars(values: Sequence[tuple[str, str, int]], *, label: str) -> Markup:
         '<svg class="bars" viewBox="0 0 {} {}" role="img" aria-label="{}" '
         'preserveAspectRatio="none">{}</svg>'
     ).format(_SHARE_WIDTH, len(values) * (_BAR + _GAP), label, Markup("").join(pieces))
+
+
+def rates(values: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], *, label: str) -> Markup:
+    """Return a group of bars for each thing, side by side, as high as its rates in percent.
+
+    Args:
+        values: Names from left to right, each with its rates: word, colour class and percent.
+        label: What the picture shows, for those who do not see it.
+    """
+    pieces, x = [], 0
+    for name, told in values:
+        words = ", ".join(f"{word} {rate:.2f} %" for word, _, rate in told)
+        bars = []
+        for _, colour, rate in told:
+            height = max((_HEIGHT - 2) * rate / 100, 0.7)
+            bars.append(_piece(colour, x=x, y=_HEIGHT - height, width=_BAR, height=height))
+            x += _BAR
+        title = f"{name}: {words or 'unknown'}"
+        pieces.append(Markup("<g><title>{}</title>{}</g>").format(title, Markup("").join(bars)))
+        x += 2 * _GAP
+    return _standing(pieces, width=x, label=label)
+
+
+def _standing(bars: Sequence[Markup], *, width: int, label: str) -> Markup:
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" '
+        'preserveAspectRatio="none">{}<line class="axis" x1="0" y1="{}" x2="{}" y2="{}"/></svg>'
+    ).format(width, _HEIGHT + 1, label, Markup("").join(bars), _HEIGHT, width, _HEIGHT)
 
 
 def _day_bar(

@@ -180,16 +180,19 @@ class ErrorFilter:
 
     Attributes:
         syncs: Accounts and sync types.
-        given_up: Only those that are, or are not, tried again; None is both.
+        given_up: Only those that are given up, or only the others; None is both.
+        list_key: Only on this list; "" is any, and what is about no list.
     """
 
     syncs: Collection[tuple[str, str]]
     given_up: bool | None = None
+    list_key: str = ""
 
     def clauses(self) -> list[sa.ColumnElement[bool]]:
         """Return what a row of `retries` must be like; what was held back is in no error."""
         place = sa.tuple_(retries.c.account, retries.c.sync_type)
         found = [retries.c.attempts > 0, place.in_(sorted(self.syncs))]
+        found += [retries.c.list_key == self.list_key] if self.list_key else []
         return found if self.given_up is None else [*found, retries.c.given_up.is_(self.given_up)]
 
 
@@ -198,6 +201,12 @@ def errors_by_sync(conn: sa.Connection) -> dict[tuple[str, str], int]:
     keys = (retries.c.account, retries.c.sync_type)
     query = sa.select(*keys, sa.func.count()).where(retries.c.attempts > 0).group_by(*keys)
     return {(account, sync): number for account, sync, number in conn.execute(query)}
+
+
+def errors_by_list(conn: sa.Connection, *, only: ErrorFilter) -> dict[str, int]:
+    """Return how many records are in error on each list, by its key."""
+    query = sa.select(retries.c.list_key, sa.func.count()).where(*only.clauses())
+    return {row.list_key: row[1] for row in conn.execute(query.group_by(retries.c.list_key))}
 
 
 def count_errors(conn: sa.Connection, *, only: ErrorFilter) -> int:

@@ -249,12 +249,14 @@ class ErrorView:
     Attributes:
         account: Only of this account.
         sync_type: Only of this sync type.
+        list_key: Only on this list.
         state: Only WAITING or GIVEN_UP ones.
         page: From 1.
     """
 
     account: str = ""
     sync_type: str = ""
+    list_key: str = ""
     state: str = ""
     page: int = 1
 
@@ -269,7 +271,8 @@ class ErrorView:
         if state not in ("", WAITING, GIVEN_UP):
             raise BadView(f"There is no state “{state}”; choose one from the list.")
         page = _number(query.get("page"), "page", _MOST_PAGES) or 1
-        return cls(_word(query, "account"), _word(query, "sync_type"), state, page)
+        account, sync_type, key = (_word(query, name) for name in ("account", "sync_type", "list"))
+        return cls(account, sync_type, key, state, page)
 
     @property
     def given_up(self) -> bool | None:
@@ -279,13 +282,13 @@ class ErrorView:
     @property
     def filtered(self) -> bool:
         """Whether some records are left out."""
-        return any((self.account, self.sync_type, self.state))
+        return any((self.account, self.sync_type, self.list_key, self.state))
 
     def url_query(self, **changes: Any) -> str:
         """Return the query of the URL that shows this view, with changes."""
         view = replace(self, **changes)
-        pairs = {"account": view.account, "sync_type": view.sync_type, "state": view.state}
-        pairs |= {"page": str(view.page) if view.page > 1 else ""}
+        pairs = {"account": view.account, "sync_type": view.sync_type, "list": view.list_key}
+        pairs |= {"state": view.state, "page": str(view.page) if view.page > 1 else ""}
         return urlencode({name: value for name, value in pairs.items() if value})
 
 

@@ -38,6 +38,8 @@ from bothways.console.dags import campaigns_dag, dag_id, dag_path
 from bothways.console.downloads import Download
 from bothways.console.first import first_steps
 from bothways.console.list_status import ListStatus, list_statuses, member_rows
+from bothways.console.queries import ErrorFilter
+from bothways.console.routes.errors import readable_errors
 from bothways.console.service import page, store
 from bothways.console.system_states import system_states
 from bothways.discovery import sync_types
@@ -94,6 +96,8 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         )
     with store(request).begin() as conn:
         lists = list_statuses(conn, found)
+        failed = readable_errors(conn, readable, [name])
+        errors = queries.errors_by_list(conn, only=ErrorFilter(failed))
         states = system_states(conn, found, systems_of(name))
         things = queries.things(conn, account=name, at_most=THINGS)
         steps = first_steps(conn, found, readable)
@@ -104,6 +108,7 @@ def account(request: Request, name: str, user: GetUserDep, readable: Readable) -
         name=name,
         account=found,
         states=states,
+        errors=errors,
         readable=readable,
         things=things,
         lists=lists,

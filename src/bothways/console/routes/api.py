@@ -347,6 +347,7 @@ class ErrorQuery(BaseModel):
 
     account: list[Text] = Field(default_factory=list, max_length=100)
     sync_type: list[Text] = Field(default_factory=list, max_length=100)
+    list_key: Text = ""
     given_up: bool | None = None
     limit: Annotated[int, Field(ge=1, le=1_000)] = 100
     offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
@@ -462,7 +463,7 @@ def list_errors(
     """Return records in error: opt-outs, which are never given up, first; then what failed last."""
     with store(request).begin() as conn:
         syncs = readable_errors(conn, readable, query.account, query.sync_type)
-        only = ErrorFilter(syncs, query.given_up)
+        only = ErrorFilter(syncs, query.given_up, query.list_key)
         total = queries.count_errors(conn, only=only)
         rows = queries.errors_page(conn, only=only, limit=query.limit, offset=query.offset)
         rows = errors_for(conn, user, rows)

@@ -23,6 +23,9 @@ from bothways.vocabulary import CAMPAIGN
 CAMPAIGNS: Final = 500
 """How many campaigns the page shows."""
 
+CHARTED: Final = 30
+"""Of how many campaigns, the newest, a chart compares the rates."""
+
 RUNS: Final = 20
 """How many runs the page of a campaign shows."""
 
@@ -35,6 +38,8 @@ _CHART: Final = (
     ("Bounced", "waiting", ("hard_bounces", "soft_bounces")),
     ("Unsubscribed", "failed", ("unsubscribes",)),
 )
+
+_RATES: Final = (("Open rate", "success", "open_rate"), ("Click rate", "added", "click_rate"))
 
 router = APIRouter(dependencies=[SignedIn], include_in_schema=False)
 
@@ -74,14 +79,25 @@ def campaigns(request: Request, name: str, user: GetUserDep, readable: Readable)
     readable_dag(name, readable)
     with store(request).begin() as conn:
         rows = queries.campaigns(conn, account=name, at_most=CAMPAIGNS + 1)
+    found = [Campaign.of(row) for row in rows[:CAMPAIGNS]]
+    charted = [item for item in reversed(found[:CHARTED]) if item.details.get("delivered")]
     return page(
         request,
         "campaigns.html",
         user=user,
         name=name,
         systems=systems_of(name),
-        campaigns=[Campaign.of(row) for row in rows[:CAMPAIGNS]],
+        campaigns=found,
         at_most=CAMPAIGNS if len(rows) > CAMPAIGNS else None,
+        bars=(bars := _bars(found)),
+        chart=_chart("All campaigns", bars),
+        together=_together(found),
+        charted=charted,
+        compared=charts.rates(
+            [(item.name, _rates(item)) for item in charted],
+            label=f"Open and click rates of {len(charted)} campaigns, the newest last",
+        ),
+        rates=_RATES,
     )
 
 
@@ -111,8 +127,8 @@ def campaign(
             for column in record_kinds()[CAMPAIGN].columns
             if column.kind == "number" and found.details.get(column.value) is not None
         ],
-        bars=(bars := _bars(found)),
-        chart=_chart(found, bars),
+        bars=(bars := _bars([found])),
+        chart=_chart(f"Campaign {found.name}", bars),
         runs=runs,
         dag=dag,
         may_trigger=dag in triggerable(user, [dag]),
@@ -132,13 +148,31 @@ def readable_dag(account: str, readable: frozenset[str]) -> str:
     return dag
 
 
-def _bars(campaign: Campaign) -> list[tuple[str, str, int]]:
-    told = campaign.details
+def _bars(campaigns: Sequence[Campaign]) -> list[tuple[str, str, int]]:
+    """Return what became of the mails of all of these campaigns together."""
+    told = [campaign.details for campaign in campaigns]
     return [
-        (word, colour, sum(told.get(name) or 0 for name in names)) for word, colour, names in _CHART
+        (word, colour, sum(one.get(name) or 0 for one in told for name in names))
+        for word, colour, names in _CHART
     ]
 
 
-def _chart(campaign: Campaign, bars: Sequence[tuple[str, str, int]]) -> Markup:
+def _rates(campaign: Campaign) -> list[tuple[str, str, float]]:
+    told = campaign.details
+    return [(word, colour, told[name]) for word, colour, name in _RATES if told.get(name)]
+
+
+def _together(campaigns: Sequence[Campaign]) -> Mapping[str, float]:
+    """Return open and click rate of all of these campaigns together; nothing if none arrived."""
+    numbers = {word: number for word, _, number in _bars(campaigns)}
+    if not numbers["Delivered"]:
+        return {}
+    return {
+        rate: 100 * numbers[people] / numbers["Delivered"]
+        for rate, people in (("Open rate", "Opened"), ("Click rate", "Clicked"))
+    }
+
+
+def _chart(name: str, bars: Sequence[tuple[str, str, int]]) -> Markup:
     told = ", ".join(f"{word.lower()} {number}" for word, _, number in bars)
-    return charts.bars(bars, label=f"Campaign {campaign.name}: {told}")
+    return charts.bars(bars, label=f"{name}: {told}")

@@ -36,7 +36,7 @@ def errors(request: Request, user: GetUserDep, readable: Readable) -> HTMLRespon
     with store(request).begin() as conn:
         known = readable_errors(conn, readable)
         shown = readable_errors(conn, readable, _one(view.account), _one(view.sync_type))
-        only = ErrorFilter(shown, view.given_up)
+        only = ErrorFilter(shown, view.given_up, view.list_key)
         total = queries.count_errors(conn, only=only)
         offset = (view.page - 1) * PAGE_SIZE
         rows = queries.errors_page(conn, only=only, limit=PAGE_SIZE, offset=offset)
