@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.promises.conftest import MakeWorld
 from tests.support.consent_table import SETTINGS, consents, make_table
@@ -67,26 +68,69 @@ def test_scores_reach_every_record_of_the_person_once(
 
 
 @pytest.mark.parametrize("platform", ["mailchimp"], indirect=True)
-def test_stars_and_where_somebody_signed_up_reach_the_crm(
+def test_stars_and_when_and_where_somebody_signed_up_reach_the_crm(
     make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
 ) -> None:
-    engagement = {"contact": {**SCORING, "engagement": "new_engagement"}}
-    world = make_world(syncs={**SYNCS, "contact_scoring": engagement})
+    scoring = {"contact": {**SCORING, "engagement": "new_engagement"}}
+    opt_in = {**SYNCS["opt_in"], "consents": SETTINGS}
+    world = make_world(syncs={"contact_scoring": scoring, "opt_in": opt_in})
+    _map_members_own_fields(world, platform)
     crm = Crm(sandbox)
-    crm.column("contact", "new_Engagement", "Integer")
-    for name, kind in (("Score", "Integer"), ("Label", "String"), ("OptIn", "String")):
-        crm.column("contact", f"new_{name}", kind)
-    crm.column("contact", "new_ScoredAt", "DateTime", Format="DateAndTime")
+    for name in ("Engagement", "Score", "Rating"):
+        crm.column("contact", f"new_{name}", "Integer")
+    for name in ("Label", "OptIn", "Source"):
+        crm.column("contact", f"new_{name}", MaxLength=100)
+    for name in ("ScoredAt", "OptedInAt"):
+        crm.column("contact", f"new_{name}", "DateTime", Format="DateAndTime")
     crm.column("lead", "new_OptIn")
+    make_table(sandbox)
     crm.contact(ANN)
     platform.contact(ANN)
-    assert world.run("contact_scoring").counts["updated"] == 1
+    _sign_up(sandbox, BOB)
+    assert world.run("marketing_lists").status == "Completed"
+    bob = crm.person(BOB)
+    assert (bob["new_rating"], bob["new_source"]) == (2, "API - Generic")
+    assert bob["new_optedinat"].startswith("2026-03-01T11:00:00")
+
+    assert world.run("contact_scoring").counts["updated"] == 2
     row = crm.person(ANN)
     assert (row["new_score"], row["new_engagement"]) == (40, 0)  # two stars, and no mail so far
     assert (row["new_label"], row["new_scoredat"]) == (None, None)
     assert world.run("contact_scoring").message == "No new objects to sync"
+
     assert world.run("opt_in").status == "Completed"
     assert crm.person(ANN)["new_optin"] == "Unknown"  # added over the API
+    assert crm.person(BOB)["new_optin"] == "Single"
+    (consent,) = consents(sandbox)
+    assert consent["new_contact"] == bob["contactid"]
+    assert (consent["new_text"], consent["new_ipaddress"]) == ("API - Generic", "192.0.2.8")
+    assert consent["new_consentedon"].startswith("2026-03-01T11:00:00")
+
+
+def _map_members_own_fields(world: World, platform: Platform) -> None:
+    path = world.include / "mappings" / platform.mapping("contact")
+    mapping = yaml.safe_load(path.read_text())
+    mapping["fields"] |= {
+        name: {"crm": f"new_{name}", "marketing": own, "type": kind, "direction": "to_crm"}
+        for name, own, kind in (
+            ("rating", "member_rating", "integer"),
+            ("source", "source", "string"),
+            ("optedinat", "timestamp_opt", "datetime"),
+        )
+    }
+    path.write_text(yaml.safe_dump(mapping))
+
+
+def _sign_up(sandbox: SandboxServer, email: str) -> None:
+    """Have somebody be a member who signed up on a form, and confirmed an hour later."""
+    body = {"email_address": email, "status": "subscribed"}
+    for name, address, hour in (("signup", "192.0.2.7", 10), ("opt", "192.0.2.8", 11)):
+        at = f"2026-03-01T{hour}:00:00+00:00"
+        body |= {f"ip_{name}": address, f"timestamp_{name}": at}
+    with sandbox.mailchimp() as api:
+        news = api.get("/lists?fields=lists.id,lists.name").json()["lists"]
+        place = next(row["id"] for row in news if row["name"] == "Newsletter")
+        assert api.post(f"/lists/{place}/members", json=body).is_success
 
 
 def test_a_member_whom_the_crm_does_not_know_is_ignored(

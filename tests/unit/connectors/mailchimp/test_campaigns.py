@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from bothways.tables.campaigns import CAMPAIGNS, EVENT_DETAILS, EVENTS
 from bothways.tables.consent import CONSENTS, OPT_INS
 from bothways.vocabulary import EventSet
 from tests.support.sandbox import SandboxServer
+from tests.unit.connectors.other_server import Answered, Ask, Asked, OtherServer
 
 PEOPLE = [f"p{number:02}@mail.example" for number in range(7)]
 ANN, BOB, CID, DEE, *_ = PEOPLE
@@ -315,6 +316,30 @@ def test_stars_are_scores_of_everybody_each_time(desk: Desk, mailchimp: Mailchim
     assert {(row["score"], row["engagement"], row["label"]) for row in rows} == {(40, 0, None)}
     assert all(row["member_id"].startswith(f"{desk.news}:") for row in rows)
     assert len(rows_of(mailchimp.read_scores(since=pages[-1].watermark))) == len(PEOPLE)
+
+
+def test_the_share_of_mails_that_somebody_opens_is_their_engagement(
+    desk: Desk, sandbox: SandboxServer, connect: Callable[..., MailchimpConnector]
+) -> None:
+    told: list[dict[str, Any]] = [
+        {"member_rating": 5, "stats": {"avg_open_rate": 0.375}},
+        {"member_rating": 1, "stats": {"avg_open_rate": 1}},
+        {"member_rating": None, "stats": None},
+    ]
+
+    def alter(asked: Asked, ask: Ask) -> Answered:
+        answered = ask(asked)
+        if "/members?" in asked.path:
+            body = answered.json()
+            for row, more in zip(body["members"], told, strict=False):
+                row.update(more)
+            answered.put(body)
+        return answered
+
+    with OtherServer(sandbox.url, alter) as server:
+        rows = rows_of(connect(server.url).read_scores(since=None))
+    found = [(row["score"], row["engagement"]) for row in rows]
+    assert found[:3] == [(100, 38), (20, 100), (None, None)]
 
 
 def test_how_people_opted_in_follows_from_where_they_signed_up(
