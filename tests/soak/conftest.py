@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.promises.conftest import make_world, sandbox, sandbox_server, stores
+from tests.promises.conftest import make_world, platform, sandbox, sandbox_server, stores
 
-__all__ = ["make_world", "sandbox", "sandbox_server", "stores"]
+__all__ = ["make_world", "platform", "sandbox", "sandbox_server", "stores"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

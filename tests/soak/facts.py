@@ -32,7 +32,7 @@ def facts(view: View, setting: Setting) -> Facts:
         on = {
             list_id
             for (list_id, contact), status in view.memberships.items()
-            if contact == row["id"] and status == "subscribed"
+            if contact == row["id"] and status == "mailable"
         }
         held = {"email": row["key"] or None}
         held |= {name: _value(row["fields"].get(setting.columns[name])) for name, _, _ in FIELDS}

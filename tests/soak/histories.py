@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from tests.soak.history import History, Step
 from tests.soak.runs import STAGES
-from tests.soak.setting import ACCOUNT
+from tests.soak.setting import TERMS, Terms, account
 from tests.support.engine import World
 from tests.support.sandbox import SandboxServer
 
@@ -29,9 +31,9 @@ def _step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy
 # One vendor's clock is wrong from the beginning: what a word says of its time is its own matter.
 CLOCKS = st.one_of(
     st.just([]),
-    _step(
-        "clock", st.sampled_from(["dynamics", "dotdigital"]), st.sampled_from([-7290, -20, 600])
-    ).map(lambda step: [step]),
+    _step("clock", st.sampled_from(["crm", "marketing"]), st.sampled_from([-7290, -20, 600])).map(
+        lambda step: [step]
+    ),
 )
 ARRIVALS = st.one_of(
     _step("crm_new", st.sampled_from(["contact", "lead"]), _ADDRESS, st.booleans()),
@@ -117,8 +119,22 @@ HISTORIES = st.tuples(CLOCKS, BEGINNINGS, st.lists(ROUNDS, min_size=1, max_size=
 )
 
 
+def taking_turns(shards: int) -> pytest.MarkDecorator:
+    """Parametrise a test of random histories: accounts of each kind take turns in its shards."""
+    params = [
+        pytest.param(terms.platform, terms, shard, id=f"{name}-{shard}")
+        for shard, (name, terms) in zip(range(shards), itertools.cycle(TERMS.items()), strict=False)
+    ]
+    return pytest.mark.parametrize(("platform", "terms", "shard"), params, indirect=["platform"])
+
+
 def live(
-    make_world: Callable[..., World], sandbox: SandboxServer, *, histories: int, number: int
+    make_world: Callable[..., World],
+    sandbox: SandboxServer,
+    terms: Terms,
+    *,
+    histories: int,
+    number: int,
 ) -> None:
     """Live some histories, always the same ones for a number; a failing one is made small."""
 
@@ -133,9 +149,9 @@ def live(
     @given(HISTORIES)
     def lived(steps: list[Step]) -> None:
         note(f"The history, to be pasted into test_two_way_examples.py: {steps!r}")
-        world = make_world(**ACCOUNT)
+        world = make_world(**account(terms))
         try:
-            history = History(world, sandbox)
+            history = History(world, sandbox, terms)
             history.play(steps)
             history.settle()
         finally:

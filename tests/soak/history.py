@@ -5,7 +5,7 @@ that a failing history can be copied from a report into a test as it stands. Peo
 position: the n-th living record of the CRM, the n-th contact of the platform, the n-th address,
 each counted around. What a vendor would refuse does not happen.
 
-    history = History(world, sandbox)
+    history = History(world, sandbox, TERMS["dotdigital"])
     history.play([("crm_new", "contact", 0, True), ("sync", "marketing_lists")])
     history.settle()
 
@@ -18,17 +18,18 @@ Between the steps of a run people act too:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tests.soak.runs import Runs
-from tests.soak.setting import ADDRESSES, FIELDS, Setting
+from tests.soak.setting import ADDRESSES, FIELDS, Setting, Terms
 from tests.soak.views import View, key_of
 from tests.soak.watch import Watch
 from tests.support.engine import World
 from tests.support.erasing import Erasing
 from tests.support.meanwhile import between_pages
 from tests.support.people import Crm
+from tests.support.platforms import Refused
 from tests.support.sandbox import SandboxServer
 
 Step = tuple[Any, ...]
@@ -41,16 +42,17 @@ _NO_ACTS = ("wait", "clock", "sync", "begin", "go", "answer", "settle", "meanwhi
 class History:
     """Plays a history, and watches what no sync may ever do."""
 
-    def __init__(self, world: World, sandbox: SandboxServer) -> None:
+    def __init__(self, world: World, sandbox: SandboxServer, terms: Terms) -> None:
         self._world = world
         self._sandbox = sandbox
+        self._platform = world.platform
         self._crm = Crm(sandbox)
         self._api = self._crm._api
-        self._setting = Setting(world, sandbox, self._crm)
-        self._seen = View.of(sandbox)
+        self._setting = Setting(world, sandbox, self._crm, terms)
+        self._seen = View.of(sandbox, world.platform)
         self._watch = Watch(self._setting)
         self._runs = Runs(world, sandbox)
-        self._meanwhile: tuple[str, Step] | None = None
+        self._meanwhile: Step | None = None
         world.people_per_partition = 1  # even of these few a full read is planned in parts
 
     def play(self, steps: Sequence[Step]) -> None:
@@ -60,7 +62,7 @@ class History:
                 getattr(self, name)(*arguments)
             else:
                 getattr(self, name)(*arguments)
-                before, self._seen = self._seen, View.of(self._sandbox)
+                before, self._seen = self._seen, self._look()
                 self._watch.people(before, self._seen, hasty=self._runs.hasty)
                 self._runs.look(self._seen.flagged)
 
@@ -148,83 +150,85 @@ class History:
     def pf_new(self, address: int, lists: Sequence[int]) -> None:
         email = _address(address).strip()
         if not self._contact_of(email):
-            self._platform("POST", "/v2/contacts", {"email": email})
-            made = self._contact_of(email)
-            for number in lists:
-                self._join(made, number)
+            with suppress(Refused):
+                self._platform.contact(email)
+                for number in lists:
+                    self._join(email, number)
 
     def pf_edit(self, contact: int, field: int, value: int) -> None:
         row = self._contact(contact)
         if row:
             name, _, values = FIELDS[field]
             column = self._setting.columns[name]
-            self._patch(row, {"dataFields": {column: values[value][1]}})
+            with suppress(Refused):
+                self._platform.edit(row["email"], **{column: values[value][1]})
 
     def pf_address(self, contact: int, address: int) -> None:
         row = self._contact(contact)
         if row:
-            self._rename(row, _address(address).strip())
+            self._readdress(row["email"], _address(address).strip())
 
     def pf_swap(self, one: int, other: int) -> None:
         """Two contacts exchange their addresses."""
         rows = [self._contact(number) for number in (one, other)]
         if None in rows or rows[0]["id"] == rows[1]["id"]:  # type: ignore[index]
             return
-        first, second = (row for row in rows if row)
-        for row, email in (
-            (first, "between@mail.example"),
-            (second, first["email"]),
-            ({**first, "email": "between@mail.example"}, second["email"]),
-        ):
-            self._rename(row, email)
+        first, second = (row["email"] for row in rows if row)
+        between = "between@mail.example"
+        for email, to in ((first, between), (second, first), (between, second)):
+            self._readdress(email, to)
 
     def pf_join(self, contact: int, number: int) -> None:
         row = self._contact(contact)
         if row:
-            self._join(row, number)
+            with suppress(Refused):
+                self._join(row["email"], number)
 
     def pf_leave(self, contact: int, number: int) -> None:
         row = self._contact(contact)
         own = self._setting.lists[number].ids["marketing"]
-        if row and own and self.view().memberships.get((own, row["id"])) == "subscribed":
-            self._platform("DELETE", f"/v2/address-books/{own}/contacts/{row['id']}")
+        if row and own and self.view().memberships.get((own, row["id"])) == "mailable":
+            with suppress(Refused):
+                self._platform.leave(row["email"], self.view().books[own])
 
     def pf_no(self, contact: int, act: str) -> None:
-        """Somebody unsubscribes, bounces, complains or is suppressed."""
+        """Somebody unsubscribes, bounces, complains or is suppressed, or ends all mail otherwise.
+
+        Where an unsubscribe is from one audience, they complain.
+        """
         row = self._contact(contact)
         if row:
-            self._sandbox.act("dotdigital", act, email=row["email"])
+            words = self._platform.words
+            self._platform.act(act if act in words else words[0], row["email"])
 
     def pf_no_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
         own = self._setting.lists[number].ids["marketing"]
         if row and own and (own, row["id"]) in self.view().memberships:
-            name = self.view().books[own]
-            self._sandbox.act("dotdigital", "unsubscribe", email=row["email"], list=name)
+            self._platform.act("unsubscribe", row["email"], list=self.view().books[own])
 
     def pf_yes(self, contact: int) -> None:
         """Somebody comes back by the platform's own means."""
         row = self._contact(contact)
         if row:
-            self._sandbox.act("dotdigital", "resubscribe", email=row["email"])
+            self._platform.act("resubscribe", row["email"])
 
     def pf_yes_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
         own = self._setting.lists[number].ids["marketing"]
         if row and own:
-            name = self.view().books[own]
-            self._sandbox.act("dotdigital", "resubscribe", email=row["email"], list=name)
+            self._platform.act("resubscribe", row["email"], list=self.view().books[own])
 
     def pf_delete(self, contact: int) -> None:
         row = self._contact(contact)
         if row:
-            self._sandbox.act("dotdigital", "delete", email=row["email"])
+            self._platform.delete(row["email"])
 
     def pf_return(self, address: int) -> None:
         """Somebody signs up through a form."""
         email = _address(address).strip()
-        self._sandbox.act("dotdigital", "return", email=email)
-        self._watch.consent.came_back(key_of(email))
+        self._platform.act("return", email)
+        self._watch.signs_up(key_of(email))
 
     # ── people in charge ──────────────────────────────────────────────────────────────────────
 
@@ -236,7 +240,7 @@ class History:
         request = erasing.file(_address(address))
         run = erasing.run(request, confirm=request)
         assert run.status == "Completed", run.message
-        self._watch.is_erased(key_of(_address(address)), before, View.of(self._sandbox))
+        self._watch.is_erased(key_of(_address(address)), before, self._look())
 
     def guard(self, asks: bool) -> None:
         self._setting.guard(asks=asks)
@@ -249,13 +253,12 @@ class History:
 
     def list_replaced(self, number: int, side: str) -> None:
         """A list is deleted, unless it is gone already, and made again under its name."""
-        self._setting.delete_list(number, side)
-        self._setting.make_list(number, side)
-        self._watch.is_another_list(number, self._seen)
+        if self._setting.replace_list(number, side):
+            self._watch.is_another_list(number, self._seen)
 
     def list_mapped(self, number: int, side: str) -> None:
-        self._setting.map_list(number, side)
-        self._watch.is_another_list(number, self._seen)
+        if self._setting.map_list(number, side):
+            self._watch.is_another_list(number, self._seen)
 
     def list_renamed(self, number: int, side: str) -> None:
         self._setting.rename_list(number, side)
@@ -278,23 +281,25 @@ class History:
         self._sandbox.advance(1800)
         self._api.sign_in()
 
-    def refuses(self, vendor: str, everything: bool) -> None:
+    def refuses(self, side: str, everything: bool) -> None:
         """A vendor refuses everything that it is to write, or no longer does."""
-        self._sandbox.faults({vendor: {"rows_refused": 1.0}} if everything else None)
+        self._sandbox.faults({self._vendor(side): {"rows_refused": 1.0}} if everything else None)
 
-    def meanwhile(self, part: str, *step: Any) -> None:
-        """Take this step while the run reads that goes on next, between two pages.
+    def meanwhile(self, *step: Any) -> None:
+        """Take this step while the next run reads the platform's suppressions, between two pages.
 
         Args:
-            part: The address of the first page has it.
             *step: What happens then; not where the line is bad.
         """
-        self._meanwhile = part, step
+        self._meanwhile = step
 
-    def clock(self, vendor: str, seconds: int) -> None:
+    def clock(self, side: str, seconds: int) -> None:
         """A vendor's clock is wrong."""
-        self._sandbox.advance(seconds, vendor)
+        self._sandbox.advance(seconds, self._vendor(side))
         self._api.sign_in()
+
+    def _vendor(self, side: str) -> str:
+        return self._platform.name if side == "marketing" else "dynamics"
 
     # ── syncs ─────────────────────────────────────────────────────────────────────────────────
 
@@ -345,7 +350,7 @@ class History:
         links = self._links()
         with self._interrupted(faults is None and kill_point is None):
             ended = self._runs.go(run, until, faults=faults, kill_point=kill_point, then=then)
-        before, self._seen = self._seen, View.of(self._sandbox)
+        before, self._seen = self._seen, self._look()
         self._watch.sync(run, before, self._seen, links | self._links())
         if ended:
             self._watch.ended(ended, self._seen, self._links())
@@ -354,12 +359,12 @@ class History:
 
     @contextmanager
     def _interrupted(self, possible: bool) -> Iterator[None]:
-        planned, self._meanwhile = self._meanwhile, None
-        if planned is None or not possible:
+        step, self._meanwhile = self._meanwhile, None
+        if step is None or not possible:
             yield
             return
-        part, step = planned
-        with between_pages(self._world.platform, part, lambda: self.play([step]), page=2):
+        platform = self._platform
+        with between_pages(platform, platform.suppressions_at, lambda: self.play([step]), page=2):
             yield
 
     def answer(self, sync_type: str, approved: bool) -> None:
@@ -437,25 +442,20 @@ class History:
         return rows[number % len(rows)] if rows else None
 
     def _contact_of(self, email: str) -> dict[str, Any] | None:
-        rows = View.of(self._sandbox).contacts
+        rows = self._look().contacts
         return next((row for row in rows if row["key"] == key_of(email)), None)
 
-    def _join(self, row: dict[str, Any] | None, number: int) -> None:
-        assert row is not None
-        own = self._setting.lists[number].ids["marketing"]
-        if own:
-            path = f"/v2/address-books/{own}/contacts"
-            self._platform("POST", path, {"id": int(row["id"]), "email": row["email"]})
+    def _join(self, email: str, number: int) -> None:
+        pair = self._setting.lists[number]
+        if pair.ids["marketing"]:
+            self._platform.join(email, pair.names["marketing"])
 
-    def _rename(self, row: dict[str, Any], email: str) -> None:
-        self._patch(row, {"identifiers": {"email": email}})
+    def _readdress(self, email: str, to: str) -> None:
+        with suppress(Refused):
+            self._platform.readdress(email, to)
 
-    def _patch(self, row: dict[str, Any], body: dict[str, Any]) -> None:
-        self._platform("PATCH", f"/contacts/v3/contactId/{row['id']}", body)
-
-    def _platform(self, method: str, path: str, body: Any = None) -> None:
-        with self._sandbox.dotdigital() as api:
-            api.request(method, path, json=body)
+    def _look(self) -> View:
+        return View.of(self._sandbox, self._platform)
 
 
 def _address(number: int) -> str:

@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.engine import World
 from tests.support.people import Crm
+from tests.support.platforms import Dotdigital, Mailchimp
 from tests.support.sandbox import SandboxServer
 
 ADDRESSES = [f"{name}@mail.example" for name in ("ann", "bob", "cleo")]
@@ -28,24 +29,82 @@ FIELDS: list[tuple[str, str, list[tuple[Any, Any]]]] = [
     ("gender", "gendercode", [(1, "Male"), (2, "Female"), (None, None)]),
 ]
 GENDERS = {1: "Male", 2: "Female"}
-# The platform's columns of a field: the one that is mapped at first, and one to map it to later.
-COLUMNS = {
-    "first_name": ("FIRSTNAME", "NICKNAME"),
-    "city": ("CITY", "TOWN"),
-    "gender": ("GENDER", "SEX"),
-}
 POLICIES = ("crm", "marketing", "newest")
 ENTITIES = ("contact", "lead")
-ACCOUNT = {
-    "lists": {
-        "newsletter": {"crm": "Newsletter", "marketing": "Newsletter"},
-        "product": {"crm": "Product updates", "marketing": "Product updates", "entity": "lead"},
-    },
-    "settings": {"retry_minutes": 0, "retry_attempts": 100, "on_guard": "ask"},
-    "guard": {},
-}
+# Keys of the account, lists of the CRM and what they hold.
+_LISTS: Final = (("newsletter", "Newsletter", "contact"), ("product", "Product updates", "lead"))
+_SETTINGS: Final = {"retry_minutes": 0, "retry_attempts": 100, "on_guard": "ask"}
 # Whatever a run would do, it asks first.
 _ASKS: Final = dict.fromkeys(("free", "removals", "suppressions", "overwrites", "creations"), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the account is like on a platform: what differs between platforms in a history.
+
+    Attributes:
+        platform: Which one.
+        lists: Its lists for the contacts of the CRM, and for its leads; "" for none.
+        columns: Of a field, the column that is mapped at first, and one to map it to later.
+        prefix: What the names of lists begin with.
+        leaves_all: Who unsubscribes from one list unsubscribes from all.
+        of_tags: A list to which all others belong, and which therefore stays as it is.
+        not_wanted: Lists of a new account on which somebody would be another contact.
+    """
+
+    platform: str
+    lists: tuple[str, str]
+    columns: dict[str, tuple[str, str]]
+    prefix: str = ""
+    leaves_all: bool = False
+    of_tags: str = ""
+    not_wanted: tuple[str, ...] = ()
+
+
+def _audience(*lists: str) -> Terms:
+    """Return what an account is like that has one audience: everybody is one contact at most."""
+    first, second = lists
+    return Terms(
+        Mailchimp.name,
+        (first, second),
+        {
+            "first_name": ("FNAME", "NICKNAME"),
+            "city": ("CITY", "TOWN"),
+            "gender": ("GENDER", "SEX"),
+        },
+        prefix="Newsletter / ",
+        leaves_all=True,
+        of_tags="Newsletter",
+        not_wanted=("Product updates",),
+    )
+
+
+TERMS: Final = {
+    "dotdigital": Terms(
+        Dotdigital.name,
+        ("Newsletter", "Product updates"),
+        {
+            "first_name": ("FIRSTNAME", "NICKNAME"),
+            "city": ("CITY", "TOWN"),
+            "gender": ("GENDER", "SEX"),
+        },
+    ),
+    "mailchimp, two tags": _audience("Newsletter / Customers", "Newsletter / Leads"),
+    "mailchimp, an audience": _audience("Newsletter", ""),
+}
+
+
+def account(terms: Terms) -> dict[str, Any]:
+    """Return what an account's file has beside the systems."""
+    return {
+        "lists": {
+            key: {"crm": name, "marketing": own, "entity": entity}
+            for (key, name, entity), own in zip(_LISTS, terms.lists, strict=True)
+            if own
+        },
+        "settings": _SETTINGS,
+        "guard": {},
+    }
 
 
 @dataclass(slots=True)
@@ -55,7 +114,7 @@ class ListPair:
     Attributes:
         key: Its name in the account.
         entity: What the marketing list holds.
-        names: Of the list on each side, as the account's file has them.
+        names: Of the list on each side, as the account's file has them; empty where it has none.
         ids: Of the list on each side, as texts; None where somebody deleted it.
     """
 
@@ -73,25 +132,40 @@ class ListPair:
 class Setting:
     """The account as it stands, and what may be changed about it."""
 
-    def __init__(self, world: World, sandbox: SandboxServer, crm: Crm) -> None:
+    def __init__(self, world: World, sandbox: SandboxServer, crm: Crm, terms: Terms) -> None:
         self._world = world
-        self._sandbox = sandbox
+        self._platform = world.platform
         self._crm = crm
         self._made = 0
-        self._account: dict[str, Any] = dict(ACCOUNT)
-        books = {row["name"]: str(row["id"]) for row in sandbox.table("dotdigital", "lists")}
+        self.terms = terms
+        self._account = account(terms)
+        self._furnish()
+        books = {name: number for number, name in self._platform.lists().items()}
         names = {row["listname"]: row["listid"] for row in sandbox.table("dynamics", "list")}
         self.lists = [
             ListPair(
                 key,
-                str(item.get("entity", "contact")),
-                {side: str(item[side]) for side in ("crm", "marketing")},
-                {"crm": names[item["crm"]], "marketing": books[item["marketing"]]},
+                entity,
+                {"crm": name, "marketing": own} if own else {},
+                {"crm": names[name] if own else None, "marketing": books[own] if own else None},
             )
-            for key, item in ACCOUNT["lists"].items()  # type: ignore[attr-defined]
+            for (key, name, entity), own in zip(_LISTS, terms.lists, strict=True)
         ]
-        self.columns = {name: columns[0] for name, columns in COLUMNS.items()}
+        self.columns = {name: columns[0] for name, columns in self.terms.columns.items()}
         self.policies = {"first_name": "crm", "city": "newest", "gender": "crm"}
+
+    @property
+    def ends_all(self) -> frozenset[str]:
+        """The statuses of a contact whose address no list of the account may mail."""
+        return self._platform.ends_all
+
+    def _furnish(self) -> None:
+        there = set(self._platform.lists().values())
+        for name in there.intersection(self.terms.not_wanted):
+            self._platform.delete_list(name)
+        for name in filter(None, self.terms.lists):
+            if name not in there:
+                self._platform.list(name)
 
     def list_of(self, entity: str) -> ListPair:
         """Return the lists that hold records of this entity."""
@@ -102,40 +176,43 @@ class Setting:
     def delete_list(self, number: int, side: str) -> None:
         """Somebody deletes a list at the vendor."""
         pair = self.lists[number]
-        if pair.ids[side] is None:
+        if pair.ids[side] is None or self._stays(pair, side):
             return
         if side == "crm":
             self._crm.delete("lists", str(pair.ids[side]))
         else:
-            self._platform("DELETE", f"/v2/address-books/{pair.ids[side]}")
+            self._platform.delete_list(pair.names[side])
         pair.ids[side] = None
 
-    def make_list(self, number: int, side: str) -> None:
-        """Somebody makes a list that is gone again, under its name."""
+    def replace_list(self, number: int, side: str) -> bool:
+        """Somebody deletes a list, unless it is gone, and makes it again; tell whether they do."""
         pair = self.lists[number]
-        if pair.ids[side] is None:
-            pair.ids[side] = self._new_list(side, pair.names[side], pair.entity)
+        if self._stays(pair, side):
+            return False
+        self.delete_list(number, side)
+        pair.ids[side] = self._new_list(side, pair.names[side], pair.entity)
+        return True
 
-    def map_list(self, number: int, side: str) -> None:
-        """Somebody maps a list to another one, which is new and empty."""
+    def map_list(self, number: int, side: str) -> bool:
+        """Somebody maps a list to another one, which is new and empty; tell whether they do."""
         pair = self.lists[number]
-        self._made += 1
-        pair.names[side] = f"Another {self._made}"
+        if not pair.names:
+            return False
+        pair.names[side] = self._name("Another", side)
         pair.ids[side] = self._new_list(side, pair.names[side], pair.entity)
         self._write()
+        return True
 
     def rename_list(self, number: int, side: str) -> None:
         """Somebody gives a list another name, and writes that into the account's file."""
         pair = self.lists[number]
-        if pair.ids[side] is None:
+        if pair.ids[side] is None or self._stays(pair, side):
             return
-        self._made += 1
-        pair.names[side] = f"Renamed {self._made}"
+        before, pair.names[side] = pair.names[side], self._name("Renamed", side)
         if side == "crm":
             self._crm.change("lists", str(pair.ids[side]), listname=pair.names[side])
         else:
-            body = {"name": pair.names[side], "visibility": "Private"}
-            self._platform("PUT", f"/v2/address-books/{pair.ids[side]}", body)
+            self._platform.rename_list(before, pair.names[side])
         self._write()
 
     def rename_key(self, number: int) -> None:
@@ -161,11 +238,9 @@ class Setting:
     def map_field(self, number: int) -> str:
         """Somebody maps a field to the platform's other column; return the field's name."""
         name = FIELDS[number][0]
-        first, other = COLUMNS[name]
+        first, other = self.terms.columns[name]
         self.columns[name] = other if self.columns[name] == first else first
-        with self._sandbox.dotdigital() as api:
-            # The second time it is there already.
-            api.post("/v2/data-fields", json={"name": other, "type": "String"})
+        self._platform.add_field(other)
         self._write()
         return name
 
@@ -178,10 +253,12 @@ class Setting:
 
     def _write(self) -> None:
         """Write the account's file and its mappings anew."""
-        lists = {pair.key: {**pair.names, "entity": pair.entity} for pair in self.lists}
+        lists = {
+            pair.key: {**pair.names, "entity": pair.entity} for pair in self.lists if pair.names
+        }
         self._world.configure(**{**self._account, "lists": lists})
         for entity in ENTITIES:
-            path = self._world.include / "mappings" / "dynamics_dotdigital" / f"{entity}.yaml"
+            path = self._world.include / "mappings" / self._platform.mapping(entity)
             mapping = yaml.safe_load(path.read_text())
             for name in mapping["fields"].keys() & self.columns.keys():
                 field = mapping["fields"][name]
@@ -191,11 +268,12 @@ class Setting:
     def _new_list(self, side: str, name: str, entity: str) -> str:
         if side == "crm":
             return self._crm.list(name, code=2 if entity == "contact" else 4)
-        body = {"name": name, "visibility": "Private"}
-        return str(self._platform("POST", "/v2/address-books", body)["id"])
+        self._platform.list(name)
+        return next(number for number, told in self._platform.lists().items() if told == name)
 
-    def _platform(self, method: str, path: str, body: Any = None) -> Any:
-        with self._sandbox.dotdigital() as api:
-            answer = api.request(method, path, json=body)
-            assert answer.is_success, answer.text
-            return answer.json() if answer.content else None
+    def _stays(self, pair: ListPair, side: str) -> bool:
+        return not pair.names or (side == "marketing" and pair.names[side] == self.terms.of_tags)
+
+    def _name(self, title: str, side: str) -> str:
+        self._made += 1
+        return f"{self.terms.prefix if side == 'marketing' else ''}{title} {self._made}"

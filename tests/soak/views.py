@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 import idna
 
+from tests.support.platforms import Platform
 from tests.support.sandbox import SandboxServer
 
 PERSON = ("firstname", "lastname", "address1_city", "gendercode")
@@ -26,7 +26,9 @@ class View:
         members: CRM memberships: list id and record id; one that is doubled stands twice.
         suppressions: Suppression records of the CRM: address and list id.
         contacts: Platform contacts: id, email, key, status, modified, fields.
-        memberships: Platform memberships: list id and contact id → status.
+        memberships: Platform memberships: list id and contact id → mailable or unsubscribed.
+        crm_lists: Names of the CRM's lists by id.
+        books: Names of the platform's lists by id.
     """
 
     records: list[Row]
@@ -49,7 +51,7 @@ class View:
         return [("crm", row) for row in self.records] + [("pf", row) for row in self.contacts]
 
     @classmethod
-    def of(cls, sandbox: SandboxServer) -> Self:
+    def of(cls, sandbox: SandboxServer, platform: Platform) -> Self:
         """Look at the vendors as they are."""
         records = [
             {
@@ -76,26 +78,11 @@ class View:
                 (key_of(row["bw_email"]), row.get("bw_listid") or "")
                 for row in sandbox.table("dynamics", "bw_suppression")
             ),
-            contacts=[_contact(row) for row in sandbox.table("dotdigital", "contacts")],
-            memberships={
-                (str(row["list_id"]), str(row["contact_id"])): row["status"]
-                for row in sandbox.table("dotdigital", "members")
-            },
+            contacts=[{**row, "key": key_of(row["email"])} for row in platform.contacts()],
+            memberships=platform.memberships(),
             crm_lists={row["listid"]: row["listname"] for row in sandbox.table("dynamics", "list")},
-            books={str(row["id"]): row["name"] for row in sandbox.table("dotdigital", "lists")},
+            books=platform.lists(),
         )
-
-
-def _contact(row: Row) -> Row:
-    fields = row["fields"]
-    return {
-        "id": str(row["id"]),
-        "email": row["email"],
-        "key": key_of(row["email"]),
-        "status": row["status"].lower(),
-        "modified": datetime.fromisoformat(row["updated"]),
-        "fields": json.loads(fields) if isinstance(fields, str) else fields,
-    }
 
 
 def key_of(email: str | None) -> str:

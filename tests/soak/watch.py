@@ -17,7 +17,7 @@ from tests.soak.setting import ListPair, Setting
 from tests.soak.views import Row, View
 from tests.support.engine import Finished
 
-_MAILABLE = "subscribed"
+_MAILABLE = "mailable"
 Links = Collection[tuple[str, str]]
 
 
@@ -36,6 +36,7 @@ class Watch:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._ends_all = setting.ends_all
         self.intent = Intent(setting.policies)  # type: ignore[arg-type]
         self.consent = Consent()
         self._known_as: dict[str, set[str]] = defaultdict(set)
@@ -65,6 +66,13 @@ class Watch:
         self._words(before, after)
         if hasty:
             self._too_late |= self.consent.silent - silent
+
+    def signs_up(self, address: str) -> None:
+        """Somebody says yes through a form: to the account, and to an audience with its lists."""
+        self.consent.came_back(address)
+        if self._setting.terms.leaves_all:
+            for pair in self._setting.lists:
+                self.consent.came_back(address, pair.matter)
 
     def begins(self, run: Running) -> None:
         """Remember what a run can hear."""
@@ -116,26 +124,33 @@ class Watch:
 
     def _contact_said(self, old: Row, new: Row) -> None:
         if old["key"] != new["key"]:
-            self.consent.moved(old["key"], new["key"], mailable=new["status"] == _MAILABLE)
+            silent = new["status"] in self._ends_all
+            self.consent.moved(old["key"], new["key"], mailable=not silent)
         if old["status"] != new["status"]:
             if new["status"] == _MAILABLE:
                 self.consent.came_back(new["key"])
-            else:
+            elif new["status"] in self._ends_all:
                 self.consent.silenced(new["key"])
             self._doubt_record(node("pf", new["id"]))
 
     def _list_said(self, before: View, after: View, pair: ListPair) -> None:
         """Learn who unsubscribed from a list, or joined it again."""
-        own = pair.ids["marketing"]
         for row in after.contacts:
-            was, now = (view.memberships.get((str(own), row["id"])) for view in (before, after))
+            was, now = (self._on_list(view, row["id"], pair) for view in (before, after))
             if was != now and now == "unsubscribed":
                 self.consent.written_down(row["key"], pair.matter)
                 self._left_at[row["id"], pair.matter] = self.intent.tick
             if was == "unsubscribed" and now == _MAILABLE:
+                self._left_at.pop((row["id"], pair.matter), None)
                 self.consent.came_back(row["key"], pair.matter)
             if was != now and "unsubscribed" in (was, now):
                 self._doubt_record(node("pf", row["id"]))
+
+    def _on_list(self, view: View, contact: str, pair: ListPair) -> str | None:
+        """Return whether a list may mail a contact, whether they are on it or not."""
+        if self._setting.terms.leaves_all:
+            return next((row["status"] for row in view.contacts if row["id"] == contact), None)
+        return view.memberships.get((str(pair.ids["marketing"]), contact))
 
     def _doubt(self, view: View, *keys: str) -> None:
         for side, row in view.everybody():
@@ -196,6 +211,10 @@ class Watch:
                     write = Write(record, matter, value, groups[record] - {record})
                     self._justified(write, run, after)
                     self.intent.writes(record, matter, value, run=run.name)
+        for record in old.keys() - new.keys():
+            for matter in [matter for matter, value in old[record].items() if value == ON]:
+                self._justified(Write(record, matter, None, groups[record] - {record}), run, after)
+                self.intent.writes(record, matter, None, run=run.name)
         for record in new.keys() - old.keys():
             self._created(record, new, groups[record] - {record}, run)
         self._know(after)
@@ -477,7 +496,7 @@ class Watch:
     def _flagged(self, person: Person, view: View) -> None:
         """Whoever said no at the platform is flagged, whatever addresses are written down."""
         contact = next(row for row in view.contacts if node("pf", row["id"]) == person.contact)
-        if contact["status"] in (_MAILABLE, "hardbounced"):
+        if contact["status"] not in self._ends_all - {"bounced"}:
             return
         for row in view.records:
             if node("crm", row["id"]) in person.records and _writable(row):
@@ -492,7 +511,8 @@ class Watch:
         for pair in (pair for pair in self._setting.lists if None not in pair.ids.values()):
             status = view.memberships.get((str(pair.ids["marketing"]), contact))
             assert not (flagged and status == _MAILABLE), f"{person} is flagged, and on {pair}"
-            if status == "unsubscribed":
+            # What the CRM has of somebody may be carried over as the like.
+            if status == "unsubscribed" and (contact, pair.matter) in self._left_at:
                 for record in person.records:
                     self._left(record, contact, pair, new, view)
 

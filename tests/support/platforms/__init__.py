@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.support.platforms.base import Platform
+from tests.support.platforms.base import Platform, Refused
 from tests.support.platforms.dotdigital import Dotdigital
 from tests.support.platforms.mailchimp import Mailchimp
 
@@ -19,4 +19,4 @@ PLATFORMS: Final[dict[str, type[Platform]]] = {
     platform.name: platform for platform in (Dotdigital, Mailchimp)
 }
 
-__all__ = ["PLATFORMS", "Dotdigital", "Mailchimp", "Platform"]
+__all__ = ["PLATFORMS", "Dotdigital", "Mailchimp", "Platform", "Refused"]

@@ -13,6 +13,11 @@ from bothways.connectors.base import Connector
 from tests.support.sandbox import ROOT, SandboxServer
 
 ENTITIES = ("contact", "lead")
+Row = dict[str, Any]
+
+
+class Refused(AssertionError):
+    """The platform does not do what somebody wants of it."""
 
 
 class Platform(ABC):
@@ -28,6 +33,7 @@ class Platform(ABC):
         words: The acts after which an account may not mail an address at all; the first is a
             person's own. Where an unsubscribe is from one audience, it is none of them.
         keeps_leavers: Whether somebody who was taken off their list is still a contact.
+        ends_all: The statuses of a contact whose address no list of the account may mail.
         rounds: After how many runs all that was said has been carried over.
         people_at: The endpoint that lists people, as the sandbox counts its calls.
         suppressions_at: What the address of the listing has in it that tells who unsubscribed.
@@ -43,6 +49,7 @@ class Platform(ABC):
     at_once: ClassVar[dict[str, Any]] = {}
     words: ClassVar[tuple[str, ...]]
     keeps_leavers: ClassVar[bool] = True
+    ends_all: ClassVar[frozenset[str]]
     rounds: ClassVar[int] = 1
     people_at: ClassVar[str]
     suppressions_at: ClassVar[str]
@@ -115,6 +122,14 @@ class Platform(ABC):
     def delete_list(self, name: str) -> None:
         """Delete a list."""
 
+    @abstractmethod
+    def rename_list(self, name: str, to: str) -> None:
+        """Give a list another name."""
+
+    @abstractmethod
+    def add_field(self, column: str) -> None:
+        """Make a text field, unless it is there."""
+
     def act(self, act: str, email: str, **what: object) -> None:
         """Do what only the person can: unsubscribe (with `list`: from it), bounce, …"""
         self._sandbox.act(self.name, act, email=email, **what)
@@ -155,6 +170,24 @@ class Platform(ABC):
     @abstractmethod
     def state(self) -> dict[str, list[str]]:
         """Contacts and memberships in words that are the same however often they were written."""
+
+    @abstractmethod
+    def contacts(self) -> list[Row]:
+        """Who is there: id, email, status, modified (in UTC) and fields, by the platform's names.
+
+        The ids are those that Bothways knows, of lists too.
+        """
+
+    @abstractmethod
+    def memberships(self) -> dict[tuple[str, str], str]:
+        """By list id and contact id whether a list may mail a contact: mailable or unsubscribed.
+
+        Of whoever may not be mailed at all it is told what the list alone would say.
+        """
+
+    @abstractmethod
+    def lists(self) -> dict[str, str]:
+        """The names of lists by id."""
 
     def addresses(self) -> list[str]:
         """Everybody, in order."""

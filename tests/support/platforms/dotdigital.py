@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, ClassVar
 
 from bothways.connectors.base import ConnectionSettings, Connector
 from bothways.connectors.dotdigital.connector import DotdigitalConnector
-from tests.support.platforms.base import Platform
+from tests.support.platforms.base import Platform, Refused, Row
 from tests.support.sandbox import DOTDIGITAL_PASSWORD, DOTDIGITAL_USER
 
 _CLIENT = "bothways.connectors.dotdigital.client"
@@ -27,6 +28,7 @@ class Dotdigital(Platform):
     name = "dotdigital"
     title = "Dotdigital"
     words = ("unsubscribe", "bounce", "complain", "suppress")
+    ends_all = frozenset({"unsubscribed", "bounced", "complained", "suppressed"})
     people_at = "GET /contacts/v3"
     suppressions_at = "suppressed-since"
     beside = "Product updates"
@@ -73,15 +75,43 @@ class Dotdigital(Platform):
     def delete_list(self, name: str) -> None:
         self._call("DELETE", f"/v2/address-books/{self.list_id(name)}")
 
+    def rename_list(self, name: str, to: str) -> None:
+        body = {"name": to, "visibility": "Private"}
+        self._call("PUT", f"/v2/address-books/{self.list_id(name)}", body)
+
+    def add_field(self, column: str) -> None:
+        there = {field["name"] for field in self._call("GET", "/v2/data-fields")}
+        if column not in there:
+            self._call("POST", "/v2/data-fields", {"name": column, "type": "String"})
+
     def list_id(self, name: str) -> int:
         rows = self._sandbox.table("dotdigital", "lists")
         return next(int(row["id"]) for row in rows if row["name"] == name)
 
     def statuses(self) -> dict[str, str]:
-        return {
-            row["email"]: _STATUSES.get(row["status"].lower(), "suppressed")
+        return {row["email"]: _status(row) for row in self._contacts()}
+
+    def contacts(self) -> list[Row]:
+        return [
+            {
+                "id": str(row["id"]),
+                "email": row["email"],
+                "status": _status(row),
+                "modified": datetime.fromisoformat(row["updated"]),
+                "fields": json.loads(row["fields"]),
+            }
             for row in self._contacts()
+        ]
+
+    def memberships(self) -> dict[tuple[str, str], str]:
+        return {
+            (str(row["list_id"]), str(row["contact_id"])): _status(row)
+            for row in self._sandbox.table("dotdigital", "members")
         }
+
+    def lists(self) -> dict[str, str]:
+        rows = self._sandbox.table("dotdigital", "lists")
+        return {str(row["id"]): row["name"] for row in rows}
 
     def fields(self, email: str) -> dict[str, Any]:
         return self._neutral(json.loads(self._contact(email)["fields"]))
@@ -125,8 +155,13 @@ class Dotdigital(Platform):
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         with self._sandbox.dotdigital() as api:
             answer = api.request(method, path, json=body)
-            assert answer.is_success, answer.text
+            if not answer.is_success:
+                raise Refused(answer.text)
             return answer.json() if answer.content else None
+
+
+def _status(row: Row) -> str:
+    return _STATUSES.get(row["status"].lower(), "suppressed")
 
 
 def _without_times(fields: str) -> dict[str, Any]:

@@ -1,8 +1,14 @@
-"""Mailchimp: an audience is a list, and somebody who is in two of them is two members."""
+"""Mailchimp: an audience is a list, and somebody who is in two of them is two members.
+
+`Newsletter / VIP` is the tag VIP in the audience Newsletter, and a list as well.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import md5
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -10,7 +16,7 @@ import yaml
 
 from bothways.connectors.base import ConnectionSettings, Connector
 from bothways.connectors.mailchimp.connector import MailchimpConnector
-from tests.support.platforms.base import ENTITIES, Platform
+from tests.support.platforms.base import ENTITIES, Platform, Refused, Row
 from tests.support.sandbox import MAILCHIMP_KEY
 
 _CLIENT = "bothways.connectors.mailchimp.client"
@@ -23,6 +29,7 @@ _STATUSES = {
 }
 _GRAVITY = ("mailable", "pending", "unsubscribed", "complained", "bounced")
 _FIRST = "Newsletter"
+_SEPARATOR: Final = " / "
 _OF_TESTS: Final = "mailchimp_of_tests"
 COLUMNS: Final = {
     "first_name": "FNAME",
@@ -51,6 +58,7 @@ class Mailchimp(Platform):
     title = "Mailchimp"
     words = ("complain", "bounce")
     keeps_leavers = False
+    ends_all = frozenset({"bounced", "complained"})
     # A word against all mail is carried to the other audiences, and is theirs from then on.
     rounds = 3
     people_at = "GET /lists/{id}/members"
@@ -93,11 +101,14 @@ class Mailchimp(Platform):
     def contact(self, email: str, *lists: str, **fields: Any) -> str:
         body = {"email_address": email, "status": "subscribed"}
         body |= {"merge_fields": self._written(fields)}
+        audiences = dict.fromkeys(name.partition(_SEPARATOR)[0] for name in lists or (_FIRST,))
         made = [
-            self._call("POST", f"/lists/{self.list_id(name)}/members", body)
-            for name in lists or (_FIRST,)
+            self._call("POST", f"/lists/{self._audience(name)}/members", body) for name in audiences
         ]
-        return f"{made[0]['list_id']}:{made[0]['contact_id']}"
+        for name in lists:
+            if _SEPARATOR in name:
+                self._tag(email, name, "active")
+        return _id(made[0])
 
     def edit(self, email: str, **fields: Any) -> None:
         self._call("PATCH", self._path(email), {"merge_fields": self._written(fields)})
@@ -109,34 +120,67 @@ class Mailchimp(Platform):
                 self._call("PATCH", path, {"email_address": to})
 
     def join(self, email: str, name: str = _FIRST) -> None:
-        body = {"email_address": email, "status": "subscribed"}
-        self._call("POST", f"/lists/{self.list_id(name)}/members", body)
+        if _SEPARATOR in name:
+            self._tag(email, name, "active")
+        else:
+            body = {"email_address": email, "status": "subscribed"}
+            self._call("POST", f"/lists/{self._audience(name)}/members", body)
 
     def leave(self, email: str, name: str = _FIRST) -> None:
-        self.act("archive", email, list=name)
+        if _SEPARATOR in name:
+            self._tag(email, name, "inactive")
+        else:
+            self.act("archive", email, list=name)
+
+    def act(self, act: str, email: str, **what: object) -> None:
+        """Consent is given to an audience, whichever of its tags is named."""
+        if "list" in what:
+            what["list"] = str(what["list"]).partition(_SEPARATOR)[0]
+        super().act(act, email, **what)
 
     def delete(self, email: str) -> None:
         self.act("archive", email)
 
     def list(self, name: str) -> None:
+        audience, _, tag = name.partition(_SEPARATOR)
+        if tag:
+            body: dict[str, Any] = {"name": tag, "static_segment": []}
+            self._call("POST", f"/lists/{self._audience(audience)}/segments", body)
+            return
         there = self._call("GET", f"/lists/{next(iter(self._lists()))}")
         wanted = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
         made = self._call("POST", "/lists", {"name": name, **{key: there[key] for key in wanted}})
         self._add_fields(made["id"])
 
     def delete_list(self, name: str) -> None:
-        self._call("DELETE", f"/lists/{self.list_id(name)}")
+        self._call("DELETE", self._list_path(name))
+
+    def rename_list(self, name: str, to: str) -> None:
+        self._call("PATCH", self._list_path(name), {"name": to.rpartition(_SEPARATOR)[2]})
+
+    def add_field(self, column: str) -> None:
+        for audience in self._lists():
+            self._add_fields(audience, [column])
 
     def list_id(self, name: str) -> str:
-        return next(number for number, title in self._lists().items() if title == name)
+        return next(number for number, title in self.lists().items() if title == name)
+
+    def lists(self) -> dict[str, str]:
+        audiences = self._lists()
+        tags = {
+            f"{row['list_id']}:tag:{row['id']}": (
+                f"{audiences[row['list_id']]}{_SEPARATOR}{row['name']}"
+            )
+            for row in self._sandbox.table("mailchimp", "segments")
+            if row["type"] == "static" and row["list_id"] in audiences
+        }
+        return audiences | tags
 
     def statuses(self) -> dict[str, str]:
         """Of somebody who is several members, how far any of them may be mailed."""
         found: dict[str, str] = {}
         for row in self._members():
-            status = _STATUSES[row["status"]]
-            if row["unsubscribe_reason"] == "ABUSE":
-                status = "complained"
+            status = _status(row)
             known = found.get(row["email"], status)
             found[row["email"]] = min(status, known, key=_GRAVITY.index)
         return found
@@ -149,17 +193,34 @@ class Mailchimp(Platform):
         return self._neutral(json.loads(self._member(email)["merge_fields"]))
 
     def contact_id(self, email: str) -> str:
-        row = self._member(email)
-        return f"{row['list_id']}:{row['contact_id']}"
+        return _id(self._member(email))
 
     def members(self, name: str = _FIRST) -> list[str]:
         """Those who are yet to confirm are among them: nothing else brings anybody back."""
         own = self.list_id(name)
         return sorted(
             row["email"]
-            for row in self._members()
-            if row["list_id"] == own and _STATUSES[row["status"]] in ("mailable", "pending")
+            for list_id, row in self._on_lists()
+            if list_id == own and _STATUSES[row["status"]] in ("mailable", "pending")
         )
+
+    def contacts(self) -> list[Row]:
+        return [
+            {
+                "id": _id(row),
+                "email": row["email"],
+                "status": _status(row),
+                "modified": datetime.fromisoformat(row["last_changed"]),
+                "fields": json.loads(row["merge_fields"]),
+            }
+            for row in self._members()
+        ]
+
+    def memberships(self) -> dict[tuple[str, str], str]:
+        return {
+            (list_id, _id(row)): ("unsubscribed" if _status(row) == "unsubscribed" else "mailable")
+            for list_id, row in self._on_lists()
+        }
 
     def state(self) -> dict[str, list[str]]:
         names, tags = self._lists(), self._tags()
@@ -191,6 +252,17 @@ class Mailchimp(Platform):
             found.setdefault(row["member_id"], []).append(names[row["segment_id"]])
         return {member: sorted(tags) for member, tags in found.items()}
 
+    def _on_lists(self) -> list[tuple[str, Row]]:
+        """Members by what they are on: their audience, and its tags."""
+        members = {row["id"]: row for row in self._members()}
+        tagged = self._sandbox.table("mailchimp", "member_tags")
+        tags = [(row["segment_id"], row["member_id"]) for row in tagged]
+        return [(row["list_id"], row) for row in members.values()] + [
+            (f"{members[member]['list_id']}:tag:{tag}", members[member])
+            for tag, member in tags
+            if member in members
+        ]
+
     def _members(self) -> list[dict[str, Any]]:
         rows = self._sandbox.table("mailchimp", "members")
         return [row for row in rows if row["status"] != "archived"]
@@ -208,16 +280,27 @@ class Mailchimp(Platform):
         row = self._member(email)
         return f"/lists/{row['list_id']}/members/{row['contact_id']}"
 
+    def _audience(self, name: str) -> str:
+        return next(number for number, title in self._lists().items() if title == name)
+
+    def _list_path(self, name: str) -> str:
+        return f"/lists/{self.list_id(name).replace(':tag:', '/segments/')}"
+
+    def _tag(self, email: str, name: str, status: str) -> None:
+        audience, _, tag = name.partition(_SEPARATOR)
+        path = f"/lists/{self._audience(audience)}/members/{_hash(email)}/tags"
+        self._call("POST", path, {"tags": [{"name": tag, "status": status}]})
+
     def _written(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {name: "" if value is None else value for name, value in self._own(fields).items()}
 
     def _columns(self) -> dict[str, str]:
         return COLUMNS
 
-    def _add_fields(self, audience: str) -> None:
+    def _add_fields(self, audience: str, tags: Iterable[str] = _OWN) -> None:
         path = f"/lists/{audience}/merge-fields"
         there = {row["tag"] for row in self._call("GET", f"{path}?count=100")["merge_fields"]}
-        for tag in _OWN:
+        for tag in tags:
             if tag not in there:
                 kind = "date" if tag == "BIRTHDATE" else "text"
                 self._call("POST", path, {"tag": tag, "name": tag.title(), "type": kind})
@@ -225,5 +308,18 @@ class Mailchimp(Platform):
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         with self._sandbox.mailchimp() as api:
             answer = api.request(method, path, json=body)
-            assert answer.is_success, answer.text
+            if not answer.is_success:
+                raise Refused(answer.text)
             return answer.json() if answer.content else None
+
+
+def _id(row: Row) -> str:
+    return f"{row['list_id']}:{row['contact_id']}"
+
+
+def _status(row: Row) -> str:
+    return "complained" if row["unsubscribe_reason"] == "ABUSE" else _STATUSES[row["status"]]
+
+
+def _hash(email: str) -> str:
+    return md5(email.lower().encode(), usedforsecurity=False).hexdigest()
