@@ -77,7 +77,7 @@ def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
             check_required=False,
             by="user",
         )
-        return members.create(db, audiences.find(db, list_id), edit)
+        return members.write(audiences.find(db, list_id), None, edit)
     except Problem as problem:
         raise ActRefused("Nobody can sign up with this address; give a valid one.") from problem
 

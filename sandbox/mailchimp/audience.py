@@ -1,4 +1,4 @@
-"""An audience with what its members are checked against: its merge fields and interests."""
+"""An audience: what its members are checked against, and how they are found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.mailchimp import storage
+from sandbox.mailchimp import errors, storage, values
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,41 @@ class Audience:
         interests: The ids of its interests.
     """
 
+    db: sqlite3.Connection
     id: str
-    name: str
-    double_optin: bool
     fields: Mapping[str, MergeField]
     interests: tuple[str, ...]
+
+    def find(self, key: str) -> sqlite3.Row | None:
+        """Return the member of this hash, contact id or address, if any (facts: Mailchimp 8)."""
+        key = values.hashed(key) if "@" in key else key.lower()
+        keys = {"list_id": self.id, "hash": key}
+        by_hash = storage.maybe(self.db, "members", **keys)
+        return by_hash or storage.maybe(self.db, "members", list_id=self.id, contact_id=key)
+
+    def member(self, key: str) -> sqlite3.Row:
+        """Return the member of this hash, contact id or address.
+
+        Raises:
+            Problem: There is none: 404.
+        """
+        row = self.find(key)
+        if row is None:
+            raise errors.not_found()
+        return row
+
+    def by_address(self, email: str) -> sqlite3.Row | None:
+        """Return the member that has an address, or None."""
+        return storage.maybe(self.db, "members", list_id=self.id, hash=values.hashed(email))
 
 
 def find(db: sqlite3.Connection, list_id: str) -> Audience:
     """Return an audience.
 
     Raises:
-        Problem: There is none of this id.
+        Problem: There is none of this id: 404.
     """
-    row = storage.one(db, "lists", id=list_id)
+    storage.one(db, "lists", id=list_id)
     fields = db.execute(
         "SELECT * FROM merge_fields WHERE list_id = ? ORDER BY display_order, merge_id", (list_id,)
     )
@@ -51,18 +72,10 @@ def find(db: sqlite3.Connection, list_id: str) -> Audience:
         "SELECT id FROM interests WHERE list_id = ? ORDER BY category_id, display_order, id",
         (list_id,),
     )
-    return Audience(
-        list_id,
-        row["name"],
-        bool(row["double_optin"]),
-        {
-            field["tag"]: MergeField(
-                field["type"],
-                bool(field["required"]),
-                field["default_value"],
-                json.loads(field["options"]),
-            )
-            for field in fields
-        },
-        tuple(interest["id"] for interest in interests),
-    )
+    known = {
+        row["tag"]: MergeField(
+            row["type"], bool(row["required"]), row["default_value"], json.loads(row["options"])
+        )
+        for row in fields
+    }
+    return Audience(db, list_id, known, tuple(row["id"] for row in interests))

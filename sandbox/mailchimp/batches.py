@@ -12,9 +12,8 @@ import io
 import json
 import sqlite3
 import tarfile
-import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -22,95 +21,84 @@ from starlette.responses import Response
 
 from sandbox.mailchimp import call as calls
 from sandbox.mailchimp import deliveries, errors, storage, values, webhooks
-from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call, route
+from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call
+from sandbox.mailchimp.resource import Resource
+from sandbox.mailchimp.storage import Where
 from sandbox.vendor import VendorContext
 
 RESULTS = "/mailchimp-batch-results/"
 LINK_SECONDS = 600
 KEPT = timedelta(days=7)
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SECRET = b"signs the links to the results of batches"
 
 
-@route("POST", "/batches", counts=False)
-def submit(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Begin a batch."""
-    operation = {
-        "method*": _METHODS, "path*": str, "params": dict, "body": str, "operation_id": str,
-    }  # fmt: skip
-    body = call.body({"operations*": [operation]})
-    operations = body["operations"]
-    if not operations:
-        raise errors.invalid(("operations", "This value should not be blank."))
-    _check_pending(call, db)
-    batch, started = uuid.uuid4().hex[:10], call.context.clock.timestamp()
-    due = started + float(call.context.settings["batch_seconds"])
-    row = {
-        "id": batch,
-        "operations": json.dumps(operations, ensure_ascii=False),
-        "total": len(operations),
-        "origin": call.origin,
-        "submitted": call.now,
-        "started": started,
-        "due": due,
-        "errored": 0,
+class _Batches(Resource, path="/batches", table="batches"):
+    """Those of the last seven days, the newest first (the order is assumed)."""
+
+    order = "started DESC"
+    new: ClassVar = {
+        "operations*": [
+            {
+                "method*": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+                "path*": str,
+                "params": dict,
+                "body": str,
+                "operation_id": str,
+            }
+        ]
     }
-    storage.insert(db, "batches", row)
-    return _shown(call, storage.one(db, "batches", id=batch))
+    methods = ("GET", "POST", "DELETE")
+    counts = False
+
+    def asked(self, call: Call) -> Where:
+        where = super().asked(call)
+        where.add("submitted >= ?", values.stamp(call.context.clock.now() - KEPT))
+        return where
+
+    def one(self, call: Call) -> dict[str, Any]:
+        row = self.row(call)
+        if row["submitted"] < values.stamp(call.context.clock.now() - KEPT):
+            raise errors.not_found()
+        return self.shown(call, row)
+
+    def make(self, call: Call, body: dict[str, Any]) -> str:
+        operations, started = body["operations"], call.context.clock.timestamp()
+        if not operations:
+            raise errors.invalid(("operations", "This value should not be blank."))
+        _check_pending(call)
+        row = {
+            "operations": storage.dump(operations),
+            "total": len(operations),
+            "origin": call.origin,
+            "submitted": call.now,
+            "started": started,
+            "due": started + float(call.context.settings["batch_seconds"]),
+        }
+        return str(super().make(call, row))
+
+    def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
+        """Return a batch; once it is finished, with a new link to its results."""
+        links = call.links(self.link(row))
+        return {**_told(call.context, row, call.origin), "_links": links}
 
 
-def _check_pending(call: Call, db: sqlite3.Connection) -> None:
+def _check_pending(call: Call) -> None:
     """Refuse a batch where too many are pending, or too many webhooks of batches.
 
     Raises:
         Problem: 429; the words about batches are assumed from those about webhooks.
     """
     most = call.context.settings["pending_batches"]
+    hooks = "webhook_id IN (SELECT id FROM batch_webhooks)"
     for what, source in (
         ("batches", "batches WHERE completed IS NULL"),
-        ("webhooks", "deliveries WHERE state = 'waiting' AND webhook_id IN"
-        " (SELECT id FROM batch_webhooks)"),
-    ):  # fmt: skip
-        if db.execute(f"SELECT count(*) FROM {source}").fetchone()[0] >= most:
+        ("webhooks", f"deliveries WHERE state = 'waiting' AND {hooks}"),
+    ):
+        if call.number(f"SELECT count(*) FROM {source}") >= most:
             detail = f"You have more than {most} pending {what}."
             raise errors.too_many_requests(
                 f"{detail} Please wait for some to complete before adding any more batches."
             )
-
-
-def _kept_since(context: VendorContext) -> str:
-    return values.stamp(context.clock.now() - KEPT)
-
-
-@route("GET", "/batches")
-def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """List the batches of the last seven days, the newest first (the order is assumed)."""
-    sql = "SELECT * FROM batches WHERE submitted >= ? ORDER BY started DESC"
-    rows = db.execute(sql, (_kept_since(call.context),)).fetchall()
-    return call.page("batches", [_shown(call, row) for row in rows])
-
-
-@route("GET", "/batches/{batch_id}")
-def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Show a batch; once it is finished, with a new link to its results."""
-    row = storage.one(db, "batches", id=call.path["batch_id"])
-    if row["submitted"] < _kept_since(call.context):
-        raise errors.not_found()
-    return _shown(call, row)
-
-
-@route("DELETE", "/batches/{batch_id}", counts=False)
-def delete(call: Call, db: sqlite3.Connection) -> None:
-    """Stop a batch, or forget its results."""
-    row = storage.one(db, "batches", id=call.path["batch_id"])
-    storage.delete(db, "batches", id=row["id"])
-
-
-def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        **_told(call.context, row, call.origin),
-        "_links": call.links(f"/batches/{row['id']}"),
-    }
 
 
 def _told(context: VendorContext, row: sqlite3.Row, origin: str) -> dict[str, Any]:

@@ -7,11 +7,15 @@ import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from sandbox.mailchimp import errors, values
+from sandbox.mailchimp import audience as audiences
+from sandbox.mailchimp import errors, shapes, values
+from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.shapes import Shape, faults
+from sandbox.mailchimp.storage import Where
 from sandbox.vendor import VendorContext
 
 ROOT = "/3.0"
@@ -39,7 +43,12 @@ class Call:
     ip: str
     path: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def db(self) -> sqlite3.Connection:
+        """The transaction, one that writes unless the method is GET."""
+        return self.context.database.connection()
+
+    @cached_property
     def now(self) -> str:
         """The account's time, as it is stored and shown."""
         return values.stamp(self.context.clock.now())
@@ -49,8 +58,34 @@ class Call:
         """Whose time a change of tags is: "segment", "member", "both", or nobody's."""
         return str(self.context.settings["tag_changes_show"])
 
+    @cached_property
+    def audience(self) -> Audience:
+        """The audience that the path names.
+
+        Raises:
+            Problem: There is none: 404.
+        """
+        return audiences.find(self.db, self.path["list_id"])
+
+    @cached_property
+    def member(self) -> sqlite3.Row:
+        """The member that the path names.
+
+        Raises:
+            Problem: There is none: 404.
+        """
+        return self.audience.member(self.path["subscriber_hash"])
+
+    def rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        return self.db.execute(sql, parameters).fetchall()
+
+    def number(self, sql: str, *parameters: Any) -> int:
+        """Return the number that a query finds."""
+        return int(self.db.execute(sql, parameters).fetchone()[0])
+
     def body(self, shape: Shape) -> dict[str, Any]:
-        """Return the body, an object of that shape; none, and null, are an empty object.
+        """Return what a body has of a shape; none, and null, are an empty object.
 
         Raises:
             Problem: It is no JSON, or has another shape.
@@ -66,7 +101,7 @@ class Call:
         body = {} if parsed is None else parsed
         if found := list(faults(body, shape)):
             raise errors.invalid(*found)
-        return dict(body)
+        return {name: body[name] for name in map(shapes.name, shape) if name in body}
 
     def flag(self, name: str) -> bool:
         """Return a boolean of the query; false if it is not given.
@@ -79,7 +114,7 @@ class Call:
             raise errors.invalid((name, "Schema describes boolean, string found instead"))
         return word in {"true", "1"}
 
-    def word(self, name: str, allowed: tuple[str, ...]) -> str | None:
+    def word(self, name: str, *allowed: str) -> str | None:
         """Return a word of the query, if it is given.
 
         Raises:
@@ -90,6 +125,16 @@ class Call:
             raise errors.invalid(*found)
         return word
 
+    def sorting(self, usual_turn: str, **columns: str) -> tuple[str | None, str]:
+        """Return by which column a listing is to be sorted, if by any, and "ASC" or "DESC".
+
+        Args:
+            usual_turn: The direction where none is given.
+            columns: The column by each word that `sort_field` may be.
+        """
+        word = self.word("sort_field", *columns)
+        return columns.get(word or ""), self.word("sort_dir", "ASC", "DESC") or usual_turn
+
     def time(self, name: str) -> str | None:
         """Return a time of the query in whole seconds, if it is given.
 
@@ -97,19 +142,18 @@ class Call:
         """
         return values.moment(self.query.get(name, ""))
 
-    def between(self, **columns: str) -> tuple[list[str], list[Any]]:
-        """Return conditions for `since_<name>` and `before_<name>`, both exclusive.
+    def between(self, **columns: str) -> Where:
+        """Return the conditions of `since_<name>` and `before_<name>`, both exclusive.
 
         Args:
             columns: The column by each name.
         """
-        where, parameters = [], []
+        where = Where()
         for name, column in columns.items():
             for side, sign in (("since", ">"), ("before", "<")):
                 if (moment := self.time(f"{side}_{name}")) is not None:
-                    where.append(f"{column} {sign} ?")
-                    parameters.append(moment)
-        return where, list[Any](parameters)
+                    where.add(f"{column} {sign} ?", moment)
+        return where
 
     def paging(self) -> tuple[int, int]:
         """Return `count` (10 unless given, at most 1000) and `offset`.
@@ -117,10 +161,10 @@ class Call:
         Raises:
             Problem: One of them is out of bounds (the words are assumed).
         """
-        count = self._number("count", 10, MAX_COUNT)
-        return count, 0 if self.context.faults.repeat_page else self._number("offset", 0, 2**53)
+        count = self._natural("count", 10, MAX_COUNT)
+        return count, 0 if self.context.faults.repeat_page else self._natural("offset", 0, 2**53)
 
-    def _number(self, name: str, default: int, most: int) -> int:
+    def _natural(self, name: str, default: int, most: int) -> int:
         text = self.query.get(name, str(default))
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
         if not 0 <= number <= most:
@@ -141,8 +185,8 @@ class Call:
         return [{"rel": "self", "href": f"{self.origin}{ROOT}{path}", "method": "GET"}]
 
 
-Handler = Callable[[Call, sqlite3.Connection], Any]
-"""Answers a call on a transaction, one that writes unless the method is GET."""
+Handler = Callable[[Call], Any]
+"""Answers a call, within a transaction."""
 
 
 @dataclass(frozen=True)
@@ -160,15 +204,16 @@ class _Route:
     pattern: re.Pattern[str]
     handler: Handler
     counts: bool
-    before: Callable[[Call], None]
+    before: Callable[[Call], None] | None
 
     def answer(self, call: Call) -> Any:
-        self.before(call)
+        if self.before is not None:
+            self.before(call)
         if call.method == "GET":
-            with call.context.database.read() as db:
-                return self.handler(call, db)
-        with call.context.database.write() as db:
-            body = self.handler(call, db)
+            with call.context.database.read():
+                return self.handler(call)
+        with call.context.database.write():
+            body = self.handler(call)
         call.context.calls.wrote(int(self.counts))
         return body
 
@@ -181,7 +226,7 @@ def route(
     template: str,
     *,
     counts: bool = True,
-    before: Callable[[Call], None] = lambda _call: None,
+    before: Callable[[Call], None] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register a function as the one that answers a method and a path below /3.0.
 

@@ -10,10 +10,13 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sandbox.mailchimp import storage
-from sandbox.mailchimp.call import Call, route
+from sandbox.mailchimp.call import Call
+from sandbox.mailchimp.constants import CONSTANTS, over
+from sandbox.mailchimp.resource import Resource
+from sandbox.mailchimp.storage import Where
 
 TYPES = ("regular", "plaintext", "absplit", "rss", "variate")
 _STATUSES = ("save", "paused", "schedule", "sending", "sent")
@@ -33,8 +36,6 @@ def create(db: sqlite3.Connection, campaign: dict[str, Any], now: str) -> str:
         "id": uuid.uuid4().hex[:10],
         "web_id": number,
         "subject": campaign["title"],
-        "type": "regular",
-        "status": "save",
         "created": now,
         **campaign,
     }
@@ -106,119 +107,76 @@ def rate(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def filters(call: Call) -> tuple[str, list[Any]]:
-    """Return the condition on campaigns `c` that a listing asks for, and its parameters."""
-    where, parameters = call.between(send_time="c.sent", create_time="c.created")
-    for name, allowed in (("type", TYPES), ("status", _STATUSES)):
-        if (word := call.word(name, allowed)) is not None:
-            where.append(f"c.{name} = ?")
-            parameters.append(word)
-    if list_id := call.query.get("list_id"):
-        where.append("c.list_id = ?")
-        parameters.append(list_id)
-    if member := call.query.get("member_id"):
-        where.append(
-            "c.id IN (SELECT s.campaign_id FROM sends s JOIN members m ON m.id = s.member_id"
-            " WHERE m.hash = ?)"
-        )
-        parameters.append(member)
-    return " AND ".join(["1", *where]), parameters
-
-
-@route("GET", "/campaigns")
-def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """List campaigns, the newest first (the order is assumed)."""
-    where, parameters = filters(call)
-    sort = call.word("sort_field", ("create_time", "send_time")) or "create_time"
-    turn = call.word("sort_dir", ("ASC", "DESC")) or "DESC"
-    column = {"create_time": "created", "send_time": "sent"}[sort]
-    count, offset = call.paging()
-    sql = f"SELECT c.* FROM campaigns c WHERE {where} ORDER BY c.{column} {turn}, c.rowid {turn}"
-    rows = db.execute(sql, parameters).fetchall()
-    shown = [_shown(call, db, row) for row in rows[offset : offset + count]]
-    return call.listed("campaigns", shown, len(rows))
-
-
-@route("GET", "/campaigns/{campaign_id}")
-def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Show a campaign."""
-    return _shown(call, db, storage.one(db, "campaigns", id=call.path["campaign_id"]))
-
-
-def list_of(db: sqlite3.Connection, campaign: sqlite3.Row) -> tuple[str, bool]:
-    """Return the name of a campaign's audience, and whether the audience is still there."""
+def list_of(db: sqlite3.Connection, campaign: sqlite3.Row) -> dict[str, Any]:
+    """Return a campaign's audience, and whether the audience is still there."""
     row = storage.maybe(db, "lists", id=campaign["list_id"])
-    return ("", False) if row is None else (row["name"], True)
-
-
-def _shown(call: Call, db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    name, is_active = list_of(db, row)
-    numbers = figures(db, row["id"])
-    sent, opens, clicks = numbers["sent"], numbers["open"], numbers["click"]
-    archive = f"https://mailchi.example/{row['id']}"
-    summary = {
-        "report_summary": {
-            "opens": opens["total"],
-            "unique_opens": opens["people"],
-            "open_rate": rate(opens["people"], sent),
-            "clicks": clicks["total"],
-            "subscriber_clicks": clicks["people"],
-            "click_rate": rate(clicks["people"], sent),
-            "ecommerce": {"total_orders": 0, "total_spent": 0, "total_revenue": 0},
-        }
-    }
     return {
-        "id": row["id"],
-        "web_id": row["web_id"],
-        "type": row["type"],
-        "create_time": row["created"],
-        "archive_url": archive,
-        "long_archive_url": f"{archive}/long",
-        "status": row["status"],
-        "emails_sent": sent,
-        "send_time": row["sent"] or "",
-        "content_type": "template",
-        "needs_block_refresh": False,
-        "resendable": row["sent"] is not None,
-        "recipients": {
-            "list_id": row["list_id"],
-            "list_is_active": is_active,
-            "list_name": name,
-            "segment_text": "",
-            "recipient_count": sent,
-            **_segment(db, row["segment_id"]),
-        },
-        "settings": {
-            "subject_line": row["subject"],
-            "preview_text": "",
-            "title": row["title"],
-            "from_name": "Contoso",
-            "reply_to": "news@contoso.example",
-            "use_conversation": False,
-            "to_name": "*|FNAME|*",
-            "folder_id": "",
-            "authenticate": True,
-            "auto_footer": False,
-            "inline_css": False,
-            "auto_tweet": False,
-            "fb_comments": True,
-            "timewarp": False,
-            "template_id": 0,
-            "drag_and_drop": True,
-        },
-        "tracking": {
-            "opens": True,
-            "html_clicks": True,
-            "text_clicks": False,
-            "goal_tracking": False,
-            "ecomm360": False,
-            "google_analytics": "",
-            "clicktale": "",
-        },
-        **(summary if row["sent"] else {}),
-        "delivery_status": {"enabled": False},
-        "_links": call.links(f"/campaigns/{row['id']}"),
+        "list_id": campaign["list_id"],
+        "list_is_active": row is not None,
+        "list_name": "" if row is None else row["name"],
     }
+
+
+class Campaigns(Resource, path="/campaigns", table="campaigns"):
+    """What is sent: listed, the newest first (the order is assumed)."""
+
+    methods = ("GET",)
+    words: ClassVar = {"type": TYPES, "status": _STATUSES}
+    times: ClassVar = {"send_time": "sent", "create_time": "created"}
+
+    def asked(self, call: Call) -> Where:
+        """Return which campaigns the query asks for."""
+        where = super().asked(call)
+        if list_id := call.query.get("list_id"):
+            where.add("list_id = ?", list_id)
+        if member := call.query.get("member_id"):
+            to = (
+                "SELECT s.campaign_id FROM sends s JOIN members m ON m.id = s.member_id"
+                " WHERE m.hash = ?"
+            )
+            where.add(f"id IN ({to})", member)
+        return where
+
+    def sorted(self, call: Call) -> str:
+        """Return the order: by creation, unless the query wants another."""
+        column, turn = call.sorting("DESC", create_time="created", send_time="sent")
+        return f"{column or 'created'} {turn}, rowid {turn}"
+
+    def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
+        """Return a campaign with its figures in short."""
+        numbers = figures(call.db, row["id"])
+        sent, opens, clicks = numbers["sent"], numbers["open"], numbers["click"]
+        archive = f"https://mailchi.example/{row['id']}"
+        varying = {
+            "id": row["id"],
+            "web_id": row["web_id"],
+            "type": row["type"],
+            "create_time": row["created"],
+            "archive_url": archive,
+            "long_archive_url": f"{archive}/long",
+            "status": row["status"],
+            "emails_sent": sent,
+            "send_time": row["sent"] or "",
+            "resendable": row["sent"] is not None,
+            "recipients": {
+                **list_of(call.db, row),
+                "recipient_count": sent,
+                **_segment(call.db, row["segment_id"]),
+            },
+            "settings": {"subject_line": row["subject"], "title": row["title"]},
+            "_links": call.links(self.link(row)),
+        }
+        if row["sent"]:
+            varying["report_summary"] = {
+                "opens": opens["total"],
+                "unique_opens": opens["people"],
+                "open_rate": rate(opens["people"], sent),
+                "clicks": clicks["total"],
+                "subscriber_clicks": clicks["people"],
+                "click_rate": rate(clicks["people"], sent),
+                "ecommerce": {"total_orders": 0, "total_spent": 0, "total_revenue": 0},
+            }
+        return over(CONSTANTS["campaign"], varying)
 
 
 def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:

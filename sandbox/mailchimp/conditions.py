@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.mailchimp.errors import Problem, invalid
+from sandbox.mailchimp.shapes import faults
+from sandbox.mailchimp.values import like
 
 _LIKE = {"contains": "%{}%", "notcontain": "%{}%", "starts": "{}%", "ends": "%{}"}
 
@@ -42,12 +44,11 @@ def _condition(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
 
 def _op(condition: dict[str, Any], allowed: tuple[str, ...], field: str) -> str:
     op = condition.get("op")
-    if op not in allowed:
-        words = ", ".join(allowed)
-        raise invalid(
-            (f"{field}.op", f"Data presented is not one of the accepted values: {words}.")
-        )
-    return str(op)
+    if not isinstance(op, str):
+        op = ""
+    if found := list(faults(op, allowed, f"{field}.op")):
+        raise invalid(*found)
+    return op
 
 
 def _scalar(condition: dict[str, Any], field: str) -> str | int | float:
@@ -71,9 +72,8 @@ def _text(condition: dict[str, Any], kind: str, field: str) -> tuple[str, list[A
     if op in {"blank", "blank_not"}:
         return f"{column} {'=' if op == 'blank' else '<>'} ''", parameters
     if op in _LIKE:
-        like = _LIKE[op].format(value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_"))
         no = "NOT " if op == "notcontain" else ""
-        return f"{column} {no}LIKE ? ESCAPE '\\'", [*parameters, like]
+        return f"{column} {no}LIKE ? ESCAPE '\\'", [*parameters, like(_LIKE[op], value)]
     sign = {"is": "=", "not": "<>", "greater": ">", "less": "<"}[op]
     return f"lower({column}) {sign} lower(?)", [*parameters, value]
 

@@ -13,6 +13,7 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlencode
 
+from sandbox.mailchimp import storage
 from sandbox.receivers import status
 from sandbox.vendor import VendorContext
 
@@ -30,11 +31,8 @@ def answers(url: str) -> bool:
 
 def queue(db: sqlite3.Connection, hook: sqlite3.Row, what: dict[str, Any], at: float) -> None:
     """Queue a payload, a nested object, for a webhook."""
-    db.execute(
-        "INSERT INTO deliveries (webhook_id, url, secret, body, due, tries, state)"
-        " VALUES (?, ?, ?, ?, ?, 0, 'waiting')",
-        (hook["id"], hook["url"], hook["secret"], urlencode(list(_flat(what))), at),
-    )
+    row = {"webhook_id": hook["id"], "url": hook["url"], "secret": hook["secret"], "due": at}
+    storage.insert(db, "deliveries", {**row, "body": urlencode(list(_flat(what)))})
 
 
 def _flat(what: dict[str, Any], above: str = "") -> Any:

@@ -7,219 +7,178 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import errors, members, shapes, showing, values
-from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.members import Edit
 from sandbox.mailchimp.shapes import faults
+from sandbox.mailchimp.storage import Where
 
 _MEMBERS = "/lists/{list_id}/members"
 _MEMBER = f"{_MEMBERS}/{{subscriber_hash}}"
 MAX_ROWS = 500
-_SORTS = ("timestamp_opt", "timestamp_signup", "last_changed")
 _READ_STATUSES = (*shapes.STATUSES, "archived")
-_UNIQUE = "unique_email_id(m.hash)"
 _NOT_ARCHIVED = ("archived", "pending", "cleaned")
 
 
 @route("GET", _MEMBERS)
-def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def listing(call: Call) -> dict[str, Any]:
     """List members; those who are archived only where they are asked for (facts: Mailchimp 7)."""
-    count, offset = call.paging()
-    audience = audiences.find(db, call.path["list_id"])
-    where, parameters = _filters(call, audience)
-    order = call.word("sort_field", _SORTS) or "id"  # assumed: the oldest first
-    turn = call.word("sort_dir", ("ASC", "DESC")) or "ASC"
-    total = db.execute(f"SELECT count(*) FROM members m WHERE {where}", parameters).fetchone()
-    ids = [
-        row["id"]
-        for row in db.execute(
-            f"SELECT m.id FROM members m WHERE {where}"
-            f" ORDER BY m.{order} {turn}, m.id {turn} LIMIT ? OFFSET ?",
-            (*parameters, count, offset),
-        )
-    ]
-    rows = showing.by_ids(call, db, audience, ids)
-    return call.listed("members", rows, total[0], list_id=audience.id)
+    times = ("timestamp_opt", "timestamp_signup", "last_changed")
+    column, turn = call.sorting("ASC", **{name: name for name in times})
+    order = f"m.{column or 'id'} {turn}, m.id {turn}"  # assumed: the oldest first
+    return showing.listed(call, _asked(call), order, list_id=call.audience.id)
 
 
-def _filters(call: Call, audience: Audience) -> tuple[str, list[Any]]:
-    where, parameters = call.between(last_changed="m.last_changed", timestamp_opt="m.timestamp_opt")
-    where.insert(0, "m.list_id = ?")
-    parameters.insert(0, audience.id)
-    status = call.word("status", _READ_STATUSES)
+def _asked(call: Call) -> Where:
+    where = call.between(last_changed="m.last_changed", timestamp_opt="m.timestamp_opt")
+    where.add("m.list_id = ?", call.audience.id)
+    status = call.word("status", *_READ_STATUSES)
     if status is not None:
-        where.append("m.status = ?")
-        parameters.append(status)
+        where.add("m.status = ?", status)
     elif not call.context.settings["archived_in_listings"]:
-        where.append("m.status <> 'archived'")
+        where.add("m.status <> 'archived'")
     if "unsubscribed_since" in call.query:
         if status != "unsubscribed":
             raise errors.bad_request("Use unsubscribed_since with the status unsubscribed only.")
-        where.append("m.status_since > ?")
-        parameters.append(call.time("unsubscribed_since") or "")
+        where.add("m.status_since > ?", call.time("unsubscribed_since") or "")
     if call.flag("since_last_campaign"):
         if status is None:
             raise errors.bad_request("Use since_last_campaign with a status.")
         last = "SELECT coalesce(max(sent), '') FROM campaigns WHERE list_id = m.list_id"
-        where.append(f"m.status_since > ({last})")
+        where.add(f"m.status_since > ({last})")
     if call.flag("vip_only"):
-        where.append("m.vip")
-    for name, column in (("email_type", "email_type"), ("unique_email_id", _UNIQUE)):
+        where.add("m.vip")
+    columns = {"email_type": "m.email_type", "unique_email_id": "unique_email_id(m.hash)"}
+    for name, column in columns.items():
         if wanted := call.query.get(name):
-            where.append(f"{column} = ?")
-            parameters.append(wanted)
-    _interests(call, where, parameters)
-    return " AND ".join(where), parameters
+            where.add(f"{column} = ?", wanted)
+    _ask_interests(call, where)
+    return where
 
 
-def _interests(call: Call, where: list[str], parameters: list[Any]) -> None:
+def _ask_interests(call: Call, where: Where) -> None:
     names = ("interest_category_id", "interest_ids", "interest_match")
-    given = [name for name in names if call.query.get(name)]
-    if not given:
+    category, given, match = (call.query.get(name) for name in names)
+    if not (category or given or match):
         return
-    if len(given) < len(names):
+    if not (category and given and match):
         raise errors.bad_request(f"Use {', '.join(names)} together.")
-    match = call.word("interest_match", ("any", "all", "none"))
-    ids = sorted(set(call.query["interest_ids"].split(",")))
+    call.word("interest_match", "any", "all", "none")
+    ids = sorted(set(given.split(",")))
     marks = ", ".join("?" * len(ids))
     held = (
         "(SELECT count(*) FROM member_interests i JOIN interests n ON n.id = i.interest_id"
         f" WHERE i.member_id = m.id AND n.category_id = ? AND i.interest_id IN ({marks}))"
     )
-    parameters += [call.query["interest_category_id"], *ids]
-    where.append(f"{held} {({'any': '> 0', 'none': '= 0'}).get(str(match), f'= {len(ids)}')}")
+    many = {"any": "> 0", "none": "= 0", "all": f"= {len(ids)}"}[match]
+    where.add(f"{held} {many}", category, *ids)
 
 
 @route("POST", _MEMBERS)
-def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def add(call: Call) -> dict[str, Any]:
     """Add a member; an archived one is put back on the list (assumed)."""
     body = call.body(shapes.NEW_MEMBER)
     email = _email(call, body["email_address"])
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.by_address(db, audience.id, email)
+    row = call.audience.by_address(email)
     if row is not None and row["status"] != "archived":
         raise errors.member_exists(email)
-    return _written(call, db, audience, row, _edit(call, body, email, body["status"]))
+    return _written(call, row, body, email, body["status"])
 
 
 @route("GET", _MEMBER)
-def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def one(call: Call) -> dict[str, Any]:
     """Show a member, also one who is archived."""
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
-    return showing.members(call, db, audience, [row])[0]
+    return showing.members(call, call.audience, [call.member["id"]])[0]
 
 
 @route("PUT", _MEMBER)
-def put(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def put(call: Call) -> dict[str, Any]:
     """Change a member, or add one; an archived one counts as new (assumed)."""
     body = call.body(shapes.PUT_MEMBER)
     email = _email(call, body["email_address"])
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.find(db, audience.id, call.path["subscriber_hash"])
-    if row is None and members.by_address(db, audience.id, email) is not None:
+    row = call.audience.find(call.path["subscriber_hash"])
+    if row is None and call.audience.by_address(email) is not None:
         raise errors.member_exists(email)
     status = body.get("status")
     if row is None or row["status"] == "archived":
         status = status or body.get("status_if_new")
     if row is None and status is None:
-        message = "Required fields were not provided: status_if_new"
-        raise errors.invalid(("", message))
-    return _written(call, db, audience, row, _edit(call, body, email, status))
+        raise errors.invalid(("", "Required fields were not provided: status_if_new"))
+    return _written(call, row, body, email, status)
 
 
 @route("PATCH", _MEMBER)
-def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def patch(call: Call) -> dict[str, Any]:
     """Change a member."""
     body = call.body(shapes.PATCH_MEMBER)
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
-    address = body.get("email_address")
-    email = _email(call, address) if address is not None else row["email"]
-    return _written(call, db, audience, row, _edit(call, body, email, body.get("status")))
+    row, address = call.member, body.get("email_address")
+    email = row["email"] if address is None else _email(call, address)
+    return _written(call, row, body, email, body.get("status"))
 
 
 def _email(call: Call, address: str) -> str:
     return values.email(address, refuse_fake=call.context.settings["refuse_fake_addresses"])
 
 
-def _edit(call: Call, body: dict[str, Any], email: str, status: str | None) -> Edit:
-    required = not call.flag("skip_merge_validation")
-    shows = call.tags_show
-    return Edit(body, email, status, call.now, ip=call.ip, check_required=required, tags_show=shows)
-
-
 def _written(
-    call: Call, db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, edit: Edit
+    call: Call, row: sqlite3.Row | None, body: dict[str, Any], email: str, status: str | None
 ) -> dict[str, Any]:
-    return showing.member(call, db, audience, _write(db, audience, row, edit))
+    return showing.members(call, call.audience, [_write(call, row, body, email, status)])[0]
 
 
-def _write(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row | None, edit: Edit) -> int:
-    if row is None:
-        number = members.create(db, audience, edit)
-    else:
-        number = members.update(db, audience, row, edit)
-    for name in edit.body.get("tags", ()):
-        segment = members.tag_id(db, audience.id, name, edit.now)
-        members.tag(db, segment, [number], edit.now, edit.tags_show)
-    return number
+def _write(
+    call: Call, row: sqlite3.Row | None, body: dict[str, Any], email: str, status: str | None
+) -> int:
+    required, shows = not call.flag("skip_merge_validation"), call.tags_show
+    edit = Edit(body, email, status, call.now, ip=call.ip, check_required=required, tags_show=shows)
+    return members.write(call.audience, row, edit)
 
 
 @route("DELETE", _MEMBER)
-def archive(call: Call, db: sqlite3.Connection) -> None:
+def archive(call: Call) -> None:
     """Archive a member; whom the vendor refuses, and how, is known from logs of its clients."""
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
-    if row["status"] in _NOT_ARCHIVED:
+    if call.member["status"] in _NOT_ARCHIVED:
         detail = "This list member cannot be removed.  Please contact support."
         raise Problem(405, "Method Not Allowed", detail)
-    members.archive(db, row, "api", call.now)
+    members.archive(call.db, call.member, "api", call.now)
 
 
 @route("POST", f"{_MEMBER}/actions/delete-permanent")
-def delete_permanently(call: Call, db: sqlite3.Connection) -> None:
+def delete_permanently(call: Call) -> None:
     """Delete a member so that it cannot be added again through the API."""
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
-    members.forget(db, row, "api")
+    members.forget(call.db, call.member, "api")
 
 
 @route("GET", f"{_MEMBER}/tags")
-def tags(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def tags(call: Call) -> dict[str, Any]:
     """List the tags of a member."""
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
-    rows = db.execute(
+    rows = call.rows(
         "SELECT s.id, s.name, t.added AS date_added FROM member_tags t"
         " JOIN segments s ON s.id = t.segment_id WHERE t.member_id = ? ORDER BY s.id",
-        (row["id"],),
-    ).fetchall()
+        call.member["id"],
+    )
     return call.page("tags", [dict(tag) for tag in rows])
 
 
 @route("POST", f"{_MEMBER}/tags")
-def change_tags(call: Call, db: sqlite3.Connection) -> None:
+def change_tags(call: Call) -> None:
     """Add and remove tags of a member; those that are not named stay."""
     entry = {"name*": str, "status*": ("inactive", "active")}
     body = call.body({"tags*": [entry], "is_syncing": bool})
-    audience = audiences.find(db, call.path["list_id"])
-    row = members.found(db, audience.id, call.path["subscriber_hash"])
+    member = [call.member["id"]]
     for wanted in body["tags"]:
         if not wanted["name"].strip():
             raise errors.invalid(("tags", "This value should not be blank."))
         if wanted["status"] == "active":
-            segment = members.tag_id(db, audience.id, wanted["name"], call.now)
-            members.tag(db, segment, [row["id"]], call.now, call.tags_show)
-        elif (segment_row := members.find_tag(db, audience.id, wanted["name"])) is not None:
-            members.untag(db, segment_row["id"], [row["id"]], call.now, call.tags_show)
+            segment = members.tag_id(call.audience, wanted["name"], call.now)
+            members.tag(call.db, segment, member, call.now, call.tags_show)
+        elif (row := members.find_tag(call.audience, wanted["name"])) is not None:
+            members.untag(call.db, row["id"], member, call.now, call.tags_show)
 
 
 @route("POST", "/lists/{list_id}", counts=False)
-def bulk(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
+def bulk(call: Call) -> dict[str, Any]:
     """Add up to 500 members, or change those who are there; each row has a verdict of its own."""
     body = call.body({"members*": [object], "sync_tags": bool, "update_existing": bool})
     rows = body["members"]
@@ -227,8 +186,7 @@ def bulk(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
         raise errors.bad_request(f"No more than {MAX_ROWS} members can be sent at once.")
     failed: list[dict[str, Any]] = []
     struck = call.context.rows_refused(len(rows))
-    audience = audiences.find(db, call.path["list_id"])
-    work = _Bulk(call, db, audience, body)
+    work = _Bulk(call, update=body.get("update_existing", False), sync=body.get("sync_tags", False))
     for position, row in enumerate(rows):
         try:
             if position in struck:
@@ -238,8 +196,8 @@ def bulk(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
             failed.append(_refusal(row, problem))
     call.context.calls.wrote(len(work.created) + len(work.updated))
     return {
-        "new_members": showing.by_ids(call, db, audience, work.created),
-        "updated_members": showing.by_ids(call, db, audience, work.updated),
+        "new_members": showing.members(call, call.audience, work.created),
+        "updated_members": showing.members(call, call.audience, work.updated),
         "errors": failed,
         "total_created": len(work.created),
         "total_updated": len(work.updated),
@@ -261,12 +219,16 @@ class _Exists(Problem):
 
 @dataclass
 class _Bulk:
-    """The rows of one request, one after the other."""
+    """The rows of one request, one after the other.
+
+    Attributes:
+        update: Whether members who are there are changed.
+        sync: Whether the tags of a row that changes a member are all that it is to have.
+    """
 
     call: Call
-    db: sqlite3.Connection
-    audience: Audience
-    body: dict[str, Any]
+    update: bool
+    sync: bool
     created: list[int] = field(default_factory=list)
     updated: list[int] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
@@ -280,25 +242,24 @@ class _Bulk:
         if found := list(faults(row, shapes.ROW)):
             raise errors.invalid(*found)
         email = _email(self.call, row["email_address"])
-        address = values.hashed(email)
-        if address in self._seen:
+        if (address := values.hashed(email)) in self._seen:
             if self.call.flag("skip_duplicate_check"):
                 return
             # assumed: the words; that a repeat is refused is in the vendor's specification
             raise errors.invalid_resource(f"{email} occurs more than once in this request.")
         self._seen.add(address)
-        member = members.by_address(self.db, self.audience.id, email)
+        member = self.call.audience.by_address(email)
         is_new = member is None or member["status"] == "archived"
-        if not is_new and not self.body.get("update_existing"):
+        if not (is_new or self.update):
             raise _Exists(email)
         status = row.get("status") or ("subscribed" if is_new else None)  # assumed: the default
-        number = _write(self.db, self.audience, member, _edit(self.call, row, email, status))
-        if self.body.get("sync_tags") and self.body.get("update_existing") and "tags" in row:
-            self.db.execute(
+        number = _write(self.call, member, row, email, status)
+        if self.sync and self.update and "tags" in row:
+            self.call.db.execute(
                 "DELETE FROM member_tags WHERE member_id = ?1 AND segment_id NOT IN (SELECT s.id"
                 " FROM json_each(?3) t JOIN segments s ON s.name = t.value COLLATE NOCASE"
                 " WHERE s.list_id = ?2)",
-                (number, self.audience.id, json.dumps(row["tags"])),
+                (number, self.call.audience.id, json.dumps(row["tags"])),
             )
         (self.created if is_new else self.updated).append(number)
 

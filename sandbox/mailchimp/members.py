@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,71 +54,51 @@ class Edit:
     tags_show: str = ""
 
 
-def find(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row | None:
-    """Return the member that a path names: by hash, contact id or address (facts: Mailchimp 8)."""
-    key = values.hashed(key) if "@" in key else key.lower()
-    by_hash = storage.maybe(db, "members", list_id=list_id, hash=key)
-    return by_hash or storage.maybe(db, "members", list_id=list_id, contact_id=key)
-
-
-def by_address(db: sqlite3.Connection, list_id: str, email: str) -> sqlite3.Row | None:
-    """Return the member that has an address, or None."""
-    return storage.maybe(db, "members", list_id=list_id, hash=values.hashed(email))
-
-
-def found(db: sqlite3.Connection, list_id: str, key: str) -> sqlite3.Row:
-    """Return the member that a path names.
+def write(audience: Audience, row: sqlite3.Row | None, edit: Edit) -> int:
+    """Change a member, or make one where there is none; return its number.
 
     Raises:
-        Problem: There is none.
+        Problem: The status is not allowed, the address is taken, or a value does not fit.
     """
-    row = find(db, list_id, key)
-    if row is None:
-        raise errors.not_found()
-    return row
+    number = _create(audience, edit) if row is None else _update(audience, row, edit)
+    for name in edit.body.get("tags", ()):
+        segment = tag_id(audience, name, edit.now)
+        tag(audience.db, segment, [number], edit.now, edit.tags_show)
+    return number
 
 
-def check_status(row: sqlite3.Row | None, status: str | None, email: str) -> None:
+def _check_status(row: sqlite3.Row, edit: Edit) -> None:
     """Refuse to subscribe somebody who unsubscribed by hand, bounced or complained.
 
     Who was unsubscribed through the API or by a user can be subscribed again in silence
     (spatie/laravel-newsletter#172, uk.co.vedaconsulting.mailchimp#374).
-
-    Raises:
-        Problem: `Member In Compliance State`.
     """
-    if row is None or status != "subscribed":
+    if edit.status != "subscribed":
         return
     state = row["former"] or row["status"]
     if state == "cleaned" or (state == "unsubscribed" and row["unsubscribe_reason"] != BY_ADMIN):
-        raise errors.in_compliance_state(email)
+        raise errors.in_compliance_state(edit.email)
 
 
-def check_forgotten(db: sqlite3.Connection, list_id: str, email: str) -> None:
-    """Refuse an address that was deleted permanently.
-
-    Raises:
-        Problem: `Forgotten Email Not Subscribed`.
-    """
-    if storage.maybe(db, "forgotten", list_id=list_id, hash=values.hashed(email)) is not None:
+def _check_forgotten(audience: Audience, address: str, email: str) -> None:
+    """Refuse an address that was deleted permanently."""
+    if storage.maybe(audience.db, "forgotten", list_id=audience.id, hash=address) is not None:
         raise errors.forgotten(email)
 
 
-def merged(
-    audience: Audience, old: dict[str, Any], new: dict[str, Any] | None, *, required: bool
-) -> dict[str, Any]:
-    """Return a member's merge fields after a change; tags that are not there are ignored (assumed).
+def _merged(
+    audience: Audience, old: Mapping[str, Any], new: dict[str, Any] | None, *, required: bool
+) -> str:
+    """Return a member's merge fields after a change, as they are stored.
 
-    An address that is incomplete is refused even if it is not the change's (facts: Mailchimp 3).
+    Tags that the audience does not have are ignored (assumed). An address that is incomplete is
+    refused even if it is not the change's (facts: Mailchimp 3).
 
     Args:
         audience: Whose fields.
         old: What the member has.
         new: What the change has.
         required: Whether a field that is required must have a value.
-
-    Raises:
-        Problem: A value does not fit, or a required one is missing.
     """
     result, unfit, wrong = dict(old), {}, []
     for tag, value in (new or {}).items():
@@ -137,7 +117,7 @@ def merged(
             unfit.setdefault(tag, lack)
     if unfit:
         raise errors.invalid_merge_fields(list(unfit.items()))
-    return {tag: result[tag] for tag in audience.fields if result.get(tag, "") != ""}
+    return storage.dump({t: result[t] for t in audience.fields if result.get(t, "") != ""})
 
 
 def _lack(field: MergeField, value: Any, *, required: bool) -> str | None:
@@ -147,10 +127,9 @@ def _lack(field: MergeField, value: Any, *, required: bool) -> str | None:
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that a body sets.
+    """Return the columns that a body sets; refuse what is no IP address, time or type of mail.
 
-    Raises:
-        Problem: An IP address, a time or the type of mail is none (the words are assumed).
+    The words of the refusals are assumed.
     """
     columns = {name: body[name] for name in _COLUMNS if name in body}
     columns |= {n: v for n, v in (body.get("location") or {}).items() if n in _LOCATION}
@@ -169,77 +148,62 @@ def _columns(body: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def create(db: sqlite3.Connection, audience: Audience, edit: Edit) -> int:
-    """Insert a member, and return its id; the caller has checked that the address is free.
-
-    Raises:
-        Problem: The address was deleted permanently, or a value does not fit.
-    """
-    body, now = edit.body, edit.now
-    check_forgotten(db, audience.id, edit.email)
-    check_interests(audience, body.get("interests"))
+def _create(audience: Audience, edit: Edit) -> int:
+    """Insert a member; the caller has checked that the address is free."""
+    body, now, address = edit.body, edit.now, values.hashed(edit.email)
+    _check_forgotten(audience, address, edit.email)
+    _check_interests(audience, body.get("interests"))
     defaults = {tag: f.default for tag, f in audience.fields.items() if f.default}
-    fields = merged(audience, defaults, body.get("merge_fields"), required=edit.check_required)
-    opted_in = edit.status == "subscribed"
+    new = body.get("merge_fields")
+    if edit.status == "subscribed":
+        opt_in = {"ip_opt": edit.ip, "timestamp_opt": now}
+    else:
+        opt_in = {"timestamp_signup": now}
     columns = {
         "list_id": audience.id,
-        "contact_id": _contact_id(db, audience.id, edit.email),
-        "hash": values.hashed(edit.email),
+        "merge_fields": _merged(audience, defaults, new, required=edit.check_required),
+        "contact_id": _contact_id(audience, address),
+        "hash": address,
         "email": edit.email,
         "status": edit.status,
         "unsubscribe_reason": BY_ADMIN if edit.status == "unsubscribed" else None,
         "status_since": now,
-        "email_type": "html",
-        "merge_fields": _dump(fields),
-        "language": "",
-        "vip": False,
-        "latitude": 0,
-        "longitude": 0,
-        "ip_signup": "",
-        "timestamp_signup": "" if opted_in else now,
-        "ip_opt": edit.ip if opted_in else "",
-        "timestamp_opt": now if opted_in else "",
-        "rating": 2,
         "source": edit.source,
         "last_changed": now,
+        **opt_in,
         **_columns(body),
     }
-    member = storage.insert(db, "members", columns)
-    _set_interests(db, member, body.get("interests"))
-    if opted_in:
-        webhooks.announce(db, {"list_id": audience.id, "id": member}, "subscribe", edit.by, {})
+    member = storage.insert(audience.db, "members", columns)
+    _set_interests(audience.db, member, body.get("interests"))
+    if edit.status == "subscribed":
+        webhooks.announce(audience.db, {"id": member, **columns}, "subscribe", edit.by)
     return member
 
 
-def _contact_id(db: sqlite3.Connection, list_id: str, email: str) -> str:
+def _contact_id(audience: Audience, address: str) -> str:
     """Return the id of the person, who has the same one in every audience (assumed)."""
-    row = db.execute(
+    row = audience.db.execute(
         "SELECT contact_id FROM members m WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM members o"
         " WHERE o.list_id = ?2 AND o.contact_id = m.contact_id) LIMIT 1",
-        (values.hashed(email), list_id),
+        (address, audience.id),
     ).fetchone()
     return str(row["contact_id"]) if row else uuid.uuid4().hex
 
 
-def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: Edit) -> int:
-    """Change a member, and return its id; that whatever is accepted counts as a change is assumed.
-
-    Raises:
-        Problem: The status is not allowed, the address is taken, or a value does not fit.
-    """
+def _update(audience: Audience, row: sqlite3.Row, edit: Edit) -> int:
+    """Change a member; that whatever is accepted counts as a change is assumed."""
     body, now, status = edit.body, edit.now, edit.status
-    check_status(row, status, edit.email)
-    check_interests(audience, body.get("interests"))
+    _check_status(row, edit)
+    _check_interests(audience, body.get("interests"))
     changes: dict[str, Any] = {"last_changed": now, "email": edit.email}
     if (address := values.hashed(edit.email)) != row["hash"]:
-        if by_address(db, audience.id, edit.email) is not None:
+        if audience.by_address(edit.email) is not None:
             raise errors.member_exists(edit.email)
-        check_forgotten(db, audience.id, edit.email)
+        _check_forgotten(audience, address, edit.email)
         changes["hash"] = address
     if "merge_fields" in body:
-        old = json.loads(row["merge_fields"])
-        new = merged(audience, old, body["merge_fields"], required=edit.check_required)
-        changes["merge_fields"] = _dump(new)
+        old, new = json.loads(row["merge_fields"]), body["merge_fields"]
+        changes["merge_fields"] = _merged(audience, old, new, required=edit.check_required)
     if status is not None and status != row["status"]:
         changes |= {"status": status, "former": None, "status_since": now}
         if (row["former"] or row["status"]) != status:
@@ -247,9 +211,9 @@ def update(db: sqlite3.Connection, audience: Audience, row: sqlite3.Row, edit: E
         if status == "subscribed":
             changes |= {"timestamp_opt": now, "ip_opt": edit.ip}
     changes |= _columns(body)
-    storage.update(db, "members", changes, id=row["id"])
-    _set_interests(db, row["id"], body.get("interests"))
-    _announce_change(db, row, edit)
+    storage.update(audience.db, "members", changes, id=row["id"])
+    _set_interests(audience.db, row["id"], body.get("interests"))
+    _announce_change(audience.db, row, edit)
     return int(row["id"])
 
 
@@ -258,7 +222,7 @@ def _announce_change(db: sqlite3.Connection, old: sqlite3.Row, edit: Edit) -> No
     if edit.status not in {None, old["status"]}:
         _announce_status(db, old, str(edit.status), edit.by, "manual")
     elif old["status"] == "subscribed":  # assumed: of others nothing is told
-        webhooks.announce(db, old, "profile", edit.by, {})
+        webhooks.announce(db, old, "profile", edit.by)
     if edit.email != old["email"]:
         unique = showing.unique_email_id(values.hashed(edit.email))
         emails = {"new_id": unique, "new_email": edit.email, "old_email": old["email"]}
@@ -269,7 +233,7 @@ def _announce_status(
     db: sqlite3.Connection, row: sqlite3.Row, status: str, source: str, reason: str
 ) -> None:
     if status == "subscribed":
-        webhooks.announce(db, row, "subscribe", source, {})
+        webhooks.announce(db, row, "subscribe", source)
     elif status == "unsubscribed":
         more = {"action": "unsub", "reason": reason, "campaign_id": ""}
         webhooks.announce(db, row, "unsubscribe", source, more)
@@ -317,14 +281,14 @@ def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:
 
 
 def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
-    """Delete a member with all that belongs to it."""
+    """Delete a member with all that belongs to it.
+
+    Reports leave out who was deleted, as Fivetran's page on its own connector says.
+    """
     storage.delete(db, "members", id=row["id"])
     for table in ("member_tags", "member_interests", "abuse_reports"):
         storage.delete(db, table, member_id=row["id"])
-    for table in (
-        "sends",
-        "activity",
-    ):  # reports leave out who was deleted, as Fivetran's page on its own connector says
+    for table in ("sends", "activity"):
         db.execute(
             f"DELETE FROM {table} WHERE campaign_id IN (SELECT id FROM campaigns)"
             " AND member_id = ?",
@@ -335,25 +299,19 @@ def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
 def insert_many(db: sqlite3.Connection, list_id: str, many: int, now: str) -> None:
     """Insert subscribed members of whom nothing is known but their addresses, in one go."""
     last = db.execute("SELECT coalesce(max(id), 0) FROM members").fetchone()[0]
-    for start in range(last + 1, last + many + 1, 10_000):
-        emails = [
-            f"reader{n}@bulk.example" for n in range(start, min(start + 10_000, last + many + 1))
-        ]
-        db.executemany(
-            "INSERT INTO members (list_id, contact_id, hash, email, status, status_since,"
-            " email_type, merge_fields, language, vip, latitude, longitude, ip_signup,"
-            " timestamp_signup, ip_opt, timestamp_opt, rating, source, last_changed) VALUES"
-            " (?1, ?2, ?2, ?3, 'subscribed', ?4, 'html', '{}', '', 0, 0, 0, '', '', '', ?4, 2,"
-            " 'Import', ?4)",
-            [(list_id, values.hashed(email), email, now) for email in emails],
-        )
+    emails = (f"reader{number}@bulk.example" for number in range(last + 1, last + many + 1))
+    db.executemany(
+        "INSERT INTO members (list_id, contact_id, hash, email, status, status_since,"
+        " timestamp_opt, source, last_changed)"
+        " VALUES (?1, ?2, ?2, ?3, 'subscribed', ?4, ?4, 'Import', ?4)",
+        ((list_id, values.hashed(email), email, now) for email in emails),
+    )
 
 
-def check_interests(audience: Audience, interests: dict[str, Any] | None) -> None:
+def _check_interests(audience: Audience, interests: dict[str, Any] | None) -> None:
     """Refuse interests that the audience does not have, or that are neither true nor false.
 
-    Raises:
-        Problem: There is such an interest; its words are assumed.
+    The words of the refusals are assumed.
     """
     for interest, wanted in (interests or {}).items():
         if interest not in audience.interests:
@@ -372,22 +330,22 @@ def _set_interests(db: sqlite3.Connection, member: int, interests: dict[str, boo
         db.execute(sql, (interest, member))
 
 
-def find_tag(db: sqlite3.Connection, list_id: str, name: str) -> sqlite3.Row | None:
+def find_tag(audience: Audience, name: str) -> sqlite3.Row | None:
     """Return the tag of a name, whatever its case (as a third party has it of the vendor)."""
-    row: sqlite3.Row | None = db.execute(
+    row: sqlite3.Row | None = audience.db.execute(
         "SELECT * FROM segments WHERE list_id = ? AND name = ? COLLATE NOCASE AND type = 'static'",
-        (list_id, name),
+        (audience.id, name),
     ).fetchone()
     return row
 
 
-def tag_id(db: sqlite3.Connection, list_id: str, name: str, now: str) -> int:
+def tag_id(audience: Audience, name: str, now: str) -> int:
     """Return the id of the tag of this name, which is made if there is none."""
-    row = find_tag(db, list_id, name)
+    row = find_tag(audience, name)
     if row is not None:
         return int(row["id"])
-    new = {"list_id": list_id, "name": name, "type": "static", "options": "{}"}
-    return storage.insert(db, "segments", {**new, "created": now, "updated": now})
+    new = {"list_id": audience.id, "name": name, "type": "static", "options": "{}"}
+    return storage.insert(audience.db, "segments", {**new, "created_at": now, "updated_at": now})
 
 
 def tag(
@@ -423,11 +381,7 @@ def _show_tagging(
     db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str
 ) -> None:
     if shows in {"segment", "both"}:
-        db.execute("UPDATE segments SET updated = ? WHERE id = ?", (now, segment))
+        db.execute("UPDATE segments SET updated_at = ? WHERE id = ?", (now, segment))
     if shows in {"member", "both"}:
         sql = "UPDATE members SET last_changed = ? WHERE id = ?"
         db.executemany(sql, [(now, member) for member in members])
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -12,7 +12,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import campaigns, fields, lists, members, segments
+from sandbox.mailchimp.resource import make
 from sandbox.mailchimp.schema import AUDIENCES, BY_ADMIN, INTERESTS, MERGE_FIELDS, TAGS
 from sandbox.mailchimp.values import MAX_TEXT_BYTES, hashed, stamp
 from sandbox.population import Person, PlatformSide
@@ -53,15 +55,17 @@ def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
             lists.make(db, list_id, {"name": name}, _BEGINNING)
             for tag, label, kind in MERGE_FIELDS[len(lists.MERGE_FIELDS_AT_BIRTH) :]:
                 fields.make_field(db, list_id, {"tag": tag, "name": label, "type": kind})
-        tags = {name: members.tag_id(db, first, name, _BEGINNING) for name in TAGS}
+        audience = audiences.find(db, first)
+        tags = {name: members.tag_id(audience, name, _BEGINNING) for name in TAGS}
         interests = []
         for title, names in INTERESTS.items():
             row: dict[str, Any] = {"id": _id(title), "list_id": first}
-            category = fields.make_category(db, {**row, "title": title, "type": "checkboxes"})
+            row |= {"title": title, "type": "checkboxes"}
+            category = make(db, "interest_categories", row)
             for order, name in enumerate(names):
                 row = {"id": _id(f"{title}/{name}"), "list_id": first, "category_id": category}
                 row |= {"name": name, "display_order": order}
-                interests.append(fields.make_interest(db, row))
+                interests.append(make(db, "interests", row))
         _saved_segment(db, first)
     for batch in people:
         with context.database.write() as db:

@@ -47,6 +47,11 @@ _NAMES: dict[type, str] = {
 }
 
 
+def name(key: str) -> str:
+    """Return the name of a member of a shape, without its star."""
+    return key.removesuffix("*")
+
+
 def faults(value: Any, shape: Shape, field: str = "") -> Iterator[tuple[str, str]]:
     """Yield (field, message) for all that is wrong with a value."""
     kinds: dict[type, type] = {tuple: str, list: list, dict: dict}

@@ -1,12 +1,34 @@
-"""The statements that every resource needs: one row, a new row, a changed row, a deleted one."""
+"""The statements that every resource needs, and rows as clients see them."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from sandbox.mailchimp import errors
+
+_FLAGS = ("required", "public", "double_optin", "vip", "enabled")
+_DOCUMENTS = ("options", "settings", "events", "sources")
+
+
+class Where:
+    """Conditions that hold together, as SQL, with their parameters in the order of their marks."""
+
+    def __init__(self, **keys: Any) -> None:
+        self._conditions: list[str] = []
+        self.parameters: list[Any] = []
+        for name, value in keys.items():
+            self.add(f"{name} = ?", value)
+
+    def add(self, condition: str, *parameters: Any) -> None:
+        """Add a condition."""
+        self._conditions.append(condition)
+        self.parameters += parameters
+
+    def __str__(self) -> str:
+        return " AND ".join(self._conditions) or "1"
 
 
 def one(db: sqlite3.Connection, table: str, **keys: Any) -> sqlite3.Row:
@@ -39,12 +61,24 @@ def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
 def update(db: sqlite3.Connection, table: str, changes: Mapping[str, Any], **keys: Any) -> None:
     """Change the rows that have the values of `keys`."""
     columns = ", ".join(f"{name} = ?" for name in changes)
-    where = " AND ".join(f"{name} = ?" for name in keys)
+    where = Where(**keys)
     sql = f"UPDATE {table} SET {columns} WHERE {where}"
-    db.execute(sql, (*changes.values(), *keys.values()))
+    db.execute(sql, (*changes.values(), *where.parameters))
 
 
 def delete(db: sqlite3.Connection, table: str, **keys: Any) -> None:
     """Delete the rows that have these values."""
-    where = " AND ".join(f"{name} = ?" for name in keys)
-    db.execute(f"DELETE FROM {table} WHERE {where}", tuple(keys.values()))
+    where = Where(**keys)
+    db.execute(f"DELETE FROM {table} WHERE {where}", where.parameters)
+
+
+def plain(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row as JSON has it: flags are booleans, and documents are read."""
+    shown = dict(row)
+    shown |= {name: bool(shown[name]) for name in _FLAGS if name in shown}
+    return shown | {name: json.loads(shown[name]) for name in _DOCUMENTS if name in shown}
+
+
+def dump(value: Any) -> str:
+    """Return a document as it is stored."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

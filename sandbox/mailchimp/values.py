@@ -58,6 +58,13 @@ def hashed(address: str) -> str:
     return hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest()
 
 
+def like(form: str, text: str) -> str:
+    r"""Return the pattern of LIKE … ESCAPE '\\' by which a text is found as it is."""
+    for sign in "\\%_":
+        text = text.replace(sign, f"\\{sign}")
+    return form.format(text)
+
+
 def is_ip(text: str) -> bool:
     """Return whether a text is an IPv4 or IPv6 address."""
     try:

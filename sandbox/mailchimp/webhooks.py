@@ -9,29 +9,20 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import deliveries, errors, showing, storage
 from sandbox.mailchimp.audience import Audience
-from sandbox.mailchimp.call import Call, route
-from sandbox.mailchimp.shapes import Shape
+from sandbox.mailchimp.call import Call
+from sandbox.mailchimp.resource import Resource
 
 EVENTS = ("subscribe", "unsubscribe", "profile", "cleaned", "upemail", "campaign")
 SOURCES = ("user", "admin", "api")
 MAX_BATCH_WEBHOOKS = 20
-_BODY: Shape = {
-    "url": str,
-    "events": dict.fromkeys(EVENTS, bool),
-    "sources": dict.fromkeys(SOURCES, bool),
-}
-_HOOKS = "/lists/{list_id}/webhooks"
-_HOOK = f"{_HOOKS}/{{webhook_id}}"
-_BATCH_HOOKS = "/batch-webhooks"
-_BATCH_HOOK = f"{_BATCH_HOOKS}/{{webhook_id}}"
 
 
 def announce(
@@ -39,7 +30,7 @@ def announce(
     row: sqlite3.Row | Mapping[str, Any],
     event: str,
     source: str,
-    more: dict[str, Any],
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Queue an event of a member for the webhooks of its audience that want it.
 
@@ -62,20 +53,15 @@ def announce(
 
 def announce_campaign(db: sqlite3.Connection, campaign: sqlite3.Row, at: str) -> None:
     """Queue the end of a campaign's sending for the webhooks of its audience."""
-    data = {"id": campaign["id"], "subject": campaign["subject"], "status": "sent", "reason": ""}
+    data = {name: campaign[name] for name in ("id", "subject", "list_id")}
     hooks = _wanting(db, campaign["list_id"], "campaign", None)
-    _tell(db, hooks, "campaign", {**data, "list_id": campaign["list_id"]}, at)
+    _tell(db, hooks, "campaign", {**data, "status": "sent", "reason": ""}, at)
 
 
 def announce_batch(db: sqlite3.Connection, batch: dict[str, Any]) -> None:
     """Queue the end of a batch for the batch webhooks."""
-    names = (
-        *("id", "status", "total_operations", "finished_operations", "errored_operations"),
-        *("submitted_at", "completed_at", "response_body_url"),
-    )
     hooks = db.execute("SELECT * FROM batch_webhooks WHERE enabled").fetchall()
-    data = {name: batch[name] for name in names}
-    _tell(db, hooks, "batch_operation_completed", data, batch["completed_at"])
+    _tell(db, hooks, "batch_operation_completed", batch, batch["completed_at"])
 
 
 def _wanting(
@@ -84,7 +70,8 @@ def _wanting(
     return [
         hook
         for hook in db.execute("SELECT * FROM webhooks WHERE list_id = ? AND enabled", (list_id,))
-        if _told(hook["events"])[event] and (source is None or _told(hook["sources"])[source])
+        if json.loads(hook["events"])[event]
+        and (source is None or json.loads(hook["sources"])[source])
     ]
 
 
@@ -129,151 +116,82 @@ def _merges(member: sqlite3.Row, audience: Audience) -> dict[str, Any]:
     }
 
 
-def _validate(call: Call) -> None:
-    """Ask the URL of a body; the words of the refusals are assumed."""
-    url = call.body({"url": str}).get("url")
-    if url is None:
-        return
-    if not url.lower().startswith(("http://", "https://")):
-        raise errors.invalid(("url", "This value is not a valid URL."))
-    if not deliveries.answers(url):
-        raise errors.invalid(("url", "We could not reach this URL. It must answer a GET with 200."))
+class _Webhooks(Resource):
+    """What both kinds of webhooks have: a URL that answers, and a secret that is told once."""
+
+    body: ClassVar = {"url": str}
+    new: ClassVar = {"url*": str}
+
+    def prepare(self, call: Call) -> None:
+        """Ask the URL of a body; the words of the refusals are assumed."""
+        url = call.body({"url": str}).get("url")
+        if url is None:
+            return
+        if not url.lower().startswith(("http://", "https://")):
+            raise errors.invalid(("url", "This value is not a valid URL."))
+        if not deliveries.answers(url):
+            text = "We could not reach this URL. It must answer a GET with 200."
+            raise errors.invalid(("url", text))
+
+    def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
+        shown = {**super().shown(call, row), "signing_enabled": True}
+        secret = shown.pop("secret")
+        return {**shown, "signing_secret": secret} if call.method == "POST" else shown
+
+    def make(self, call: Call, body: dict[str, Any]) -> str:
+        row = {"secret": secrets.token_hex(32), **body}
+        return str(super().make(call, row))
+
+    def clear(self, call: Call, row: sqlite3.Row) -> None:
+        """Delete what is not delivered yet."""
+        storage.delete(call.db, "deliveries", webhook_id=row["id"])
 
 
-def _flags(wanted: dict[str, bool] | None, names: tuple[str, ...]) -> str:
-    given = dict.fromkeys(names, True) if wanted is None else wanted
-    return json.dumps({name: given.get(name, False) for name in names})
-
-
-def _told(stored: str) -> dict[str, bool]:
-    """Return the events or the sources that a webhook is told of."""
-    return dict(json.loads(stored))
-
-
-def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "url": row["url"],
-        "events": _told(row["events"]),
-        "sources": _told(row["sources"]),
-        "list_id": row["list_id"],
-        "signing_enabled": True,
-        "_links": call.links(f"/lists/{row['list_id']}/webhooks/{row['id']}"),
+class _AudienceWebhooks(_Webhooks, path="/lists/{list_id}/webhooks", table="webhooks"):
+    body: ClassVar = {
+        "url": str,
+        "events": dict.fromkeys(EVENTS, bool),
+        "sources": dict.fromkeys(SOURCES, bool),
     }
 
+    def listing(self, call: Call) -> dict[str, Any]:
+        """List all of them, for the vendor does not page these."""
+        sql = "SELECT * FROM webhooks WHERE list_id = ? ORDER BY rowid"
+        shown = [self.shown(call, row) for row in call.rows(sql, call.audience.id)]
+        return call.listed("webhooks", shown, len(shown), list_id=call.audience.id)
 
-def _row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    keys = {"list_id": call.path["list_id"], "id": call.path["webhook_id"]}
-    return storage.one(db, "webhooks", **keys)
+    def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
+        shown = super().shown(call, row)
+        shown.pop("enabled")
+        return shown
 
+    def make(self, call: Call, body: dict[str, Any]) -> str:
+        known = {"list_id": call.audience.id, "url": body["url"]}
+        if storage.maybe(call.db, "webhooks", **known) is not None:
+            # assumed: the words
+            raise errors.invalid_resource("Sorry, you can't set up multiple WebHooks for one URL")
+        return super().make(call, {**body, **_flags(body, {})})
 
-@route("GET", _HOOKS)
-def listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """List the webhooks of an audience; all of them, for the vendor does not page these."""
-    audience = audiences.find(db, call.path["list_id"])
-    rows = db.execute("SELECT * FROM webhooks WHERE list_id = ? ORDER BY rowid", (audience.id,))
-    shown = [_shown(call, row) for row in rows]
-    return call.listed("webhooks", shown, len(shown), list_id=audience.id)
-
-
-@route("POST", _HOOKS, before=_validate)
-def add(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Make a webhook; its secret is told this once."""
-    body = call.body({**_BODY, "url*": str})
-    audience = audiences.find(db, call.path["list_id"])
-    url = body["url"]
-    if storage.maybe(db, "webhooks", list_id=audience.id, url=url) is not None:
-        # assumed: the words
-        raise errors.invalid_resource("Sorry, you can't set up multiple WebHooks for one URL")
-    flagged = {"events": _flags(body.get("events"), EVENTS)}
-    flagged["sources"] = _flags(body.get("sources"), SOURCES)
-    row = {"url": url, "list_id": audience.id, **flagged, "enabled": True}
-    made = _make(db, "webhooks", row)
-    return {**_shown(call, made), "signing_secret": made["secret"]}
+    def changes(self, call: Call, row: sqlite3.Row, body: dict[str, Any]) -> dict[str, Any]:
+        del call
+        return {**body, **_flags(body, storage.plain(row)), "enabled": True}
 
 
-def _make(db: sqlite3.Connection, table: str, row: dict[str, Any]) -> sqlite3.Row:
-    hook = uuid.uuid4().hex[:10]
-    storage.insert(db, table, {"id": hook, "secret": secrets.token_hex(32), **row})
-    return storage.one(db, table, id=hook)
+def _flags(body: dict[str, Any], known: dict[str, Any]) -> dict[str, str]:
+    """Return the columns with what a webhook is told of."""
+    columns = {}
+    for name, words in (("events", EVENTS), ("sources", SOURCES)):
+        given = body.get(name, {} if known else dict.fromkeys(words, True))
+        flags = {**dict.fromkeys(words, False), **known.get(name, {}), **given}
+        columns[name] = storage.dump(flags)
+    return columns
 
 
-@route("GET", _HOOK)
-def one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Show a webhook, without its secret."""
-    return _shown(call, _row(call, db))
+class _BatchWebhooks(_Webhooks, path="/batch-webhooks", table="batch_webhooks", name="webhooks"):
+    body: ClassVar = {"url": str, "enabled": bool}
 
-
-@route("PATCH", _HOOK, before=_validate)
-def patch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Change a webhook."""
-    body = call.body(_BODY)
-    row = _row(call, db)
-    events = {**_told(row["events"]), **body.get("events", {})}
-    sources = {**_told(row["sources"]), **body.get("sources", {})}
-    flagged = {"events": _flags(events, EVENTS), "sources": _flags(sources, SOURCES)}
-    changes = {"url": body.get("url", row["url"]), **flagged, "enabled": True}
-    storage.update(db, "webhooks", changes, id=row["id"])
-    return _shown(call, _row(call, db))
-
-
-@route("DELETE", _HOOK)
-def delete(call: Call, db: sqlite3.Connection) -> None:
-    """Delete a webhook, and what is not delivered to it yet."""
-    _delete(db, "webhooks", _row(call, db))
-
-
-def _delete(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:
-    storage.delete(db, table, id=row["id"])
-    storage.delete(db, "deliveries", webhook_id=row["id"])
-
-
-def _shown_batch(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    shown = {"id": row["id"], "url": row["url"], "enabled": bool(row["enabled"])}
-    return {**shown, "signing_enabled": True, "_links": call.links(f"{_BATCH_HOOKS}/{row['id']}")}
-
-
-def _batch_row(call: Call, db: sqlite3.Connection) -> sqlite3.Row:
-    return storage.one(db, "batch_webhooks", id=call.path["webhook_id"])
-
-
-@route("GET", _BATCH_HOOKS)
-def batch_listing(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """List the webhooks that are told of the end of batches."""
-    rows = db.execute("SELECT * FROM batch_webhooks ORDER BY rowid").fetchall()
-    return call.page("webhooks", [_shown_batch(call, row) for row in rows])
-
-
-@route("POST", _BATCH_HOOKS, before=_validate)
-def add_batch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Make a webhook that is told of the end of batches; its secret is told this once."""
-    body = call.body({"url*": str, "enabled": bool})
-    url = body["url"]
-    many = db.execute("SELECT count(*) FROM batch_webhooks").fetchone()[0]
-    if many >= MAX_BATCH_WEBHOOKS:
-        text = f"No more than {MAX_BATCH_WEBHOOKS} batch webhooks can be made."  # assumed
-        raise errors.invalid_resource(text)
-    made = _make(db, "batch_webhooks", {"url": url, "enabled": body.get("enabled", True)})
-    return {**_shown_batch(call, made), "signing_secret": made["secret"]}
-
-
-@route("GET", _BATCH_HOOK)
-def batch_one(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Show a batch webhook, without its secret."""
-    return _shown_batch(call, _batch_row(call, db))
-
-
-@route("PATCH", _BATCH_HOOK, before=_validate)
-def patch_batch(call: Call, db: sqlite3.Connection) -> dict[str, Any]:
-    """Change a batch webhook."""
-    body = call.body({"url": str, "enabled": bool})
-    row = _batch_row(call, db)
-    changes = {name: body.get(name, row[name]) for name in ("url", "enabled")}
-    storage.update(db, "batch_webhooks", changes, id=row["id"])
-    return _shown_batch(call, _batch_row(call, db))
-
-
-@route("DELETE", _BATCH_HOOK)
-def delete_batch(call: Call, db: sqlite3.Connection) -> None:
-    """Delete a batch webhook."""
-    _delete(db, "batch_webhooks", _batch_row(call, db))
+    def make(self, call: Call, body: dict[str, Any]) -> str:
+        if call.number("SELECT count(*) FROM batch_webhooks") >= MAX_BATCH_WEBHOOKS:
+            text = f"No more than {MAX_BATCH_WEBHOOKS} batch webhooks can be made."  # assumed
+            raise errors.invalid_resource(text)
+        return super().make(call, body)
