@@ -34,10 +34,7 @@ KEY = "0123456789abcdef0123456789abcdef-us1"
 ROUTED = (batches, campaigns, fields, lists, member_calls, reports, segments, webhooks)
 """The modules that register what is emulated."""
 
-_LIST = re.compile(r"^/lists/[^/]+")
-_BELOW = re.compile(r"/(members|segments|merge-fields|interest-categories|interests)/[^/]+")
-_OTHER = re.compile(r"^/(batches|campaigns|reports|batch-webhooks)/[^/]+")
-_LAST = re.compile(r"/(webhooks|click-details|abuse-reports|sent-to|open-details)/[^/]+")
+_PARAMETER = re.compile(r"\{\w+\}")
 
 
 def create(context: VendorContext) -> ASGIApp:
@@ -49,11 +46,14 @@ def endpoint(method: str, path: str) -> str:
     """Return a request's name for the counters: ids and addresses are left out of it."""
     if path.startswith(batches.RESULTS):
         return f"{method} {batches.RESULTS}{{id}}"
-    path = path.removeprefix(ROOT)
-    path = _OTHER.sub(r"/\1/{id}", _LIST.sub("/lists/{id}", path))
-    for pattern in (_BELOW, _LAST):
-        path = pattern.sub(r"/\1/{id}", path)
-    return f"{method} {path or '/'}"
+    template = calls.template(_url(path)) or "(not emulated)"
+    return f"{method} {re.sub(_PARAMETER, '{id}', template)}"
+
+
+def _url(path: str) -> str:
+    """Return a path below that of the API's version."""
+    url = path.removeprefix(ROOT)
+    return url if url == "/" else url.rstrip("/") or "/"
 
 
 def refuse(kind: str, _request: Request) -> Response:
@@ -99,10 +99,9 @@ class _App:
         method = request.method
         if method == "POST":
             method = request.headers.get("x-http-method-override", method).upper()
-        url = request.url.path.removeprefix(ROOT)
-        url = url if url == "/" else url.rstrip("/") or "/"
-        if not calls.emulated(url):
-            text = f"{endpoint(method, request.url.path)} is not emulated by this sandbox."
+        url = _url(request.url.path)
+        if calls.template(url) is None:
+            text = f"{method} {url} is not emulated by this sandbox."
             problem = Problem(501, "Not Emulated", f"{text} The page at / says what is.")
             return _response(Answer(501, problem.body()))
         batches.settle(self._context)

@@ -201,6 +201,7 @@ class Answer:
 @dataclass(frozen=True)
 class _Route:
     method: str
+    template: str
     pattern: re.Pattern[str]
     handler: Handler
     counts: bool
@@ -243,15 +244,15 @@ def route(
     )
 
     def register(handler: Handler) -> Handler:
-        _ROUTES.append(_Route(method, re.compile(pattern), handler, counts, before))
+        _ROUTES.append(_Route(method, template, re.compile(pattern), handler, counts, before))
         return handler
 
     return register
 
 
-def emulated(url: str) -> bool:
-    """Return whether a path below /3.0 is emulated, whatever the method."""
-    return any(route.pattern.fullmatch(url) for route in _ROUTES)
+def template(url: str) -> str | None:
+    """Return the template of a path below /3.0, if it is emulated, whatever the method."""
+    return next((known.template for known in _ROUTES if known.pattern.fullmatch(url)), None)
 
 
 def answer(call: Call) -> Answer:

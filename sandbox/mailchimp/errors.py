@@ -6,6 +6,8 @@ Where the facts have no words for a refusal, its words are assumed.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
@@ -16,12 +18,24 @@ _SEE_ERRORS = (
     "The resource submitted could not be validated."
     " For field-specific details, see the 'errors' array."
 )
+_OF_ADDRESSES = {
+    "Member Exists": ("{} is already a list member. Use PUT to insert or update list members."),
+    "Member In Compliance State": (
+        "{} is in a compliance state due to unsubscribe, bounce, or compliance review"
+        " and cannot be subscribed."
+    ),
+    "Forgotten Email Not Subscribed": (
+        "{} was permanently deleted and cannot be re-imported."
+        " The contact must re-subscribe to get back on the list."
+    ),
+}
 
 
+@dataclass(eq=False)
 class Problem(Exception):
     """A refusal.
 
-    Args:
+    Attributes:
         status: HTTP status.
         title: The vendor's name of the problem.
         detail: What is wrong this time.
@@ -29,20 +43,11 @@ class Problem(Exception):
         headers: More headers of the answer.
     """
 
-    def __init__(
-        self,
-        status: int,
-        title: str,
-        detail: str,
-        errors: list[tuple[str, str]] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(title)
-        self.status = status
-        self.title = title
-        self.detail = detail
-        self.errors = errors or []
-        self.headers = headers or {}
+    status: int
+    title: str
+    detail: str
+    errors: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """Return the problem document; each has an id of its own."""
@@ -60,7 +65,7 @@ class Problem(Exception):
 
 def invalid(*errors: tuple[str, str]) -> Problem:
     """Return the refusal of a body or a query that does not fit its schema."""
-    return Problem(400, "Invalid Resource", _SEE_ERRORS, list(errors))
+    return Problem(400, "Invalid Resource", _SEE_ERRORS, errors)
 
 
 def invalid_resource(detail: str) -> Problem:
@@ -73,9 +78,9 @@ def bad_request(detail: str) -> Problem:
     return Problem(400, "Bad Request", detail)
 
 
-def invalid_merge_fields(errors: list[tuple[str, str]]) -> Problem:
-    """Return the refusal of a member's merge fields."""
-    return Problem(400, "Invalid Resource", "Your merge fields were invalid.", errors)
+def of_address(title: str, email: str) -> Problem:
+    """Return the refusal of an address for what is known of it."""
+    return Problem(400, title, _OF_ADDRESSES[title].format(email))
 
 
 def not_found() -> Problem:
@@ -83,34 +88,8 @@ def not_found() -> Problem:
     return Problem(404, "Resource Not Found", "The requested resource could not be found.")
 
 
-def member_exists(email: str) -> Problem:
-    """Return the refusal to create somebody who is on the list."""
-    detail = f"{email} is already a list member. Use PUT to insert or update list members."
-    return Problem(400, "Member Exists", detail)
-
-
-def in_compliance_state(email: str) -> Problem:
-    """Return the refusal to subscribe somebody who unsubscribed or bounced."""
-    detail = (
-        f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review"
-        " and cannot be subscribed."
-    )
-    return Problem(400, "Member In Compliance State", detail)
-
-
-def forgotten(email: str) -> Problem:
-    """Return the refusal of an address that was deleted permanently."""
-    detail = (
-        f"{email} was permanently deleted and cannot be re-imported."
-        " The contact must re-subscribe to get back on the list."
-    )
-    return Problem(400, "Forgotten Email Not Subscribed", detail)
-
-
-def too_many_requests(detail: str = "") -> Problem:
+def too_many_requests(
+    detail: str = "You have exceeded the limit of 10 simultaneous connections.",
+) -> Problem:
     """Return the refusal of one request too many."""
-    return Problem(
-        429,
-        "Too Many Requests",
-        detail or "You have exceeded the limit of 10 simultaneous connections.",
-    )
+    return Problem(429, "Too Many Requests", detail)

@@ -18,6 +18,7 @@ _MEMBERS = "/lists/{list_id}/members"
 _MEMBER = f"{_MEMBERS}/{{subscriber_hash}}"
 MAX_ROWS = 500
 _READ_STATUSES = (*shapes.STATUSES, "archived")
+_EXISTS = "Member Exists"
 _NOT_ARCHIVED = ("archived", "pending", "cleaned")
 
 
@@ -82,7 +83,7 @@ def add(call: Call) -> dict[str, Any]:
     email = _email(call, body["email_address"])
     row = call.audience.by_address(email)
     if row is not None and row["status"] != "archived":
-        raise errors.member_exists(email)
+        raise errors.of_address(_EXISTS, email)
     return _written(call, row, body, email, body["status"])
 
 
@@ -99,7 +100,7 @@ def put(call: Call) -> dict[str, Any]:
     email = _email(call, body["email_address"])
     row = call.audience.find(call.path["subscriber_hash"])
     if row is None and call.audience.by_address(email) is not None:
-        raise errors.member_exists(email)
+        raise errors.of_address(_EXISTS, email)
     status = body.get("status")
     if row is None or row["status"] == "archived":
         status = status or body.get("status_if_new")
@@ -170,11 +171,14 @@ def change_tags(call: Call) -> None:
     for wanted in body["tags"]:
         if not wanted["name"].strip():
             raise errors.invalid(("tags", "This value should not be blank."))
-        if wanted["status"] == "active":
+        has = wanted["status"] == "active"
+        if has:
             segment = members.tag_id(call.audience, wanted["name"], call.now)
-            members.tag(call.db, segment, member, call.now, call.tags_show)
         elif (row := members.find_tag(call.audience, wanted["name"])) is not None:
-            members.untag(call.db, row["id"], member, call.now, call.tags_show)
+            segment = row["id"]
+        else:
+            continue
+        members.tag(call.db, segment, member, call.now, call.tags_show, has=has)
 
 
 @route("POST", "/lists/{list_id}", counts=False)
@@ -206,15 +210,13 @@ def bulk(call: Call) -> dict[str, Any]:
     }
 
 
-class _Exists(Problem):
-    """The refusal of a row whose address is on the list already."""
-
-    def __init__(self, email: str) -> None:
-        detail = (
-            f"{email} is already a list member, do you want to update?"
-            " please provide update_existing:true in the request body"
-        )
-        super().__init__(400, "Member Exists", detail)
+def _exists(email: str) -> Problem:
+    """Return the refusal of a row whose address is on the list already."""
+    detail = (
+        f"{email} is already a list member, do you want to update?"
+        " please provide update_existing:true in the request body"
+    )
+    return Problem(400, _EXISTS, detail)
 
 
 @dataclass
@@ -251,7 +253,7 @@ class _Bulk:
         member = self.call.audience.by_address(email)
         is_new = member is None or member["status"] == "archived"
         if not (is_new or self.update):
-            raise _Exists(email)
+            raise _exists(email)
         status = row.get("status") or ("subscribed" if is_new else None)  # assumed: the default
         number = _write(self.call, member, row, email, status)
         if self.sync and self.update and "tags" in row:
@@ -269,8 +271,8 @@ def _refusal(row: Any, problem: Problem) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "email_address": email if isinstance(email, str) else "",
         "error": problem.detail,
-        "error_code": "ERROR_CONTACT_EXISTS" if isinstance(problem, _Exists) else "ERROR_GENERIC",
+        "error_code": "ERROR_CONTACT_EXISTS" if problem.title == _EXISTS else "ERROR_GENERIC",
     }
-    if problem.detail == "Your merge fields were invalid.":
+    if problem.detail == members.UNFIT:
         entry["field"], entry["field_message"] = problem.errors[0]
     return entry

@@ -15,10 +15,12 @@ from typing import Any
 
 from sandbox.mailchimp import errors, showing, storage, values, webhooks
 from sandbox.mailchimp.audience import Audience, MergeField
+from sandbox.mailchimp.errors import Problem
 from sandbox.mailchimp.schema import BY_ADMIN
 from sandbox.mailchimp.shapes import faults
 from sandbox.mailchimp.values import Unfit
 
+UNFIT = "Your merge fields were invalid."
 _ANY_OF = "Data did not match any of the schemas described in anyOf."
 _COLUMNS = (
     *("email_type", "language", "vip"),
@@ -77,13 +79,13 @@ def _check_status(row: sqlite3.Row, edit: Edit) -> None:
         return
     state = row["former"] or row["status"]
     if state == "cleaned" or (state == "unsubscribed" and row["unsubscribe_reason"] != BY_ADMIN):
-        raise errors.in_compliance_state(edit.email)
+        raise errors.of_address("Member In Compliance State", edit.email)
 
 
 def _check_forgotten(audience: Audience, address: str, email: str) -> None:
     """Refuse an address that was deleted permanently."""
     if storage.maybe(audience.db, "forgotten", list_id=audience.id, hash=address) is not None:
-        raise errors.forgotten(email)
+        raise errors.of_address("Forgotten Email Not Subscribed", email)
 
 
 def _merged(
@@ -116,7 +118,7 @@ def _merged(
         if (lack := _lack(field, result.get(tag, ""), required=required)) is not None:
             unfit.setdefault(tag, lack)
     if unfit:
-        raise errors.invalid_merge_fields(list(unfit.items()))
+        raise Problem(400, "Invalid Resource", UNFIT, list(unfit.items()))
     return storage.dump({t: result[t] for t in audience.fields if result.get(t, "") != ""})
 
 
@@ -198,7 +200,7 @@ def _update(audience: Audience, row: sqlite3.Row, edit: Edit) -> int:
     changes: dict[str, Any] = {"last_changed": now, "email": edit.email}
     if (address := values.hashed(edit.email)) != row["hash"]:
         if audience.by_address(edit.email) is not None:
-            raise errors.member_exists(edit.email)
+            raise errors.of_address("Member Exists", edit.email)
         _check_forgotten(audience, address, edit.email)
         changes["hash"] = address
     if "merge_fields" in body:
@@ -220,7 +222,7 @@ def _update(audience: Audience, row: sqlite3.Row, edit: Edit) -> int:
 def _announce_change(db: sqlite3.Connection, old: sqlite3.Row, edit: Edit) -> None:
     """Tell webhooks what became of a member."""
     if edit.status not in {None, old["status"]}:
-        _announce_status(db, old, str(edit.status), edit.by, "manual")
+        _announce_status(db, old, str(edit.status), edit.by)
     elif old["status"] == "subscribed":  # assumed: of others nothing is told
         webhooks.announce(db, old, "profile", edit.by)
     if edit.email != old["email"]:
@@ -230,21 +232,18 @@ def _announce_change(db: sqlite3.Connection, old: sqlite3.Row, edit: Edit) -> No
 
 
 def _announce_status(
-    db: sqlite3.Connection, row: sqlite3.Row, status: str, source: str, reason: str
+    db: sqlite3.Connection, row: sqlite3.Row, status: str, by: str, reason: str = "manual"
 ) -> None:
-    if status == "subscribed":
-        webhooks.announce(db, row, "subscribe", source)
-    elif status == "unsubscribed":
-        more = {"action": "unsub", "reason": reason, "campaign_id": ""}
-        webhooks.announce(db, row, "unsubscribe", source, more)
-    elif status == "cleaned":
-        more = {"campaign_id": "", "reason": "hard", "email": row["email"]}
-        webhooks.announce(db, row, "cleaned", source, more)
-
-
-def _announce_end(db: sqlite3.Connection, row: sqlite3.Row, source: str) -> None:
-    more = {"action": "delete", "reason": "manual", "campaign_id": ""}  # inferred (facts: 5)
-    webhooks.announce(db, row, "unsubscribe", source, more)
+    """Tell webhooks of a status; what is told of a "deleted" member is inferred (facts: 5)."""
+    told: dict[str, tuple[str, dict[str, Any]]] = {
+        "subscribed": ("subscribe", {}),
+        "unsubscribed": ("unsubscribe", {"action": "unsub", "reason": reason, "campaign_id": ""}),
+        "deleted": ("unsubscribe", {"action": "delete", "reason": reason, "campaign_id": ""}),
+        "cleaned": ("cleaned", {"campaign_id": "", "reason": "hard", "email": row["email"]}),
+    }
+    if status in told:
+        event, more = told[status]
+        webhooks.announce(db, row, event, by, more)
 
 
 def set_status(
@@ -269,12 +268,12 @@ def archive(db: sqlite3.Connection, row: sqlite3.Row, by: str, now: str) -> None
     """Archive a member; the status that it had is kept, hidden."""
     changes = {"status": "archived", "former": row["status"], "last_changed": now}
     storage.update(db, "members", changes, id=row["id"])
-    _announce_end(db, row, by)
+    _announce_status(db, row, "deleted", by)
 
 
 def forget(db: sqlite3.Connection, row: sqlite3.Row, by: str) -> None:
     """Delete a member permanently: its address cannot come back through the API."""
-    _announce_end(db, row, by)
+    _announce_status(db, row, "deleted", by)
     sql = "INSERT OR IGNORE INTO forgotten VALUES (?, ?)"
     db.execute(sql, (row["list_id"], row["hash"]))
     delete(db, row)
@@ -299,13 +298,15 @@ def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
 def insert_many(db: sqlite3.Connection, list_id: str, many: int, now: str) -> None:
     """Insert subscribed members of whom nothing is known but their addresses, in one go."""
     last = db.execute("SELECT coalesce(max(id), 0) FROM members").fetchone()[0]
-    emails = (f"reader{number}@bulk.example" for number in range(last + 1, last + many + 1))
-    db.executemany(
-        "INSERT INTO members (list_id, contact_id, hash, email, status, status_since,"
-        " timestamp_opt, source, last_changed)"
-        " VALUES (?1, ?2, ?2, ?3, 'subscribed', ?4, ?4, 'Import', ?4)",
-        ((list_id, values.hashed(email), email, now) for email in emails),
-    )
+    emails = [f"reader{number}@bulk.example" for number in range(last + 1, last + many + 1)]
+    same = {"list_id": list_id, "status": "subscribed", "source": "Import"}
+    same |= dict.fromkeys(("status_since", "timestamp_opt", "last_changed"), now)
+    hashes = map(values.hashed, emails)
+    rows = [
+        {**same, "email": email, "hash": address, "contact_id": address}
+        for email, address in zip(emails, hashes, strict=True)
+    ]
+    storage.insert_all(db, "members", rows)
 
 
 def _check_interests(audience: Audience, interests: dict[str, Any] | None) -> None:
@@ -349,9 +350,15 @@ def tag_id(audience: Audience, name: str, now: str) -> int:
 
 
 def tag(
-    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str = ""
+    db: sqlite3.Connection,
+    segment: int,
+    members: Sequence[int],
+    now: str,
+    shows: str,
+    *,
+    has: bool = True,
 ) -> None:
-    """Put members on a tag; who has it keeps the time at which it was added.
+    """Put members on a tag, or take them off; who has it keeps the time at which it was added.
 
     Args:
         db: The transaction.
@@ -359,29 +366,16 @@ def tag(
         members: The numbers of their rows.
         now: The account's time.
         shows: Whose time the change is: "segment", "member" or "both"; else nobody's.
+        has: Whether they are to have it.
     """
-    db.executemany(
-        "INSERT OR IGNORE INTO member_tags VALUES (?, ?, ?)", [(segment, m, now) for m in members]
-    )
-    _show_tagging(db, segment, members, now, shows)
-
-
-def untag(
-    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str = ""
-) -> None:
-    """Take members off a tag; the arguments are those of `tag`."""
-    db.executemany(
-        "DELETE FROM member_tags WHERE segment_id = ? AND member_id = ?",
-        [(segment, member) for member in members],
-    )
-    _show_tagging(db, segment, members, now, shows)
-
-
-def _show_tagging(
-    db: sqlite3.Connection, segment: int, members: Sequence[int], now: str, shows: str
-) -> None:
+    ids = storage.numbers(members)
+    if has:
+        sql = "INSERT OR IGNORE INTO member_tags SELECT ?, value, ? FROM json_each(?)"
+        db.execute(sql, (segment, now, ids))
+    else:
+        sql = f"DELETE FROM member_tags WHERE segment_id = ? AND member_id {storage.AMONG}"
+        db.execute(sql, (segment, ids))
     if shows in {"segment", "both"}:
-        db.execute("UPDATE segments SET updated_at = ? WHERE id = ?", (now, segment))
+        storage.update(db, "segments", {"updated_at": now}, id=segment)
     if shows in {"member", "both"}:
-        sql = "UPDATE members SET last_changed = ? WHERE id = ?"
-        db.executemany(sql, [(now, member) for member in members])
+        db.execute(f"UPDATE members SET last_changed = ? WHERE id {storage.AMONG}", (now, ids))

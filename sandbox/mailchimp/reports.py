@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.campaigns import Campaigns
 from sandbox.mailchimp.constants import CONSTANTS, over
-from sandbox.mailchimp.storage import Where
+from sandbox.mailchimp.storage import AMONG, Where
 
 _REPORT = "/reports/{id}"
 MOST_OF_A_KIND = 1_000
@@ -134,16 +133,16 @@ class _Report:
 
     def people(self, members: Sequence[int]) -> dict[int, sqlite3.Row]:
         """Return the rows of members, by their numbers."""
-        sql = "SELECT * FROM members WHERE id IN (SELECT value FROM json_each(?))"
-        return {row["id"]: row for row in self.call.rows(sql, json.dumps(members))}
+        rows = self.call.rows(f"SELECT * FROM members WHERE id {AMONG}", storage.numbers(members))
+        return {row["id"]: row for row in rows}
 
     def events(self, members: Sequence[int]) -> dict[int, list[sqlite3.Row]]:
         """Return what members did after the `since` of the call, in the order of their doing."""
         found: dict[int, list[sqlite3.Row]] = defaultdict(list)
         for event in self.call.rows(
             "SELECT * FROM activity INDEXED BY activity_member WHERE campaign_id = ? AND at > ?"
-            " AND member_id IN (SELECT value FROM json_each(?)) ORDER BY at, id",
-            *(self.row["id"], self.call.time("since") or "", json.dumps(members)),
+            f" AND member_id {AMONG} ORDER BY at, id",
+            *(self.row["id"], self.call.time("since") or "", storage.numbers(members)),
         ):
             found[event["member_id"]].append(event)
         return found

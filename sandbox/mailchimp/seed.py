@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox.mailchimp import audience as audiences
-from sandbox.mailchimp import campaigns, fields, lists, members, segments
+from sandbox.mailchimp import campaigns, fields, lists, members, segments, storage
 from sandbox.mailchimp.resource import make
 from sandbox.mailchimp.schema import AUDIENCES, BY_ADMIN, INTERESTS, MERGE_FIELDS, TAGS
-from sandbox.mailchimp.values import MAX_TEXT_BYTES, hashed, stamp
+from sandbox.mailchimp.values import clipped, hashed, stamp
 from sandbox.population import Person, PlatformSide
 from sandbox.vendor import VendorContext
 
@@ -40,11 +40,6 @@ _COUNTRIES = {
     "United Kingdom": "GB", "United States": "US", "Germany": "DE", "France": "FR", "Spain": "ES",
     "Poland": "PL", "Sweden": "SE", "Italy": "IT", "Japan": "JP", "Greece": "GR",
 }  # fmt: skip
-_COLUMNS = (
-    "id, list_id, contact_id, hash, email, status, unsubscribe_reason, status_since, email_type,"
-    " merge_fields, language, vip, latitude, longitude, ip_signup, timestamp_signup, ip_opt,"
-    " timestamp_opt, rating, source, last_changed"
-)
 
 
 def seed(context: VendorContext, people: Iterator[list[Person]]) -> None:
@@ -130,39 +125,38 @@ def _insert(
     db: sqlite3.Connection, batch: list[Person], tags: dict[str, int], interests: list[str]
 ) -> None:
     first, _ = AUDIENCES.values()
-    rows: list[tuple[Any, ...]] = []
-    tagged: list[tuple[Any, ...]] = []
-    interested: list[tuple[Any, ...]] = []
-    complaints: list[tuple[Any, ...]] = []
+    rows: list[dict[str, Any]] = []
+    tagged: list[dict[str, Any]] = []
+    interested: list[dict[str, Any]] = []
+    complaints: list[dict[str, Any]] = []
     last = db.execute("SELECT coalesce(max(id), 0) FROM members").fetchone()[0]
     for person in batch:
         if (side := person.platform) is None:
             continue
         for list_id, left in _audiences(side).items():
             number = last + len(rows) + 1
-            rows.append(_row(number, list_id, person.number, side, left=left))
+            member = {"member_id": number}
+            rows.append({"id": number, "list_id": list_id, **_row(person.number, side, left=left)})
             if side.status == "ispComplained":
-                complaints.append((list_id, "", number, side.email, stamp(side.status_since)))
+                report = {"list_id": list_id, "campaign_id": "", "email": side.email}
+                complaints.append({**member, **report, "at": stamp(side.status_since)})
             if list_id != first:
                 continue
             marks = {"VIP": side.vip, "Webinar guests": "Webinar guests" in side.lists}
             tagged += [
-                (tags[name], number, stamp(side.modified)) for name, has in marks.items() if has
+                {**member, "segment_id": tags[name], "added": stamp(side.modified)}
+                for name, has in marks.items()
+                if has
             ]
             interested += [
-                (interest, number)
+                {**member, "interest_id": interest}
                 for turn, interest in enumerate(interests)
                 if (person.number + turn) % 5 == 0
             ]
-    values = ", ".join("?" * len(_COLUMNS.split(",")))
-    db.executemany(f"INSERT INTO members ({_COLUMNS}) VALUES ({values})", rows)
-    db.executemany("INSERT INTO member_tags VALUES (?, ?, ?)", tagged)
-    db.executemany("INSERT INTO member_interests VALUES (?, ?)", interested)
-    db.executemany(
-        "INSERT INTO abuse_reports (list_id, campaign_id, member_id, email, at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        complaints,
-    )
+    storage.insert_all(db, "members", rows)
+    storage.insert_all(db, "member_tags", tagged)
+    storage.insert_all(db, "member_interests", interested)
+    storage.insert_all(db, "abuse_reports", complaints)
 
 
 def _audiences(side: PlatformSide) -> dict[str, bool]:
@@ -175,39 +169,31 @@ def _audiences(side: PlatformSide) -> dict[str, bool]:
     return found
 
 
-def _row(
-    number: int, list_id: str, person: int, side: PlatformSide, *, left: bool
-) -> tuple[Any, ...]:
+def _row(person: int, side: PlatformSide, *, left: bool) -> dict[str, Any]:
     status, reason = _STATUSES[side.status], _REASONS.get(side.status)
     if left and status == "subscribed":
         status, reason = "unsubscribed", _REASONS["unsubscribed"]
-    return (
-        number,
-        list_id,
-        hashlib.md5(f"contact:{person}".encode(), usedforsecurity=False).hexdigest(),
-        hashed(side.email),
-        side.email,
-        status,
-        reason,
-        stamp(side.modified if left else side.status_since),
-        "html",
-        json.dumps(_fields(side), ensure_ascii=False, separators=(",", ":")),
-        "",
-        side.vip,
-        0,
-        0,
-        "",
-        stamp(side.created) if status == "pending" else "",
-        "192.0.2.1" if status != "pending" else "",
-        stamp(side.created) if status != "pending" else "",
-        1 + side.visits // 40,
-        "Import",
-        stamp(side.modified),
-    )
+    created, is_pending = stamp(side.created), status == "pending"
+    return {
+        "contact_id": hashlib.md5(f"contact:{person}".encode(), usedforsecurity=False).hexdigest(),
+        "hash": hashed(side.email),
+        "email": side.email,
+        "status": status,
+        "unsubscribe_reason": reason,
+        "status_since": stamp(side.modified if left else side.status_since),
+        "merge_fields": storage.dump(_fields(side)),
+        "vip": side.vip,
+        "timestamp_signup": created if is_pending else "",
+        "ip_opt": "" if is_pending else "192.0.2.1",
+        "timestamp_opt": "" if is_pending else created,
+        "rating": 1 + side.visits // 40,
+        "source": "Import",
+        "last_changed": stamp(side.modified),
+    }
 
 
 def _fields(side: PlatformSide) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    found = {
         "FNAME": side.first_name,
         "LNAME": side.last_name,
         "PHONE": side.phone,
@@ -215,8 +201,9 @@ def _fields(side: PlatformSide) -> dict[str, Any]:
         "COMPANY": side.company,
         "JOBTITLE": side.job_title,
     }
+    filled: dict[str, Any] = {tag: clipped(value) for tag, value in found.items() if value}
     if side.city and side.postcode:
-        found["ADDRESS"] = {
+        filled["ADDRESS"] = {
             "addr1": f"{len(side.city)} Station Road",
             "addr2": "",
             "city": side.city,
@@ -224,10 +211,4 @@ def _fields(side: PlatformSide) -> dict[str, Any]:
             "zip": side.postcode,
             "country": _COUNTRIES[side.country],
         }
-    return {
-        tag: value.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
-        if isinstance(value, str)
-        else value
-        for tag, value in found.items()
-        if value
-    }
+    return filled

@@ -137,7 +137,7 @@ def change_members(call: Call) -> dict[str, Any]:
                 found[row["id"]] = row
         ids[name] = list(found)
     members.tag(call.db, segment, ids["add"], call.now, call.tags_show)
-    members.untag(call.db, segment, ids["remove"], call.now, call.tags_show)
+    members.tag(call.db, segment, ids["remove"], call.now, call.tags_show, has=False)
     call.context.calls.wrote(len(ids["add"]) + len(ids["remove"]))
     error = "Email address is not a member of this list."
     return {
@@ -178,7 +178,8 @@ def add_member(call: Call) -> dict[str, Any]:
 @route("DELETE", f"{_SEGMENT}/members/{{subscriber_hash}}")
 def remove_member(call: Call) -> None:
     """Take a member off a tag."""
-    members.untag(call.db, _static(call), [call.member["id"]], call.now, call.tags_show)
+    segment, member = _static(call), [call.member["id"]]
+    members.tag(call.db, segment, member, call.now, call.tags_show, has=False)
 
 
 @route("GET", "/lists/{list_id}/tag-search")

@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sandbox.mailchimp import storage
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call
 from sandbox.mailchimp.constants import CONSTANTS
-from sandbox.mailchimp.storage import Where
+from sandbox.mailchimp.storage import AMONG, Where
 
 
 def listed(call: Call, where: Where, order: str, **more: Any) -> dict[str, Any]:
@@ -27,23 +28,19 @@ def listed(call: Call, where: Where, order: str, **more: Any) -> dict[str, Any]:
 
 def members(call: Call, audience: Audience, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return members of an audience as the vendor shows them, by the numbers of their rows."""
-    chosen = json.dumps(list(ids))
+    chosen = storage.numbers(ids)
     tags: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for tag in call.rows(
         "SELECT t.member_id, s.id, s.name FROM member_tags t JOIN segments s ON s.id = t.segment_id"
-        " WHERE t.member_id IN (SELECT value FROM json_each(?)) ORDER BY s.id",
+        f" WHERE t.member_id {AMONG} ORDER BY s.id",
         chosen,
     ):
         tags[tag["member_id"]].append({"id": tag["id"], "name": tag["name"]})
     interests: dict[int, set[str]] = defaultdict(set)
-    for interest in call.rows(
-        "SELECT member_id, interest_id FROM member_interests"
-        " WHERE member_id IN (SELECT value FROM json_each(?))",
-        chosen,
-    ):
+    sql = f"SELECT member_id, interest_id FROM member_interests WHERE member_id {AMONG}"
+    for interest in call.rows(sql, chosen):
         interests[interest["member_id"]].add(interest["interest_id"])
-    sql = f"SELECT {_COLUMNS} FROM members WHERE id IN (SELECT value FROM json_each(?))"
-    found = call.rows(sql, chosen)
+    found = call.rows(f"SELECT {_COLUMNS} FROM members WHERE id {AMONG}", chosen)
     names = found[0].keys() if found else []
     shown = {}
     for row in found:

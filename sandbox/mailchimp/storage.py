@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.mailchimp import errors
 
+AMONG = "IN (SELECT value FROM json_each(?))"
+"""The condition that a column is one of some `numbers`."""
 _FLAGS = ("required", "public", "double_optin", "vip", "enabled")
 _DOCUMENTS = ("options", "settings", "events", "sources")
 
@@ -53,9 +55,18 @@ def maybe(db: sqlite3.Connection, table: str, **keys: Any) -> sqlite3.Row | None
 
 def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
     """Insert a row, and return its number."""
+    return int(db.execute(_insert(table, row), tuple(row.values())).lastrowid or 0)
+
+
+def insert_all(db: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that have the same columns in the same order."""
+    if rows:
+        db.executemany(_insert(table, rows[0]), [tuple(row.values()) for row in rows])
+
+
+def _insert(table: str, row: Mapping[str, Any]) -> str:
     marks = ", ".join("?" * len(row))
-    sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"
-    return int(db.execute(sql, tuple(row.values())).lastrowid or 0)
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"
 
 
 def update(db: sqlite3.Connection, table: str, changes: Mapping[str, Any], **keys: Any) -> None:
@@ -77,6 +88,11 @@ def plain(row: sqlite3.Row) -> dict[str, Any]:
     shown = dict(row)
     shown |= {name: bool(shown[name]) for name in _FLAGS if name in shown}
     return shown | {name: json.loads(shown[name]) for name in _DOCUMENTS if name in shown}
+
+
+def numbers(ids: Sequence[int]) -> str:
+    """Return the parameter of `AMONG`."""
+    return json.dumps(list(ids))
 
 
 def dump(value: Any) -> str:

@@ -18,7 +18,6 @@ _EMAIL = re.compile(
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d-%m-%Y", "%m/%d/%Y")
-_URL = re.compile(r"https?://[^\s/]+\.[^\s]+", re.IGNORECASE)
 _FAKE = re.compile(r".*@(.*\.)?example(\.com|\.net|\.org)?|test@test\..*", re.IGNORECASE)
 
 
@@ -85,27 +84,43 @@ def merge_value(kind: str, options: Mapping[str, Any], value: Any) -> Any:
         Unfit: The field does not take it.
         TypeError: No field takes JSON of this type.
     """
-    if value is None or isinstance(value, bool | list):
+    if isinstance(value, dict) and kind == "address":
+        return _address(value)
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise TypeError
     if isinstance(value, float) and not math.isfinite(value):
         raise TypeError
-    if isinstance(value, dict):
-        if kind != "address":
-            raise TypeError
-        return _address(value)
     if value == "":
         return ""
     if kind == "number":
         return _number(value)
-    text = str(value).encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
-    return _READERS.get(kind, _text)(text, options)
-
-
-def _text(text: str, _options: Mapping[str, Any]) -> str:
+    text = clipped(str(value))
+    if kind == "date":
+        return _date(text)
+    if kind == "birthday":
+        return _birthday(text)
+    if (refusal := _refusal(kind, options, text)) is not None:
+        raise Unfit(refusal)
     return text
 
 
-def _number(value: Any) -> float | int:
+def clipped(text: str) -> str:
+    """Return as much of a text as a merge field takes."""
+    return text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+
+
+def _refusal(kind: str, options: Mapping[str, Any], text: str) -> str | None:
+    """Return what the vendor says of a text that a field does not take (mostly assumed)."""
+    if kind == "phone" and options.get("phone_format") == "US":
+        kind = "US phone"
+    if kind in {"radio", "dropdown"}:
+        fits = text in options.get("choices", ())
+        return None if fits else "Please select one of the choices"
+    pattern, refusal = _FORMS.get(kind, (_ANYTHING, ""))
+    return None if pattern.fullmatch(text) else refusal
+
+
+def _number(value: str | float) -> float | int:
     try:
         number = float(value)
     except (ValueError, OverflowError) as problem:
@@ -120,9 +135,7 @@ def _address(value: dict[str, Any]) -> Any:
     if not all(isinstance(part, str) for part in value.values()):
         raise TypeError
     found = {name: value.get(name, "") for name in parts}
-    if not any(found[name] for name in parts if name != "country"):
-        return ""
-    return found
+    return found if any(found[name] for name in parts[:-1]) else ""
 
 
 def is_complete(address: Mapping[str, Any]) -> bool:
@@ -130,11 +143,7 @@ def is_complete(address: Mapping[str, Any]) -> bool:
     return all(address.get(name) for name in ("addr1", "city", "state", "zip"))
 
 
-def _string_address(_text: str, _options: Mapping[str, Any]) -> str:
-    raise Unfit("Please enter a complete address")
-
-
-def _date(text: str, _options: Mapping[str, Any]) -> str:
+def _date(text: str) -> str:
     for form in _DATES:
         try:
             return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 (a date)
@@ -143,7 +152,7 @@ def _date(text: str, _options: Mapping[str, Any]) -> str:
     raise Unfit("Please enter the date")
 
 
-def _birthday(text: str, _options: Mapping[str, Any]) -> str:
+def _birthday(text: str) -> str:
     try:
         month, day = (int(part) for part in text.split("/"))
         date(2024, month, day)  # a leap year
@@ -152,40 +161,15 @@ def _birthday(text: str, _options: Mapping[str, Any]) -> str:
     return f"{month:02}/{day:02}"
 
 
-def _phone(text: str, options: Mapping[str, Any]) -> str:
-    if options.get("phone_format") == "US" and not re.fullmatch(
-        r"\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}", text
-    ):
-        raise Unfit("Please enter a valid phone number")  # assumed
-    return text
-
-
-def _zip(text: str, _options: Mapping[str, Any]) -> str:
-    if not re.fullmatch(r"[0-9]{5}", text):
-        raise Unfit("Please enter a valid zip code")  # assumed
-    return text
-
-
-def _url(text: str, _options: Mapping[str, Any]) -> str:
-    if not _URL.fullmatch(text):
-        raise Unfit("Please enter a valid URL")  # assumed
-    return text
-
-
-def _choice(text: str, options: Mapping[str, Any]) -> str:
-    if text not in options.get("choices", ()):
-        raise Unfit("Please select one of the choices")  # assumed
-    return text
-
-
-_READERS = {
-    "address": _string_address,
-    "date": _date,
-    "birthday": _birthday,
-    "phone": _phone,
-    "zip": _zip,
-    "url": _url,
-    "imageurl": _url,
-    "radio": _choice,
-    "dropdown": _choice,
+_URL = re.compile(r"https?://[^\s/]+\.[^\s]+", re.IGNORECASE)
+_ANYTHING = re.compile(r".*", re.DOTALL)
+_FORMS = {
+    "address": (re.compile(r"(?!)"), "Please enter a complete address"),  # it takes objects only
+    "US phone": (
+        re.compile(r"\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}"),
+        "Please enter a valid phone number",
+    ),
+    "zip": (re.compile(r"[0-9]{5}"), "Please enter a valid zip code"),
+    "url": (_URL, "Please enter a valid URL"),
+    "imageurl": (_URL, "Please enter a valid URL"),
 }
