@@ -165,12 +165,10 @@ def tags(call: Call) -> dict[str, Any]:
 @route("POST", f"{_MEMBER}/tags")
 def change_tags(call: Call) -> None:
     """Add and remove tags of a member; those that are not named stay."""
-    entry = {"name*": str, "status*": ("inactive", "active")}
+    entry = {"name*": shapes.FILLED, "status*": ("inactive", "active")}
     body = call.body({"tags*": [entry], "is_syncing": bool})
     member = [call.member["id"]]
     for wanted in body["tags"]:
-        if not wanted["name"].strip():
-            raise errors.invalid(("tags", "This value should not be blank."))
         has = wanted["status"] == "active"
         if has:
             segment = members.tag_id(call.audience, wanted["name"], call.now)

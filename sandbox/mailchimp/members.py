@@ -22,10 +22,8 @@ from sandbox.mailchimp.values import Unfit
 
 UNFIT = "Your merge fields were invalid."
 _ANY_OF = "Data did not match any of the schemas described in anyOf."
-_COLUMNS = (
-    *("email_type", "language", "vip"),
-    *("ip_signup", "timestamp_signup", "ip_opt", "timestamp_opt"),
-)
+_TIMES = ("timestamp_signup", "timestamp_opt")
+_COLUMNS = ("email_type", "language", "vip", "ip_signup", "ip_opt", *_TIMES)
 _LOCATION = ("latitude", "longitude")
 
 
@@ -129,25 +127,11 @@ def _lack(field: MergeField, value: Any, *, required: bool) -> str | None:
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that a body sets; refuse what is no IP address, time or type of mail.
-
-    The words of the refusals are assumed.
-    """
+    """Return the columns that a body sets."""
     columns = {name: body[name] for name in _COLUMNS if name in body}
-    columns |= {n: v for n, v in (body.get("location") or {}).items() if n in _LOCATION}
-    wrong = [
-        (name, "This value is not a valid IP address.")
-        for name in ("ip_signup", "ip_opt")
-        if columns.get(name) and not values.is_ip(columns[name])
-    ]
-    for name in ("timestamp_signup", "timestamp_opt"):
-        if columns.get(name):
-            columns[name] = values.moment(columns[name])
-            wrong += [(name, "Invalid Datetime")] if columns[name] is None else []
-    wrong += faults(columns.get("email_type", "html"), ("html", "text"), "email_type")
-    if wrong:
-        raise errors.invalid(*wrong)
-    return columns
+    columns |= {n: v for n, v in body.get("location", {}).items() if n in _LOCATION}
+    times = {n: values.moment(columns[n]) or "" for n in _TIMES if n in columns}
+    return columns | times
 
 
 def _create(audience: Audience, edit: Edit) -> int:

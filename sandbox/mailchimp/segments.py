@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sandbox.mailchimp import conditions, errors, members, showing, storage, values
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.resource import Resource
+from sandbox.mailchimp.shapes import FILLED
 from sandbox.mailchimp.storage import Where
 
 _SEGMENT = "/lists/{list_id}/segments/{id}"
@@ -50,7 +51,7 @@ class _Segments(Resource, path="/lists/{list_id}/segments", table="segments"):
 
     order = "id"
     body: ClassVar = {
-        "name*": str,
+        "name*": FILLED,
         "static_segment": [str],
         "options": {"match": ("any", "all"), "conditions": [dict]},
     }
@@ -70,8 +71,6 @@ class _Segments(Resource, path="/lists/{list_id}/segments", table="segments"):
         name = body["name"]
         if ("static_segment" in body) == ("options" in body):
             raise errors.bad_request("Use either static_segment or options.")
-        if not name.strip():
-            raise errors.invalid(("name", "This value should not be blank."))
         if "options" in body:
             options = _checked(body["options"])
             return make(call.db, call.audience.id, name, options, call.now)

@@ -1,32 +1,49 @@
 """What bodies must look like, and what the vendor says of those that do not.
 
-A shape is a Python type (`object` is anything), a tuple of the words that are allowed, a list of
-one shape, or a dict of shapes by name, with a star at the end of names that are required. Names
-that a shape lacks are ignored, as the vendor ignores them (assumed).
+A shape is a Python type (`object` is anything), a `Text` of some form, a tuple of the words that
+are allowed, a list of one shape, or a dict of shapes by name, with a star at the end of names that
+are required. Names that a shape lacks are ignored, as the vendor ignores them (assumed).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from sandbox.mailchimp import values
+
 Shape = Any
-"""str, bool, int, float, dict, object, a tuple of words, `[shape]` or `{"name*": shape}`."""
+"""str, bool, int, float, dict, object, `Text`, a tuple of words, `[shape]`, `{"name*": shape}`."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of some form, and what the vendor says of one that has another."""
+
+    fits: Callable[[str], object]
+    refusal: str
+
+
+FILLED = Text(str.strip, "This value should not be blank.")
+# Empty is none; the words of both are assumed.
+_IP = Text(lambda text: not text or values.is_ip(text), "This value is not a valid IP address.")
+_TIME = Text(lambda text: not text or values.moment(text), "Invalid Datetime")
 
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
 _LOCATION: Shape = {"latitude": float, "longitude": float}
 _MEMBER: dict[str, Shape] = {
-    "email_type": str,
+    "email_type": ("html", "text"),
     "merge_fields": dict,
     "interests": dict,
     "language": str,
     "vip": bool,
     "location": _LOCATION,
-    "ip_signup": str,
-    "timestamp_signup": str,
-    "ip_opt": str,
-    "timestamp_opt": str,
+    "ip_signup": _IP,
+    "timestamp_signup": _TIME,
+    "ip_opt": _IP,
+    "timestamp_opt": _TIME,
     "marketing_permissions": [{"marketing_permission_id": str, "enabled": bool}],
 }
 ROW: Shape = {**_MEMBER, "email_address*": str, "status": STATUSES, "tags": [str]}
@@ -54,13 +71,16 @@ def name(key: str) -> str:
 
 def faults(value: Any, shape: Shape, field: str = "") -> Iterator[tuple[str, str]]:
     """Yield (field, message) for all that is wrong with a value."""
-    kinds: dict[type, type] = {tuple: str, list: list, dict: dict}
+    kinds: dict[type, type] = {tuple: str, Text: str, list: list, dict: dict}
     kind: type = kinds.get(type(shape)) or shape
     if not _is(value, kind):
         yield field, f"Schema describes {_NAMES[kind]}, {_json_type(value)} found instead"
     elif isinstance(shape, tuple) and value not in shape:
         words = ", ".join(shape)
         yield field, f"Data presented is not one of the accepted values: {words}."
+    elif isinstance(shape, Text):
+        if not shape.fits(value):
+            yield field, shape.refusal
     elif isinstance(shape, list):
         for number, item in enumerate(value):
             yield from faults(item, shape[0], f"{field}.{number}" if field else str(number))
