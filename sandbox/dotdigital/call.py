@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox import bodies
 from sandbox.dotdigital import contacts, errors, values
 from sandbox.dotdigital.errors import ApiError, Invalid
 from sandbox.dotdigital.jobs import settle
@@ -67,13 +67,9 @@ class Call:
             ApiError: `refusal`, if it is no JSON.
         """
         try:
-            body = json.loads(self.body)
-            if b"\\ud" in self.body.lower():  # half a surrogate pair is no text; assumed: replaced
-                whole = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-                body = json.loads(whole)
-        except (ValueError, RecursionError) as problem:
+            return bodies.parsed(self.body)
+        except ValueError as problem:
             raise refusal from problem
-        return body
 
     def v2_object(self) -> dict[str, Any]:
         """Return the body of a v2 call, an object.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from sandbox import bodies
 from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import errors, shapes, values
 from sandbox.mailchimp.audience import Audience
@@ -91,11 +91,8 @@ class Call:
             Problem: It is no JSON, or has another shape.
         """
         try:
-            parsed = json.loads(self.raw) if self.raw.strip() else None
-            if b"\\ud" in self.raw.lower():  # half a surrogate pair is no text; assumed: replaced
-                whole = json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
-                parsed = json.loads(whole)
-        except (ValueError, RecursionError) as problem:
+            parsed = bodies.parsed(self.raw) if self.raw.strip() else None
+        except ValueError as problem:
             detail = "We encountered an unspecified JSON parsing error."
             raise Problem(400, "JSON Parse Exception", detail) from problem
         body = {} if parsed is None else parsed
@@ -287,11 +284,8 @@ def _chosen(body: Any, query: Mapping[str, str]) -> Any:
     wanted, unwanted = query.get("fields"), query.get("exclude_fields")
     if wanted and unwanted:
         raise errors.bad_request("Use either fields or exclude_fields, not both.")
-    if wanted:
-        return _kept(body, _tree(wanted, body))
-    if unwanted:
-        return _left(body, _tree(unwanted, body))
-    return body
+    named = wanted or unwanted
+    return _selected(body, _tree(named, body), keep=bool(wanted)) if named else body
 
 
 _Tree = dict[str, Any]
@@ -325,21 +319,17 @@ def _has(body: Any, names: list[str]) -> bool:
     return isinstance(body, dict) and names[0] in body and _has(body[names[0]], names[1:])
 
 
-def _kept(body: Any, tree: _Tree) -> Any:
-    if not tree:
-        return body
+def _selected(body: Any, tree: _Tree, *, keep: bool) -> Any:
+    """Return the fields of a tree, or all but those."""
     if isinstance(body, list):
-        return [_kept(item, tree) for item in body]
-    return {name: _kept(body[name], inner) for name, inner in tree.items() if name in body}
-
-
-def _left(body: Any, tree: _Tree) -> Any:
-    if isinstance(body, list):
-        return [_left(item, tree) for item in body]
+        return [_selected(item, tree, keep=keep) for item in body]
     if not isinstance(body, dict):
         return body
+    if keep:
+        names = [name for name in tree if name in body]
+    else:
+        names = [name for name in body if tree.get(name, True)]
     return {
-        name: _left(value, tree[name]) if name in tree else value
-        for name, value in body.items()
-        if tree.get(name, True)
+        name: _selected(body[name], tree[name], keep=keep) if tree.get(name) else body[name]
+        for name in names
     }

@@ -97,4 +97,7 @@ def numbers(ids: Sequence[int]) -> str:
 
 def dump(value: Any) -> str:
     """Return a document as it is stored."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _DOCUMENT.encode(value)
+
+
+_DOCUMENT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
