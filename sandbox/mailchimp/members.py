@@ -282,14 +282,11 @@ def delete(db: sqlite3.Connection, row: sqlite3.Row) -> None:
 def insert_many(db: sqlite3.Connection, list_id: str, many: int, now: str) -> None:
     """Insert subscribed members of whom nothing is known but their addresses, in one go."""
     last = db.execute("SELECT coalesce(max(id), 0) FROM members").fetchone()[0]
-    emails = [f"reader{number}@bulk.example" for number in range(last + 1, last + many + 1)]
+    emails = (f"reader{number}@bulk.example" for number in range(last + 1, last + many + 1))
     same = {"list_id": list_id, "status": "subscribed", "source": "Import"}
     same |= dict.fromkeys(("status_since", "timestamp_opt", "last_changed"), now)
-    hashes = map(values.hashed, emails)
-    rows = [
-        {**same, "email": email, "hash": address, "contact_id": address}
-        for email, address in zip(emails, hashes, strict=True)
-    ]
+    hashed = ((email, values.hashed(email)) for email in emails)
+    rows = ({**same, "email": email, "hash": it, "contact_id": it} for email, it in hashed)
     storage.insert_all(db, "members", rows)
 
 

@@ -106,7 +106,7 @@ class _Report:
         return audiences.find(self.call.db, self.row["list_id"]) if is_active else None
 
     def listed(
-        self, name: str, source: str, given: tuple[Any, ...], tell: Tell, **more: Any
+        self, name: str, source: str, *given: Any, tell: Tell, **more: Any
     ) -> dict[str, Any]:
         """Return a page of recipients.
 
@@ -122,7 +122,7 @@ class _Report:
         total = call.number(f"SELECT count(*) FROM ({source})", *parameters)
         rows = call.rows(f"{source} LIMIT ? OFFSET ?", *parameters, count, offset)
         ids = [row["member_id"] for row in rows]
-        people, events = self.people(ids), self.events(ids)
+        people, events = self.members(ids), self.events(ids)
         shown = []
         for row in rows:
             member = people[row["member_id"]]
@@ -131,9 +131,9 @@ class _Report:
             shown.append({**self.recipient(member), **told, "_links": links})
         return call.listed(name, shown, total, campaign_id=self.row["id"], **more)
 
-    def people(self, members: Sequence[int]) -> dict[int, sqlite3.Row]:
+    def members(self, ids: Sequence[int]) -> dict[int, sqlite3.Row]:
         """Return the rows of members, by their numbers."""
-        rows = self.call.rows(f"SELECT * FROM members WHERE id {AMONG}", storage.numbers(members))
+        rows = self.call.rows(f"SELECT * FROM members WHERE id {AMONG}", storage.numbers(ids))
         return {row["id"]: row for row in rows}
 
     def events(self, members: Sequence[int]) -> dict[int, list[sqlite3.Row]]:
@@ -157,10 +157,16 @@ class _Report:
             "list_is_active": self.audience is not None,
         }
 
-    def person(self, member: sqlite3.Row) -> dict[str, Any]:
-        """Return what is known of a recipient."""
-        fields = showing.merge_fields(member, self.audience) if self.audience else {}
-        return {"merge_fields": fields, "vip": bool(member["vip"])}
+    def people(
+        self, name: str, source: str, *given: Any, tell: Tell, **more: Any
+    ) -> dict[str, Any]:
+        """Return a page of recipients with what is known of each of them, beside what is told."""
+
+        def whole(row: sqlite3.Row, member: sqlite3.Row, events: list[sqlite3.Row]) -> Any:
+            fields = showing.merge_fields(member, self.audience) if self.audience else {}
+            return {"merge_fields": fields, "vip": bool(member["vip"]), **tell(row, member, events)}
+
+        return self.listed(name, source, *given, tell=whole, **more)
 
 
 # Of an audience that was deleted, the recipients are not told any more (assumed).
@@ -182,8 +188,8 @@ def email_activity(call: Call) -> dict[str, Any]:
     return _Report(call).listed(
         "emails",
         did if since else _SENDS,
-        (since,) if since else (),
-        lambda _row, _member, events: {"activity": _told(events)},
+        *((since,) if since else ()),
+        tell=lambda _row, _member, events: {"activity": _told(events)},
     )
 
 
@@ -219,26 +225,24 @@ def _opens(events: list[sqlite3.Row]) -> list[str]:
 @route("GET", f"{_REPORT}/sent-to")
 def sent_to(call: Call) -> dict[str, Any]:
     """List recipients, with whether the mail bounced and how often it was opened."""
-    report = _Report(call)
 
-    def tell(_row: Any, member: sqlite3.Row, events: list[sqlite3.Row]) -> dict[str, Any]:
+    def tell(_row: Any, _member: Any, events: list[sqlite3.Row]) -> dict[str, Any]:
         kinds, opens = {event["kind"] for event in events}, _opens(events)
         return {
-            **report.person(member),
             "status": next((kind for kind in ("hard", "soft") if kind in kinds), "sent"),
             "open_count": len(opens),
             "last_open": max(opens, default=""),
             "gmt_offset": 0,
         }
 
-    return report.listed("sent_to", _SENDS, (), tell)
+    return _Report(call).people("sent_to", _SENDS, tell=tell)
 
 
 @route("GET", f"{_REPORT}/open-details")
 def open_details(call: Call) -> dict[str, Any]:
     """List who opened the mail, and when."""
     column, turn = call.sorting("ASC", opens_count="opens")
-    report = _Report(call)
+    report, since = _Report(call), call.time("since") or ""
     order = f"opens {turn}, member_id" if column else "member_id"
     source = (
         f"SELECT member_id, count(*) AS opens FROM activity WHERE {_KNOWN}"
@@ -246,15 +250,11 @@ def open_details(call: Call) -> dict[str, Any]:
     )
 
     def tell(row: sqlite3.Row, member: sqlite3.Row, events: list[sqlite3.Row]) -> dict[str, Any]:
-        return {
-            **report.person(member),
-            "contact_status": member["status"],
-            "opens_count": row["opens"],
-            "opens": [{"timestamp": at} for at in _opens(events)],
-        }
+        opens = [{"timestamp": at} for at in _opens(events)]
+        return {"contact_status": member["status"], "opens_count": row["opens"], "opens": opens}
 
     total = campaigns.figures(call.db, report.row["id"])["open"]["total"]
-    return report.listed("members", source, (call.time("since") or "",), tell, total_opens=total)
+    return report.people("members", source, since, tell=tell, total_opens=total)
 
 
 def _links(report: _Report) -> list[dict[str, Any]]:
@@ -301,10 +301,9 @@ def clickers(call: Call) -> dict[str, Any]:
     )
 
     def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
-        status = {"contact_status": member["status"]}
-        return {**report.person(member), "clicks": row["clicks"], "url_id": link, **status}
+        return {"contact_status": member["status"], "clicks": row["clicks"], "url_id": link}
 
-    return report.listed("members", source, (urls[0],), tell)
+    return report.people("members", source, urls[0], tell=tell)
 
 
 _ANSWERS = f"SELECT * FROM activity WHERE {_KNOWN} AND kind = ?2 ORDER BY id"
@@ -313,20 +312,18 @@ _ANSWERS = f"SELECT * FROM activity WHERE {_KNOWN} AND kind = ?2 ORDER BY id"
 @route("GET", f"{_REPORT}/unsubscribed")
 def unsubscribed(call: Call) -> dict[str, Any]:
     """List who unsubscribed because of a campaign, with the reason that was given."""
-    report = _Report(call)
 
-    def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
-        return {**report.person(member), "timestamp": row["at"], "reason": row["reason"] or ""}
+    def tell(row: sqlite3.Row, _member: Any, _events: Any) -> dict[str, Any]:
+        return {"timestamp": row["at"], "reason": row["reason"] or ""}
 
-    return report.listed("unsubscribes", _ANSWERS, ("unsubscribe",), tell)
+    return _Report(call).people("unsubscribes", _ANSWERS, "unsubscribe", tell=tell)
 
 
 @route("GET", f"{_REPORT}/abuse-reports")
 def abuse_reports(call: Call) -> dict[str, Any]:
     """List who complained about a campaign."""
-    report = _Report(call)
 
-    def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
-        return {**report.person(member), "id": row["id"], "date": row["at"]}
+    def tell(row: sqlite3.Row, _member: Any, _events: Any) -> dict[str, Any]:
+        return {"id": row["id"], "date": row["at"]}
 
-    return report.listed("abuse_reports", _ANSWERS, ("abuse",), tell)
+    return _Report(call).people("abuse_reports", _ANSWERS, "abuse", tell=tell)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sandbox.mailchimp import errors
@@ -58,10 +59,12 @@ def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
     return int(db.execute(_insert(table, row), tuple(row.values())).lastrowid or 0)
 
 
-def insert_all(db: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that have the same columns in the same order."""
-    if rows:
-        db.executemany(_insert(table, rows[0]), [tuple(row.values()) for row in rows])
+def insert_all(db: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows that have the same columns in the same order; any number, one after another."""
+    left = iter(rows)
+    if (first := next(left, None)) is not None:
+        whole = chain([first], left)
+        db.executemany(_insert(table, first), (tuple(row.values()) for row in whole))
 
 
 def _insert(table: str, row: Mapping[str, Any]) -> str:
