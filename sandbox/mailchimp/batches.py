@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from sandbox.mailchimp import call as calls
 from sandbox.mailchimp import deliveries, errors, storage, values, webhooks
+from sandbox.mailchimp.answers import filled
 from sandbox.mailchimp.call import MAX_COUNT, ROOT, Call
 from sandbox.mailchimp.resource import Resource
 from sandbox.mailchimp.storage import Where
@@ -110,16 +111,9 @@ def _told(context: VendorContext, row: sqlite3.Row, origin: str) -> dict[str, An
         part = min((context.clock.timestamp() - row["started"]) / whole, 0.99)
         status = ("pending", "preprocessing", "started", "finalizing")[int(max(part, 0) * 4)]
         finished = 0
-    return {
-        "id": row["id"],
-        "status": status,
-        "total_operations": row["total"],
-        "finished_operations": finished,
-        "errored_operations": row["errored"],
-        "submitted_at": row["submitted"],
-        "completed_at": row["completed"] or "",
-        "response_body_url": _link(context, row["id"], origin) if done else "",
-    }
+    values = {"status": status, "finished": finished, "completed": row["completed"] or ""}
+    values["link"] = _link(context, row["id"], origin) if done else ""
+    return filled("batch", {**dict(row), **values})
 
 
 def _link(context: VendorContext, batch: str, origin: str) -> str:

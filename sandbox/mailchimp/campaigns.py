@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from sandbox.mailchimp import storage
+from sandbox.mailchimp.answers import filled
 from sandbox.mailchimp.call import Call
-from sandbox.mailchimp.constants import CONSTANTS, over
 from sandbox.mailchimp.resource import Resource
 from sandbox.mailchimp.storage import Where
 
@@ -90,16 +90,20 @@ def react(db: sqlite3.Connection, campaign: str) -> None:
 
 
 def figures(db: sqlite3.Connection, campaign: str) -> dict[str, Any]:
-    """Return a campaign's figures: "sent", and for each kind of activity all, people and last."""
+    """Return a campaign's "sends", and of each kind of activity "total", "people", "rate", "last".
+
+    The rate is that of the people among all recipients.
+    """
+    sql = "SELECT count(*) FROM sends WHERE campaign_id = ?"
+    sends = int(db.execute(sql, (campaign,)).fetchone()[0])
     rows = db.execute(
         "SELECT kind, count(*) AS total, count(DISTINCT member_id) AS people, max(at) AS last"
         " FROM activity WHERE campaign_id = ? GROUP BY kind",
         (campaign,),
     )
-    none = {"total": 0, "people": 0, "last": ""}
-    sent = db.execute("SELECT count(*) FROM sends WHERE campaign_id = ?", (campaign,)).fetchone()
-    counted = {row["kind"]: dict(row) for row in rows}
-    return {"sent": sent[0], **{kind: counted.get(kind, none) for kind in FIGURES}}
+    none = {"total": 0, "people": 0, "rate": 0.0, "last": ""}
+    counted = {row["kind"]: {**dict(row), "rate": rate(row["people"], sends)} for row in rows}
+    return {"sends": sends, **dict.fromkeys(FIGURES, none), **counted}
 
 
 def rate(part: int, whole: int) -> float:
@@ -144,39 +148,12 @@ class Campaigns(Resource, path="/campaigns", table="campaigns"):
 
     def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
         """Return a campaign with its figures in short."""
-        numbers = figures(call.db, row["id"])
-        sent, opens, clicks = numbers["sent"], numbers["open"], numbers["click"]
-        archive = f"https://mailchi.example/{row['id']}"
-        varying = {
-            "id": row["id"],
-            "web_id": row["web_id"],
-            "type": row["type"],
-            "create_time": row["created"],
-            "archive_url": archive,
-            "long_archive_url": f"{archive}/long",
-            "status": row["status"],
-            "emails_sent": sent,
-            "send_time": row["sent"] or "",
-            "resendable": row["sent"] is not None,
-            "recipients": {
-                **list_of(call.db, row),
-                "recipient_count": sent,
-                **_segment(call.db, row["segment_id"]),
-            },
-            "settings": {"subject_line": row["subject"], "title": row["title"]},
-            "_links": call.links(self.link(row)),
-        }
+        values = {**dict(row), **list_of(call.db, row), **figures(call.db, row["id"])}
+        values |= {"sent": row["sent"] or "", "is_sent": row["sent"] is not None}
+        values |= _segment(call.db, row["segment_id"])
         if row["sent"]:
-            varying["report_summary"] = {
-                "opens": opens["total"],
-                "unique_opens": opens["people"],
-                "open_rate": rate(opens["people"], sent),
-                "clicks": clicks["total"],
-                "subscriber_clicks": clicks["people"],
-                "click_rate": rate(clicks["people"], sent),
-                "ecommerce": {"total_orders": 0, "total_spent": 0, "total_revenue": 0},
-            }
-        return over(CONSTANTS["campaign"], varying)
+            values["summary"] = filled("summary of a report", values)
+        return {**filled("campaign", values), "_links": call.links(self.link(row))}
 
 
 def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:
@@ -184,4 +161,4 @@ def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:
     if row is None:
         return {}
     options = json.loads(row["options"])
-    return {"segment_opts": {"saved_segment_id": row["id"], "match": "any", **options}}
+    return {"segment": {"saved_segment_id": row["id"], "match": "any", **options}}

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import errors, fields, showing, storage, values
+from sandbox.mailchimp.answers import ANSWERS, filled
 from sandbox.mailchimp.call import Call, route
-from sandbox.mailchimp.constants import CONSTANTS, over
 from sandbox.mailchimp.resource import Resource
 from sandbox.mailchimp.schema import MERGE_FIELDS
 from sandbox.mailchimp.shapes import Shape
@@ -34,7 +34,7 @@ _LIST: Shape = {
     "double_optin": bool,
     "marketing_permissions": bool,
 }
-SETTINGS: dict[str, Any] = CONSTANTS["list_settings"]
+SETTINGS: dict[str, Any] = ANSWERS["settings of a list"]
 """What a list is, unless its user sets something else."""
 
 
@@ -48,7 +48,7 @@ def ping(_call: Call) -> dict[str, Any]:
 def account(call: Call) -> dict[str, Any]:
     """Show the account."""
     total = call.number("SELECT count(*) FROM members WHERE status = 'subscribed'")
-    shown = {**CONSTANTS["account"], "last_login": call.now, "total_subscribers": total}
+    shown = filled("account", {"now": call.now, "subscribed": total})
     return {**shown, "_links": call.links("/")}
 
 
@@ -107,45 +107,29 @@ class _Lists(Resource, path="/lists", table="lists"):
             storage.delete(call.db, table, list_id=row["id"])
 
     def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
+        list_id = row["id"]
         last, many = call.rows(
-            "SELECT coalesce(max(sent), ''), count(*) FROM campaigns WHERE list_id = ?", row["id"]
+            "SELECT coalesce(max(sent), ''), count(*) FROM campaigns WHERE list_id = ?", list_id
         )[0]
-        stats = {"campaign_count": many, "campaign_last_sent": last}
-        sql = "SELECT count(*) FROM merge_fields WHERE list_id = ?"
-        stats["merge_field_count"] = call.number(sql, row["id"])
-        counts: dict[str, tuple[int, int]] = {
-            status: (all_, since)
-            for status, all_, since in call.rows(
-                "SELECT status, count(*), coalesce(sum(status_since > ?), 0) FROM members"
-                " WHERE list_id = ? GROUP BY status",
-                *(last, row["id"]),
+        counts = {
+            found["status"]: {"all": found["total"], "since": found["since"]}
+            for found in call.rows(
+                "SELECT status, count(*) AS total, coalesce(sum(status_since > ?), 0) AS since"
+                " FROM members WHERE list_id = ? GROUP BY status",
+                *(last, list_id),
             )
         }
+        nobody = {"all": 0, "since": 0}
+        none = dict.fromkeys(("subscribed", "unsubscribed", "cleaned"), nobody)
+        values: dict[str, Any] = {**storage.plain(row), **none, **counts}
+        values |= {"campaigns": many, "last_sent": last}
+        values["fields"] = call.number(
+            "SELECT count(*) FROM merge_fields WHERE list_id = ?", list_id
+        )
         if call.flag("include_total_contacts"):
-            stats["total_contacts"] = sum(all_ for all_, _ in counts.values())
-        for status, name in _COUNTED.items():
-            stats[name], stats[f"{name}_since_send"] = counts.get(status, (0, 0))
-        varying = {
-            "id": row["id"],
-            "web_id": row["web_id"],
-            "name": row["name"],
-            **json.loads(row["settings"]),
-            "date_created": row["created"],
-            "subscribe_url_short": f"https://eepurl.example/{row['id']}",
-            "subscribe_url_long": f"https://contoso.list-manage.example/subscribe?id={row['id']}",
-            "beamer_address": f"us1-{row['id']}@inbound.example",
-            "double_optin": bool(row["double_optin"]),
-            "stats": stats,
-            "_links": call.links(f"/lists/{row['id']}"),
-        }
-        return over(CONSTANTS["list"], varying)
-
-
-_COUNTED = {
-    "subscribed": "member_count",
-    "unsubscribed": "unsubscribe_count",
-    "cleaned": "cleaned_count",
-}
+            values["total_contacts"] = sum(count["all"] for count in counts.values())
+        links = call.links(self.link(row))
+        return {**filled("list", values), **values["settings"], "_links": links}
 
 
 @route("GET", "/lists/{list_id}/abuse-reports")
@@ -156,20 +140,11 @@ def abuse_reports(call: Call) -> dict[str, Any]:
         " JOIN members m ON m.id = a.member_id WHERE a.list_id = ? ORDER BY a.id",
         call.audience.id,
     )
-    rows = [
-        {
-            "id": row["report"],
-            "campaign_id": row["campaign_id"],
-            "list_id": row["list_id"],
-            "email_id": row["hash"],
-            "email_address": row["email"],
-            "merge_fields": showing.merge_fields(row, call.audience),
-            "vip": bool(row["vip"]),
-            "date": row["at"],
-            "_links": call.links(f"{call.url}/{row['report']}"),
-        }
-        for row in found
-    ]
+    rows = []
+    for row in found:
+        known = {"merge_fields": showing.merge_fields(row, call.audience), "vip": bool(row["vip"])}
+        links = call.links(f"{call.url}/{row['report']}")
+        rows.append({**filled("abuse report", {**dict(row), **known}), "_links": links})
     return call.page("abuse_reports", rows, list_id=call.audience.id)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import campaigns, errors, showing, storage
+from sandbox.mailchimp.answers import filled
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.campaigns import Campaigns
-from sandbox.mailchimp.constants import CONSTANTS, over
 from sandbox.mailchimp.storage import AMONG, Where
 
 _REPORT = "/reports/{id}"
@@ -46,43 +46,14 @@ class _Reports(Campaigns, path="/reports", table="campaigns", name="reports"):
         return row
 
     def shown(self, call: Call, row: sqlite3.Row) -> dict[str, Any]:
-        numbers = campaigns.figures(call.db, row["id"])
-        sent, opens, clicks = numbers["sent"], numbers["open"], numbers["click"]
         unique = call.number(
             "SELECT count(*) FROM (SELECT DISTINCT member_id, url FROM activity"
             " WHERE campaign_id = ? AND kind = 'click')",
             row["id"],
         )
-        varying = {
-            "id": row["id"],
-            "campaign_title": row["title"],
-            "type": row["type"],
-            **campaigns.list_of(call.db, row),
-            "subject_line": row["subject"],
-            "emails_sent": sent,
-            "abuse_reports": numbers["abuse"]["total"],
-            "unsubscribed": numbers["unsubscribe"]["total"],
-            "send_time": row["sent"],
-            "bounces": {
-                "hard_bounces": numbers["hard"]["people"],
-                "soft_bounces": numbers["soft"]["people"],
-            },
-            "opens": {
-                "opens_total": opens["total"],
-                "unique_opens": opens["people"],
-                "open_rate": campaigns.rate(opens["people"], sent),
-                "last_open": opens["last"],
-            },
-            "clicks": {
-                "clicks_total": clicks["total"],
-                "unique_clicks": unique,
-                "unique_subscriber_clicks": clicks["people"],
-                "click_rate": campaigns.rate(clicks["people"], sent),
-                "last_click": clicks["last"],
-            },
-            "_links": call.links(self.link(row)),
-        }
-        return over(CONSTANTS["report"], varying)
+        known = {**campaigns.list_of(call.db, row), **campaigns.figures(call.db, row["id"])}
+        shown = filled("report", {**dict(row), **known, "unique_clicks": unique})
+        return {**shown, "_links": call.links(self.link(row))}
 
 
 Tell = Callable[[sqlite3.Row, sqlite3.Row, list[sqlite3.Row]], dict[str, Any]]

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sandbox.mailchimp import storage
+from sandbox.mailchimp.answers import ANSWERS
 from sandbox.mailchimp.audience import Audience
 from sandbox.mailchimp.call import Call
-from sandbox.mailchimp.constants import CONSTANTS
 from sandbox.mailchimp.storage import AMONG, Where
 
 
@@ -77,7 +77,7 @@ def _complete(
         "stats": {"avg_open_rate": 0, "avg_click_rate": 0},
         "vip": bool(member["vip"]),
         "email_client": "",
-        "location": place | CONSTANTS["location"],
+        "location": place | ANSWERS["location"],
         "tags_count": len(tags),
         "tags": tags,
     }
