@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -92,6 +93,9 @@ def main(  # noqa: PLR0917 (typer reads the parameters as options)
     secure = _listen(host, tls_port) if tls_port is not None else None
     _keep_others_off(data)
     app = create_app(Settings(data, people, seed), connections)
+    # What is loaded by now stays, and the collector would go over it in the middle of answers.
+    gc.collect()
+    gc.freeze()
     common: dict[str, Any] = {
         "http": connections.protocol(),
         "log_level": "warning",
