@@ -107,6 +107,19 @@ def test_an_audience_knows_what_has_changed_since_its_last_campaign(
     assert mailchimp.get(f"{NEWS}/members", params=query).status_code == 400
 
 
+def test_reports_outlive_their_audience_but_not_its_members(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    report = f"/reports/{sent_campaign(sandbox, mailchimp)}"
+    sandbox.act("mailchimp", "open", email=ADA, campaign="Spring")
+    assert mailchimp.delete(NEWS).status_code == 204
+    figures = mailchimp.get(report).json()
+    assert (figures["list_is_active"], figures["emails_sent"]) == (False, 3)
+    names = {"email-activity": "emails", "sent-to": "sent_to", "open-details": "members"}
+    for part, name in names.items():
+        assert mailchimp.get(f"{report}/{part}").json()[name] == []
+
+
 def test_a_bulk_campaign_makes_its_recipients(
     sandbox: SandboxServer, mailchimp: httpx.Client
 ) -> None:

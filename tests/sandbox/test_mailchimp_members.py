@@ -164,6 +164,13 @@ def test_tags_of_rows_are_added_or_replace_all(mailchimp: httpx.Client) -> None:
         assert [tag["name"] for tag in updated["tags"]] == expected
 
 
+def test_tags_in_a_change_of_one_member_are_ignored(mailchimp: httpx.Client) -> None:
+    add(mailchimp, tags=["VIP"])
+    for tags in (["New"], [{}]):
+        changed = mailchimp.patch(path(), json={"tags": tags})
+        assert [tag["name"] for tag in changed.json()["tags"]] == ["VIP"]
+
+
 def test_tags_are_static_segments(mailchimp: httpx.Client) -> None:
     add(mailchimp)
     change = {"tags": [{"name": "New", "status": "active"}, {"name": "VIP", "status": "active"}]}
