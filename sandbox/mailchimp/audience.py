@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sandbox.mailchimp import errors, storage, values
@@ -34,6 +35,12 @@ class Audience:
     id: str
     fields: Mapping[str, MergeField]
     interests: tuple[str, ...]
+
+    @cached_property
+    def forgotten(self) -> frozenset[str]:
+        """The hashes of the addresses that were deleted permanently."""
+        rows = self.db.execute("SELECT hash FROM forgotten WHERE list_id = ?", (self.id,))
+        return frozenset(row["hash"] for row in rows)
 
     def find(self, key: str) -> sqlite3.Row | None:
         """Return the member of this hash, contact id or address, if any (facts: Mailchimp 8)."""

@@ -22,6 +22,7 @@ from sandbox.mailchimp.values import Unfit
 
 UNFIT = "Your merge fields were invalid."
 _ANY_OF = "Data did not match any of the schemas described in anyOf."
+_NO_FIELD = MergeField("text", required=False, default="", options={})
 _TIMES = ("timestamp_signup", "timestamp_opt")
 _COLUMNS = ("email_type", "language", "vip", "ip_signup", "ip_opt", *_TIMES)
 _LOCATION = ("latitude", "longitude")
@@ -82,7 +83,7 @@ def _check_status(row: sqlite3.Row, edit: Edit) -> None:
 
 def _check_forgotten(audience: Audience, address: str, email: str) -> None:
     """Refuse an address that was deleted permanently."""
-    if storage.maybe(audience.db, "forgotten", list_id=audience.id, hash=address) is not None:
+    if address in audience.forgotten:
         raise errors.of_address("Forgotten Email Not Subscribed", email)
 
 
@@ -101,29 +102,26 @@ def _merged(
         required: Whether a field that is required must have a value.
     """
     result, unfit, wrong = dict(old), {}, []
-    for tag, value in (new or {}).items():
-        field = audience.fields.get(tag.upper())
+    for name, value in (new or {}).items():
+        tag = name.upper()
+        field = audience.fields.get(tag, _NO_FIELD)
         try:
-            kind, options = (field.kind, field.options) if field else ("text", {})
-            result[tag.upper()] = values.merge_value(kind, options, value)
+            result[tag] = values.merge_value(field.kind, field.options, value)
         except TypeError:
-            wrong.append((f"merge_fields.{tag}", _ANY_OF))
+            wrong.append((f"merge_fields.{name}", _ANY_OF))
         except Unfit as problem:
-            unfit[tag.upper()] = str(problem)
+            unfit[tag] = str(problem)
     if wrong:
         raise errors.invalid(*wrong)
     for tag, field in audience.fields.items():
-        if (lack := _lack(field, result.get(tag, ""), required=required)) is not None:
-            unfit.setdefault(tag, lack)
+        value = result.get(tag, "")
+        if isinstance(value, dict) and not values.is_complete(value):
+            unfit.setdefault(tag, "Please enter a complete address")
+        elif required and field.required and value == "":
+            unfit.setdefault(tag, "Please enter a value")
     if unfit:
         raise Problem(400, "Invalid Resource", UNFIT, list(unfit.items()))
     return storage.dump({t: result[t] for t in audience.fields if result.get(t, "") != ""})
-
-
-def _lack(field: MergeField, value: Any, *, required: bool) -> str | None:
-    if isinstance(value, dict) and not values.is_complete(value):
-        return "Please enter a complete address"
-    return "Please enter a value" if required and field.required and value == "" else None
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:

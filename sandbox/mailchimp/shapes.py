@@ -62,6 +62,7 @@ _NAMES: dict[type, str] = {
     dict: "object",
     list: "array",
 }
+_KINDS: dict[type, type] = {tuple: str, Text: str, list: list, dict: dict}
 
 
 def name(key: str) -> str:
@@ -71,8 +72,7 @@ def name(key: str) -> str:
 
 def faults(value: Any, shape: Shape, field: str = "") -> Iterator[tuple[str, str]]:
     """Yield (field, message) for all that is wrong with a value."""
-    kinds: dict[type, type] = {tuple: str, Text: str, list: list, dict: dict}
-    kind: type = kinds.get(type(shape)) or shape
+    kind: type = _KINDS.get(type(shape)) or shape
     if not _is(value, kind):
         yield field, f"Schema describes {_NAMES[kind]}, {_json_type(value)} found instead"
     elif isinstance(shape, tuple) and value not in shape:

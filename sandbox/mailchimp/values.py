@@ -95,17 +95,17 @@ def merge_value(kind: str, options: Mapping[str, Any], value: Any) -> Any:
     if kind == "number":
         return _number(value)
     text = clipped(str(value))
-    if kind == "date":
-        return _date(text)
-    if kind == "birthday":
-        return _birthday(text)
-    if (refusal := _refusal(kind, options, text)) is not None:
+    if (reader := _READERS.get(kind)) is not None:
+        return reader(text)
+    if kind != "text" and (refusal := _refusal(kind, options, text)) is not None:
         raise Unfit(refusal)
     return text
 
 
 def clipped(text: str) -> str:
     """Return as much of a text as a merge field takes."""
+    if len(text) * 4 <= MAX_TEXT_BYTES:  # most are, and no character has more bytes
+        return text
     return text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
 
 
@@ -161,6 +161,7 @@ def _birthday(text: str) -> str:
     return f"{month:02}/{day:02}"
 
 
+_READERS = {"date": _date, "birthday": _birthday}
 _URL = re.compile(r"https?://[^\s/]+\.[^\s]+", re.IGNORECASE)
 _ANYTHING = re.compile(r".*", re.DOTALL)
 _FORMS = {
