@@ -14,7 +14,9 @@ from bothways.tables.ledgers import ListPair
 from bothways.testing.planning import STARTED_AT, Planning
 
 NEWS: Final = "news"
-EMPTY: Final = dict.fromkeys(("key", "parent_row", "list_id", "gone", "modified_at"))
+EMPTY: Final = dict.fromkeys(
+    ("key", "parent_row", "list_id", "marketing_lists", "gone", "modified_at")
+)
 
 
 def desk(*audiences: str, **settings: Any) -> Planning:
@@ -127,9 +129,27 @@ def test_a_tag_gets_a_row_and_a_row_a_tag() -> None:
         "name": "VIP",
         "audience_id": NEWS,
         "list_id": "t",
+        "marketing_lists": None,
         "gone": False,
     }
     assert values(plan, "r") == {"name": "Guests", "parent_id": NEWS}
+
+
+def test_a_row_says_which_marketing_lists_are_mapped_to_its_tag() -> None:
+    place = desk()
+    for key in ("vip", "other"):
+        tag(place, key, key, base=key)
+        row(place, f"row-{key}", key, key=key)
+    assert {job[3] for job in told(planned(place)).values()} == {"unchanged"}
+    place.store.add_list_of_run(1, "news", crm="crm-news", marketing="vip")
+    plan = planned(place)
+    assert told(plan) == {
+        "vip": ("crm", "upsert", None, "updated"),
+        "other": (None, None, None, "unchanged"),
+    }
+    assert values(plan, "vip")["marketing_lists"] == "news"
+    row(place, "row-vip", "vip", key="vip", marketing_lists="news")
+    assert {job[3] for job in told(planned(place)).values()} == {"unchanged"}
 
 
 @pytest.mark.parametrize("made", ["t", None], ids=["told", "by its name, as the answer was lost"])

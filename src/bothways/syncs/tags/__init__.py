@@ -6,12 +6,15 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bothways.records import RecordColumn, RecordKind
+from bothways.records import LONGEST, RecordColumn, RecordKind
 from bothways.spec import Phase, Role, SyncSpec
 from bothways.vocabulary import Topic
 
 _NOT_THERE: Final = RecordColumn("gone", "No longer there", "flag")
-_LIST: Final = RecordColumn("list_id", "List id")
+_LIST: Final = (
+    RecordColumn("list_id", "List id"),
+    RecordColumn("marketing_lists", "Marketing lists", length=LONGEST),
+)
 
 AUDIENCE: Final = RecordKind(
     name="audience",
@@ -19,7 +22,7 @@ AUDIENCE: Final = RecordKind(
     titles="Email audiences",
     description="Audiences of the marketing platform, kept by Bothways.",
     words=("audience", "audiences"),
-    columns=(_LIST, _NOT_THERE),
+    columns=(*_LIST, _NOT_THERE),
 )
 TAG: Final = RecordKind(
     name="tag",
@@ -29,7 +32,7 @@ TAG: Final = RecordKind(
     "made on the platform.",
     words=("tag", "tags"),
     parent=AUDIENCE.name,
-    columns=(_LIST, _NOT_THERE),
+    columns=(*_LIST, _NOT_THERE),
     topic=Topic.TAGS,
 )
 CATEGORY: Final = RecordKind(
@@ -51,7 +54,7 @@ INTEREST: Final = RecordKind(
     "One that somebody adds here is made on the platform.",
     words=("interest", "interests"),
     parent=CATEGORY.name,
-    columns=(_LIST, _NOT_THERE),
+    columns=(*_LIST, _NOT_THERE),
     topic=Topic.TAGS,
 )
 KINDS: Final = (AUDIENCE, TAG, CATEGORY, INTEREST)

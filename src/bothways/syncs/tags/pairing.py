@@ -16,6 +16,7 @@ import pyarrow as pa
 from bothways.records import RecordKind
 from bothways.syncs.base import Inputs
 from bothways.syncs.definitions import with_deleted, with_details
+from bothways.syncs.mapped_lists import crm_lists
 from bothways.tables.fields import FIELD_PREFIX
 from bothways.tables.ledgers import ListPair
 from bothways.transform.columns import looked_up
@@ -29,11 +30,14 @@ _OF_ROW: Final[Mapping[str, pa.DataType]] = {
     "key": _TEXT,
     "parent_row": _TEXT,
     "list_id": _TEXT,
+    "marketing_lists": _TEXT,
     "gone": pa.bool_(),
     "modified_at": _TEXT,
 }
-_TAG_COLUMNS: Final = ["id", "there", "name", "parent", "list", "written", "agreed"]
-_ROW_COLUMNS: Final = ["row", "of", "key", "own_name", "own_parent", "own_list", "gone", "again"]
+_TAG_COLUMNS: Final = ["id", "there", "name", "parent", "list", "mapped", "written", "agreed"]
+_ROW_COLUMNS: Final = [
+    "row", "of", "key", "own_name", "own_parent", "own_list", "own_mapped", "gone", "again",
+]  # fmt: skip
 
 
 def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
@@ -48,9 +52,10 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
 
     Returns:
         Of the tag `id`, `there` (whether it has not been deleted), `name`, `parent`, `list`,
-        `written` (what was last written to the CRM) and `agreed` (what both sides last called it);
-        of the row `row`, `key`, `own_name`, `own_parent` (the id of what it belongs to),
-        `own_list`, `gone`, and `again` (whether another row stands for the tag).
+        `mapped` (names of the CRM's lists that are mapped to it), `written` (what was last written
+        to the CRM) and `agreed` (what both sides last called it); of the row `row`, `key`,
+        `own_name`, `own_parent` (the id of what it belongs to), `own_list`, `own_mapped`, `gone`,
+        and `again` (whether another row stands for the tag).
     """
     tags = _tags(inputs, kind)
     rows = _rows(inputs, kind, parents)
@@ -90,13 +95,16 @@ def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
     tags = with_details(with_deleted(inputs, kind.name), _OF_TAG)
     agreed = read_objects(tags["written"], {"name": _TEXT})[f"{FIELD_PREFIX}name"]
     tags = tags.rename(columns={"parent_id": "parent", "list_id": "list"})
-    return tags.assign(name=_stripped(tags["name"]), agreed=_stripped(agreed))[_TAG_COLUMNS]
+    mapped = crm_lists(inputs, tags["list"])["name"].reindex(tags.index)
+    names = {"name": _stripped(tags["name"]), "agreed": _stripped(agreed), "mapped": mapped}
+    return tags.assign(**names)[_TAG_COLUMNS]
 
 
 def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
     """Return the rows with what they belong to; those that belong to another account's are not."""
     rows = with_details(inputs.view.definitions("crm", kind.name), _OF_ROW)
-    rows = rows.rename(columns={"id": "row", "name": "own_name", "list_id": "own_list"})
+    called = {"name": "own_name", "list_id": "own_list", "marketing_lists": "own_mapped"}
+    rows = rows.rename(columns={"id": "row", **called})
     rows = rows.assign(own_parent=pd.Series(None, rows.index, _NULLABLE))
     rows = rows.assign(own_name=_stripped(rows["own_name"]))
     if parents is None:
