@@ -66,7 +66,6 @@ def create_app(settings: Settings, connections: Connections | None = None) -> Sa
         context = VendorContext(database, Clock(), Faults(), Calls(), dict(vendor.settings))
         emulation = Emulation(vendor, context)
         if not database.seeded:
-            database.reset()  # A sandbox that was killed while it was filled leaves half of it.
             emulation.fill(settings.people, settings.seed)
         emulations[vendor.name] = emulation
     return Sandbox(emulations, connections or Connections())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from threading import RLock, local
 
 class Database:
     """A vendor's tables.
+
+    Those of another schema, which an older sandbox left, are made anew; so are those of a sandbox
+    that was killed while it was filled, which left half of them.
 
     Reads run on a connection per thread; writes take one lock, because SQLite has one writer.
     Rows come back as `sqlite3.Row`.
@@ -32,8 +36,10 @@ class Database:
         self._register = register
         self._writing = RLock()
         self._threads = local()
+        self._version = zlib.crc32(schema.encode()) // 2 or 1
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.connection().executescript(schema)
+        if not self.seeded:
+            self.reset()
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, for reading."""
@@ -103,13 +109,14 @@ class Database:
 
     @property
     def seeded(self) -> bool:
-        """Whether the tables have been filled; it is remembered in the file."""
+        """Whether tables of this schema have been filled; it is remembered in the file."""
         row = self.row("PRAGMA user_version")
-        return bool(row and row[0])
+        return row is not None and row[0] == self._version
 
     @seeded.setter
     def seeded(self, value: bool) -> None:
-        self.connection().execute(f"PRAGMA user_version = {int(value)}")
+        version = self._version if value else 0
+        self.connection().execute(f"PRAGMA user_version = {version}")
 
     def copy(self) -> sqlite3.Connection:
         """Return a copy in memory of all that is here."""

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.database import Database
 from sandbox.population import SHARES, people
 from tests.support.sandbox import ROOT, SandboxServer
 
@@ -249,6 +250,14 @@ def test_a_sandbox_killed_while_it_was_filled_is_filled_anew(tmp_path: Path) -> 
         assert server.table("dotdigital", "contacts") == whole
     finally:
         server.stop()
+
+
+def test_tables_of_an_older_sandbox_are_made_anew(tmp_path: Path) -> None:
+    path, older = tmp_path / "vendor.sqlite", "CREATE TABLE IF NOT EXISTS one (id)"
+    Database(path, older).seeded = True
+    assert Database(path, older).seeded
+    newer = Database(path, "CREATE TABLE IF NOT EXISTS other (id)")
+    assert (newer.seeded, newer.tables()) == (False, ["other"])
 
 
 def test_it_serves_tls_with_a_certificate_for_localhost(tmp_path: Path) -> None:
