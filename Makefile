@@ -34,7 +34,7 @@ sandbox: runtime ## run the vendors' sandbox alone, in the foreground
 test: tools ## run the test suite, except tests that need Celery workers
 	@$(RUN) -m pytest $(SIDE_BY_SIDE) -m "$(MARKERS)"
 
-test-distributed: tools ## sync 20,000 people on two Celery workers, and kill one of them
+test-distributed: tools ## sync 10,000 people on two Celery workers, and kill one of them
 	@$(RUN) -m pytest tests/distributed -m distributed
 
 test-dates: tools ## run tests that depend on the clock at awkward dates and in other time zones (needs faketime)

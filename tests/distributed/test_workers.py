@@ -18,8 +18,8 @@ from tests.support.vendors import State, state_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(3_000)]
 
-PEOPLE = 20_000
-PER_PARTITION = "2000"
+PEOPLE = 10_000
+PER_PARTITION = "1000"
 # A kill must meet a write on its way.
 SLOW = {"dynamics": {"latency_ms": 1_500, "paths": "/api/data/"}}
 
