@@ -15,6 +15,7 @@ from bothways.engine.review import review
 from bothways.engine.step import step
 from bothways.errors import RunStopped
 from bothways.vocabulary import SIDES
+from tests.promises.conftest import every_platform
 from tests.support.engine import Finished, World
 from tests.support.erasing import Erasing
 from tests.support.sandbox import SandboxServer
@@ -125,6 +126,7 @@ def test_who_may_not_be_mailed_any_more_is_not_created(how: str, waiting: Waitin
     assert scenario.platform.mailable() == [BOB]
 
 
+@every_platform
 @pytest.mark.usefixtures("long_ago")
 def test_who_unsubscribes_meanwhile_is_not_put_on_a_list_of_the_crm(waiting: Waiting) -> None:
     scenario = waiting.scenario
@@ -138,6 +140,7 @@ def test_who_unsubscribes_meanwhile_is_not_put_on_a_list_of_the_crm(waiting: Wai
     assert run.counts["ignored"] == {"do_not_mail": 2}
 
 
+@every_platform
 @pytest.mark.usefixtures("long_ago")
 def test_what_somebody_changed_meanwhile_is_not_overwritten(
     waiting: Waiting, in_step: list[str]

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from bothways.connectors.dynamics import reading
-from tests.promises.conftest import MakeWorld
+from tests.promises.conftest import MakeWorld, every_platform
 from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.platforms import Platform
@@ -21,7 +21,7 @@ SYNCS = ("suppressions", "address_books")
 
 @pytest.mark.parametrize(
     ("platform", "side"),
-    [("dotdigital", "crm"), ("dotdigital", "marketing")],
+    [("dotdigital", "crm"), ("dotdigital", "marketing"), ("mailchimp", "marketing")],
     indirect=["platform"],
 )
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_an_answer_that_makes_no_sense_ends_the_run_and_writes_nothing(
     assert world.run("address_books").status == "Completed"
 
 
+@every_platform
 def test_odd_people_are_carried_or_refused_one_by_one(
     world: World, crm: Crm, platform: Platform
 ) -> None:

@@ -10,6 +10,7 @@ from bothways.engine.maintenance import prune_selections
 from bothways.errors import RunStopped, TemporaryFailure
 from bothways.ledgers.registry import erase_person
 from bothways.store import erase
+from tests.promises.conftest import every_platform
 from tests.support.engine import World
 from tests.support.people import Crm
 from tests.support.platforms import Platform
@@ -30,6 +31,7 @@ def two_lists(world: World, platform: Platform) -> World:
     return world
 
 
+@every_platform
 def test_chosen_lists_only_and_nothing_is_read_past(
     two_lists: World, crm: Crm, sandbox: SandboxServer
 ) -> None:
@@ -45,6 +47,7 @@ def test_chosen_lists_only_and_nothing_is_read_past(
     ]  # fmt: skip
 
 
+@every_platform
 def test_chosen_records_only_and_nothing_is_read_past(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:
@@ -102,6 +105,7 @@ def test_a_selection_is_kept_for_a_week(world: World, platform: Platform) -> Non
     assert run.message.startswith("The selection of records is not kept any more")
 
 
+@every_platform
 def test_a_full_resync_finds_what_no_change_told(
     world: World, crm: Crm, platform: Platform, sandbox: SandboxServer
 ) -> None:

@@ -103,6 +103,7 @@ def test_somebody_whose_address_differs_by_an_accent_is_left_alone(
     assert list(crm.suppressions()) == [other]
 
 
+@every_platform
 def test_later_syncs_ignore_the_address(
     world: World, crm: Crm, platform: Platform, erasing: Erasing, sandbox: SandboxServer
 ) -> None:
@@ -112,7 +113,7 @@ def test_later_syncs_ignore_the_address(
     for sync_type in SYNCS:
         world.run(sync_type)
     assert ANN not in platform.addresses()
-    platform.contact(ANN, NEWS)
+    platform.signs_up(ANN, NEWS)
     crm.leave(NEWS, crm.person(ANN)["contactid"])
     runs = [world.run(sync_type) for sync_type in SYNCS]
     assert crm.members(NEWS) == ["joann@mail.example"]
@@ -156,6 +157,7 @@ def test_without_the_id_twice_nothing_happens(
     assert "was carried out by run" in again.message
 
 
+@every_platform
 def test_a_bad_line_and_a_second_try_end_in_the_same(
     world: World, crm: Crm, platform: Platform, erasing: Erasing, sandbox: SandboxServer
 ) -> None:

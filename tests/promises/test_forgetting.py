@@ -41,7 +41,15 @@ def naming(world: World, *words: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("lists_by", ["marketing_lists", "address_books"])
+@pytest.mark.parametrize(
+    ("platform", "lists_by"),
+    [
+        ("dotdigital", "marketing_lists"),
+        ("dotdigital", "address_books"),
+        ("mailchimp", "marketing_lists"),
+    ],
+    indirect=["platform"],
+)
 def test_who_is_gone_from_both_systems_is_forgotten(
     lists_by: str, world: World, crm: Crm, platform: Platform
 ) -> None:

@@ -11,8 +11,13 @@ from tests.support.scenario import Scenario
 
 
 @pytest.mark.parametrize(
-    ("side", "connection", "title"),
-    [("crm", "demo_dynamics", "Dynamics 365"), ("marketing", "demo_dotdigital", "Dotdigital")],
+    ("platform", "side", "connection", "title"),
+    [
+        ("dotdigital", "crm", "demo_dynamics", "Dynamics 365"),
+        ("dotdigital", "marketing", "demo_dotdigital", "Dotdigital"),
+        ("mailchimp", "marketing", "demo_mailchimp", "Mailchimp"),
+    ],
+    indirect=["platform"],
 )
 def test_a_run_stops_where_a_connection_reaches_another_account(
     world: World, sandbox: SandboxServer, side: str, connection: str, title: str

@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from bothways.discovery import sync_types
+from tests.promises.conftest import every_platform
 from tests.support.deployment import SYNC_TYPES
 from tests.support.engine import MovingClock, World
 from tests.support.people import Crm
@@ -33,10 +34,11 @@ def waiting(world: World, sandbox: SandboxServer) -> MovingClock:
 
 
 @pytest.fixture
-def double_opt_in(sandbox: SandboxServer, scenario: Scenario) -> None:
-    sandbox.settings({"dotdigital": {"double_opt_in": "all"}})
+def double_opt_in(scenario: Scenario) -> None:
+    scenario.platform.confirms()
 
 
+@every_platform
 @pytest.mark.usefixtures("double_opt_in")
 def test_who_has_yet_to_confirm_is_in_step_and_stays_unconfirmed(scenario: Scenario) -> None:
     (ann,) = scenario.on_both(ANN)
@@ -53,11 +55,12 @@ def test_who_has_yet_to_confirm_is_in_step_and_stays_unconfirmed(scenario: Scena
     assert scenario.at_rest()
 
 
+@every_platform
 @pytest.mark.usefixtures("double_opt_in")
-@pytest.mark.parametrize(("act", "flag"), [("resubscribe", 0), ("unsubscribe", 1)])
-def test_the_answer_of_who_had_to_confirm_counts(act: str, flag: int, scenario: Scenario) -> None:
+@pytest.mark.parametrize(("yes", "flag"), [(True, 0), (False, 1)], ids=["yes", "no"])
+def test_the_answer_of_who_had_to_confirm_counts(yes: bool, flag: int, scenario: Scenario) -> None:
     (ann,) = scenario.on_both(ANN)
-    scenario.act(act, ANN)
+    scenario.act("resubscribe", ANN) if yes else scenario.says_no(ANN)
     status = scenario.platform.statuses()[ANN]
     scenario.sync("suppressions", "marketing_lists")
     assert scenario.record(ann)["donotbulkemail"] == flag

@@ -19,6 +19,14 @@ GONE: dict[RoleName, str] = {
 }
 GONE["crm"] = f"CrmMarketingList is null. Sync aborted: {GONE['marketing']}"
 BOTH_SIDES = pytest.mark.parametrize("side", ["crm", "marketing"])
+EVERY_SIDE = pytest.mark.parametrize(
+    ("platform", "side", "full"),
+    [
+        *(("dotdigital", side, full) for side in ("crm", "marketing") for full in (False, True)),
+        ("mailchimp", "marketing", False),  # the CRM's lists are the same
+    ],
+    indirect=["platform"],
+)
 
 
 @pytest.fixture
@@ -59,8 +67,7 @@ def other(side: RoleName) -> RoleName:
     return "marketing" if side == "crm" else "crm"
 
 
-@BOTH_SIDES
-@pytest.mark.parametrize("full", [False, True])
+@EVERY_SIDE
 def test_a_list_that_is_made_again_under_its_name_is_filled_and_removes_nobody(
     side: RoleName, full: bool, scenario: Scenario
 ) -> None:
@@ -86,9 +93,8 @@ def test_a_key_that_is_mapped_to_another_list_removes_nobody(
     assert on_list(scenario, side) == EVERYBODY
 
 
-@BOTH_SIDES
+@EVERY_SIDE
 @pytest.mark.parametrize("create", [False, True])
-@pytest.mark.parametrize("full", [False, True])
 def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
     side: RoleName, create: bool, full: bool, scenario: Scenario
 ) -> None:
@@ -102,8 +108,7 @@ def test_a_list_that_was_deleted_is_refused_at_once_and_removes_nobody(
     assert on_list(scenario, other(side)) == EVERYBODY
 
 
-@BOTH_SIDES
-@pytest.mark.parametrize("full", [False, True])
+@EVERY_SIDE
 def test_a_list_that_is_deleted_while_it_is_read_removes_nobody(
     side: RoleName, full: bool, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,8 +141,14 @@ def test_a_key_that_is_renamed_keeps_a_removal_that_is_yet_to_be_carried_over(
     assert scenario.at_rest()
 
 
-@BOTH_SIDES
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(
+    ("platform", "side", "alone"),
+    [
+        *(("dotdigital", side, alone) for side in ("crm", "marketing") for alone in (False, True)),
+        ("mailchimp", "marketing", False),
+    ],
+    indirect=["platform"],
+)
 def test_a_key_that_is_mapped_to_a_list_that_is_to_be_created_fills_it(
     side: RoleName, alone: bool, scenario: Scenario
 ) -> None:

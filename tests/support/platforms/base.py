@@ -130,9 +130,21 @@ class Platform(ABC):
     def add_field(self, column: str) -> None:
         """Make a text field, unless it is there."""
 
+    @abstractmethod
+    def confirms(self) -> None:
+        """Have everybody confirm who is added from now on."""
+
+    @abstractmethod
+    def field_names(self) -> set[str]:
+        """The names of all fields that a user can make."""
+
     def act(self, act: str, email: str, **what: object) -> None:
         """Do what only the person can: unsubscribe (with `list`: from it), bounce, …"""
         self._sandbox.act(self.name, act, email=email, **what)
+
+    def signs_up(self, email: str, name: str = "Newsletter") -> None:
+        """Let a person join a list by themselves, as also those may who were deleted for good."""
+        self.contact(email, name)
 
     def says_no(self, email: str) -> None:
         """Let a person end all mail from the account."""

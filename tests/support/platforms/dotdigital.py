@@ -80,9 +80,14 @@ class Dotdigital(Platform):
         self._call("PUT", f"/v2/address-books/{self.list_id(name)}", body)
 
     def add_field(self, column: str) -> None:
-        there = {field["name"] for field in self._call("GET", "/v2/data-fields")}
-        if column not in there:
+        if column not in self.field_names():
             self._call("POST", "/v2/data-fields", {"name": column, "type": "String"})
+
+    def confirms(self) -> None:
+        self._sandbox.settings({"dotdigital": {"double_opt_in": "all"}})
+
+    def field_names(self) -> set[str]:
+        return {row["name"] for row in self._call("GET", "/v2/data-fields")}
 
     def list_id(self, name: str) -> int:
         rows = self._sandbox.table("dotdigital", "lists")

@@ -30,6 +30,7 @@ _STATUSES = {
 _GRAVITY = ("mailable", "pending", "unsubscribed", "complained", "bounced")
 _FIRST = "Newsletter"
 _SEPARATOR: Final = " / "
+_MADE_WITH = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
 _OF_TESTS: Final = "mailchimp_of_tests"
 COLUMNS: Final = {
     "first_name": "FNAME",
@@ -110,6 +111,9 @@ class Mailchimp(Platform):
                 self._tag(email, name, "active")
         return _id(made[0])
 
+    def signs_up(self, email: str, name: str = _FIRST) -> None:
+        self.act("return", email, list=name)
+
     def edit(self, email: str, **fields: Any) -> None:
         self._call("PATCH", self._path(email), {"merge_fields": self._written(fields)})
 
@@ -148,8 +152,9 @@ class Mailchimp(Platform):
             self._call("POST", f"/lists/{self._audience(audience)}/segments", body)
             return
         there = self._call("GET", f"/lists/{next(iter(self._lists()))}")
-        wanted = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
-        made = self._call("POST", "/lists", {"name": name, **{key: there[key] for key in wanted}})
+        made = self._call(
+            "POST", "/lists", {"name": name, **{key: there[key] for key in _MADE_WITH}}
+        )
         self._add_fields(made["id"])
 
     def delete_list(self, name: str) -> None:
@@ -161,6 +166,18 @@ class Mailchimp(Platform):
     def add_field(self, column: str) -> None:
         for audience in self._lists():
             self._add_fields(audience, [column])
+
+    def confirms(self) -> None:
+        """Each audience says so for itself; a change has to repeat what it was made with."""
+        for audience, name in self._lists().items():
+            there = self._call("GET", f"/lists/{audience}")
+            body = {"name": name, "double_optin": True, **{key: there[key] for key in _MADE_WITH}}
+            self._call("PATCH", f"/lists/{audience}", body)
+
+    def field_names(self) -> set[str]:
+        """Of the merge fields that every audience has."""
+        each = [{row["tag"] for row in self._merge_fields(key)} for key in self._lists()]
+        return set.intersection(*each)
 
     def list_id(self, name: str) -> str:
         return next(number for number, title in self.lists().items() if title == name)
@@ -299,11 +316,16 @@ class Mailchimp(Platform):
 
     def _add_fields(self, audience: str, tags: Iterable[str] = _OWN) -> None:
         path = f"/lists/{audience}/merge-fields"
-        there = {row["tag"] for row in self._call("GET", f"{path}?count=100")["merge_fields"]}
+        there = {row["tag"] for row in self._merge_fields(audience)}
         for tag in tags:
             if tag not in there:
                 kind = "date" if tag == "BIRTHDATE" else "text"
                 self._call("POST", path, {"tag": tag, "name": tag.title(), "type": kind})
+
+    def _merge_fields(self, audience: str) -> list[dict[str, Any]]:
+        path = f"/lists/{audience}/merge-fields?count=1000"
+        found: list[dict[str, Any]] = self._call("GET", path)["merge_fields"]
+        return found
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         with self._sandbox.mailchimp() as api:

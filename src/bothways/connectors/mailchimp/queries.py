@@ -98,7 +98,8 @@ def read_contacts(
     """
     wanted = {place for place in map(Place.parse, lists) if place}
     mapped = {place.audience for place in wanted}
-    audiences = mapped if lists and not everybody else _all(client)
+    # One that is mapped and has just been deleted is asked for all the same: the vendor says so.
+    audiences = mapped if lists and not everybody else mapped.union(_all(client))
     archived = since is not None or (bool(lists) and not everybody)
     listings = [
         Listing(audience, status)
