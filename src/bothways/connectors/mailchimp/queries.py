@@ -415,11 +415,18 @@ def _is_after(at: datetime, since: str | None) -> bool:
 
 
 def _marked(rows: Sequence[Row], complaints: Mapping[str, datetime]) -> list[Row]:
-    """Return members with a complaint as their status, if they made one, and when they did."""
+    """Return members with a complaint as their status, if they made one.
+
+    It is as late as their last change: whoever subscribed again after it and has unsubscribed since
+    is told anew, and their word is not taken for the one that ended.
+    """
     told = []
     for row in rows:
-        at = complaints.get(str(row.get("id")))
-        told.append({**row, "status": COMPLAINT, "last_changed": stamp(at)} if at else row)
+        if at := complaints.get(str(row.get("id"))):
+            last = stamp(max(at, moment(row.get("last_changed"))))
+            told.append({**row, "status": COMPLAINT, "last_changed": last})
+        else:
+            told.append(row)
     return told
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -106,6 +107,19 @@ def test_statuses_say_who_may_be_mailed_and_the_archived_are_gone(
     vendor.patch(path("dan@mail.example"), json={"merge_fields": {"FNAME": "Dan"}})
     (again,) = rows_of(mailchimp.read_suppressions(since=last.watermark))
     assert (again["reason"], again["member_id"]) == ("complained", found["dan"]["id"])
+
+
+def test_an_unsubscribe_after_a_complaint_that_ended_is_told_as_a_new_word(
+    sandbox: SandboxServer, mailchimp: MailchimpConnector, vendor: httpx.Client
+) -> None:
+    add(vendor, ["dan@mail.example"])
+    times = []
+    for act in ("complain", "resubscribe", "unsubscribe"):
+        sandbox.act("mailchimp", act, email="dan@mail.example")
+        times.append(vendor.get(path("dan@mail.example")).json()["last_changed"])
+        sandbox.advance(600)
+    (told,) = rows_of(mailchimp.read_suppressions(since=None))
+    assert told["suppressed_at"] == datetime.fromisoformat(times[-1])
 
 
 def test_one_person_is_a_contact_in_each_audience(
