@@ -44,7 +44,7 @@ def test_records_in_error_are_filtered_and_counted_on_the_overview(client: Clien
         assert "No record in error matches your filter." in text, query
     assert len(rows(client, query="?state=waiting&account=north")) == 1
     page = soup(browser.get(f"{PREFIX}/accounts/north"))
-    link = page.find("a", string="1 in error")
+    link = page.find("a", string="1 member in error")
     assert isinstance(link, Tag)
     assert str(link["href"]).endswith("/errors?account=north&list=newsletter")
     assert "1 record in error" in main_text(soup(browser.get(str(link["href"]))))

@@ -28,7 +28,8 @@ def test_refused_rows_are_errors_of_their_own_and_go_through_later(
     run = world.run("suppressions")
     sandbox.faults()
     assert run.status == "Completed With Errors"
-    assert run.message.startswith(f"{run.counts['errors']} records in error")
+    number = run.counts["errors"]
+    assert run.message.startswith(f"{number} record{'s' * (number != 1)} in error")
     errors = run.jobs_of(result="error")
     assert 0 < len(errors) < run.counts["total"] / 2
     assert errors["error_message"].notna().all()

@@ -74,12 +74,20 @@ def _overdue_opt_outs(conn: Connection, run: Run) -> str:
     people, tries = retries.overdue(conn, run_id=run.run_id, attempts=attempts)
     if not people:
         return ""
-    who = "1 person" if people == 1 else f"{people} people"
+    who, after = _counted(people, "person", "people"), _counted(tries, "try", "tries")
     return (
         f"{who} who may not be mailed could not be flagged or taken off a list yet, "
-        f"after {tries} tries: correct what the jobs in error name, or erase an address that the "
+        f"after {after}: correct what the jobs in error name, or erase an address that the "
         "platform never accepts"
     )
+
+
+def _in_error(counts: Counts) -> str:
+    return f"{_counted(counts.errors, 'record', 'records')} in error"
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _unapplied(run: Run, row: Row[Any], *, planned: bool) -> tuple[RunStatus, str] | None:
@@ -117,11 +125,10 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     synced = _synced(run)
     read = run.sync.read_roles
     failed = [item["sentence"] for role in read for item in failures_of(run.staging, role)]
-    problems = [f"{counts.errors} records in error"] if counts.errors else []
+    problems = [_in_error(counts)] if counts.errors else []
     if given_up:
-        problems.append(
-            f"{given_up} of them given up after {run.account.settings.retry_attempts} tries"
-        )
+        tries = run.account.settings.retry_attempts
+        problems.append(f"{given_up} of them given up after {_counted(tries, 'try', 'tries')}")
     if overdue := _overdue_opt_outs(conn, run):
         problems.append(overdue)
     failed += _unwritten(conn, run)
@@ -172,7 +179,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
     for key in _synced(run):
         counts = count_jobs(conn, run_id=run.run_id, list_key=key, as_planned=run.options.dry_run)
         if applied:
-            errors = f"{counts.errors} records in error" if counts.errors else None
+            errors = _in_error(counts) if counts.errors else None
             status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
             message = errors or counts_told(counts)
         runs.set_list(
