@@ -23,7 +23,7 @@ from demo.connections import as_entities, demo_connections
 from demo.environment import PASSWORDS, PROJECT, is_free
 from demo.postgres import COMMAND_TIMEOUT_S
 from demo.processes import Service
-from demo.stack import Stack
+from demo.stack import PROMPT, Stack
 from demo.waiting import wait_for
 
 ACCOUNT = "demo"
@@ -46,7 +46,7 @@ class Demo:
     """
 
     def __init__(self, home: Path, port: int, sandbox_port: int) -> None:
-        self.stack = Stack(home, port)
+        self.stack = Stack(home, port, extra=PROMPT)
         self.sandbox_port = sandbox_port
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         self.command = self.stack.home / "bothways"

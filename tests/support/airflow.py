@@ -21,7 +21,7 @@ from typing import Any
 
 from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
-from demo.stack import Stack
+from demo.stack import PROMPT, Stack
 from demo.waiting import wait_for
 
 
@@ -36,10 +36,7 @@ class RealAirflow:
         self.home = Path(tempfile.mkdtemp(prefix="bothways-airflow-"))
         self.home.chmod(0o711)  # root's PostgreSQL runs as another user
         quick = {
-            # A task that is due waits for the scheduler's next round, half of this on average.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-            # A task that has ended may keep its slot for so long.
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+            **PROMPT,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
