@@ -193,6 +193,8 @@ def _owners(parts: list[Values]) -> list[pd.DataFrame]:
 def _agreed(parts: list[Values], decided: list[Merge], owners: list[pd.DataFrame]) -> pd.DataFrame:
     """Return, by person, what all records of those with several get; null where nobody decides."""
     shared = _shared_persons(parts)
+    if shared.empty:
+        return pd.DataFrame()
     found = []
     for part, verdict, own in zip(parts, decided, owners, strict=True):
         keep = part.rows["person"].isin(shared)
@@ -209,18 +211,16 @@ def _shared_persons(parts: list[Values]) -> pd.Series:
 def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame) -> _Writing:
     """Compare the records of persons with several with what the person agrees on."""
     several = part.rows["person"].isin(agreed.index)
-    shared = agreed.reindex(columns=part.crm.columns).reindex(pd.Index(part.rows["person"]))
-    shared = shared.set_axis(part.rows.index, axis=0)
     values = verdict.values.reindex(columns=part.crm.columns)
-    values = values.where(~several, shared)
-    to: dict[RoleName, pd.DataFrame] = {}
-    sides: tuple[tuple[RoleName, pd.DataFrame, pd.DataFrame], ...] = (
-        ("crm", part.crm, verdict.to_crm),
-        ("marketing", part.marketing, verdict.to_marketing),
-    )
-    for side, mine, wanted in sides:
-        apart = differences(mine, values, part.mapping) & _readable(part)
-        to[side] = wanted.where(~several, apart).astype(bool) & _travelling(part, side)
+    to: dict[RoleName, pd.DataFrame] = {"crm": verdict.to_crm, "marketing": verdict.to_marketing}
+    if several.any():
+        shared = agreed.reindex(columns=part.crm.columns).reindex(pd.Index(part.rows["person"]))
+        values = values.where(~several, shared.set_axis(part.rows.index, axis=0))
+        readable = _readable(part)
+        for side, mine in (("crm", part.crm), ("marketing", part.marketing)):
+            apart = differences(mine, values, part.mapping) & readable
+            to[side] = to[side].where(~several, apart)
+    to = {side: wanted.astype(bool) & _travelling(part, side) for side, wanted in to.items()}
     to["marketing"] &= own
     return _Writing(values, to)
 
@@ -249,6 +249,8 @@ def _updates(
     changed = (
         mask.any(axis=1) & part.rows["marketing_id" if side == "marketing" else "crm_id"].notna()
     )
+    if not changed.any():
+        return joined([])
     rows, mask = part.rows[changed], mask[changed]
     new = writing.values[changed]
     before = (part.crm if side == "crm" else part.marketing)[changed]
