@@ -522,7 +522,9 @@ class Watch:
         if matter in new[record]:
             again = self.intent.said(record, matter, ON, self._left_at[contact, matter])
             assert again or new[record][matter] != ON, f"{record} left {pair}, and is on it"
-            kept = {address for address, list_id in view.suppressions if list_id}
+            # Where they left all lists at once, a record of all mail tells it as well.
+            of_all = self._setting.terms.leaves_all
+            kept = {address for address, list_id in view.suppressions if list_id or of_all}
             known_as = self._known_as[node("pf", contact)]
             kept |= self.consent.perhaps_erased
             assert known_as & kept, f"{record} left {pair}, and the CRM keeps no record of it"
