@@ -144,6 +144,19 @@ def _array(values: pd.Series) -> sa.ColumnElement[Any]:
     return sa.cast(sa.literal(literal, NullType()), ARRAY(sa.Text))
 
 
+@contextmanager
+def joined_whole(conn: sa.Connection) -> Iterator[None]:
+    """Have PostgreSQL join tables as wholes, by hash or by order, for the block.
+
+    Of tables that it has no statistics of, such as an account's first, it expects one row, and
+    would look through one for each row of the other.
+    """
+    conn.execute(sa.text("SET LOCAL enable_nestloop = off"))
+    yield
+    # Not after an error: the setting goes with the transaction.
+    conn.execute(sa.text("SET LOCAL enable_nestloop TO DEFAULT"))
+
+
 def upsert(
     conn: sa.Connection,
     table: sa.Table,

@@ -13,7 +13,15 @@ from typing import Any, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import (
+    Rows,
+    columns_of,
+    joined_whole,
+    matching,
+    read_frame,
+    staged,
+    upsert,
+)
 from bothways.store.schema import list_states as states
 from bothways.store.schema import records
 from bothways.tables.ledgers import LIST_STATES, UNSEEN, ListPair
@@ -120,7 +128,8 @@ def load_unseen(
         )
         .distinct()
     )
-    return read_frame(conn, query, UNSEEN)
+    with joined_whole(conn):
+        return read_frame(conn, query, UNSEEN)
 
 
 def is_replacement(conn: sa.Connection, *, account: str, pair: ListPair) -> bool:
