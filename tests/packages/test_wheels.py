@@ -40,4 +40,7 @@ def test_the_library_holds_all_of_its_own_files_and_what_init_writes(
 
 
 def test_the_sandbox_holds_every_vendor(wheels: dict[str, Path]) -> None:
-    assert names(wheels["bothways_sandbox"]) == sources(PROJECT / "sandbox", "*.py")
+    sandbox = PROJECT / "sandbox"
+    assert names(wheels["bothways_sandbox"]) == sources(sandbox, "*.py") | sources(
+        sandbox, "*.json"
+    )
