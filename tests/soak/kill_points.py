@@ -75,7 +75,11 @@ def killed_at(kill_point: int | None) -> Iterator[KillPoints]:
     def sent(self: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
         points.passed()
         answer = send(self, request, **kwargs)
-        points.passed()
+        try:
+            points.passed()
+        except Killed:
+            answer.close()  # as the end of a process does
+            raise
         return answer
 
     @contextmanager
