@@ -28,7 +28,6 @@ from bothways.store import erasures
 from bothways.vocabulary import SIDES
 from tests.support.engine import Finished, World
 
-_DAG = "test__erase"
 _numbers = itertools.count(1)
 
 
@@ -37,21 +36,22 @@ class Erasing:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._dag = f"{world.name}__erase"
 
     def file(self, person: str) -> str:
         with self.world.store.begin() as conn:
-            return erasures.file_request(conn, account="test", person=person)
+            return erasures.file_request(conn, account=self.world.name, person=person)
 
     def open(
         self, name: str, request: str | None, confirm: str | None, *, dry_run: bool = False
     ) -> None:
         open_erasure(
             self.world.store,
-            account="test",
+            account=self.world.name,
             request=request,
             confirm=confirm,
             dry_run=dry_run,
-            dag_id=_DAG,
+            dag_id=self._dag,
             dag_run_id=name,
             submitted_by="tester",
             missing_connections=lambda names: [],
@@ -72,12 +72,12 @@ class Erasing:
         return verdict.chunks
 
     def close(self, name: str) -> None:
-        folder = UPath(self.world.folder / "staging") / "test"
+        folder = UPath(self.world.folder / "staging") / self.world.name
         close_erasure(self.found(name), [Staging(path) for path in run_folders(folder)])
 
     def found(self, name: str) -> Run:
         return find_run(
-            self.world.store, dag_id=_DAG, dag_run_id=name, staging_for=self.world._staging
+            self.world.store, dag_id=self._dag, dag_run_id=name, staging_for=self.world._staging
         )
 
     def run(

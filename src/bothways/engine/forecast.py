@@ -21,6 +21,7 @@ from bothways.config.schedule import Schedule
 from bothways.config.ticks import in_words, next_tick
 from bothways.connectors.opening import connector_class
 from bothways.discovery import declaration, sync_types
+from bothways.engine.lists import remembered
 from bothways.spec import SyncSpec
 from bothways.store import runs
 from bothways.streams.base import Sighting
@@ -219,9 +220,14 @@ def _least(
 def _calls_to_read(conn: Connection, account: Account, sync: SyncSpec, role: RoleName) -> int:
     connector = account.system(role).connector
     page = declaration(connector).limits.page_rows
-    entities = tuple(getattr(connector_class(connector), "entities", ()))
-    request = Request(account, role, entities, {})
-    datasets = {one.name: one for one in implementation(sync).datasets(request)}
+    made_by = connector_class(connector)
+    entities = tuple(getattr(made_by, "entities", ()))
+    request = Request(account, role, entities, remembered(conn, account, sync, role))
+    datasets = {
+        one.name: one
+        for one in implementation(sync).datasets(request)
+        if one.stream.is_offered(made_by)
+    }
 
     seen = Sighting(conn, {"account": account.name, "side": role}, run_id=0)
 

@@ -61,6 +61,23 @@ def resolve(run: Run, side: RoleName, connector: Connector) -> dict[str, KnownLi
     return found
 
 
+def remembered(
+    conn: Connection, account: Account, sync: SyncSpec, side: RoleName
+) -> dict[str, KnownList]:
+    """Return a sync type's lists on one side, by key, without asking the vendor.
+
+    A list that no run has found yet has an empty id, as one that is missing; each counts as static.
+    """
+    stored = list_store.resolved(conn, account=account.name, side=side)
+    found = {key: _known(key, item, side, None) for key, item in account.lists_of(sync).items()}
+    return {
+        key: replace(item, id=row.list_id, entity=row.entity, scope=row.scope)
+        if (row := stored.get(key))
+        else item
+        for key, item in found.items()
+    }
+
+
 def _elsewhere(name: str, info: ListInfo | None, of: KnownList) -> str | None:
     """Return why a list cannot be the tag of another one; None where it can."""
     if info is None or info.scope == of.scope:

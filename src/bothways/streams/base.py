@@ -110,7 +110,7 @@ class Stream(ABC):
         """Return what is asked for, as JSON takes it; if it changes, everything is read."""
         return asdict(self)
 
-    def is_offered(self, _connector: Connector) -> bool:
+    def is_offered(self, _connector: Connector | type[Connector]) -> bool:
         """Return whether a vendor has it at all; one that is read in slices may be left out."""
         return True
 

@@ -135,7 +135,7 @@ class CampaignEvents(Events):
         asked = {"event_set": self.event_set, "for_crm": self.for_crm, "campaign": self.scope}
         return asked | ({"again": True} if self.again else {})
 
-    def is_offered(self, connector: Connector) -> bool:
+    def is_offered(self, connector: Connector | type[Connector]) -> bool:
         """Return whether the platform can be asked for such a set."""
         return self.event_set in cast(ReadsCampaignEvents, connector).event_sets
 
