@@ -383,6 +383,30 @@ def test_a_deleted_record_of_the_crm_alone_ends_no_suppression(scenario: Scenari
     assert scenario.members() == []
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_record_that_is_deleted_after_the_return_was_heard_holds_no_longer(
+    by_hand: bool, scenario: Scenario, sandbox: SandboxServer
+) -> None:
+    (ann,) = scenario.on_both(ANN)
+    if by_hand:
+        scenario.crm.suppression(ANN)
+    else:
+        scenario.says_no(ANN)
+    scenario.sync("suppressions", "suppressions")
+    sandbox.advance(60)
+    scenario.act("resubscribe", ANN)
+    scenario.sync()
+    scenario.change(ann, donotbulkemail=False)
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.members() == []  # as the record says
+    for record in scenario.crm.table("bw_suppression"):
+        scenario.crm.delete("bw_suppressions", record["bw_suppressionid"])
+    scenario.change(ann, firstname="Ann")
+    scenario.sync("suppressions", "marketing_lists")
+    assert scenario.on_lists() == ([ANN], [ANN])
+    assert scenario.at_rest()
+
+
 @pytest.mark.parametrize(
     ("platform", "act"),
     [

@@ -1,7 +1,8 @@
 """The ledger of suppressions: the store's memory of who may not be mailed, and why.
 
 Nothing removes a row but `lift` (and the erasure of the person). A side that drops its own record
-of a suppression only marks the row; of several reasons for one address the gravest is kept.
+of a suppression only marks the row (an incremental read tells the record's id; a full one no longer
+has it); of several reasons for one address the gravest is kept.
 
 A CRM may have several records of one address. The word of a person who added one outranks those of
 syncs: the row then has no key and no origin.
@@ -134,7 +135,8 @@ def load_suppressions(
     address), email, reason, personal, vendor_reason, suppressed_at (the earliest time reported),
     told_at (the latest), record_id, deleted_at (the side dropped its record), settled_at (the
     other side has it), scope, key (what a sync wrote the record by; "" if a person added one, null
-    if it was not told), origin (who told it, in words).
+    if it was not told), origin (who told it, in words), came_back (what the other side told of the
+    address has been lifted since a run last read this one).
 
     Args:
         conn: An open transaction.
@@ -155,7 +157,8 @@ def load_suppressions(
         )
     if side is not None:
         place.append(ledger.c.side == side)
-    query = sa.select(*(ledger.c[name] for name in SUPPRESSIONS_IN_FORCE.names))
+    names = [name for name in SUPPRESSIONS_IN_FORCE.names if name in ledger.c]
+    query = sa.select(*(ledger.c[name] for name in names), _came_back().label("came_back"))
     query = query.where(*place, ledger.c.lifted_at.is_(None))
     if list_ids is not None:
         lists = [
@@ -169,6 +172,32 @@ def load_suppressions(
     query = query.order_by(*(ledger.c[name] for name in order))
     asked = {"email_key": email_keys, "record_id": record_ids}
     return read_frame(conn, query.where(*matching(ledger, asked)), SUPPRESSIONS_IN_FORCE)
+
+
+def sweep_suppressions(conn: sa.Connection, *, account: str, side: RoleName, run_id: int) -> int:
+    """Note which account-wide suppressions a full read has not seen: the side dropped its record.
+
+    A record that is deleted before any run has read it is noted here alone: nobody knows the id
+    that the side tells its deletion by.
+
+    Args:
+        conn: An open transaction.
+        account: The account's name.
+        side: Which has been read; it lists each suppression as long as it has a record of it.
+        run_id: The run that read it.
+
+    Returns:
+        For how many that is new.
+    """
+    unseen = ledger.update().where(
+        ledger.c.account == account,
+        ledger.c.side == side,
+        ledger.c.list_id == "",
+        ledger.c.deleted_at.is_(None),
+        sa.func.coalesce(ledger.c.seen_run, 0) < run_id,
+    )
+    now = sa.func.clock_timestamp()
+    return conn.execute(unseen.values(deleted_run=run_id, deleted_at=now)).rowcount
 
 
 def settle_suppressions(conn: sa.Connection, *, account: str) -> int:
@@ -189,6 +218,23 @@ def settle_suppressions(conn: sa.Connection, *, account: str) -> int:
         ledger.c.settled_at.is_not(None) != known,
     )
     return conn.execute(changed.values(settled_at=sa.case((known, since)))).rowcount
+
+
+def _came_back() -> sa.ColumnElement[bool]:
+    """Whether what the other side told of the address was lifted after a row was last read.
+
+    Run numbers tell the order: the two sides' clocks are not compared.
+    """
+    theirs = ledger.alias("theirs")
+    lifted = sa.exists().where(
+        theirs.c.account == ledger.c.account,
+        theirs.c.side != ledger.c.side,
+        theirs.c.email_key == ledger.c.email_key,
+        theirs.c.list_id == ledger.c.list_id,
+        theirs.c.lifted_at.is_not(None),
+        theirs.c.lifted_run > sa.func.coalesce(ledger.c.seen_run, 0),
+    )
+    return lifted.correlate(ledger)
 
 
 def _told_by_other() -> sa.ColumnElement[bool]:

@@ -23,7 +23,8 @@ from bothways.transform.arrow import constant, nulls, pc
 class Suppressions(Stream):
     """The addresses that may not be mailed by this account at all.
 
-    A full read ends nothing: a suppression ends only when the person comes back.
+    A full read ends nothing: a suppression ends only when the person comes back. That the CRM's
+    record of one is gone is noted.
     """
 
     name: ClassVar[str] = "suppressions"
@@ -51,6 +52,14 @@ class Suppressions(Stream):
 
         absorb_suppressions(seen.conn, **seen.place, run_id=seen.run_id, rows=page.rows)
         return Absorbed()
+
+    def sweep(self, seen: Sighting) -> bool:
+        """Note which records of the CRM are gone; what a platform lists need not be records."""
+        from bothways.store.suppressions import sweep_suppressions
+
+        if seen.place["side"] == "crm":
+            sweep_suppressions(seen.conn, **seen.place, run_id=seen.run_id)
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,8 +202,8 @@ class StoreView(Protocol):
 
         Returns:
             SUPPRESSIONS_IN_FORCE: side, email_key, list_id, member_id, email, reason, personal,
-            vendor_reason, suppressed_at, told_at, record_id, deleted_at, settled_at, scope, key and
-            origin; by address, side, list, member and scope.
+            vendor_reason, suppressed_at, told_at, record_id, deleted_at, settled_at, scope, key,
+            origin and came_back; by address, side, list, member and scope.
         """
         ...
 

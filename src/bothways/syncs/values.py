@@ -39,6 +39,16 @@ def creation_key(account: str, entity: str, marketing_ids: pd.Series) -> pd.Seri
     return account + "-" + entity + "-" + in_key(marketing_ids)
 
 
+def suppression_key(account: str, record_ids: pd.Series) -> pd.Series:
+    """Return what the CRM's record of what a platform's record says of all mail is keyed by."""
+    return keys_of(account) + in_key(record_ids)
+
+
+def keys_of(account: str) -> str:
+    """Return what the keys of an account's suppression records begin with."""
+    return account + "-"  # of which no name of an account has one
+
+
 def in_key(ids: pd.Series) -> pd.Series:
     """Return a platform's ids as parts of a key; a colon, which joins two ids, no CRM looks up."""
     return ids.str.replace(":", "-", regex=False)

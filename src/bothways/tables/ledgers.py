@@ -64,6 +64,7 @@ UNSEEN: Final = pa.schema(_texts("crm_id", "marketing_id", "email_key"))
 # `deleted_at` is when the side dropped its record, `settled_at` since when the other side has the
 # suppression as well. `key` is what a sync wrote the side's record by; "" where a person added one,
 # which outranks the others, null where nothing has been told of it; `origin` says who told it.
+# `came_back`: what the other side told of the address was lifted after this row was last read.
 SUPPRESSIONS_IN_FORCE: Final = pa.schema(
     [
         *_texts("side", "email_key", "list_id", "member_id", "email", "reason"),
@@ -75,6 +76,7 @@ SUPPRESSIONS_IN_FORCE: Final = pa.schema(
         pa.field("deleted_at", TIME),
         pa.field("settled_at", TIME),
         *_texts("scope", "key", "origin"),
+        pa.field("came_back", pa.bool_()),
     ]
 )
 

@@ -234,10 +234,12 @@ class MemoryView:
         scope: str = "",
         key: str | None = "",
         origin: str | None = None,
+        came_back: bool = False,
     ) -> None:
         """Add a suppression in force; it is the person's own unless mail bounced.
 
-        `key` is what a sync wrote the CRM's record by; by default a person added it.
+        `key` is what a sync wrote the CRM's record by; by default a person added it. `came_back`
+        says that what the other side told of the address has been lifted since.
         """
         self._add(
             "suppressions",
@@ -258,6 +260,7 @@ class MemoryView:
             settled_at=settled_at,
             key=key,
             origin=origin,
+            came_back=came_back,
         )
 
     def add_erased(self, *emails: str) -> None:

@@ -29,7 +29,7 @@ from bothways.streams.people import People
 from bothways.syncs import undo
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
 from bothways.syncs.jobs import chosen, due, ignored, job_frame, joined, named_keys, unchanged
-from bothways.syncs.values import in_key
+from bothways.syncs.values import keys_of, suppression_key
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.json_rows import json_objects
@@ -231,11 +231,7 @@ def _of_other_accounts(inputs: Inputs, added: pd.DataFrame) -> pd.Series:
     if inputs.account.settings.share_suppressions:
         return pd.Series(data=False, index=added.index)
     key = added["key"].fillna("")
-    return key.ne("") & ~key.str.startswith(_key_of(inputs))
-
-
-def _key_of(inputs: Inputs) -> str:
-    return inputs.account.name + "-"  # of which no name of an account has one
+    return key.ne("") & ~key.str.startswith(keys_of(inputs.account.name))
 
 
 def _not_shared(rows: pd.DataFrame) -> pd.DataFrame:
@@ -421,7 +417,7 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
                 new,
                 kind=OperationKind.CREATE,
                 result=Result.NEW,
-                key=_key_of(inputs) + in_key(new["record_id"]),
+                key=suppression_key(inputs.account.name, new["record_id"]),
                 values=values,
                 after=values,
                 reason=new["reason"],
@@ -447,7 +443,7 @@ def _to_platform(inputs: Inputs, added: pd.DataFrame, scope: str) -> pd.DataFram
     spelt = contacts.drop_duplicates("email_key").set_index("email_key")["email"]
     absent = ~added["email_key"].isin(contacts["email_key"])
     # The record of a contact's own unsubscribe is no word against one who has come back since.
-    own = ~there & added["key"].isin(_key_of(inputs) + in_key(contacts["id"]))
+    own = ~there & added["key"].isin(suppression_key(inputs.account.name, contacts["id"]))
     erased = ~there & absent & inputs.view.erased(added["email_key"])
     about: dict[str, Any] = {
         "target": "marketing",
@@ -561,7 +557,7 @@ def _list_records(
                 kind=OperationKind.CREATE,
                 entity="suppression",
                 result=Result.NEW,
-                key=_key_of(inputs) + key + "-" + new["id"],
+                key=keys_of(inputs.account.name) + key + "-" + new["id"],
                 values=values,
                 after=values,
                 reason=new["reason"],

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bothways.syncs.base import Inputs
 from bothways.syncs.jobs import hints
+from bothways.syncs.values import suppression_key
 from bothways.tables.ledgers import ACCOUNT_WIDE
 from bothways.transform.columns import looked_up
 from bothways.transform.ignore import ignore_reasons
@@ -32,7 +33,8 @@ class Judged:
 
     def notes(self, systems: Mapping[RoleName, str]) -> tuple[str, ...]:
         """Return a note on how many are mailable again: only a user clears a flag in the CRM."""
-        number = self.lifted["email_key"].nunique()
+        heard = self.lifted[self.lifted["side"] == "marketing"]
+        number = heard["email_key"].nunique()
         if not number:
             return ()
         who = "1 person is" if number == 1 else f"{number} people are"
@@ -68,7 +70,7 @@ def judged(
         record_ids=rows["marketing_id"],
         list_ids=ACCOUNT_WIDE,
     )
-    over = _over(told, rows)
+    over = _over(inputs, told, rows)
     platform = rows["marketing_status"].where(~rows["marketing_status"].isin(MAILABLE_OR_PENDING))
     crm = rows["crm_status"].where(
         rows["crm_status"].ne(Status.MAILABLE.value) & ~rows["crm_deleted"].fillna(value=False)
@@ -121,17 +123,21 @@ def _ledger_reasons(told: pd.DataFrame, rows: pd.DataFrame, keys: pd.Series) -> 
     return reason.fillna(looked_up(rows["marketing_id"], of_contact))
 
 
-def _over(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+def _over(inputs: Inputs, told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """Return a mask of suppressions that ended: the same contact may be mailed again.
 
-    A suppression record of the CRM ends too, if somebody has deleted it.
+    A suppression record of the CRM that somebody has deleted ends with the platform's word on its
+    address, or later, where it says no more than that word did: it is our record of it, or was
+    there already when the person's return was heard.
     """
     addresses = _mailable(rows)["marketing_email_key"]
     same = looked_up(told["record_id"], addresses) == told["email_key"]
-    back = _came_back(told, rows) & same.fillna(value=False)
-    keys = told.loc[back, "email_key"]
-    dropped = (told["side"] == "crm") & told["deleted_at"].notna() & told["email_key"].isin(keys)
-    return (back | dropped).astype(bool)
+    back = (_came_back(told, rows) & same.fillna(value=False)).astype(bool)
+    platform = told["side"] == "marketing"
+    ended = ~told["email_key"].isin(told.loc[platform & ~back, "email_key"])
+    ours = told["key"].isin(suppression_key(inputs.account.name, rows["marketing_id"]))
+    answered = told["email_key"].isin(told.loc[back, "email_key"]) | ours | told["came_back"]
+    return back | (~platform & told["deleted_at"].notna() & ended & answered)
 
 
 def _came_back(told: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
