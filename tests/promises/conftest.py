@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from tests.support.people import Crm
 from tests.support.platforms import PLATFORMS, Dotdigital, Platform
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import SandboxServer
+from tests.support.scratch import scratch_folder
 from tests.support.stores import Stores
 
 MakeWorld = Callable[..., World]
@@ -65,7 +64,7 @@ def make_world(
     def make(people: int = 0, seed: int = 1, **account: Any) -> World:
         for world in [world for world in made if world.closed]:
             end(world)
-        folder = Path(tempfile.mkdtemp(prefix="bothways-world-"))
+        folder = scratch_folder("world")
         url, store = stores.borrow()
         world = World(
             sandbox,

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -38,6 +36,7 @@ from tests.support.platforms import Platform
 from tests.support.postgres import TestPostgres
 from tests.support.sandbox import ROOT, SandboxServer
 from tests.support.scenario import LISTS
+from tests.support.scratch import scratch_folder
 from tests.support.stores import erasure_keys
 
 PAGE = (ROOT / "docs" / "least-privilege.md").read_text()
@@ -140,7 +139,7 @@ def world(
     monkeypatch.setenv("BOTHWAYS_INCLUDE", "")
     for name, value in platform.small_writes.items():
         monkeypatch.setattr(name, value)
-    folder = Path(tempfile.mkdtemp(prefix="bothways-world-"))
+    folder = scratch_folder("world")
     lists: dict[str, Any] = dict(LISTS)
     for name in ("Spring", "Autumn"):
         lists[name.lower()] = {"crm": name, "marketing": name, "create_missing": True}

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from demo.airflow_api import AirflowApi
 from demo.environment import PROJECT, free_port
 from demo.stack import PROMPT, Stack
 from demo.waiting import wait_for
+from tests.support.scratch import scratch_folder
 
 
 class RealAirflow:
@@ -33,7 +33,7 @@ class RealAirflow:
         dags: Path = PROJECT / "dags",
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="bothways-airflow-"))
+        self.home = scratch_folder("airflow")
         self.home.chmod(0o711)  # root's PostgreSQL runs as another user
         quick = {
             **PROMPT,

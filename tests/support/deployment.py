@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from tests.support import killed_tasks
 from tests.support.able import sync_types_of
 from tests.support.airflow import RealAirflow
 from tests.support.sandbox import SandboxServer
+from tests.support.scratch import scratch_folder
 
 # Every sync type of the account that has a DAG file and does not verify: a new one is tested
 # without a word here.
@@ -133,7 +133,7 @@ class Deployment:
         env: dict[str, str] | None = None,
     ) -> None:
         self.people = people
-        self.folder = Path(tempfile.mkdtemp(prefix="bothways-deployment-"))
+        self.folder = scratch_folder("deployment")
         self.include = self.folder / "include"
         shutil.copytree(PROJECT / "include" / "mappings", self.include / "mappings")
         (self.include / "accounts").mkdir()

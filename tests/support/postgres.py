@@ -10,17 +10,16 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 
 from demo.environment import free_port
 from demo.postgres import ENV, Postgres, identity
 from demo.reach import within_reach
+from tests.support.scratch import scratch_folder
 
 # Where the tests run at another time (`make test-dates`), so does the server.
 _CLOCK = {name: value for name in ("LD_PRELOAD", "FAKETIME") if (value := os.environ.get(name))}
@@ -32,7 +31,7 @@ class TestPostgres:
     __test__ = False
 
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="bothways-postgres-"))
+        self.home = scratch_folder("postgres")
         self.home.chmod(0o711)
         data = within_reach(self.home / "data")
         self.server = Postgres(data, free_port(), durable=False)

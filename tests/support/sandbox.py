@@ -13,7 +13,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +20,7 @@ import httpx
 
 from demo.waiting import at_most
 from tests.support.pipes import next_line
+from tests.support.scratch import scratch_folder
 
 ROOT = Path(__file__).parents[2]
 DOTDIGITAL_USER = "apiuser-sandbox@apiconnector.example"
@@ -49,7 +49,7 @@ class SandboxServer:
 
     def __init__(self, data: Path | None = None, *, tls: bool = False) -> None:
         self._own = data is None
-        self.data = data or Path(tempfile.mkdtemp(prefix="sandbox-"))
+        self.data = data or scratch_folder("sandbox")
         self._tls = tls
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
