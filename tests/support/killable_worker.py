@@ -10,6 +10,7 @@ The processes are forked from one that has loaded everything and does nothing el
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -20,6 +21,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import email_validator  # noqa: F401 - before the process forks, as the others
+import httpcore  # noqa: F401
+import pyarrow.dataset  # noqa: F401
+import rapidfuzz  # noqa: F401
+import upath.implementations.local  # noqa: F401
+
+from bothways.discovery import connectors, sync_types
 from bothways.engine.run import Run
 from bothways.syncs import (  # noqa: F401 - before the process forks
     address_books,
@@ -94,6 +102,8 @@ class KillableWorker:
 
 
 def _serve() -> None:
+    connectors(), sync_types()  # each process would look for them anew
+    gc.freeze()  # what they share is garbage in none of them
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
