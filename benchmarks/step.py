@@ -15,6 +15,9 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import httpcore  # noqa: F401 - what is only loaded once it is used, too
+
+from bothways.discovery import connectors, sync_types
 from bothways.engine.open_run import open_run
 from bothways.engine.review import review
 from bothways.spec import Options
@@ -117,6 +120,8 @@ def _measured(
 
 def main() -> None:
     """Execute each step that stdin names, in a fork that has loaded everything and done nothing."""
+    connectors()
+    sync_types()
     for line in sys.stdin:
         process = os.fork()
         if process == 0:

@@ -27,11 +27,14 @@ class Limits:
         chunk_rows: Operations for one apply task (several of the vendor's batches).
         parallel: Calls in flight from one process.
         page_rows: People that one call reads at most, from which a forecast is reckoned.
+        keep_rows: Operations of a task that are written and recorded together, while the next are
+            being written: what a task that dies has to repeat. None for all of them.
     """
 
     chunk_rows: int
     parallel: int
     page_rows: int = 1_000
+    keep_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
+from bothways.connectors.base import Connector
 from bothways.discovery import sync_types
 from bothways.engine.progress import marks_of
+from bothways.errors import TemporaryFailure
 from bothways.vocabulary import SIDES, RoleName
 from demo.waiting import at_most
 from tests.promises.conftest import MakeWorld, every_platform
@@ -211,6 +216,33 @@ def test_a_read_goes_on_at_the_page_where_its_worker_was_killed(
     assert people_staged(world, "killed", side) == staged
     world.extract(world.found(sync_type, "killed"), side)
     assert pages_of(platform, sandbox) >= 2 * pages, "what is cleared is read anew"
+
+
+@every_platform
+def test_a_task_that_is_cut_off_repeats_only_what_it_had_not_recorded(
+    make_world: MakeWorld, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(lists={"newsletter": LISTS["newsletter"]})
+    crm = Crm(sandbox)
+    for number in range(5):
+        crm.join("Newsletter", crm.contact(f"new-{number}@mail.example"))
+    kind = type(world.connector("marketing"))
+    few = replace(kind.declaration, limits=replace(kind.declaration.limits, keep_rows=2))
+    write, sizes = kind.write_contacts, []
+
+    def cut_off_once(self: Connector, operations: pd.DataFrame) -> pd.DataFrame:
+        sizes.append(len(operations))
+        if len(sizes) == 2:
+            raise TemporaryFailure("it is out of reach", vendor="The platform")
+        return write(self, operations)
+
+    monkeypatch.setattr(kind, "declaration", few)
+    monkeypatch.setattr(kind, "write_contacts", cut_off_once)
+    run = world.run("marketing_lists")
+    assert sizes == [2, 2, 2, 1]
+    assert run.counts["errors"] == 0
+    emails = {f"new-{number}@mail.example" for number in range(5)}
+    assert set(world.platform.members("Newsletter")) == emails
 
 
 def came_to_its_end(world: World, name: str, side: RoleName) -> bool:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
 import pandas as pd
+import pyarrow as pa
 
 from bothways.connectors.base import AsksToConfirm, AssignsOwners, Connector
 from bothways.discovery import record_kinds
 from bothways.engine import bulk, keeping, lists
+from bothways.engine.ahead import one_ahead
 from bothways.engine.recheck import held_back
 from bothways.engine.run import Run
 from bothways.engine.verdicts import failed
@@ -34,6 +37,9 @@ from bothways.vocabulary import (
 log = logging.getLogger(__name__)
 
 Write = Callable[[pd.DataFrame], pd.DataFrame]
+Keep = Callable[[pd.DataFrame, pd.DataFrame], None]
+
+_OF_JOIN: Final = ("", "_join")
 
 NO_OWNER = (
     "`{0}`, who should own new records, is no active user of {1}; they belong to the connection's "
@@ -128,25 +134,36 @@ class _Chunk:
                 else:
                     self._write(part, write)
 
-    def _write(self, part: pd.DataFrame, write: Write) -> None:
-        """Have a part written, and keep its verdicts."""
-        results = self._tried(part, lambda: write(part))
-        self._keep(part, results)
+    def _write(self, part: pd.DataFrame, write: Write, keep: Keep | None = None) -> None:
+        """Have a part written, and keep its verdicts, of some while the next are written."""
+        keep = keep or self._keep
+        size = self.connector.declaration.limits.keep_rows or len(part)
+        if len(part) <= size:
+            keep(part, self._tried(part, write))
+            return
+        slices = (part.iloc[start : start + size] for start in range(0, len(part), size))
+        with one_ahead((some, self._tried(some, write)) for some in slices) as written:
+            for some, results in written:
+                keep(some, results)
 
     def _create(self, part: pd.DataFrame, joins: pd.DataFrame, write: Write) -> None:
         """Create people who join their lists in the same write; its verdict is the joins' too."""
         joins = self._on_lists(joins)
-        lists_of = joins.groupby("key")["list_id"].agg(list)
-        people = part.assign(list_ids=looked_up(part["key"], lists_of))
+        people = part.assign(list_ids=looked_up(part["key"], _lists_of(joins)))
         if isinstance(self.connector, AsksToConfirm):
             asked = part["reason"].eq(Reason.TO_CONFIRM).fillna(value=False)
             people = people.assign(to_confirm=asked.astype(bool))
-        results = self._tried(part, lambda: write(self._with_owner(people)))
-        creates = part[["seq", "key"]].merge(
-            joins[["seq", "key"]], on="key", suffixes=("", "_join")
-        )
-        joined = results.merge(creates, on="seq").assign(seq=lambda rows: rows["seq_join"])
-        self._keep(pd.concat([part, joins]), pd.concat([results, joined[results.columns]]))
+
+        def create(some: pd.DataFrame) -> pd.DataFrame:
+            return write(self._with_owner(people.loc[some.index]))
+
+        def keep(some: pd.DataFrame, results: pd.DataFrame) -> None:
+            theirs = joins[joins["key"].isin(some["key"])]
+            pairs = some[["seq", "key"]].merge(theirs[["seq", "key"]], on="key", suffixes=_OF_JOIN)
+            joined = results.merge(pairs, on="seq").assign(seq=lambda rows: rows["seq_join"])
+            self._keep(pd.concat([some, theirs]), pd.concat([results, joined[results.columns]]))
+
+        self._write(part, create, keep)
 
     def _with_owner(self, people: pd.DataFrame) -> pd.DataFrame:
         """Add the user to whom new people belong, where the account names one who is there."""
@@ -191,9 +208,9 @@ class _Chunk:
             self._keep(lost, failed(lost, _not_created(self.connector)))
         return part.drop(lost.index)
 
-    def _tried(self, part: pd.DataFrame, write: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def _tried(self, part: pd.DataFrame, write: Write) -> pd.DataFrame:
         try:
-            return write()
+            return write(part)
         except ConnectorError as error:
             return self._refused(part, error)
 
@@ -224,6 +241,13 @@ def _joins_of_created(operations: pd.DataFrame) -> pd.DataFrame:
     created = operations[operations["kind"] == OperationKind.CREATE]
     joins = operations[(operations["kind"] == OperationKind.JOIN) & operations["record_id"].isna()]
     return joins[joins["key"].isin(created["key"])]
+
+
+def _lists_of(joins: pd.DataFrame) -> pd.Series:
+    """Return the ids of the lists that are joined, by key of the person."""
+    table = pa.Table.from_pandas(joins[["key", "list_id"]], preserve_index=False)
+    found = table.group_by("key", use_threads=False).aggregate([("list_id", "list")])
+    return pd.Series(found["list_id_list"].to_pylist(), index=found["key"].to_pandas())
 
 
 def _not_created(connector: Connector) -> ConnectorError:

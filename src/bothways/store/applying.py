@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from bothways.store.bulk import give_up_bulk, keep_written_bulk
 from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import HELD_BACK, of_run, part_of, pending
+from bothways.store.jobs import HELD_BACK, of_run, part_of
 from bothways.store.schema import jobs
 from bothways.store.unchanged import drop_unchanged
 from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, RoleName
 
 NOTWRITTEN: Final = "not_written"
 _WHY: Final = "The task that should have written it did not finish; the next run tries it again."
+_SEQ: Final = pa.schema([pa.field("seq", pa.int64())])
 _CREATED: Final = pa.schema([pa.field("key", pa.string()), pa.field("record_id", pa.string())])
 
 
@@ -26,20 +27,19 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
     What `give_up` gave up is taken up again: a person cleared the task.
     """
     with staged(conn, columns_of(jobs, "seq"), operations[["seq"]]) as asked:
-        given_up = (
-            of_run(conn, run_id),
-            jobs.c.seq == asked.c.seq,
-            jobs.c.error_code == NOTWRITTEN,
-        )
+        mine = (of_run(conn, run_id), jobs.c.seq == asked.c.seq)
         again = {
             "result": Result.PLANNED,
             "error_code": None,
             "error_message": None,
             "transient": None,
         }
-        conn.execute(jobs.update().where(*given_up).values(again))
-    open_seqs = pending(conn, run_id=run_id, seqs=operations["seq"])
-    return operations[operations["seq"].isin(open_seqs)]
+        given_up = jobs.update().where(*mine, jobs.c.error_code == NOTWRITTEN)
+        conn.execute(given_up.values(again))
+        # Those that have a verdict: in most cases none.
+        waiting = sa.exists().where(*mine, jobs.c.result == Result.PLANNED)
+        settled = read_frame(conn, sa.select(asked.c.seq).where(sa.not_(waiting)), _SEQ)
+    return operations[~operations["seq"].isin(settled["seq"])]
 
 
 def created_ids(
@@ -110,8 +110,7 @@ def overtaken(
             jobs.c.result.in_(WRITTEN),
             same_place,
         )
-        schema = pa.schema([pa.field("seq", pa.int64())])
-        return operations["seq"].isin(read_frame(conn, query.distinct(), schema)["seq"])
+        return operations["seq"].isin(read_frame(conn, query.distinct(), _SEQ)["seq"])
 
 
 def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> pd.Series:

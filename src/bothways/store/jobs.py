@@ -159,16 +159,6 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
         return kept + insert_counted(conn, jobs.insert().from_select(list(values), query))
 
 
-def pending(conn: sa.Connection, *, run_id: int, seqs: pd.Series) -> pd.Series:
-    """Return those of ``seqs`` that have no verdict yet, in order."""
-    with staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked:
-        query = sa.select(jobs.c.seq).where(
-            of_run(conn, run_id), jobs.c.result == Result.PLANNED, jobs.c.seq == asked.c.seq
-        )
-        schema = pa.schema([pa.field("seq", pa.int64())])
-        return read_frame(conn, query.order_by(jobs.c.seq), schema)["seq"]
-
-
 def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: Rows) -> int:
     """Record the vendor's verdicts; return how many jobs got one now.
 

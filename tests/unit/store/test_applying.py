@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -36,6 +37,22 @@ def overtaken(conn: sa.Connection, run_id: int, *rows: dict[str, Any]) -> list[b
     place = {"account": ACCOUNT, "run_id": run_id}
     asked = jobs(*rows)
     return applying.overtaken(conn, **place, target="crm", operations=asked).tolist()
+
+
+def test_only_what_has_no_verdict_is_written(conn: sa.Connection) -> None:
+    run_id = planned(conn, "first", UPDATE, JOIN, LEAVE, ANN | {"result": "unchanged"})
+    done = results({"seq": 1, "outcome": "written"})
+    store_jobs.settle_jobs(conn, run_id=run_id, seqs=seqs(1), results=done)
+    asked = pd.DataFrame({"seq": [9, 3, 2, 1, 0]})
+    left = applying.unsettled(conn, run_id=run_id, operations=asked)
+    assert left["seq"].tolist() == [2, 0]
+
+
+def test_what_no_task_wrote_is_written_once_its_task_is_cleared(conn: sa.Connection) -> None:
+    run_id = planned(conn, "first", UPDATE, JOIN)
+    applying.give_up(conn, run_id=run_id)
+    left = applying.unsettled(conn, run_id=run_id, operations=pd.DataFrame({"seq": [0, 1]}))
+    assert left["seq"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

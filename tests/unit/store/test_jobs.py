@@ -68,14 +68,6 @@ def test_verdicts_settle_what_was_asked_and_silence_is_an_error(conn: sa.Connect
     assert counts.ignored == {"ERROR_CONTACT_SUPPRESSED": 1, "empty": 1, "role": 1}
 
 
-def test_only_what_has_no_verdict_is_pending(conn: sa.Connection) -> None:
-    run_id = _plan(conn)
-    done = results({"seq": 1, "outcome": "written"})
-    store_jobs.settle_jobs(conn, run_id=run_id, seqs=seqs(1), results=done)
-    asked = seqs(3, 2, 1, 4)
-    assert store_jobs.pending(conn, run_id=run_id, seqs=asked).tolist() == [2, 3]
-
-
 def test_a_repeated_plan_takes_the_place_of_its_part_only(conn: sa.Connection) -> None:
     run_id = _plan(conn)
     second = PLAN.assign(seq=PLAN["seq"] + store_jobs.first_seq(1))

@@ -100,6 +100,7 @@ class _New:
     Args:
         seq: Of the operation.
         email: The address.
+        key: Its hash, by which answers are matched: their order is not documented.
         body: Of the member, without address, status and tags.
         tags: Names of tags.
         to_confirm: They are asked to confirm.
@@ -107,14 +108,10 @@ class _New:
 
     seq: int
     email: str
+    key: str
     body: Row
     tags: Sequence[str] = ()
     to_confirm: bool = False
-
-    @property
-    def key(self) -> str:
-        """The address's hash, by which answers are matched: their order is not documented."""
-        return subscriber_hash(self.email)
 
 
 def _create(
@@ -157,7 +154,8 @@ def _new(catalogue: Catalogue, row: Row) -> tuple[str, _New]:
             body.setdefault("interests", {})[place.part] = True
         elif place.kind != "audience":
             raise ValueError(_NO_SEGMENT)
-    return audience, _New(row["seq"], row["email"].strip(), body, tags, bool(row["to_confirm"]))
+    email, to_confirm = row["email"].strip(), bool(row["to_confirm"])
+    return audience, _New(row["seq"], email, subscriber_hash(email), body, tags, to_confirm)
 
 
 def _place(list_id: str) -> Place:
@@ -476,8 +474,9 @@ def _suppress_addresses(client: MailchimpClient, rows: Sequence[Row]) -> Iterato
     for audience, given in wanted.items():
         asked = _as_spelt(client, audience, given)
         # One row for each address, whoever asked for it.
-        people = {subscriber_hash(email): _New(0, email, {}) for _, email in asked}
-        verdicts = _sent(client, audience, list(people.values()), _unsubscribed, update=True)
+        keyed = {subscriber_hash(email): email for _, email in asked}
+        people = [_New(0, email, key, {}) for key, email in keyed.items()]
+        verdicts = _sent(client, audience, people, _unsubscribed, update=True)
         for row, email in asked:
             told[row["seq"]].append(verdicts.get(subscriber_hash(email)))
     for seq, found in told.items():
