@@ -167,8 +167,8 @@ class Options(BaseModel):
     campaigns: tuple[str, ...] = Field(
         default=(),
         title="Only these campaigns",
-        description="Names or ids of campaigns that were sent, one per line, whose figures and "
-        "whole activity are read again. Leave blank for all.",
+        description="Names or ids of campaigns that were sent, one per line; their figures "
+        "and all their activity are read again. Leave blank for all.",
     )
     program: str = Field(
         default="",

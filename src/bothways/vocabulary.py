@@ -282,7 +282,7 @@ class Reason(Labelled):
     LIST_REPLACED = (
         "list_replaced",
         "the list has been replaced since that run",
-        "The membership cannot be undone, since another list stands in for the list.",
+        "The membership cannot be undone, since another list has taken its place.",
     )
     PENDING = (
         "pending",
@@ -317,13 +317,14 @@ class Reason(Labelled):
     WAITS = (
         "waits",
         "waits for the next sync, as another list changes the same record first",
-        "The person is in several audiences of {marketing}, and a list of another one, which stands"
-        " earlier in the account's file, changes the record in {crm} in this run.",
+        "The person is in several audiences of {marketing}, and a list of another audience, "
+        "earlier in the account's file, changes the record in {crm} in this run.",
     )
     RENAMED = (
         "renamed",
         "renamed since; {marketing} cannot rename a field",
-        "The label has had its field, under its earlier name. Add another label for another field.",
+        "The label has its field already, under its earlier name. Add another label for another "
+        "field.",
     )
     DUPLICATE_NAME = (
         "duplicate_name",
@@ -334,7 +335,7 @@ class Reason(Labelled):
     FIELD_DELETED = (
         "field_deleted",
         "its field was deleted in {marketing}",
-        "A full resync makes the field again. Delete the label if nobody wants it.",
+        "A full resync creates the field again. Delete the label if nobody wants it.",
     )
     DELETED_IN_CRM = (
         "deleted_in_crm",
@@ -348,9 +349,9 @@ class Reason(Labelled):
     )
     NO_PARENT = (
         "no_parent",
-        "does not say where it belongs, or that is not in {marketing} yet",
+        "its audience or category is not named, or not in {marketing} yet",
         "A tag or category belongs to an audience, an interest to a category. Name it in the row; "
-        "where there is only one, it is taken.",
+        "if there is only one, that one is used.",
     )
     GONE = "gone", "the record no longer exists", "The record was deleted meanwhile."
     LIFTED = (
@@ -594,7 +595,7 @@ OPERATIONS: Final = (
     Operation(
         OperationKind.DELETE, "WritesMemberTags", "write_member_tags",
         "removals", None, entity=MEMBER_TAG, thing=f"{MEMBER_TAG}_deleted",
-        written=("tag taken away", "tags taken away"),
+        written=("tag removed", "tags removed"),
     ),
     Operation(
         OperationKind.UPDATE, "WritesContacts", "write_contacts",
@@ -621,14 +622,14 @@ OPERATIONS: Final = (
     # A field is new and empty: nobody's record is any different for it.
     Operation(
         OperationKind.CREATE, "CreatesFields", "create_fields",
-        None, None, entity=DATA_FIELD, written=("field made", "fields made"),
+        None, None, entity=DATA_FIELD, written=("field created", "fields created"),
         failure="{code}Failed to sync dataLabel {name} to {system}",
     ),
     # Nobody has a tag that is new.
     *(
         Operation(
             OperationKind.CREATE, "WritesTags", "write_tags",
-            None, None, entity=entity, written=(f"{one} made", f"{several} made"),
+            None, None, entity=entity, written=(f"{one} created", f"{several} created"),
             failure=f"{{code}}Failed to sync {one} {{name}} to {{system}}",
         )
         for entity, (one, several) in PLATFORM_TAGS.items()
@@ -641,7 +642,7 @@ OPERATIONS: Final = (
     # A column is new and empty, too.
     Operation(
         OperationKind.CREATE, "CreatesColumns", "create_columns",
-        None, None, entity=LABEL_COLUMN, written=("column made", "columns made"),
+        None, None, entity=LABEL_COLUMN, written=("column created", "columns created"),
     ),
     # It notes in one system what holds in the other already, and takes nothing away.
     Operation(
@@ -661,7 +662,7 @@ OPERATIONS: Final = (
     # It is new and empty, and nothing that is there is changed but for its change tracking.
     Operation(
         OperationKind.PROVISION, "Provisions", "provision",
-        None, None, entity=DEFINITION, written=("definition made", "definitions made"),
+        None, None, entity=DEFINITION, written=("definition created", "definitions created"),
     ),
     # Somebody asks for it by hand, and names the program and whom to enrol.
     Operation(

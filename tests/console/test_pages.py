@@ -727,7 +727,7 @@ def test_a_suppression_says_who_told_it_and_whether_both_systems_have_it(client:
     assert states[OTTO] == [
         "in force; recorded by another account, and not shared with this one yet"
     ]
-    assert "told by Dotdigital (North)" in said[ANNA]
+    assert "from Dotdigital (North)" in said[ANNA]
     assert "audience Newsletter" in said[DORA]
 
 

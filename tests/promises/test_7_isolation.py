@@ -66,7 +66,7 @@ def test_a_list_that_cannot_be_synced_says_why_and_stops_no_other(
     assert told == {
         "partners": "`Partners` holds accounts; only a list of contacts or leads can be synced.",
         "london": "`Everyone in London` is dynamic: nobody can be put on it in Dynamics 365; map a "
-        f"static list, or set `syncs: [marketing_lists]` to bring who is on it to {platform.title} "
+        f"static list, or set `syncs: [marketing_lists]` to bring its members to {platform.title} "
         "one way.",
         "locked": "`Old locked list` is locked; unlock it to sync it.",
         "missing": "CrmMarketingList is null. Sync aborted: There is no list `Nowhere`; "
@@ -93,7 +93,7 @@ def test_two_lists_of_one_name_are_not_guessed_between(
     run = world.run("address_books")
     assert run.status == "Completed With Errors"
     assert run.lists["newsletter"]["message"] == (
-        "2 lists are called `Newsletter`; map the one that is meant by its id."
+        "2 lists are called `Newsletter`; map the right one by its id."
     )
     world.configure(lists={"newsletter": {"crm": meant, "marketing": "Newsletter"}})
     assert world.run("address_books").status == "Completed"

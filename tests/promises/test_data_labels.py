@@ -77,7 +77,7 @@ def test_labels_and_fields_are_each_made_once(
         add_label(api, "shoe_size")  # the same name
         add_label(api, "firstname")  # which the platform has
     run = settled(world)
-    assert run.message.startswith("1 field made, 1 data label written"), run.message
+    assert run.message.startswith("1 field created, 1 data label written"), run.message
     assert run.counts["ignored"] == {"duplicate_name": 1}
     assert "LOYALTY" in run.details, "as the platform calls it, whatever its key"
     made = fields(sandbox)
@@ -180,7 +180,7 @@ def test_a_process_that_is_killed_while_it_writes_is_simply_run_again(
     world.close_run("data_labels", "killed")
     run = world.finished("data_labels", "killed")
     assert (run.status, run.counts["errors"]) == ("Completed", 0)
-    assert run.message.startswith("1 field made"), run.message
+    assert run.message.startswith("1 field created"), run.message
     assert "SHOE" in fields(sandbox)
     assert "bw_extra" in _contact_columns(sandbox)
     assert world.run("data_labels").message == "No new objects to sync"

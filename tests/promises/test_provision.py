@@ -59,7 +59,7 @@ def test_a_dry_run_shows_each_thing_and_a_run_makes_it_and_a_second_finds_nothin
 
     made = world.run("provision")
     assert (made.status, made.counts["new"]) == ("Completed", len(wanted)), made.notes
-    assert made.message == f"{len(wanted)} definitions made"
+    assert made.message == f"{len(wanted)} definitions created"
     assert lacks(world) == set()
     assert "table:bw_campaign" not in wanted, "the file names no sync type that needs it"
     again = world.run("provision")

@@ -151,7 +151,7 @@ def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
         bound = {"bw_interestcategoryid@odata.bind": category}
         add(api, "bw_interests", "Text messages", **bound)
     run = settled(world)
-    assert run.message.startswith("1 tag made, 1 interest category made, 1 tag written"), run
+    assert run.message.startswith("1 tag created, 1 interest category created, 1 tag written"), run
     assert run.counts["ignored"] == {"no_parent": 2}
     assert set(tags.tags()) == {"VIP", "Webinar guests", "Gold", "Silver"}
     assert tags.interests() == {"Topics": ["Offers", "Events"], "Channels": ["Text messages"]}

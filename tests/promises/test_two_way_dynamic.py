@@ -161,5 +161,5 @@ def test_a_saved_segment_feeds_a_static_list_through_address_books_alone(
     refused = scenario.sync()
     assert refused.lists["owners"]["message"] == (
         "`Newsletter / Owners` is dynamic: nobody can be put on it in Mailchimp; map a static "
-        "list, or set `syncs: [address_books]` to bring who is on it to Dynamics 365 one way."
+        "list, or set `syncs: [address_books]` to bring its members to Dynamics 365 one way."
     )

@@ -24,6 +24,6 @@ def adopt(account: str) -> None:
     with open_store() as store, store.begin() as conn:
         number = forget(conn, account=account)
     if number:
-        typer.echo(f"The next runs of {account} take its systems for those that they reach.")
+        typer.echo(f"From now on, {account} belongs to the systems that its next runs reach.")
     else:
         typer.echo(f"No run of {account} has reached a system yet.")

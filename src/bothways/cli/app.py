@@ -117,13 +117,13 @@ def propose_mapping(
     entity: Annotated[str, typer.Option(help="What to map: contact or lead.")] = "contact",
     live: Annotated[
         bool,
-        typer.Option("--live", help="Ask both vendors instead of taking what was last read."),
+        typer.Option("--live", help="Ask both vendors instead of using what was last read."),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it to this new file.")
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="The file may be there, and is replaced.")
+        bool, typer.Option("--replace", help="Replace the file if it exists.")
     ] = False,
 ) -> None:
     """Propose a mapping from the fields of both systems, and print it as YAML."""
@@ -138,7 +138,7 @@ def prepare(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it only.")] = False,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Take away what was made, with all rows in it.")
+        bool, typer.Option("--remove", help="Remove what was created, with all rows in it.")
     ] = False,
     shared: Annotated[
         bool, typer.Option("--shared", help="With --remove: also what other accounts use.")
@@ -171,7 +171,7 @@ def events(  # noqa: PLR0917 - each is an option of the command
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it only.")] = False,
-    renew: Annotated[bool, typer.Option("--renew", help="Replace secrets, as when lost.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Replace secrets that were lost.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take webhooks away again.")] = False,
 ) -> None:
     """Show which webhooks an account's events need, and register them at the vendors.
@@ -271,7 +271,7 @@ def export(
 @app.command("erasure-key")
 def erasure_key(
     new: Annotated[
-        bool, typer.Option("--new", help="Print a new key, to replace the one.")
+        bool, typer.Option("--new", help="Print a new key, to replace the current one.")
     ] = False,
 ) -> None:
     """Print which keys the hashes of erased addresses need, and a new one where none is set."""
@@ -336,7 +336,7 @@ def migrate(
     from bothways.store.erasure_keys import stored_key
 
     if reads_as and not runs_as:
-        raise typer.BadParameter("--reads-as stands beside --runs-as; name that role too.")
+        raise typer.BadParameter("--reads-as needs --runs-as; name that role too.")
     join_airflow()
     with open_store() as store:
         store.migrate()

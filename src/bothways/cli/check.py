@@ -90,7 +90,7 @@ def _remembered(accounts: Sequence[Account]) -> list[Problem]:
     for problem in found:
         typer.echo(str(problem))
     if found:
-        typer.echo("Fields were compared with what was last read; --live asks anew.", err=True)
+        typer.echo("Fields were compared with what was last read; --live asks again.", err=True)
     return found
 
 

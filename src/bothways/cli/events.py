@@ -49,13 +49,13 @@ def register(
     account = load_account(name)
     if not account.events.sync_types:
         raise ConfigurationError(
-            f"Account {name} names no sync types under `events`, so that no event would be taken; "
+            f"Account {name} names no sync types under `events`, so no event would be accepted; "
             "add them first."
         )
     join_airflow()
     root, file = _root(address), out or Path(f"{name}-event-secrets.json")
     if file.exists():  # a vendor tells a secret once
-        raise ConfigurationError(f"{file} is there already; move it away, or name another file.")
+        raise ConfigurationError(f"{file} exists already; move it away, or name another file.")
     extras: Extras = {}
     code = 0
     try:
@@ -97,7 +97,7 @@ def remove(name: str, *, address: str, yes: bool, dry_run: bool) -> int:
                 code |= int(bool(there) and not dry_run)
                 continue
             connector.unregister(url)
-            typer.echo(f"{title}: they were taken away; remove its secrets from the connection.")
+            typer.echo(f"{title}: they were removed; remove its secrets from the connection.")
     return code
 
 
@@ -196,6 +196,6 @@ def _root(address: str) -> str:
 
 
 def _tell(file: Path) -> None:
-    typer.echo(f"{file} has what to add to the extra of each connection: `event_secrets`, and")
+    typer.echo(f"{file} says what to add to the extra of each connection: `event_secrets`, and")
     typer.echo("`event_user` if it is named. Keep what else is there. Add it now, since events are")
     typer.echo("refused without it; then delete the file. These secrets are not shown again.")

@@ -93,7 +93,9 @@ class _Asking:
             return
         connection = self._account.system(self._role).connection
         if not event_secrets(connection).secrets:
-            message = f"no event of {connector.declaration.title} is let in without `event_secrets`"
+            message = (
+                f"no event of {connector.declaration.title} is accepted without `event_secrets`"
+            )
             remedy = f"run `bothways events {self._account.name}`, and put what it writes into "
             yield self._document.problem(("events",), message, f"{remedy}`{connection}`")
 
@@ -132,7 +134,7 @@ class _Asking:
     def _unmapped(self, place: Key, mapped: ListMapping, entity: str) -> Iterator[Problem]:
         """Yield a list that takes new people of whom nothing but the address would be written."""
         if mapped.accept_new and mapped.syncs != () and entity not in self._account.mappings:
-            message = f"`{mapped.crm}` holds {entity}s, and the account names no mapping of them"
+            message = f"`{mapped.crm}` holds {entity}s, and the account names no mapping for them"
             remedy = f"name one under `mappings`, or new {entity}s get an address only"
             yield self._document.problem(place, message, remedy)
 

@@ -48,9 +48,9 @@ def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
             for sentence in told(missing):
                 typer.echo(f"  {sentence}")
             if dry_run:
-                typer.echo("Dry run: nothing was made.")
-            elif yes or typer.confirm(f"Make them in {title}? Nothing is deleted"):
-                code |= report(title, make(connector, missing), missing, "made")
+                typer.echo("Dry run: nothing was created.")
+            elif yes or typer.confirm(f"Create them in {title}? Nothing is deleted"):
+                code |= report(title, make(connector, missing), missing, "created")
             else:
                 typer.echo("Nothing was made.")
                 code = 1
@@ -83,7 +83,7 @@ def report(title: str, results: pd.DataFrame, things: Sequence[Definition], done
         title: The system's.
         results: RESULTS whose ``seq`` is the position of each.
         things: The definitions.
-        done: What was to be done with them: `made` or `removed`.
+        done: What was to be done with them: `created` or `removed`.
 
     Returns:
         1 if anything failed; else 0.

@@ -395,7 +395,7 @@ class Account(_Model):
             return ""
         others = [user for user in self.approvers if user != started_by]
         if not others:
-            return "the account names no approver but who started it"
+            return "the account's only approver is the one who started it"
         return f"only {' or '.join(others)} may approve it"
 
     def pool(self, role: RoleName) -> str:

@@ -219,7 +219,7 @@ def obstacle(
     """Return why a mapped list cannot be synced by any sync type, None where it can."""
     name = mapped.name(side)
     if (number := len(_meant(name, offered))) > 1:
-        return f"{number} lists are called `{name}`; map the one that is meant by its id."
+        return f"{number} lists are called `{name}`; map the right one by its id."
     if info is None:
         if mapped.create_missing:
             return None
@@ -256,7 +256,7 @@ def dynamic_obstacle(
     able = [spec for spec in able if not (spec.reads_consent or spec.verifies)]
     remedy = "map a static list"
     if able:
-        remedy += f", or set `syncs: [{able[0].name}]` to bring who is on it to {there} one way"
+        remedy += f", or set `syncs: [{able[0].name}]` to bring its members to {there} one way"
     return f"`{name}` is dynamic: nobody can be put on it in {here}; {remedy}."
 
 

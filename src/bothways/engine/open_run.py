@@ -29,7 +29,7 @@ from bothways.vocabulary import RunStatus
 log = logging.getLogger(__name__)
 
 _LOST: Final = (
-    "The run died before its last step, as the next one began; that one reads again what this one "
+    "The run died before its last step, as the next run noticed, which reads again what this one "
     "did not finish."
 )
 

@@ -27,7 +27,7 @@ def obstacle(store: Store, account: Account, sync: SyncSpec, options: Options) -
     with store.begin() as conn:
         row = runs.get_run(conn, run_id=number)
     if row is None:
-        return f"There is no run {number} in the audit; it keeps runs for a time only."
+        return f"There is no run {number} in the audit; it keeps runs for a limited time."
     return _unlike(row, account, sync) or _without_effect(row)
 
 

@@ -168,7 +168,7 @@ class ChildRun(BaseOperator):
         for name in self.needs:
             if states.get(name) in _BAD:
                 raise AirflowFailException(
-                    f"{title} didn't start as {_title(name)} failed; mend that, then trigger the "
+                    f"{title} didn't start as {_title(name)} failed; fix that, then trigger the "
                     "initial sync again, which goes on from there."
                 )
             if states.get(name) == "skipped" and name not in completed:
@@ -193,8 +193,8 @@ def begin(account: str) -> None:
     paused = [dag_id for dag_id in dag_ids if ti.get_dag(dag_id).is_paused]
     if paused:
         raise AirflowFailException(
-            f"Airflow starts nothing of a paused DAG; unpause {', '.join(paused)}, and trigger the "
-            "initial sync again. What the account schedules then starts by itself as well."
+            f"Airflow starts no tasks of a paused DAG; unpause {', '.join(paused)}, and trigger "
+            "the initial sync again. The account's schedules then start as well."
         )
 
 
@@ -211,7 +211,7 @@ def summary(account: str) -> str:
     if failed or states.get(_BEGIN) != "success":
         raise AirflowFailException(
             f"{told}, {len(failed)} failed or did not start: {', '.join(failed) or 'none'}. Their "
-            "tasks say why; when that is mended, trigger the initial sync again."
+            "tasks say why; once that is fixed, trigger the initial sync again."
         )
     return f"{told}."
 

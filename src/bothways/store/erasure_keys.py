@@ -107,7 +107,7 @@ def keys_in_use(conn: sa.Connection, *, account: str) -> Keys:
         raise ConfigurationError(
             f"Airflow's connection `{CONNECTION}` lacks the key {missing[0]} of people who were "
             "erased. Nothing is synced until its password has the key again, since they would "
-            "come back; `bothways erasure-key` tells how many they are."
+            "come back; `bothways erasure-key` shows how many there are."
         )
     return tuple(keys[name] for name in sorted(used))
 

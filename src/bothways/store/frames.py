@@ -269,7 +269,7 @@ def _column(rows: Rows, column: sa.Column[Any]) -> Any:
         # Not chained: the message quotes the value.
         raise StoreError(
             f"Column {column.name} does not hold {kind}, which the store keeps there; "
-            "mend the mapping's type."
+            "correct the mapping's type."
         ) from None
     if kind == pa.string():
         found = _without_nul(found, json=isinstance(column.type, JSONB))

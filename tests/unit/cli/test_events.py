@@ -138,7 +138,7 @@ def test_what_is_registered_tells_what_people_do_and_is_known_by_the_secrets_in_
     assert b"type=unsubscribe" in third.body  # and not what the API did
 
     refused = run(*url, "--yes")  # what is told once must have a place
-    assert (refused.exit_code, "is there already" in refused.output) == (1, True)
+    assert (refused.exit_code, "exists already" in refused.output) == (1, True)
     file.unlink()
     keep(monkeypatch, extras)
     assert run(*url, "--yes").output.count("nothing to do") == 2
@@ -157,7 +157,7 @@ def test_what_is_registered_tells_what_people_do_and_is_known_by_the_secrets_in_
 
     assert len(receiver.sent) == 3
     gone = run(*url, "--yes", "--remove")
-    assert gone.output.count("they were taken away") == 2, gone.output
+    assert gone.output.count("they were removed") == 2, gone.output
     assert run(*url, "--remove", "--dry-run").output.count("nothing to do") == 2
 
 

@@ -130,7 +130,7 @@ def test_events_that_would_be_refused_are_told(
     prepare()
     include.account("demo", f"events: {{sync_types: [suppressions]}}\n{DEMO}")
     for extra, found in (
-        ("{}", ["accounts/demo.yaml:1 events: no event of Dynamics 365 is let in without "
+        ("{}", ["accounts/demo.yaml:1 events: no event of Dynamics 365 is accepted without "
                 "`event_secrets`; run `bothways events demo`, and put what it writes into "
                 "`demo_dynamics`"]),
         ('{"event_secrets": "a key"}', []),
@@ -172,7 +172,7 @@ def test_new_people_of_a_list_need_a_mapping(include: IncludeFolder, accept_new:
     include.account("demo", text)
     expected = [
         "accounts/demo.yaml:26 lists.product_updates.crm: `Product updates` holds leads, and the "
-        "account names no mapping of them; "
+        "account names no mapping for them; "
         "name one under `mappings`, or new leads get an address only"
     ]
     assert problems("demo") == (expected if accept_new else [])

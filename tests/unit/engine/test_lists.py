@@ -23,13 +23,13 @@ SYSTEMS = {"crm": "Contoso CRM", "marketing": "Mailer"}
             "marketing_lists",
             "marketing",
             "`VIPs` is dynamic: nobody can be put on it in Mailer; map a static list, or set "
-            "`syncs: [address_books]` to bring who is on it to Contoso CRM one way.",
+            "`syncs: [address_books]` to bring its members to Contoso CRM one way.",
         ),
         (
             "address_books",
             "crm",
             "`VIPs` is dynamic: nobody can be put on it in Contoso CRM; map a static list, or set "
-            "`syncs: [marketing_lists]` to bring who is on it to Mailer one way.",
+            "`syncs: [marketing_lists]` to bring its members to Mailer one way.",
         ),
     ],
 )

@@ -244,7 +244,9 @@ class Provisioning:
             _text_column(own("email"), "E-mail", "The address that may not be mailed.", 320),
             _text_column(own("reason"), "Reason", "unsubscribed, bounced, complained, suppressed"),
             _text_column(own("listid"), "List", "The list's id; empty for all mail."),
-            _text_column(own("origin"), "Origin", "Who told it; empty if a person added it.", 200),
+            _text_column(
+                own("origin"), "Origin", "Where it came from; empty if a person added it.", 200
+            ),
             _time_column(own("suppressedon"), "Suppressed on", "When it took effect."),
         ):
             yield from self._column(environment, table, column)

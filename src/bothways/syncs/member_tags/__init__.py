@@ -13,8 +13,8 @@ PERSON_TAG: Final = RecordKind(
     name="person_tag",
     title="Email tag of a person",
     titles="Email tags of people",
-    description="Who has which tag of the marketing platform, kept by Bothways. A row that you add "
-    "gives the person the tag, and one that you delete takes it away.",
+    description="Who has which tag of the marketing platform, kept by Bothways. Add a "
+    "row to give the person the tag; delete it to remove the tag.",
     words=("person's tag", "people's tags"),
     parent=TAG.name,
     of_person=True,
@@ -26,8 +26,8 @@ PERSON_INTEREST: Final = RecordKind(
     name="person_interest",
     title="Email interest of a person",
     titles="Email interests of people",
-    description="Who has chosen which interest on the marketing platform, kept by Bothways. A row "
-    "that you add chooses it for the person, and one that you delete takes it away.",
+    description="Who has chosen which interest on the marketing platform, kept by Bothways. "
+    "Add a row to choose it for the person; delete it to remove the choice.",
     words=("person's interest", "people's interests"),
     parent=INTEREST.name,
     of_person=True,

@@ -28,8 +28,8 @@ TAG: Final = RecordKind(
     name="tag",
     title="Email tag",
     titles="Email tags",
-    description="Tags of the marketing platform, kept by Bothways. One that somebody adds here is "
-    "made on the platform.",
+    description="Tags of the marketing platform, kept by Bothways. A tag that somebody adds here "
+    "is created on the platform.",
     words=("tag", "tags"),
     parent=AUDIENCE.name,
     columns=(*_LIST, _NOT_THERE),
@@ -39,8 +39,8 @@ CATEGORY: Final = RecordKind(
     name="interest_category",
     title="Email interest category",
     titles="Email interest categories",
-    description="Categories of interests on the marketing platform, kept by Bothways. One that "
-    "somebody adds here is made on the platform.",
+    description="Categories of interests on the marketing platform, kept by Bothways. A "
+    "category that somebody adds here is created on the platform.",
     words=("interest category", "interest categories"),
     parent=AUDIENCE.name,
     columns=(_NOT_THERE,),
@@ -51,7 +51,7 @@ INTEREST: Final = RecordKind(
     title="Email interest",
     titles="Email interests",
     description="Interests that members of the marketing platform may choose, kept by Bothways. "
-    "One that somebody adds here is made on the platform.",
+    "An interest that somebody adds here is created on the platform.",
     words=("interest", "interests"),
     parent=CATEGORY.name,
     columns=(*_LIST, _NOT_THERE),
