@@ -30,6 +30,7 @@ from tests.support.postgres import TestPostgres
 AIM_MS = 200
 LARGE_PART = 10  # one run has a tenth of all jobs
 SYNCS = ("suppressions", "address_books", "marketing_lists")
+ERRORS = 10_000
 PERSON = "p4242@mail.example"
 
 RUNS = """
@@ -85,6 +86,15 @@ INSERT INTO links (account, entity, crm_id, marketing_id, email_key, linked_at)
 SELECT 'demo', 'contact', 'c-' || n, 'm-' || n, 'p' || n || '@mail.example', now()
 FROM generate_series(0, 262143) AS n
 """
+IN_ERROR = """
+INSERT INTO retries (account, sync_type, source, entity, source_id, list_key, email_key, attempts,
+                     next_at, given_up, consent, error_message, first_run, last_run)
+SELECT 'demo', (ARRAY['suppressions', 'address_books', 'marketing_lists'])[1 + n % 3], 'marketing',
+       'contact', 'm-' || n, 'list_' || n % 5, 'p' || n || '@mail.example', 1 + n % 5,
+       now() + n * interval '1 s', n % 5 = 4, n % 100 = 0, 'The vendor refused the record.',
+       1 + n % {runs}, 1 + n % {runs}
+FROM generate_series(1, {errors}) AS n
+"""
 
 
 def fill(url: str, runs: int, jobs: int) -> None:
@@ -106,6 +116,7 @@ def fill(url: str, runs: int, jobs: int) -> None:
         for _, definition in indexes:
             connection.execute(definition)
         connection.execute(PEOPLE)
+        connection.execute(IN_ERROR.format(runs=runs, errors=ERRORS))
         connection.execute("VACUUM ANALYZE")
 
 
@@ -174,10 +185,15 @@ def pages(browser: Any, runs: int, jobs: int) -> dict[str, str]:
         "run, a list without jobs": f"{large}?list=nowhere",
         "run, address": begins,
         "undo": f"{large}/undo",
+        "errors": "/bothways/errors",
+        "errors, last page": f"/bothways/errors?page={-(-ERRORS // 50)}",
+        "errors, given up": "/bothways/errors?account=demo&sync_type=suppressions&state=given_up",
+        "errors, one list": "/bothways/errors?list=list_3",
         "person": person,
         "accounts": "/bothways/accounts",
         "account": "/bothways/accounts/demo",
         "API, runs": "/bothways/api/runs",
+        "API, errors": "/bothways/api/errors",
         "API, jobs": f"/bothways/api/dags/demo__{SYNCS[runs % 3]}/runs/{runs}/jobs",
     }
 
@@ -233,7 +249,8 @@ def main() -> int:
         began = time.perf_counter()
         fill(url, chosen.runs, chosen.jobs)
         seconds = time.perf_counter() - began
-        print(f"{chosen.runs:,} runs and {chosen.jobs:,} jobs, filled in {seconds:.0f} s")
+        held = f"{chosen.runs:,} runs, {chosen.jobs:,} jobs and {ERRORS:,} records in error"
+        print(f"{held}, filled in {seconds:.0f} s")
         with tempfile.TemporaryDirectory() as home, client(url, Path(home)) as browser:
             slow = measure(browser, pages(browser, chosen.runs, chosen.jobs), chosen.rounds)
             reopen(url, chosen.runs)

@@ -463,9 +463,9 @@ def test_who_may_not_be_mailed_is_never_given_up(
         told.append(world.run("suppressions"))
         world.execute("UPDATE retries SET next_at = now()")
     assert {run.status for run in told} == {"Completed With Errors"}
-    assert told[1].message == "2 records in error"
+    assert told[1].message == "1 record in error"
     late = "1 person who may not be mailed could not be flagged or taken off a list yet"
-    assert told[5].message.startswith(f"2 records in error; {late}, after 6 tries: correct what")
+    assert told[5].message.startswith(f"1 record in error; {late}, after 6 tries: correct what")
     world.execute("UPDATE retries SET next_at = now() + interval '1 hour'")
     waiting = world.run("suppressions")
     assert waiting.status == told[5].status

@@ -28,7 +28,9 @@ def test_refused_rows_are_errors_of_their_own_and_go_through_later(
     run = world.run("suppressions")
     sandbox.faults()
     assert run.status == "Completed With Errors"
-    number = run.counts["errors"]
+    # A record may have several jobs; the page of errors has it once, as the run's message does.
+    number = len(world.query("SELECT * FROM retries WHERE attempts > 0"))
+    assert 0 < number <= run.counts["errors"]
     assert run.message.startswith(f"{number} record{'s' * (number != 1)} in error")
     errors = run.jobs_of(result="error")
     assert 0 < len(errors) < run.counts["total"] / 2
@@ -156,7 +158,7 @@ def test_an_error_waits_longer_each_time_and_is_given_up(stubborn: World) -> Non
     assert waits[1] == pytest.approx(60, abs=1)
     assert row["given_up"]
     assert set(run.jobs_of(result="error")["reason"]) == {"given_up"}
-    assert run.message == "2 records in error; 2 of them given up after 3 tries"
+    assert run.message == "1 record in error; 1 of them given up after 3 tries"
     stubborn.execute("UPDATE retries SET next_at = now()")
     assert stubborn.run("address_books").counts["total"] == 0
 

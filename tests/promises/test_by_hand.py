@@ -239,7 +239,7 @@ def test_what_no_task_wrote_is_an_error_until_the_task_is_cleared(
     world.plan(run)
     world.review(run)
     status, message = world.close_run("suppressions", "killed")
-    assert (status, message) == ("Completed With Errors", "2 records in error")
+    assert (status, message) == ("Completed With Errors", "1 record in error")
     world.apply(run, "crm", 0)
     assert world.close_run("suppressions", "killed") == ("Completed", "1 person suppressed")
     assert world.query("SELECT * FROM retries") == []

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from bothways.engine import details, keeping, lists, meanings
-from bothways.engine.details import counts_told
+from bothways.engine.details import counts_told, in_error
 from bothways.engine.progress import marks_of
 from bothways.engine.run import Run
 from bothways.engine.slices import failures_of
@@ -82,8 +82,8 @@ def _overdue_opt_outs(conn: Connection, run: Run) -> str:
     )
 
 
-def _in_error(counts: Counts) -> str:
-    return f"{_counted(counts.errors, 'record', 'records')} in error"
+def _in_error(conn: Connection, run: Run, list_key: str | None = None) -> str:
+    return in_error(retries.count_in_error(conn, run_id=run.run_id, list_key=list_key))
 
 
 def _counted(number: int, one: str, several: str) -> str:
@@ -125,7 +125,7 @@ def _applied(conn: Connection, run: Run, counts: Counts, plans: list[Any]) -> tu
     synced = _synced(run)
     read = run.sync.read_roles
     failed = [item["sentence"] for role in read for item in failures_of(run.staging, role)]
-    problems = [_in_error(counts)] if counts.errors else []
+    problems = [_in_error(conn, run)] if counts.errors else []
     if given_up:
         tries = run.account.settings.retry_attempts
         problems.append(f"{given_up} of them given up after {_counted(tries, 'try', 'tries')}")
@@ -159,7 +159,7 @@ def _unwritten(conn: Connection, run: Run) -> list[str]:
 
 
 def _settle_retries(conn: Connection, run: Run) -> int:
-    """Schedule what is to be tried again; return how many jobs are given up."""
+    """Schedule what is to be tried again; return how many records are given up."""
     settings = run.account.settings
     retries.settle_retries(
         conn,
@@ -179,7 +179,7 @@ def _close_lists(conn: Connection, run: Run, status: RunStatus, message: str) ->
     for key in _synced(run):
         counts = count_jobs(conn, run_id=run.run_id, list_key=key, as_planned=run.options.dry_run)
         if applied:
-            errors = _in_error(counts) if counts.errors else None
+            errors = _in_error(conn, run, key) if counts.errors else ""
             status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
             message = errors or counts_told(counts)
         runs.set_list(

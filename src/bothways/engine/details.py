@@ -25,6 +25,11 @@ def counts_told(counts: Counts) -> str:
     return ", ".join(filter(None, parts)) or NOTHING
 
 
+def in_error(records: int) -> str:
+    """Return what a message says of records that were left in error; "" of none."""
+    return f"{records} {'record' if records == 1 else 'records'} in error" if records else ""
+
+
 def keep(conn: Connection, run: Run, status: RunStatus, message: str) -> None:
     """Record how it went for each thing that the run wrote, left anything out of, or failed at.
 
@@ -75,7 +80,8 @@ def _ended(
     """Return how it went for one thing: as for the run, where that was not applied."""
     if status not in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS):
         return status, message
-    problems = [*failures, *([f"{counts.errors} records in error"] if counts.errors else [])]
+    # A campaign, a form and what belongs to them have one job each.
+    problems = list(filter(None, [*failures, in_error(counts.errors)]))
     if problems:
         return RunStatus.COMPLETED_WITH_ERRORS, "; ".join(problems)
     return RunStatus.COMPLETED, counts_told(counts)

@@ -134,8 +134,20 @@ def waiting(conn: sa.Connection, *, account: str, sync_type: str) -> pd.DataFram
     return read_frame(conn, query.order_by(*columns), RETRIES)
 
 
+def count_in_error(conn: sa.Connection, *, run_id: int, list_key: str | None = None) -> int:
+    """Count the records that a run left in error, as its retries do: several jobs may be about one.
+
+    Args:
+        conn: An open transaction.
+        run_id: The run; its jobs have their verdicts.
+        list_key: Only those on this list.
+    """
+    query = _every_row(conn, run_id).where(jobs.c.result == Result.ERROR)
+    return _distinct(conn, query if list_key is None else query.where(jobs.c.list_key == list_key))
+
+
 def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
-    """Mark those of a run's jobs in error that are not tried any more; return how many there are.
+    """Mark a run's jobs in error whose records are not tried any more; return how many records.
 
     Their reason becomes Reason.GIVEN_UP, which that of events is already. Call it once the run's
     retries are settled.
@@ -158,8 +170,7 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     )
     conn.execute(mine.values(reason=Reason.GIVEN_UP))
     marked = (jobs.c.result == Result.ERROR, jobs.c.reason == Reason.GIVEN_UP)
-    query = sa.select(sa.func.count()).where(of_run(conn, run_id), *marked)
-    return int(conn.execute(query).scalar_one())
+    return _distinct(conn, _every_row(conn, run_id).where(*marked))
 
 
 def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
@@ -212,12 +223,24 @@ def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
     return sa.select(*others, any_job.label("consent")).subquery()
 
 
-def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
-    """Select the source rows of a run's jobs, under the names that retries has for them.
+def _distinct(conn: sa.Connection, rows: sa.Select[Any]) -> int:
+    """Count the source rows of these jobs, each once."""
+    found = rows.subquery()
+    keys = sa.select(*(found.c[name] for name in _DUE[:-1])).distinct().subquery()
+    return int(conn.execute(sa.select(sa.func.count()).select_from(keys)).scalar_one())
 
-    What was planned in bulk is left out: it waits for its next try where it is kept itself.
+
+def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
+    """Select the source rows of a run's jobs, but for what was planned in bulk.
+
+    That waits for its next try where it is kept itself.
     """
     in_bulk = sa.select(bulk_jobs.c.entity).where(bulk_jobs.c.run_id == run_id)
+    return _every_row(conn, run_id).where(sa.func.coalesce(jobs.c.entity, "").not_in(in_bulk))
+
+
+def _every_row(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
+    """Select the source rows of a run's jobs, under the names that retries has for them."""
     identity = (jobs.c.source_id, jobs.c.email_key, jobs.c.record_id, jobs.c.key)
     return sa.select(
         sa.func.coalesce(jobs.c.source, "").label("source"),
@@ -227,7 +250,7 @@ def _rows(conn: sa.Connection, run_id: int) -> sa.Select[Any]:
         jobs.c.email_key,
         jobs.c.error_code,
         jobs.c.error_message,
-    ).where(of_run(conn, run_id), sa.func.coalesce(jobs.c.entity, "").not_in(in_bulk))
+    ).where(of_run(conn, run_id))
 
 
 def _forget(conn: sa.Connection, run_id: int, place: dict[str, str]) -> None:

@@ -35,7 +35,11 @@ def errors(request: Request, user: GetUserDep, readable: Readable) -> HTMLRespon
     view = ErrorView.read(request.query_params)
     with store(request).begin() as conn:
         known = readable_errors(conn, readable)
-        shown = readable_errors(conn, readable, _one(view.account), _one(view.sync_type))
+        shown = [
+            (account, sync)
+            for account, sync in known
+            if view.account in ("", account) and view.sync_type in ("", sync)
+        ]
         only = ErrorFilter(shown, view.given_up, view.list_key)
         total = queries.count_errors(conn, only=only)
         offset = (view.page - 1) * PAGE_SIZE
@@ -90,7 +94,3 @@ def errors_for(conn: sa.Connection, user: Any, rows: Sequence[Any]) -> Sequence[
     if rows:
         access_log.keep(conn, user=str(user.get_name()), what="errors")
     return rows
-
-
-def _one(chosen: str) -> tuple[str, ...]:
-    return (chosen,) if chosen else ()
