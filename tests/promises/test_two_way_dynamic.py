@@ -83,6 +83,13 @@ def test_who_is_found_again_is_added_again_and_an_undo_takes_it_back(scenario: S
     scenario.sync()
     assert scenario.members() == [BOB, CAT]
 
+    # Lists that were not a pair before begin like that, too, and the run says so.
+    scenario.platform.join(DAN, "Product updates")
+    feed(scenario, when_left="exact", marketing="Product updates")
+    begun = scenario.world.run("marketing_lists", approve=True)
+    assert DAN not in scenario.platform.members("Product updates")
+    assert any("whoever its query does not find is removed" in note for note in begun.notes)
+
 
 def test_fields_of_a_dynamic_lists_members_are_kept_in_step_both_ways(scenario: Scenario) -> None:
     scenario.sync()

@@ -94,9 +94,11 @@ def _note_new_pairs(run: Run, conn: Connection, inputs: Inputs) -> None:
             and all(pair)
             and list_states.is_replacement(conn, account=account, pair=pair)
         ):
-            sentence = (
-                f"list {key}: these two lists are synced for the first time; nobody is removed."
+            exact = not inputs.lists["crm"][key].static and (
+                run.account.lists[key].when_left == "exact"
             )
+            removed = "whoever its query does not find is removed" if exact else "nobody is removed"
+            sentence = f"list {key}: these two lists are synced for the first time; {removed}."
             runs.note(conn, run_id=run.run_id, sentence=sentence)
 
 
