@@ -3,6 +3,8 @@
 
 Runs once a day for all accounts.
 
+* Runs that died before their last step, since it failed or somebody deleted the DAG run or marked
+  it as failed, become Failed in the audit.
 * Runs and jobs older than an account's `audit_retention_days` (30 by default) are removed from the
   audit, together with what is known of records that were deleted before then, and of people who
   have been gone from both systems for as long: links, baselines, list states, retries. Everything

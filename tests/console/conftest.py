@@ -200,6 +200,14 @@ def client(
 
 
 @pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow is at work on every DAG run that the audit has at work."""
+    from bothways.console import list_status
+
+    monkeypatch.setattr(list_status, "dag_run_state", lambda *_: "running")
+
+
+@pytest.fixture
 def served(airflow_app: tuple[FastAPI, FastAPI, dict[str, str]], console: FastAPI) -> Iterator[str]:
     """The address of the API application with the console in it."""
     port = free_port()

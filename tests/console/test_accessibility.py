@@ -141,7 +141,9 @@ def test_the_keyboard_reaches_the_content_and_the_buttons(page: Page) -> None:
     pytest.fail("the Sync Now button cannot be reached by Tab")
 
 
-def test_a_run_at_work_refreshes_its_bar_and_nothing_else(page: Page, filled: Filled) -> None:
+def test_a_run_at_work_refreshes_its_bar_and_nothing_else(
+    page: Page, filled: Filled, alive: None
+) -> None:
     page.goto(f"{RUN}/{filled.working}")
     page.evaluate("document.querySelector('h1').dataset.mark = 'kept'")
     with page.expect_response(lambda answer: answer.url.endswith("/progress")) as answer:

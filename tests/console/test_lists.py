@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from bs4 import Tag
 from fastapi import FastAPI
 
-from bothways.console import list_status
 from bothways.store import access_log
 from tests.console.conftest import PREFIX, Client, include_folder
 from tests.console.filled import ANNA, Filled
 from tests.console.reading import main_text, rows_of, soup, table
 
 NORTH = f"{PREFIX}/accounts/north"
-
-
-@pytest.fixture
-def alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow has every DAG run at work."""
-    monkeypatch.setattr(list_status, "dag_run_state", lambda *_: "running")
 
 
 def lists(client: Client, user: str = "admin") -> dict[str, dict[str, str]]:

@@ -411,7 +411,14 @@ def test_a_search_of_jobs_stays_at_the_jobs(client: Client, filled: Filled) -> N
     ],
 )
 def test_progress_says_what_a_run_is_at(
-    *, run: str, guard: Any, told: str, client: Client, filled: Filled, console: FastAPI
+    *,
+    run: str,
+    guard: Any,
+    told: str,
+    client: Client,
+    filled: Filled,
+    console: FastAPI,
+    alive: None,
 ) -> None:
     number = getattr(filled, run)
     dag = "south__address_books" if run == "begun" else "north__marketing_lists"
@@ -590,7 +597,21 @@ def test_the_tab_of_a_dag_that_syncs_nothing_says_so(place: str, client: Client)
     assert "This DAG is not a sync" in main_text(page)
 
 
-def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled) -> None:
+def test_a_run_that_died_is_not_in_progress(client: Client, filled: Filled) -> None:
+    browser = client()
+    page = soup(browser.get(f"{RUNS}/{filled.working}"))
+    assert "The run died before its last step" in main_text(page)
+    assert page.find("progress") is None
+    overview = soup(browser.get(f"{PREFIX}/"))
+    (line,) = (
+        row
+        for row in table(overview, "Sync types of north")
+        if row["Sync type"] == "Marketing lists"
+    )
+    assert line["Status"].startswith("Failed")
+
+
+def test_a_run_at_work_says_how_far_it_is(client: Client, filled: Filled, alive: None) -> None:
     browser = client()
     page = soup(browser.get(f"{RUNS}/{filled.working}"))
     assert "In Progress: planning, 2 records so far" in main_text(page)

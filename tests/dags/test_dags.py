@@ -204,7 +204,7 @@ def test_schedules_are_those_of_the_account(parsed: Parsed) -> None:
 
 def test_one_dag_looks_after_all_accounts(everything: Parsed) -> None:
     dag = everything.dags[MAINTENANCE]
-    assert list(dag["tasks"]) == ["prune_audit", "remove_staging"]
+    assert list(dag["tasks"]) == ["end_dead_runs", "prune_audit", "remove_staging"]
     assert dag["tasks"]["remove_staging"]["trigger_rule"].lower().endswith("all_done")
     assert dag["doc_md"].lstrip().startswith("### ")
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)

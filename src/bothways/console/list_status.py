@@ -22,11 +22,11 @@ from bothways.store.list_statuses import (
     members_after,
     select_members,
 )
+from bothways.store.runs import DEAD
 from bothways.vocabulary import RunStatus, SyncStatus
 
 _AT_WORK: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
 _ALIVE: Final = ("queued", "running")
-_LOST: Final = "The run died before its last step, and Airflow no longer runs it; start a new one."
 _ORDER: Final = (SyncStatus.IN_PROGRESS, SyncStatus.ERROR, SyncStatus.SYNCED)
 
 
@@ -123,11 +123,16 @@ def _status(
     return ListStatus(key, name, status, " ".join(messages), runs, [] if tagged_by(key) else starts)
 
 
+def is_lost(run: sa.Row[Any]) -> bool:
+    """Return whether Airflow is at work no more on a run that has not ended in the audit."""
+    return dag_run_state(run.dag_id, run.dag_run_id) not in _ALIVE
+
+
 def _of_run(last: LastRun) -> tuple[SyncStatus, str]:
     run = last.run
     if run.status in _AT_WORK:
-        if dag_run_state(run.dag_id, run.dag_run_id) not in _ALIVE:
-            return SyncStatus.ERROR, _LOST
+        if is_lost(run):
+            return SyncStatus.ERROR, DEAD
         waits = run.status == RunStatus.AWAITING_APPROVAL
         return SyncStatus.IN_PROGRESS, "Awaits approval." if waits else ""
     status, message = last.status or run.status, last.message or run.message or ""

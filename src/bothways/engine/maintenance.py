@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from upath import UPath
@@ -33,6 +33,27 @@ _SELECTIONS_KEPT_FOR = timedelta(days=7)
 _NOTIFICATIONS_KEPT_FOR = timedelta(days=1)
 # What auditors usually look back on.
 _ACCESS_KEPT_FOR = timedelta(days=365)
+
+
+def end_dead_runs(store: Store, *, is_alive: Callable[[str, str], bool]) -> int:
+    """Make the runs Failed that the audit has at work and Airflow has not; return how many.
+
+    A run's last step records its end whatever happened to the others; it cannot where it fails
+    itself, or where somebody deletes the DAG run or marks it as failed.
+
+    Args:
+        store: The store.
+        is_alive: Whether Airflow is at work on a DAG run, by ids of DAG and run.
+    """
+    with store.begin() as conn:
+        found = runs.at_work(conn)
+    dead = [run.run_id for run in found if not is_alive(run.dag_id, run.dag_run_id)]
+    if not dead:
+        return 0
+    with store.begin() as conn:
+        ended = runs.end(conn, run_ids=dead, message=runs.DEAD)
+    log.warning("Runs %s died before their last step; they are Failed now", ended)
+    return len(ended)
 
 
 def prune_audit(store: Store, *, account: str, keep_days: int, now: datetime) -> dict[str, int]:

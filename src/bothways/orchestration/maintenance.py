@@ -20,7 +20,7 @@ def build_maintenance(doc: str) -> DAG:
     with DAG(
         dag_id="bothways_maintenance",
         dag_display_name="Bothways: maintenance",
-        description="Prunes the audit and removes the files of ended runs",
+        description="Ends dead runs, prunes the audit and removes the files of ended runs",
         doc_md=doc,
         schedule="@daily",
         start_date=_START,
@@ -34,11 +34,28 @@ def build_maintenance(doc: str) -> DAG:
             "execution_timeout": timedelta(hours=12),
         },
     ) as dag:
-        prune_audit() >> remove_staging()
+        end_dead_runs() >> prune_audit() >> remove_staging()
     return dag
 
 
 @task
+def end_dead_runs() -> int:
+    """Make the runs Failed that died before their last step; return how many."""
+    from airflow.sdk import get_current_context
+
+    from bothways.engine.maintenance import end_dead_runs as end
+    from bothways.orchestration.runtime import open_store
+
+    count = get_current_context()["ti"].get_dr_count
+
+    def is_alive(dag_id: str, dag_run_id: str) -> bool:
+        return count(dag_id, run_ids=[dag_run_id], states=["queued", "running"]) > 0
+
+    with open_store() as store:
+        return end(store, is_alive=is_alive)
+
+
+@task(trigger_rule="all_done")
 def prune_audit() -> dict[str, dict[str, int]]:
     """Prune the audit of each sound account; return the numbers of rows by account and kind."""
     from bothways.engine.maintenance import (

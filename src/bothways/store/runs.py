@@ -19,6 +19,9 @@ from bothways.store.schema import jobs, run_lists, runs
 from bothways.tables.ledgers import MAPPED_LISTS
 from bothways.vocabulary import RoleName, RunStatus
 
+DEAD: Final = "The run died before its last step, and Airflow no longer runs it; start a new one."
+"""What the audit says of a run that Airflow is at work on no more."""
+_AT_WORK: Final = (RunStatus.IN_PROGRESS, RunStatus.AWAITING_APPROVAL)
 _ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED})
 
 # A person may clear any task of an ended run in Airflow, so that an end may give way to another.
@@ -142,15 +145,36 @@ def end_lost(conn: sa.Connection, *, run_id: int, message: str) -> list[int]:
         message: One sentence for people.
     """
     dag = sa.select(runs.c.dag_id).where(runs.c.run_id == run_id).scalar_subquery()
-    lost = runs.update().where(
-        runs.c.dag_id == dag, runs.c.run_id < run_id, runs.c.status == RunStatus.IN_PROGRESS
-    )
+    lost = (runs.c.dag_id == dag, runs.c.run_id < run_id, runs.c.status == RunStatus.IN_PROGRESS)
+    return _failed(conn, lost, message)
+
+
+def at_work(conn: sa.Connection) -> Sequence[sa.Row[int, str, str]]:
+    """Return run_id, dag_id and dag_run_id of the runs that have not ended."""
+    columns = (runs.c.run_id, runs.c.dag_id, runs.c.dag_run_id)
+    return conn.execute(sa.select(*columns).where(runs.c.status.in_(_AT_WORK))).all()
+
+
+def end(conn: sa.Connection, *, run_ids: Sequence[int], message: str) -> list[int]:
+    """Make runs Failed, unless they have ended meanwhile; return the numbers of those that were.
+
+    Args:
+        conn: An open transaction.
+        run_ids: The runs.
+        message: One sentence for people.
+    """
+    return _failed(conn, (runs.c.run_id.in_(run_ids), runs.c.status.in_(_AT_WORK)), message)
+
+
+def _failed(
+    conn: sa.Connection, which: Sequence[sa.ColumnElement[bool]], message: str
+) -> list[int]:
     ended = {
         "status": RunStatus.FAILED,
         "message": message,
         "finished_at": sa.func.clock_timestamp(),
     }
-    return list(conn.scalars(lost.values(ended).returning(runs.c.run_id)))
+    return list(conn.scalars(runs.update().where(*which).values(ended).returning(runs.c.run_id)))
 
 
 def note(conn: sa.Connection, *, run_id: int, sentence: str) -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from upath import UPath
 
-from bothways.engine.maintenance import prune_audit, remove_staging
+from bothways.engine.maintenance import end_dead_runs, prune_audit, remove_staging
 from bothways.engine.staging import Staging
 from bothways.store import runs
 from bothways.store.db import Store
@@ -70,4 +71,20 @@ def test_the_audit_is_kept_as_long_as_the_account_says(store: Store) -> None:
     assert prune_audit(store, account="shop", keep_days=30, now=NOW)["runs"] == 1
     assert prune_audit(store, account="shop", keep_days=30, now=NOW)["runs"] == 0
     assert prune_audit(store, account="shop", keep_days=7, now=NOW)["runs"] == 1
+    store.dispose()
+
+
+def test_runs_that_airflow_is_at_work_on_no_more_are_failed_with_a_reason(store: Store) -> None:
+    ended = opened(store, "ended", RunStatus.COMPLETED)
+    dead = {opened(store, "dead", None), opened(store, "given up", RunStatus.AWAITING_APPROVAL)}
+    alive = {opened(store, "runs", None), opened(store, "waits", RunStatus.AWAITING_APPROVAL)}
+    of_airflow = {("shop__suppressions", "runs"), ("shop__suppressions", "waits")}
+    for number in (2, 0):
+        assert end_dead_runs(store, is_alive=lambda *run: run in of_airflow) == number
+    with store.begin() as conn:
+        rows = {row.run_id: row for row in conn.execute(sa.select(runs.runs))}
+    assert {rows[number].status for number in dead} == {RunStatus.FAILED}
+    assert all("died" in rows[number].message and rows[number].finished_at for number in dead)
+    assert {number for number, row in rows.items() if row.finished_at is None} == alive
+    assert rows[ended].message is None
     store.dispose()

@@ -56,7 +56,8 @@ class Sync:
     Attributes:
         name: The sync type.
         dag_id: Its DAG.
-        status: None, Queued, In Progress, Awaiting Approval, or how the last run ended.
+        status: None, Queued, In Progress, Awaiting Approval, or how the last run ended; Failed if
+            it is one that Airflow is at work on no more.
         current: The run that is at work, if there is one.
         last: The newest run that has ended, if there is one.
         next_at: When the next one starts; None without a clock.
@@ -233,7 +234,8 @@ def _sync(account: Account, name: str, found: _Found) -> Sync:
 
 def _status(state: DagState, current: sa.Row[Any] | None, ended: sa.Row[Any] | None) -> str:
     if current is not None:
-        return str(current.status)
+        lost = current.status == RunStatus.IN_PROGRESS and not (state.running or state.queued)
+        return str(RunStatus.FAILED if lost else current.status)
     if state.running:
         return str(RunStatus.IN_PROGRESS)
     if state.queued:

@@ -26,6 +26,7 @@ from bothways.console.auth import (
 )
 from bothways.console.dags import initial_sync_of, known_sync, log_paths, run_path
 from bothways.console.downloads import Download
+from bothways.console.list_status import is_lost
 from bothways.console.masking import masked, without_addresses
 from bothways.console.people import address_key
 from bothways.console.service import page, store, url
@@ -257,6 +258,7 @@ def _show(request: Request, conn: sa.Connection, run: sa.Row[Any], user: Any) ->
             for name in queries.reasons(conn, run_id=run.run_id)
         ],
         at_work=at_work,
+        lost=runs.DEAD if run.status == RunStatus.IN_PROGRESS and is_lost(run) else "",
         run_path=run_path(run.dag_id, run.dag_run_id),
         logs=log_paths(run.dag_id, run.dag_run_id),
         longest_note=LONGEST_NOTE,
