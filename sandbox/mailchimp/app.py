@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 import secrets
+import uuid
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -27,7 +28,7 @@ from sandbox.mailchimp import (
 )
 from sandbox.mailchimp import call as calls
 from sandbox.mailchimp.call import ROOT, Answer, Call
-from sandbox.mailchimp.errors import CONTENT_TYPE, LINK, Problem, too_many_requests
+from sandbox.mailchimp.errors import JSON, LINK, PROBLEM, Problem, too_many_requests
 from sandbox.vendor import VendorContext
 
 KEY = "0123456789abcdef0123456789abcdef-us1"
@@ -99,41 +100,42 @@ class _App:
         method = request.method
         if method == "POST":
             method = request.headers.get("x-http-method-override", method).upper()
-        url = _url(request.url.path)
-        if calls.template(url) is None:
-            text = f"{method} {url} is not emulated by this sandbox."
-            problem = Problem(501, "Not Emulated", f"{text} The page at / says what is.")
-            return _response(Answer(501, problem.body()))
         batches.settle(self._context)
         origin = f"{request.url.scheme}://{request.url.netloc}"
         ip = request.client.host if request.client else ""
-        query = request.query_params
+        url, query = _url(request.url.path), request.query_params
         answer = calls.answer(Call(self._context, method, url, query, raw, origin, ip))
         deliveries.deliver(self._context)
         return _response(answer)
 
 
 def _response(answer: Answer) -> Response:
+    """Return an answer with the headers of the vendor's, also where it has no body."""
+    if answer.status >= 400:
+        headers = {**answer.headers, "Link": LINK, "X-Request-Id": answer.body["instance"]}
+        return JSONResponse(answer.body, answer.status, headers, PROBLEM)
+    headers = {"X-Request-Id": str(uuid.uuid4())}
     if answer.body is None:
-        return Response(status_code=answer.status)
-    if answer.status < 400:
-        return JSONResponse(answer.body, answer.status)
-    headers = {**answer.headers, "Link": LINK, "X-Request-Id": answer.body["instance"]}
-    return JSONResponse(answer.body, answer.status, headers, CONTENT_TYPE)
+        return Response(None, answer.status, headers, JSON)
+    return JSONResponse(answer.body, answer.status, headers, JSON)
 
 
 def _unauthorised(headers: Headers) -> Problem | None:
-    """Return the refusal of a request without the key, or with another one."""
+    """Return the refusal of a request without the key, or with another one.
+
+    The vendor's oldest name of a bearer is understood too (singer-io/tap-mailchimp sends it), and
+    so is the request for a refusal (facts: Mailchimp 1).
+    """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     given = b""
-    if scheme.lower() == "bearer":
+    if scheme.lower() in {"bearer", "oauth"}:
         given = credentials.strip().encode()
     elif scheme.lower() == "basic":
         try:
             given = base64.b64decode(credentials, validate=True).partition(b":")[2]
         except (ValueError, binascii.Error):
             given = b""
-    if not given:
+    if not given or headers.get("x-trigger-error") == "APIKeyMissing":
         return Problem(401, "API Key Missing", "Your request did not include an API key.")
     if secrets.compare_digest(given, KEY.encode()):
         return None

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sandbox.mailchimp import storage
+from sandbox.mailchimp import errors, storage
 from sandbox.mailchimp.answers import filled
-from sandbox.mailchimp.call import Call
+from sandbox.mailchimp.call import Call, route
 from sandbox.mailchimp.resource import Resource
 from sandbox.mailchimp.storage import Where
 
@@ -154,6 +154,13 @@ class Campaigns(Resource, path="/campaigns", table="campaigns"):
         if row["sent"]:
             values["summary"] = filled("summary of a report", values)
         return {**filled("campaign", values), "_links": call.links(self.link(row))}
+
+
+@route("POST", "/campaigns")
+@route("PATCH", "/campaigns/{id}")
+@route("DELETE", "/campaigns/{id}")
+def _write(call: Call) -> None:
+    raise errors.not_emulated(f"{call.method} {call.url}")
 
 
 def _segment(db: sqlite3.Connection, segment: int | None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.mailchimp.errors import Problem, invalid
+from sandbox.mailchimp import errors
+from sandbox.mailchimp.errors import invalid
 from sandbox.mailchimp.shapes import faults
 from sandbox.mailchimp.values import like
 
@@ -38,8 +39,7 @@ def _condition(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
         return (f"NOT {sql}" if op == "static_not" else sql), [_scalar(condition, field)]
     if kind == "Interests":
         return _interests(condition, field)
-    detail = f"The condition type {kind!r} is not emulated by this sandbox."
-    raise Problem(501, "Not Emulated", detail)
+    raise errors.not_emulated(f"The condition type {kind!r}")
 
 
 def _op(condition: dict[str, Any], allowed: tuple[str, ...], field: str) -> str:

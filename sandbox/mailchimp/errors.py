@@ -12,7 +12,8 @@ from typing import Any
 
 TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 LINK = '<https://api.mailchimp.com/schema/3.0/ProblemDetailDocument.json>; rel="describedBy"'
-CONTENT_TYPE = "application/problem+json; charset=utf-8"
+JSON = "application/json; charset=utf-8"
+PROBLEM = "application/problem+json; charset=utf-8"
 
 _SEE_ERRORS = (
     "The resource submitted could not be validated."
@@ -86,6 +87,12 @@ def of_address(title: str, email: str) -> Problem:
 def not_found() -> Problem:
     """Return the refusal of a path that leads to nothing."""
     return Problem(404, "Resource Not Found", "The requested resource could not be found.")
+
+
+def not_emulated(what: str) -> Problem:
+    """Return the refusal of what the vendor has and the sandbox has not."""
+    detail = f"{what} is not emulated by this sandbox. The page at / says what is."
+    return Problem(501, "Not Emulated", detail)
 
 
 def too_many_requests(

@@ -55,7 +55,7 @@ def make_field(db: sqlite3.Connection, list_id: str, field: dict[str, Any]) -> i
 class _MergeFields(
     Resource, path="/lists/{list_id}/merge-fields", table="merge_fields", key="merge_id"
 ):
-    order = "display_order, merge_id"
+    order = "tag"  # recorded
     body: ClassVar = {
         "tag": str,
         "name*": str,

@@ -140,8 +140,11 @@ def _write(
 def archive(call: Call) -> None:
     """Archive a member; whom the vendor refuses, and how, is known from logs of its clients."""
     if call.member["status"] in _NOT_ARCHIVED:
-        detail = "This list member cannot be removed.  Please contact support."
-        raise Problem(405, "Method Not Allowed", detail)
+        detail = (
+            "This list member cannot be removed."
+            " Can not archive a contact that is bounced, pending or archived"
+        )
+        raise Problem(405, "Method Not Allowed", detail, headers={"Allow": "GET, PUT"})
     members.archive(call.db, call.member, "api", call.now)
 
 

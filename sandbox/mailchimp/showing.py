@@ -73,7 +73,6 @@ def _complete(
         "full_name": " ".join(str(stored[tag]) for tag in ("FNAME", "LNAME") if tag in stored),
         "consents_to_one_to_one_messaging": True,
         "merge_fields": {tag: stored.get(tag, "") for tag in audience.fields},
-        "interests": {interest: interest in interests for interest in audience.interests},
         "stats": {"avg_open_rate": 0, "avg_click_rate": 0},
         "vip": bool(member["vip"]),
         "email_client": "",
@@ -81,6 +80,8 @@ def _complete(
         "tags_count": len(tags),
         "tags": tags,
     }
+    if audience.interests:  # else there is no such key (recorded)
+        member["interests"] = {known: known in interests for known in audience.interests}
     if member["status"] != "unsubscribed":
         del member["unsubscribe_reason"]
 

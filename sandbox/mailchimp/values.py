@@ -124,7 +124,7 @@ def _number(value: str | float) -> float | int:
     try:
         number = float(value)
     except (ValueError, OverflowError) as problem:
-        raise Unfit("Please enter a number") from problem  # assumed
+        raise Unfit("Please enter a number") from problem  # recorded
     if not math.isfinite(number):
         raise Unfit("Please enter a number")
     return int(number) if number.is_integer() else number

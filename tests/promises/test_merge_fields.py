@@ -66,7 +66,8 @@ def scenario(world: World, sandbox: SandboxServer) -> Scenario:
     with sandbox.mailchimp() as api:
         audience = scenario.platform.list_id("Newsletter")
         path = f"/lists/{audience}/merge-fields"
-        known = {row["tag"]: row["merge_id"] for row in api.get(path).json()["merge_fields"]}
+        rows = api.get(path, params={"count": 100}).json()["merge_fields"]
+        known = {row["tag"]: row["merge_id"] for row in rows}
         for tag, kind, choices in (
             ("SEX", "radio", ["Male", "Female"]),
             ("ROLE", "dropdown", ["Cook", "Baker"]),

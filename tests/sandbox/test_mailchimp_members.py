@@ -49,15 +49,22 @@ def test_a_key_that_is_not_the_accounts_is_refused(
         answer = client.get("/lists")
     assert answer.status_code == 401
     assert answer.json()["title"] in {"API Key Missing", "API Key Invalid"}
-    with sandbox.mailchimp(auth=None, headers={"authorization": f"Bearer {MAILCHIMP_KEY}"}) as key:
-        assert key.get("/ping").json() == {"health_status": "Everything's Chimpy!"}
+    for word in ("Bearer", "OAuth"):
+        with sandbox.mailchimp(
+            auth=None, headers={"authorization": f"{word} {MAILCHIMP_KEY}"}
+        ) as key:
+            assert key.get("/ping").json() == {"health_status": "Everything's Chimpy!"}
+            answer = key.get("/ping", headers={"x-trigger-error": "APIKeyMissing"})
+            refused(answer, 401, "API Key Missing")
 
 
 def test_an_empty_account_has_its_audiences(mailchimp: httpx.Client) -> None:
     found = mailchimp.get("/lists").json()
     assert [one["name"] for one in found["lists"]] == ["Newsletter", "Product updates"]
     tags = [row["tag"] for row in mailchimp.get(f"{NEWS}/merge-fields").json()["merge_fields"]]
-    assert tags == ["FNAME", "LNAME", "ADDRESS", "PHONE", "BIRTHDAY", "COMPANY", "JOBTITLE"]
+    assert sorted(tags) == tags == [
+        "ADDRESS", "BIRTHDAY", "COMPANY", "FNAME", "JOBTITLE", "LNAME", "PHONE",
+    ]  # fmt: skip
     static = mailchimp.get(f"{NEWS}/segments", params={"type": "static"}).json()["segments"]
     assert [row["name"] for row in static] == ["VIP", "Webinar guests"]
 
@@ -105,12 +112,49 @@ def test_who_unsubscribed_by_hand_cannot_be_subscribed_by_a_client(
     assert asked.json()["status"] == "pending"
 
 
-def test_who_was_unsubscribed_by_a_client_can_be_subscribed_again(mailchimp: httpx.Client) -> None:
-    add(mailchimp)
+def test_who_was_unsubscribed_by_a_client_can_be_subscribed_again(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    opted_in = add(mailchimp)["timestamp_opt"]
     gone = mailchimp.patch(path(), json={"status": "unsubscribed"}).json()
     assert gone["unsubscribe_reason"] == "N/A (Unsubscribed by admin)"
-    back = mailchimp.patch(path(), json={"status": "subscribed"})
-    assert back.json()["status"] == "subscribed"
+    sandbox.advance(10, "mailchimp")
+    back = mailchimp.patch(path(), json={"status": "subscribed"}).json()
+    assert (back["status"], back["timestamp_opt"]) == ("subscribed", opted_in)
+    assert mailchimp.delete(path()).status_code == 204
+    assert add(mailchimp)["timestamp_opt"] > opted_in, "whoever was archived has opted in anew"
+
+
+def test_what_changes_nothing_leaves_no_trace(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    (category,) = mailchimp.get(f"{NEWS}/interest-categories").json()["categories"]
+    url = f"{NEWS}/interest-categories/{category['id']}/interests"
+    interest = mailchimp.get(url).json()["interests"][0]["id"]
+    body = {"merge_fields": {"FNAME": "Ada"}, "interests": {interest: True}, "vip": True}
+    first = add(mailchimp, **body)["last_changed"]
+    sandbox.advance(10, "mailchimp")
+    same = {**body, "email_address": ADA, "merge_fields": {"FNAME": "Ada", "NOSUCH": "x"}}
+    put = mailchimp.put(path(), json={**same, "status_if_new": "pending"})
+    for answer in (mailchimp.patch(path(), json=same), put):
+        assert answer.json()["last_changed"] == first
+    for change in ({"interests": {interest: False}}, {"merge_fields": {"FNAME": ""}}):
+        last = mailchimp.patch(path(), json=change).json()["last_changed"]
+        assert last > first
+        sandbox.advance(10, "mailchimp")
+        first = last
+
+
+def test_every_answer_has_a_type_and_an_id(mailchimp: httpx.Client) -> None:
+    add(mailchimp)
+    for answer in (mailchimp.get(path()), mailchimp.delete(path())):
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        assert answer.headers["x-request-id"]
+    again = mailchimp.delete(path())
+    assert "archived" in refused(again, 405, "Method Not Allowed")
+    assert again.headers["allow"] == "GET, PUT"
+    for method, url in (("POST", "/campaigns"), ("GET", "/templates")):
+        refused(mailchimp.request(method, url, json={}), 501, "Not Emulated")
 
 
 def test_a_forgotten_address_comes_back_by_the_person_only(
@@ -218,10 +262,13 @@ def test_an_answer_has_the_fields_that_are_asked_for(
     sandbox: SandboxServer, mailchimp: httpx.Client
 ) -> None:
     sandbox.reset(people=50)
-    known_field = {"fields": "members.unsubscribe_reason", "status": "subscribed"}
-    assert mailchimp.get(f"{NEWS}/members", params=known_field).status_code == 200
+    for known in ("members.unsubscribe_reason", "members.last_note", "total_items,constraints"):
+        asked = {"fields": known, "status": "subscribed"}
+        assert mailchimp.get(f"{NEWS}/members", params=asked).status_code == 200
+    plain = mailchimp.get(f"{PRODUCT}/members", params={"fields": "members.interests,members.id"})
+    assert all(row.keys() == {"id"} for row in plain.json()["members"]), "it has no interests"
     short = mailchimp.get(
-        f"{NEWS}/members", params={"exclude_fields": "members.tags,list_id"}
+        f"{NEWS}/members", params={"exclude_fields": "members.tags,list_id,no_such_field"}
     ).json()
     assert "list_id" not in short
     assert all("tags" not in row and "status" in row for row in short["members"])
