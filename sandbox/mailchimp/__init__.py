@@ -34,9 +34,12 @@ VENDOR = Vendor(
         "pending_batches": 500,  # and as many deliveries to webhooks of batches
         # Whether a listing without a status shows archived members: no source tells.
         "archived_in_listings": False,
-        # Where a change of a tag's members is seen: in the "segment" (`updated_at`), the "member"
-        # (`last_changed`), "both" or "nowhere": no source tells.
+        # Where a change of a tag's members is seen: in the "member" (`last_changed`, recorded), the
+        # "segment" (`updated_at`: no source tells), "both" or "nowhere".
         "tag_changes_show": "segment",
+        # Whether `fields` may name only what there is: so the vendor says, and yet it gives
+        # singer-io/tap-mailchimp, which asks for more, what there is.
+        "refuse_unknown_fields": True,
         # Whether addresses at example.com and the like are refused, as the vendor does. The people
         # of the sandbox live there.
         "refuse_fake_addresses": False,

@@ -67,16 +67,8 @@ def _sign_up(db: sqlite3.Connection, list_id: str, email: str, now: str) -> int:
     try:
         address = values.email(email, refuse_fake=False)
         storage.delete(db, "forgotten", list_id=list_id, hash=values.hashed(address))
-        edit = Edit(
-            {},
-            address,
-            "subscribed",
-            now,
-            ip="192.0.2.7",
-            source="Hosted Signup Form",
-            check_required=False,
-            by="user",
-        )
+        how: Any = {"ip": "192.0.2.7", "source": "Hosted Signup Form", "by": "user"}
+        edit = Edit({}, address, "subscribed", now, check_required=False, **how)
         return members.write(audiences.find(db, list_id), None, edit)
     except Problem as problem:
         raise ActRefused("Nobody can sign up with this address; give a valid one.") from problem

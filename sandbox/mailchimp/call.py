@@ -168,6 +168,17 @@ class Call:
             raise errors.invalid((name, f"This value should be between 0 and {most}."))
         return number
 
+    def one(self, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
+        """Return the row of a collection that has this id.
+
+        Raises:
+            Problem: There is none: 404.
+        """
+        for row in rows:
+            if str(row["id"]) == key:
+                return row
+        raise errors.not_found()
+
     def page(self, name: str, rows: list[Any], **more: Any) -> dict[str, Any]:
         """Return the page of a collection that is at hand, with `total_items`."""
         count, offset = self.paging()
@@ -259,7 +270,7 @@ def answer(call: Call) -> Answer:
         for known, match in found:
             if known.method == call.method:
                 body = known.answer(replace(call, path=match.groupdict()))
-                return Answer(204) if body is None else Answer(200, _chosen(body, call.query))
+                return Answer(204) if body is None else Answer(200, _chosen(body, call))
         if not found:
             raise errors.not_emulated(f"{call.method} {call.url}")
         raise _wrong_method([known.method for known, _ in found])
@@ -276,21 +287,22 @@ def _wrong_method(allowed: list[str]) -> Problem:
     return Problem(405, "Method Not Allowed", detail, headers=headers)
 
 
-def _chosen(body: Any, query: Mapping[str, str]) -> Any:
+def _chosen(body: Any, call: Call) -> Any:
     """Return the fields of an answer that `fields` names, or all but those of `exclude_fields`.
 
     Raises:
         Problem: Both are given, or `fields` names one that the answer does not have (facts:
-            Mailchimp 1). The fields of an empty collection are not known here, and not looked at;
-            nor are those to be left out (recorded).
+            Mailchimp 1), unless a setting lets it pass. The fields of an empty collection are not
+            known here, and not looked at; nor are those to be left out (recorded).
     """
-    wanted, unwanted = query.get("fields"), query.get("exclude_fields")
+    wanted, unwanted = call.query.get("fields"), call.query.get("exclude_fields")
+    strict = wanted and call.context.settings["refuse_unknown_fields"]
     if wanted and unwanted:
         raise errors.bad_request("Use either fields or exclude_fields, not both.")
     tree: _Tree = {}
     for path in (wanted or unwanted or "").split(","):
         below, names = tree, path.strip().split(".")
-        if wanted and not _has(body, names):
+        if strict and not _has(body, names):
             raise errors.invalid(("fields", f"The field {path.strip()} does not exist."))
         for name in names:
             below = below.setdefault(name, {})
@@ -299,16 +311,16 @@ def _chosen(body: Any, query: Mapping[str, str]) -> Any:
 
 _Tree = dict[str, Any]
 
-# What the vendor's file has, and not every answer, or none of the sandbox's; and `constraints`,
-# which singer-io/tap-mailchimp asks of every listing. What is below them is not looked at.
+# What the vendor's file has, and not every answer, or none of the sandbox's. What is below them is
+# not looked at.
 _OPTIONAL = {
     *("unsubscribe_reason", "sms_phone_number", "sms_subscription_status", "ecommerce_data"),
     *("sms_subscription_last_updated", "marketing_permissions", "last_note", "options"),
-    *("segment_opts", "report_summary", "total_contacts", "interests", "constraints", "_links"),
+    *("segment_opts", "report_summary", "total_contacts", "interests", "_links"),
     *("ab_split_opts", "parent_campaign_id", "resend_shortcut_eligibility", "rss_opts"),
     *("social_card", "variate_settings", "auto_fb_post", "capsule", "salesforce", "ab_split"),
     *("industry_stats", "rss_last_send", "share_report", "timewarp", "absplit_group"),
-    *("delivery_status", "activity"),
+    *("delivery_status", "activity", "has_logo_merge_tag"),
 }
 
 

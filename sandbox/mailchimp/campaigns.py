@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from sandbox.mailchimp import errors, storage
 from sandbox.mailchimp.answers import filled
 from sandbox.mailchimp.call import Call, route
-from sandbox.mailchimp.resource import Resource
+from sandbox.mailchimp.resource import Resource, make
 from sandbox.mailchimp.storage import Where
 
 TYPES = ("regular", "plaintext", "absplit", "rss", "variate")
@@ -32,15 +31,8 @@ def create(db: sqlite3.Connection, campaign: dict[str, Any], now: str) -> str:
         now: The account's time.
     """
     number = db.execute("SELECT coalesce(max(web_id), 5000) + 1 FROM campaigns").fetchone()[0]
-    whole = {
-        "id": uuid.uuid4().hex[:10],
-        "web_id": number,
-        "subject": campaign["title"],
-        "created": now,
-        **campaign,
-    }
-    storage.insert(db, "campaigns", whole)
-    return str(whole["id"])
+    whole = {"web_id": number, "subject": campaign["title"], "created": now, **campaign}
+    return make(db, "campaigns", whole)
 
 
 def send(
@@ -154,6 +146,12 @@ class Campaigns(Resource, path="/campaigns", table="campaigns"):
         if row["sent"]:
             values["summary"] = filled("summary of a report", values)
         return {**filled("campaign", values), "_links": call.links(self.link(row))}
+
+
+@route("GET", "/automations")
+def automations(call: Call) -> dict[str, Any]:
+    """List the automations, of which the account has none."""
+    return call.page("automations", [])
 
 
 @route("POST", "/campaigns")

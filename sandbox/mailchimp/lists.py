@@ -133,8 +133,9 @@ class _Lists(Resource, path="/lists", table="lists"):
 
 
 @route("GET", "/lists/{list_id}/abuse-reports")
+@route("GET", "/lists/{list_id}/abuse-reports/{report_id}")
 def abuse_reports(call: Call) -> dict[str, Any]:
-    """List who complained."""
+    """List who complained, or show one complaint."""
     found = call.rows(
         "SELECT a.id AS report, a.campaign_id, a.at, m.* FROM abuse_reports a"
         " JOIN members m ON m.id = a.member_id WHERE a.list_id = ? ORDER BY a.id",
@@ -143,8 +144,10 @@ def abuse_reports(call: Call) -> dict[str, Any]:
     rows = []
     for row in found:
         known = {"merge_fields": showing.merge_fields(row, call.audience), "vip": bool(row["vip"])}
-        links = call.links(f"{call.url}/{row['report']}")
+        links = call.links(f"/lists/{call.audience.id}/abuse-reports/{row['report']}")
         rows.append({**filled("abuse report", {**dict(row), **known}), "_links": links})
+    if "report_id" in call.path:
+        return call.one(rows, call.path["report_id"])
     return call.page("abuse_reports", rows, list_id=call.audience.id)
 
 

@@ -184,7 +184,10 @@ def change_tags(call: Call) -> None:
 
 @route("POST", "/lists/{list_id}", counts=False)
 def bulk(call: Call) -> dict[str, Any]:
-    """Add up to 500 members, or change those who are there; each row has a verdict of its own."""
+    """Add up to 500 members, or change those who are there; each row has a verdict of its own.
+
+    Members are told as elsewhere (assumed): the vendor's file has no contact id here.
+    """
     body = call.body({"members*": [object], "sync_tags": bool, "update_existing": bool})
     rows = body["members"]
     if len(rows) > MAX_ROWS:

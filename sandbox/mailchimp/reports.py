@@ -14,7 +14,7 @@ from sandbox.mailchimp import audience as audiences
 from sandbox.mailchimp import campaigns, errors, showing, storage
 from sandbox.mailchimp.answers import filled
 from sandbox.mailchimp.audience import Audience
-from sandbox.mailchimp.call import Call, route
+from sandbox.mailchimp.call import Call, Handler, route
 from sandbox.mailchimp.campaigns import Campaigns
 from sandbox.mailchimp.storage import AMONG, Where
 
@@ -79,7 +79,7 @@ class _Report:
     def listed(
         self, name: str, source: str, *given: Any, tell: Tell, **more: Any
     ) -> dict[str, Any]:
-        """Return a page of recipients.
+        """Return a page of recipients, or the one whom the path names.
 
         Args:
             name: Of the collection.
@@ -87,9 +87,15 @@ class _Report:
             given: The parameters after that.
             tell: What is said of each.
             more: What else is in the answer.
+
+        Raises:
+            Problem: The one is not among them: 404.
         """
-        call, (count, offset) = self.call, self.call.paging()
+        call, url, (count, offset) = self.call, self.call.url, self.call.paging()
         parameters = (self.row["id"], *given)
+        if one := self.one():
+            source = f"SELECT * FROM ({source}) WHERE {one[0]} = ?{len(parameters) + 1}"
+            parameters, url = (*parameters, one[1]), url.rpartition("/")[0]
         total = call.number(f"SELECT count(*) FROM ({source})", *parameters)
         rows = call.rows(f"{source} LIMIT ? OFFSET ?", *parameters, count, offset)
         ids = [row["member_id"] for row in rows]
@@ -98,9 +104,26 @@ class _Report:
         for row in rows:
             member = people[row["member_id"]]
             told = tell(row, member, events.get(member["id"], []))
-            links = call.links(f"{call.url}/{member['hash']}")
+            links = call.links(f"{url}/{told.get('id', member['hash'])}")
             shown.append({**self.recipient(member), **told, "_links": links})
-        return call.listed(name, shown, total, campaign_id=self.row["id"], **more)
+        if not one:
+            return call.listed(name, shown, total, campaign_id=self.row["id"], **more)
+        if not shown:
+            raise errors.not_found()
+        return shown[0]
+
+    def one(self) -> tuple[str, Any] | None:
+        """Return the column and the value that tell the one whom the path names, if any.
+
+        Raises:
+            Problem: There is no such member: 404.
+        """
+        path = self.call.path
+        if "subscriber_hash" not in path:
+            return ("id", path["report_id"]) if "report_id" in path else None
+        if self.audience is None:
+            raise errors.not_found()
+        return "member_id", self.audience.member(path["subscriber_hash"])["id"]
 
     def members(self, ids: Sequence[int]) -> dict[int, sqlite3.Row]:
         """Return the rows of members, by their numbers."""
@@ -140,18 +163,28 @@ class _Report:
         return self.listed(name, source, *given, tell=whole, **more)
 
 
+def _part(name: str, key: str = "subscriber_hash") -> Callable[[Handler], Handler]:
+    """Register a function that lists the recipients in a part of a report, or shows one of them."""
+
+    def register(handler: Handler) -> Handler:
+        route("GET", f"{_REPORT}/{name}")(handler)
+        return route("GET", f"{_REPORT}/{name}/{{{key}}}")(handler)
+
+    return register
+
+
 # Of an audience that was deleted, the recipients are not told any more (assumed).
 _KNOWN = "campaign_id = ?1 AND member_id IN (SELECT id FROM members)"
 _SENDS = f"SELECT member_id FROM sends WHERE {_KNOWN} ORDER BY member_id"
 
 
-@route("GET", f"{_REPORT}/email-activity")
+@_part("email-activity")
 def email_activity(call: Call) -> dict[str, Any]:
     """List recipients with what they did; with `since` those who did something after it (assumed).
 
     They come in an order of the vendor's own, and cannot be sorted (facts: Mailchimp 7).
     """
-    since = call.time("since")
+    since = "subscriber_hash" not in call.path and call.time("since")
     did = (
         f"SELECT DISTINCT member_id FROM activity WHERE {_KNOWN} AND at > ?2"
         " AND kind IN ('open', 'click', 'hard', 'soft') ORDER BY member_id"
@@ -162,18 +195,6 @@ def email_activity(call: Call) -> dict[str, Any]:
         *((since,) if since else ()),
         tell=lambda _row, _member, events: {"activity": _told(events)},
     )
-
-
-@route("GET", f"{_REPORT}/email-activity/{{subscriber_hash}}")
-def one_activity(call: Call) -> dict[str, Any]:
-    """Show what one recipient did."""
-    report = _Report(call)
-    if report.audience is None:
-        raise errors.not_found()
-    member = report.audience.member(call.path["subscriber_hash"])
-    storage.one(call.db, "sends", campaign_id=report.row["id"], member_id=member["id"])
-    told = _told(report.events([member["id"]])[member["id"]])
-    return {**report.recipient(member), "activity": told, "_links": call.links(call.url)}
 
 
 def _told(events: list[sqlite3.Row]) -> list[dict[str, Any]]:
@@ -193,7 +214,7 @@ def _opens(events: list[sqlite3.Row]) -> list[str]:
     return [event["at"] for event in events if event["kind"] == "open"]
 
 
-@route("GET", f"{_REPORT}/sent-to")
+@_part("sent-to")
 def sent_to(call: Call) -> dict[str, Any]:
     """List recipients, with whether the mail bounced and how often it was opened."""
 
@@ -209,7 +230,7 @@ def sent_to(call: Call) -> dict[str, Any]:
     return _Report(call).people("sent_to", _SENDS, tell=tell)
 
 
-@route("GET", f"{_REPORT}/open-details")
+@_part("open-details")
 def open_details(call: Call) -> dict[str, Any]:
     """List who opened the mail, and when."""
     column, turn = call.sorting("ASC", opens_count="opens")
@@ -244,8 +265,9 @@ def _links(report: _Report) -> list[dict[str, Any]]:
 
 
 @route("GET", f"{_REPORT}/click-details")
+@route("GET", f"{_REPORT}/click-details/{{link_id}}")
 def click_details(call: Call) -> dict[str, Any]:
-    """List the links that were followed."""
+    """List the links that were followed, or show one of them."""
     column, turn = call.sorting("ASC", total_clicks="total_clicks", unique_clicks="unique_clicks")
     report = _Report(call)
     links = _links(report)
@@ -253,19 +275,19 @@ def click_details(call: Call) -> dict[str, Any]:
     for link in links:
         link["click_percentage"] = campaigns.rate(link["total_clicks"], total)
         link["unique_click_percentage"] = campaigns.rate(link["unique_clicks"], people)
-        link["_links"] = call.links(f"{call.url}/{link['id']}")
+        link["_links"] = call.links(f"/reports/{report.row['id']}/click-details/{link['id']}")
+    if "link_id" in call.path:
+        return call.one(links, call.path["link_id"])
     if column is not None:
         links.sort(key=lambda link: link[column], reverse=turn == "DESC")
     return call.page("urls_clicked", links, campaign_id=report.row["id"])
 
 
-@route("GET", f"{_REPORT}/click-details/{{link_id}}/members")
+@_part("click-details/{link_id}/members")
 def clickers(call: Call) -> dict[str, Any]:
     """List who followed a link."""
     report, link = _Report(call), call.path["link_id"]
-    urls = [known["url"] for known in _links(report) if known["id"] == link]
-    if not urls:
-        raise errors.not_found()
+    url = call.one(_links(report), link)["url"]
     source = (
         f"SELECT member_id, count(*) AS clicks FROM activity WHERE {_KNOWN}"
         " AND kind = 'click' AND url = ?2 GROUP BY member_id ORDER BY member_id"
@@ -274,13 +296,13 @@ def clickers(call: Call) -> dict[str, Any]:
     def tell(row: sqlite3.Row, member: sqlite3.Row, _events: Any) -> dict[str, Any]:
         return {"contact_status": member["status"], "clicks": row["clicks"], "url_id": link}
 
-    return report.people("members", source, urls[0], tell=tell)
+    return report.people("members", source, url, tell=tell)
 
 
 _ANSWERS = f"SELECT * FROM activity WHERE {_KNOWN} AND kind = ?2 ORDER BY id"
 
 
-@route("GET", f"{_REPORT}/unsubscribed")
+@_part("unsubscribed")
 def unsubscribed(call: Call) -> dict[str, Any]:
     """List who unsubscribed because of a campaign, with the reason that was given."""
 
@@ -290,7 +312,7 @@ def unsubscribed(call: Call) -> dict[str, Any]:
     return _Report(call).people("unsubscribes", _ANSWERS, "unsubscribe", tell=tell)
 
 
-@route("GET", f"{_REPORT}/abuse-reports")
+@_part("abuse-reports", "report_id")
 def abuse_reports(call: Call) -> dict[str, Any]:
     """List who complained about a campaign."""
 

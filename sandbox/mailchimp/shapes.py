@@ -55,13 +55,8 @@ PUT_MEMBER: Shape = {
 PATCH_MEMBER: Shape = {**_MEMBER, "email_address": str, "status": STATUSES[:-1]}
 
 _NAMES: dict[type, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    dict: "object",
-    list: "array",
-}
+    str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array",
+}  # fmt: skip
 _KINDS: dict[type, type] = {tuple: str, Text: str, list: list, dict: dict}
 
 
@@ -112,5 +107,4 @@ def _is(value: Any, kind: type) -> bool:
 def _json_type(value: Any) -> str:
     if value is None:
         return "NULL"
-    names = {bool: "boolean", int: "integer", float: "double", str: "string", list: "array"}
-    return names.get(type(value), "object")
+    return {**_NAMES, float: "double"}.get(type(value), "object")

@@ -68,6 +68,31 @@ def test_a_report_tells_what_each_recipient_did(
     assert mailchimp.get(path(EVE)).json()["status"] == "unsubscribed"
 
 
+def test_what_a_report_lists_is_where_its_link_says(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    report = f"/reports/{sent_campaign(sandbox, mailchimp)}"
+    what = {"email": ADA, "campaign": "Spring"}
+    for act in ("open", "click", "unsubscribe", "complain"):
+        sandbox.act("mailchimp", act, **what)
+    links = mailchimp.get(f"{report}/click-details").json()["urls_clicked"]
+    parts = {
+        "email-activity": "emails", "sent-to": "sent_to", "open-details": "members",
+        "click-details": "urls_clicked", f"click-details/{links[0]['id']}/members": "members",
+        "unsubscribed": "unsubscribes", "abuse-reports": "abuse_reports",
+    }  # fmt: skip
+    listings = {f"{report}/{part}": name for part, name in parts.items()}
+    for url, name in {**listings, f"{NEWS}/abuse-reports": "abuse_reports"}.items():
+        rows = mailchimp.get(url).json()[name]
+        assert rows, url
+        for row in rows:
+            assert mailchimp.get(row["_links"][0]["href"]).json() == row
+        assert mailchimp.get(f"{url}/0").status_code == 404
+    later = {"since": "2100-01-01T00:00:00Z"}
+    one = mailchimp.get(f"{report}/email-activity/{member_id()}", params=later)
+    assert one.json()["activity"] == []
+
+
 def test_a_campaign_goes_to_a_tag(sandbox: SandboxServer, mailchimp: httpx.Client) -> None:
     add(mailchimp, ADA, tags=["VIP"])
     add(mailchimp, BOB)
