@@ -230,8 +230,9 @@ def _told(archive: bytes) -> dict[str, Result]:
     """Return the results of a batch, by operation."""
     found: dict[str, Result] = {}
     for content in _files(archive):
+        # Some files are empty (singer-io/tap-mailchimp leaves them out).
         try:
-            rows = parsed(content)
+            rows = parsed(content) if content.strip() else []
         except ValueError:
             raise _unreadable() from None
         for row in rows if isinstance(rows, list) else ():

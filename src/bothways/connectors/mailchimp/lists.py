@@ -20,8 +20,12 @@ TAG = "static"
 """The type of segments that are tags."""
 _SAVED = "saved"
 CATEGORIES = "/lists/{}/interest-categories"
-# What a new audience must have, and takes from one that is there.
-_DEFAULTS = ("contact", "permission_reminder", "campaign_defaults", "email_type_option")
+# What a new audience must have, or had better have, and takes from one that is there: where people
+# are asked to confirm, they are in the new one too.
+_DEFAULTS = (
+    *("contact", "permission_reminder", "campaign_defaults", "email_type_option"),
+    *("double_optin", "marketing_permissions"),
+)
 
 
 def lists(client: MailchimpClient) -> list[ListInfo]:
@@ -110,12 +114,13 @@ def create_list(client: MailchimpClient, name: str) -> ListInfo:
     for item in lists(client):
         if item.writable and item.name.casefold() == name.casefold():
             return item
-    first, _, tag = name.partition(SEPARATOR)
-    owner = [
-        row for row in audiences(client) if str(row.get("name")).casefold() == first.casefold()
-    ]
-    if tag and owner:
-        return _new_tag(client, owner[0], tag)
+    # An audience's own name may have the separator in it.
+    known = {str(row.get("name")).casefold(): row for row in reversed(audiences(client))}
+    parts = name.split(SEPARATOR)
+    for end in range(len(parts) - 1, 0, -1):
+        owner, tag = (SEPARATOR.join(some) for some in (parts[:end], parts[end:]))
+        if tag and owner.casefold() in known:
+            return _new_tag(client, known[owner.casefold()], tag)
     return _new_audience(client, name)
 
 
@@ -144,9 +149,11 @@ def _new_audience(client: MailchimpClient, name: str) -> ListInfo:
         )
     oldest = min(there, key=lambda row: str(row.get("date_created")))
     settings = client.get(f"/lists/{oldest['id']}", {"fields": ",".join(_DEFAULTS)})
-    body = {"name": name, **{key: settings.get(key) for key in _DEFAULTS}}
+    told = {key: settings[key] for key in _DEFAULTS if settings.get(key) is not None}
     try:
-        return _info(client.request("POST", "/lists", retry="never", json=body).json())
+        return _info(
+            client.request("POST", "/lists", retry="never", json={"name": name, **told}).json()
+        )
     except TemporaryFailure:
         found = [row for row in audiences(client) if row.get("name") == name]
         if not found:

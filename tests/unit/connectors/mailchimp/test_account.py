@@ -140,6 +140,19 @@ def test_lists_are_audiences_and_their_parts(
     assert audience.id == audience.scope == mailchimp.create_list("Members only", None).id
 
 
+def test_a_new_audience_asks_whoever_the_oldest_asks_and_a_tag_is_of_the_longest_name(
+    mailchimp: MailchimpConnector, vendor: httpx.Client
+) -> None:
+    oldest = vendor.get(f"/lists/{NEWS}").json()
+    for row in vendor.get("/lists").json()["lists"]:
+        assert vendor.patch(f"/lists/{row['id']}", json={**oldest, "double_optin": True}).is_success
+    made = mailchimp.create_list("Newsletter / Rome", None)
+    assert made.id.startswith(f"{NEWS}:tag:")
+    vendor.patch(f"/lists/{PRODUCT}", json={**oldest, "name": "Newsletter / Shop"})
+    assert mailchimp.create_list("Newsletter / Shop / Rome", None).scope == PRODUCT
+    assert mailchimp.create_list("Shop / Rome", None).asks_to_confirm
+
+
 def test_a_field_is_made_in_each_audience_and_has_one_tag(
     mailchimp: MailchimpConnector, vendor: httpx.Client, operations: Callable[..., pd.DataFrame]
 ) -> None:

@@ -383,6 +383,13 @@ def test_results_that_are_odd_are_refused(
     assert "authorization" not in {name.lower() for name in fetched.headers}
 
 
+def test_an_empty_file_among_results_tells_nothing() -> None:
+    row = {"status_code": 204, "operation_id": "7", "response": ""}
+    files = {"0.json": b"", "1.json": json.dumps([row]).encode()}
+    told_of = bulk._told(packed(*((tarfile.TarInfo(name), told) for name, told in files.items())))
+    assert {key: result.status for key, result in told_of.items()} == {"7": 204}
+
+
 @pytest.mark.parametrize("url", ["", "http://storage.example/x", "file:///etc/passwd", "https://"])
 def test_results_are_fetched_over_tls_only(
     sandbox: SandboxServer,
