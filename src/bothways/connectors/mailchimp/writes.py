@@ -46,6 +46,8 @@ _BULK = 500  # facts 2
 _ADDRESS = "@email"
 _EXISTS = "ERROR_CONTACT_EXISTS"
 _EXISTS_TOO = re.compile(r"is already a list member", re.IGNORECASE)
+# Of a value that its schema does not allow, a bulk call does not tell the field (facts 2).
+_FIELD_UNTOLD = re.compile(r"see the 'errors' array", re.IGNORECASE)
 _NO_LIST = "list_not_found"
 _NO_SEGMENT = "nobody can be put on a segment or taken off it: its conditions decide who is there"
 _NO_ID = "the contact's id is not one of the vendor's; read the contact again"
@@ -203,6 +205,7 @@ def _created(
         return {"email_address": new.email, "status": status, **new.body, **tags}
 
     told = _sent(client, audience, people, member, update=False)
+    told |= _one_by_one(client, audience, [new for new in people if _untold(told, new)], member)
     existing = [new for new in people if new.key in told and told[new.key].code == _EXISTS]
     told |= _brought_up_to_date(client, audience, existing)
     unknown = [key for key, one in told.items() if one.outcome == "written" and not one.record_id]
@@ -213,6 +216,26 @@ def _created(
             told[key] = replace(told[key], record_id=Person(audience, ids[key]).id)
         else:
             del told[key]
+    return told
+
+
+def _untold(told: Mapping[str, Verdict], new: _New) -> bool:
+    """Tell whether somebody was refused without a word of which field is at fault."""
+    refusal = told.get(new.key)
+    return refusal is not None and bool(_FIELD_UNTOLD.search(refusal.message or ""))
+
+
+def _one_by_one(
+    client: MailchimpClient, audience: str, people: Sequence[_New], member: Callable[[_New], Row]
+) -> dict[str, Verdict]:
+    """Send people each in a call of their own, whose refusal names the field."""
+    calls = [Call("POST", f"/lists/{audience}/members", body=member(new)) for new in people]
+    told: dict[str, Verdict] = {}
+    for new, call, result in zip(people, calls, run(client, calls), strict=True):
+        if result is not None:
+            verdict = _existing(audience, call, result)
+            is_there = _EXISTS_TOO.search(verdict.message or "")
+            told[new.key] = Verdict("error", None, _EXISTS) if is_there else verdict
     return told
 
 

@@ -170,6 +170,15 @@ def test_each_row_of_a_200_gets_its_own_verdict(
     assert "mail.example" not in json.dumps(results)
 
 
+def test_a_field_that_a_bulk_call_does_not_name_is_named_all_the_same(
+    sandbox: SandboxServer, connect: Callable[..., Any], operations: Frame
+) -> None:
+    frame = operations(create(ADA, email_type="pdf"), create(BOB, email_type="text"))
+    refused, written = told(connect(sandbox.url).write_contacts(frame))
+    assert (refused["outcome"], written["outcome"]) == ("error", "written")
+    assert "email_type: " in refused["message"]
+
+
 def test_a_refusal_for_the_sake_of_consent_is_told_by_its_title(
     sandbox: SandboxServer, connect: Callable[..., Any], vendor: httpx.Client, operations: Frame
 ) -> None:
