@@ -124,6 +124,8 @@ def test_nobody_is_told_why_they_are_refused(
     assert (answer.status_code, answer.content) == (403, b"")
     assert (kept(store), waker.woken) == ([], 0)
     assert CONTACT not in caplog.text
+    # Whoever looks for lost events is told by the log, if anybody expects them.
+    assert ("`event_secrets` of connection crm_connection" in caplog.text) == (place == "north/crm")
 
 
 def test_a_signed_in_person_is_no_vendor(client: Client, waker: RecordedWaker) -> None:

@@ -71,6 +71,13 @@ def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, 
         Refused: The event is not genuine.
     """
     if not given.events.is_genuine(delivery, given.known.secrets, now):
+        log.warning(
+            "Refused an event for account %s from its %s system: it is not signed with one of the "
+            "`event_secrets` of connection %s, or was more than five minutes ago. If the vendor "
+            "sent it, `bothways events %s --renew` gives it another secret",
+            given.account.name, given.role, given.account.systems[given.role].connection,
+            given.account.name,
+        )  # fmt: skip
         raise Refused
     told = given.events.told(delivery)
     news = [one for one in told if not one.by or one.by != given.known.user]
