@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS campaigns (
 CREATE TABLE IF NOT EXISTS sends (
     campaign_id TEXT NOT NULL, member_id INTEGER NOT NULL,
     PRIMARY KEY (campaign_id, member_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sends_member ON sends (member_id);
 CREATE TABLE IF NOT EXISTS activity (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     campaign_id TEXT NOT NULL, member_id INTEGER NOT NULL,

@@ -98,6 +98,14 @@ def test_stars_and_when_and_where_somebody_signed_up_reach_the_crm(
     assert (row["new_label"], row["new_scoredat"]) == (None, None)
     assert world.run("contact_scoring").message == "No new objects to sync"
 
+    for campaign, opens in {"Spring": 2, "Summer": 1, "Autumn": 0}.items():
+        platform.send(campaign)
+        for _ in range(opens):
+            platform.act("open", ANN, campaign=campaign)
+    assert world.run("contact_scoring").counts["updated"] == 1
+    found = {email: crm.person(email)["new_engagement"] for email in (ANN, BOB)}
+    assert found == {ANN: 67, BOB: 0}  # two mails of three, however often
+
     assert world.run("opt_in").status == "Completed"
     assert crm.person(ANN)["new_optin"] == "Unknown"  # added over the API
     assert crm.person(BOB)["new_optin"] == "Single"

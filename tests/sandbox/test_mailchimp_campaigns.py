@@ -103,6 +103,26 @@ def test_a_campaign_goes_to_a_tag(sandbox: SandboxServer, mailchimp: httpx.Clien
     assert "saved_segment_id" in campaign["recipients"]["segment_opts"]
 
 
+def test_a_member_has_the_share_of_campaigns_that_they_opened_and_clicked(
+    sandbox: SandboxServer, mailchimp: httpx.Client
+) -> None:
+    add(mailchimp, ADA)
+    for title in ("First", "Second"):
+        sandbox.act("mailchimp", "campaign", title=title)
+        sandbox.act("mailchimp", "send", campaign=title)
+    add(mailchimp, BOB)
+    for act, campaign in (
+        ("open", "First"),
+        ("open", "First"),
+        ("open", "Second"),
+        ("click", "First"),
+    ):
+        sandbox.act("mailchimp", act, campaign=campaign, email=ADA)
+    stats = {email: mailchimp.get(path(email)).json()["stats"] for email in (ADA, BOB)}
+    assert stats[ADA] == {"avg_open_rate": 1, "avg_click_rate": 0.5}
+    assert stats[BOB] == {"avg_open_rate": 0, "avg_click_rate": 0}
+
+
 def test_campaigns_are_listed_by_the_time_of_their_sending(
     sandbox: SandboxServer, mailchimp: httpx.Client
 ) -> None:
