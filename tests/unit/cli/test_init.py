@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from bothways.cli.app import app
+from bothways.config.account import Settings
 from bothways.config.load import all_problems, load_accounts
 from bothways.config.paths import include_folder
 
@@ -40,6 +43,18 @@ def test_it_writes_the_files_of_this_project_and_an_account_that_is_sound(home: 
     assert all_problems() == ()
     assert f"written  {home / 'include' / 'accounts' / 'acme.yaml'}" in said
     assert "BOTHWAYS_INCLUDE" not in said
+
+
+def test_the_account_shows_every_setting_with_the_value_that_it_has_anyway(home: Path) -> None:
+    init()
+    path = home / "include" / "accounts" / "example.yaml"
+    text = path.read_text()
+    settings = text[text.index("\nsettings:") :]
+    shown = re.findall(r"^  (?:# )?(\w+): (\S+)$", settings, re.MULTILINE)
+    assert {name: yaml.safe_load(value) for name, value in shown} == Settings().model_dump()
+    path.write_text(re.sub(r"^  # (\w+: \S+)$", r"  \1", text, flags=re.MULTILINE))
+    assert all_problems() == ()
+    assert load_accounts().accounts[0].settings == Settings()
 
 
 def test_a_repeat_overwrites_nothing_and_adds_no_account(home: Path) -> None:
