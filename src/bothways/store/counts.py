@@ -138,7 +138,9 @@ def count_jobs(
     found = conn.execute(query.group_by(sa.text("1, 2")).order_by(sa.text("1, 2"))).all()
     numbers = Counter({(name, why or ""): number for name, why, number in found})
     numbers[Result.UNCHANGED, ""] += count_unchanged(conn, run_id=run_id, list_key=list_key)
-    things = _things(conn, mine, result)
+    written = any(name in WRITTEN for name, _ in numbers)  # often nothing of a list
+    things = _things(conn, mine, result) if written else Counter[str]()
+    people = _people(conn, mine, result) if written else People()
     if list_key is None:
         numbers.update(count_bulk(conn, run_id=run_id, as_planned=as_planned))
         things.update(written_in_bulk(conn, run_id=run_id, as_planned=as_planned))
@@ -147,7 +149,7 @@ def count_jobs(
     for (name, _), number in numbers.items():
         if name != Result.IGNORED:
             single[Result(name).counted_as] += number
-    return Counts(**single, ignored=ignored, things=things, people=_people(conn, mine, result))
+    return Counts(**single, ignored=ignored, things=things, people=people)
 
 
 def _things(

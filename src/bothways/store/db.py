@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bothways.errors import ConfigurationError, StoreError
 from bothways.store import erasure_keys, roles
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "store_version"
 _CONNECT_SECONDS = 10
+# A connection that has rested for longer is tried before it is used: the server may have been
+# restarted since. At each use that would be one more way to the server and back per transaction.
+_REST_S = 5
+_SINCE = "rests_since"
 
 
 class Store:
@@ -49,7 +55,6 @@ class Store:
     ) -> None:
         self.engine = sa.create_engine(
             _psycopg_url(url),
-            pool_pre_ping=True,
             execution_options={erasure_keys.OPTION: give_keys},
             pool_timeout=pool_wait_s,
             hide_parameters=True,  # rows are personal data, and errors reach logs
@@ -62,6 +67,8 @@ class Store:
             },
         )
         sa.event.listen(self.engine, "connect", _use_utc)
+        sa.event.listen(self.engine, "checkin", _rests)
+        sa.event.listen(self.engine, "checkout", partial(_try, dialect=self.engine.dialect))
         if idle_in_transaction_s is not None:
             setting = f"SET idle_in_transaction_session_timeout = '{idle_in_transaction_s}s'"
             sa.event.listen(self.engine, "connect", partial(_set, statement=setting))
@@ -152,6 +159,27 @@ def advisory_lock(conn: sa.Connection, *parts: object) -> None:
     name = "\x1f".join(str(part) for part in ("bothways", *parts))
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def _rests(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_SINCE] = time.monotonic()
+
+
+def _try(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object, *, dialect: sa.Dialect
+) -> None:
+    """Have a connection that the server has ended meanwhile replaced by a new one.
+
+    Raises:
+        InvalidatePoolError: The server has ended it, and so all that were made before it.
+    """
+    since = record.info.get(_SINCE)
+    if since is None or time.monotonic() - since < _REST_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise sa.exc.InvalidatePoolError from error
 
 
 def _use_utc(connection: DBAPIConnection, record: object) -> None:

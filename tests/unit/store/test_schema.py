@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from bothways.errors import ConfigurationError, StoreError
+from bothways.store import db
 from bothways.store.db import Store, alembic_config
 from bothways.store.schema import metadata, secrets
 from tests.support.postgres import TestPostgres
@@ -56,6 +57,20 @@ def test_times_come_as_utc_whatever_zone_the_machine_names(
         (zone,) = conn.execute(sa.text("SHOW timezone")).scalars()
     store.dispose()
     assert zone == "UTC"
+
+
+def test_a_connection_that_the_server_ended_while_it_rested_is_replaced(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_REST_S", 0)
+    store, pid = Store(postgres_url), sa.text("SELECT pg_backend_pid()")
+    with store.begin() as conn:
+        ended = conn.execute(pid).scalar_one()
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("SELECT pg_terminate_backend(%s, 10_000)", (ended,))
+    with store.begin() as conn:
+        assert conn.execute(pid).scalar_one() != ended
+    store.dispose()
 
 
 def test_there_is_one_head(conn: sa.Connection) -> None:
