@@ -249,7 +249,8 @@ PICKED = [
         "engine/close.py",
         "dataset in again or ",
         "",
-        "tests/unit/engine/test_slices.py",
+        "tests/unit/engine/test_slices.py"
+        "::test_what_a_refused_slice_is_a_slice_of_is_read_again_by_the_next_run",
     ),
     Mutant(
         "a full read ends memberships that others made while it read",
