@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.waiting import wait_for
-from tests.support.deployment import Deployment
+from tests.support.deployment import ACCOUNT, Deployment
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
@@ -54,7 +54,8 @@ def test_a_sync_type_is_started_by_the_run_of_another_but_not_by_a_dry_run(
 
 
 def test_an_initial_sync_goes_on_from_where_it_failed(deployment: Deployment) -> None:
-    deployment.account("fresh", guard={**LOOSE, "sync_types": {"suppressions": TIGHT}})
+    few = {"syncs": {"contact_scoring": ACCOUNT["syncs"]["contact_scoring"]}}
+    deployment.account("fresh", **few, guard={**LOOSE, "sync_types": {"suppressions": TIGHT}})
     form = {"dry_run": False, "sync_types": CHOSEN}
     dag_id = "fresh__initial_sync"
     deployment.airflow.wait_for_dags(dag_id, *(f"fresh__{name}" for name in CHOSEN))
@@ -79,7 +80,7 @@ def test_an_initial_sync_goes_on_from_where_it_failed(deployment: Deployment) ->
     assert scored["submitted_by"] == "admin"
     assert deployment.api.runs("fresh__address_books") == []
 
-    deployment.account("fresh", guard=LOOSE)
+    deployment.account("fresh", **few, guard=LOOSE)
     run_id, state, states = tried()
     assert (state, states.pop("begin")) == ("success", "success")
     assert states == dict(zip(CHOSEN, ("skipped", "success", "success", "skipped"), strict=True))
