@@ -2,14 +2,13 @@
 ### Tags
 
 Keeps the platform's tags and interests in step with tables of the CRM: **Email tags**, **Email
-interest categories** and **Email interests**. What is added on one side is made on the other, and
-what is renamed on one side is renamed on the other. If both sides have renamed it, the platform's
-name counts.
+interest categories** and **Email interests**. What is added or renamed on one side is added or
+renamed on the other. If both sides have renamed it, the platform's name wins.
 
 * What is deleted on one side stays on the other, unless the account says `deletions: follow`.
-* A new tag belongs to the audience that its row names, an interest to its category. Where there is
+* A new tag belongs to the audience that its row names, an interest to its category. If there is
   only one, it need not be named.
-* What cannot be made is named in the run's message, and tried again by the next run.
+* The run's message names what could not be created; the next run tries it again.
 
 **Dry run** plans and writes nothing; **Full resync** writes every row again;
 **Only these records** limits the run to these tags or rows, by name or id.

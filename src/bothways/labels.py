@@ -54,7 +54,7 @@ def reason(name: str | None, systems: Systems = SOME_SYSTEMS) -> str:
     about_fields, _, fields = (name or "").partition(": ")
     if fields and about_fields in ABOUT_FIELDS:
         return ABOUT_FIELDS[about_fields] + fields
-    return Reason(name).told(systems) if name in list(Reason) else name or ""
+    return Reason(name).text(systems) if name in list(Reason) else name or ""
 
 
 def reason_in_short(name: str, systems: Systems = SOME_SYSTEMS) -> str:

@@ -371,7 +371,7 @@ class Reason(Labelled):
         "The account's settings turn this off.",
     )
 
-    def told(self, systems: Systems = SOME_SYSTEMS) -> str:
+    def text(self, systems: Systems = SOME_SYSTEMS) -> str:
         """Return the label with the systems' titles."""
         return self.label.format_map({**SOME_SYSTEMS, **systems})
 
@@ -442,7 +442,7 @@ class MembershipState(Labelled):
         """Return the state of somebody whom an undo left on one side's list only."""
         return cls.ONLY_CRM if side == "crm" else cls.ONLY_MARKETING
 
-    def told(self, systems: Systems = SOME_SYSTEMS) -> str:
+    def text(self, systems: Systems = SOME_SYSTEMS) -> str:
         """Return the label with the systems' titles."""
         return self.label.format_map({**SOME_SYSTEMS, **systems})
 

@@ -1,7 +1,7 @@
-"""Events: what a vendor tells by a webhook, the moment it happens.
+"""Events: what a vendor reports by a webhook, the moment it happens.
 
-An event only says whom to look at; what has become of them is read from the vendor by the run that
-it starts. So an event that is lost, late or told twice costs time at most.
+An event only says which records to look at; the run that it starts reads their current state from
+the vendor. So an event that is lost, late or sent twice costs time at most.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 from bothways.vocabulary import Topic
 
 TOO_OLD: Final = timedelta(minutes=5)
-"""How far the time that a delivery was signed at may be from now."""
+"""How far the time at which a delivery was signed may be from now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Delivery:
     """One request of a vendor.
 
     Attributes:
-        body: As it came, byte for byte: signatures are made of that.
-        headers: By name, in lower case.
-        query: The parameters of the URL, by name.
+        body: The body, byte for byte: signatures cover exactly that.
+        headers: The headers by name, in lower case.
+        query: The parameters of the URL by name.
     """
 
     body: bytes = field(repr=False)
@@ -33,13 +33,13 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an event is about.
+class Change:
+    """A change that an event reports.
 
     Attributes:
         topic: What has changed.
-        records: Ids or addresses of those concerned; none if the topic has to be read as a whole.
-        by: The vendor's id of the user who did it; "" where it is not told.
+        records: Ids or addresses of the records; none if everything of the topic has to be read.
+        by: The vendor's id of the user who made it; "" if the event does not say.
     """
 
     topic: Topic
@@ -49,21 +49,21 @@ class Told:
 
 @runtime_checkable
 class Events(Protocol):
-    """Understands the events of one vendor: pure functions, which ask nobody."""
+    """Understands the events of one vendor: pure functions that call nobody."""
 
     def is_genuine(self, delivery: Delivery, secrets: Collection[str], now: datetime) -> bool:
-        """Return whether the vendor sent this, and lately where it signs the time.
+        """Return whether the vendor sent this and, if it signs the time, sent it recently.
 
         Args:
-            delivery: From anybody.
-            secrets: Of the webhooks that are registered; any of them will do.
+            delivery: What arrived, from anybody.
+            secrets: Those of the registered webhooks; any of them is accepted.
             now: The time, UTC.
         """
         ...
 
-    def told(self, delivery: Delivery) -> list[Told]:
-        """Return what a genuine delivery is about; nothing if it is of a kind that concerns nobody.
+    def changes(self, delivery: Delivery) -> list[Change]:
+        """Return the changes that a genuine delivery reports; none if no sync type needs it.
 
-        Nothing is raised for a body that is not as expected.
+        An unexpected body raises nothing.
         """
         ...

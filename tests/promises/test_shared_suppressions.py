@@ -117,7 +117,7 @@ def test_accounts_that_do_not_share_keep_what_people_added_and_leave_the_rest(
     both.crm.suppression(EVE)
     _, news = both.round()
     (left,) = news.jobs_of(reason="not_shared").to_dict("records")
-    assert (left["email"], left["error_message"]) == (ANN, "Told by Dotdigital (Shop).")
+    assert (left["email"], left["error_message"]) == (ANN, "Reported by Dotdigital (Shop).")
     both.round()
     assert set(both.in_audiences(ANN).values()) == {"subscribed"}
     assert both.in_audiences(BOB)["Product updates"] == "subscribed"

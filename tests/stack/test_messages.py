@@ -55,8 +55,8 @@ def test_each_set_of_a_campaign_is_named() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_is_explained(reason: Reason) -> None:
-    told, meaning = reason.told(SYSTEMS), reason.meaning.format_map(SYSTEMS)
-    assert f"| `{reason}` | {told} | {meaning} |" in PAGE
+    text, meaning = reason.text(SYSTEMS), reason.meaning.format_map(SYSTEMS)
+    assert f"| `{reason}` | {text} | {meaning} |" in PAGE
 
 
 def test_the_page_has_no_reason_that_there_is_not() -> None:

@@ -1,4 +1,4 @@
-"""What arrives from the vendors: whether it is genuine, and whom it names."""
+"""Vendors' events as they arrive: whether they are genuine, and which records they name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bothways.errors import ConfigurationError
 from bothways.orchestration.connections import EventSecrets, event_secrets
 from bothways.store import notifications
 from bothways.vocabulary import RoleName, Topic
-from bothways.webhooks import Delivery, Events, Told
+from bothways.webhooks import Change, Delivery, Events
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A system of an account whose events are taken."""
+    """A system of an account whose events are accepted."""
 
     account: Account
     role: RoleName
@@ -47,7 +47,7 @@ def sender(account: str, role: RoleName) -> Sender:
     """Return the system that an event claims to be from.
 
     Raises:
-        Refused: There is no such account or system, or no events of it are taken.
+        Refused: There is no such account or system, or its events are not accepted.
     """
     if not re.fullmatch(NAME_PATTERN, account):
         raise Refused
@@ -63,9 +63,9 @@ def sender(account: str, role: RoleName) -> Sender:
 
 
 def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, list[str]]:
-    """Return whom an event names, by the sync type that looks at them; "" stands for everybody.
+    """Return which records an event names, by the sync type concerned; "" stands for all.
 
-    What the connection's own user did is left out: it is what a sync wrote.
+    Changes by the connection's own user are left out: a sync wrote them.
 
     Raises:
         Refused: The event is not genuine.
@@ -79,20 +79,20 @@ def concerned(given: Sender, delivery: Delivery, now: datetime) -> Mapping[str, 
             given.account.name,
         )  # fmt: skip
         raise Refused
-    told = given.events.told(delivery)
-    news = [one for one in told if not one.by or one.by != given.known.user]
+    changes = given.events.changes(delivery)
+    news = [change for change in changes if not change.by or change.by != given.known.user]
     woken = woken_by(given.account, given.role)
     found = {name: _records(news, topics) for name, topics in woken.items()}
     found = {name: records for name, records in found.items() if records}
     log.info(
         "Events for account %s from its %s system: %d changes, which concern %s",
-        given.account.name, given.role, len(told), ", ".join(sorted(found)) or "no sync type",
+        given.account.name, given.role, len(changes), ", ".join(sorted(found)) or "no sync type",
     )  # fmt: skip
     return found
 
 
 def keep(conn: sa.Connection, given: Sender, found: Mapping[str, list[str]]) -> None:
-    """Keep whom an event names, for the runs of these sync types."""
+    """Keep the records that an event names, for the runs of these sync types."""
     keys = {record: _key(record) for records in found.values() for record in records}
     for sync_type, records in sorted(found.items()):
         notifications.keep(
@@ -104,8 +104,8 @@ def keep(conn: sa.Connection, given: Sender, found: Mapping[str, list[str]]) -> 
         )
 
 
-def _records(news: list[Told], topics: frozenset[Topic]) -> list[str]:
-    found = [one.records or ("",) for one in news if one.topic in topics]
+def _records(news: list[Change], topics: frozenset[Topic]) -> list[str]:
+    found = [change.records or ("",) for change in news if change.topic in topics]
     texts = dict.fromkeys(text for records in found for text in records)
     return [text for text in texts if len(text) <= _LONGEST_RECORD and "\x00" not in text]
 

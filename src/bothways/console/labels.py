@@ -82,7 +82,7 @@ def conflict(policy: str, systems: Systems = SOME_SYSTEMS) -> str:
 
 def membership(state: str, systems: Systems = SOME_SYSTEMS) -> str:
     """Return how a membership stood when both systems last agreed: “on list”."""
-    return MembershipState(state).told(systems)
+    return MembershipState(state).text(systems)
 
 
 def standing(status: str) -> str:

@@ -1,8 +1,8 @@
-"""Starts the runs that the vendors' events ask for, inside the API servers, where they arrive.
+"""Starts the runs that vendors' events ask for, inside the API servers, where the events arrive.
 
-What was told waits in the store until nothing more has come for a while. Then it becomes one run,
-for just those records. Whichever API server is first takes it; what one of them leaves behind when
-it dies is taken with the next event, and is read by the next scheduled run in any case.
+Events wait in the store until no further one has come for a while. Then they become one run, for
+just the records that they name. The first API server to take them starts it. What a server that
+died had not started is taken with the next event, and read by the next scheduled run in any case.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from bothways.store.selections import file_selection
 log = logging.getLogger(__name__)
 
 STARTED_BY_EVENT: Final = "event__"
-"""How the ids of DAG runs begin that an event has started."""
+"""How the ids of DAG runs that an event started begin."""
 
 MOST: Final = 1_000
-"""For more records than this, a run reads whatever has changed, which is cheaper."""
+"""For more records than this, a run reads everything that has changed, which is cheaper."""
 
 # After a failure of Airflow or the store.
 _AFTER_FAILURE_S: Final = 30.0
-# The longest pause otherwise: what is told meanwhile may be due sooner, and a queued run may begin.
+# The longest pause otherwise: a new event may be due sooner, and a queued run may begin.
 _LOOK_EVERY_S: Final = 1.0
 
 
@@ -44,7 +44,7 @@ class Standing(Enum):
 
     Members:
         READY: It may.
-        QUEUED: One that an event has started has not begun yet.
+        QUEUED: One that an event started has not begun yet.
         RESTING: The DAG is paused, or gone.
     """
 
@@ -65,7 +65,7 @@ class Runs(Protocol):
 
         Args:
             dag_id: The DAG.
-            conf: What the run is told.
+            conf: The run's parameters.
             by: What the audit names as having started it.
         """
         ...

@@ -20,7 +20,7 @@ from bothways.connectors.base import ConnectionSettings, Connector
 from bothways.connectors.opening import make_connector
 from bothways.discovery import events_of
 from bothways.vocabulary import Topic
-from bothways.webhooks import Delivery, Told
+from bothways.webhooks import Change, Delivery
 from tests.sandbox.dynamics_api import DynamicsApi, signed_in
 from tests.support.configuration import IncludeFolder
 from tests.support.receiver import Receiver, Sent
@@ -88,7 +88,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, ["events", "shop", *words])
 
 
-def genuine(name: str, secrets: list[str], one: Sent) -> list[Told]:
+def genuine(name: str, secrets: list[str], one: Sent) -> list[Change]:
     """What an event says to who knows these secrets."""
     found = events_of(name)
     assert found is not None
@@ -96,7 +96,7 @@ def genuine(name: str, secrets: list[str], one: Sent) -> list[Told]:
     delivery = Delivery(one.body, one.headers, query)
     assert found.is_genuine(delivery, secrets, datetime.now(UTC))
     assert not found.is_genuine(delivery, ["another"], datetime.now(UTC))
-    return found.told(delivery)
+    return found.changes(delivery)
 
 
 def test_what_is_registered_tells_what_people_do_and_is_known_by_the_secrets_in_the_file(
@@ -132,7 +132,7 @@ def test_what_is_registered_tells_what_people_do_and_is_known_by_the_secrets_in_
         ((place,), True), ((place,), False),
     ]  # fmt: skip
     assert genuine("mailchimp", secrets["my_platform"], third) == [
-        Told(Topic.PEOPLE, (ADA,)), Told(Topic.CONSENT, (ADA,)),
+        Change(Topic.PEOPLE, (ADA,)), Change(Topic.CONSENT, (ADA,)),
     ]  # fmt: skip
     assert third.path == "/bothways/events/shop/marketing"
     assert b"type=unsubscribe" in third.body  # and not what the API did

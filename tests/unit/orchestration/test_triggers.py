@@ -54,6 +54,6 @@ def test_a_trigger_starts_the_sync_type_that_carries_it(trigger: str) -> None:
     (vendor, body), expected = TRIGGERS[trigger]
     events = events_of(vendor)
     assert events is not None
-    topics = {told.topic for told in events.told(Delivery(body))}
+    topics = {told.topic for told in events.changes(Delivery(body))}
     woken = {name for name, sync in sync_types().items() if sync.woken_by & topics}
     assert woken - {"address_books"} == expected, "address_books is of people's lists, too"

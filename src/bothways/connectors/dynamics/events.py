@@ -1,6 +1,6 @@
-"""What Dataverse's webhooks tell: the context of an operation, as JSON.
+"""What Dataverse's webhooks send: the context of an operation, as JSON.
 
-Of Bothways' own tables, those are understood whose kind of record has a topic, under the name that
+Of Bothways' own tables, those whose kind of record has a topic are understood, under the name that
 `provision` gives them.
 
 Registered with a WebhookKey, they send it as `?code=` and sign nothing (facts, second sheet,
@@ -20,7 +20,7 @@ from typing import Any, Final
 from bothways.connectors.dynamics.names import GUID, PEOPLE
 from bothways.discovery import record_kinds
 from bothways.vocabulary import Topic
-from bothways.webhooks import Delivery, Told
+from bothways.webhooks import Change, Delivery
 
 MEMBERSHIP_MESSAGES: Final = ("AddListMembers", "AddMember", "RemoveListMembers", "RemoveMember")
 """What a list's members are changed by: the pipeline's names (facts).
@@ -50,8 +50,8 @@ class DataverseEvents:
         given = delivery.query.get("code", "").encode()
         return any(hmac.compare_digest(given, key.encode()) for key in secrets)
 
-    def told(self, delivery: Delivery) -> list[Told]:
-        """Return whom the operation is about, and who has made it."""
+    def changes(self, delivery: Delivery) -> list[Change]:
+        """Return which records the operation changed, and who did it."""
         context = _context(delivery.body)
         table, by = _text(context, "PrimaryEntityName"), _text(context, "InitiatingUserId").lower()
         row = _text(context, "PrimaryEntityId").lower()
@@ -59,14 +59,14 @@ class DataverseEvents:
         if message in MEMBERSHIP_MESSAGES or table == MEMBER_ROW:
             members = tuple(dict.fromkeys(_members(context)))
             # All, where they were too many to be sent, or a membership is gone.
-            return [Told(Topic.PEOPLE, members, by)]
+            return [Change(Topic.PEOPLE, members, by)]
         if message in ASSOCIATION_MESSAGES:
             found = _associated(context)
-            return [] if found is None else [Told(Topic.PEOPLE, found, by)]
+            return [] if found is None else [Change(Topic.PEOPLE, found, by)]
         topic, named = _topic(table), (row,) if GUID.fullmatch(row) else ()
         if topic in _OF_PEOPLE:
-            return [Told(topic, named, by)] if named else []
-        return [Told(topic, (), by)] if topic else []
+            return [Change(topic, named, by)] if named else []
+        return [Change(topic, (), by)] if topic else []
 
 
 def _topic(table: str) -> Topic | None:

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from bothways.vocabulary import Topic
-from bothways.webhooks import TOO_OLD, Delivery, Told
+from bothways.webhooks import TOO_OLD, Change, Delivery
 
 # `data[id]` is neither the contact_id nor the hash that paths take, so that people are named by
 # address. A changed address is told with the one before, by which the CRM's record is found.
@@ -51,23 +51,23 @@ class MailchimpEvents:
         right = [hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in secrets]
         return any(hmac.compare_digest(one, key.encode()) for one in given for key in right)
 
-    def told(self, delivery: Delivery) -> list[Told]:
-        """Return whom the event is about; of campaigns, only those that were sent concern anybody.
+    def changes(self, delivery: Delivery) -> list[Change]:
+        """Return the changes that the event reports; of campaigns, only that one has been sent.
 
-        Who did it is not told: the webhooks are registered for what is done by people in the app
-        and by the members themselves, and not for what is done through the API.
+        It does not say who made them: the webhooks are registered for what users do in the app and
+        what members do themselves, and not for what is done through the API.
         """
         form = dict(parse_qsl(delivery.body.decode("utf-8", "replace")))
         kind = form.get("type", "")
         if kind == "campaign" and form.get("data[status]") == "sent":
-            return [Told(Topic.CAMPAIGNS)]
+            return [Change(Topic.CAMPAIGNS)]
         people = tuple(form[key] for key in _PEOPLE.get(kind, ()) if form.get(key))
         if not people:
             return []
         topics = [Topic.PEOPLE]
         topics += [Topic.CONSENT] if kind in _CONSENT else []
         topics += [Topic.MEMBER_TAGS] if kind in _INTERESTS else []
-        return [Told(topic, people) for topic in topics]
+        return [Change(topic, people) for topic in topics]
 
 
 EVENTS: Final = MailchimpEvents()

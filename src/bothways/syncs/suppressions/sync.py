@@ -241,7 +241,7 @@ def _not_shared(rows: pd.DataFrame) -> pd.DataFrame:
         entity="suppression",
         source_id=rows["record_id"],
         email=rows["email"],
-        error_message="Told by " + rows["origin"] + ".",
+        error_message="Reported by " + rows["origin"] + ".",
         **_FROM_CRM,
     )
 

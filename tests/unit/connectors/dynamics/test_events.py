@@ -10,7 +10,7 @@ import pytest
 
 from bothways.connectors.dynamics.events import EVENTS
 from bothways.vocabulary import Topic
-from bothways.webhooks import Delivery, Told
+from bothways.webhooks import Change, Delivery
 
 NOW = datetime.now(UTC)
 ROW = "2C28C9E5-D5E8-E711-A950-000D3A11E605"
@@ -63,8 +63,8 @@ def parameters(**values: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_a_row_is_named_with_who_changed_it(message: str, table: str, topic: Topic) -> None:
-    told = EVENTS.told(Delivery(context(message, table)))
-    assert told == [Told(topic, (ROW.lower(),), USER)]
+    told = EVENTS.changes(Delivery(context(message, table)))
+    assert told == [Change(topic, (ROW.lower(),), USER)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_row_is_named_with_who_changed_it(message: str, table: str, topic: Top
     ],
 )
 def test_rows_that_people_add_to_tables_of_ours_are_read_together(table: str, topic: Topic) -> None:
-    assert EVENTS.told(Delivery(context("Create", table))) == [Told(topic, (), USER)]
+    assert EVENTS.changes(Delivery(context("Create", table))) == [Change(topic, (), USER)]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_rows_that_people_add_to_tables_of_ours_are_read_together(table: str, to
     ],
 )
 def test_of_a_list_its_members_are_named(message: str, given: dict[str, Any]) -> None:
-    told = EVENTS.told(Delivery(context(message, "list", InputParameters=parameters(**given))))
-    assert told == [Told(Topic.PEOPLE, (MEMBER,), USER)]
+    told = EVENTS.changes(Delivery(context(message, "list", InputParameters=parameters(**given))))
+    assert told == [Change(Topic.PEOPLE, (MEMBER,), USER)]
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_of_relationships_those_of_lists_and_people_are_told(
         first, *others = ({"Id": row, "LogicalName": table} for table, row in ends)
         given = {"Target": first, "RelatedEntities": others}
         given |= {"Relationship": {"SchemaName": relationship, "PrimaryEntityRole": None}}
-    told = EVENTS.told(Delivery(context(message, "none", InputParameters=parameters(**given))))
-    assert told == ([] if named is None else [Told(Topic.PEOPLE, named, USER)])
+    told = EVENTS.changes(Delivery(context(message, "none", InputParameters=parameters(**given))))
+    assert told == ([] if named is None else [Change(Topic.PEOPLE, named, USER)])
 
 
 def test_what_was_too_much_to_be_sent_is_read_as_a_whole() -> None:
-    told = EVENTS.told(Delivery(context("AddListMembers", "list", InputParameters=[])))
-    assert told == [Told(Topic.PEOPLE, (), USER)]
+    told = EVENTS.changes(Delivery(context("AddListMembers", "list", InputParameters=[])))
+    assert told == [Change(Topic.PEOPLE, (), USER)]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_was_too_much_to_be_sent_is_read_as_a_whole() -> None:
     ids=lambda body: repr(body[:20]),
 )
 def test_what_concerns_nobody_or_cannot_be_read_names_nobody(body: bytes) -> None:
-    assert EVENTS.told(Delivery(body)) == []
+    assert EVENTS.changes(Delivery(body)) == []
 
 
 def test_a_delivery_is_known_by_its_key() -> None:

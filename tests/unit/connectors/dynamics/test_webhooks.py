@@ -86,7 +86,7 @@ def test_members_of_lists_are_told_of_however_they_come_and_go(
         (row,) = api.rows("listmembers?$select=listmemberid")
         api.send("DELETE", f"listmembers({row['listmemberid']})")
         sent = receiver.wait(8)
-    told = [EVENTS.told(Delivery(one.body)) for one in sent]
+    told = [EVENTS.changes(Delivery(one.body)) for one in sent]
     assert [[(one.topic, one.records) for one in news] for news in told] == [
         *[[(Topic.PEOPLE, (ann,))]] * 7,
         [(Topic.PEOPLE, ())],  # of whom, a membership that is gone does not say

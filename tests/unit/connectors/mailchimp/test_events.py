@@ -11,7 +11,7 @@ import pytest
 
 from bothways.connectors.mailchimp.events import EVENTS
 from bothways.vocabulary import Topic
-from bothways.webhooks import Delivery, Told
+from bothways.webhooks import Change, Delivery
 
 SECRET = "whsec-of-the-newsletter"
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -51,13 +51,13 @@ def signed(text: bytes, *, at: datetime = NOW, secret: str = SECRET) -> Delivery
 def test_an_event_names_whom_it_is_about(
     kind: str, data: dict[str, str], topics: str, people: tuple[str, ...]
 ) -> None:
-    told = EVENTS.told(Delivery(body(kind, **data)))
-    assert told == [Told(Topic(topic), people) for topic in topics.split()]
+    told = EVENTS.changes(Delivery(body(kind, **data)))
+    assert told == [Change(Topic(topic), people) for topic in topics.split()]
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe=&&&", b'{"type": "subscribe"}', b"type"])
 def test_what_cannot_be_read_concerns_nobody(text: bytes) -> None:
-    assert EVENTS.told(Delivery(text)) == []
+    assert EVENTS.changes(Delivery(text)) == []
 
 
 def test_what_is_signed_with_a_known_secret_is_genuine() -> None:
