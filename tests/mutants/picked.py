@@ -121,8 +121,8 @@ PICKED = [
     Mutant(
         "a deleted record of the CRM alone ends a suppression",
         "syncs/two_way/consent.py",
-        'told["deleted_at"].notna() & told["email_key"].isin(keys)',
-        'told["deleted_at"].notna()',
+        'told["deleted_at"].notna() & ended & answered',
+        'told["deleted_at"].notna() & ended',
         f"{_TWO_WAY}::test_a_membership"
         "[suppressed by a record of the CRM that somebody has deleted]",
     ),
