@@ -380,7 +380,7 @@ def read_suppressions(client: MailchimpClient, since: str | None) -> Iterator[Pa
     begun = client.clock.monotonic()
     watermark = stamp(client.server_clock.read_from(begun))
     for audience in _all(client):
-        complaints = _complaints(client, audience)
+        complaints = complaints_of(client, audience)
         told: set[str] = set()
         for status in _SUPPRESSED:
             listing = Listing(audience, status)
@@ -396,8 +396,11 @@ def read_suppressions(client: MailchimpClient, since: str | None) -> Iterator[Pa
     yield Page(SUPPRESSIONS.empty_table(), watermark=watermark)
 
 
-def _complaints(client: MailchimpClient, audience: str) -> dict[str, datetime]:
-    """Return when people last complained, by their address's hash."""
+def complaints_of(client: MailchimpClient, audience: str) -> dict[str, datetime]:
+    """Return when people of an audience last complained, by their address's hash.
+
+    The archived are among them.
+    """
     found = client.listing(
         f"/lists/{audience}/abuse-reports",
         "abuse_reports",

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -32,15 +32,18 @@ from bothways.connectors.mailchimp.queries import (
     Listing,
     Reached,
     audiences,
+    complaints_of,
     fields_of,
     in_parts,
     members_of,
+    moment,
     walk,
 )
 from bothways.connectors.mailchimp.results import invalid, of_result, refused
 from bothways.connectors.mailchimp.tables import ARCHIVED
 from bothways.errors import ConnectorError, Missing, ProtocolError
 from bothways.tables.operations import GONE
+from bothways.vocabulary import Status
 
 _BULK = 500  # facts 2
 _ADDRESS = "@email"
@@ -61,6 +64,13 @@ _NEVER_ARCHIVED = {
 }
 # Of how many people the contact ids are asked for one by one, not found among the latest changes.
 _FEW_IDS = 10
+# Who complained is not asked to confirm; the code is the reason that the audit names.
+_COMPLAINED = Verdict(
+    "ignored",
+    None,
+    Status.COMPLAINED.value,
+    "Reported a mail of the audience as abuse before they were archived. They may sign up again.",
+)
 # The archived of an audience are listed, rather than asked for one by one, up to so many pages.
 _ARCHIVED_PAGES = 5
 _WRITE_TIME = timedelta(seconds=5)
@@ -70,8 +80,9 @@ def write_contacts(client: MailchimpClient, operations: pd.DataFrame) -> pd.Data
     """Create, update and suppress; suppressions first, since they outrank everything.
 
     A create says `subscribed`, or `pending` where it is asked for, where the audience has people
-    confirm, or where the address was archived there: what it had chosen before nobody is told. Who
-    is there already keeps their status, as does whoever is updated.
+    confirm, or where the address was archived there: what it had chosen before nobody is told, but
+    that it complained, in which case it is not even asked. Who is there already keeps their status,
+    as does whoever is updated.
     """
     columns = ("seq", "kind", "record_id", "email", "scope", "values", "list_ids", "to_confirm")
     rows = records(operations, columns)
@@ -196,6 +207,9 @@ def _created(
     """Create people with different addresses; return verdicts by key."""
     since = stamp(client.server_clock.now() - _WRITE_TIME)
     archived = _archived(client, audience, [new.key for new in people])
+    complained = _complained(client, audience, archived)
+    told = dict.fromkeys(complained, _COMPLAINED)
+    people = [new for new in people if new.key not in complained]
     everybody = catalogue.asks_to_confirm(audience)
 
     def member(new: _New) -> Row:
@@ -204,7 +218,7 @@ def _created(
         tags = {"tags": list(new.tags)} if new.tags else {}
         return {"email_address": new.email, "status": status, **new.body, **tags}
 
-    told = _sent(client, audience, people, member, update=False)
+    told |= _sent(client, audience, people, member, update=False)
     told |= _one_by_one(client, audience, [new for new in people if _untold(told, new)], member)
     existing = [new for new in people if new.key in told and told[new.key].code == _EXISTS]
     told |= _brought_up_to_date(client, audience, existing)
@@ -239,8 +253,8 @@ def _one_by_one(
     return told
 
 
-def _archived(client: MailchimpClient, audience: str, keys: Sequence[str]) -> set[str]:
-    """Return those of these hashes whose members are archived."""
+def _archived(client: MailchimpClient, audience: str, keys: Sequence[str]) -> dict[str, Row]:
+    """Return those of these members who are archived, by hash, with the time of their opt-in."""
     path, query = f"/lists/{audience}/members", {"status": ARCHIVED, "count": PAGE}
     query |= {"fields": fields_of("members", ("id",))}
     first = client.get(path, query)
@@ -248,14 +262,36 @@ def _archived(client: MailchimpClient, audience: str, keys: Sequence[str]) -> se
     if not isinstance(total, int):
         raise ProtocolError("a listing does not say how long it is; check the host", vendor=TITLE)
     if total == 0:
-        return set()
-    wanted = set(keys)
+        return {}
     if total <= _ARCHIVED_PAGES * PAGE:
-        names = ("contact_id", "id", "last_changed")
+        names = ("contact_id", "id", "last_changed", "timestamp_opt")
         pages = walk(client, Listing(audience, ARCHIVED), names, None, Reached())
-        return wanted & {str(row.get("id")) for rows, _ in pages for row in rows}
-    found = members_of(client, [(audience, key) for key in keys], ("id", "status"))
-    return {str(row.get("id")) for _, row in found if row.get("status") == ARCHIVED}
+        listed = [row for rows, _ in pages for row in rows]
+    else:
+        asked = [(audience, key) for key in keys]
+        found = members_of(client, asked, ("id", "status", "timestamp_opt"))
+        listed = [row for _, row in found if row.get("status") == ARCHIVED]
+    wanted = set(keys)
+    return {str(row.get("id")): row for row in listed if str(row.get("id")) in wanted}
+
+
+def _complained(client: MailchimpClient, audience: str, archived: Mapping[str, Row]) -> set[str]:
+    """Return those of the archived, by hash, who complained and have not opted in since.
+
+    An opt-in after a complaint changes `timestamp_opt` (assumed). Who is refused may still sign up.
+    """
+    if not archived:
+        return set()
+    complaints = complaints_of(client, audience)
+    return {
+        key
+        for key, row in archived.items()
+        if key in complaints and not _is_later(row.get("timestamp_opt"), complaints[key])
+    }
+
+
+def _is_later(opted_in: Any, complaint: datetime) -> bool:
+    return bool(opted_in) and moment(opted_in) > complaint
 
 
 def _sent(
@@ -622,15 +658,30 @@ def _back(
     client: MailchimpClient, moves: Sequence[tuple[Row, Person, Place]]
 ) -> Iterator[dict[str, Any]]:
     """Have people join an audience whose contacts they are: only the archived are not in it."""
-    calls = [Call("GET", person.path, {"fields": "status"}) for _, person, _ in moves]
-    returning: list[tuple[Row, Person]] = []
+    wanted = {"fields": "id,status,timestamp_opt"}
+    calls = [Call("GET", person.path, wanted) for _, person, _ in moves]
+    archived: dict[str, dict[str, Row]] = defaultdict(dict)
+    found: list[tuple[Row, Person, str]] = []
     for (row, person, _), result in zip(moves, run(client, calls), strict=True):
         if result is None:
             continue
-        if result.succeeded and result.value().get("status") == ARCHIVED:
-            returning.append((row, person))
+        there = result.value() if result.succeeded else {}
+        if there.get("status") == ARCHIVED:
+            found.append((row, person, str(there.get("id"))))
+            archived[person.audience][found[-1][2]] = there
         else:
             yield of_result(result, person.id).of(row["seq"])
+    barred = {
+        (audience, key)
+        for audience, members in archived.items()
+        for key in _complained(client, audience, members)
+    }
+    returning = []
+    for row, person, key in found:
+        if (person.audience, key) in barred:
+            yield replace(_COMPLAINED, record_id=person.id).of(row["seq"])
+        else:
+            returning.append((row, person))
     calls = [Call("PATCH", person.path, body={"status": "pending"}) for _, person in returning]
     for (row, person), result in zip(returning, run(client, calls), strict=True):
         if result is not None:

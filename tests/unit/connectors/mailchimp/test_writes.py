@@ -502,6 +502,29 @@ def test_who_leaves_an_audience_is_archived_and_asked_when_coming_back(
     assert vendor.get(path()).status_code == 404
 
 
+def test_an_archived_member_who_complained_is_not_asked_until_they_sign_up_again(
+    mailchimp: MailchimpConnector,
+    vendor: httpx.Client,
+    operations: Frame,
+    sandbox: SandboxServer,
+) -> None:
+    ada = put(vendor)
+
+    def coming_back(act: str) -> tuple[str, str]:
+        sandbox.act("mailchimp", act, email=ADA)
+        sandbox.advance(60)
+        sandbox.act("mailchimp", "archive", email=ADA)
+        joined = {"kind": "join", "record_id": ada, "list_id": NEWS}
+        (created,) = told(mailchimp.write_contacts(operations(create())))
+        (moved,) = told(mailchimp.write_list_members(operations(joined)))
+        return created["outcome"], moved["outcome"]
+
+    assert coming_back("complain") == ("ignored", "ignored")
+    assert member(vendor)["status"] == "archived"
+    assert coming_back("return") == ("written", "written")
+    assert member(vendor)["status"] == "pending"
+
+
 @pytest.mark.parametrize(("status", "why"), [("pending", "confirm"), ("cleaned", "bounced")])
 def test_whom_the_vendor_does_not_archive_stays_and_is_no_error(
     status: str, why: str, mailchimp: MailchimpConnector, vendor: httpx.Client, operations: Frame
