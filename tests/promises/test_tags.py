@@ -137,7 +137,9 @@ def test_tags_and_interests_are_there_once_on_both_sides_under_the_same_names(
     world = make_world()
     settled(world)
     assert set(rows(sandbox)) == {"VIP", "Webinar guests"}
-    assert set(rows(sandbox, "audience")) == {"Newsletter", "Product updates"}
+    audiences = rows(sandbox, "audience")
+    assert set(audiences) == {"Newsletter", "Product updates"}
+    assert audiences["Newsletter"]["bw_rating"] == 3
     assert set(rows(sandbox, "interestcategory")) == {"Topics"}
     assert set(rows(sandbox, "interest")) == {"Offers", "Events"}
     tags.tag("Gold", "ann@mail.example")

@@ -15,7 +15,7 @@ from bothways.testing.planning import STARTED_AT, Planning
 
 NEWS: Final = "news"
 EMPTY: Final = dict.fromkeys(
-    ("key", "parent_row", "list_id", "marketing_lists", "gone", "modified_at")
+    ("key", "parent_row", "list_id", "marketing_lists", "rating", "gone", "modified_at")
 )
 
 
@@ -150,6 +150,30 @@ def test_a_row_says_which_marketing_lists_are_mapped_to_its_tag() -> None:
     assert values(plan, "vip")["marketing_lists"] == "news"
     row(place, "row-vip", "vip", key="vip", marketing_lists="news")
     assert {job[3] for job in told(planned(place)).values()} == {"unchanged"}
+
+
+def test_an_audience_has_its_rating_and_is_written_when_that_changes() -> None:
+    place = desk()
+    for rating, result in ((3, "updated"), (3, "unchanged"), (4, "updated"), (None, "updated")):
+        details = {"parent_id": None, "list_id": NEWS, "rating": rating}
+        place.store.add_definition(
+            "marketing", "audience", NEWS, NEWS, details=details, written=json.dumps({"name": NEWS})
+        )
+        plan = planned(place)
+        (job,) = plan.jobs.to_dict("records")
+        assert (job["entity"], job["result"]) == ("audience", result)
+        if result == "updated":
+            assert values(plan, NEWS)["rating"] == rating
+        row(
+            place,
+            f"row-{NEWS}",
+            NEWS,
+            key=NEWS,
+            kind="audience",
+            parent_row=None,
+            list_id=NEWS,
+            rating=rating,
+        )
 
 
 @pytest.mark.parametrize("made", ["t", None], ids=["told", "by its name, as the answer was lost"])

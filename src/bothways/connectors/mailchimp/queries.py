@@ -199,8 +199,8 @@ def _all(client: MailchimpClient) -> list[str]:
 
 
 def audiences(client: MailchimpClient) -> list[Row]:
-    """Return all audiences: id, name, size, and whether people must confirm."""
-    wanted = ("id", "name", "double_optin", "stats.member_count", "date_created")
+    """Return all audiences: id, name, size, rating, and whether people must confirm."""
+    wanted = ("id", "name", "double_optin", "list_rating", "stats.member_count", "date_created")
     return client.listing("/lists", "lists", {"fields": fields_of("lists", wanted)})
 
 

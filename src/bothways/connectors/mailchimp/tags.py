@@ -159,8 +159,15 @@ def _path(kind: _Kind, tag: str) -> str:
 
 
 def _audience(_client: MailchimpClient, audience: Row) -> Iterator[Row]:
+    """Return an audience; its rating is an activity score from 0 to 5 (the specification)."""
     place = Place(str(audience["id"]))
-    yield {"id": place.id, "name": audience.get("name"), "parent_id": None, "list_id": place.id}
+    yield {
+        "id": place.id,
+        "name": audience.get("name"),
+        "parent_id": None,
+        "list_id": place.id,
+        "rating": audience.get("list_rating"),
+    }
 
 
 def _tags(client: MailchimpClient, audience: Row) -> Iterator[Row]:

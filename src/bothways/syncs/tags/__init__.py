@@ -22,7 +22,7 @@ AUDIENCE: Final = RecordKind(
     titles="Email audiences",
     description="Audiences of the marketing platform, kept by Bothways.",
     words=("audience", "audiences"),
-    columns=(*_LIST, _NOT_THERE),
+    columns=(*_LIST, RecordColumn("rating", "List rating", "number"), _NOT_THERE),
 )
 TAG: Final = RecordKind(
     name="tag",

@@ -25,18 +25,34 @@ from bothways.vocabulary import MembershipState
 
 _TEXT: Final = pa.string()
 _NULLABLE: Final = pd.ArrowDtype(_TEXT)
-_OF_TAG: Final = {"parent_id": _TEXT, "list_id": _TEXT}
+_OF_TAG: Final[Mapping[str, pa.DataType]] = {
+    "parent_id": _TEXT,
+    "list_id": _TEXT,
+    "rating": pa.int64(),
+}
 _OF_ROW: Final[Mapping[str, pa.DataType]] = {
     "key": _TEXT,
     "parent_row": _TEXT,
     "list_id": _TEXT,
     "marketing_lists": _TEXT,
+    "rating": pa.int64(),
     "gone": pa.bool_(),
     "modified_at": _TEXT,
 }
-_TAG_COLUMNS: Final = ["id", "there", "name", "parent", "list", "mapped", "written", "agreed"]
+_TAG_COLUMNS: Final = [
+    "id",
+    "there",
+    "name",
+    "parent",
+    "list",
+    "mapped",
+    "rated",
+    "written",
+    "agreed",
+]
 _ROW_COLUMNS: Final = [
-    "row", "of", "key", "own_name", "own_parent", "own_list", "own_mapped", "gone", "again",
+    "row", "of", "key", "own_name", "own_parent", "own_list", "own_mapped", "own_rated", "gone",
+    "again",
 ]  # fmt: skip
 
 
@@ -52,10 +68,11 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
 
     Returns:
         Of the tag `id`, `there` (whether it has not been deleted), `name`, `parent`, `list`,
-        `mapped` (names of the CRM's lists that are mapped to it), `written` (what was last written
-        to the CRM) and `agreed` (what both sides last called it); of the row `row`, `key`,
-        `own_name`, `own_parent` (the id of what it belongs to), `own_list`, `own_mapped`, `gone`,
-        and `again` (whether another row stands for the tag).
+        `mapped` (names of the CRM's lists that are mapped to it), `rated` (how active an audience
+        is), `written` (what was last written to the CRM) and `agreed` (what both sides last called
+        it); of the row `row`, `key`, `own_name`, `own_parent` (the id of what it belongs to),
+        `own_list`, `own_mapped`, `own_rated`, `gone`, and `again` (whether another row stands for
+        the tag).
     """
     tags = _tags(inputs, kind)
     rows = _rows(inputs, kind, parents)
@@ -94,7 +111,7 @@ def agreed_members(inputs: Inputs, tags: pd.Series) -> pd.DataFrame:
 def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
     tags = with_details(with_deleted(inputs, kind.name), _OF_TAG)
     agreed = read_objects(tags["written"], {"name": _TEXT})[f"{FIELD_PREFIX}name"]
-    tags = tags.rename(columns={"parent_id": "parent", "list_id": "list"})
+    tags = tags.rename(columns={"parent_id": "parent", "list_id": "list", "rating": "rated"})
     mapped = crm_lists(inputs, tags["list"])["name"].reindex(tags.index)
     names = {"name": _stripped(tags["name"]), "agreed": _stripped(agreed), "mapped": mapped}
     return tags.assign(**names)[_TAG_COLUMNS]
@@ -104,7 +121,7 @@ def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.
     """Return the rows with what they belong to; those that belong to another account's are not."""
     rows = with_details(inputs.view.definitions("crm", kind.name), _OF_ROW)
     called = {"name": "own_name", "list_id": "own_list", "marketing_lists": "own_mapped"}
-    rows = rows.rename(columns={"id": "row", **called})
+    rows = rows.rename(columns={"id": "row", "rating": "own_rated", **called})
     rows = rows.assign(own_parent=pd.Series(None, rows.index, _NULLABLE))
     rows = rows.assign(own_name=_stripped(rows["own_name"]))
     if parents is None:

@@ -118,6 +118,7 @@ class _Part:
         stale |= ~_equal(rows["parent"], rows["own_parent"])
         stale |= ~_equal(rows["list"], rows["own_list"])
         stale |= ~_equal(rows["mapped"], rows["own_mapped"])
+        stale |= ~_equal(rows["rated"], rows["own_rated"])
         writes = (stale & ~edited).astype(bool)
         reason = pd.Series(None, index=rows.index, dtype=rows["name"].dtype)
         return [
@@ -219,7 +220,7 @@ class _Part:
 
     def _to_crm(self, rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
         """Write rows by key; one that a person made, by its id, so that it gets the key."""
-        named = {"list_id": "list", "marketing_lists": "mapped", "gone": "gone"}
+        named = {"list_id": "list", "marketing_lists": "mapped", "rating": "rated", "gone": "gone"}
         own = {column.name: named[column.name] for column in self._kind.columns}
         values = json_objects(rows.assign(gone=False), {"name": "name", **self._parent, **own})
         result = pd.Series(Result.NEW.value, index=rows.index)
