@@ -79,8 +79,8 @@ class RecordKind:
             the first of these values that is there. Its key where none is.
         failure: What a run's message says of each row that could not be written, with its {name};
             "" where the job itself says enough.
-        topic: What an event is about that tells of a row which people added, renamed or deleted;
-            None where no sync reads what they do.
+        topic: The topic of events about rows that people add, rename or delete; None if no sync
+            reads such changes.
 
     Raises:
         ValueError: A name is not made like one, or is taken.

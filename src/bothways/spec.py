@@ -27,8 +27,8 @@ class Limits:
         chunk_rows: Operations for one apply task (several of the vendor's batches).
         parallel: Calls in flight from one process.
         page_rows: People that one call reads at most, from which a forecast is reckoned.
-        keep_rows: Operations of a task that are written and recorded together, while the next are
-            being written: what a task that dies has to repeat. None for all of them.
+        keep_rows: How many operations of a task are written and recorded together, while the next
+            are being written; a task that dies repeats at most these. None for all of them.
     """
 
     chunk_rows: int
@@ -68,7 +68,7 @@ class Declaration:
         capabilities: Names of the protocols in `connectors.base` that the connector has.
         limits: How much it wants at a time.
         form: What the form for its connections shows.
-        events: Where its `webhooks.Events` stand, as `package.module:NAME`; "" if it has none.
+        events: Where its `webhooks.Events` are, as `package.module:NAME`; "" if it has none.
     """
 
     name: str
@@ -243,10 +243,10 @@ class SyncSpec:
             names them under `syncs` or `schedules`.
         called: What sentences about a run of it call it, in the words of other connectors; its
             title where this is "".
-        dynamic_lists: The roles in which a list may be dynamic: whose query alone decides who is on
-            it, so that nobody is put on it or taken off.
-        woken_by: What the events are about that may start a run of it.
-        puts_tags: Whether whoever it pushes also gets the tag that the list names.
+        dynamic_lists: The roles in which a list may be dynamic: its query alone decides who is on
+            it, so that nobody is added to it or removed.
+        woken_by: The topics of the events that may start a run of it.
+        puts_tags: Whether the people whom it pushes also get the tag that the list names.
     """
 
     name: str

@@ -93,10 +93,10 @@ class Settings(_Switches):
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.
-        double_opt_in: Have the platform ask whoever is created there to confirm, before it mails
-            them; otherwise the platform's own settings decide.
-        share_suppressions: Carry to the platform what other accounts' syncs recorded in the CRM,
-            and record there for all mail what people say to one audience of the platform.
+        double_opt_in: Have the platform ask everybody who is created there to confirm before it
+            mails them; otherwise the platform's own settings decide.
+        share_suppressions: Carry to the platform the suppressions that other accounts' syncs
+            recorded in the CRM, and record there, for all mail, an unsubscribe from one audience.
         only_open_leads_and_active_contacts: Leave out inactive contacts and closed leads.
         audit_retention_days: How long runs and jobs are kept.
         retry_attempts: How often a record in error is tried before it is given up.
@@ -153,8 +153,8 @@ class IgnoreRules(_Switches):
 class GuardLimits(_Switches):
     """The most that one run may do without a person's word; None is no limit.
 
-    A percentage is of the people of the system that is written to: those who have been read from
-    it, or, if that is more, those whom the vendor says are on the mapped lists.
+    A percentage is relative to the people of the system that is written to: those who have been
+    read from it or, if that is more, the number that the vendor gives for the mapped lists.
     Beneath ``free`` operations of a kind, percentages are not looked at.
     """
 
@@ -197,9 +197,9 @@ class ListMapping(_Model):
         create_missing: Create the list on the side that has none.
         syncs: Which sync types work on it; all that work on lists where it is left out.
         accept_new: May people who join on the platform be created in the CRM?
-        double_opt_in: As in the account's settings, of whom the list pushes; None for what these
-            say.
-        when_left: What becomes of people on the platform's list whom the query of a dynamic list
+        double_opt_in: As in the account's settings, for the people whom the list pushes; None if
+            the account's setting applies.
+        when_left: What happens to people on the platform's list whom the query of a dynamic list
             does not find. `keep`: they stay. `remove`: those whom it found before leave. `exact`:
             all of them leave.
     """
@@ -219,7 +219,7 @@ class ListMapping(_Model):
         return self.crm if side == "crm" else self.marketing
 
     def with_tag(self, key: str) -> dict[str, ListMapping]:
-        """Return it under its key, and under one of its own its tag: a pair of lists as well."""
+        """Return the list under its key, and its tag, as another pair of lists, under its own."""
         if self.tag is None:
             return {key: self}
         tag = {"marketing": self.tag, "tag": None, "accept_new": False, "when_left": "keep"}
@@ -227,12 +227,12 @@ class ListMapping(_Model):
 
 
 def tagged_by(key: str) -> str:
-    """Return the key of the list whose tag a pair of lists is; "" where it is a list itself."""
+    """Return the key of the list that a tag's pair belongs to; "" if the key is a list's own."""
     return key.removesuffix(_TAG) if key.endswith(_TAG) else ""
 
 
 def list_of(key: str) -> str:
-    """Return the key of the list that a pair of lists is, or whose tag it is."""
+    """Return the key of the list that a pair is, or that it is the tag of."""
     return tagged_by(key) or key
 
 
@@ -240,8 +240,8 @@ class EventSettings(_Model):
     """Which sync types the vendors' events start, for just the records that they name.
 
     Attributes:
-        sync_types: Those that are started; no event is taken where none is named.
-        quiet_seconds: How long nothing more must have been told before a run starts.
+        sync_types: The sync types that events start; without any, no events are accepted.
+        quiet_seconds: For how long no further event must have come before a run starts.
         at_most_seconds: How long the first event waits, however many follow.
     """
 
@@ -363,7 +363,7 @@ class Account(_Model):
         }
 
     def asks_to_confirm(self, key: str) -> bool:
-        """Return whether whoever is created for one of `pairs` is asked to confirm."""
+        """Return whether people who are created for one of `pairs` are asked to confirm."""
         own = self.pairs[key].double_opt_in
         return self.settings.double_opt_in if own is None else own
 

@@ -70,8 +70,7 @@ class ListInfo:
     ``entity`` is None where lists have no type; ``writable`` is False for the vendor's own lists.
     ``scope`` is the audience that the list is in, on a platform that keeps several apart; empty for
     the whole account, and ``scope_name`` what it is called. People on the list have the same scope.
-    ``asks_to_confirm`` says that the platform has whoever is created for the list confirm, as it is
-    set up there (double opt-in).
+    ``asks_to_confirm`` says that the list is set up to have new people confirm (double opt-in).
     """
 
     id: str
@@ -252,7 +251,7 @@ class ReadsListMembers(Protocol):
 
 @runtime_checkable
 class ReadsDynamicLists(Protocol):
-    """Reads whom the query of a dynamic list finds."""
+    """Reads the people whom the query of a dynamic list finds."""
 
     def read_dynamic_list(self, list_id: str) -> Iterator[Page]:
         """Yield pages of LIST_MEMBERS, without ids of memberships: everybody, each time.
@@ -261,7 +260,7 @@ class ReadsDynamicLists(Protocol):
         changes meanwhile.
 
         Raises:
-            ConnectorError: The list is gone, or its query cannot be carried out.
+            ConnectorError: The list is gone, or its query cannot be run.
         """
         ...
 
@@ -334,7 +333,7 @@ class FindsCampaigns(Protocol):
     """Reads named campaigns."""
 
     def find_campaigns(self, wanted: Sequence[str]) -> Iterator[Page]:
-        """Yield pages of CAMPAIGNS: those sent that have one of these ids or names.
+        """Yield pages of CAMPAIGNS: sent campaigns with one of these ids or names.
 
         Names are compared whatever their case. There is no watermark.
         """
@@ -345,7 +344,7 @@ class FindsCampaigns(Protocol):
 class ReadsCampaignEvents(Protocol):
     """Reads what the recipients of a campaign did, in sets that may fail one by one.
 
-    ``event_sets`` are those that can be asked for. A vendor that tells several in one listing has
+    ``event_sets`` are those that can be asked for. If a vendor returns several sets in one listing,
     the others come with one of them; `kind` says what each event is.
     """
 
@@ -483,7 +482,7 @@ class ReadsPrograms(Protocol):
 
 
 TagKind = Literal["audience", "tag", "interest_category", "interest"]
-"""What a platform tells its members apart by."""
+"""What a platform groups its members by."""
 
 
 @runtime_checkable
@@ -491,7 +490,7 @@ class ReadsTags(Protocol):
     """Reads the tags of a platform, and the interests that its members may choose from."""
 
     def read_tags(self, kind: TagKind) -> Iterator[Page]:
-        """Yield pages of TAGS: all of a kind. A platform without audiences has one all the same."""
+        """Yield pages of TAGS: all of a kind. A platform without audiences yields one audience."""
         ...
 
 
@@ -500,9 +499,9 @@ class ReadsMemberTags(Protocol):
     """Reads who has which tags, and who has chosen which interests."""
 
     def read_member_tags(self, *, since: str | None, cursor: str | None = None) -> Iterator[Page]:
-        """Yield pages of MEMBER_TAGS: of members who may have changed since a watermark, or all.
+        """Yield pages of MEMBER_TAGS: members who may have changed since a watermark, or all.
 
-        ``cursor`` is a page's of an earlier try, which goes on after that page.
+        ``cursor`` is that of a page of an earlier try, which this one resumes after.
 
         Raises:
             WatermarkExpired: The vendor no longer knows ``cursor``.
@@ -593,11 +592,11 @@ class AssignsOwners(Protocol):
 
 @runtime_checkable
 class AsksToConfirm(Protocol):
-    """Has people whom it creates confirm that they want to be mailed, where that is asked for.
+    """Can have the platform ask people whom it creates to confirm that they want to be mailed.
 
-    `WritesContacts` then takes a column ``to_confirm`` beside a ``create``: where it is true, the
-    platform asks the person, who is pending until they have confirmed. Who is there already keeps
-    their status.
+    `WritesContacts` then takes a column ``to_confirm`` with a ``create``: where it is true, the
+    platform asks the person, who is pending until they have confirmed. Contacts who exist already
+    keep their status.
     """
 
     asks_on_create: bool
@@ -639,7 +638,7 @@ class WritesRecords(Protocol):
         ``key`` is the record's; a repeat finds the first try's. ``values`` holds what the kind's
         columns are called in an operation: times in ISO 8601; a column that is left out stays as it
         is. The record is related to its parent, which is written before, and to the person.
-        Where ``record_id`` is given, that record is brought up to date, and gets the key.
+        If ``record_id`` is given, that record is updated, and gets the key.
 
         Where the person no longer exists, the record is written all the same, related to nobody. A
         text that is too long is cut, with an ellipsis at its end; a time or number that the vendor
@@ -754,29 +753,29 @@ class CreatesFields(Protocol):
 
 @runtime_checkable
 class WritesTags(Protocol):
-    """Makes, renames and deletes tags, categories of interests, and interests."""
+    """Creates, renames and deletes tags, categories of interests, and interests."""
 
     def write_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Execute OPERATIONS of one entity of PLATFORM_TAGS and one kind.
 
-        CREATE makes what the ``values`` say: name, and parent_id as in TAGS. The result's
-        ``record_id`` is its id. Where one of that name is there already, it is that one's.
-        UPDATE renames ``record_id`` to the name among the values; whoever has it keeps it.
-        DELETE deletes ``record_id``, which takes it from everybody, and with a category its
-        interests. What does not exist is deleted.
+        CREATE creates what the ``values`` say: name, and parent_id as in TAGS. The result's
+        ``record_id`` is its id or, if one of that name exists already, the id of that one.
+        UPDATE renames ``record_id`` to the name among the values; members keep it.
+        DELETE deletes ``record_id``, so that members lose it, and with a category its interests.
+        Deleting what does not exist is a success.
         """
         ...
 
 
 @runtime_checkable
 class WritesMemberTags(Protocol):
-    """Gives members tags and takes them away; interests likewise."""
+    """Gives members tags and interests, and removes them."""
 
     def write_member_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
-        """Execute OPERATIONS (entity `member_tag`): CREATE gives a tag, DELETE takes it away.
+        """Execute OPERATIONS (entity `member_tag`): CREATE gives a tag, DELETE removes it.
 
-        ``record_id`` is the member; ``values`` holds list_id, as in TAGS. Giving twice and taking
-        what somebody does not have are successes. Nobody becomes mailable by it.
+        ``record_id`` is the member; ``values`` holds list_id, as in TAGS. Giving a tag twice and
+        removing one that somebody does not have are successes. Nobody becomes mailable by it.
 
         If the member no longer exists, the verdict is an error with the code ``tables.GONE``.
         """
@@ -821,7 +820,7 @@ class Enrols(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Something of Bothways' own that a system lacks, or has and is to lose.
+    """A definition of Bothways' own, such as a table, that is to be created or removed.
 
     Attributes:
         key: Tells it from others, from run to run.
@@ -893,40 +892,40 @@ class Provisions(Protocol):
 
 @runtime_checkable
 class RemovesDefinitions(Protocol):
-    """Takes away again what `Provisions` made at the vendor, with all that is kept in it."""
+    """Removes what `Provisions` created at the vendor, with all that is in it."""
 
     def removable(self, kinds: Collection[RecordKind]) -> list[Definition]:
-        """Return what is there, in the order in which it is taken away.
+        """Return what exists, in the order in which it is removed.
 
-        Never a table or column that the account names as its own. The sentence of a table tells how
-        many rows it has.
+        A table or column that the account names as its own is never among them. The sentence of a
+        table says how many rows it has.
 
         Args:
-            kinds: The records whose tables are meant, beside what every sync relies on.
+            kinds: The records whose tables are meant, besides what every sync relies on.
         """
         ...
 
     def remove(self, definitions: Sequence[Definition]) -> pd.DataFrame:
-        """Take these away; return RESULTS whose ``seq`` is the position of each.
+        """Remove these; return RESULTS whose ``seq`` is the position of each.
 
-        What is not there is a success. What the vendor keeps because something depends on it is an
-        error with the vendor's reason, and the others go all the same.
+        Removing what does not exist is a success. What the vendor keeps because something depends
+        on it is an error with the vendor's reason, and the others are removed all the same.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EventsWanted:
-    """What a vendor is to tell at once, by webhooks.
+    """The events that a vendor is asked to report, by webhooks.
 
     Attributes:
-        url: Where to.
-        topics: What about.
-        secret: What the vendor is to show, where it does not choose that itself.
-        known: Whether the secrets of what is registered already are known. If not, all of it is
-            given other ones.
-        fields: Of the people of each entity, the fields whose changes matter.
-        lists: Names or ids of the lists that matter; all of them where none are named.
+        url: Where the vendor sends them.
+        topics: What they are about.
+        secret: What the vendor has to show, if it does not choose the secret itself.
+        known: Whether the secrets of existing registrations are known. If not, all of them are
+            replaced.
+        fields: By entity, the fields of people whose changes matter.
+        lists: Names or ids of the lists that matter; all of them if none are named.
     """
 
     url: str
@@ -939,12 +938,12 @@ class EventsWanted:
 
 @dataclass(frozen=True, slots=True)
 class EventAccess:
-    """What the events of a system are told from others by.
+    """How the events of a system are recognised.
 
     Attributes:
-        secret: What a webhook shows, or signs with, from now on; "" if it goes on as before.
-        user: The vendor's id of the user that the connection signs in as; "" where events leave
-            out by themselves what is written through the API.
+        secret: What a webhook shows, or signs with, from now on; "" if that does not change.
+        user: The vendor's id of the user that the connection signs in as; "" if the vendor sends no
+            events for what is written through the API.
     """
 
     secret: str = field(default="", repr=False)
@@ -953,16 +952,16 @@ class EventAccess:
 
 @runtime_checkable
 class RegistersEvents(Protocol):
-    """Can register webhooks of its own, and take them away."""
+    """Can register webhooks of its own, and remove them."""
 
     def unregistered(self, wanted: EventsWanted) -> list[str]:
-        """Return a sentence for each thing that is yet to be registered, or differs."""
+        """Return a sentence for each registration that is missing or differs."""
         ...
 
     def register(self, wanted: EventsWanted) -> Iterator[EventAccess]:
-        """Register what is not; yield at once what a vendor may tell this once only.
+        """Register what is missing; yield at once what a vendor may reveal only once.
 
-        A repeat registers nothing twice.
+        Calling it again registers nothing twice.
         """
         ...
 
@@ -971,7 +970,7 @@ class RegistersEvents(Protocol):
         ...
 
     def unregister(self, url: str) -> None:
-        """Take away the webhooks that lead to a URL; that there are none is a success."""
+        """Remove the webhooks that lead to a URL; if there are none, this is a success."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""What the vendors' events have told and no run has looked at yet.
+"""The records that vendors' events have named and no run has looked at yet.
 
-One row for each record and sync type, however often it is told. A row is taken by the run that is
-started for it; nothing depends on it, since scheduled runs read whatever has changed.
+One row for each record and sync type, however many events name it. Rows are removed when a run is
+started for them; nothing depends on them, since scheduled runs read everything that has changed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Waiting:
     Attributes:
         account: The account's name.
         sync_type: Its name.
-        since: When the first of it was told, UTC.
-        last: When the last of it was told, UTC.
+        since: When the first event came, UTC.
+        last: When the last one came, UTC.
     """
 
     account: str
@@ -41,7 +41,7 @@ class Taken:
 
     Attributes:
         people: Addresses and ids, each with the normalised address if it is one; "" stands for all.
-        sides: The roles of the systems that told it.
+        sides: The roles of the systems that the events came from.
     """
 
     people: Mapping[str, str | None]
@@ -56,12 +56,12 @@ def keep(
     sync_type: str,
     people: Mapping[str, str | None],
 ) -> None:
-    """Keep what an event told, for a run of a sync type.
+    """Keep the records that an event names, for a run of a sync type.
 
     Args:
         conn: An open transaction.
         account: The account's name.
-        side: The role of the system that told it.
+        side: The role of the system that the event came from.
         sync_type: Its name.
         people: Addresses and ids, each with the normalised address if it is one; "" for all.
     """
@@ -115,7 +115,7 @@ def take(conn: sa.Connection, *, account: str, sync_type: str) -> Taken:
 
 
 def prune(conn: sa.Connection, *, before: datetime) -> int:
-    """Remove what was last told before then; return how many rows there were."""
+    """Remove records that no event has named since; return how many rows there were."""
     old = notifications.c.last_told_at < before
     return conn.execute(notifications.delete().where(old)).rowcount
 
