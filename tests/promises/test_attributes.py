@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bothways.streams.attributes import STATUS
 from tests.promises.conftest import MakeWorld
 from tests.support.consent_table import SETTINGS, consents, make_table
 from tests.support.engine import World
@@ -72,13 +73,14 @@ def test_stars_and_when_and_where_somebody_signed_up_reach_the_crm(
     make_world: MakeWorld, platform: Platform, sandbox: SandboxServer
 ) -> None:
     scoring = {"contact": {**SCORING, "engagement": "new_engagement"}}
-    opt_in = {**SYNCS["opt_in"], "consents": SETTINGS}
+    status = {name: {"contact": f"new_{name.replace('_', '')}"} for name in STATUS}
+    opt_in = {**SYNCS["opt_in"], **status, "consents": SETTINGS}
     world = make_world(syncs={"contact_scoring": scoring, "opt_in": opt_in})
     _map_members_own_fields(world, platform)
     crm = Crm(sandbox)
     for name in ("Engagement", "Score", "Rating"):
         crm.column("contact", f"new_{name}", "Integer")
-    for name in ("Label", "OptIn", "Source"):
+    for name in ("Label", "OptIn", "Source", "Status", "UnsubscribeReason"):
         crm.column("contact", f"new_{name}", MaxLength=100)
     for name in ("ScoredAt", "OptedInAt"):
         crm.column("contact", f"new_{name}", "DateTime", Format="DateAndTime")
@@ -113,6 +115,15 @@ def test_stars_and_when_and_where_somebody_signed_up_reach_the_crm(
     assert consent["new_contact"] == bob["contactid"]
     assert (consent["new_text"], consent["new_ipaddress"]) == ("API - Generic", "192.0.2.8")
     assert consent["new_consentedon"].startswith("2026-03-01T11:00:00")
+
+    platform.act("unsubscribe", BOB)
+    world.run("opt_in")
+    told = {row["emailaddress1"]: row for row in crm.table("contact")}
+    found = {
+        email: (told[email]["new_status"], told[email]["new_unsubscribereason"])
+        for email in (ANN, BOB)
+    }
+    assert found == {ANN: ("subscribed", None), BOB: ("unsubscribed", "NORMAL")}
 
 
 def _map_members_own_fields(world: World, platform: Platform) -> None:

@@ -38,6 +38,9 @@ ATTRIBUTE: Final = "attribute:"
 MEMBER_TAGS: Final = "member_tags"
 """The attribute that has a member's tags and interests, as one text."""
 
+STATUS: Final = ("status", "unsubscribe_reason")
+"""The attributes that have whether a member may be mailed, in the platform's word, and why not."""
+
 CONSENTS: Final = "consents"
 """The attribute that has what a member consented to: a text, see `transform.consents`."""
 
@@ -111,11 +114,13 @@ class OptIns(Attributes):
     Attributes:
         with_consents: Whether to keep what they consented to as well, which includes addresses on
             the internet: not unless somebody has a use for it.
+        with_status: The same of their status, and of what they gave as the reason to unsubscribe.
     """
 
     name: ClassVar[str] = "opt_ins"
-    values: ClassVar[tuple[str, ...]] = ("opt_in_type",)
+    values: ClassVar[tuple[str, ...]] = ("opt_in_type", *STATUS)
     with_consents: bool = False
+    with_status: bool = False
 
     def pages(
         self, connector: Connector, since: str | None, cursor: str | None = None
@@ -124,11 +129,13 @@ class OptIns(Attributes):
         return cast(ReadsOptIns, connector).read_opt_ins(since=since, cursor=cursor)
 
     def told(self, page: Page) -> pd.DataFrame:
-        """Return `member_id`, the type, and what the member has consented to until now.
+        """Return `member_id`, the type, STATUS, and what the member has consented to until now.
 
         Null takes away what was kept while it was wanted.
         """
         rows = Attributes.told(self, page)
+        if not self.with_status:
+            rows = rows.assign(**dict.fromkeys(STATUS))
         wanted = page.consents if self.with_consents else None
         texts = packed(frame_of(tables.CONSENTS) if wanted is None else to_pandas(wanted))
         return rows.assign(**{CONSENTS: looked_up(rows["member_id"], texts)})

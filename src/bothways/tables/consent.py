@@ -26,12 +26,16 @@ SUPPRESSIONS: Final = schema_of(
 )
 
 # How the members of a platform opted in: `opt_in_type` is an OptInType. `changed_at` is when the
-# member last changed, in whatever way.
+# member last changed, in whatever way. `status` is the platform's own word for whether the member
+# may be mailed. `unsubscribe_reason` is what they gave as the reason, "" where they gave none, and
+# null where the platform does not tell.
 OPT_INS: Final = schema_of(
     pa.field("member_id", pa.string(), nullable=False),
     pa.field("email", pa.string()),
     pa.field("opt_in_type", pa.string(), nullable=False),
     pa.field("changed_at", TIME),
+    pa.field("status", pa.string()),
+    pa.field("unsubscribe_reason", pa.string()),
 )
 
 # What members consented to: the words that they saw, where and when. A member may have several;

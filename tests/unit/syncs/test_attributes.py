@@ -197,6 +197,38 @@ def _opted_in(kind: str, current: Any, **settings: Any) -> Any:
     return None if job["result"] == "unchanged" else json.loads(job["values"])["new_optin"]
 
 
+@pytest.mark.parametrize(
+    ("told", "current", "written"),
+    [
+        (("unsubscribed", "Too often"), (None, None), ("unsubscribed", "Too often")),
+        (("subscribed", ""), ("unsubscribed", "Too often"), ("subscribed", "")),
+        (("subscribed", ""), ("subscribed", None), None),
+        (("hardBounced", None), ("subscribed", "by telephone"), ("hardBounced", None)),
+    ],
+    ids=["unsubscribed", "subscribed again", "no reason", "a platform that tells no reason"],
+)
+def test_the_status_and_the_reason_to_unsubscribe_are_kept_as_the_platform_tells_them(
+    told: tuple[str, str | None],
+    current: tuple[str | None, str | None],
+    written: tuple[str, str | None] | None,
+) -> None:
+    names = ("status", "unsubscribe_reason")
+    columns = {name: {"contact": f"new_{name}"} for name in names}
+    desk = Planning(lists={}, syncs={"opt_in": columns})
+    known = {ATTRIBUTE + name: value for name, value in zip(names, told, strict=True)}
+    desk.store.add_person("marketing", "m1", ANN, fields=known)
+    row = {"member_id": "m1", "email": ANN, "opt_in_type": "single"}
+    desk.read_rows("marketing", "values", OPT_INS, row)
+    held = {f"new_{name}": value for name, value in zip(names, current, strict=True)}
+    desk.store.add_person("crm", "c1", ANN, fields=held)
+    job = desk.plan(plan_opt_ins).jobs.iloc[0]
+    if written is None:
+        assert job["result"] == "unchanged"
+        return
+    expected = {f"new_{name}": value for name, value in zip(names, written, strict=True)}
+    assert json.loads(job["values"]) == {k: v for k, v in expected.items() if v is not None}
+
+
 @pytest.mark.parametrize(("kind", "current", "written"), RAISED.values(), ids=RAISED)
 def test_an_opt_in_type_is_only_raised(kind: str, current: str | None, written: str | None) -> None:
     assert _opted_in(kind, current) == written

@@ -68,6 +68,8 @@ def _opt_ins(rows: Sequence[Row]) -> pa.Table:
         "email": texts(inner(rows, "identifiers", "email")),
         "opt_in_type": pa.array(kinds, pa.string()),
         "changed_at": times([row.get("updated") for row in rows]),
+        "status": texts([(channel or {}).get("status") for channel in channels]),
+        "unsubscribe_reason": pa.nulls(len(rows), pa.string()),
     }
     return pa.table(columns, schema=OPT_INS)
 

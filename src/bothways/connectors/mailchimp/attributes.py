@@ -19,7 +19,9 @@ from bothways.vocabulary import OptInType
 
 _PERSON: Final = ("contact_id", "id", "email_address", "last_changed")
 _RATED: Final = (*_PERSON, "member_rating", "stats")
-_OPTED_IN: Final = (*_PERSON, "status", "ip_signup", "timestamp_opt", "ip_opt", "source")
+_OPTED_IN: Final = (
+    *_PERSON, "status", "unsubscribe_reason", "ip_signup", "timestamp_opt", "ip_opt", "source",
+)  # fmt: skip
 _STARS: Final = 5
 
 
@@ -97,6 +99,9 @@ def _opt_ins(audience: str, rows: Sequence[Row], *, asks_to_confirm: bool) -> pa
         "email": texts([row.get("email_address") or None for row in rows]),
         "opt_in_type": pa.array([_type(row, asks_to_confirm) for row in rows], pa.string()),
         "changed_at": times([row.get("last_changed") for row in rows]),
+        "status": texts([row.get("status") for row in rows]),
+        # The vendor shows it only of those who have unsubscribed.
+        "unsubscribe_reason": texts([row.get("unsubscribe_reason") or "" for row in rows]),
     }
     return pa.table(columns, schema=OPT_INS)
 

@@ -88,12 +88,23 @@ class ConsentTable(BaseModel):
         return ("contact", "lead") if self.email else tuple(self.lookups)
 
 
+class EntityColumns(BaseModel):
+    """A column of each CRM entity; one that is left out is not written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    contact: _Column | None = None
+    lead: _Column | None = None
+
+
 class Settings(BaseModel):
     """Where opt-in types go.
 
     Attributes:
         contact: The column of contacts; none where it is left out.
         lead: The column of leads.
+        status: Where the platform's own word goes for whether a member may be mailed.
+        unsubscribe_reason: Where it goes what members gave as the reason to unsubscribe.
         values: What the columns hold.
         overwrite: Also write a lower type over a higher one. By default a type is only raised.
         consents: Where records of consents go; none are written where it is left out.
@@ -103,9 +114,32 @@ class Settings(BaseModel):
 
     contact: _Column | None = None
     lead: _Column | None = None
+    status: EntityColumns = Field(default_factory=EntityColumns)
+    unsubscribe_reason: EntityColumns = Field(default_factory=EntityColumns)
     values: Values = Field(default_factory=Values)
     overwrite: Annotated[bool, Field(strict=True)] = False
     consents: ConsentTable | None = None
+
+    @model_validator(mode="after")
+    def _has_columns_apart(self) -> Settings:
+        for named in self.columns().values():
+            columns = [*named.values()]
+            twice = [column for column in columns if columns.count(column) > 1]
+            if twice:
+                raise ValueError(f"`{twice[0]}` is named twice; give each a column of its own")
+        return self
+
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Return the columns that are named, by CRM entity and attribute."""
+        of = {
+            "opt_in_type": self,
+            "status": self.status,
+            "unsubscribe_reason": self.unsubscribe_reason,
+        }
+        return {
+            entity: {name: column for name, item in of.items() if (column := getattr(item, entity))}
+            for entity in ("contact", "lead")
+        }
 
 
 SPEC: Final = SyncSpec(

@@ -1,5 +1,8 @@
 """What the opt-in sync reads and decides: a type is raised, and lowered only if the account says.
 
+The platform's word for whether somebody may be mailed, and their reason to unsubscribe, are kept as
+it tells them.
+
 Unknown < Single < Double < VerifiedDouble, as the platform orders them. Consents go beside them.
 """
 
@@ -14,7 +17,7 @@ from bothways.config.account import Account
 from bothways.connectors.base import Connector, WritesConsents
 from bothways.discovery import declaration
 from bothways.errors import ConfigurationError
-from bothways.streams.attributes import OptIns
+from bothways.streams.attributes import STATUS, OptIns
 from bothways.syncs import attributes
 from bothways.syncs.attributes import Carried
 from bothways.syncs.base import Dataset, Inputs, Plan, Request, SyncType
@@ -72,29 +75,30 @@ def _carried(account: Account) -> Carried:
     settings = _settings(account)
     values = pd.Series(settings.values.model_dump())
     numbers = all(isinstance(value, int) for value in values)
-    columns = {"contact": settings.contact, "lead": settings.lead}
+    columns = settings.columns()
+    with_status = any(name in named for named in columns.values() for name in STATUS)
+    texts = dict.fromkeys((_ATTRIBUTE, *STATUS) if with_status else (_ATTRIBUTE,), FieldType.STRING)
     kind = FieldType.OPTION if numbers else FieldType.STRING
     ranks = pd.Series(values.index.map(_RANKS), index=values.array)
 
     def convert(found: pd.DataFrame) -> pd.DataFrame:
-        return found.apply(lambda column: looked_up(column, values))
+        return found.assign(**{_ATTRIBUTE: looked_up(found[_ATTRIBUTE], values)})
 
     def raises(wanted: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
-        if settings.overwrite:
-            return wanted.ne(current).fillna(value=True)
-        higher = {
-            name: looked_up(wanted[name], ranks) > looked_up(current[name], ranks).fillna(-1)
-            for name in wanted
-        }
-        return pd.DataFrame(higher, index=wanted.index)
+        differs = wanted.ne(current).fillna(value=True)
+        for name in wanted.columns.intersection(list(STATUS)):
+            # No reason and an empty column are the same.
+            differs[name] = wanted[name].fillna("").ne(current[name].fillna(""))
+        if _ATTRIBUTE in wanted and not settings.overwrite:
+            rank, known = (looked_up(rows[_ATTRIBUTE], ranks) for rows in (wanted, current))
+            differs[_ATTRIBUTE] = rank > known.fillna(-1)
+        return differs
 
     return Carried(
-        stream=OptIns(with_consents=settings.consents is not None),
-        types={_ATTRIBUTE: FieldType.STRING},
-        columns={
-            entity: {_ATTRIBUTE: column} if column else {} for entity, column in columns.items()
-        },
-        column_types={_ATTRIBUTE: kind},
+        stream=OptIns(with_consents=settings.consents is not None, with_status=with_status),
+        types=texts,
+        columns=columns,
+        column_types={**texts, _ATTRIBUTE: kind},
         convert=convert,
         decide=raises,
         others=settings.consents.entities if settings.consents else (),

@@ -382,7 +382,10 @@ def test_opt_ins_come_with_what_was_consented_to(
     assert page.rows.schema == OPT_INS
     assert page.consents.schema == CONSENTS
     assert page.consents.num_rows == 0
-    assert {row["opt_in_type"] for row in page.rows.to_pylist()} <= {"unknown", "single"}
+    rows = page.rows.to_pylist()
+    assert {row["opt_in_type"] for row in rows} <= {"unknown", "single"}
+    assert sorted(row["status"] for row in rows) == ["pendingOptIn", "subscribed", "subscribed"]
+    assert {row["unsubscribe_reason"] for row in rows} == {None}, "the platform tells none"
     sandbox.advance(3600)
     since = _hours_later(page.watermark, 0.5)
     sandbox.act("dotdigital", "opt_in", email=PEOPLE[1], type="VerifiedDouble", text="Yes, mail me")
