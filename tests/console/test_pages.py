@@ -628,7 +628,7 @@ def test_who_decides_sees_what_would_be_written(client: Client, filled: Filled) 
     text = main_text(page)
     assert "The plan is over the safety limits: 9 removals planned." in text
     assert "Remove from list 9 × contact in Dynamics 365" in text
-    assert "Awaiting Approval: 1 change waits for the decision" in text
+    assert "Awaiting Approval: 1 change waits for a decision" in text
     (job,) = table(page, "Jobs")
     assert job["Sync status"] == "Planned Removed"
     assert job["What changed"] == "Remove from list in Dynamics 365 list newsletter"
