@@ -181,7 +181,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             "6 syncs.opt_in.overwrite: must be true or false, not text; write true or false "
             "without quotes",
             "7 syncs.opt_in.leed: unknown key; did you mean `lead`? "
-            "Allowed: consents, contact, lead, overwrite, values.",
+            "Allowed: consents, contact, lead, overwrite, status, unsubscribe_reason, values.",
             f"8 syncs.verify: has no settings; Allowed: {WITH_SETTINGS}.",
             "9 syncs.scoring: unknown sync type; did you mean `contact_scoring`? "
             f"Allowed: {WITH_SETTINGS}.",

@@ -104,7 +104,7 @@ class Settings(BaseModel):
         contact: The column of contacts; none where it is left out.
         lead: The column of leads.
         status: Where the platform's own word goes for whether a member may be mailed.
-        unsubscribe_reason: Where it goes what members gave as the reason to unsubscribe.
+        unsubscribe_reason: Where what they gave as their reason to unsubscribe goes.
         values: What the columns hold.
         overwrite: Also write a lower type over a higher one. By default a type is only raised.
         consents: Where records of consents go; none are written where it is left out.
