@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -117,11 +117,13 @@ class CampaignEvents(Events):
         again: Whether everything is read once more, whatever has been read before.
         sent_at: When the campaign was sent, in ISO 8601: the time of events that have none of their
             own.
+        days_of: The same as `days` of campaigns that have days of their own, by name or id.
     """
 
     name: ClassVar[str] = "campaign_events"
     event_set: EventSet
     days: int | None = None
+    days_of: Mapping[str, int | None] = field(default_factory=dict)
     again: bool = False
     sent_at: str = ""
 
@@ -141,10 +143,21 @@ class CampaignEvents(Events):
 
     def slices(self, staged: pd.DataFrame, last_read: datetime) -> list[Slice]:
         """Return a slice for each campaign that this run has read, and whose days are not over."""
-        if self.days is not None and not staged.empty:
-            over = staged["sent_at"] + pd.Timedelta(days=self.days) <= pd.Timestamp(last_read)
+        if not staged.empty:
+            ends = staged["sent_at"] + pd.to_timedelta(self._days(staged), unit="D")
+            over = ends <= pd.Timestamp(last_read)
             staged = staged[~over.fillna(value=False).astype(bool)]
         return super(CampaignEvents, self).slices(staged, last_read)
+
+    def _days(self, campaigns: pd.DataFrame) -> pd.Series:
+        """Return the days of each campaign, null without an end; its id counts before its name."""
+        days = pd.Series(self.days, index=campaigns.index, dtype="float64")
+        own = {name.casefold(): number for name, number in self.days_of.items()}
+        for column in ("name", "id"):
+            called = campaigns[column].str.casefold()
+            named = called.isin(list(own)).fillna(value=False).astype(bool)
+            days = days.mask(named, called.map(own).astype("float64"))
+        return days
 
     def divided(self, rows: pd.DataFrame) -> list[Self]:
         """Return what is read of each campaign."""

@@ -248,6 +248,14 @@ def test_a_campaign_s_events_are_read_until_its_days_are_over_and_once_more() ->
     ):
         parts = CampaignEvents(**asked, days=days).slices(to_pandas(rows), last_read)
         assert [part.key for part in parts] == read
+    # Of two that have days of their own, one by its id and one by its name.
+    for of, days, read in (
+        ({"1": 31, "CAMPAIGN 2": 29}, 10, ["1", "3"]),
+        ({"1": None, "2": 10, "Campaign 2": 90}, 10, ["1", "3"]),
+        ({"1": 10}, None, ["2", "3"]),
+    ):
+        parts = CampaignEvents(**asked, days=days, days_of=of).slices(to_pandas(rows), SENT)
+        assert [part.key for part in parts] == read
     # However long they are read, it is the same read that goes on.
     assert CampaignEvents(**asked, days=1).query() == CampaignEvents(**asked).query()
 

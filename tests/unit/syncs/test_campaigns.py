@@ -238,11 +238,16 @@ def test_a_chosen_campaign_that_was_never_sent_stops_the_run() -> None:
 
 
 def test_chosen_campaigns_are_read_again_whatever_their_age() -> None:
-    account = Desk(more={"activity_days": 5}).account
-    for campaigns, days, again in (((), 5, False), (("Spring",), None, True)):
+    more = {"activity_days": 5, "activity_days_of": {"Spring": 9}}
+    account = Desk(more=more).account
+    for campaigns, days, of, again in (
+        ((), 5, {"Spring": 9}, False),
+        (("Spring",), None, {}, True),
+    ):
         request = Request(account, "marketing", ("contact",), {}, Options(campaigns=campaigns))
         first, *_, last = SYNC.datasets(request)
         assert (first.stream.only, last.stream.days) == (campaigns, days)
+        assert last.stream.days_of == of
         assert ("again" in last.stream.query()) is again
 
 

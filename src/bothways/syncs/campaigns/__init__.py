@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.spec import Role, Scope, SyncSpec
 from bothways.syncs.campaigns.records import CAMPAIGN, CAMPAIGN_EVENT
 from bothways.vocabulary import Topic
+
+_Days = Annotated[int | None, Field(ge=1)]
 
 
 class Settings(BaseModel):
@@ -18,12 +20,14 @@ class Settings(BaseModel):
         level: `basic` is campaigns with their figures; `detailed` adds what each recipient did.
         activity_days: Recipients' activity is read for this many days after a campaign was last
             sent; None sets no limit.
+        activity_days_of: The same of single campaigns, by name or id.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: Literal["basic", "detailed"] = "basic"
-    activity_days: int | None = Field(default=None, ge=1)
+    activity_days: _Days = None
+    activity_days_of: dict[str, _Days] = Field(default_factory=dict)
 
 
 SPEC: Final = SyncSpec(

@@ -81,6 +81,7 @@ def datasets(request: Request) -> list[Dataset]:
             failure=failure,
             for_crm=True,
             days=None if only else settings.activity_days,
+            days_of={} if only else settings.activity_days_of,
             again=bool(only),
         )
         found.append(Dataset(event_set, stream))
