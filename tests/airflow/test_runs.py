@@ -15,15 +15,15 @@ from demo.waiting import wait_for
 from tests.support.deployment import ACCOUNT, DIFFERENT, ONE_OF_EACH_SHAPE, Deployment
 from tests.support.engine import World
 from tests.support.killed_tasks import DOOMED
-from tests.support.vendors import state_of
+from tests.support.vendors import CRM_WRITES, state_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 STEPS = {"open", "extract_crm", "extract_marketing", "plan", "review", "close"}
 RAN = {"success", "failed"}
 AT_WORK = {"scheduled", "queued", "running", "restarting"}
-# Long enough that a kill meets a call on its way.
-SLOW = {"dynamics": {"latency_ms": 3_000, "paths": "/api/data/"}}
+# Long enough that a kill meets a write on its way.
+SLOW = {"dynamics": {"latency_ms": 3_000, "paths": CRM_WRITES}}
 COMPLETED = "Completed"
 SLICES = {"plan_slices_marketing", "extract_slices_marketing"}
 

@@ -14,14 +14,14 @@ from tests.support.celery import CeleryAirflow
 from tests.support.deployment import ACCOUNT, DIFFERENT, Deployment
 from tests.support.engine import World
 from tests.support.postgres import TestPostgres
-from tests.support.vendors import State, state_of
+from tests.support.vendors import CRM_WRITES, State, state_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(3_000)]
 
 PEOPLE = 10_000
 PER_PARTITION = "1000"
 # A kill must meet a write on its way.
-SLOW = {"dynamics": {"latency_ms": 1_500, "paths": "/api/data/"}}
+SLOW = {"dynamics": {"latency_ms": 1_500, "paths": CRM_WRITES}}
 
 
 @pytest.fixture(scope="module")

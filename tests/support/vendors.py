@@ -17,6 +17,8 @@ PERSON = (
     "gendercode", "address1_city", "address1_country", "address1_postalcode", "donotbulkemail",
     "donotemail", "statecode",
 )  # fmt: skip
+# Paths at which rows are written in numbers, and hardly anything is read.
+CRM_WRITES = r"/\$batch$|Multiple$|/AddListMembersList$"
 SUPPRESSION = ("bw_email", "bw_reason", "bw_listid", "statecode")
 
 State = dict[str, list[str]]
