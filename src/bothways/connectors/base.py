@@ -548,9 +548,6 @@ class HasFields(Protocol):
         ...
 
 
-ContactKind = Literal["create", "update", "suppress"]
-
-
 @runtime_checkable
 class WritesContacts(Protocol):
     """Creates and updates people.

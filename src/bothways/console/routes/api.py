@@ -83,7 +83,7 @@ class ListOfRun(_Answer):
 
 
 class DetailOfRun(_Answer):
-    """What a run did of one list (`kind` is `list`), campaign, form or the like."""
+    """What a run did with one list (`kind` is `list`), campaign, form or the like."""
 
     kind: str
     key: str
@@ -150,13 +150,13 @@ class JobOut(_Answer):
 
 
 class UndoOut(JobOut):
-    """A job, and whether it would be taken back: back, consent, created or changed."""
+    """A job, and whether it would be undone: back, consent, created or changed."""
 
     verdict: str
 
 
 class JobsOut(_Answer):
-    """A page of jobs; `next` is what to give as `after` for the next page, null on the last."""
+    """A page of jobs; pass `next` as `after` for the next page; it is null on the last."""
 
     jobs: list[JobOut]
     next: int | None
@@ -170,7 +170,7 @@ class UndoPreview(_Answer):
 
 
 class JobPlace(_Answer):
-    """Which job."""
+    """A job of a run."""
 
     run_id: Annotated[int, Field(ge=1, le=2**63 - 1)]
     seq: Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -195,9 +195,9 @@ class PersonJob(JobOut):
 
 
 class PersonOut(_Answer):
-    """What one account has of an address.
+    """What one account knows about an address.
 
-    `more` has what ledgers of other packages keep, `next` what to give as `after` for older jobs.
+    `more` has what ledgers of other packages keep; pass `next` as `after` for older jobs.
     """
 
     account: str
@@ -229,10 +229,10 @@ class CampaignOut(_Answer):
 
 
 class ListOut(_Answer):
-    """How a list of an account stands.
+    """The sync status of a list.
 
-    `run_id` is the newest run that looked at it, of any sync type; `changed_at` is when that ended,
-    or began if it has not.
+    `run_id` is the newest run that worked on it, of any sync type; `changed_at` is when that run
+    ended or, if it has not, began.
     """
 
     list_key: str
@@ -271,18 +271,22 @@ class ErrorsOut(_Answer):
 
 
 class SyncBody(Options):
-    """What to run."""
+    """The options of a run."""
 
     lists: tuple[Text, ...] = Field(
-        default=(), max_length=1_000, description="Keys of the account's lists; none for all."
+        default=(),
+        max_length=1_000,
+        description="Keys of the account's lists; leave it out for all.",
     )
     campaigns: tuple[Text, ...] = Field(
         default=(),
         max_length=1_000,
-        description="Names or ids of campaigns that were sent; none for all.",
+        description="Names or ids of campaigns that were sent; leave it out for all.",
     )
     records: tuple[Text, ...] = Field(
-        default=(), max_length=1_000, description="Ids or addresses of records; none for all."
+        default=(),
+        max_length=1_000,
+        description="Ids or addresses of records; leave it out for all.",
     )
 
 
@@ -293,7 +297,7 @@ class UndoBody(_Answer):
 
 
 class Note(_Answer):
-    """What the audit says beside the answer."""
+    """A note for the audit."""
 
     note: Annotated[str, StringConstraints(max_length=LONGEST_NOTE), AfterValidator(_no_nul)] = ""
 
@@ -422,7 +426,7 @@ def list_jobs(
     query: Annotated[JobQuery, Query()],
     user: GetUserDep,
 ) -> JobsOut:
-    """Return the jobs that the filters leave, in the run's order."""
+    """Return the jobs that match the filters, in the run's order."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         rows = queries.jobs_page(
@@ -445,7 +449,7 @@ def preview_undo(
     after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> UndoPreview:
-    """Return what a run wrote, job by job, and whether undo would take it back."""
+    """Return what a run wrote, job by job, and whether an undo would undo it."""
     with store(request).begin() as conn:
         run = found(queries.run_of(conn, dag_id=dag_id, run_id=run_id))
         undone(run, dry_run=True)
@@ -471,7 +475,7 @@ def list_errors(
     return ErrorsOut(total=total, errors=[ErrorOut(**_picked(row, keys)) for row in rows])
 
 
-@router.get("/accounts/{name}/lists", summary="How each list stands")
+@router.get("/accounts/{name}/lists", summary="Sync status of each list")
 def get_list_statuses(request: Request, name: str, readable: Readable) -> list[ListOut]:
     """Return the sync status of each list of an account, and of each tag."""
     account = readable_account(name, readable)
@@ -511,7 +515,7 @@ def list_campaigns(
 def find_person(
     request: Request, body: Address, readable: Readable, user: GetUserDep
 ) -> list[PersonOut]:
-    """Return what each account has of an address: nothing at all is an empty list."""
+    """Return what each account knows about an address; an empty list if none does."""
     after = (body.after.run_id, body.after.seq) if body.after else None
     with store(request).begin() as conn:
         people = find_everywhere(conn, body.address, readable, account=body.account, after=after)
@@ -556,7 +560,7 @@ async def apply(request: Request, dag_id: str, run_id: RunId, user: GetUserDep) 
     "/dags/{dag_id}/runs/{run_id}/undo", dependencies=_ACT, status_code=202, summary="Undo a run"
 )
 async def take_back(request: Request, dag_id: str, run_id: RunId, body: UndoBody) -> Started:
-    """Start the run that takes a run back."""
+    """Start the run that undoes a run."""
     conf = undone(await stored(request, dag_id, run_id), dry_run=body.dry_run)
     return Started(dag_id=dag_id, dag_run_id=await trigger(request, dag_id, conf))
 
@@ -565,7 +569,7 @@ async def take_back(request: Request, dag_id: str, run_id: RunId, body: UndoBody
 async def approve(
     request: Request, dag_id: str, run_id: RunId, body: Note, user: GetUserDep
 ) -> Answered:
-    """Let a run that awaits approval go on."""
+    """Let a run that awaits approval continue."""
     run = waiting(await stored(request, dag_id, run_id))
     approvable(run, user)
     await respond(request, dag_id, run.dag_run_id, "Approve", body.note)
