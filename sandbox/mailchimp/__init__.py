@@ -36,7 +36,7 @@ VENDOR = Vendor(
         "archived_in_listings": False,
         # Where a change of a tag's members is seen: in the "member" (`last_changed`, recorded), the
         # "segment" (`updated_at`: no source tells), "both" or "nowhere".
-        "tag_changes_show": "segment",
+        "tag_changes_show": "member",
         # Whether `fields` may name only what there is: so the vendor says, and yet it gives
         # singer-io/tap-mailchimp, which asks for more, what there is.
         "refuse_unknown_fields": True,

@@ -91,10 +91,11 @@ def read_contacts(
     since who is not told counts as deleted. Memberships of ``lists`` come in the same pages.
     Whoever was archived since a watermark comes as deleted; a read of everybody leaves them out.
 
-    Whether a change of tags counts as a change of the member is not documented, nor who has left a
-    saved segment. So an audience is read whole where one of its saved segments is mapped, or a tag
-    that is mapped has changed. It is assumed that one of two tells a change of tags, the member's
-    time or the tag's; and that a change of interests, which are the member's own, tells the first.
+    Whether a change of tags counts as a change of the member is not documented (in recordings of a
+    live account it did, where a call named the member), nor who has left a saved segment. So an
+    audience is read whole where one of its saved segments is mapped, or a tag that is mapped has
+    changed. It is assumed that one of two tells a change of tags, the member's time or the tag's;
+    and that a change of interests, which are the member's own, tells the first.
     """
     wanted = {place for place in map(Place.parse, lists) if place}
     mapped = {place.audience for place in wanted}

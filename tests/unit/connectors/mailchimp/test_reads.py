@@ -188,6 +188,7 @@ def test_a_read_goes_on_in_another_process_after_any_page(
 def test_tags_that_were_changed_by_hand_are_read_though_the_members_time_stays(
     sandbox: SandboxServer, mailchimp: MailchimpConnector, vendor: httpx.Client
 ) -> None:
+    sandbox.settings({"mailchimp": {"tag_changes_show": "segment"}})
     emails = [f"p{number}@mail.example" for number in range(3)]
     add(vendor, emails, tags=["VIP"])
     interest = next(item.id for item in mailchimp.lists() if item.name.endswith("Offers"))
