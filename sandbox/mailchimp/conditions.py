@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.mailchimp import errors
-from sandbox.mailchimp.errors import invalid
-from sandbox.mailchimp.shapes import faults
+from sandbox.mailchimp.shapes import Shape, faults
 from sandbox.mailchimp.values import like
 
 _LIKE = {"contains": "%{}%", "notcontain": "%{}%", "starts": "{}%", "ends": "%{}"}
@@ -34,7 +33,7 @@ def _condition(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
     if kind in {"TextMerge", "EmailAddress"}:
         return _text(condition, str(kind), field)
     if kind == "StaticSegment":
-        op = _op(condition, ("static_is", "static_not"), field)
+        op = _part(condition, "op", ("static_is", "static_not"), field)
         sql = "m.id IN (SELECT member_id FROM member_tags WHERE segment_id = ?)"
         return (f"NOT {sql}" if op == "static_not" else sql), [_scalar(condition, field)]
     if kind == "Interests":
@@ -42,33 +41,28 @@ def _condition(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
     raise errors.not_emulated(f"The condition type {kind!r}")
 
 
-def _op(condition: dict[str, Any], allowed: tuple[str, ...], field: str) -> str:
-    op = condition.get("op")
-    if not isinstance(op, str):
-        op = ""
-    if found := list(faults(op, allowed, f"{field}.op")):
-        raise invalid(*found)
-    return op
+def _part(condition: dict[str, Any], name: str, shape: Shape, field: str) -> Any:
+    """Return a part of a condition, which must have a shape."""
+    if found := list(faults(condition.get(name), shape, f"{field}.{name}")):
+        raise errors.invalid(*found)
+    return condition[name]
 
 
 def _scalar(condition: dict[str, Any], field: str) -> str | int | float:
     value = condition.get("value", "")
     if not isinstance(value, str | int | float):
-        raise invalid((f"{field}.value", "Schema describes string"))
+        raise errors.invalid((f"{field}.value", "Schema describes string"))
     return value
 
 
 def _text(condition: dict[str, Any], kind: str, field: str) -> tuple[str, list[Any]]:
     ops = ("is", "not", "greater", "less", *_LIKE, "blank", "blank_not")
-    op, value = _op(condition, ops, field), str(_scalar(condition, field))
+    op, value = _part(condition, "op", ops, field), str(_scalar(condition, field))
     parameters: list[Any] = []
     column = "m.email"
     if kind == "TextMerge":
-        name = condition.get("field")
-        if not isinstance(name, str):
-            raise invalid((f"{field}.field", "Schema describes string"))
         column = "coalesce(json_extract(m.merge_fields, '$.' || json_quote(?)), '')"
-        parameters.append(name)
+        parameters.append(_part(condition, "field", str, field))
     if op in {"blank", "blank_not"}:
         return f"{column} {'=' if op == 'blank' else '<>'} ''", parameters
     if op in _LIKE:
@@ -80,9 +74,9 @@ def _text(condition: dict[str, Any], kind: str, field: str) -> tuple[str, list[A
 
 def _interests(condition: dict[str, Any], field: str) -> tuple[str, list[Any]]:
     ops = ("interestcontains", "interestcontainsall", "interestnotcontains")
-    op, ids = _op(condition, ops, field), condition.get("value")
-    if not isinstance(ids, list) or not ids or not all(isinstance(name, str) for name in ids):
-        raise invalid((f"{field}.value", "Schema describes array"))
+    op, ids = _part(condition, "op", ops, field), _part(condition, "value", [str], field)
+    if not ids:
+        raise errors.invalid((f"{field}.value", "This value should not be blank."))
     ids = sorted(set(ids))
     held = (
         "(SELECT count(*) FROM member_interests WHERE member_id = m.id"

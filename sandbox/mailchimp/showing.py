@@ -63,14 +63,13 @@ _COLUMNS = (
 
 # Of the campaigns that were sent to a member, the share that they opened, and in which they
 # clicked. The vendor calls both averages and says no more: the share, from 0 to 1, is assumed.
+_RATE = (
+    "avg(EXISTS (SELECT 1 FROM activity a WHERE a.campaign_id = s.campaign_id"
+    " AND a.member_id = s.member_id AND a.kind = '{}'))"
+)
 _RATES = (
-    "SELECT s.member_id, "
-    + ", ".join(
-        "avg(EXISTS (SELECT 1 FROM activity a WHERE a.campaign_id = s.campaign_id"
-        f" AND a.member_id = s.member_id AND a.kind = '{kind}'))"
-        for kind in ("open", "click")
-    )
-    + f" FROM sends s WHERE s.member_id {AMONG} GROUP BY s.member_id"
+    f"SELECT s.member_id, {_RATE.format('open')}, {_RATE.format('click')}"
+    f" FROM sends s WHERE s.member_id {AMONG} GROUP BY s.member_id"
 )
 
 

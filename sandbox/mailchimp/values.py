@@ -164,12 +164,10 @@ def _birthday(text: str) -> str:
 _READERS = {"date": _date, "birthday": _birthday}
 _URL = re.compile(r"https?://[^\s/]+\.[^\s]+", re.IGNORECASE)
 _ANYTHING = re.compile(r".*", re.DOTALL)
+_US_PHONE = re.compile(r"\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}")
 _FORMS = {
     "address": (re.compile(r"(?!)"), "Please enter a complete address"),  # it takes objects only
-    "US phone": (
-        re.compile(r"\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}"),
-        "Please enter a valid phone number",
-    ),
+    "US phone": (_US_PHONE, "Please enter a valid phone number"),
     "zip": (re.compile(r"[0-9]{5}"), "Please enter a valid zip code"),
     "url": (_URL, "Please enter a valid URL"),
     "imageurl": (_URL, "Please enter a valid URL"),
