@@ -176,12 +176,20 @@ class Writer:
                 kind, _ = MEMBER_FIELDS[name]
                 body[name] = bool(value) if kind is FieldType.BOOLEAN else as_text(value)
                 continue
-            merged = body.setdefault("merge_fields", {})
             tag, _, part = name.partition(".")
+            if tag not in self._kinds:
+                if value is None:
+                    continue
+                # The vendor takes the value and forgets it; the next read would find it cleared.
+                raise ValueError(
+                    f"{tag}: the audience has no such merge field; add it there, or take it out of "
+                    "the mapping"
+                )
+            merged = body.setdefault("merge_fields", {})
             if part:
                 merged.setdefault(tag, {})[part] = as_text(value)
             else:
-                form: Callable[[Any], Any] = _FORMS.get(self._kinds.get(tag, ""), as_text)
+                form: Callable[[Any], Any] = _FORMS.get(self._kinds[tag], as_text)
                 merged[tag] = form(value)
         return body
 

@@ -426,14 +426,12 @@ def _update(
     """Write values, one call a member, or one of a batch."""
     changes: list[tuple[Row, Person, Row]] = []
     for row in rows:
-        person = Person.parse(row["record_id"])
-        if person is None:
-            yield invalid(_NO_ID).of(row["seq"])
-            continue
         try:
-            body = _changed(catalogue, person, _values(row))
+            person, body = _changed(catalogue, row)
         except Missing as error:
             yield Verdict("error", None, GONE, error.message).of(row["seq"])
+        except ValueError as problem:
+            yield invalid(str(problem)).of(row["seq"])
         else:
             changes.append((row, person, body))
     known = _known_addresses(client, [(person, body) for _, person, body in changes])
@@ -451,10 +449,15 @@ def _update(
             yield _kept(call, result, person.id).of(row["seq"])
 
 
-def _changed(catalogue: Catalogue, person: Person, values: Row) -> Row:
+def _changed(catalogue: Catalogue, row: Row) -> tuple[Person, Row]:
+    """Return whom an update is about, and the body of the call."""
+    person = Person.parse(row["record_id"])
+    if person is None:
+        raise ValueError(_NO_ID)
+    values = _values(row)
     email = values.pop(_ADDRESS, None)
     body = catalogue.writer(person.audience).body(values)
-    return {**body, "email_address": email} if email else body
+    return person, {**body, "email_address": email} if email else body
 
 
 def _known_addresses(

@@ -265,6 +265,19 @@ def test_updates_move_the_address_name_the_field_and_leave_the_status(
     assert found["merge_fields"]["FNAME"] == "Ada"
 
 
+def test_a_field_that_the_audience_has_not_is_an_error_and_nothing_is_written(
+    sandbox: SandboxServer, connect: Callable[..., Any], operations: Frame, vendor: httpx.Client
+) -> None:
+    ada = put(vendor, merge_fields={"FNAME": "Ada"})
+    new = update(ada, FNAME="Augusta", SHOESIZE="38")
+    frame = operations(new, create(BOB, SHOESIZE="44"), create(f"x{BOB}", SHOESIZE=None))
+    results = told(connect(sandbox.url).write_contacts(frame))
+    assert [row["outcome"] for row in results] == ["error", "error", "written"]
+    assert all(row["message"].startswith("SHOESIZE: ") for row in results[:2])
+    assert member(vendor)["merge_fields"]["FNAME"] == "Ada"
+    assert member(vendor, BOB)["status"] == 404
+
+
 def test_a_value_that_was_not_kept_is_an_error(
     sandbox: SandboxServer, connect: Callable[..., Any], vendor: httpx.Client, operations: Frame
 ) -> None:
