@@ -39,6 +39,7 @@ _WORDS: Mapping[str, str] = {
 }
 _YES_NO: Final = ("true", "false")
 _TAKEN = "name_taken"
+_COPIED: Final = ("tag", "name", "type", "required", "public", "default_value", "options")
 _TAG_LENGTH = 10
 
 
@@ -137,12 +138,29 @@ def _made(client: MailchimpClient, audience: str, tag: str, kind: str, wish: Row
         body["default_value"] = as_text(wish["default"])
     if wish["type"] == FieldType.BOOLEAN:
         body["options"] = {"choices": list(_YES_NO)}
+    return _posted(client, audience, body)
+
+
+def copy_fields(client: MailchimpClient, source: str, target: str) -> None:
+    """Give an audience the merge fields of another one that it lacks, under the same tags.
+
+    Raises:
+        Rejected: The vendor refuses one.
+    """
+    there = {row.get("tag") for row in merge_fields(client, target)}
+    for row in merge_fields(client, source):
+        if row.get("tag") not in there:
+            told = {name: row[name] for name in _COPIED if row.get(name) not in (None, "", {})}
+            _posted(client, target, told)
+
+
+def _posted(client: MailchimpClient, audience: str, body: Row) -> Row:
+    """Make a merge field; one that a first try made, whose answer was lost, is found."""
     try:
         answer = client.request("POST", f"/lists/{audience}/merge-fields", retry="keyed", json=body)
     except Rejected:
-        # A first try, whose answer was lost, may have made it.
         for row in merge_fields(client, audience):
-            if (row.get("tag"), row.get("type")) == (tag, kind):
+            if (row.get("tag"), row.get("type")) == (body["tag"], body["type"]):
                 return row
         raise
     made: Row = answer.json()

@@ -10,7 +10,7 @@ from bothways.connectors.base import ListInfo
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.mailchimp.client import MailchimpClient, Row
 from bothways.connectors.mailchimp.errors import TITLE
-from bothways.connectors.mailchimp.fields import Writer, merge_fields
+from bothways.connectors.mailchimp.fields import Writer, copy_fields, merge_fields
 from bothways.connectors.mailchimp.places import Place
 from bothways.connectors.mailchimp.queries import audiences, fields_of
 from bothways.errors import Missing, Rejected, TemporaryFailure
@@ -105,8 +105,9 @@ def create_list(client: MailchimpClient, name: str) -> ListInfo:
     """Create a tag where the name is `<audience> / <tag>` of an audience that is there.
 
     Any other name is that of a new audience, which takes its sender's address and its settings
-    from the oldest that is there: the vendor has no audience without them. A list of that name
-    which is there already is returned.
+    from the oldest that is there: the vendor has no audience without them. It takes its merge
+    fields, too, since values for a field that it lacks are refused. A list of that name which is
+    there already is returned.
 
     Raises:
         Rejected: The vendor refuses it, as where the plan allows no further audience.
@@ -151,14 +152,14 @@ def _new_audience(client: MailchimpClient, name: str) -> ListInfo:
     settings = client.get(f"/lists/{oldest['id']}", {"fields": ",".join(_DEFAULTS)})
     told = {key: settings[key] for key in _DEFAULTS if settings.get(key) is not None}
     try:
-        return _info(
-            client.request("POST", "/lists", retry="never", json={"name": name, **told}).json()
-        )
+        made = client.request("POST", "/lists", retry="never", json={"name": name, **told}).json()
     except TemporaryFailure:
         found = [row for row in audiences(client) if row.get("name") == name]
         if not found:
             raise
-        return _info(found[0])
+        made = found[0]
+    copy_fields(client, str(oldest["id"]), str(made["id"]))
+    return _info(made)
 
 
 class Catalogue:

@@ -140,6 +140,24 @@ def test_lists_are_audiences_and_their_parts(
     assert audience.id == audience.scope == mailchimp.create_list("Members only", None).id
 
 
+def test_a_new_audience_has_the_merge_fields_of_the_oldest(
+    mailchimp: MailchimpConnector, vendor: httpx.Client
+) -> None:
+    size = {"tag": "SIZE", "name": "Shirt", "type": "dropdown", "options": {"choices": ["S", "L"]}}
+    assert vendor.post(f"/lists/{NEWS}/merge-fields", json=size).is_success
+    made = mailchimp.create_list("Members only", None).id
+
+    def fields(audience: str) -> dict[str, tuple[Any, ...]]:
+        rows = vendor.get(f"/lists/{audience}/merge-fields", params={"count": 100}).json()
+        return {
+            row["tag"]: (row["name"], row["type"], row["options"].get("choices"))
+            for row in rows["merge_fields"]
+        }
+
+    assert fields(made) == fields(NEWS)
+    assert fields(made)["SIZE"] == ("Shirt", "dropdown", ["S", "L"])
+
+
 def test_a_new_audience_asks_whoever_the_oldest_asks_and_a_tag_is_of_the_longest_name(
     mailchimp: MailchimpConnector, vendor: httpx.Client
 ) -> None:
