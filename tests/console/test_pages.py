@@ -682,6 +682,28 @@ def test_a_person_is_found_however_the_address_is_typed(client: Client) -> None:
         assert "in account north" in main_text(page)
 
 
+def test_the_page_of_a_person_names_the_audience_that_a_contact_is_of(
+    client: Client, console: FastAPI
+) -> None:
+    store = Store(console.state.store_url())
+    change = "UPDATE {} SET scope = :scope WHERE account = 'north' AND {} = 'm-1'"
+    try:
+        for scope, told in (("list-marketing", "Newsletter"), ("elsewhere", "elsewhere")):
+            with store.begin() as conn:
+                conn.execute(sa.text(change.format("records", "id")), {"scope": scope})
+                conn.execute(sa.text(change.format("links", "marketing_id")), {"scope": scope})
+            found = client().post(f"{PREFIX}/person", data={"address": ANNA}).headers["location"]
+            page = soup(client().get(found))
+            systems = [row["System"] for row in table(page, "Records")]
+            assert systems == ["Dynamics 365", f"Dotdigital, audience {told}"]
+            assert f"is contact m-1 in Dotdigital, audience {told}, since" in main_text(page)
+    finally:
+        with store.begin() as conn:
+            conn.execute(sa.text(change.format("records", "id")), {"scope": ""})
+            conn.execute(sa.text(change.format("links", "marketing_id")), {"scope": ""})
+        store.dispose()
+
+
 def test_a_person_is_everything_that_is_known_of_them(client: Client, filled: Filled) -> None:
     browser = client()
     found = browser.post(f"{PREFIX}/person", data={"address": ANNA}).headers["location"]
