@@ -17,7 +17,7 @@ from bothways.orchestration.connections import join_airflow
 
 
 def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
-    """Show what the systems of an account lack, ask, make it, and say what was done.
+    """Show what the systems of an account lack, ask, create it, and report the result.
 
     Args:
         name: The account's name.
@@ -25,10 +25,10 @@ def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
         dry_run: Show only.
 
     Returns:
-        1 if something could not be made, or nobody said yes; else 0.
+        1 if something could not be created, or nobody said yes; else 0.
 
     Raises:
-        BothwaysError: A vendor refused or failed as a whole; what was made before that stays.
+        BothwaysError: A vendor refused or failed as a whole; what was created before that stays.
     """
     account = load_account(name)
     kinds = records_kept(account)
@@ -52,7 +52,7 @@ def prepare(name: str, *, yes: bool, dry_run: bool) -> int:
             elif yes or typer.confirm(f"Create them in {title}? Nothing is deleted"):
                 code |= report(title, make(connector, missing), missing, "created")
             else:
-                typer.echo("Nothing was made.")
+                typer.echo("Nothing was created.")
                 code = 1
     return code
 

@@ -18,22 +18,22 @@ from bothways.orchestration.connections import join_airflow
 
 
 def remove(name: str, *, yes: bool, dry_run: bool, shared: bool) -> int:
-    """Show what of Bothways' own is in the systems of an account, ask, and take it away.
+    """Show what Bothways created in the systems of an account, ask, and remove it.
 
-    What other accounts use in the same system stays, unless ``shared``. What an account names as
-    the customer's stays in any case.
+    What other accounts use in the same system stays, unless ``shared``. Tables and columns that an
+    account names as the customer's own always stay.
 
     Args:
         name: The account's name.
         yes: Do not ask.
         dry_run: Show only.
-        shared: Take away what other accounts use, too.
+        shared: Also remove what other accounts use.
 
     Returns:
-        1 if something could not be taken away, or nobody said yes; else 0.
+        1 if something could not be removed, or nobody said yes; else 0.
 
     Raises:
-        BothwaysError: A vendor refused or failed as a whole, or it cannot be told what another
+        BothwaysError: A vendor refused or failed as a whole, or it is not known what another
             account uses.
     """
     account = load_account(name)

@@ -298,7 +298,7 @@ def test_prepare_shows_what_is_missing_asks_and_makes_it(
     assert "  Publisher with the prefix bw.\n" in shown.output
     assert "Dotdigital: nothing to prepare." in shown.output
     declined = prepare_command(answer="n\n")
-    assert (declined.exit_code, "Nothing was made." in declined.output) == (1, True)
+    assert (declined.exit_code, "Nothing was created." in declined.output) == (1, True)
     assert "not ready" in problems("demo")[0]
     made = prepare_command(answer="y\n")
     assert made.exit_code == 0, made.output

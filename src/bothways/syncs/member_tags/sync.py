@@ -1,8 +1,8 @@
-"""What the sync of people's tags reads, and who is given which tag, or loses it, on which side.
+"""What the sync of people's tags reads, and who gets or loses which tag on which side.
 
-A person has a tag on the platform, a row in the CRM, or both; what both last agreed on says whose
-change it was. Before they ever have, nothing is taken away: who has the tag on one side gets it on
-the other. Nobody becomes mailable by a tag, and whoever may not be mailed keeps theirs.
+A person has a tag on the platform, a row in the CRM, or both; what both sides last agreed on tells
+which of them changed. Until they have agreed once, nothing is removed: whoever has the tag on one
+side gets it on the other. A tag makes nobody mailable; people who may not be mailed keep theirs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def datasets(request: Request) -> list[Dataset]:
 
 
 def plan(inputs: Inputs) -> Plan:
-    """Decide on each tag of each person who entered, in one part: rows may lack an address."""
+    """Decide on each tag of each person who entered, in one partition: rows may lack an address."""
     if inputs.partition:
         return Plan(joined([]))
     return _Planning(inputs).plan()
@@ -124,7 +124,7 @@ class _Planning:
     # ── who enters ────────────────────────────────────────────────────────────────────────────
 
     def _entered(self) -> pd.DataFrame:
-        """Return members whose tags may have changed on a side, with all tags that they have."""
+        """Return members whose tags may have changed on either side, with all their tags."""
         inputs = self._inputs
         told = read_ids(inputs, "marketing", TAGS, "member_id")
         again = due(inputs, "marketing", "contact")["source_id"]
@@ -155,11 +155,11 @@ class _Planning:
         pairs = pairs.assign(**flags).merge(self._tags, on="tag")
         about = self._members[["id", "email", "email_key", "told"]]
         pairs = pairs.merge(about.rename(columns={"id": "member"}), on="member")
-        # A table that had several rows and has none was made anew: nobody has lost a tag.
+        # A table that had several rows and has none was recreated: nobody has lost a tag.
         several = pairs["agreed"].groupby(pairs["kind"]).transform("sum") > 1
         emptied = several & ~pairs["kind"].isin(self._rows["kind"])
         pairs = pairs.assign(agreed=pairs["agreed"] & ~emptied, has=pairs["has"] & pairs["there"])
-        # Nobody has a tag that was deleted; their rows go where deletions are to follow.
+        # Nobody has a tag that was deleted; its rows go only if deletions are carried over.
         pairs = pairs[pairs["there"] | (pairs["agreed"] & follows(inputs.account))]
         changed = _changed(inputs)
         asleep = waiting(inputs, SPEC.name, "marketing", pairs["member"], changed)
@@ -172,8 +172,8 @@ class _Planning:
         """Return the CRM record of each pair's member, or why there is none to write to."""
         members = pairs.drop_duplicates("member").set_index("member", drop=False)
         found = crm_person(self._inputs, members.assign(record_id=members["member"]))
-        # A record that is linked to another member of the audience is that one's, whose tag this
-        # would become.
+        # A record that is linked to another member of the audience belongs to that member, who
+        # would get the tag.
         links = self._inputs.view.links(crm_ids=found["person_id"].dropna())
         owners = links.drop_duplicates(["crm_id", "scope"]).set_index(["crm_id", "scope"])
         mine = pd.MultiIndex.from_arrays([found["person_id"], members["scope"]])
@@ -187,7 +187,7 @@ class _Planning:
     # ── jobs ──────────────────────────────────────────────────────────────────────────────────
 
     def _strangers(self) -> Iterator[pd.DataFrame]:
-        """Yield jobs of new rows of people whom the platform does not have."""
+        """Yield jobs for new rows of people whom the platform does not have."""
         rows = self._rows
         rows = rows[rows["member"].isna() & rows["row"].isin(_changed(self._inputs))]
         for part, kind in _by_kind(rows):
@@ -269,12 +269,12 @@ class _Planning:
         )
 
     def _left(self, pairs: pd.DataFrame, state: MembershipState) -> pd.DataFrame:
-        """End whatever was agreed of these pairs, with whichever record of the person."""
+        """End what was agreed on for these pairs, with any record of the person."""
         known = self._states.merge(pairs[_PAIR], on=_PAIR)
         return self._joined(known).assign(state=state.value)
 
     def _now(self, give: pd.DataFrame, take: pd.DataFrame) -> pd.DataFrame:
-        """Return what members have once it is written: the next run may be unable to read it."""
+        """Return the tags that members have after the write: the next read may not report them."""
         moved = pd.concat([give["member"], take["member"]])
         has = pd.concat([self._had[_PAIR], give[_PAIR]])
         lost = pd.MultiIndex.from_frame(has).isin(pd.MultiIndex.from_frame(take[_PAIR]))
@@ -315,7 +315,7 @@ def _told(inputs: Inputs, kind: str) -> pd.DataFrame:
 def _rows(inputs: Inputs, tags: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the CRM that name a tag, with their member, if there is one.
 
-    That is whom the person is linked to, else with whom the row was agreed on, else by the address.
+    That is the member linked to the person, else the one agreed on for the row, else by address.
     """
     names = ["row", "tag", "kind", "person_entity", "person_id", "email", "email_key"]
     found = [pd.DataFrame(columns=names, dtype=_TEXT)]
@@ -357,7 +357,7 @@ def _rows(inputs: Inputs, tags: pd.DataFrame, states: pd.DataFrame) -> pd.DataFr
 
 
 def _states(inputs: Inputs, tags: pd.DataFrame) -> pd.DataFrame:
-    """Return what both sides last agreed on: member, tag, and the CRM record that it was with."""
+    """Return what both sides last agreed on: the member, the tag and the CRM record."""
     return agreed_members(inputs, tags["tag"]).rename(
         columns={
             "marketing_id": "member",

@@ -1,8 +1,7 @@
-"""Which row of the CRM stands for which tag of the platform.
+"""Which row of the CRM belongs to which tag of the platform.
 
-A row stands for the tag whose id it has as its key; without a key, for the one that was made of it,
-or that has its name. Names are the same whatever their case, and only within one audience or
-category.
+A row belongs to the tag whose id is its key; without a key, to the tag that was created from it, or
+to one of its name. Names are compared whatever their case, within one audience or category only.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ _ROW_COLUMNS: Final = [
 def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
     """Return each tag of a kind with its row, tags without one, and rows without a tag.
 
-    Rows of other accounts, which stand for what this platform never had, are left out.
+    Rows of other accounts, whose tags this platform never had, are left out.
 
     Args:
         inputs: The plan's inputs.
@@ -67,7 +66,7 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
         parents: The pairs of the kind that these belong to, if any.
 
     Returns:
-        Of the tag `id`, `there` (whether it has not been deleted), `name`, `parent`, `list`,
+        Of the tag `id`, `there` (whether it still exists), `name`, `parent`, `list`,
         `mapped` (names of the CRM's lists that are mapped to it), `rated` (how active an audience
         is), `written` (what was last written to the CRM) and `agreed` (what both sides last called
         it); of the row `row`, `key`, `own_name`, `own_parent` (the id of what it belongs to),
@@ -77,13 +76,13 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
     tags = _tags(inputs, kind)
     rows = _rows(inputs, kind, parents)
     rows = rows.assign(of=rows["key"].fillna(rows["written"]))
-    # A row from which two accounts have made a tag is the first one's; the other gets one anew.
+    # If two accounts have created a tag from one row, the first keeps it; the other gets a new row.
     lost = rows.loc[~rows["of"].isin(tags["id"]), "written"].dropna()
     tags = tags.assign(written=tags["written"].mask(tags["id"].isin(lost)))
     rows = rows[rows["of"].isna() | rows["of"].isin(tags["id"])]
     rows = rows.assign(unkeyed=rows["key"].isna()).sort_values(["unkeyed", "modified_at", "row"])
     rows = rows.assign(of=rows["of"].fillna(_by_name(tags, rows)))
-    if not kind.parent:  # an audience is made on the platform
+    if not kind.parent:  # audiences are created on the platform only
         rows = rows[rows["of"].notna()]
     rows = rows.assign(again=rows["of"].notna() & rows["of"].duplicated())
     first, others = rows[~rows["again"]][_ROW_COLUMNS], rows[rows["again"]][_ROW_COLUMNS]
@@ -95,14 +94,14 @@ def paired(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd
 
 
 def place(parent: pd.Series, name: pd.Series) -> pd.Series:
-    """Return what tags of the same name in the same audience or category have in common."""
+    """Return a text that tags of one name in one audience or category share."""
     return parent.fillna("") + "\n" + name.str.casefold()
 
 
 def agreed_members(inputs: Inputs, tags: pd.Series) -> pd.DataFrame:
-    """Return LIST_STATES of who has these tags, as both sides last agreed.
+    """Return LIST_STATES: who has these tags, as both sides last agreed.
 
-    A tag is a list that both sides know by the same id.
+    To the ledger a tag is a list with the same id on both sides.
     """
     states = inputs.view.list_states(pairs=[ListPair(tag, tag) for tag in tags])
     return states[states["state"].eq(MembershipState.JOINED.value)]
@@ -118,7 +117,7 @@ def _tags(inputs: Inputs, kind: RecordKind) -> pd.DataFrame:
 
 
 def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the rows with what they belong to; those that belong to another account's are not."""
+    """Return the rows and what they belong to, without those of another account's audiences."""
     rows = with_details(inputs.view.definitions("crm", kind.name), _OF_ROW)
     called = {"name": "own_name", "list_id": "own_list", "marketing_lists": "own_mapped"}
     rows = rows.rename(columns={"id": "row", "rating": "own_rated", **called})
@@ -137,7 +136,7 @@ def _rows(inputs: Inputs, kind: RecordKind, parents: pd.DataFrame | None) -> pd.
 
 
 def _by_name(tags: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """Return for each row the tag of its name that no row stands for; null where there is none."""
+    """Return for each row the tag of its name that has no row yet; null if there is none."""
     free = tags[tags["there"] & ~tags["id"].isin(rows["of"])]
     by_place = free.assign(place=place(free["parent"], free["name"])).drop_duplicates("place")
     asking = rows[rows["of"].isna() & rows["own_name"].notna() & rows["own_parent"].notna()]

@@ -1,8 +1,8 @@
-"""What the sync of tags reads, and what becomes of each tag and each row.
+"""What the sync of tags reads, and what happens to each tag and each row.
 
-What differs is decided by what both sides last called it: a name that only one of them has changed
-goes to the other. If both have, the platform's counts, which campaigns and forms name. A tag stays
-in the audience or category in which it is: a row that is moved is moved back.
+Names are merged by the one that both sides last agreed on: a name that only one side has changed
+goes to the other. If both have, the platform's wins, since campaigns and forms there use it. A tag
+stays in its audience or category: a row that is moved is moved back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CUT: Final = "…"
 
 
 def datasets(request: Request) -> list[Dataset]:
-    """Read what there is on the platform; of the CRM the rows, and those that have changed."""
+    """Read all tags of the platform; of the CRM all rows, and those that have changed."""
     if request.side == "marketing":
         return [Dataset(kind.name, Tags(kind=cast(Any, kind.name))) for kind in KINDS]
     whole = [Dataset(kind.name, Records(kind=kind.name, everything=True)) for kind in KINDS]
@@ -36,7 +36,7 @@ def datasets(request: Request) -> list[Dataset]:
 
 
 def plan(inputs: Inputs) -> Plan:
-    """Decide on each tag and each row; few as they are, in one part."""
+    """Decide on each tag and each row; they are few, so in one partition."""
     if inputs.partition:
         return Plan(joined([]))
     pairs: dict[str, pd.DataFrame] = {}
@@ -55,7 +55,7 @@ def plan(inputs: Inputs) -> Plan:
 
 
 class _Part:
-    """The tags and rows of one kind, of which it is to be decided."""
+    """The decisions on the tags and rows of one kind."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class _Part:
         there = pairs["there"]
         tags = pairs[there & ~pairs["again"]]
         self._taken = place(tags["parent"], tags["name"])
-        # All rows at once were hardly deleted by people who mean the tags: the table was made anew.
+        # Nobody deletes all rows at once to delete the tags: the table was recreated.
         self._emptied = not pairs["key"].notna().any()
         parents_there = parents.loc[parents["there"], "id"] if parents is not None else []
         self._parents_there = pd.Series(parents_there, dtype=pairs["id"].dtype)
         self._pairs = pairs[_entered(inputs, kind, pairs)]
 
     def jobs(self) -> list[pd.DataFrame]:
-        """Return a job for each tag and each row that says something."""
+        """Return the jobs for the tags and rows."""
         rows = self._pairs
         has_tag, has_row = rows["there"] & ~rows["again"], rows["row"].notna()
         ended = ~rows["there"] & rows["id"].notna() & has_row & ~rows["again"]
@@ -92,7 +92,7 @@ class _Part:
         ]
 
     def told(self) -> pd.DataFrame:
-        """Return the names that both sides have come to without a write."""
+        """Return the names that both sides agree on without a write."""
         rows = self._pairs
         same = rows["there"] & ~rows["again"] & _equal(rows["name"], rows["own_name"])
         rows = rows[same & rows["key"].notna() & ~_equal(rows["name"], rows["agreed"])]
@@ -102,10 +102,10 @@ class _Part:
         )
 
     def _both(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
-        """Rename where one side has, and bring the row up to date."""
+        """Rename what one side has renamed, and update the row."""
         known = rows["agreed"].notna()
         moved = known & ~_equal(rows["name"], rows["agreed"])
-        # A name that was too long for the CRM is not one that somebody gave.
+        # A name that was truncated for the CRM was not typed by anybody.
         typed = rows["own_name"].notna() & ~rows["own_name"].str.endswith(_CUT).fillna(value=False)
         differs = ~_equal(rows["own_name"], rows["name"])
         edited = known & typed & differs & ~_equal(rows["own_name"], rows["agreed"])
@@ -186,11 +186,11 @@ class _Part:
         ]
 
     def _of_people(self, ids: pd.Series) -> pd.Series:
-        """Return a mask of tags whose rows the CRM keeps, as people have them there."""
+        """Return a mask of tags whose rows the CRM will not delete, since people have them."""
         return ids.isin(agreed_members(self._inputs, ids)["crm_list_id"])
 
     def _new(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
-        """Make on the platform what a person has added; of rows with one name, the first one's."""
+        """Create on the platform what a person has added; of rows of one name, only the first."""
         unplaced = ~rows["own_parent"].isin(self._parents_there)
         wanted = place(rows["own_parent"], rows["own_name"])
         again = ~unplaced & (rows["again"] | wanted.isin(self._taken) | wanted.duplicated())
@@ -219,7 +219,7 @@ class _Part:
         )
 
     def _to_crm(self, rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
-        """Write rows by key; one that a person made, by its id, so that it gets the key."""
+        """Write rows by key; a row that a person added by its id, so that it gets the key."""
         named = {"list_id": "list", "marketing_lists": "mapped", "rating": "rated", "gone": "gone"}
         own = {column.name: named[column.name] for column in self._kind.columns}
         values = json_objects(rows.assign(gone=False), {"name": "name", **self._parent, **own})
@@ -258,7 +258,7 @@ class _Part:
 
 
 def _entered(inputs: Inputs, kind: RecordKind, pairs: pd.DataFrame) -> pd.Series:
-    """Return a mask of what is looked at: all but what failed and is not due; or what is named."""
+    """Return a mask of what enters: what is named, else all but what failed and is not due."""
     named = [name.casefold() for name in inputs.options.records]
     if named:
         columns = ("id", "row", "name", "own_name")
@@ -277,13 +277,13 @@ def changes_of(kind: RecordKind) -> str:
 
 
 def _equal(some: pd.Series, others: pd.Series) -> pd.Series:
-    """Return where two columns have the same value, or both none."""
+    """Return a mask of rows where two columns have the same value, or both have none."""
     same = some.eq(others).fillna(value=False) | (some.isna() & others.isna())
     return same.astype(bool)
 
 
 def follows(account: Account) -> bool:
-    """Return whether what was deleted on one side is to be deleted on the other."""
+    """Return whether deletions on one side are carried to the other."""
     return cast(Settings, account.settings_of(SPEC)).deletions == "follow"
 
 
