@@ -167,7 +167,10 @@ def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> 
         LookupError: An operation is for a role that the sync type does not write.
     """
     run.staging.drop_chunks(partition)
-    operations = with_state_hashes(run, conn, jobs[jobs["kind"].notna()])
+    planned = jobs[jobs["kind"].notna()]
+    if planned.empty:
+        return {"jobs": len(jobs), "operations": 0}
+    operations = with_state_hashes(run, conn, planned)
     written = run.sync.written_roles
     if strays := set(operations["target"].dropna()) - set(written):
         raise LookupError(

@@ -235,6 +235,23 @@ def read_frame(conn: sa.Connection, query: sa.Select[Any], schema: pa.Schema) ->
     return to_pandas(read_table(conn, query, schema))
 
 
+def read_matching(
+    conn: sa.Connection,
+    query: sa.Select[Any],
+    table: sa.Table,
+    asked: Mapping[str, pd.Series | None],
+    schema: pa.Schema,
+) -> pd.DataFrame:
+    """Return what a query selects of the rows that `matching` finds.
+
+    Where none of the values is one, as in a run that finds nothing new, PostgreSQL is not asked.
+    """
+    given = [values for values in asked.values() if values is not None]
+    if given and all(values.isna().all() for values in given):
+        return to_pandas(schema.empty_table())
+    return read_frame(conn, query.where(*matching(table, asked)), schema)
+
+
 def _constant(value: Any, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     return value if isinstance(value, sa.ColumnElement) else sa.literal(value, column.type)
 

@@ -11,7 +11,13 @@ from typing import Any, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from bothways.store.frames import Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import (
+    Rows,
+    columns_of,
+    read_matching,
+    staged,
+    upsert,
+)
 from bothways.store.schema import links
 from bothways.tables.ledgers import LINKS
 
@@ -67,9 +73,8 @@ def load_links(
     if scope is not None:
         query = query.where(links.c.scope == scope)
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids, "email_key": email_keys}
-    query = query.where(*matching(links, asked))
     query = query.order_by(links.c.entity, links.c.crm_id, links.c.scope)
-    return read_frame(conn, query, LINKS)
+    return read_matching(conn, query, links, asked, LINKS)
 
 
 def remove_links(conn: sa.Connection, *, account: str, frame: Rows) -> int:

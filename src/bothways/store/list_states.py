@@ -17,8 +17,8 @@ from bothways.store.frames import (
     Rows,
     columns_of,
     joined_whole,
-    matching,
     read_frame,
+    read_matching,
     staged,
     upsert,
 )
@@ -75,7 +75,7 @@ def load_states(
         query = query.where(_among(pairs))
     asked = {"crm_id": crm_ids, "marketing_id": marketing_ids}
     order = [states.c[name] for name in _GIVEN[:-1]]
-    return read_frame(conn, query.where(*matching(states, asked)).order_by(*order), LIST_STATES)
+    return read_matching(conn, query.order_by(*order), states, asked, LIST_STATES)
 
 
 def forget_joined(conn: sa.Connection, *, account: str, frame: Rows) -> int:

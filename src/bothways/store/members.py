@@ -13,7 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from bothways.store.frames import Changes, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import (
+    Changes,
+    columns_of,
+    matching,
+    read_matching,
+    staged,
+    upsert,
+)
 from bothways.store.schema import member_tombstones, members, runs
 from bothways.store.sightings import newer
 from bothways.tables.ledgers import MEMBERS
@@ -121,7 +128,7 @@ def load_members(
         query = query.where(sa.not_(gone))
     query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
     asked = {"member_id": member_ids, "membership_id": membership_ids}
-    return read_frame(conn, query.where(*matching(members, asked)), MEMBERS)
+    return read_matching(conn, query, members, asked, MEMBERS)
 
 
 def count_members(conn: sa.Connection, *, account: str, side: RoleName, list_id: str) -> int:

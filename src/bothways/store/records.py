@@ -23,6 +23,7 @@ from bothways.store.frames import (
     columns_of,
     matching,
     read_frame,
+    read_matching,
     staged,
     upsert,
 )
@@ -239,7 +240,7 @@ def load_records(
         query = query.where(sa.not_(gone))
     query = query.order_by(records.c.entity, records.c.id)
     asked = {"id": ids, "email_key": email_keys, "external_key": external_keys}
-    return read_frame(conn, query.where(*matching(records, asked)), people_schema(wanted))
+    return read_matching(conn, query, records, asked, people_schema(wanted))
 
 
 def load_merges(conn: sa.Connection, *, account: str, ids: pd.Series) -> pd.Series:

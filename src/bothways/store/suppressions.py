@@ -21,7 +21,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from bothways.store.frames import Changes, Rows, columns_of, matching, read_frame, staged, upsert
+from bothways.store.frames import (
+    Changes,
+    Rows,
+    columns_of,
+    read_matching,
+    staged,
+    upsert,
+)
 from bothways.store.schema import list_ids, records
 from bothways.store.schema import suppressions as ledger
 from bothways.tables.ledgers import SUPPRESSIONS_IN_FORCE
@@ -171,7 +178,7 @@ def load_suppressions(
     order = ("email_key", "side", "list_id", "member_id", "scope")
     query = query.order_by(*(ledger.c[name] for name in order))
     asked = {"email_key": email_keys, "record_id": record_ids}
-    return read_frame(conn, query.where(*matching(ledger, asked)), SUPPRESSIONS_IN_FORCE)
+    return read_matching(conn, query, ledger, asked, SUPPRESSIONS_IN_FORCE)
 
 
 def sweep_suppressions(conn: sa.Connection, *, account: str, side: RoleName, run_id: int) -> int:
