@@ -193,6 +193,7 @@ class Inputs:
             last agreed: their baselines do not count.
         partition: Which partition is planned.
         partitions: How many there are.
+        earlier: Of one scope's inputs, the views of the scopes that come before it.
     """
 
     run_id: int
@@ -210,6 +211,7 @@ class Inputs:
     without_base: Mapping[str, Sequence[str]] = field(default_factory=dict)
     partition: int = 0
     partitions: int = 1
+    earlier: Sequence[StoreView] = ()
 
     def scopes(self) -> tuple[str, ...]:
         """Return the scopes of the mapped lists, in the order of the account's lists."""
@@ -224,7 +226,10 @@ class Inputs:
             side: {key: item for key, item in known.items() if key in keys}
             for side, known in self.lists.items()
         }
-        return replace(self, lists=lists, view=self.view.within(scope))
+        scopes = self.scopes()
+        before = scopes[: scopes.index(scope)] if scope in scopes else ()
+        earlier = [self.view.within(one) for one in before]
+        return replace(self, lists=lists, view=self.view.within(scope), earlier=earlier)
 
     def pair(self, list_key: str) -> ListPair:
         """Return a mapped list's ids on both sides, by which its states are stored."""

@@ -31,8 +31,8 @@ LISTS = {"shop": {"scope": "A"}, "club": {"scope": "B"}}
 class Desk(Planning):
     """An account whose two lists are in two audiences, and a store that follows its plans."""
 
-    def __init__(self, conflict: str = "crm", **account: Any) -> None:
-        field = {"crm": "city", "marketing": "CITY", "conflict": conflict}
+    def __init__(self, conflict: str = "crm", direction: str = "both", **account: Any) -> None:
+        field = {"crm": "city", "marketing": "CITY", "conflict": conflict, "direction": direction}
         super().__init__(lists=LISTS, mappings={"contact": {"city": field}}, **account)
         self._numbers = count(1)
         self._times: Iterator[datetime] = (DAY + timedelta(hours=hour) for hour in count(1))
@@ -232,6 +232,28 @@ def test_a_flag_in_the_crm_counts_in_every_audience() -> None:
         ("leave", "club", "do_not_mail"),
         ("leave", "shop", "do_not_mail"),
     ]
+
+
+def test_of_what_goes_to_the_crm_alone_the_first_audience_s_counts_while_it_may_be_mailed() -> None:
+    desk = in_both(direction="to_crm")
+
+    def comes_to_rest() -> str:
+        """Return the CRM's value, which no further run changes."""
+        desk.run()
+        (held,) = desk.people("crm")[0]["fields"].values()
+        for _ in range(2):
+            assert desk.run().jobs["kind"].isna().all()
+        return str(held)
+
+    desk.edit("marketing", "m2", "Bonn")
+    assert comes_to_rest() == "Oslo"
+    desk.edit("marketing", "m1", "Rome")
+    assert comes_to_rest() == "Rome"
+    desk.edit("crm", "c1", "Nowhere")
+    assert comes_to_rest() == "Rome"
+    desk.person("marketing", "m1", scope="A", city="Rome", status="unsubscribed")
+    desk.store.add_suppression("marketing", ANN, record_id="m1", scope="A")
+    assert comes_to_rest() == "Bonn"
 
 
 def test_of_two_audiences_that_change_one_record_the_first_list_s_writes() -> None:

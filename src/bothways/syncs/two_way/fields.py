@@ -19,7 +19,7 @@ from bothways.tables.fields import FIELD_PREFIX
 from bothways.transform.fields import to_vendor, written_columns
 from bothways.transform.json_rows import field_columns, json_objects
 from bothways.transform.merge import Merge, differences
-from bothways.vocabulary import SIDES, OperationKind, Result, RoleName
+from bothways.vocabulary import MAILABLE_OR_PENDING, SIDES, OperationKind, Result, RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def plan_fields(inputs: Inputs, gathered: Gathered, rows: pd.DataFrame) -> Field
     kept: list[pd.DataFrame] = []
     notes: list[str] = []
     for part, verdict, own in zip(parts, decided, owners, strict=True):
-        writing = _writing(part, verdict, own, agreed)
+        writing = _writing(part, verdict, own, agreed, told=_told_elsewhere(inputs, part))
         conflicts = _conflicts_of(verdict, own)
         jobs += [_updates(part, writing, conflicts, side) for side in SIDES]
         jobs.append(told_apart(part))
@@ -208,8 +208,14 @@ def _shared_persons(parts: list[Values]) -> pd.Series:
     return person[person.duplicated()].drop_duplicates()
 
 
-def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame) -> _Writing:
-    """Compare the records of persons with several with what the person agrees on."""
+def _writing(
+    part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFrame, *, told: pd.Series
+) -> _Writing:
+    """Compare the records of persons with several with what the person agrees on.
+
+    What travels to the CRM alone is left to the scope that tells it first: the scopes never come
+    to agree on it, and would overwrite each other for ever.
+    """
     several = part.rows["person"].isin(agreed.index)
     values = verdict.values.reindex(columns=part.crm.columns)
     to: dict[RoleName, pd.DataFrame] = {"crm": verdict.to_crm, "marketing": verdict.to_marketing}
@@ -222,7 +228,25 @@ def _writing(part: Values, verdict: Merge, own: pd.DataFrame, agreed: pd.DataFra
             to[side] = to[side].where(~several, apart)
     to = {side: wanted.astype(bool) & _travelling(part, side) for side, wanted in to.items()}
     to["marketing"] &= own
+    if told.any():
+        for name in part.crm.columns[~_travelling(part, "marketing")]:
+            to["crm"][name] &= ~told
     return _Writing(values, to)
+
+
+def _told_elsewhere(inputs: Inputs, part: Values) -> pd.Series:
+    """Return a mask of pairs whose CRM record an earlier scope fills, from another contact.
+
+    The fields of somebody who may not be mailed do not travel: then the next scope's count.
+    """
+    told = pd.Series(data=False, index=part.rows.index)
+    for view in inputs.earlier:
+        links = view.links(entity=part.mapping.entity, crm_ids=part.rows["crm_id"].dropna())
+        people = view.people("marketing", ids=links["marketing_id"])
+        mailable = people.loc[people["status"].isin(MAILABLE_OR_PENDING), "id"]
+        filled = links.loc[links["marketing_id"].isin(mailable), "crm_id"]
+        told |= part.rows["crm_id"].isin(filled).fillna(value=False).astype(bool)
+    return told
 
 
 def _readable(part: Values) -> pd.DataFrame:
