@@ -189,8 +189,11 @@ def test_a_read_goes_on_at_the_page_where_its_worker_was_killed(
     sync_type, step = "marketing_lists", f"extract_{side}"
     alone = make_world(people=120, lists=LISTS)
     platform = alone.platform
-    short = {"bothways.connectors.dynamics.reading.PAGE_ROWS": PAGE_ROWS}
-    short |= platform.short_pages(PAGE_ROWS)
+    short = {
+        "bothways.connectors.dynamics.reading.PAGE_ROWS": PAGE_ROWS,
+        "bothways.engine.ahead.WAITING": PAGE_ROWS,
+        **platform.short_pages(PAGE_ROWS),
+    }
     for constant, value in short.items():
         monkeypatch.setattr(constant, value)
     alone.open(sync_type, "alone")
@@ -211,8 +214,8 @@ def test_a_read_goes_on_at_the_page_where_its_worker_was_killed(
             if came_to_its_end(world, "killed", side):  # and was killed after that
                 break
     assert kills >= 3
-    # Each time the page that is kept is lost, and the one or two that are fetched meanwhile.
-    assert pages_of(platform, sandbox) <= pages + 3 * kills
+    # Each time those are lost that are being kept, two at most, as many that wait, and two to come.
+    assert pages_of(platform, sandbox) <= pages + 6 * kills
     assert people_staged(world, "killed", side) == staged
     world.extract(world.found(sync_type, "killed"), side)
     assert pages_of(platform, sandbox) >= 2 * pages, "what is cleared is read anew"

@@ -1,7 +1,8 @@
 """The second step: page through one side into staging, and remember what was seen.
 
 Each page is staged as Parquet and merged into the store's last seen state, so that a plan may ask
-the store for anybody whom an incremental read did not bring.
+the store for anybody whom an incremental read did not bring. Pages that wait for the store are
+taken in as one, where the stream allows it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +22,7 @@ from sqlalchemy import Connection
 
 from bothways.connectors.base import Connector, Page
 from bothways.engine import lists, undo
-from bothways.engine.ahead import one_ahead
+from bothways.engine.ahead import fetched_ahead
 from bothways.engine.identity import check_identity
 from bothways.engine.progress import Mark, Point, Progress, progress_of
 from bothways.engine.run import Run
@@ -128,7 +130,7 @@ class Reading:
     """One dataset on its way from the vendor into staging and store.
 
     Attributes:
-        number: How many pages have been kept.
+        number: How many pages have been kept; what was taken in as one counts as one.
         left: Whether anybody has turned out to have left a list.
     """
 
@@ -221,12 +223,19 @@ class Reading:
     def absorb_changes(self, since: str) -> str:
         """Put the changes since then into the store, staging nothing; return the new watermark."""
         stream, reached = self.dataset.stream, since
-        with one_ahead(stream.pages(self.connector, since)) as pages:
+        with self._ahead(stream.pages(self.connector, since)) as pages:
             for page in pages:
                 with self.run.store.begin() as conn:
-                    stream.absorb(self._sighting(conn), stream.keyed(page))
+                    stream.absorb(self._sighting(conn), page)
                 reached = page.watermark or reached
         return reached
+
+    @contextmanager
+    def _ahead(self, pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
+        """Give pages that are keyed, and fetched ahead."""
+        together = self.dataset.stream.together
+        with fetched_ahead(pages, lambda page: page.rows.num_rows) as bunches:
+            yield (page for bunch in bunches for page in together(bunch))
 
     def _pages(self, start: Point, progress: Progress) -> Point:
         """Keep all pages from a point on, and say after each how far this is."""
@@ -235,7 +244,7 @@ class Reading:
         self.number, self.left = start.pages, start.left
         reached = start
         found = self.dataset.stream.pages(self.connector, start.since, start.cursor)
-        with one_ahead(found) as pages:
+        with self._ahead(found) as pages:
             for page in pages:
                 rows = reached.rows + self._keep(page, whole=start.since is None)
                 reached = Point(
@@ -251,7 +260,7 @@ class Reading:
         return reached
 
     def _keep(self, page: Page, *, whole: bool = False) -> int:
-        stream, page = self.dataset.stream, self.dataset.stream.keyed(page)
+        stream = self.dataset.stream
         self.number += 1
         with self.run.store.begin() as conn:
             seen = self._sighting(conn)
@@ -282,8 +291,9 @@ class Reading:
             raise RunStopped(selections.LOST)
         if self.dataset.changes_of:
             return 0
-        pages = self.dataset.stream.named(self.connector, self._chosen)
-        return sum(self._keep(page) for page in pages)
+        stream = self.dataset.stream
+        pages = stream.named(self.connector, self._chosen)
+        return sum(self._keep(stream.keyed(page)) for page in pages)
 
     def _chosen(self, entity: str) -> Sequence[str]:
         if self.run.options.undo_run:
@@ -297,7 +307,8 @@ class Reading:
             return 0
         with self.run.store.begin() as conn:
             left = stream.unresolved(self._sighting(conn), doubtful)
-        return sum(self._keep(page) for page in stream.look_up(self.connector, left))
+        pages = stream.look_up(self.connector, left)
+        return sum(self._keep(stream.keyed(page)) for page in pages)
 
     def _sighting(self, conn: Connection) -> Sighting:
         return Sighting(conn, self.run.place(self.side), self.run.run_id)

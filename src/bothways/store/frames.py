@@ -68,7 +68,7 @@ def copy_frame(conn: sa.Connection, table: sa.Table, rows: Rows) -> int:
 
 @contextmanager
 def staged(
-    conn: sa.Connection, columns: Sequence[sa.Column[Any]], rows: Rows
+    conn: sa.Connection, columns: Sequence[sa.Column[Any]], rows: Rows, *, joined: bool = True
 ) -> Iterator[sa.Table]:
     """Copy rows into a temporary table that lasts for the block.
 
@@ -76,13 +76,14 @@ def staged(
         conn: An open transaction.
         columns: Names and types, from any table.
         rows: What it holds, as for `copy_frame`.
+        joined: Whether it is joined with others, for which PostgreSQL must know what is in it.
     """
     open_tables = conn.info.get(_OPEN, 0)
     table = _staging_table(open_tables, tuple((column.name, column.type) for column in columns))
     table.create(conn, checkfirst=False)
     conn.info[_OPEN] = open_tables + 1
     try:
-        if copy_frame(conn, table, rows) >= _ANALYZE_ROWS:
+        if copy_frame(conn, table, rows) >= _ANALYZE_ROWS and joined:
             conn.execute(sa.text(f"ANALYZE {table.name}"))
         yield table
     finally:
@@ -129,16 +130,22 @@ def matching(
         asked: Values by column; None asks nothing, and where all are None every row matches.
     """
     chosen = {name: values for name, values in asked.items() if values is not None}
-    ways = [table.c[name] == sa.any_(_array(values)) for name, values in chosen.items()]
+    ways = [any_of(table.c[name], values) for name, values in chosen.items()]
     return [sa.or_(*ways)] if ways else []
+
+
+def any_of(value: sa.ColumnElement[Any], values: pd.Series) -> sa.ColumnElement[bool]:
+    """Return the condition that a value is one of these, as `matching` has it."""
+    return value == sa.any_(_array(values))
 
 
 def _array(values: pd.Series) -> sa.ColumnElement[Any]:
     """Return texts as one literal: the driver would take them into an array one by one."""
-    texts = pa.array(values.dropna().drop_duplicates(), pa.string(), from_pandas=True)
+    texts: Any = pa.array(values, pa.string(), from_pandas=True)
+    texts = texts.drop_null().unique()
     for sign, written in (("\x00", ""), ("\\", "\\\\"), ('"', '\\"')):
         texts = pc.replace_substring(texts, sign, written)
-    words = [str(text) for text in texts.to_pylist()]
+    words = texts.to_pylist()
     literal = '","'.join(words).join(('{"', '"}')) if words else "{}"
     # Without a type of its own it is read as an array while the statement is planned, and hashed.
     return sa.cast(sa.literal(literal, NullType()), ARRAY(sa.Text))

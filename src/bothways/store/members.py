@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from bothways.store.frames import (
     Changes,
+    any_of,
     columns_of,
     matching,
     read_matching,
@@ -27,6 +29,8 @@ from bothways.tables.ledgers import MEMBERS
 from bothways.vocabulary import MAILABLE_OR_PENDING, RoleName
 
 _GIVEN: Final = ("list_id", "entity", "member_id", "membership_id", "status", "changed_at")
+# What no id has in it.
+_BETWEEN: Final = "\x1f"
 _STAGED: Final = (*columns_of(members, *_GIVEN), sa.Column("deleted", sa.Boolean))
 
 
@@ -54,7 +58,7 @@ def absorb_members(
         return 0
     place = {"account": account, "side": side}
     now = sa.func.clock_timestamp()
-    with staged(conn, _STAGED, rows) as given:
+    with staged(conn, _STAGED, rows, joined=False) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         by_id = given.c.membership_id.is_not(None)
         alive = sa.select(*(given.c[name] for name in _GIVEN)).where(sa.not_(gone)).subquery()
@@ -66,12 +70,13 @@ def absorb_members(
             changes=_alive(written=written),
             prefer=alive.c.changed_at.desc().nulls_last(),
         )
-        key = [given.c[name] for name in ("list_id", "entity", "member_id")]
-        left = sa.select(*key).where(gone, sa.not_(by_id), given.c.member_id.is_not(None))
-        lost = place | {"deleted_run": run_id, "deleted_at": now}
-        touched += upsert(conn, members, left.subquery(), lost, changes=_deleted)
-        ended = sa.select(given.c.membership_id).where(gone, by_id).subquery()
-        touched += upsert(conn, member_tombstones, ended, lost, changes=_deleted_by_id)
+        if pc.any(rows["deleted"]).as_py():
+            key = [given.c[name] for name in ("list_id", "entity", "member_id")]
+            left = sa.select(*key).where(gone, sa.not_(by_id), given.c.member_id.is_not(None))
+            lost = place | {"deleted_run": run_id, "deleted_at": now}
+            touched += upsert(conn, members, left.subquery(), lost, changes=_deleted)
+            ended = sa.select(given.c.membership_id).where(gone, by_id).subquery()
+            touched += upsert(conn, member_tombstones, ended, lost, changes=_deleted_by_id)
         _settle(conn, account, side, rows)
         return touched
 
@@ -104,6 +109,7 @@ def load_members(
     list_ids: Sequence[str] | None = None,
     member_ids: pd.Series | None = None,
     membership_ids: pd.Series | None = None,
+    besides: pa.Table | None = None,
     with_deleted: bool = True,
 ) -> pd.DataFrame:
     """Return memberships: LIST_MEMBERS and deleted_at.
@@ -115,6 +121,7 @@ def load_members(
         list_ids: Only of these lists.
         member_ids: Only of these people …
         membership_ids: … or, as well, these memberships: who it was that a feed tells gone.
+        besides: LIST_MEMBERS to leave out, by list and member.
         with_deleted: Return tombstones too.
     """
     place = (members.c.account == account, members.c.side == side)
@@ -124,11 +131,20 @@ def load_members(
     ).where(*place)
     if list_ids is not None:
         query = query.where(members.c.list_id.in_(list_ids))
+    if besides is not None:
+        query = query.where(sa.not_(_any_of(besides)))
     if not with_deleted:
         query = query.where(sa.not_(gone))
     query = query.order_by(members.c.list_id, members.c.entity, members.c.member_id)
     asked = {"member_id": member_ids, "membership_id": membership_ids}
     return read_matching(conn, query, members, asked, MEMBERS)
+
+
+def _any_of(rows: pa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is a membership of these, by list and member."""
+    told = _texts(rows, "list_id") + _BETWEEN + _texts(rows, "member_id")
+    here = members.c.list_id.concat(_BETWEEN).concat(members.c.member_id)
+    return any_of(here, told)
 
 
 def count_members(conn: sa.Connection, *, account: str, side: RoleName, list_id: str) -> int:

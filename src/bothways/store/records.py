@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -84,7 +85,7 @@ def absorb_contacts(
     }
     page = rows.rename_columns([fields[n].name if n in fields else n for n in rows.column_names])
     place = {"account": account, "side": side}
-    with staged(conn, [*_STAGED, *fields.values()], page) as given:
+    with staged(conn, [*_STAGED, *fields.values()], page, joined=False) as given:
         gone = sa.func.coalesce(given.c.deleted, sa.false())
         values = {
             name[len(FIELD_PREFIX) :]: given.c[column.name] for name, column in fields.items()
@@ -111,6 +112,8 @@ def absorb_contacts(
             changes=_alive(fields=bool(names), written=written),
             prefer=told.c.modified_at.desc().nulls_last(),
         )
+        if not pc.any(rows["deleted"]).as_py():
+            return touched
         # Somebody who was never seen alive is looked for in their scope all the same.
         lost = sa.select(given.c.entity, given.c.id, scope).where(gone).subquery()
         now = place | {"deleted_run": run_id, "deleted_at": sa.func.clock_timestamp()}
@@ -282,16 +285,17 @@ def load_others_with_addresses(
         id and email_key.
     """
     names = ["id", "email_key", "scope"]
+    told = rows[["email_key", "scope"]].fillna({"scope": ""}).drop_duplicates()
     others = sa.select(*(records.c[name] for name in names)).where(
         records.c.account == account,
         records.c.side == side,
         records.c.entity.in_(list(rows["entity"].unique())),
+        records.c.scope.in_(list(told["scope"].unique())),
         records.c.deleted_at.is_(None),
         *matching(records, {"email_key": rows["email_key"]}),
         *(sa.not_(these) for these in matching(records, {"id": rows["id"]})),
     )
     found = read_frame(conn, others, pa.schema([(name, pa.string()) for name in names]))
-    told = rows[["email_key", "scope"]].fillna({"scope": ""}).drop_duplicates()
     return found.merge(told, on=["email_key", "scope"])[["id", "email_key"]]
 
 

@@ -55,6 +55,7 @@ class Attributes(Stream):
     """
 
     values: ClassVar[tuple[str, ...]]
+    distinct: ClassVar[tuple[str, ...]] = ("member_id",)
     entity: str = "contact"
 
     @abstractmethod

@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bothways.connectors.base import Connector, Page
+from bothways.transform.arrow import Array
 from bothways.transform.normalise import email_keys
 from bothways.transform.partition import buckets
 from bothways.vocabulary import RoleName
@@ -94,6 +95,8 @@ class Stream(ABC):
         tells_consent: Whether it tells who may not be mailed. Such a stream is read again before a
             plan that has waited is applied.
         always_whole: Whether each read returns everything, so that what is missing from it is gone.
+        distinct: Columns of keyed rows. Several pages are taken in as one where no two of their
+            rows share a value in any of these; none are, where there is no such column.
         lists: Ids of the lists that the read is about.
         sliced_by: The dataset whose rows it is read in slices of, each on its own and on any
             worker; "" where it is read at once.
@@ -103,6 +106,7 @@ class Stream(ABC):
     parts: ClassVar[tuple[str, ...]] = ("",)
     tells_consent: ClassVar[bool] = False
     always_whole: ClassVar[bool] = False
+    distinct: ClassVar[tuple[str, ...]] = ()
     lists: tuple[str, ...] = ()
     sliced_by: str = ""
 
@@ -146,6 +150,18 @@ class Stream(ABC):
     def keyed(self, page: Page) -> Page:
         """Return a page whose rows have a column `bucket`, which decides their partition."""
 
+    def together(self, pages: Sequence[Page]) -> list[Page]:
+        """Return consecutive pages, keyed: as one, where none tells anew what another has told.
+
+        Of two rows on one thing the later page's counts, and within a page there is no order.
+        """
+        told_members = {page.members is not None for page in pages}
+        if len(pages) > 1 and len(told_members) == 1 and self.distinct:
+            page = self.keyed(_joined(pages))
+            if all(_all_differ(page.rows[name]) for name in self.distinct):
+                return [page]
+        return [self.keyed(page) for page in pages]
+
     @abstractmethod
     def absorb(self, seen: Sighting, page: Page) -> Absorbed:
         """Let the store take in a keyed page; a repeat changes nothing."""
@@ -180,6 +196,33 @@ class Stream(ABC):
     def look_up(self, _connector: Connector, _doubtful: pd.DataFrame) -> Iterator[Page]:
         """Yield the doubtful records as they are now."""
         return iter(())
+
+
+def _joined(pages: Sequence[Page]) -> Page:
+    """Return consecutive pages as one, from whose end a later read goes on."""
+    watermarks = [page.watermark for page in pages if page.watermark is not None]
+    return Page(
+        _one_below_the_other([page.rows for page in pages]),
+        _told_beside([page.members for page in pages]),
+        watermark=watermarks[-1] if watermarks else None,
+        cursor=pages[-1].cursor,
+        consents=_told_beside([page.consents for page in pages]),
+    )
+
+
+def _told_beside(tables: Sequence[pa.Table | None]) -> pa.Table | None:
+    told = [table for table in tables if table is not None]
+    return _one_below_the_other(told) if told else None
+
+
+def _one_below_the_other(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+
+
+def _all_differ(values: Array) -> bool:
+    """Return whether no value comes twice, nulls apart."""
+    given = values.drop_null()
+    return len(given.unique()) == len(given)
 
 
 def by_address(rows: pa.Table) -> pa.Table:

@@ -39,6 +39,8 @@ class People(Stream):
 
     name: ClassVar[str] = "people"
     parts: ClassVar[tuple[str, ...]] = ("", MEMBERS)
+    # By address too: whoever had it before is doubtful, which only a page after theirs can tell.
+    distinct: ClassVar[tuple[str, ...]] = ("id", "email_key")
     entity: str
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     everybody: bool = False
@@ -163,17 +165,16 @@ class People(Stream):
         """Return the ends of memberships that a page does not tell of its people: they left."""
         from bothways.store.members import load_members
 
-        known = load_members(
+        left = load_members(
             seen.conn,
             **seen.place,
             list_ids=list(self.lists),
             member_ids=to_pandas(people)["id"],
+            besides=told,
             with_deleted=False,
         )
-        memberships = to_pandas(told.select(["list_id", "member_id"])).assign(told=True)
-        beside = known.merge(memberships, on=["list_id", "member_id"], how="left")
-        left = beside[beside["told"].isna()].drop(columns=["told", "deleted_at"])
-        return pa.Table.from_pandas(left.assign(deleted=True), LIST_MEMBERS, preserve_index=False)
+        left = left.drop(columns="deleted_at").assign(deleted=True)
+        return pa.Table.from_pandas(left, LIST_MEMBERS, preserve_index=False)
 
 
 def _on_their_lists(members: pa.Table) -> pa.Table:
@@ -191,14 +192,15 @@ def _concerned(seen: Sighting, rows: pa.Table, members: pa.Table | None) -> pa.T
 
     side, ids = seen.place["side"], to_pandas(rows)["id"]
     concerned = pd.Series(data=False, index=ids.index)
-    if side in SIDES:
+    if members is not None:
+        concerned |= ids.isin(to_pandas(members)["member_id"])
+    others = ids[~concerned]
+    if side in SIDES and len(others):
         links = load_links(
             seen.conn,
             account=seen.place["account"],
-            crm_ids=ids if side == "crm" else None,
-            marketing_ids=ids if side == "marketing" else None,
+            crm_ids=others if side == "crm" else None,
+            marketing_ids=others if side == "marketing" else None,
         )
         concerned |= ids.isin(links[f"{side}_id"])
-    if members is not None:
-        concerned |= ids.isin(to_pandas(members)["member_id"])
     return rows.filter(pa.array(concerned))

@@ -96,6 +96,26 @@ def test_of_everybody_only_those_on_a_list_or_linked_are_staged(conn: sa.Connect
     assert changes[""]["id"].to_pylist() == ["ann", "bob", "eve"]
 
 
+def test_pages_are_taken_in_as_one_unless_one_tells_anew_what_another_told() -> None:
+    """Of two rows on a person the later page's counts; so does who has an address by now."""
+    stream = People(entity="contact", lists=("list",))
+    ann, bob = (
+        Page(people(name), memberships({"member_id": name}), cursor=name) for name in ("ann", "bob")
+    )
+    last = Page(people("eve"), memberships({"member_id": "eve"}), watermark="now")
+    (one,) = stream.together([ann, bob, last])
+    assert one.rows["id"].to_pylist() == ["ann", "bob", "eve"]
+    assert one.members is not None
+    assert one.members["member_id"].to_pylist() == ["ann", "bob", "eve"]
+    assert (one.watermark, one.cursor) == ("now", None)
+    heir = Page(people("heir", email=" Ann@mail.example"), memberships({"member_id": "heir"}))
+    for later in (ann, heir, Page(people("max"))):
+        told = stream.together([ann, bob, later])
+        assert [page.rows.num_rows for page in told] == [1, 1, 1]
+        assert [page.cursor for page in told] == ["ann", "bob", later.cursor]
+        assert all("bucket" in page.rows.column_names for page in told)
+
+
 def test_who_is_not_seen_by_a_full_read_is_gone(conn: sa.Connection) -> None:
     stream, lists = People(entity="contact", everybody=True), Members(lists=("list",))
     first = seen(conn, open_run(conn))

@@ -37,10 +37,11 @@ def typed(values: Sequence[Any], kind: FieldType, name: str, vendor: str) -> pa.
         vendor: Title of the vendor, for the log.
     """
     column = _READERS[kind](values)
-    given = sum(value is not None and value != "" for value in values)
-    lost = given - (len(column) - column.null_count)
-    if kind is not FieldType.STRING and lost > 0:
-        log.warning("%s: %d values of field %s are no %s; read as empty", vendor, lost, name, kind)
+    if kind is not FieldType.STRING:
+        given = sum(value is not None and value != "" for value in values)
+        if (lost := given - (len(column) - column.null_count)) > 0:
+            unread = "%s: %d values of field %s are no %s; read as empty"
+            log.warning(unread, vendor, lost, name, kind)
     return column.cast(ARROW_TYPES[kind])
 
 

@@ -62,11 +62,12 @@ def contacts_table(rows: Sequence[Row], fields: Fields, audience: str) -> pa.Tab
     """Return members of an audience as CONTACTS with ``fields``; the archived are deleted rows."""
     size = len(rows)
     words = [str(row.get("status") or "").lower() for row in rows]
+    meant = {word: _status(word) for word in set(words)}
     table: dict[str, pa.Array[Any]] = {
         "entity": pa.array([ENTITY] * size, pa.string()),
         "id": ids(rows, audience),
         "email": texts([row.get("email_address") or None for row in rows]),
-        "status": pa.array([_status(word) for word in words], pa.string()),
+        "status": pa.array([meant[word] for word in words], pa.string()),
         "active": pa.array([True] * size, pa.bool_()),
         "modified_at": times([row.get("last_changed") for row in rows]),
         "external_key": pa.nulls(size, pa.string()),
