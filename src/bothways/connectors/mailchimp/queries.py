@@ -31,7 +31,7 @@ from bothways.connectors.mailchimp.tables import (
     members_table,
     suppressions_table,
 )
-from bothways.errors import ProtocolError, WatermarkExpired
+from bothways.errors import Missing, ProtocolError, WatermarkExpired
 from bothways.tables.consent import SUPPRESSIONS
 from bothways.tables.people import contacts_schema
 
@@ -112,6 +112,7 @@ def read_contacts(
     def page(audience: str, inside: Mapping[Place, set[str]], rows: Sequence[Row]) -> Page:
         rows = [row for row in rows if archived or row.get("status") != ARCHIVED]
         rows = _with_all_tags(client, audience, rows)
+        _check_fields(client, audience, rows, fields)
         members = members_table(rows, audience, wanted, inside) if lists else None
         return Page(contacts_table(rows, fields, audience), members)
 
@@ -340,9 +341,37 @@ def find_contacts(
             found.setdefault(audience, {})[str(row.get("contact_id"))] = row
         for audience, rows in found.items():
             told = _with_all_tags(client, audience, list(rows.values()))
+            _check_fields(client, audience, told, fields)
             members = members_table(told, audience, None, inside(audience))
             yield Page(contacts_table(told, fields, audience), members)
     yield Page(contacts_schema(fields).empty_table(), members_table([], ""))
+
+
+def _check_fields(
+    client: MailchimpClient, audience: str, rows: Sequence[Row], fields: Fields
+) -> None:
+    """Refuse to read a merge field that the audience does not have as if everybody's were empty.
+
+    A member has all merge fields of the audience, so it is asked only where one is missing.
+
+    Raises:
+        Missing: The audience has no such merge field.
+    """
+    wanted = {name.partition(".")[0] for name in fields if name not in MEMBER_FIELDS}
+    if not rows or not (
+        wanted := wanted.difference(*(row.get("merge_fields") or () for row in rows))
+    ):
+        return
+    query = {"fields": fields_of("merge_fields", ("merge_id", "tag"))}
+    known = client.listing(f"/lists/{audience}/merge-fields", "merge_fields", query, by="merge_id")
+    there = {str(row.get("tag")) for row in known}
+    if lost := sorted(wanted - there):
+        name = client.get(f"/lists/{audience}", {"fields": "name"}).get("name")
+        raise Missing(
+            f"the audience `{name}` has no merge field {', '.join(lost)}, which is mapped; add it "
+            "there, or take it out of the mapping. Nothing was read as empty",
+            vendor=TITLE,
+        )
 
 
 def _saved_segments(client: MailchimpClient, audience: str) -> dict[Place, set[str]]:
