@@ -26,7 +26,7 @@ def test_a_system_that_no_run_has_reached_says_how_it_is_tried(client: Client) -
     assert [(row["System"], row["Airflow connection"]) for row in found] == [
         ("Dynamics 365", "crm_connection"), ("Dotdigital", "platform_connection"),
     ]  # fmt: skip
-    assert {row["State"] for row in found} == {"Not yet reached bothways check --live tries it."}
+    assert {row["State"] for row in found} == {"Not yet reached bothways check --live tests it."}
 
 
 def test_a_system_is_connected_once_a_run_has_called_it_and_in_error_once_one_failed_because_of_it(
