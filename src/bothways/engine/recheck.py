@@ -54,7 +54,9 @@ def held_back(run: Run, conn: Connection, side: RoleName, operations: pd.DataFra
         conn, account=run.account.name, run_id=run.run_id, target=side, operations=operations
     )
     reason = pd.Series(None, index=operations.index, dtype="string[pyarrow]")
-    ours = applying.written_already(conn, run_id=run.run_id, operations=operations)
+    ours = applying.written_already(
+        conn, account=run.account.name, run_id=run.run_id, operations=operations
+    )
     reason = reason.mask((changed & ~ours) | overtaken, Reason.CHANGED_SINCE_PLANNED)
     unmailable = changed & now["unmailable"] & operations["kind"].isin(_MAILING)
     reason = reason.mask(unmailable, Reason.DO_NOT_MAIL)

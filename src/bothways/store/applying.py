@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -9,8 +10,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from bothways.store.bulk import give_up_bulk, keep_written_bulk
-from bothways.store.frames import columns_of, read_frame, staged
-from bothways.store.jobs import HELD_BACK, of_run, part_of
+from bothways.store.frames import columns_of, matching, read_frame, staged
+from bothways.store.jobs import HELD_BACK, between, of_run, part_of
 from bothways.store.schema import jobs
 from bothways.store.unchanged import drop_unchanged
 from bothways.vocabulary import LIST_MOVES, WRITTEN, OperationKind, Result, RoleName
@@ -26,8 +27,10 @@ def unsettled(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> 
 
     What `give_up` gave up is taken up again: a person cleared the task.
     """
+    if operations.empty:
+        return operations
     with staged(conn, columns_of(jobs, "seq"), operations[["seq"]]) as asked:
-        mine = (of_run(conn, run_id), jobs.c.seq == asked.c.seq)
+        mine = (of_run(conn, run_id), between(operations["seq"]), jobs.c.seq == asked.c.seq)
         again = {
             "result": Result.PLANNED,
             "error_code": None,
@@ -113,33 +116,35 @@ def overtaken(
         return operations["seq"].isin(read_frame(conn, query.distinct(), _SEQ)["seq"])
 
 
-def written_already(conn: sa.Connection, *, run_id: int, operations: pd.DataFrame) -> pd.Series:
+def written_already(
+    conn: sa.Connection, *, account: str, run_id: int, operations: pd.DataFrame
+) -> pd.Series:
     """Return a mask of operations on people whom the run itself has already written.
 
     Args:
         conn: An open transaction.
+        account: The run's account.
         run_id: The run.
         operations: OPERATIONS with `email_key`; people are identified by `record_id`, `source_id`
             and the address, which several records may share.
     """
     ids = pd.concat([operations["record_id"], operations["source_id"]]).dropna().drop_duplicates()
-    by_id = _written(conn, run_id, "record_id", ids)
-    by_key = _written(conn, run_id, "email_key", operations["email_key"].dropna())
+    mine = (jobs.c.account == account, of_run(conn, run_id), jobs.c.result.in_(WRITTEN))
+    by_id = _found(conn, mine, "record_id", ids)
+    by_key = _found(conn, mine, "email_key", operations["email_key"].dropna().drop_duplicates())
     ours = operations["record_id"].isin(by_id) | operations["source_id"].isin(by_id)
     return ours | operations["email_key"].isin(by_key)
 
 
-def _written(conn: sa.Connection, run_id: int, column: str, values: pd.Series) -> pd.Series:
-    """Return those of the values that the run's written jobs have in a column."""
-    wanted = pd.DataFrame({column: values.drop_duplicates()})
-    with staged(conn, columns_of(jobs, column), wanted) as asked:
-        query = sa.select(jobs.c[column]).where(
-            of_run(conn, run_id),
-            jobs.c.result.in_(WRITTEN),
-            jobs.c[column].in_(sa.select(asked.c[column])),
-        )
-        schema = pa.schema([pa.field(column, pa.string())])
-        return read_frame(conn, query.distinct(), schema)[column]
+def _found(
+    conn: sa.Connection, where: Sequence[sa.ColumnElement[bool]], column: str, values: pd.Series
+) -> pd.Series:
+    """Return those of the values that jobs have in a column."""
+    if values.empty:
+        return values
+    query = sa.select(jobs.c[column]).where(*where, *matching(jobs, {column: values}))
+    schema = pa.schema([pa.field(column, pa.string())])
+    return read_frame(conn, query.distinct(), schema)[column]
 
 
 def held_back(conn: sa.Connection, *, run_id: int) -> pd.DataFrame:

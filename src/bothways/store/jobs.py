@@ -100,6 +100,14 @@ def of_run(conn: sa.Connection, run_id: int) -> sa.ColumnElement[bool]:
     return sa.and_(jobs.c.run_id == run_id, jobs.c.started_on == day)
 
 
+def between(seqs: pd.Series) -> sa.ColumnElement[bool]:
+    """Return the condition that jobs lie between the first and the last of some, at least one.
+
+    PostgreSQL knows nothing of a run's jobs yet, and would look through all of them.
+    """
+    return jobs.c.seq.between(int(seqs.min()), int(seqs.max()))
+
+
 def first_seq(part: int) -> int:
     """Return the number of a partition's first job."""
     return part * PART_SEQS
@@ -172,6 +180,8 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
         seqs: Everything that was asked of the vendor.
         results: RESULTS; of two verdicts on one job the worse one counts.
     """
+    if seqs.empty:
+        return 0
     with (
         staged(conn, columns_of(jobs, "seq"), _seqs(seqs)) as asked,
         staged(conn, _VERDICT, results) as given,
@@ -182,6 +192,7 @@ def settle_jobs(conn: sa.Connection, *, run_id: int, seqs: pd.Series, results: R
         verdict = sa.select(asked.c.seq.label("asked_seq"), single).select_from(joined).subquery()
         open_jobs = sa.and_(
             of_run(conn, run_id),
+            between(seqs),
             jobs.c.seq == verdict.c.asked_seq,
             jobs.c.result == Result.PLANNED,
         )

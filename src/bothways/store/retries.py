@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from bothways.store.distinct import distinct_on
-from bothways.store.frames import insert_counted, read_frame
+from bothways.store.frames import insert_counted, joined_whole, read_frame
 from bothways.store.jobs import HELD_BACK, of_run
 from bothways.store.schema import bulk_jobs, jobs, retries, runs
 from bothways.tables.ledgers import RETRIES
@@ -23,6 +23,8 @@ from bothways.vocabulary import BY_HAND, BY_REQUEST, OperationKind, Reason, Resu
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
 _DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
+# The second is true of each error, and what an index finds them by.
+_IN_ERROR: Final = sa.and_(jobs.c.result == Result.ERROR, jobs.c.transient.is_not(None))
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _DUE]).append(
     pa.field("attempts", pa.int64())
 )
@@ -142,7 +144,7 @@ def count_in_error(conn: sa.Connection, *, run_id: int, list_key: str | None = N
         run_id: The run; its jobs have their verdicts.
         list_key: Only those on this list.
     """
-    query = _every_row(conn, run_id).where(jobs.c.result == Result.ERROR)
+    query = _every_row(conn, run_id).where(_IN_ERROR)
     return _distinct(conn, query if list_key is None else query.where(jobs.c.list_key == list_key))
 
 
@@ -152,25 +154,16 @@ def mark_given_up(conn: sa.Connection, *, run_id: int) -> int:
     Their reason becomes Reason.GIVEN_UP, which that of events is already. Call it once the run's
     retries are settled.
     """
-    failed = (
-        _rows(conn, run_id)
-        .add_columns(jobs.c.seq)
-        .where(jobs.c.result == Result.ERROR)
-        .cte("failed")
-        # Worked out once: the planner knows nothing of a run's jobs yet, and would look through all
-        # of them for each.
-        .prefix_with("MATERIALIZED")
-    )
+    failed = _rows(conn, run_id).add_columns(jobs.c.seq).where(_IN_ERROR).subquery()
     same = [retries.c[name] == failed.c[name] for name in _DUE[:-1]]
     given_up = sa.select(failed.c.seq).where(
         *same, retries.c.last_run == run_id, retries.c.given_up
     )
-    mine = jobs.update().where(
-        of_run(conn, run_id), jobs.c.result == Result.ERROR, jobs.c.seq.in_(given_up)
-    )
-    conn.execute(mine.values(reason=Reason.GIVEN_UP))
-    marked = (jobs.c.result == Result.ERROR, jobs.c.reason == Reason.GIVEN_UP)
-    return _distinct(conn, _every_row(conn, run_id).where(*marked))
+    mine = jobs.update().where(of_run(conn, run_id), _IN_ERROR, jobs.c.seq.in_(given_up))
+    with joined_whole(conn):
+        conn.execute(mine.values(reason=Reason.GIVEN_UP))
+    marked = _every_row(conn, run_id).where(_IN_ERROR, jobs.c.reason == Reason.GIVEN_UP)
+    return _distinct(conn, marked)
 
 
 def overdue(conn: sa.Connection, *, run_id: int, attempts: int) -> tuple[int, int]:
@@ -216,7 +209,7 @@ def _failed(conn: sa.Connection, run_id: int) -> sa.Subquery:
     )
     rows = _rows(conn, run_id).add_columns(sa.func.coalesce(consent, sa.false()).label("consent"))
     again = sa.func.coalesce(jobs.c.kind, "").not_in(BY_REQUEST)
-    found = rows.where(jobs.c.result == Result.ERROR, again).subquery()
+    found = rows.where(_IN_ERROR, again).subquery()
     keys = [found.c[name] for name in _DUE[:-1]]
     any_job = sa.func.bool_or(found.c.consent).over(partition_by=keys)
     others = [column for column in found.c if column.name != "consent"]

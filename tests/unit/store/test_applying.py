@@ -112,7 +112,9 @@ def test_whom_the_run_has_written_itself_is_known_by_id_and_address(
     run_id = written(conn, "ours", UPDATE)
     written(conn, "another", UPDATE | {"record_id": "c9", "email_key": "bob@x.org"})
     nothing = {"record_id": None, "source_id": None, "email_key": None}
-    found = applying.written_already(conn, run_id=run_id, operations=jobs(nothing | asked))
+    found = applying.written_already(
+        conn, account=ACCOUNT, run_id=run_id, operations=jobs(nothing | asked)
+    )
     assert found.tolist() == [ours]
 
 
