@@ -65,6 +65,22 @@ def test_a_field_cleared_on_one_side_is_cleared_on_the_other(scenario: Scenario)
 
 
 @every_platform
+@pytest.mark.parametrize("full_resync", [False, True])
+def test_a_mapped_field_that_is_deleted_stops_the_run_and_empties_nothing(
+    scenario: Scenario, *, full_resync: bool
+) -> None:
+    (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="Cook")
+    column = scenario.platform.column("job_title")
+    scenario.platform.delete_field(column)
+    scenario.edit(ANN, first_name="Anna")
+    run = scenario.world.run("marketing_lists", full_resync=full_resync)
+    assert run.status == "Failed"
+    assert column in run.message
+    assert "which is mapped; add it there, or take it out of the mapping" in run.message
+    assert scenario.record(ann)["jobtitle"] == "Cook"
+
+
+@every_platform
 def test_empty_text_is_no_value_on_either_side(scenario: Scenario) -> None:
     """The CRM keeps no empty text, a platform may: neither is taken for a change of the other."""
     (ann,) = scenario.on_both(ANN, firstname="Ann", jobtitle="")

@@ -131,6 +131,10 @@ class Platform(ABC):
         """Make a text field, unless it is there."""
 
     @abstractmethod
+    def delete_field(self, column: str) -> None:
+        """Delete a field with everybody's values."""
+
+    @abstractmethod
     def confirms(self) -> None:
         """Have everybody confirm who is added from now on."""
 

@@ -83,6 +83,9 @@ class Dotdigital(Platform):
         if column not in self.field_names():
             self._call("POST", "/v2/data-fields", {"name": column, "type": "String"})
 
+    def delete_field(self, column: str) -> None:
+        self._call("DELETE", f"/v2/data-fields/{column}")
+
     def confirms(self) -> None:
         self._sandbox.settings({"dotdigital": {"double_opt_in": "all"}})
 

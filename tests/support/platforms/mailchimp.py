@@ -167,6 +167,13 @@ class Mailchimp(Platform):
         for audience in self._lists():
             self._add_fields(audience, [column])
 
+    def delete_field(self, column: str) -> None:
+        for audience in self._lists():
+            for field in self._merge_fields(audience):
+                if field["tag"] == column:
+                    path = f"/lists/{audience}/merge-fields/{field['merge_id']}"
+                    self._call("DELETE", path)
+
     def confirms(self) -> None:
         """Each audience says so for itself; a change has to repeat what it was made with."""
         for audience, name in self._lists().items():

@@ -13,11 +13,14 @@ import pyarrow as pa
 from bothways.connectors.base import Fields, ListInfo, Page, since_text
 from bothways.connectors.dotdigital.client import CONTACTS, EVER, DotdigitalClient, Row
 from bothways.connectors.dotdigital.errors import TITLE
+from bothways.connectors.dotdigital.fields import fields as data_fields
 from bothways.connectors.dotdigital.tables import (
     contacts_table,
+    folded,
     members_table,
     suppressions_table,
 )
+from bothways.connectors.http.columns import lost_fields
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.paging import Position
 from bothways.errors import Missing, ProtocolError, Rejected, WatermarkExpired
@@ -55,6 +58,7 @@ def read_contacts(
     wanted = frozenset(lists)
 
     def page(rows: list[Row]) -> Page:
+        _check_fields(client, rows, fields)
         return Page(contacts_table(rows, fields), members_table(rows, wanted) if lists else None)
 
     if lists and since is None and not everybody:
@@ -183,9 +187,9 @@ def find_contacts(
         if row is not None:
             found[str(row.get("contactId"))] = row
         if len(found) >= _FOUND_PAGE:
-            yield _page(list(found.values()), fields)
+            yield _page(client, list(found.values()), fields)
             found = {}
-    yield _page(list(found.values()), fields)
+    yield _page(client, list(found.values()), fields)
 
 
 def find_contact(client: DotdigitalClient, identifier: str, value: str) -> Row | None:
@@ -214,8 +218,28 @@ def _may_exist(identifier: str, value: str) -> bool:
     return "@" in value and value.isprintable() and len(value) <= _VALUE_LENGTH
 
 
-def _page(rows: list[Row], fields: Fields) -> Page:
+def _page(client: DotdigitalClient, rows: list[Row], fields: Fields) -> Page:
+    _check_fields(client, rows, fields)
     return Page(contacts_table(rows, fields), members_table(rows))
+
+
+def _check_fields(client: DotdigitalClient, rows: Sequence[Row], fields: Fields) -> None:
+    """Refuse to read a data field that the account does not have as if everybody's were empty.
+
+    That contacts come without it, and are not refused, is assumed.
+
+    Raises:
+        Missing: The account has no such data field.
+    """
+    wanted = {name.casefold(): name for name in fields}
+    held = (folded(row.get("dataFields")) for row in rows)
+    if lost := lost_fields(wanted, held, lambda: folded(data_fields(client))):
+        named = ", ".join(wanted[name] for name in lost)
+        raise Missing(
+            f"the account has no data field {named}, which is mapped; add it there, or take it out "
+            "of the mapping. Nothing was read as empty",
+            vendor=TITLE,
+        )
 
 
 def read_suppressions(client: DotdigitalClient, since: str | None) -> Iterator[Page]:

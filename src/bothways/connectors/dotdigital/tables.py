@@ -63,7 +63,7 @@ def contacts_table(rows: Sequence[Row], fields: Fields) -> pa.Table:
         "scope": pa.nulls(size, pa.string()),
         "deleted": pa.array([False] * size, pa.bool_()),
     }
-    values = [_folded(row.get("dataFields")) for row in rows]
+    values = [folded(row.get("dataFields")) for row in rows]
     for name, kind in fields.items():
         found = [item.get(name.casefold()) for item in values]
         table[FIELD_PREFIX + name] = typed(found, kind, name, TITLE)
@@ -131,7 +131,8 @@ def _reason(word: str) -> str:
     return Status.SUPPRESSED if status in {Status.MAILABLE, Status.PENDING} else status
 
 
-def _folded(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+def folded(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return data fields by their names in lower case: Dotdigital's names have no case."""
     return {name.casefold(): value for name, value in (fields or {}).items()}
 
 

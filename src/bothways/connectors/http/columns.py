@@ -62,6 +62,24 @@ def inner(rows: Sequence[Row], outer: str, key: str) -> list[Any]:
     return [(row.get(outer) or {}).get(key) for row in rows]
 
 
+def lost_fields(
+    wanted: Iterable[str],
+    held: Iterable[Iterable[str] | None],
+    known: Callable[[], Iterable[str]],
+) -> list[str]:
+    """Return the fields that a vendor no longer has, which are not to be read as if empty.
+
+    Args:
+        wanted: The fields that are read.
+        held: The fields that each record came with. A vendor shows all that there are, so that
+            ``known`` is asked only about those that no record has.
+        known: Asks the vendor which fields there are.
+    """
+    rows = list(held)
+    missing = set(wanted).difference(*(row or () for row in rows))
+    return sorted(missing.difference(known())) if rows and missing else []
+
+
 def text(value: Any) -> str | None:
     """Return a value as text: JSON where it is none."""
     if value is None:

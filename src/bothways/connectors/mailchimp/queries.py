@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from bothways.connectors.base import Fields, Page
+from bothways.connectors.http.columns import lost_fields
 from bothways.connectors.http.limits import parallel_map
 from bothways.connectors.http.paging import Position, rows_of
 from bothways.connectors.mailchimp.bulk import Call, objects
@@ -352,20 +353,18 @@ def _check_fields(
 ) -> None:
     """Refuse to read a merge field that the audience does not have as if everybody's were empty.
 
-    A member has all merge fields of the audience, so it is asked only where one is missing.
-
     Raises:
         Missing: The audience has no such merge field.
     """
+
+    def known() -> set[str]:
+        query = {"fields": fields_of("merge_fields", ("merge_id", "tag"))}
+        path = f"/lists/{audience}/merge-fields"
+        found = client.listing(path, "merge_fields", query, by="merge_id")
+        return {str(row.get("tag")) for row in found}
+
     wanted = {name.partition(".")[0] for name in fields if name not in MEMBER_FIELDS}
-    if not rows or not (
-        wanted := wanted.difference(*(row.get("merge_fields") or () for row in rows))
-    ):
-        return
-    query = {"fields": fields_of("merge_fields", ("merge_id", "tag"))}
-    known = client.listing(f"/lists/{audience}/merge-fields", "merge_fields", query, by="merge_id")
-    there = {str(row.get("tag")) for row in known}
-    if lost := sorted(wanted - there):
+    if lost := lost_fields(wanted, (row.get("merge_fields") for row in rows), known):
         name = client.get(f"/lists/{audience}", {"fields": "name"}).get("name")
         raise Missing(
             f"the audience `{name}` has no merge field {', '.join(lost)}, which is mapped; add it "
