@@ -278,8 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, nargs="+", default=[100_000])
     options = parser.parse_args()
-    # The builder keeps one slot of the pool for suppressions.
-    at_a_time = SystemConfig(connector="mailchimp", connection="bench").parallel - 1
+    at_a_time = SystemConfig(connector="mailchimp", connection="bench").at_once
     postgres = TestPostgres().start()
     try:
         for people in options.people:

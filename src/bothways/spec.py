@@ -24,7 +24,7 @@ class Limits:
     """How much a connector wants at a time.
 
     Args:
-        chunk_rows: Operations for one apply task (several of the vendor's batches).
+        chunk_rows: Operations for one apply task at most (several of the vendor's batches).
         parallel: Calls in flight from one process.
         page_rows: People that one call reads at most, from which a forecast is reckoned.
         keep_rows: How many operations of a task are written and recorded together, while the next

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from bothways.tables.operations import OPERATIONS
 from bothways.transform.columns import typed
 from bothways.transform.match import Matches, match
 from bothways.transform.merge import Merge, differences, merge
-from bothways.transform.operations import chunks, number
+from bothways.transform.operations import chunks, equal_size, number
 from bothways.vocabulary import EXECUTION_ORDER, SIDES, RoleName
 from tests.unit.transform.rows import DAY, contacts, links, person, records, unhurried
 
@@ -407,3 +408,19 @@ def test_chunks_hold_every_operation_once_and_a_record_in_one(
         for row in named[["target", "entity", "record_id"]].itertuples(index=False, name=None):
             homes.setdefault(row, set()).add(place)
     assert all(len(places) == 1 for places in homes.values())
+
+
+@given(st.integers(0, 500_000), st.integers(1, 30_000), st.integers(1, 5))
+@example(40_000, 20_000, 3)
+def test_chunks_are_as_few_as_can_be_and_busy_all_workers_alike(
+    operations: int, at_most: int, workers: int
+) -> None:
+    size = equal_size(operations, at_most=at_most, workers=workers)
+    assert 0 < size <= at_most
+    if operations > at_most:
+        fewest = ceil(operations / (at_most * workers))
+        rounds = ceil(operations / (size * workers))
+        assert rounds <= fewest
+        assert size * rounds <= operations / workers + 1_000 * fewest
+    else:
+        assert size >= operations

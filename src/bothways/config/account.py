@@ -69,6 +69,11 @@ class SystemConfig(_Switches):
     parallel: int = Field(default=4, ge=1, le=50)
     tables: dict[str, TableNames] = Field(default_factory=dict)
 
+    @property
+    def at_once(self) -> int:
+        """How many slots of the pool a long step may take: one is left for consent."""
+        return max(1, self.parallel - 1)
+
     @field_validator("tables")
     @classmethod
     def _name_records(cls, given: dict[str, TableNames]) -> dict[str, TableNames]:

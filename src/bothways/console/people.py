@@ -178,7 +178,8 @@ def person_jobs(
     if record_ids:
         theirs = of_people(jobs.c.source_entity, jobs.c.entity)
         ways += [
-            sa.and_(named.in_(record_ids), theirs) for named in (jobs.c.record_id, jobs.c.source_id)
+            sa.and_(named.in_(record_ids), theirs)
+            for named in (jobs.c.planned_record_id, jobs.c.source_id)
         ]
     newest = (jobs.c.run_id.desc(), jobs.c.seq)
     readable = sa.and_(runs.c.run_id == jobs.c.run_id, runs.c.dag_id.in_(dag_ids))

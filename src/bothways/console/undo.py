@@ -121,7 +121,7 @@ def _verdict(run_id: int, undone_by: Sequence[int]) -> sa.ColumnElement[str]:
     )
     written_again = sa.exists().where(
         later.c.account == jobs.c.account,
-        later.c.record_id == jobs.c.record_id,
+        later.c.planned_record_id == jobs.c.record_id,
         later.c.run_id > run_id,
         later.c.target == jobs.c.target,
         later.c.result.in_(WRITTEN),

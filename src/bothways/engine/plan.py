@@ -23,7 +23,7 @@ from bothways.store.view import PostgresView
 from bothways.syncs.base import JOBS, Inputs, KnownList, Plan, implementation
 from bothways.transform.ignore import Rules
 from bothways.transform.normalise import email_keys
-from bothways.transform.operations import chunks, number
+from bothways.transform.operations import chunks, equal_size, number
 from bothways.vocabulary import SIDES, RoleName
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,9 @@ def _chunked(run: Run, conn: Connection, partition: int, jobs: pd.DataFrame) -> 
         )
     for role in written:
         own = operations[operations["target"] == role]
-        size = declaration(run.account.system(role).connector).limits.chunk_rows
+        system = run.account.system(role)
+        most = declaration(system.connector).limits.chunk_rows
+        size = equal_size(len(own), at_most=most, workers=system.at_once)
         for position, chunk in enumerate(chunks(own, size)):
             run.staging.write_chunk(role, partition, position, chunk)
     return {"jobs": len(jobs), "operations": len(operations)}

@@ -50,14 +50,15 @@ def held_back(run: Run, conn: Connection, side: RoleName, operations: pd.DataFra
     """
     now = state_hashes(conn, account=run.account.name, operations=operations, lists=_lists(run))
     changed = now[COLUMN] != operations[COLUMN]
+    ours = applying.written_already(
+        conn, account=run.account.name, run_id=run.run_id, operations=operations[changed]
+    )
+    by_others = changed & ~operations.index.isin(ours.index[ours])
     overtaken = applying.overtaken(
         conn, account=run.account.name, run_id=run.run_id, target=side, operations=operations
     )
     reason = pd.Series(None, index=operations.index, dtype="string[pyarrow]")
-    ours = applying.written_already(
-        conn, account=run.account.name, run_id=run.run_id, operations=operations
-    )
-    reason = reason.mask((changed & ~ours) | overtaken, Reason.CHANGED_SINCE_PLANNED)
+    reason = reason.mask(by_others | overtaken, Reason.CHANGED_SINCE_PLANNED)
     unmailable = changed & now["unmailable"] & operations["kind"].isin(_MAILING)
     reason = reason.mask(unmailable, Reason.DO_NOT_MAIL)
     reason = reason.mask(_erased(run, conn, side, operations), Reason.ERASED)

@@ -145,8 +145,8 @@ def _story(account: Account, sync: SyncSpec) -> None:
 
 
 def _at_most(account: Account, sync: SyncSpec, role: RoleName) -> int | None:
-    """Return how many slots of a pool one long step may take: one is left for consent."""
-    return None if sync.reads_consent else max(1, account.system(role).parallel - 1)
+    """Return how many slots of a pool a step may take; None for all of them."""
+    return None if sync.reads_consent else account.system(role).at_once
 
 
 def _connectors(account: Account, sync: SyncSpec) -> set[str]:

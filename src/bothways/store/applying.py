@@ -107,7 +107,7 @@ def overtaken(
         )
         query = sa.select(asked.c.seq).where(
             jobs.c.account == account,
-            jobs.c.record_id == asked.c.record_id,
+            jobs.c.planned_record_id == asked.c.record_id,
             jobs.c.target == target,
             jobs.c.run_id > run_id,
             jobs.c.result.in_(WRITTEN),
@@ -130,7 +130,7 @@ def written_already(
     """
     ids = pd.concat([operations["record_id"], operations["source_id"]]).dropna().drop_duplicates()
     mine = (jobs.c.account == account, of_run(conn, run_id), jobs.c.result.in_(WRITTEN))
-    by_id = _found(conn, mine, "record_id", ids)
+    by_id = _found(conn, mine, "planned_record_id", ids)
     by_key = _found(conn, mine, "email_key", operations["email_key"].dropna().drop_duplicates())
     ours = operations["record_id"].isin(by_id) | operations["source_id"].isin(by_id)
     return ours | operations["email_key"].isin(by_key)

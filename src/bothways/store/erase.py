@@ -26,7 +26,8 @@ from bothways.vocabulary import OperationKind, Reason, Result, RoleName, RunStat
 
 _BLOCK: Final = 64  # bytes of one block of SHA-256, to which HMAC fills up its key
 _PERSONAL: Final = (
-    "email", "email_key", "key", "record_id", "source_id", "before", "after", "error_message",
+    "email", "email_key", "key", "record_id", "planned_record_id", "source_id", "before", "after",
+    "error_message",
 )  # fmt: skip
 _BLANK: Final = "<erased>"
 

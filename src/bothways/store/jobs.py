@@ -156,6 +156,7 @@ def write_jobs(conn: sa.Connection, *, run_id: int, account: str, rows: Rows, pa
             "account": sa.literal(account, sa.Text),
             "result": sa.case((operation, Result.PLANNED), else_=given.c.result),
             "planned_result": given.c.result,
+            "planned_record_id": given.c.record_id,
             "transient": sa.case(
                 (given.c.result == Result.ERROR, sa.func.coalesce(given.c.transient, sa.false())),
                 else_=given.c.transient,
@@ -218,6 +219,7 @@ def add_settled(conn: sa.Connection, *, run_id: int, account: str, rows: Rows) -
             "started_on": sa.literal(day, sa.Date),
             "account": sa.literal(account, sa.Text),
             "planned_result": sa.literal(Result.NEW.value, sa.Text),
+            "planned_record_id": given.c.record_id,
             "transient": sa.func.coalesce(given.c.transient, sa.false()),
             "submitted_at": now,
             "processed_at": now,

@@ -115,8 +115,8 @@ run_details = sa.Table(
     comment="what a run did of each campaign, form or the like that it is about",
 )
 
-# No foreign key to runs: a check per row would double the time of a bulk load. No index has
-# `result` or what else a write's success changes, so that most verdicts stay on their page (HOT).
+# No foreign key to runs: a check per row would double the time of a bulk load. No index has what a
+# write's success changes (`result`, `record_id`), so that most verdicts stay on their page (HOT).
 jobs = sa.Table(
     "jobs",
     metadata,
@@ -136,6 +136,10 @@ jobs = sa.Table(
     _text("source_entity"),
     _text("source_id"),
     _text("record_id"),
+    _text(
+        "planned_record_id",
+        comment="record_id before the write: null where it creates the record",
+    ),
     _text("key"),
     _text("email"),
     _text("email_key"),
@@ -187,10 +191,10 @@ jobs = sa.Table(
     sa.Index(
         "jobs_of_record",
         "account",
-        "record_id",
+        "planned_record_id",
         sa.text("run_id DESC"),
         "seq",
-        postgresql_where=sa.text("record_id IS NOT NULL"),
+        postgresql_where=sa.text("planned_record_id IS NOT NULL"),
     ),
     sa.Index(
         "jobs_of_source",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,8 @@ from bothways.transform.columns import column, frame, typed
 from bothways.vocabulary import EXECUTION_ORDER
 
 _IDENTITY = ("record_id", "source_id", "key", "email")
+# Vendors take some hundreds to a call: a chunk of whole thousands leaves no small rest.
+_ROUND: Final = 1_000
 _TIE_BREAKERS = (
     *("record_id", "source_id", "key", "email", "list_key", "membership_id", "reason", "values"),
     *("before", "after", "result"),
@@ -49,6 +53,20 @@ def _order(table: pa.Table) -> Array:
     names = ["target", "entity", "place", *_TIE_BREAKERS, *extra]
     keys = table.append_column("place", pc.fill_null(places, len(EXECUTION_ORDER)))
     return pc.sort_indices(keys.select(names), sort_keys=[(name, "ascending") for name in names])
+
+
+def equal_size(operations: int, *, at_most: int, workers: int) -> int:
+    """Return the size of chunks that leaves no worker idle while the others write the last ones.
+
+    Args:
+        operations: How many there are; up to ``at_most`` make a single chunk.
+        at_most: The size of the longest chunk.
+        workers: How many chunks are written at once.
+    """
+    if operations <= at_most:
+        return at_most
+    rounds = ceil(operations / (at_most * workers))
+    return min(at_most, ceil(operations / (rounds * workers) / _ROUND) * _ROUND)
 
 
 def chunks(rows: pd.DataFrame, size: int) -> list[pd.DataFrame]:

@@ -68,6 +68,18 @@ def test_verdicts_settle_what_was_asked_and_silence_is_an_error(conn: sa.Connect
     assert counts.ignored == {"ERROR_CONTACT_SUPPRESSED": 1, "empty": 1, "role": 1}
 
 
+def test_a_verdict_of_success_stays_on_the_page_of_its_job(conn: sa.Connection) -> None:
+    # Anything else would write each index of the jobs once more.
+    kinds = [{"kind": "create", "result": "new"}, {"kind": "join", "result": "new"}] * 50
+    run_id = _plan(conn, jobs(*kinds))
+    told = [{"seq": seq, "outcome": "written", "record_id": f"c{seq}"} for seq in range(100)]
+    asked = seqs(*range(100))
+    store_jobs.settle_jobs(conn, run_id=run_id, seqs=asked, results=results(*told))
+    query = "SELECT sum(pg_stat_get_xact_tuples_hot_updated(relid)) FROM pg_stat_xact_user_tables"
+    moved = 100 - conn.scalar(sa.text(query + " WHERE relname LIKE 'jobs_%'"))
+    assert moved < 20
+
+
 def test_a_repeated_plan_takes_the_place_of_its_part_only(conn: sa.Connection) -> None:
     run_id = _plan(conn)
     second = PLAN.assign(seq=PLAN["seq"] + store_jobs.first_seq(1))
