@@ -194,6 +194,7 @@ class Inputs:
         partition: Which partition is planned.
         partitions: How many there are.
         earlier: Of one scope's inputs, the views of the scopes that come before it.
+        elsewhere: Of one scope's inputs, the views of all other scopes.
     """
 
     run_id: int
@@ -212,6 +213,7 @@ class Inputs:
     partition: int = 0
     partitions: int = 1
     earlier: Sequence[StoreView] = ()
+    elsewhere: Sequence[StoreView] = ()
 
     def scopes(self) -> tuple[str, ...]:
         """Return the scopes of the mapped lists, in the order of the account's lists."""
@@ -229,7 +231,14 @@ class Inputs:
         scopes = self.scopes()
         before = scopes[: scopes.index(scope)] if scope in scopes else ()
         earlier = [self.view.within(one) for one in before]
-        return replace(self, lists=lists, view=self.view.within(scope), earlier=earlier)
+        elsewhere = [self.view.within(one) for one in scopes if one != scope]
+        return replace(
+            self,
+            lists=lists,
+            view=self.view.within(scope),
+            earlier=earlier,
+            elsewhere=elsewhere,
+        )
 
     def pair(self, list_key: str) -> ListPair:
         """Return a mapped list's ids on both sides, by which its states are stored."""

@@ -17,8 +17,10 @@ import pandas as pd
 from bothways.syncs.base import Inputs, Plan
 from bothways.syncs.jobs import joined
 from bothways.transform.normalise import email_keys
-from bothways.vocabulary import OperationKind, Reason, Result
+from bothways.vocabulary import OperationKind, Reason, Result, Status
 
+# An unsubscribe is from one scope; all else is about the address or the sender.
+_COUNTS_IN_EACH = [Status.BOUNCED.value, Status.COMPLAINED.value, Status.SUPPRESSED.value]
 _RECORD = ["entity", "record_id"]
 _PERSON = ["entity", "email_key"]
 
@@ -30,6 +32,19 @@ def by_scope(inputs: Inputs, planner: Callable[[Inputs], Plan]) -> Plan:
         decided = _in_scope(planner(inputs.within(scope)), scope)
         plans.append(_after(plans, decided))
     return plans[0] if len(plans) == 1 else _together(plans)
+
+
+def said_elsewhere(inputs: Inputs, keys: pd.Series) -> pd.Series:
+    """Return, by address, what contacts of other scopes say that counts in each scope.
+
+    The ledger of suppressions has it as well, but only once their own sync has read it.
+    """
+    found = [view.people("marketing", email_keys=keys) for view in inputs.elsewhere]
+    if not found:
+        return pd.Series(dtype="string")
+    people = pd.concat(found)
+    people = people[people["status"].isin(_COUNTS_IN_EACH)]
+    return people.drop_duplicates("email_key").set_index("email_key")["status"]
 
 
 def _in_scope(decided: Plan, scope: str) -> Plan:

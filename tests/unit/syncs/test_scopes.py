@@ -224,6 +224,21 @@ def test_what_is_about_the_address_or_the_sender_counts_in_every_audience(reason
     assert desk.run().jobs["kind"].isna().all()
 
 
+@pytest.mark.parametrize("planner", [plan, one_way])
+@pytest.mark.parametrize("status", ["bounced", "unsubscribed"])
+def test_a_bounce_in_one_audience_counts_in_the_others_before_it_is_a_suppression(
+    planner: Any, status: str
+) -> None:
+    desk = Desk()
+    desk.person("crm", "c1")
+    desk.person("marketing", "m1", scope="A", status=status)
+    desk.person("marketing", "m2", scope="B")
+    desk.store.add_member("marketing", desk.list_id("marketing", "club"), "m2")
+    made = desk.run(planner)
+    joins = made.jobs.loc[made.jobs["kind"].eq("join").fillna(value=False), "list_key"]
+    assert list(joins) == ([] if status == "bounced" else ["club"])
+
+
 def test_a_flag_in_the_crm_counts_in_every_audience() -> None:
     desk = in_both()
     desk.person("crm", "c1", status="unsubscribed")

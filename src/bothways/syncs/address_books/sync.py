@@ -26,7 +26,7 @@ from bothways.syncs.jobs import (
     sentences,
     unchanged,
 )
-from bothways.syncs.scopes import by_scope
+from bothways.syncs.scopes import by_scope, said_elsewhere
 from bothways.syncs.values import creation_key, free_creation_keys, new_values
 from bothways.tables.frames import frame_of
 from bothways.tables.ledgers import LINKS
@@ -164,7 +164,9 @@ class _ListPlan:
         inputs = self._inputs
         staged = inputs.staged.read("marketing", "contacts_members")
         ids = due(inputs, "marketing", "list_member", self._list.key)["source_id"]
-        if not staged.empty:
+        if inputs.partitions > 1:
+            ids = pd.concat([ids, self._in_partition(platform_list)])
+        elif not staged.empty:
             here = (staged["list_id"] == platform_list.id) & ~staged["deleted"].astype(bool)
             ids = pd.concat([staged.loc[here, "member_id"], ids])
         ids = pd.concat([ids, self._changed_in_crm(platform_list)])
@@ -179,6 +181,19 @@ class _ListPlan:
             right_on="member_id",
             how="left",
         )
+
+    def _in_partition(self, platform_list: KnownList) -> pd.Series:
+        """Return the members whose address falls to this partition.
+
+        So all of a person's contacts do, which would each be created if they were planned apart.
+        """
+        people = self._inputs.staged.read("marketing", "contacts")
+        if people.empty:
+            return pd.Series(dtype="string")
+        members = self._inputs.view.members(
+            "marketing", list_ids=[platform_list.id], member_ids=people["id"]
+        )
+        return members["member_id"]
 
     def _changed_in_crm(self, platform_list: KnownList) -> pd.Series:
         """Return the members whose CRM record was read and is not on the marketing list.
@@ -270,6 +285,7 @@ class _ListPlan:
             told = inputs.view.suppressions(email_keys=keys, list_ids=inputs.list_ids(key))
             do_not_mail |= keys.isin(told["email_key"])
         do_not_mail |= people["list_status"] != Status.MAILABLE.value
+        do_not_mail |= keys.isin(said_elsewhere(inputs, keys).index)
         reason = reason.mask(reason.isna() & do_not_mail, Reason.DO_NOT_MAIL)
         if inputs.account.settings.only_open_leads_and_active_contacts:
             reason = reason.mask(reason.isna() & ~people["crm_active"], Reason.INACTIVE)

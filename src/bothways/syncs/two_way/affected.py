@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bothways.syncs.base import Inputs
+from bothways.syncs.scopes import said_elsewhere
 from bothways.transform.partition import in_partition
 from bothways.vocabulary import (
     MAILABLE_OR_PENDING,
@@ -39,7 +40,8 @@ class Gathered:
         silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
             be mailed.
         last_statuses: By address, the last status of a deleted contact that could not be mailed,
-            unless another contact has the address now.
+            unless another contact has the address now; else what another scope's contact says of
+            all mail.
     """
 
     crm: pd.DataFrame
@@ -110,7 +112,8 @@ def _last_statuses(inputs: Inputs, keys: pd.Series) -> pd.Series:
     unmailable = found["status"].notna() & ~found["status"].isin(MAILABLE_OR_PENDING)
     gone = found[unmailable & ~found["email_key"].isin(in_use)]
     gone = gone.sort_values("deleted_at", kind="stable")
-    return gone.drop_duplicates("email_key", keep="last").set_index("email_key")["status"]
+    last = gone.drop_duplicates("email_key", keep="last").set_index("email_key")["status"]
+    return last.combine_first(said_elsewhere(inputs, keys))
 
 
 def _named_by_crm(inputs: Inputs) -> pd.Series:
