@@ -467,12 +467,86 @@ EXAMPLES: dict[str, list[Step]] = {
         ("wait",),
         ("settle", False),
     ],
+    "somebody complains in one of two audiences, and takes it back there": [
+        ("crm_new", "contact", 0, True),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_no", 1, "complain"),
+        ("sync", "suppressions"),
+        ("wait",),
+        ("sync", "suppressions"),
+        ("pf_yes", 1),
+        ("sync", "marketing_lists"),
+        ("crm_unflag", 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody unsubscribes from one of two audiences, and edits a field in the other": [
+        ("crm_new", "contact", 0, True),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_no_list", 0, 0),
+        ("sync", "suppressions"),
+        ("wait",),
+        ("pf_edit", 1, 1, 1),
+        ("sync", "marketing_lists"),
+        ("crm_join", 0, 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody leaves one of two audiences, and complains in the other": [
+        ("crm_new", "contact", 0, True),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_no", 1, "complain"),
+        ("crm_flag", 0),
+        ("crm_edit", 0, 0, 0),
+        ("sync", "marketing_lists"),
+    ],
+    "the members of two audiences and the record of one person are edited": [
+        ("crm_new", "contact", 0, True),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_edit", 0, 0, 0),
+        ("pf_edit", 1, 0, 1),
+        ("pf_edit", 1, 1, 1),
+        ("crm_edit", 0, 1, 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody in two audiences is created in the CRM by a read in parts": [
+        ("pf_new", 2, (0, 1)),
+        ("sync", "address_books"),
+    ],
+    "somebody complains in one of two audiences, and is put on the list of the other": [
+        ("crm_new", "contact", 0, True),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("pf_no", 0, "complain"),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody leaves an audience in the CRM, and stays on the list of its tag": [
+        ("crm_new", "contact", 0, True),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("crm_leave", 0, 0),
+        ("sync", "marketing_lists"),
+    ],
+    "somebody joins the list of a tag in the CRM, and not that of its audience": [
+        ("crm_new", "contact", 0, False),
+        ("crm_join", 0, 1),
+        ("sync", "marketing_lists"),
+    ],
 }
 
 
 # Here the platform's own code decides as well: how a word is told and written, who is gone and who
 # comes back, what a list is.
 _TAGS, _AUDIENCE = "mailchimp, two tags", "mailchimp, an audience"
+_TWO, _AND_TAG = "mailchimp, two audiences", "mailchimp, an audience and its tag"
 ELSEWHERE = {
     "somebody unsubscribed from a list, and was put on it again in the CRM": _AUDIENCE,
     "somebody's bounced address goes to somebody else before it was read": _TAGS,
@@ -486,7 +560,19 @@ ELSEWHERE = {
     "somebody is suppressed in the CRM whom the platform spells in another way": _TAGS,
     "suppressions move up a page while they are read": _TAGS,
 }
-_CASES = [(name, "dotdigital") for name in EXAMPLES] + [*ELSEWHERE.items()]
+# These are about audiences.
+ONLY_THERE = {
+    "somebody complains in one of two audiences, and takes it back there": _TWO,
+    "somebody unsubscribes from one of two audiences, and edits a field in the other": _TWO,
+    "somebody leaves one of two audiences, and complains in the other": _TWO,
+    "the members of two audiences and the record of one person are edited": _TWO,
+    "somebody in two audiences is created in the CRM by a read in parts": _TWO,
+    "somebody complains in one of two audiences, and is put on the list of the other": _TWO,
+    "somebody leaves an audience in the CRM, and stays on the list of its tag": _AND_TAG,
+    "somebody joins the list of a tag in the CRM, and not that of its audience": _AND_TAG,
+}
+_CASES = [(name, "dotdigital") for name in EXAMPLES if name not in ONLY_THERE]
+_CASES += [*ELSEWHERE.items(), *ONLY_THERE.items()]
 
 
 @pytest.mark.parametrize(

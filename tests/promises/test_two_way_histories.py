@@ -8,14 +8,14 @@ import pytest
 
 from tests.promises.conftest import MakeWorld
 from tests.soak.histories import live, taking_turns
-from tests.soak.setting import Terms
+from tests.soak.setting import TERMS, Terms
 from tests.support.sandbox import SandboxServer
 
 # Shards are independent, so that they may run side by side. The first history of each is the
-# shortest that there is; another takes half a minute of a core or so. Twelve are what `make test`
-# has time for, and `make soak` lives thousands.
-_SHARDS = 3
-_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", "12"))
+# shortest that there is; another takes half a minute of a core or so. Three of each kind of account
+# are what `make test` has time for, and `make soak` lives thousands.
+_SHARDS = len(TERMS)
+_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", str(3 * _SHARDS)))
 
 
 @pytest.mark.slow

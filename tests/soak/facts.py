@@ -36,22 +36,26 @@ def facts(view: View, setting: Setting) -> Facts:
         }
         held = {"email": row["key"] or None}
         held |= {name: _value(row["fields"].get(setting.columns[name])) for name, _, _ in FIELDS}
-        found[node("pf", row["id"])] = held | _on(setting.lists, "marketing", on)
+        own = [pair for pair in setting.lists if setting.may_hold(pair, row["id"])]
+        found[node("pf", row["id"])] = held | _on(own, "marketing", on)
     return found
 
 
-def persons(view: View, links: Collection[tuple[str, str]]) -> list[Person]:
-    """Return everybody whom links lead from the CRM to a contact that is there."""
+def persons(view: View, links: Collection[tuple[str, str]], setting: Setting) -> list[Person]:
+    """Return whom links lead from the CRM to a contact that is there; of each audience one."""
     live = {row["id"] for row in view.records if not row["merged"]}
-    records = defaultdict(list)
+    records, contacts = defaultdict(list), defaultdict(set)
     for record, contact in links:
         if record in live:
             records[contact].append(node("crm", record))
-    return [
-        Person(tuple(sorted(records[row["id"]])), node("pf", row["id"]))
-        for row in view.contacts
-        if row["id"] in records
-    ]
+            contacts[node("crm", record)].add(contact)
+    found = []
+    for own in (row["id"] for row in view.contacts if row["id"] in records):
+        beside = sorted(set().union(*(contacts[record] for record in records[own])))
+        others = [one for one in beside if setting.scope(one) != setting.scope(own)]
+        everywhere = tuple(node("pf", other) for other in others)
+        found.append(Person(tuple(sorted(records[own])), node("pf", own), everywhere))
+    return found
 
 
 def _of_record(row: Row) -> dict[str, Value]:

@@ -47,8 +47,8 @@ CHANGES = st.one_of(
     _step("pf_address", _PERSON, _ADDRESS),
     _step("crm_swap", _PERSON, _PERSON),
     _step("pf_swap", _PERSON, _PERSON),
-    _step("crm_join", _PERSON),
-    _step("crm_leave", _PERSON),
+    _step("crm_join", _PERSON, _LIST),
+    _step("crm_leave", _PERSON, _LIST),
     _step("pf_join", _PERSON, _LIST),
     _step("pf_leave", _PERSON, _LIST),
     _step("crm_flag", _PERSON),
@@ -61,7 +61,7 @@ CHANGES = st.one_of(
     _step("crm_merge", _PERSON, _PERSON),
     _step("crm_delete", _PERSON),
     _step("pf_delete", _PERSON),
-    _step("pf_return", _ADDRESS),
+    _step("pf_return", _ADDRESS, _LIST),
     _step("crm_idle", _PERSON),
 )
 IN_CHARGE = st.one_of(
@@ -107,6 +107,7 @@ ROUNDS = st.tuples(WAITS, ACTS, st.one_of(WHOLE, IN_STEPS), ANSWERS).map(
 # Some people are in step already when the history begins, or all begin afresh.
 IN_STEP: list[Step] = [
     ("crm_new", "contact", 0, True),
+    ("crm_join", 0, 1),
     ("crm_edit", 0, 1, 0),
     ("pf_new", 1, (0, 1)),
     ("crm_new", "lead", 2, True),

@@ -75,8 +75,7 @@ class History:
     def crm_new(self, entity: str, address: int, on_list: bool) -> None:
         email = _address(address)
         made = self._crm.lead(email) if entity == "lead" else self._crm.contact(email)
-        own = self._setting.list_of(entity).ids["crm"]
-        if on_list and own:
+        if on_list and (own := self._list_of(entity)):
             self._add_to(own, made)
 
     def crm_edit(self, record: int, field: int, value: int) -> None:
@@ -94,15 +93,15 @@ class History:
             for number, address in zip((one, other), reversed(addresses), strict=True):
                 self._change(number, {"emailaddress1": address})
 
-    def crm_join(self, record: int) -> None:
+    def crm_join(self, record: int, number: int = 0) -> None:
         row = self._record(record)
-        own = row and self._setting.list_of(row["entity"]).ids["crm"]
+        own = row and self._list_of(row["entity"], number)
         if row and own:
             self._add_to(own, row["id"])
 
-    def crm_leave(self, record: int) -> None:
+    def crm_leave(self, record: int, number: int = 0) -> None:
         row = self._record(record)
-        own = row and self._setting.list_of(row["entity"]).ids["crm"]
+        own = row and self._list_of(row["entity"], number)
         if row and own:
             path = f"lists({own})/list{row['entity']}_association({row['id']})/$ref"
             self._api.send("DELETE", path)
@@ -150,10 +149,10 @@ class History:
     def pf_new(self, address: int, lists: Sequence[int]) -> None:
         email = _address(address).strip()
         if not self._contact_of(email):
+            pairs = [self._setting.lists[number] for number in lists]
+            names = [pair.names["marketing"] for pair in pairs if pair.ids["marketing"]]
             with suppress(Refused):
-                self._platform.contact(email)
-                for number in lists:
-                    self._join(email, number)
+                self._platform.contact(email, *names)
 
     def pf_edit(self, contact: int, field: int, value: int) -> None:
         row = self._contact(contact)
@@ -161,22 +160,21 @@ class History:
             name, _, values = FIELDS[field]
             column = self._setting.columns[name]
             with suppress(Refused):
-                self._platform.edit(row["email"], **{column: values[value][1]})
+                self._platform.edit(row["id"], **{column: values[value][1]})
 
     def pf_address(self, contact: int, address: int) -> None:
         row = self._contact(contact)
         if row:
-            self._readdress(row["email"], _address(address).strip())
+            self._readdress(row["id"], _address(address).strip())
 
     def pf_swap(self, one: int, other: int) -> None:
         """Two contacts exchange their addresses."""
         rows = [self._contact(number) for number in (one, other)]
         if None in rows or rows[0]["id"] == rows[1]["id"]:  # type: ignore[index]
             return
-        first, second = (row["email"] for row in rows if row)
-        between = "between@mail.example"
-        for email, to in ((first, between), (second, first), (between, second)):
-            self._readdress(email, to)
+        (one_id, first), (other_id, second) = ((row["id"], row["email"]) for row in rows if row)
+        for number, to in ((one_id, "between@mail.example"), (other_id, first), (one_id, second)):
+            self._readdress(number, to)
 
     def pf_join(self, contact: int, number: int) -> None:
         row = self._contact(contact)
@@ -199,7 +197,7 @@ class History:
         row = self._contact(contact)
         if row:
             words = self._platform.words
-            self._platform.act(act if act in words else words[0], row["email"])
+            self._platform.act(act if act in words else words[0], row["email"], **self._in(row))
 
     def pf_no_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
@@ -211,24 +209,25 @@ class History:
         """Somebody comes back by the platform's own means."""
         row = self._contact(contact)
         if row:
-            self._platform.act("resubscribe", row["email"])
+            self._platform.act("resubscribe", row["email"], **self._in(row))
 
     def pf_yes_list(self, contact: int, number: int) -> None:
         row = self._contact(contact)
         own = self._setting.lists[number].ids["marketing"]
-        if row and own:
+        if row and own and self._setting.may_hold(self._setting.lists[number], row["id"]):
             self._platform.act("resubscribe", row["email"], list=self.view().books[own])
 
     def pf_delete(self, contact: int) -> None:
         row = self._contact(contact)
         if row:
-            self._platform.delete(row["email"])
+            self._platform.delete(row["id"])
 
-    def pf_return(self, address: int) -> None:
-        """Somebody signs up through a form."""
+    def pf_return(self, address: int, number: int = 0) -> None:
+        """Somebody signs up through a form, of the audience that a list is in."""
         email = _address(address).strip()
-        self._platform.act("return", email)
-        self._watch.signs_up(key_of(email))
+        scope = self._setting.scope(self._setting.lists[number].ids["marketing"])
+        self._platform.act("return", email, **({"list": scope} if scope else {}))
+        self._watch.signs_up(key_of(email), scope)
 
     # ── people in charge ──────────────────────────────────────────────────────────────────────
 
@@ -428,6 +427,11 @@ class History:
         rows = [row for row in self.view().records if not row["merged"]]
         return rows[number % len(rows)] if rows else None
 
+    def _list_of(self, entity: str, number: int = 0) -> str | None:
+        """The CRM's list of these records, the n-th counted around; None where there is none."""
+        pairs = self._setting.lists_of(entity)
+        return pairs[number % len(pairs)].ids["crm"] if pairs else None
+
     def _change(self, number: int, columns: dict[str, Any], *, contacts_only: bool = False) -> None:
         row = self._record(number)
         if row and not (contacts_only and row["entity"] == "lead"):
@@ -441,6 +445,11 @@ class History:
         rows = self.view().contacts
         return rows[number % len(rows)] if rows else None
 
+    def _in(self, row: dict[str, Any]) -> dict[str, str]:
+        """Where a contact says what they say: in their audience, where there are audiences."""
+        scope = self._setting.scope(row["id"])
+        return {"list": scope} if scope else {}
+
     def _contact_of(self, email: str) -> dict[str, Any] | None:
         rows = self._look().contacts
         return next((row for row in rows if row["key"] == key_of(email)), None)
@@ -450,9 +459,9 @@ class History:
         if pair.ids["marketing"]:
             self._platform.join(email, pair.names["marketing"])
 
-    def _readdress(self, email: str, to: str) -> None:
+    def _readdress(self, contact: str, to: str) -> None:
         with suppress(Refused):
-            self._platform.readdress(email, to)
+            self._platform.readdress(contact, to)
 
     def _look(self) -> View:
         return View.of(self._sandbox, self._platform)

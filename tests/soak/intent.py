@@ -30,14 +30,31 @@ _AT_ONCE: Final = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """CRM records and the contact that all of them are linked with."""
+    """CRM records and the contact that all of them are linked with.
+
+    Attributes:
+        records: Of the CRM.
+        contact: Of the platform.
+        beside: The contacts of other audiences that these records are linked with as well.
+        open: Whether what is said there comes here is left open: not all of them may be mailed.
+    """
 
     records: tuple[str, ...]
     contact: str
+    beside: tuple[str, ...] = ()
+    open: bool = False
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return each record with the contact."""
         return [(record, self.contact) for record in self.records]
+
+    def everywhere(self) -> list[Person]:
+        """Return the person as each of the contacts."""
+        everybody = (self.contact, *self.beside)
+        return [
+            Person(self.records, one, tuple(other for other in everybody if other != one))
+            for one in everybody
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +171,7 @@ class Intent:
 
     def touched_since(self, person: Person, tick: int) -> bool:
         """Return whether somebody changed a record of a person after a tick."""
-        everybody = (*person.records, person.contact)
+        everybody = (*person.records, person.contact, *person.beside)
         return any(self._touched.get(record, 0) > tick for record in everybody)
 
     def held_since(self, record: str, matter: str, tick: int) -> set[Value]:
@@ -190,31 +207,47 @@ class Intent:
             matter: Of what.
             run: It is judged what this run made of it, whose own writes came afterwards.
         """
+        if not person.beside:
+            return self._decided(person, matter, run)
+        everywhere = person.everywhere()
+        speaking = [one for one in everywhere if self._speaks(one, matter)] or everywhere
+        # What one audience said reaches another one with the run after.
+        if person.open or run is not None:
+            speaking = [*speaking, person]
+        return set().union(*(self._decided(one, matter, run) for one in speaking))
+
+    def _decided(self, person: Person, matter: str, run: str | None) -> set[Value]:
+        """Return what may become of a person's records and the one contact."""
         found: set[Value] = set()
         for record, contact in person.pairs():
-            agreements: list[Agreement | None] = [*self._agreed[record, contact, matter]]
-            if not any(one and one.sure for one in agreements):
-                agreements.append(None)
-            for base in agreements:
-                found |= self._outcome(base, record, contact, matter, run)
+            latest = self._latest(record, person, matter)
+            for base in self._bases(record, contact, matter):
+                ours, theirs = (self._stands(one, matter, base) for one in (record, contact))
+                if latest and latest.tick > ours.tick:
+                    ours = Word(latest.value, latest.tick)
+                since = base.tick if base else 0
+                winners = self._winners(record, contact, matter, since, run)
+                found |= _outcome(base.value if base else None, ours, theirs, winners)
         return found
 
-    def _outcome(
-        self, base: Agreement | None, crm: str, marketing: str, matter: str, run: str | None
-    ) -> set[Value]:
-        ours, theirs = (self._stands(one, matter, base) for one in (crm, marketing))
-        if ours.value == theirs.value:
-            return {ours.value}
-        before = base.value if base else None
-        if theirs.value == before:
-            return {ours.value}
-        if ours.value == before:
-            return {theirs.value}
-        if ours.hasty or theirs.hasty:
-            return {ours.value, theirs.value}
-        values = {"crm": ours.value, "marketing": theirs.value}
-        winners = self._winners(crm, marketing, matter, base.tick if base else 0, run)
-        return {values[side] for side in winners}
+    def _bases(self, record: str, contact: str, matter: str) -> list[Agreement | None]:
+        agreements: list[Agreement | None] = [*self._agreed[record, contact, matter]]
+        if not any(one and one.sure for one in agreements):
+            agreements.append(None)
+        return agreements
+
+    def _speaks(self, person: Person, matter: str) -> bool:
+        """Return whether somebody may have changed the contact since it agreed with a record."""
+        return any(
+            self._stands(contact, matter, base).value != (base.value if base else None)
+            for record, contact in person.pairs()
+            for base in self._bases(record, contact, matter)
+        )
+
+    def _latest(self, record: str, person: Person, matter: str) -> Agreement | None:
+        """Return what a record agreed on last with a contact of another audience."""
+        known = [one for other in person.beside for one in self._agreed[record, other, matter]]
+        return max((one for one in known if one.sure), key=lambda one: one.tick, default=None)
 
     def _stands(self, record: str, matter: str, base: Agreement | None) -> Word:
         """Return where a record stands: a word after the agreement, else what it had then."""
@@ -248,11 +281,25 @@ class Intent:
         return any(tick > since and by != run for tick, by in self._written[record])
 
 
+def _outcome(before: Value, ours: Word, theirs: Word, winners: Collection[str]) -> set[Value]:
+    """Return what comes of two sides that agreed on a value before."""
+    if ours.value == theirs.value:
+        return {ours.value}
+    if theirs.value == before:
+        return {ours.value}
+    if ours.value == before:
+        return {theirs.value}
+    if ours.hasty or theirs.hasty:
+        return {ours.value, theirs.value}
+    values = {"crm": ours.value, "marketing": theirs.value}
+    return {values[side] for side in winners}
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What had been said at a moment: silent addresses, and words that nobody had heard."""
+    """What had been said at a moment, and which of it nobody had heard."""
 
-    silent: frozenset[str]
+    words: frozenset[tuple[str, str]]
     unheard: tuple[tuple[str, str | None], ...]
 
 
@@ -265,19 +312,33 @@ class Consent:
     """
 
     def __init__(self) -> None:
-        self.silent: set[str] = set()
+        # Addresses, with the audiences in which it was said; "" where it was in the CRM.
+        self._words: set[tuple[str, str]] = set()
         self.left: set[tuple[str, str]] = set()
         self.erased: set[str] = set()
         self.perhaps_erased: set[str] = set()
         self._unheard: list[tuple[str, str | None]] = []
-        self._kept: set[str] = set()
-        # Addresses that somebody gave a mailable contact in spite of a word on them.
-        self.given: set[str] = set()
+        self._kept: set[tuple[str, str]] = set()
+        # Addresses that somebody gave a mailable contact of an audience in spite of a word on them.
+        self.given: set[tuple[str, str]] = set()
 
-    def silenced(self, address: str) -> None:
+    @property
+    def silent(self) -> set[str]:
+        """Addresses that may not be mailed, whichever audience it was said in."""
+        return {address for address, _ in self._words}
+
+    def silent_in(self, scope: str) -> set[str]:
+        """Addresses that no sync may mail in an audience.
+
+        What was said in another one is known once the suppressions sync has heard it.
+        """
+        words = self._words
+        return {word[0] for word in words if word[1] in ("", scope) or word in self._kept}
+
+    def silenced(self, address: str, scope: str = "") -> None:
         """An address may not be mailed any more."""
-        self.silent.add(address)
-        self.given.discard(address)
+        self._words.add((address, scope))
+        self.given.discard((address, scope))
 
     def written_down(self, address: str, matter: str | None = None) -> None:
         """A word on the account, or on one list, that only the suppressions sync reads.
@@ -295,46 +356,67 @@ class Consent:
 
     def said(self) -> Said:
         """Return what a run that begins now can hear."""
-        return Said(frozenset(self.silent), tuple(self._unheard))
+        return Said(frozenset(self._words), tuple(self._unheard))
 
     def heard(self, said: Said) -> None:
         """The suppressions sync has run to its end, and heard what was said before it began."""
         for address, matter in set(self._unheard) & set(said.unheard):
             if matter is None:
                 self.silenced(address)
-                self._kept.add(address)
+                self._kept.add((address, ""))
             else:
                 self.left.add((address, matter))
         self._unheard = [word for word in self._unheard if word not in said.unheard]
-        self._kept |= self.silent & said.silent
+        self._kept |= self._words & said.words
 
-    def forgotten(self, address: str) -> None:
-        """The platform deletes a contact, and with it every word that nobody has read yet."""
-        if address not in self._kept:
-            self.silent.discard(address)
-        self._unheard = [word for word in self._unheard if word[0] != address or word[1] is None]
+    def forgotten(self, address: str, scope: str = "", lists: Collection[str] = ()) -> None:
+        """The platform deletes a contact, and with it every word that nobody has read yet.
 
-    def moved(self, before: str, after: str, *, mailable: bool) -> None:
+        Args:
+            address: The contact's.
+            scope: The audience that it was in.
+            lists: That it may have been on.
+        """
+        self._unread(address, scope)
+        gone = {(address, matter) for matter in lists}
+        self._unheard = [word for word in self._unheard if word not in gone]
+
+    def moved(
+        self,
+        before: str,
+        after: str,
+        scope: str = "",
+        lists: Collection[str] = (),
+        *,
+        mailable: bool,
+    ) -> None:
         """A contact takes its words along to another address; those that were read stay as well."""
-        if before not in self._kept:
-            self.silent.discard(before)
+        self._unread(before, scope)
         if not mailable:
-            self.silenced(after)
+            self.silenced(after, scope)
         elif after in self.silent:
-            self.given.add(after)
+            self.given.add((after, scope))
         self._unheard = [
-            (after if address == before and matter else address, matter)
+            (after if address == before and matter in lists else address, matter)
             for address, matter in self._unheard
         ]
 
-    def came_back(self, address: str, matter: str | None = None) -> None:
-        """Somebody said yes again, to the account or to a list, by the platform's own means."""
+    def _unread(self, address: str, scope: str) -> None:
+        self._words -= {(address, where) for where in ("", scope)} - self._kept
+
+    def came_back(self, address: str, scope: str = "") -> None:
+        """Somebody said yes again to an audience, by the platform's own means."""
+        back = {(address, where) for where in ("", scope)}
+        self._unheard = [word for word in self._unheard if word != (address, None)]
+        self._words -= back
+        self._kept -= back
+        if address in self.silent:
+            self.given.add((address, scope))
+
+    def came_back_to(self, address: str, matter: str) -> None:
+        """Somebody said yes again to a list, by the platform's own means."""
         self._unheard = [word for word in self._unheard if word != (address, matter)]
-        if matter is None:
-            self.silent.discard(address)
-            self._kept.discard(address)
-        else:
-            self.left.discard((address, matter))
+        self.left.discard((address, matter))
 
     def erases(self, address: str, others: Collection[str]) -> None:
         """A person is forgotten, with every word; no sync brings the address back.
@@ -346,9 +428,8 @@ class Consent:
         self.erased.add(address)
         everything = {address, *others}
         self.perhaps_erased |= everything
-        self.silent -= everything
-        self._kept -= everything
-        self.given -= everything
+        for words in (self._words, self._kept, self.given):
+            words -= {word for word in words if word[0] in everything}
         self.left = {word for word in self.left if word[0] not in everything}
         self._unheard = [word for word in self._unheard if word[0] not in everything]
 

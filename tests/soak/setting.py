@@ -31,8 +31,9 @@ FIELDS: list[tuple[str, str, list[tuple[Any, Any]]]] = [
 GENDERS = {1: "Male", 2: "Female"}
 POLICIES = ("crm", "marketing", "newest")
 ENTITIES = ("contact", "lead")
-# Keys of the account, lists of the CRM and what they hold.
-_LISTS: Final = (("newsletter", "Newsletter", "contact"), ("product", "Product updates", "lead"))
+_CODES: Final = {"contact": 2, "lead": 4}
+# Keys of the account, and lists of the CRM.
+_LISTS: Final = (("newsletter", "Newsletter"), ("product", "Product updates"))
 _SETTINGS: Final = {"retry_minutes": 0, "retry_attempts": 100, "on_guard": "ask"}
 # Whatever a run would do, it asks first.
 _ASKS: Final = dict.fromkeys(("free", "removals", "suppressions", "overwrites", "creations"), 0)
@@ -46,24 +47,26 @@ class Terms:
         platform: Which one.
         lists: Its lists for the contacts of the CRM, and for its leads; "" for none.
         columns: Of a field, the column that is mapped at first, and one to map it to later.
+        entities: What the lists of the CRM hold.
         prefix: What the names of lists begin with.
-        leaves_all: Who unsubscribes from one list unsubscribes from all.
-        of_tags: A list to which all others belong, and which therefore stays as it is.
+        leaves_all: Who unsubscribes from one list unsubscribes from all of its audience.
+        stays: A list that others belong to or are made after, and which stays as it is.
         not_wanted: Lists of a new account on which somebody would be another contact.
     """
 
     platform: str
     lists: tuple[str, str]
     columns: dict[str, tuple[str, str]]
+    entities: tuple[str, str] = ("contact", "lead")
     prefix: str = ""
     leaves_all: bool = False
-    of_tags: str = ""
+    stays: str = ""
     not_wanted: tuple[str, ...] = ()
 
 
-def _audience(*lists: str) -> Terms:
-    """Return what an account is like that has one audience: everybody is one contact at most."""
-    first, second = lists
+def _audience(first: str, second: str, **more: Any) -> Terms:
+    """Return what an account is like whose lists are an audience and its tags, or audiences."""
+    one: dict[str, Any] = {"prefix": "Newsletter / ", "not_wanted": ("Product updates",)}
     return Terms(
         Mailchimp.name,
         (first, second),
@@ -72,10 +75,9 @@ def _audience(*lists: str) -> Terms:
             "city": ("CITY", "TOWN"),
             "gender": ("GENDER", "SEX"),
         },
-        prefix="Newsletter / ",
         leaves_all=True,
-        of_tags="Newsletter",
-        not_wanted=("Product updates",),
+        stays="Newsletter",
+        **{**one, **more},
     )
 
 
@@ -91,6 +93,16 @@ TERMS: Final = {
     ),
     "mailchimp, two tags": _audience("Newsletter / Customers", "Newsletter / Leads"),
     "mailchimp, an audience": _audience("Newsletter", ""),
+    "mailchimp, two audiences": _audience(
+        "Newsletter",
+        "Product updates",
+        entities=("contact", "contact"),
+        prefix="",
+        not_wanted=(),
+    ),
+    "mailchimp, an audience and its tag": _audience(
+        "Newsletter", "Newsletter / VIP", entities=("contact", "contact")
+    ),
 }
 
 
@@ -99,7 +111,7 @@ def account(terms: Terms) -> dict[str, Any]:
     return {
         "lists": {
             key: {"crm": name, "marketing": own, "entity": entity}
-            for (key, name, entity), own in zip(_LISTS, terms.lists, strict=True)
+            for (key, name), own, entity in zip(_LISTS, terms.lists, terms.entities, strict=True)
             if own
         },
         "settings": _SETTINGS,
@@ -113,20 +125,17 @@ class ListPair:
 
     Attributes:
         key: Its name in the account.
+        matter: What being on it is called in the model of intent, whatever its key becomes.
         entity: What the marketing list holds.
         names: Of the list on each side, as the account's file has them; empty where it has none.
         ids: Of the list on each side, as texts; None where somebody deleted it.
     """
 
     key: str
+    matter: str
     entity: str
     names: dict[str, str]
     ids: dict[str, str | None]
-
-    @property
-    def matter(self) -> str:
-        """What being on it is called in the model of intent; the same whatever its key becomes."""
-        return f"list of {self.entity}s"
 
 
 class Setting:
@@ -141,15 +150,16 @@ class Setting:
         self._account = account(terms)
         self._furnish()
         books = {name: number for number, name in self._platform.lists().items()}
-        names = {row["listname"]: row["listid"] for row in sandbox.table("dynamics", "list")}
+        names = self._crm_lists(sandbox)
         self.lists = [
             ListPair(
                 key,
+                f"list {key}",
                 entity,
                 {"crm": name, "marketing": own} if own else {},
                 {"crm": names[name] if own else None, "marketing": books[own] if own else None},
             )
-            for (key, name, entity), own in zip(_LISTS, terms.lists, strict=True)
+            for (key, name), own, entity in zip(_LISTS, terms.lists, terms.entities, strict=True)
         ]
         self.columns = {name: columns[0] for name, columns in self.terms.columns.items()}
         self.policies = {"first_name": "crm", "city": "newest", "gender": "crm"}
@@ -167,9 +177,38 @@ class Setting:
             if name not in there:
                 self._platform.list(name)
 
-    def list_of(self, entity: str) -> ListPair:
+    def _crm_lists(self, sandbox: SandboxServer) -> dict[str, str]:
+        """Return the ids of the CRM's lists by name; each holds what the account says of it."""
+        for (_, name), entity in zip(_LISTS, self.terms.entities, strict=True):
+            for row in sandbox.table("dynamics", "list"):
+                if row["listname"] == name and row["createdfromcode"] != _CODES[entity]:
+                    self._crm.delete("lists", row["listid"])
+                    self._crm.list(name, code=_CODES[entity])
+        return {row["listname"]: row["listid"] for row in sandbox.table("dynamics", "list")}
+
+    def lists_of(self, entity: str) -> list[ListPair]:
         """Return the lists that hold records of this entity."""
-        return next(pair for pair in self.lists if pair.entity == entity)
+        return [pair for pair in self.lists if pair.entity == entity]
+
+    def scope(self, number: str | None) -> str:
+        """Return the audience that a contact or a list of the platform is in."""
+        return self._platform.scope(number or "")
+
+    def tags(self) -> list[tuple[str, str]]:
+        """Return each audience that is mapped with a mapped tag of it, as they are called."""
+        return [
+            (whole.matter, tag.matter)
+            for whole in self.lists
+            for tag in self.lists
+            if (own := tag.ids["marketing"])
+            and own != whole.ids["marketing"]
+            and self.scope(own) == whole.ids["marketing"]
+        ]
+
+    def may_hold(self, pair: ListPair, contact: str) -> bool:
+        """Return whether a contact may be on a list; one that is gone is in no audience."""
+        own = pair.ids["marketing"]
+        return own is None or self.scope(own) == self.scope(contact)
 
     # ── lists ─────────────────────────────────────────────────────────────────────────────────
 
@@ -267,12 +306,14 @@ class Setting:
 
     def _new_list(self, side: str, name: str, entity: str) -> str:
         if side == "crm":
-            return self._crm.list(name, code=2 if entity == "contact" else 4)
+            return self._crm.list(name, code=_CODES[entity])
         self._platform.list(name)
+        for column in self.columns.values():
+            self._platform.add_field(column)
         return next(number for number, told in self._platform.lists().items() if told == name)
 
     def _stays(self, pair: ListPair, side: str) -> bool:
-        return not pair.names or (side == "marketing" and pair.names[side] == self.terms.of_tags)
+        return not pair.names or (side == "marketing" and pair.names[side] == self.terms.stays)
 
     def _name(self, title: str, side: str) -> str:
         self._made += 1

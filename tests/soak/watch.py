@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.soak.facts import Facts, facts, node, persons
 from tests.soak.intent import ON, Consent, Intent, Person, Policy, Said, Value
@@ -43,6 +43,8 @@ class Watch:
         # Silenced since the runs under way have read them, so that these cannot know.
         self._too_late: set[str] = set()
         self._said_before: dict[str, Said] = {}
+        # Memberships, by record, of those who are to be on a tag and not in its audience.
+        self._open: set[tuple[str, str]] = set()
         self._left_at: dict[tuple[str, str], int] = {}
 
     # ── people act ────────────────────────────────────────────────────────────────────────────
@@ -55,6 +57,7 @@ class Watch:
                 was = old[record].get(matter, value) if record in old else None
                 if value != was:
                     self.intent.says(record, matter, value, hasty=hasty)
+                    self._implied(record, matter, matters, hasty=hasty)
         for record in old.keys() - new.keys():
             self.intent.touches(record)
             for matter, value in old[record].items():
@@ -67,12 +70,24 @@ class Watch:
         if hasty:
             self._too_late |= self.consent.silent - silent
 
-    def signs_up(self, address: str) -> None:
+    def _implied(self, record: str, matter: str, held: dict[str, Value], *, hasty: bool) -> None:
+        """Whoever joins a tag joins its audience, and whoever leaves the audience loses the tag.
+
+        What becomes of who is to leave the one and to be on the other is left open.
+        """
+        for whole, tag in self._setting.tags():
+            if matter == tag and held.get(whole) is None:
+                self.intent.says(record, whole, held[tag], hasty=hasty)
+                self._open |= {(record, whole), (record, tag)}
+            if matter == whole and held[whole] is None and held.get(tag) == ON:
+                self._open |= {(record, whole), (record, tag)}
+
+    def signs_up(self, address: str, scope: str) -> None:
         """Somebody says yes through a form: to the account, and to an audience with its lists."""
-        self.consent.came_back(address)
+        self.consent.came_back(address, scope)
         if self._setting.terms.leaves_all:
-            for pair in self._setting.lists:
-                self.consent.came_back(address, pair.matter)
+            for matter in self._matters_in(scope):
+                self.consent.came_back_to(address, matter)
 
     def begins(self, run: Running) -> None:
         """Remember what a run can hear."""
@@ -103,7 +118,8 @@ class Watch:
         old = {row["id"]: row for row in before.contacts}
         new = {row["id"]: row for row in after.contacts}
         for number in sorted(old.keys() - new.keys()):
-            self.consent.forgotten(old[number]["key"])
+            scope = self._setting.scope(number)
+            self.consent.forgotten(old[number]["key"], scope, self._matters_in(scope))
         for number in sorted(old.keys() & new.keys()):
             self._contact_said(old[number], new[number])
         for pair in self._setting.lists:
@@ -123,14 +139,16 @@ class Watch:
                 self._doubt(after, row["key"], past["key"])
 
     def _contact_said(self, old: Row, new: Row) -> None:
+        scope = self._setting.scope(new["id"])
         if old["key"] != new["key"]:
             silent = new["status"] in self._ends_all
-            self.consent.moved(old["key"], new["key"], mailable=not silent)
+            lists = self._matters_in(scope)
+            self.consent.moved(old["key"], new["key"], scope, lists, mailable=not silent)
         if old["status"] != new["status"]:
             if new["status"] == _MAILABLE:
-                self.consent.came_back(new["key"])
+                self.consent.came_back(new["key"], scope)
             elif new["status"] in self._ends_all:
-                self.consent.silenced(new["key"])
+                self.consent.silenced(new["key"], scope)
             self._doubt_record(node("pf", new["id"]))
 
     def _list_said(self, before: View, after: View, pair: ListPair) -> None:
@@ -142,15 +160,22 @@ class Watch:
                 self._left_at[row["id"], pair.matter] = self.intent.tick
             if was == "unsubscribed" and now == _MAILABLE:
                 self._left_at.pop((row["id"], pair.matter), None)
-                self.consent.came_back(row["key"], pair.matter)
+                self.consent.came_back_to(row["key"], pair.matter)
             if was != now and "unsubscribed" in (was, now):
                 self._doubt_record(node("pf", row["id"]))
 
     def _on_list(self, view: View, contact: str, pair: ListPair) -> str | None:
         """Return whether a list may mail a contact, whether they are on it or not."""
+        if not self._setting.may_hold(pair, contact):
+            return None
         if self._setting.terms.leaves_all:
             return next((row["status"] for row in view.contacts if row["id"] == contact), None)
         return view.memberships.get((str(pair.ids["marketing"]), contact))
+
+    def _matters_in(self, scope: str) -> list[str]:
+        """Return what is being on a list of an audience; a list that is gone was perhaps in it."""
+        lists = [(pair.matter, pair.ids["marketing"]) for pair in self._setting.lists]
+        return [matter for matter, own in lists if not own or self._setting.scope(own) == scope]
 
     def _doubt(self, view: View, *keys: str) -> None:
         for side, row in view.everybody():
@@ -216,12 +241,16 @@ class Watch:
                 self._justified(Write(record, matter, None, groups[record] - {record}), run, after)
                 self.intent.writes(record, matter, None, run=run.name)
         for record in new.keys() - old.keys():
-            self._created(record, new, groups[record] - {record}, run)
+            self._created(record, new, groups[record] - {record}, run, after)
         self._know(after)
-        for person in persons(after, links):
+        self._agree_perhaps(run, self._persons(after, links, new), new)
+
+    def _agree_perhaps(self, run: Running, everybody: list[Person], new: Facts) -> None:
+        """Take for agreed, perhaps, what both sides have now."""
+        for person in everybody:
             for matter in self._matters(person, new):
                 own, values = self._of(person, matter, new), self._values(person, matter, new)
-                expected = self.intent.expected(own, matter, run=run.name)
+                expected = self._expected(own, matter, run=run.name)
                 # What a sync made equal in spite of what people said is no agreement of theirs.
                 if len(values) == 1 and (not expected or values <= expected):
                     self.intent.agrees(own, matter, *values, sure=False)
@@ -232,11 +261,20 @@ class Watch:
         brought_back = write.matter == "email" and write.value in self.consent.erased
         assert not brought_back, f"{told}, which was erased"
         if write.value is None:
-            left = any(self.intent.cleared(other, write.matter) for other in write.others)
+            matters = {write.matter, *self._wholes(write.matter)}
+            left = any(
+                self.intent.cleared(other, matter)
+                for other in {*write.others, write.record}
+                for matter in matters
+                if other != write.record or matter != write.matter
+            )
             word = write.matter.startswith("list") and self._spoken_against(write, view)
             assert left or word, f"{told}, and nobody took it away"
             return
         assert self._said(write, run), f"{told}, and nobody said so"
+
+    def _wholes(self, matter: str) -> list[str]:
+        return [whole for whole, tag in self._setting.tags() if tag == matter]
 
     def _said(self, write: Write, run: Running) -> bool:
         """Another record of the person has the value, or had it since the run began."""
@@ -245,22 +283,31 @@ class Watch:
             for other in write.others
         )
 
-    def _created(self, record: str, new: Facts, others: set[str], run: Running) -> None:
+    def _created(self, record: str, new: Facts, others: set[str], run: Running, view: View) -> None:
         """Whom a sync creates, it makes of somebody; both agree on what was carried over."""
+        if _is_kept(record, view):
+            self.intent.writes(record, "email", new[record]["email"], run=run.name)
+            return
         side = record.partition(":")[0]
         sources = [other for other in others if other.partition(":")[0] != side]
         assert sources, f"{record} was made of nobody: {new[record]}"
+        tags = {tag for _, tag in self._setting.tags()}
         for matter, value in new[record].items():
             if value is None:
                 continue
             self.intent.writes(record, matter, value, run=run.name)
             said = self._said(Write(record, matter, value, others), run)
+            if not said and matter in tags and value in self.intent.held_since(record, matter, 0):
+                self._open.add((record, matter))  # whoever comes back has the tags that they had
+                said = True
             assert said, f"{matter} of the new {record} is {value!r}, and nobody said so"
             for source in sources:
-                if value in self.intent.held_since(source, matter, run.since):
+                held = self.intent.held_since(source, matter, run.since)
+                if value in held:
                     pair = (record, source) if side == "crm" else (source, record)
                     person = Person((pair[0],), pair[1])
-                    self.intent.agrees(person, matter, value, sure=True)
+                    # Somebody may have changed it meanwhile, which the next run sees.
+                    self.intent.agrees(person, matter, value, sure=held == {value})
 
     def _groups(self, view: View, links: Links) -> dict[str, set[str]]:
         """Return, by record, everybody whom links or an address make the same person."""
@@ -316,7 +363,8 @@ class Watch:
             if old is not None and old["status"] != _MAILABLE:
                 assert row["status"] != _MAILABLE, f"{row['email']} was {old['status']}"
             if old is None and row["status"] == _MAILABLE:
-                assert row["key"] not in self.consent.silent, f"{row['email']} is mailable again"
+                silent = self.consent.silent_in(self._setting.scope(row["id"]))
+                assert row["key"] not in silent, f"{row['email']} is mailable again"
                 assert row["key"] not in flagged, f"{row['email']} is flagged, and was created"
         flags = {row["id"] for row in before.records if row["flagged"]}
         for record in after.records:
@@ -331,14 +379,17 @@ class Watch:
             self._may_join(keys[record], "crm", list_id)
             self._not_erased(node("crm", record), run)
         contacts = {row["id"]: row["key"] for row in after.contacts}
-        for list_id, contact in after.memberships.keys() - before.memberships.keys():
+        joined = after.memberships.keys() - before.memberships.keys()
+        # Whoever is put down as unsubscribed joins nothing.
+        for list_id, contact in (key for key in joined if after.memberships[key] == _MAILABLE):
             self._may_join(contacts[contact], "marketing", list_id)
             self._not_erased(node("pf", contact), run)
             assert contacts[contact] not in run.flagged, f"{contacts[contact]} is flagged"
 
     def _may_join(self, key: str, side: str, list_id: str) -> None:
         pair = next((pair for pair in self._setting.lists if pair.ids[side] == list_id), None)
-        silent = self.consent.silent - self._too_late
+        scope = self._setting.scope(pair.ids["marketing"] if pair else None)
+        silent = self.consent.silent_in(scope) - self._too_late
         assert key not in silent, f"{key} joined {pair} in spite of a suppression"
         left = pair is not None and (key, pair.matter) in self.consent.left
         assert not left, f"{key} joined {pair} again"
@@ -354,8 +405,7 @@ class Watch:
         made |= {address for address, _ in set(after.suppressions) - set(before.suppressions)}
         assert not made & self.consent.erased, f"{made & self.consent.erased} was erased"
 
-    @staticmethod
-    def _nothing_doubled(before: View, after: View) -> None:
+    def _nothing_doubled(self, before: View, after: View) -> None:
         assert len(set(after.members)) == len(after.members), "a membership is doubled"
         had = {row["id"] for row in before.records}
         made = [row for row in after.records if row["id"] not in had]
@@ -367,7 +417,7 @@ class Watch:
                 and not other["merged"]
             ]
             assert len(same) == 1, f"{row} was created beside {same}"
-        contacts = [row["key"] for row in after.contacts]
+        contacts = [(row["key"], self._setting.scope(row["id"])) for row in after.contacts]
         assert len(set(contacts)) == len(contacts), f"one contact is there twice: {contacts}"
         addresses = [key for key, list_id in after.suppressions if not list_id]
         new = len(addresses) - len([1 for _, list_id in before.suppressions if not list_id])
@@ -397,7 +447,7 @@ class Watch:
     def _agree(self, run: Running, view: View, links: Links) -> None:
         """Where nobody acted meanwhile, what both have in the end is agreed, and must be right."""
         new = facts(view, self._setting)
-        for person in persons(view, links):
+        for person in self._persons(view, links, new):
             if self.intent.touched_since(person, run.since) or not self._fit(person, view):
                 continue
             for matter in self._matters(person, new):
@@ -407,14 +457,22 @@ class Watch:
                 if len(values) == 1:
                     self._right(own, matter, *values, run=run.name)
                     self.intent.agrees(own, matter, *values, sure=True)
+                    self._open -= {(record, matter) for record in (*own.records, own.contact)}
 
     def _right(
         self, person: Person, matter: str, value: str | None, *, run: str | None = None
     ) -> None:
-        expected = self.intent.expected(person, matter, run=run)
+        expected = self._expected(person, matter, run=run)
         assert not expected or value in expected, (
             f"{matter} of {person} is {value!r}; what people said is {sorted(map(repr, expected))}"
         )
+
+    def _expected(self, person: Person, matter: str, *, run: str | None) -> set[Value]:
+        """Return what both sides may have; nothing in particular where that is left open."""
+        everybody = (*person.records, person.contact)
+        if self._open.intersection((record, matter) for record in everybody):
+            return set()
+        return self.intent.expected(person, matter, run=run)
 
     @staticmethod
     def _matters(person: Person, new: Facts) -> list[str]:
@@ -426,7 +484,8 @@ class Watch:
     def _of(person: Person, matter: str, new: Facts) -> Person:
         """Return a person with the records only that a matter is about."""
         records = tuple(one for one in person.records if matter in new.get(one, {}))
-        return Person(records, person.contact)
+        beside = () if matter.startswith("list") else person.beside  # a list is in one audience
+        return replace(person, records=records, beside=beside)
 
     def _values(self, person: Person, matter: str, new: Facts) -> set[str | None]:
         own = {new[record][matter] for record in self._of(person, matter, new).records}
@@ -442,6 +501,21 @@ class Watch:
             )
             for record in person.records
         )
+
+    def _persons(self, view: View, links: Links, new: Facts) -> list[Person]:
+        """Return everybody; what an audience says that may not mail them need not reach others."""
+        return [
+            replace(person, open=not all(self._heard_in(one, view, new) for one in elsewhere))
+            for person in persons(view, links, self._setting)
+            for elsewhere in [person.everywhere()[1:]]
+        ]
+
+    def _heard_in(self, person: Person, view: View, new: Facts) -> bool:
+        there = person.contact in new
+        return there and self._fit(person, view) and self._on_lists(person, new)
+
+    def _scope_of(self, person: Person) -> str:
+        return self._setting.scope(person.contact.partition(":")[2])
 
     def _fit(self, person: Person, view: View) -> bool:
         """Nothing speaks against mailing a person, of whom there is one contact at the platform."""
@@ -464,11 +538,14 @@ class Watch:
             links: CRM records and contacts that the store calls the same people.
         """
         for contact in view.contacts:
-            if contact["key"] in self.consent.silent - self.consent.given:
+            given = (contact["key"], self._setting.scope(contact["id"])) in self.consent.given
+            if contact["key"] in self.consent.silent and not given:
                 assert contact["status"] != _MAILABLE, f"{contact} may be mailed"
         new = facts(view, self._setting)
-        everybody = persons(view, links)
-        linked = {record for person in everybody for record in person.records}
+        everybody = self._persons(view, links, new)
+        linked = {
+            (record, self._scope_of(person)) for person in everybody for record in person.records
+        }
         for person in everybody:
             self._are_the_same(person)
             self._flagged(person, view)
@@ -485,8 +562,10 @@ class Watch:
             # Whoever is linked with a contact of another address did not say what this one's did.
             if node("crm", row["id"]) not in elsewhere:
                 self._heard(row)
-            if node("crm", row["id"]) not in linked:
-                self._reached(view, row, new, links)
+            for pair in self._setting.lists_of(row["entity"]):
+                scope = self._setting.scope(pair.ids["marketing"])
+                if (node("crm", row["id"]), scope) not in linked:
+                    self._reached(view, row, pair, new, links)
 
     def _are_the_same(self, person: Person) -> None:
         for record, contact in person.pairs():
@@ -534,7 +613,7 @@ class Watch:
         if row["key"] in self.consent.silent and _writable(row):
             assert row["flagged"], f"{row} may be mailed"
 
-    def _reached(self, view: View, row: Row, new: Facts, links: Links) -> None:
+    def _reached(self, view: View, row: Row, pair: ListPair, new: Facts, links: Links) -> None:
         """Whoever is on a list of the CRM and may be mailed is known to the platform.
 
         Records that followed one contact are one person, also once the contact is gone.
@@ -547,8 +626,7 @@ class Watch:
             if other["key"] == row["key"] or (other["id"] in beside and not other["merged"])
         ]
         silent = any(other["flagged"] or other["key"] in self.consent.silent for other in same)
-        matter = self._setting.list_of(row["entity"]).matter
-        whole = None not in self._list_ids(matter).values()
+        matter, whole = pair.matter, None not in pair.ids.values()
         if new[node("crm", row["id"])].get(matter) == ON and whole and not silent:
             left = (row["key"], matter) in self.consent.left
             left |= row["key"] in self.consent.perhaps_erased
@@ -582,9 +660,23 @@ class Watch:
                 row for row in view.contacts if node("pf", row["id"]) == person.contact
             )
             own = {new[record]["email"] for record in person.records}
-            others = {row["key"] for row in view.contacts if row is not contact_row}
+            others = {
+                row["key"]
+                for row in view.contacts
+                if row is not contact_row
+                and self._setting.scope(row["id"]) == self._scope_of(person)
+            }
             return bool(own & others) or len(own) > 1
         return False
+
+
+def _is_kept(record: str, view: View) -> bool:
+    """Return whether a contact is there so that nobody adds one whom the CRM suppresses."""
+    return any(
+        row["status"] == "unsubscribed" and (row["key"], "") in view.suppressions
+        for row in view.contacts
+        if node("pf", row["id"]) == record
+    )
 
 
 def _writable(row: Row) -> bool:

@@ -23,8 +23,9 @@ class Refused(AssertionError):
 class Platform(ABC):
     """A platform's users, and what they see.
 
-    People go by their addresses, lists by their names, fields by the names that the mappings give
-    them, statuses by the words of `bothways.vocabulary.Status`.
+    People go by their addresses, or by the ids of `contacts` where somebody may be several
+    contacts; lists by their names, fields by the names that the mappings give them, statuses by the
+    words of `bothways.vocabulary.Status`.
 
     Attributes:
         name: Of the connector, and of the vendor in the sandbox.
@@ -204,6 +205,11 @@ class Platform(ABC):
     @abstractmethod
     def lists(self) -> dict[str, str]:
         """The names of lists by id."""
+
+    @staticmethod
+    def scope(_number: str) -> str:
+        """The audience that a contact or a list with this id is in; empty without audiences."""
+        return ""
 
     def addresses(self) -> list[str]:
         """Everybody, in order."""

@@ -153,8 +153,10 @@ class Dotdigital(Platform):
     def _contacts(self) -> list[dict[str, Any]]:
         return self._sandbox.table("dotdigital", "contacts")
 
-    def _contact(self, email: str) -> dict[str, Any]:
-        (row,) = [row for row in self._contacts() if row["email"].lower() == email.lower()]
+    def _contact(self, who: str) -> dict[str, Any]:
+        (row,) = [
+            row for row in self._contacts() if who.lower() in (row["email"].lower(), str(row["id"]))
+        ]
         return row
 
     def _patch(self, email: str, body: dict[str, Any]) -> None:

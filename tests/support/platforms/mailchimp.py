@@ -119,7 +119,7 @@ class Mailchimp(Platform):
 
     def readdress(self, email: str, to: str) -> None:
         for row in self._members():
-            if row["email"].lower() == email.lower():
+            if _is(row, email):
                 path = f"/lists/{row['list_id']}/members/{row['contact_id']}"
                 self._call("PATCH", path, {"email_address": to})
 
@@ -143,7 +143,10 @@ class Mailchimp(Platform):
         super().act(act, email, **what)
 
     def delete(self, email: str) -> None:
-        self.act("archive", email)
+        if self.scope(email):
+            self.act("archive", self._member(email)["email"], list=self.scope(email))
+        else:
+            self.act("archive", email)
 
     def list(self, name: str) -> None:
         audience, _, tag = name.partition(_SEPARATOR)
@@ -151,17 +154,19 @@ class Mailchimp(Platform):
             body: dict[str, Any] = {"name": tag, "static_segment": []}
             self._call("POST", f"/lists/{self._audience(audience)}/segments", body)
             return
-        there = self._call("GET", f"/lists/{next(iter(self._lists()))}")
-        made = self._call(
-            "POST", "/lists", {"name": name, **{key: there[key] for key in _MADE_WITH}}
-        )
+        made_with = self._made_with(f"/lists/{next(iter(self._lists()))}")
+        made = self._call("POST", "/lists", {"name": name, **made_with})
         self._add_fields(made["id"])
 
     def delete_list(self, name: str) -> None:
         self._call("DELETE", self._list_path(name))
 
     def rename_list(self, name: str, to: str) -> None:
-        self._call("PATCH", self._list_path(name), {"name": to.rpartition(_SEPARATOR)[2]})
+        body: dict[str, Any] = {"name": to.rpartition(_SEPARATOR)[2]}
+        path = self._list_path(name)
+        if _SEPARATOR not in name:
+            body |= self._made_with(path)
+        self._call("PATCH", path, body)
 
     def add_field(self, column: str) -> None:
         for audience in self._lists():
@@ -177,8 +182,7 @@ class Mailchimp(Platform):
     def confirms(self) -> None:
         """Each audience says so for itself; a change has to repeat what it was made with."""
         for audience, name in self._lists().items():
-            there = self._call("GET", f"/lists/{audience}")
-            body = {"name": name, "double_optin": True, **{key: there[key] for key in _MADE_WITH}}
+            body = {"name": name, "double_optin": True, **self._made_with(f"/lists/{audience}")}
             self._call("PATCH", f"/lists/{audience}", body)
 
     def field_names(self) -> set[str]:
@@ -199,6 +203,10 @@ class Mailchimp(Platform):
             if row["type"] == "static" and row["list_id"] in audiences
         }
         return audiences | tags
+
+    @staticmethod
+    def scope(number: str) -> str:
+        return "" if "@" in number else number.partition(":")[0]
 
     def statuses(self) -> dict[str, str]:
         """Of somebody who is several members, how far any of them may be mailed."""
@@ -264,6 +272,11 @@ class Mailchimp(Platform):
             )
         }
 
+    def _made_with(self, path: str) -> dict[str, Any]:
+        """What an audience is made with, which a change of it has to repeat."""
+        there = self._call("GET", path)
+        return {key: there[key] for key in _MADE_WITH}
+
     def _lists(self) -> dict[str, str]:
         """Names of the audiences by id, the oldest first."""
         return {row["id"]: row["name"] for row in self._sandbox.table("mailchimp", "lists")}
@@ -296,7 +309,7 @@ class Mailchimp(Platform):
         order = [*self._lists()]
         rows = self._sandbox.table("mailchimp", "members")
         return min(
-            (row for row in rows if row["email"].lower() == email.lower()),
+            (row for row in rows if _is(row, email)),
             key=lambda row: (row["status"] == "archived", order.index(row["list_id"])),
         )
 
@@ -344,6 +357,10 @@ class Mailchimp(Platform):
 
 def _id(row: Row) -> str:
     return f"{row['list_id']}:{row['contact_id']}"
+
+
+def _is(row: Row, who: str) -> bool:
+    return who.lower() in (row["email"].lower(), _id(row))
 
 
 def _status(row: Row) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.soak.intent import ON, Consent, Intent, Person
 
 ANN = Person(("crm:1",), "pf:1")
+ELSEWHERE = Person(("crm:1",), "pf:2")
+IN_BOTH = replace(ANN, beside=("pf:2",))
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
@@ -125,6 +128,39 @@ def test_of_several_records_any_may_speak() -> None:
     assert intent.expected(both, "city") == {"Oslo", "Rome"}
 
 
+def agreed_in_both(policy: str = "crm") -> Intent:
+    intent = agreed(policy=policy)
+    intent.writes("pf:2", "city", "Oslo")
+    intent.agrees(ELSEWHERE, "city", "Oslo", sure=True)
+    return intent
+
+
+def test_what_is_said_in_one_audience_is_to_reach_the_others() -> None:
+    intent = agreed_in_both()
+    intent.says("pf:2", "city", "Rome")
+    for one in IN_BOTH.everywhere():
+        assert intent.expected(one, "city") == {"Rome"}
+    assert intent.expected(IN_BOTH, "city", run="the next") == {"Oslo", "Rome"}
+    assert intent.expected(replace(IN_BOTH, open=True), "city") == {"Oslo", "Rome"}
+
+
+def test_of_what_two_audiences_say_either_may_stay() -> None:
+    intent = agreed_in_both("marketing")
+    intent.says("pf:1", "city", "Bonn")
+    intent.says("pf:2", "city", "Rome")
+    assert intent.expected(IN_BOTH, "city") == {"Bonn", "Rome"}
+
+
+def test_what_the_crm_has_from_one_audience_is_its_word_in_the_others() -> None:
+    for policy, winner in (("crm", "Rome"), ("marketing", "Bonn")):
+        intent = agreed_in_both(policy)
+        intent.says("pf:2", "city", "Rome")
+        intent.agrees(ELSEWHERE, "city", "Rome", sure=True)
+        assert intent.expected(IN_BOTH, "city") == {"Rome"}
+        intent.says("pf:1", "city", "Bonn")
+        assert intent.expected(IN_BOTH, "city") == {winner}
+
+
 def test_being_on_a_list_is_a_matter_like_others() -> None:
     intent = Intent()
     intent.says("crm:1", "list", ON)
@@ -157,7 +193,7 @@ def test_a_word_that_nobody_read_goes_with_its_contact() -> None:
     consent = Consent()
     consent.silenced("ann")
     consent.written_down("ann", "list")
-    consent.forgotten("ann")
+    consent.forgotten("ann", lists=["list"])
     consent.heard(consent.said())
     assert (consent.silent, consent.left) == (set(), set())
 
@@ -171,3 +207,28 @@ def test_what_is_written_down_counts_once_it_was_read() -> None:
     assert (consent.silent, consent.left) == ({"ann"}, {("bob", "list")})
     consent.is_another("list")
     assert not consent.left
+
+
+def test_a_word_is_taken_back_in_the_audience_that_heard_it() -> None:
+    consent = Consent()
+    for audience in ("news", "shop"):
+        consent.silenced("ann", audience)
+    assert consent.silent_in("news") == {"ann"}
+    consent.came_back("ann", "news")
+    assert consent.silent_in("news") == set(), "nobody has heard the other audience"
+    consent.heard(consent.said())
+    assert consent.silent_in("news") == {"ann"}
+    assert (consent.silent, consent.given) == ({"ann"}, {("ann", "news")})
+    consent.came_back("ann", "shop")
+    assert consent.silent == set()
+
+
+def test_a_contact_takes_along_what_was_said_to_its_own_audience() -> None:
+    consent = Consent()
+    consent.silenced("ann", "news")
+    consent.written_down("ann", "list of news")
+    consent.written_down("ann", "list of the shop")
+    consent.moved("ann", "bob", "shop", ["list of the shop"], mailable=True)
+    consent.heard(consent.said())
+    assert consent.silent == {"ann"}
+    assert consent.left == {("ann", "list of news"), ("bob", "list of the shop")}
