@@ -171,7 +171,7 @@ def _of_own_list(found: pd.DataFrame, rows: pd.DataFrame, lists: Lists) -> pd.Se
 
 
 def _hash(*values: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.hashtextextended(sa.cast(sa.func.jsonb_build_array(*values), sa.Text), 0)
+    return sa.func.hash_record_extended(sa.func.row(*values), 0)
 
 
 def _schema(*texts: str) -> pa.Schema:
