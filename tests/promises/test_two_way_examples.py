@@ -540,6 +540,13 @@ EXAMPLES: dict[str, list[Step]] = {
         ("crm_join", 0, 1),
         ("sync", "marketing_lists"),
     ],
+    "members of two audiences swap their addresses while both are created in the CRM": [
+        ("pf_new", 2, (1,)),
+        ("pf_new", 0, ()),
+        ("begin", "address_books", True),
+        ("go", "address_books", "review"),
+        ("pf_swap", 3, 0),
+    ],
 }
 
 
@@ -568,6 +575,7 @@ ONLY_THERE = {
     "the members of two audiences and the record of one person are edited": _TWO,
     "somebody in two audiences is created in the CRM by a read in parts": _TWO,
     "somebody complains in one of two audiences, and is put on the list of the other": _TWO,
+    "members of two audiences swap their addresses while both are created in the CRM": _TWO,
     "somebody leaves an audience in the CRM, and stays on the list of its tag": _AND_TAG,
     "somebody joins the list of a tag in the CRM, and not that of its audience": _AND_TAG,
 }

@@ -59,6 +59,45 @@ def test_several_crm_records_with_one_address_follow_one_contact(scenario: Scena
 
 
 @every_platform
+def test_records_with_one_address_on_different_lists_keep_the_person_on_both(
+    scenario: Scenario,
+) -> None:
+    # Of one audience on Mailchimp, so that both records follow the same member.
+    offers = "Newsletter / Offers" if scenario.platform.name == "mailchimp" else "Offers"
+    scenario.crm.list("Offers")
+    scenario.platform.list(offers)
+    lists = {"newsletter": LISTS["newsletter"], "offers": {"crm": "Offers", "marketing": offers}}
+    scenario.world.configure(lists=lists, settings={"retry_minutes": 0, "on_guard": "ask"})
+    scenario.on_both("ann@mail.example")
+    other = scenario.crm.contact("ann@mail.example")
+    scenario.crm.join("Offers", other)
+    scenario.sync()
+    assert scenario.at_rest()
+    for name, theirs in (("Newsletter", "Newsletter"), ("Offers", offers)):
+        assert (scenario.crm.members(name), scenario.members(theirs)) == (["ann@mail.example"],) * 2
+    scenario.crm.leave("Offers", other)
+    scenario.sync()
+    assert (scenario.members(), scenario.members(offers)) == (["ann@mail.example"], [])
+    assert scenario.on_lists() == (["ann@mail.example"],) * 2
+    assert scenario.at_rest()
+
+
+@every_platform
+def test_one_of_several_records_that_is_taken_off_a_list_leaves_the_person_on_it(
+    scenario: Scenario,
+) -> None:
+    first, second = scenario.on_both("ann@mail.example", "ANN@mail.example")
+    scenario.crm.leave("Newsletter", second)
+    scenario.sync()
+    assert scenario.at_rest()
+    assert scenario.on_lists() == (["ann@mail.example"],) * 2
+    scenario.crm.leave("Newsletter", first)
+    scenario.sync()
+    assert scenario.on_lists() == ([], [])
+    assert scenario.at_rest()
+
+
+@every_platform
 @pytest.mark.parametrize("side", ["crm", "platform", "both"])
 def test_a_changed_address_moves_with_its_person(side: str, scenario: Scenario) -> None:
     (ann,) = scenario.on_both("ann@mail.example")

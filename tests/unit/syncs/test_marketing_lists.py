@@ -359,6 +359,22 @@ def test_what_is_remembered_of_a_dynamic_list(ann: Ann, becomes: str | None) -> 
     assert states["state"].tolist() == ([] if becomes is None else [becomes])
 
 
+@pytest.mark.parametrize("was", ["", "joined", "left_crm"])
+@pytest.mark.parametrize("account", [{}, DYNAMIC, REMOVE, EXACT])
+def test_a_list_that_has_one_of_the_persons_records_keeps_the_person(
+    account: dict[str, Any], was: str
+) -> None:
+    desk = Ann(on_crm=True, on_platform="mailable", was="joined", account=account).desk()
+    desk.store.add_person("crm", "c2", ANN)
+    desk.store.add_link("c2", "m1", ANN, is_primary=False)
+    if was:
+        desk.store.add_list_state(desk.pair(), was, crm_id="c2", marketing_id="m1")
+    decided = desk.plan(plan)
+    assert not decided.jobs["kind"].notna().any()
+    states = decided.keep["states"]
+    assert said(states, "crm_id", "state") == ([("c2", "left_crm")] if was == "joined" else [])
+
+
 @pytest.mark.parametrize(
     ("ann", "looked_at"),
     [

@@ -122,9 +122,10 @@ def _beside_memberships(
 ) -> pd.DataFrame:
     """Return one row per person and CRM record that the list could be about.
 
-    Columns beside those of ``people``: `crm_on`, `crm_membership`, `marketing_on`, `list_word`
-    (the platform says that the person has opted out of this list, or that mail to it bounced),
-    `opt_out` (the status that says so), `state` and `own_state` of the past.
+    Columns beside those of ``people``: `crm_on`, `crm_membership`, `other_on` (another record of
+    the person is on the list in the CRM, and this one is not), `marketing_on`, `list_word` (the
+    platform says that the person has opted out of this list, or that mail to it bounced), `opt_out`
+    (the status that says so), `state` and `own_state` of the past.
     """
     crm = _members(gathered, "crm", crm_list.key)
     platform = _members(gathered, "marketing", crm_list.key)
@@ -136,6 +137,7 @@ def _beside_memberships(
         list_status=looked_up(rows["marketing_id"], platform["status"]),
         **_states(gathered, rows, crm_list.key),
     )
+    others = rows["person"].isin(rows.loc[rows["crm_on"], "person"]) & ~rows["crm_on"]
     there = rows["list_status"].isin(MAILABLE_OR_PENDING)
     suppressed = _suppressed_on_list(inputs, rows, crm_list.key)
     word = ~there & (rows["list_status"].notna() | suppressed.notna())
@@ -144,7 +146,7 @@ def _beside_memberships(
         for status in (rows["marketing_status"], rows["list_status"])
     )
     opt_out = own.fillna(of_list).fillna(suppressed).fillna(Reason.UNSUBSCRIBED)
-    rows = rows.assign(marketing_on=there, list_word=word, opt_out=opt_out)
+    rows = rows.assign(other_on=others, marketing_on=there, list_word=word, opt_out=opt_out)
     return _concerned(rows)
 
 
@@ -188,7 +190,8 @@ def _states(gathered: Gathered, rows: pd.DataFrame, key: str) -> dict[str, pd.Se
 def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep who is on the list or was; of a person's records, those on it, else the one to join.
 
-    A deleted record that had already left the list is dropped if the person has another one.
+    A deleted record that had already left the list is dropped if the person has another one. What
+    the contact's membership was says nothing of a record beside one that is on the list.
     """
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()
@@ -197,7 +200,8 @@ def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     gone = rows["crm_deleted"].fillna(value=False).astype(bool) & ~joined_before
     living = rows.loc[rows["crm_id"].notna() & ~gone, "person"]
     rows = rows[~(gone & rows["person"].isin(living))]
-    on_list = rows["crm_on"] | rows["state"].notna()
+    state = rows["own_state"].where(rows["other_on"], rows["state"])
+    on_list = rows["crm_on"] | state.notna()
     alone = ~rows["person"].isin(rows.loc[on_list, "person"])
     best = rows[alone].sort_values(["person", "is_primary"], ascending=[True, False], kind="stable")
     keep = on_list | rows.index.isin(best.drop_duplicates("person").index)
@@ -222,6 +226,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
             ),
             (said_no & crm_on, "leave crm opt_out"),
             *_settled(rows, said_no, compares=compares),
+            (rows["other_on"], "gone"),
             (was_joined & platform_on & ~crm_on, f"leave marketing {Reason.LEFT_CRM}"),
             (was_joined & crm_on, f"leave crm {Reason.LEFT_MARKETING}"),
             (~crm_on & ~platform_on, "gone"),
@@ -249,6 +254,7 @@ def _one_way_verdicts(rows: pd.DataFrame, when_left: str, *, compares: bool) -> 
         [
             (said_no & crm_on, "opt_out"),
             *_settled(rows, said_no, compares=compares),
+            (rows["other_on"], "gone"),
             (crm_on & taken_off, Reason.LEFT_MARKETING),
             (leaves, f"leave marketing {Reason.LEFT_CRM}"),
             (only_platform, Reason.NOT_IN_QUERY),
@@ -408,6 +414,7 @@ class _Work:
         state = pd.Series(MembershipState.JOINED, index=rows.index).mask(
             ended, MembershipState.left("crm" if one_way else "marketing")
         )
+        state = state.mask(ended & rows["other_on"], MembershipState.LEFT_CRM)
         state = state.mask(ended & word, MembershipState.UNSUBSCRIBED)
         keep = both | ended
         if one_way:
