@@ -216,6 +216,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
     crm_on, platform_on, was_joined = _standing(rows)
     said_no = _said_no(rows)
     crm_gone = rows["crm_deleted"].fillna(value=False) | rows["crm_id"].isna()
+    leaves = was_joined & platform_on & ~crm_on & ~rows["other_on"]
     stays_away = rows["left_out"].notna()
     return _first_of(
         rows,
@@ -227,7 +228,9 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
             (said_no & crm_on, "leave crm opt_out"),
             *_settled(rows, said_no, compares=compares),
             (rows["other_on"], "gone"),
-            (was_joined & platform_on & ~crm_on, f"leave marketing {Reason.LEFT_CRM}"),
+            (leaves, f"leave marketing {Reason.LEFT_CRM}"),
+            # A record that was taken off the list earlier does not bring the person back.
+            (rows["person"].isin(rows.loc[leaves, "person"]), "gone"),
             (was_joined & crm_on, f"leave crm {Reason.LEFT_MARKETING}"),
             (~crm_on & ~platform_on, "gone"),
             (stays_away, "left_out"),
