@@ -23,7 +23,7 @@ from bothways.vocabulary import BY_HAND, BY_REQUEST, OperationKind, Reason, Resu
 _DOUBLINGS: Final = 10
 _CONSENT_WAITS: Final = 3600.0  # seconds at most
 _DUE: Final = ("source", "entity", "source_id", "list_key", "email_key")
-# The second is true of each error, and what an index finds them by.
+# Every error has a value for `transient`; naming it lets PostgreSQL use the index jobs_refused.
 _IN_ERROR: Final = sa.and_(jobs.c.result == Result.ERROR, jobs.c.transient.is_not(None))
 _SCHEMA: Final = pa.schema([pa.field(name, pa.string()) for name in _DUE]).append(
     pa.field("attempts", pa.int64())

@@ -35,9 +35,9 @@ def by_scope(inputs: Inputs, planner: Callable[[Inputs], Plan]) -> Plan:
 
 
 def said_elsewhere(inputs: Inputs, keys: pd.Series) -> pd.Series:
-    """Return, by address, what contacts of other scopes say that counts in each scope.
+    """Return, by address, the bounce, complaint or suppression of a contact in another scope.
 
-    The ledger of suppressions has it as well, but only once their own sync has read it.
+    The ledger of suppressions learns of it as well, but only from the next run of `suppressions`.
     """
     found = [view.people("marketing", email_keys=keys) for view in inputs.elsewhere]
     if not found:

@@ -40,8 +40,8 @@ class Gathered:
         silent: Addresses at which a CRM record, of whatever entity and on no list perhaps, may not
             be mailed.
         last_statuses: By address, the last status of a deleted contact that could not be mailed,
-            unless another contact has the address now; else what another scope's contact says of
-            all mail.
+            unless another contact has the address now; else the bounce, complaint or
+            suppression of a contact in another scope.
     """
 
     crm: pd.DataFrame

@@ -190,8 +190,8 @@ def _states(gathered: Gathered, rows: pd.DataFrame, key: str) -> dict[str, pd.Se
 def _concerned(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep who is on the list or was; of a person's records, those on it, else the one to join.
 
-    A deleted record that had already left the list is dropped if the person has another one. What
-    the contact's membership was says nothing of a record beside one that is on the list.
+    A deleted record that had already left the list is dropped if the person has another one. The
+    contact's past membership is not taken for that of a record beside one that is on the list.
     """
     person = rows["person"]
     touched = rows["crm_on"] | rows["marketing_on"] | rows["list_word"] | rows["state"].notna()

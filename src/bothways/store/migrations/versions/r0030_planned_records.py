@@ -1,7 +1,7 @@
 """Find jobs by the record that was known when they were planned.
 
-The id of a record that a run creates is known once it is written. Without it in an index that
-verdict stays on its page, too, and costs a third.
+The id of a record that a run creates is known only once it is written. As no index holds it any
+more, the update that records it can stay on its page (HOT) and leaves all indexes alone.
 """
 
 from __future__ import annotations
