@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
@@ -20,6 +20,7 @@ from bothways.connectors.base import (
     Connector,
     HasFields,
     HasLists,
+    ListInfo,
     Provisions,
     RegistersEvents,
     UsesTables,
@@ -103,6 +104,7 @@ class _Asking:
         if not isinstance(connector, HasLists) or not self._account.lists:
             return
         offered = connector.lists()
+        scopes: dict[str, tuple[Key, ListInfo]] = {}
         for key, mapped in self._account.pairs.items():
             name, place = mapped.name(self._role), ("lists", key, self._role)
             if of := tagged_by(key):
@@ -119,6 +121,24 @@ class _Asking:
                 yield self._document.problem(place, message, near + remedy)
             elif self._role == "crm":
                 yield from self._unmapped(place, mapped, (info and info.entity) or mapped.entity)
+            elif info and info.scope:
+                scopes.setdefault(info.scope, (place, info))
+        yield from self._missing_fields(connector, scopes)
+
+    def _missing_fields(
+        self, connector: Connector, scopes: Mapping[str, tuple[Key, ListInfo]]
+    ) -> Iterator[Problem]:
+        """Yield mapped fields that people in some of the scopes have, and people in others lack."""
+        if not scopes or not isinstance(connector, HasFields):
+            return
+        mappings = self._account.mappings.values()
+        mapped = {item.name(self._role) for one in mappings for item in one.fields.values()}
+        for name, field in connector.fields(connector.entities[0]).items():
+            for scope in field.missing_in & scopes.keys() if name in mapped else ():
+                place, info = scopes[scope]
+                message = f"`{info.scope_name}` has no field `{name}`, which is mapped"
+                remedy = "add it there, or take it out of the mapping"
+                yield self._document.problem(place, message, remedy)
 
     def _of_dynamic(self, mapped: ListMapping) -> str | None:
         """Return why no sync type of a list can work with it as it is dynamic on this side."""

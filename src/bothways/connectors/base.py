@@ -92,7 +92,8 @@ class FieldInfo:
 
     ``visibility`` is "public" where people see the field on the vendor's forms, else "private"; ""
     at a vendor whose fields have none. ``default`` is what a record has that was given no value.
-    ``label`` is what people see in place of the name, where that is something else.
+    ``label`` is what people see in place of the name, where that is something else. ``missing_in``
+    is the scopes, as in ``ListInfo``, whose people do not have the field.
     """
 
     name: str
@@ -103,6 +104,7 @@ class FieldInfo:
     visibility: str = ""
     default: str | float | bool | None = None
     label: str = ""
+    missing_in: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

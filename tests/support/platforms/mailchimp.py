@@ -172,8 +172,9 @@ class Mailchimp(Platform):
         for audience in self._lists():
             self._add_fields(audience, [column])
 
-    def delete_field(self, column: str) -> None:
-        for audience in self._lists():
+    def delete_field(self, column: str, of: str | None = None) -> None:
+        """Delete a merge field of one audience, or of all that there are."""
+        for audience in [self._audience(of)] if of else self._lists():
             for field in self._merge_fields(audience):
                 if field["tag"] == column:
                     path = f"/lists/{audience}/merge-fields/{field['merge_id']}"

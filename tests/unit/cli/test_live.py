@@ -20,15 +20,22 @@ from bothways.connectors.opening import make_connector
 from bothways.errors import ConfigurationError
 from bothways.syncs.mapped_fields import complaint
 from bothways.vocabulary import FieldType
-from tests.support.configuration import DEMO, SMALLEST, IncludeFolder
+from tests.support.configuration import DEMO, SHIPPED, SMALLEST, IncludeFolder
+from tests.support.platforms import Mailchimp
 from tests.support.sandbox import (
     DOTDIGITAL_PASSWORD,
     DOTDIGITAL_USER,
     DYNAMICS_CLIENT_ID,
     DYNAMICS_CLIENT_SECRET,
     DYNAMICS_TENANT,
+    MAILCHIMP_KEY,
     SandboxServer,
 )
+
+PLATFORM_LOGINS = {
+    "dotdigital": (DOTDIGITAL_USER, DOTDIGITAL_PASSWORD),
+    "mailchimp": ("key", MAILCHIMP_KEY),
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +50,8 @@ def include(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxServer
 ) -> IncludeFolder:
     def open_connector(name: str, _connection: str) -> Connector:
-        if name == "dotdigital":
-            return make_connector(
-                name, ConnectionSettings(sandbox.url, DOTDIGITAL_USER, DOTDIGITAL_PASSWORD)
-            )
+        if name in PLATFORM_LOGINS:
+            return make_connector(name, ConnectionSettings(sandbox.url, *PLATFORM_LOGINS[name]))
         extra = {"tenant": DYNAMICS_TENANT, "authority": sandbox.url}
         return make_connector(
             name,
@@ -227,6 +232,24 @@ fields:
         "`fullname` is read-only in Dynamics 365; write `direction: to_marketing`"
     )
     assert list(found) in ([], ["mappings/own.yaml:8 fields.full_name.marketing"])
+
+
+def test_a_field_that_only_some_audiences_have_is_missing_in_the_mapped_ones(
+    include: IncludeFolder, sandbox: SandboxServer
+) -> None:
+    sandbox.reset(50)
+    prepare()
+    text = (SHIPPED / "accounts" / "demo_mailchimp.yaml").read_text(encoding="utf-8")
+    include.account("demo", text)
+    assert problems("demo") == []
+    Mailchimp(sandbox).delete_field("JOBTITLE", "Product updates")
+    assert problems("demo") == [
+        "accounts/demo.yaml:24 lists.audience_of_leads.marketing: `Product updates` has no field "
+        "`JOBTITLE`, which is mapped; add it there, or take it out of the mapping"
+    ]
+    before, _, rest = text.partition("  audience_of_leads:")
+    include.account("demo", f"{before}\nmappings:{rest.partition('mappings:')[2]}")
+    assert problems("demo") == []
 
 
 def test_one_side_out_of_reach_hides_nothing_of_the_other(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import md5
 from typing import Any, Final
 
@@ -48,16 +49,23 @@ def fields(client: MailchimpClient) -> dict[str, FieldInfo]:
 
     Where audiences have fields of one tag and different types, the first audience's counts.
     """
-    found = {
+    own = {
         name: FieldInfo(name, kind, writable=writable)
         for name, (kind, writable) in MEMBER_FIELDS.items()
     }
     keys = [str(row["id"]) for row in audiences(client)]
-    for rows in parallel_map(lambda key: merge_fields(client, key), keys, client.parallel):
-        for row in rows:
-            for info in _infos(row):
-                found.setdefault(info.name, info)
-    return found
+    answers = parallel_map(lambda key: merge_fields(client, key), keys, client.parallel)
+    there = {
+        key: {info.name: info for row in rows for info in _infos(row)}
+        for key, rows in zip(keys, answers, strict=True)
+    }
+    found: dict[str, FieldInfo] = {}
+    for infos in there.values():
+        found = infos | found
+    return own | {
+        name: replace(info, missing_in=frozenset(key for key in keys if name not in there[key]))
+        for name, info in found.items()
+    }
 
 
 def merge_fields(client: MailchimpClient, audience: str) -> list[Row]:
