@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import requests
@@ -95,6 +96,11 @@ class AirflowApi:
         """Stops its schedule, or lets it run."""
         mask = {"update_mask": "is_paused"}
         self.call("PATCH", f"dags/{dag_id}", {"is_paused": paused}, mask)
+
+    def is_due(self, dag_id: str) -> bool:
+        """Whether its schedule starts a run as soon as it is let run."""
+        due: str | None = self.call("GET", f"dags/{dag_id}")["next_dagrun_run_after"]
+        return due is not None and datetime.fromisoformat(due) <= datetime.now(UTC)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Starts a run; gives its id."""
