@@ -247,6 +247,13 @@ def test_a_run_beyond_the_guard_waits_and_is_approved_with_a_note(
     expect(page.locator("h1 .badge")).to_have_text("Awaiting Approval", timeout=PATIENCE)
     expect(page.get_by_text("Over limit")).to_be_visible()
     screenshot(page, "console-approval")
+    run_id = latest(deployment, "strict__suppressions")["dag_run_id"]
+    wait_for(
+        "the scheduler to hear that the review waits",
+        lambda: deployment.may_be_answered("strict__suppressions", run_id),
+        seconds=300,
+        instead=lambda: deployment.api.task_states("strict__suppressions", run_id),
+    )
     page.get_by_label("Note for the audit").fill("Checked by hand <b>")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("h1 .badge")).to_have_text(re.compile("Completed"), timeout=PATIENCE)

@@ -240,6 +240,22 @@ class Deployment:
         state = self.airflow.wait(dag_id, run_id, seconds)
         return SyncRun(dag_id, run_id, state, self.audit(dag_id, run_id))
 
+    def may_be_answered(self, dag_id: str, run_id: str, times: int = 1) -> bool:
+        """Whether the review waits, and the scheduler has heard that its processes have ended.
+
+        That takes 5 s; Airflow 3.3.2 takes an answer that is faster for a failure, and asks again.
+
+        Args:
+            dag_id: Of the run.
+            run_id: Airflow's.
+            times: How often the review has asked.
+        """
+        tasks = self.airflow.task_instances(dag_id, run_id)
+        state = {task["task_id"]: task["state"] for task in tasks}["review"]
+        log = self.airflow.stack.processes.log("scheduler").read_text()
+        heard = f"TaskInstance Finished: dag_id={dag_id}, task_id=review, run_id={run_id}"
+        return state == "awaiting_input" and log.count(heard) >= times
+
     def rest(self, account: str) -> None:
         """Waits until nothing of an account runs or is to run, and pauses its DAGs."""
         for dag_id in self.api.dags(tag=account):
