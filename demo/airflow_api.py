@@ -98,7 +98,7 @@ class AirflowApi:
         self.call("PATCH", f"dags/{dag_id}", {"is_paused": paused}, mask)
 
     def is_due(self, dag_id: str) -> bool:
-        """Whether its schedule starts a run as soon as it is let run."""
+        """Whether its schedule starts a run as soon as it is unpaused."""
         due: str | None = self.call("GET", f"dags/{dag_id}")["next_dagrun_run_after"]
         return due is not None and datetime.fromisoformat(due) <= datetime.now(UTC)
 

@@ -217,7 +217,7 @@ class Demo:
         return state
 
     def _start(self, dag_id: str, seconds: float = 300) -> str:
-        """Unpauses a DAG and gives its run: the one that its schedule owes, else one of ours."""
+        """Unpauses a DAG and gives its run: the scheduled one if one is due, else one of ours."""
         api = self.stack.api
 
         def runs() -> list[str]:

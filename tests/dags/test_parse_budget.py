@@ -14,8 +14,8 @@ from tests.support.configuration import DEMO, IncludeFolder
 from tests.support.parsing import DAGS, run
 
 ACCOUNTS = 20
-# Of Python functions, by a file on average: some quarter of a second of a core, which differs from
-# machine to machine.
+# Calls of Python functions for each file, on average. They take about a quarter of a second of a
+# core; the time would depend on the machine.
 CALLS = 350_000
 
 # What every parsing process of Airflow has anyway; what a file adds to it is ours.

@@ -52,13 +52,13 @@ def test_the_next_dag_waits_for_a_scheduled_run_that_came_behind() -> None:
 
 
 @pytest.mark.parametrize("before", [[], ["scheduled__1 success"]])
-def test_a_run_that_the_schedule_owes_is_the_demos_run(before: list[str]) -> None:
+def test_a_scheduled_run_that_is_due_is_the_demos_run(before: list[str]) -> None:
     airflow = Airflow(due=True, runs=[before, before, ["scheduled__2 queued", *before]])
     assert demo_on(airflow)._start(DAG) == "scheduled__2"
     assert airflow.asked == ["runs", "unpause", "runs", "runs"]
 
 
-def test_a_dag_whose_schedule_owes_nothing_is_triggered() -> None:
+def test_a_dag_that_is_not_due_is_triggered() -> None:
     airflow = Airflow(due=False, runs=[[]])
     assert demo_on(airflow)._start(DAG) == "ours"
     assert airflow.asked == ["runs", "trigger", "unpause"]

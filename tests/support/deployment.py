@@ -243,7 +243,7 @@ class Deployment:
     def may_be_answered(self, dag_id: str, run_id: str, times: int = 1) -> bool:
         """Whether the review waits, and the scheduler has heard that its processes have ended.
 
-        That takes 5 s; Airflow 3.3.2 takes an answer that is faster for a failure, and asks again.
+        That takes 5 s; Airflow 3.3.2 mistakes an earlier answer for a failure, and asks again.
 
         Args:
             dag_id: Of the run.

@@ -234,7 +234,7 @@ fields:
     assert list(found) in ([], ["mappings/own.yaml:8 fields.full_name.marketing"])
 
 
-def test_a_field_that_only_some_audiences_have_is_missing_in_the_mapped_ones(
+def test_a_mapped_audience_that_lacks_a_mapped_field_is_named(
     include: IncludeFolder, sandbox: SandboxServer
 ) -> None:
     sandbox.reset(50)
