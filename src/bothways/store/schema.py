@@ -396,7 +396,13 @@ members = sa.Table(
     _time("seen_at"),
     _run("deleted_run", comment="the last run that saw it gone, told by list and member"),
     _time("deleted_at", comment="null while it lasts"),
-    sa.Index("members_by_membership", "account", "side", "membership_id"),
+    sa.Index(
+        "members_by_membership",
+        "account",
+        "side",
+        "membership_id",
+        postgresql_where=sa.text("membership_id IS NOT NULL"),
+    ),
     sa.Index("members_by_person", "account", "side", "member_id"),
     sa.Index(
         "members_gone", "account", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")
