@@ -44,11 +44,11 @@ def keep_written(
     missing = results.loc[(results["outcome"] == "error") & (results["code"] == GONE), "seq"]
     gone = operations[operations["seq"].isin(missing) & operations["record_id"].notna()]
     gone = gone.drop_duplicates(["entity", "record_id"])
+    by_kind = {str(kind): part for kind, part in rows.groupby("kind")}
     for ledger in LEDGERS:
         for kind, keep in ledger.written.items():
-            part = rows[rows["kind"] == kind]
-            if not part.empty:
-                keep(context, side, part)
+            if kind in by_kind:
+                keep(context, side, by_kind[kind])
         if not gone.empty:
             ledger.keep_gone(context, side, gone)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import traceback
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def step(run: Run, name: str) -> Iterator[None]:
         runs.set_status(conn, run_id=run.run_id, status=RunStatus.IN_PROGRESS)
     try:
         _check_configuration(run)
-        yield
+        with _modules_spared():
+            yield
     except BothwaysError as error:
         _note(run, name, sentence_of(error))
         raise
@@ -62,6 +64,20 @@ def step(run: Run, name: str) -> Iterator[None]:
         sentence = sentence_of(error)
         _note(run, name, sentence)
         raise BothwaysError(sentence) from None
+
+
+@contextmanager
+def _modules_spared() -> Iterator[None]:
+    """Keep the garbage collector from going through the loaded modules again and again.
+
+    A step makes objects by the hundred thousand, and each full collection would look at all of
+    theirs too: a sixth of what an apply task computes.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _check_configuration(run: Run) -> None:
