@@ -59,14 +59,15 @@ class SystemConfig(_Switches):
     Attributes:
         connector: Which vendor: a name of the connector registry.
         connection: The Airflow connection that holds address and credentials.
-        parallel: Calls in flight for all workers together: the slots of the connection's pool.
+        parallel: Tasks that may call it side by side: the slots of the connection's pool. Each has
+            as many calls in flight as its connector's `Limits.parallel`.
         tables: Tables and columns there that records are kept in instead of Bothways' own, by the
             kind of record.
     """
 
     connector: str
     connection: _Given
-    parallel: int = Field(default=4, ge=1, le=50)
+    parallel: int = Field(default=5, ge=1, le=50)
     tables: dict[str, TableNames] = Field(default_factory=dict)
 
     @property

@@ -64,7 +64,7 @@ def test_pools_are_what_airflow_imports(include: IncludeFolder) -> None:
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert {name: pool["slots"] for name, pool in found.items()} == {
-        "bothways_demo_dotdigital": 4,
+        "bothways_demo_dotdigital": 5,
         "bothways_demo_dynamics": 2,
     }
     assert all({"slots", "description", "include_deferred"} == set(p) for p in found.values())
