@@ -800,7 +800,7 @@ def test_an_account_shows_what_is_in_force_and_its_file(client: Client) -> None:
     text = main_text(page)
     assert "From accounts/north.yaml" in text
     assert "removals_percent 10" in text
-    assert "parallel 4" in text  # a default, which the file does not name
+    assert "parallel 5" in text  # a default, which the file does not name
     assert "every 4 hours, Monday to Friday 18:00–08:00 (Europe/London)" in text
     lists = {row["Key"]: row for row in table(page, "Lists")}
     assert lists["webinar_guests"]["New people"].endswith("a missing list is created")
