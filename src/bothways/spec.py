@@ -27,8 +27,8 @@ class Limits:
         chunk_rows: Operations for one apply task at most (several of the vendor's batches).
         parallel: Calls in flight from one process.
         page_rows: People that one call reads at most, from which a forecast is reckoned.
-        keep_rows: How many operations of a task are written and recorded together, while the next
-            are being written; a task that dies repeats at most these. None for all of them.
+        keep_rows: How many operations of a task are written and recorded together at most, while
+            the next are being written; a task that dies repeats these. None for all of them.
     """
 
     chunk_rows: int

@@ -25,7 +25,6 @@ from bothways.operations import operation
 from bothways.store import applying, jobs, runs
 from bothways.store.db import advisory_lock
 from bothways.transform.columns import looked_up
-from bothways.transform.operations import equal_size
 from bothways.vocabulary import (
     EXECUTION_ORDER,
     LIST_MOVES,
@@ -138,8 +137,7 @@ class _Chunk:
     def _write(self, part: pd.DataFrame, write: Write, keep: Keep | None = None) -> None:
         """Have a part written, and keep its verdicts, of some while the next are written."""
         keep = keep or self._keep
-        most = self.connector.declaration.limits.keep_rows or len(part)
-        size = equal_size(len(part), at_most=most, workers=1)
+        size = self.connector.declaration.limits.keep_rows or len(part)
         if len(part) <= size:
             keep(part, self._tried(part, write))
             return

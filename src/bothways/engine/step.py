@@ -53,7 +53,7 @@ def step(run: Run, name: str) -> Iterator[None]:
         runs.set_status(conn, run_id=run.run_id, status=RunStatus.IN_PROGRESS)
     try:
         _check_configuration(run)
-        with _modules_spared():
+        with _modules_frozen():
             yield
     except BothwaysError as error:
         _note(run, name, sentence_of(error))
@@ -67,11 +67,11 @@ def step(run: Run, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _modules_spared() -> Iterator[None]:
-    """Keep the garbage collector from going through the loaded modules again and again.
+def _modules_frozen() -> Iterator[None]:
+    """Keep the garbage collector away from the loaded modules for the block.
 
-    A step makes objects by the hundred thousand, and each full collection would look at all of
-    theirs too: a sixth of what an apply task computes.
+    A step makes objects by the hundred thousand. Each full collection that these cause would go
+    through the objects of all modules as well: a sixth of an apply task's processor time.
     """
     gc.freeze()
     try:

@@ -21,7 +21,7 @@ def pools(accounts: Iterable[Account]) -> dict[str, dict[str, Any]]:
                 slots = min(slots, found[name]["slots"])
             found[name] = {
                 "slots": slots,
-                "description": f"Calls in flight through {system.connection}",
+                "description": f"Tasks that call through {system.connection}",
                 "include_deferred": False,
             }
     return dict(sorted(found.items()))
