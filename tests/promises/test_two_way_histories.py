@@ -12,10 +12,10 @@ from tests.soak.setting import TERMS, Terms
 from tests.support.sandbox import SandboxServer
 
 # Shards are independent, so that they may run side by side. The first history of each is the
-# shortest that there is; another takes half a minute of a core or so. Three of each kind of account
+# shortest that there is; another takes half a minute of a core or so. Two of each kind of account
 # are what `make test` has time for, and `make soak` lives thousands.
 _SHARDS = len(TERMS)
-_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", str(3 * _SHARDS)))
+_HISTORIES = int(os.environ.get("BOTHWAYS_HISTORIES", str(2 * _SHARDS)))
 
 
 @pytest.mark.slow
