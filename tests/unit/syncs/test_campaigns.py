@@ -251,6 +251,16 @@ def test_chosen_campaigns_are_read_again_whatever_their_age() -> None:
         assert ("again" in last.stream.query()) is again
 
 
+def test_a_limit_for_a_campaign_that_was_never_sent_is_noted() -> None:
+    desk = Desk(more={"activity_days_of": {"SPRING": 9, "spring": 8, "Sprang": 7}})
+    (note,) = desk.plan(SYNC.plan).notes
+    assert "`activity_days_of` names `Sprang`" in note
+    assert "sent from the platform" in note
+    desk.read("spring")
+    chosen = Options(campaigns=("spring",))
+    assert desk.plan(SYNC.plan, options=chosen).notes == ()
+
+
 def test_at_the_basic_level_only_campaigns_are_read() -> None:
     for level, crm, marketing in (("basic", 0, 1), ("detailed", 2, 10)):
         account = Desk(level).account

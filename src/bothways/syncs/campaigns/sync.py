@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, cast
 
@@ -36,6 +36,11 @@ TITLES: Final = {
     EventSet.PAGE_VIEWS: "PageViews",
 }
 """What people call the sets of events, in the order in which they are read and written."""
+
+_NOT_SENT: Final = (
+    "`activity_days_of` names `{0}`, but no campaign of that name or id was sent from {1} so far. "
+    "Correct the name in the account's file if it is misspelled."
+)
 
 EVENTS: Final = Written(
     CAMPAIGN_EVENT.name,
@@ -101,9 +106,11 @@ def plan(inputs: Inputs) -> Plan:
     jobs, there = definition_jobs(inputs, CAMPAIGN, CAMPAIGNS, details=partial(with_lists, inputs))
     if only := inputs.options.campaigns:
         there = there[there.isin(_named(inputs, only))]
-    if _settings(inputs.account).level == "basic":
+    settings = _settings(inputs.account)
+    if settings.level == "basic":
         return Plan(jobs)
-    return Plan(jobs, bulk=event_jobs(inputs, EVENTS, there))
+    notes = () if only else _not_sent(inputs, settings.activity_days_of)
+    return Plan(jobs, notes=notes, bulk=event_jobs(inputs, EVENTS, there))
 
 
 def _named(inputs: Inputs, names: Sequence[str]) -> pd.Series:
@@ -116,6 +123,13 @@ def _named(inputs: Inputs, names: Sequence[str]) -> pd.Series:
                 f"No campaign `{name}` was sent from {title}; give its name or id as it is there."
             )
     return read["id"]
+
+
+def _not_sent(inputs: Inputs, names: Iterable[str]) -> tuple[str, ...]:
+    """Return a note for each of these names that no campaign in the store has, as id or name."""
+    known = inputs.view.definitions("marketing", CAMPAIGN)
+    title = inputs.systems["marketing"]
+    return tuple(_NOT_SENT.format(name, title) for name in names if meant(known, name).empty)
 
 
 def _settings(account: Account) -> Settings:
