@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from sandbox.dynamics import cascades, storage
@@ -118,11 +118,17 @@ class Definitions:
 def _load(connection: sqlite3.Connection) -> Catalogue:
     tables = {table.name: table for table in BUILT_IN}
     for (definition,) in connection.execute("SELECT definition FROM _definition ORDER BY rowid"):
-        table = Table.parse(json.loads(definition))
+        table = _parsed(definition)
         tables[table.name] = table
     more = connection.execute("SELECT definition FROM _relationship ORDER BY rowid")
     many = tuple(ManyToMany(**json.loads(definition)) for (definition,) in more)
     return Catalogue(tuple(tables.values()), MANY_TO_MANY + many)
+
+
+@lru_cache(maxsize=256)
+def _parsed(definition: str) -> Table:
+    """Return the table of a stored definition; few tables differ from one catalogue to the next."""
+    return Table.parse(json.loads(definition))
 
 
 def save_table(connection: sqlite3.Connection, table: Table) -> None:
@@ -150,7 +156,7 @@ def _stored(connection: sqlite3.Connection, name: str) -> Table | None:
     """Return a table as it is stored; as it is built in, where it never changed."""
     row = connection.execute("SELECT definition FROM _definition WHERE name = ?", (name,))
     found = row.fetchone()
-    return Table.parse(json.loads(found[0])) if found else _built_in().tables.get(name)
+    return _parsed(found[0]) if found else _built_in().tables.get(name)
 
 
 def _parts(table: Table | None) -> dict[tuple[str, str], Any]:
