@@ -44,8 +44,12 @@ _ALWAYS = ("contact_id", "id", "email_address", "status", "last_changed")
 _WHOEVER = ("include_cleaned", "include_transactional", "include_unsubscribed")
 _MEMBERSHIPS = ("interests", "tags", "tags_count")
 # How deep a listing is read by offset before the next window begins, which is at the last row's
-# time: deep offsets take the vendor ever longer (assumed).
+# time: deep offsets take the vendor ever longer (assumed). The next window tells everybody of its
+# first second again. After a bulk import these are thousands, so it had better begin where they are
+# few, unless the offset gets too deep.
 _WINDOW = 10 * PAGE
+_DEEPEST = 5 * _WINDOW
+_FEW = PAGE // 2
 _SECOND = timedelta(seconds=1)
 _TAGS = 1_000
 _SUPPRESSED: Final = ("unsubscribed", "cleaned")
@@ -234,6 +238,7 @@ def walk(
     }
     start, place = reached.since or since, reached.position
     seen: dict[tuple[str, str], datetime] = {}
+    oldest = None
     while True:
         asked = {**query, **({"since_last_changed": start} if start else {})}
         following = None
@@ -246,7 +251,11 @@ def walk(
             seen |= {
                 _identity(row): at for row, at in zip(rows, moments, strict=True) if at > border
             }
-            if position.offset >= _WINDOW and (start is None or stamp(border) > start):
+            # A read that goes on in the middle of a second does not know how many came before.
+            oldest = oldest or moments[0]
+            few = oldest <= border and len(seen) <= _FEW
+            deep = _WINDOW if few else _DEEPEST
+            if position.offset >= deep and (start is None or stamp(border) > start):
                 following = stamp(border)
             place = None if following else position
             yield fresh, Reached(following or start, place)

@@ -34,10 +34,12 @@ FIELDS = {
 
 @pytest.fixture
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of ten, windows of three pages."""
+    """Pages of ten, windows of three pages, or of fifteen where many changed in one second."""
     monkeypatch.setattr(api, "PAGE", 10)
     monkeypatch.setattr(api, "_SAME_ROWS", 2)
     monkeypatch.setattr(queries, "_WINDOW", 30)
+    monkeypatch.setattr(queries, "_DEEPEST", 150)
+    monkeypatch.setattr(queries, "_FEW", 5)
 
 
 def add(vendor: httpx.Client, emails: Sequence[str], audience: str = NEWS, **parts: Any) -> None:
@@ -183,6 +185,25 @@ def test_a_read_goes_on_in_another_process_after_any_page(
     for cursor in ("{", '["x"]', '["t", "elsewhere", "", null, null]'):
         with pytest.raises(WatermarkExpired):
             read(connect(), NEWS, cursor=cursor)
+
+
+def test_people_who_changed_in_the_same_second_are_not_read_again_and_again(
+    short_pages: None, sandbox: SandboxServer, connect: Callable[..., Any], vendor: httpx.Client
+) -> None:
+    emails = [f"p{number}@mail.example" for number in range(400)]
+    for start in range(0, 400, 25):
+        add(vendor, emails[start : start + 25])
+        sandbox.advance(1)
+    sandbox.calls(forget=True)
+    pages = read(connect(), NEWS)
+    assert {row["email"] for row in rows_of(iter(pages))} == set(emails)
+    calls = sandbox.calls()["mailchimp"]["GET /lists/{id}/members"]
+    # A page begins with the last two rows of the one before it.
+    assert calls < 1.2 * len(emails) / 8
+    depths = [
+        place[0] for *_, place in (json.loads(page.cursor or "[0]") for page in pages) if place
+    ]
+    assert 30 < max(depths) < 150
 
 
 def test_tags_that_were_changed_by_hand_are_read_though_the_members_time_stays(
