@@ -62,6 +62,7 @@ class MailchimpConnector:
         clock: Clock | None = None,
     ) -> None:
         self._client = MailchimpClient(settings, parallel=parallel, policy=policy, clock=clock)
+        self._catalogue = lists.Catalogue(self._client)
 
     def check(self) -> str:
         """Read the account; return a sentence that names it."""
@@ -162,6 +163,7 @@ class MailchimpConnector:
 
     def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create merge fields in every audience."""
+        self._catalogue = lists.Catalogue(self._client)
         return merge_fields.create_fields(self._client, operations)
 
     def read_tags(self, kind: TagKind) -> Iterator[Page]:
@@ -178,15 +180,15 @@ class MailchimpConnector:
 
     def write_member_tags(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Give members tags and interests, and take them away."""
-        return tags.write_member_tags(self._client, operations)
+        return self.write_list_members(tags.memberships_of(operations))
 
     def write_contacts(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create, update and suppress contacts."""
-        return writes.write_contacts(self._client, operations)
+        return writes.write_contacts(self._client, self._catalogue, operations)
 
     def write_list_members(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Put contacts on lists and take them off."""
-        return writes.write_list_members(self._client, operations)
+        return writes.write_list_members(self._client, self._catalogue, operations)
 
     def erase_contacts(self, entity: str, ids: Sequence[str]) -> pd.DataFrame:  # noqa: ARG002
         """Delete contacts forever."""

@@ -163,7 +163,11 @@ def _new_audience(client: MailchimpClient, name: str) -> ListInfo:
 
 
 class Catalogue:
-    """What a task needs to know of audiences to write to them, asked for once."""
+    """What a task needs to know of audiences to write to them, asked for once.
+
+    Names of tags are asked for again by each write: a member gets a tag by its name, and one that
+    has been renamed meanwhile would come back under its old name.
+    """
 
     def __init__(self, client: MailchimpClient) -> None:
         self._client = client
@@ -171,6 +175,11 @@ class Catalogue:
         self._tags: dict[str, dict[str, str]] = {}
         self._writers: dict[str, Writer] = {}
         self._double: dict[str, bool] = {}
+
+    def forget_tags(self) -> None:
+        """Ask for the names of tags again when they are needed next."""
+        with self._lock:
+            self._tags.clear()
 
     def tag(self, place: Place) -> str:
         """Return a tag's name, by which members get it.

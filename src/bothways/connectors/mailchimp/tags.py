@@ -23,7 +23,6 @@ from bothways.connectors.mailchimp.lists import CATEGORIES, TAG, categories, int
 from bothways.connectors.mailchimp.places import Place
 from bothways.connectors.mailchimp.queries import audiences, read_contacts
 from bothways.connectors.mailchimp.results import invalid, of_error
-from bothways.connectors.mailchimp.writes import write_list_members
 from bothways.errors import ConnectorError, Denied, Missing
 from bothways.tables.tags import MEMBER_TAGS, TAGS
 
@@ -234,8 +233,8 @@ def read_member_tags(
         yield replace(page, rows=pa.Table.from_pylist(told, MEMBER_TAGS), members=None)
 
 
-def write_member_tags(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
-    """Give and take tags and interests; those of a person go together."""
+def memberships_of(operations: pd.DataFrame) -> pd.DataFrame:
+    """Return operations that give and take tags and interests as joins and leaves of lists."""
     places = [json.loads(values)["list_id"] for values in operations["values"]]
     kinds = operations["kind"].map({"create": "join", "delete": "leave"})
-    return write_list_members(client, operations.assign(kind=kinds, list_id=places))
+    return operations.assign(kind=kinds, list_id=places)

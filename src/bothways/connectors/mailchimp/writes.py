@@ -76,7 +76,9 @@ _ARCHIVED_PAGES = 5
 _WRITE_TIME = timedelta(seconds=5)
 
 
-def write_contacts(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
+def write_contacts(
+    client: MailchimpClient, catalogue: Catalogue, operations: pd.DataFrame
+) -> pd.DataFrame:
     """Create, update and suppress; suppressions first, since they outrank everything.
 
     A create says `subscribed`, or `pending` where it is asked for, where the audience has people
@@ -88,7 +90,7 @@ def write_contacts(client: MailchimpClient, operations: pd.DataFrame) -> pd.Data
     rows = records(operations, columns)
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("suppress", "update")}
     others = [row for row in rows if row["kind"] not in kinds]
-    catalogue = Catalogue(client)
+    catalogue.forget_tags()
     return results_frame(
         [
             *_suppress(client, kinds["suppress"]),
@@ -582,14 +584,16 @@ def _is_written(verdict: Verdict) -> bool:
 # ── memberships ───────────────────────────────────────────────────────────────────────────────
 
 
-def write_list_members(client: MailchimpClient, operations: pd.DataFrame) -> pd.DataFrame:
+def write_list_members(
+    client: MailchimpClient, catalogue: Catalogue, operations: pd.DataFrame
+) -> pd.DataFrame:
     """Put people on lists and take them off; people leave before others join.
 
     Of an audience they are members by being there: who leaves it is archived, and who joins it
     again is asked to confirm, since nobody is told what they had chosen.
     """
     rows = records(operations, ("seq", "kind", "record_id", "list_id"))
-    catalogue = Catalogue(client)
+    catalogue.forget_tags()
     found: list[dict[str, Any]] = []
     for kind in ("leave", "join"):
         found += _moved(client, catalogue, [row for row in rows if row["kind"] == kind])
