@@ -547,6 +547,14 @@ EXAMPLES: dict[str, list[Step]] = {
         ("go", "address_books", "review"),
         ("pf_swap", 3, 0),
     ],
+    "somebody who was archived is put on a list in the CRM, and has the city that they had": [
+        ("pf_new", 0, ()),
+        ("pf_edit", 0, 1, 0),
+        ("crm_new", "lead", 0, False),
+        ("crm_join", 0, 0),
+        ("pf_delete", 0),
+        ("sync", "marketing_lists"),
+    ],
 }
 
 
@@ -578,6 +586,7 @@ ONLY_THERE = {
     "members of two audiences swap their addresses while both are created in the CRM": _TWO,
     "somebody leaves an audience in the CRM, and stays on the list of its tag": _AND_TAG,
     "somebody joins the list of a tag in the CRM, and not that of its audience": _AND_TAG,
+    "somebody who was archived is put on a list in the CRM, and has the city that they had": _TAGS,
 }
 _CASES = [(name, "dotdigital") for name in EXAMPLES if name not in ONLY_THERE]
 _CASES += [*ELSEWHERE.items(), *ONLY_THERE.items()]

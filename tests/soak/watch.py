@@ -297,9 +297,10 @@ class Watch:
                 continue
             self.intent.writes(record, matter, value, run=run.name)
             said = self._said(Write(record, matter, value, others), run)
-            if not said and matter in tags and value in self.intent.held_since(record, matter, 0):
-                self._open.add((record, matter))  # whoever comes back has the tags that they had
-                said = True
+            if not said and value in self.intent.held_since(record, matter, 0):
+                said = True  # whoever comes back has the fields and tags that they had
+                if matter in tags:
+                    self._open.add((record, matter))
             assert said, f"{matter} of the new {record} is {value!r}, and nobody said so"
             for source in sources:
                 held = self.intent.held_since(source, matter, run.since)
