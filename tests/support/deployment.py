@@ -62,7 +62,7 @@ ONE_OF_EACH_SHAPE = [
     for name, shape in _SHAPES.items()
     if name == next(first for first, same in _SHAPES.items() if same == shape)
 ]
-# One that reads and writes one way and one that does both ways, for the dearest tests of all.
+# The two that differ most in how they read and write, for the most expensive tests.
 DIFFERENT = ("suppressions", "marketing_lists")
 # What each account has beside them.
 BY_HAND = ["verify", "erase", "initial_sync"]

@@ -163,7 +163,7 @@ class MailchimpConnector:
 
     def create_fields(self, operations: pd.DataFrame) -> pd.DataFrame:
         """Create merge fields in every audience."""
-        self._catalogue = lists.Catalogue(self._client)
+        self._catalogue = lists.Catalogue(self._client)  # the fields it knows are about to change
         return merge_fields.create_fields(self._client, operations)
 
     def read_tags(self, kind: TagKind) -> Iterator[Page]:

@@ -39,7 +39,7 @@ DECLARATION: Final = Declaration(
         }
     ),
     # The vendor allows a user ten connections at a time (facts 0): five tasks by default, two
-    # calls at once for each. A task creates 10,000 people and puts them on a list, 500 to a call.
+    # calls at once for each. A task creates 12,500 people and puts them on a list, 500 to a call.
     limits=Limits(chunk_rows=25_000, parallel=2, keep_rows=3_000),
     form=ConnectionForm(
         labels={"host": "API host", "password": "API key"},

@@ -44,9 +44,9 @@ _ALWAYS = ("contact_id", "id", "email_address", "status", "last_changed")
 _WHOEVER = ("include_cleaned", "include_transactional", "include_unsubscribed")
 _MEMBERSHIPS = ("interests", "tags", "tags_count")
 # How deep a listing is read by offset before the next window begins, which is at the last row's
-# time: deep offsets take the vendor ever longer (assumed). The next window tells everybody of its
-# first second again. After a bulk import these are thousands, so it had better begin where they are
-# few, unless the offset gets too deep.
+# time: deep offsets take the vendor ever longer (assumed). The next window lists everybody
+# who changed in its first second again. After a bulk import that can be thousands, so it begins
+# where they are few, unless the offset gets too deep.
 _WINDOW = 10 * PAGE
 _DEEPEST = 5 * _WINDOW
 _FEW = PAGE // 2
@@ -251,7 +251,7 @@ def walk(
             seen |= {
                 _identity(row): at for row, at in zip(rows, moments, strict=True) if at > border
             }
-            # A read that goes on in the middle of a second does not know how many came before.
+            # A read resumed in the middle of a second does not know how many rows came before.
             oldest = oldest or moments[0]
             few = oldest <= border and len(seen) <= _FEW
             deep = _WINDOW if few else _DEEPEST

@@ -38,8 +38,8 @@ TITLES: Final = {
 """What people call the sets of events, in the order in which they are read and written."""
 
 _NOT_SENT: Final = (
-    "`activity_days_of` names `{0}`, but no campaign of that name or id was sent from {1} so far. "
-    "Correct the name in the account's file if it is misspelled."
+    "`activity_days_of` names `{0}`, but no campaign with that name or id has been sent from {1} "
+    "yet. Correct the name in the account's file if it is misspelled."
 )
 
 EVENTS: Final = Written(
@@ -126,7 +126,7 @@ def _named(inputs: Inputs, names: Sequence[str]) -> pd.Series:
 
 
 def _not_sent(inputs: Inputs, names: Iterable[str]) -> tuple[str, ...]:
-    """Return a note for each of these names that no campaign in the store has, as id or name."""
+    """Return a note for each name that matches neither the name nor the id of a known campaign."""
     known = inputs.view.definitions("marketing", CAMPAIGN)
     title = inputs.systems["marketing"]
     return tuple(_NOT_SENT.format(name, title) for name in names if meant(known, name).empty)
