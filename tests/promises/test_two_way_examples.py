@@ -555,6 +555,12 @@ EXAMPLES: dict[str, list[Step]] = {
         ("pf_delete", 0),
         ("sync", "marketing_lists"),
     ],
+    "an address that unsubscribed from an audience is suppressed in the CRM as well": [
+        ("crm_new", "contact", 4, True),
+        ("pf_new", 1, ()),
+        ("crm_suppress", 1),
+        ("pf_no_list", 0, 0),
+    ],
 }
 
 
@@ -587,6 +593,7 @@ ONLY_THERE = {
     "somebody leaves an audience in the CRM, and stays on the list of its tag": _AND_TAG,
     "somebody joins the list of a tag in the CRM, and not that of its audience": _AND_TAG,
     "somebody who was archived is put on a list in the CRM, and has the city that they had": _TAGS,
+    "an address that unsubscribed from an audience is suppressed in the CRM as well": _AUDIENCE,
 }
 _CASES = [(name, "dotdigital") for name in EXAMPLES if name not in ONLY_THERE]
 _CASES += [*ELSEWHERE.items(), *ONLY_THERE.items()]

@@ -95,7 +95,7 @@ class Settings(_Switches):
     """Switches of an account; the defaults are those of the connectors that people come from.
 
     Attributes:
-        flag_suppressed_people: Flag people of the CRM whose address the platform suppresses.
+        flag_suppressed_people: Flag people of the CRM whose address is suppressed.
         add_global_unsubscribers_to_crm_suppression_list: Keep a suppression record in the CRM for
             each address that the platform suppresses; what a person adds there is suppressed on
             the platform in any case.

@@ -17,6 +17,7 @@ from bothways.syncs.base import Plan
 from bothways.syncs.suppressions.sync import plan
 from bothways.testing.memory import DAY
 from bothways.testing.planning import Planning
+from bothways.vocabulary import SIDES, RoleName
 from tests.unit.syncs.jobs import said
 
 ANN, OLD, BOB = "ann@example.org", "old@example.org", "bob@example.org"
@@ -178,6 +179,19 @@ def test_a_suppression_that_somebody_adds_in_the_crm(case: str) -> None:
     assert said(jobs, "kind", "email", "result", "reason") == [expected]
 
 
+def test_a_suppression_that_somebody_adds_in_the_crm_flags_who_has_the_address() -> None:
+    """Also where the platform tells no more than that they have unsubscribed from one audience."""
+    desk = Planning(lists=AUDIENCES)
+    Record().add(desk)
+    desk.store.add_suppression("marketing", ANN, record_id="A:m1", scope="A")
+    desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})
+    desk.store.add_suppression("crm", ANN, record_id="s1", reason="suppressed")
+    jobs = desk.plan(plan).jobs
+    assert said(jobs[jobs["target"] == "crm"], "source", "source_id", "record_id", "kind") == [
+        ("crm", "s1", "c1", "suppress")
+    ]
+
+
 def test_rows_that_lead_to_nothing_say_why() -> None:
     desk = Planning()
     rows = [
@@ -195,12 +209,21 @@ def test_rows_that_lead_to_nothing_say_why() -> None:
     ]  # fmt: skip
 
 
-def test_who_comes_to_have_a_suppressed_address_is_flagged() -> None:
+@pytest.mark.parametrize("side", SIDES)
+def test_who_comes_to_have_a_suppressed_address_is_flagged(side: RoleName) -> None:
     desk = Planning()
-    desk.store.add_suppression("marketing", ANN, record_id="m1")
+    desk.store.add_suppression(side, ANN, record_id="m1")
     Record().add(desk)
     desk.read_people("crm", "contacts", "c1")
     assert said(desk.plan(plan).jobs, "record_id", "kind") == [("c1", "suppress")]
+
+
+def test_who_subscribed_again_since_is_not_flagged_by_the_record_of_the_crm() -> None:
+    desk = Planning()
+    desk.store.add_suppression("crm", ANN, record_id="s1", came_back=True)
+    Record().add(desk)
+    desk.read_people("crm", "contacts", "c1")
+    assert said(desk.plan(plan).jobs, "record_id", "kind") == []
 
 
 def test_a_write_that_failed_is_due_again() -> None:
@@ -301,22 +324,26 @@ TOLD = {"origin": "Other platform, Shop (beta)"}
 TAKEN = ("suppress", "new", "unsubscribed")
 LEFT = ("", "ignored", "not_shared")
 BY_OTHERS = {
-    "another account's sync, and this one shares": (SHARE, {"key": "beta-m7"}, TAKEN),
-    "another account's sync, and this one does not share": ({}, {"key": "beta-m7"}, LEFT),
-    "an account whose name begins alike": ({}, {"key": "acme_shop-m7"}, LEFT),
-    "this account's sync": ({}, {"key": "acme-m7"}, TAKEN),
-    "a person": ({}, {"key": ""}, TAKEN),
-    "somebody of whom nothing is told": ({}, {"key": None}, TAKEN),
+    "another account's sync, and this one shares": (SHARE, {"key": "beta-m7"}, TAKEN, [FLAG]),
+    "another account's sync, and this one does not share": ({}, {"key": "beta-m7"}, LEFT, []),
+    "an account whose name begins alike": ({}, {"key": "acme_shop-m7"}, LEFT, []),
+    "this account's sync": ({}, {"key": "acme-m7"}, TAKEN, []),
+    "a person": ({}, {"key": ""}, TAKEN, [FLAG]),
+    "somebody of whom nothing is told": ({}, {"key": None}, TAKEN, [FLAG]),
 }
 
 
 @pytest.mark.parametrize("case", BY_OTHERS)
 def test_a_record_of_the_crm_that_was_made_by(case: str) -> None:
-    account, made, expected = BY_OTHERS[case]
+    account, made, expected, flags = BY_OTHERS[case]
     desk = Planning(**account)
+    Record().add(desk)
     desk.read_suppressions("crm", "suppressions", {"id": "s1", "email": ANN})
     desk.store.add_suppression("crm", ANN, record_id="s1", **made, **TOLD)
     jobs = desk.plan(plan).jobs
+    flagged = jobs["kind"].notna() & (jobs["target"] == "crm")
+    assert said(jobs[flagged], "kind", "result", "reason") == flags
+    jobs = jobs[~flagged]
     assert said(jobs, "kind", "result", "reason") == [expected]
     told = jobs["after"].iloc[0] if expected == TAKEN else jobs["error_message"].iloc[0]
     assert TOLD["origin"] in told

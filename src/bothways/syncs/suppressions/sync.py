@@ -170,7 +170,7 @@ def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
     added = _told(inputs, "crm")
     everywhere = _everywhere(inputs, told.rows)
     others = _of_other_accounts(inputs, added.rows)
-    people = _people(inputs, everywhere)
+    people = _people(inputs, everywhere, _not_ours(inputs, added.rows[~others]))
     return [
         told.left_out,
         added.left_out,
@@ -234,6 +234,14 @@ def _of_other_accounts(inputs: Inputs, added: pd.DataFrame) -> pd.Series:
     return key.ne("") & ~key.str.startswith(keys_of(inputs.account.name))
 
 
+def _not_ours(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
+    """Return the CRM's records that this account's sync did not make.
+
+    Those that it made repeat what the platform told, and stay when somebody subscribes again.
+    """
+    return added[~added["key"].fillna("").str.startswith(keys_of(inputs.account.name))]
+
+
 def _not_shared(rows: pd.DataFrame) -> pd.DataFrame:
     return ignored(
         rows,
@@ -260,23 +268,43 @@ def _of_no_list(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _people(inputs: Inputs, told: pd.DataFrame) -> pd.DataFrame:
-    """Return the CRM's people whom the platform suppresses, with the suppression.
+def _people(inputs: Inputs, told: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
+    """Return the CRM's people who may not be mailed, with the suppression that says so.
+
+    The platform may have no more to tell than an unsubscribe from one audience of an address that
+    somebody suppressed in the CRM, so the CRM's records count as well.
 
     For a suppression from an earlier run, only people who have newly come under it count.
+
+    Args:
+        inputs: The plan's inputs.
+        told: What the platform told in this run, and counts everywhere.
+        added: What the CRM told in this run, but for the records that this account made.
+
+    Returns:
+        As `_suppressed_people`, with the side that has the suppression as `source`; each person
+        once.
     """
     changed = pd.concat([_changed(inputs, entity) for entity in ("contact", "lead")])
-    keys = pd.concat([told["email_key"], changed["email_key"]]).dropna()
+    keys = pd.concat([told["email_key"], added["email_key"], changed["email_key"]]).dropna()
     pairs = inputs.view.links(crm_ids=changed["id"])
-    ledger = inputs.view.suppressions(
-        "marketing",
-        email_keys=keys,
-        record_ids=pairs["marketing_id"],
-        list_ids=ACCOUNT_WIDE,
+    of_platform = inputs.view.suppressions(
+        "marketing", email_keys=keys, record_ids=pairs["marketing_id"], list_ids=ACCOUNT_WIDE
     )
-    people = _suppressed_people(inputs, _everywhere(inputs, ledger))
-    mine = people["email_key"].isin(told["email_key"]) | people["id"].isin(changed["id"])
-    return _gravest(people[mine])
+    of_crm = inputs.view.suppressions("crm", email_keys=keys, list_ids=ACCOUNT_WIDE)
+    of_crm = _not_ours(inputs, of_crm[~_of_other_accounts(inputs, of_crm)])
+    # Such a record is about an address, not a contact. Until it is told again, it does not stand
+    # against somebody who has subscribed on the platform since.
+    of_crm = of_crm[~of_crm["came_back"].astype(bool)].assign(personal=False)
+    people = pd.concat(
+        [
+            _suppressed_people(inputs, _everywhere(inputs, of_platform)).assign(source="marketing"),
+            _suppressed_people(inputs, of_crm).assign(source="crm"),
+        ],
+        ignore_index=True,
+    )
+    now = pd.concat([told["email_key"], added["email_key"]])
+    return _gravest(people[people["email_key"].isin(now) | people["id"].isin(changed["id"])])
 
 
 def _suppressed_people(
@@ -365,7 +393,8 @@ def _flags(inputs: Inputs, people: pd.DataFrame) -> pd.DataFrame:
         "record_id": people["id"],
         "source_id": people["source_id"],
         "email": people["email"],
-        **_FROM_PLATFORM,
+        "source": people["source"],
+        "source_entity": "suppression",
     }
     if not inputs.account.settings.flag_suppressed_people:
         return ignored(people, Reason.SWITCHED_OFF, **about)
@@ -399,7 +428,7 @@ def _records(inputs: Inputs, told: pd.DataFrame, people: pd.DataFrame) -> pd.Dat
     }
     if not inputs.account.settings.add_global_unsubscribers_to_crm_suppression_list:
         return ignored(
-            told[~told["email_key"].isin(people["email_key"])], Reason.SWITCHED_OFF, **about
+            told[~told["record_id"].isin(people["source_id"])], Reason.SWITCHED_OFF, **about
         )
     kept = inputs.view.suppressions("crm", email_keys=told["email_key"], list_ids=ACCOUNT_WIDE)
     there = told["email_key"].isin(kept["email_key"])
