@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -19,10 +20,11 @@ FAILED = 1  # pytest's exit code for tests that failed, and for nothing else
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the library to break."""
+    """A copy of the library to break, compiled once for all its mutants."""
     folder = tmp_path_factory.mktemp("mutants")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "bothways", folder / "bothways", ignore=ignored)
+    assert compileall.compile_dir(folder / "bothways", quiet=1)
     yield folder
     shutil.rmtree(folder)
 
@@ -44,7 +46,9 @@ def test_a_mutant_is_noticed(mutant: Mutant, library: Path) -> None:
 def _run(test: str, library: Path) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     env |= {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", test]
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # loading all of them takes as long as a test
+    plugins = ["-p", "pytest_timeout", "-p", "pytest_socket"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, test]
     return subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
     )
