@@ -555,6 +555,12 @@ EXAMPLES: dict[str, list[Step]] = {
         ("pf_delete", 0),
         ("sync", "marketing_lists"),
     ],
+    "one of two records of a person swaps its address with somebody else's": [
+        ("pf_new", 1, (0, 1)),
+        ("crm_new", "lead", 2, True),
+        ("sync", "marketing_lists"),
+        ("crm_swap", 2, 1),
+    ],
     "an address that unsubscribed from an audience is suppressed in the CRM as well": [
         ("crm_new", "contact", 4, True),
         ("pf_new", 1, ()),

@@ -36,7 +36,13 @@ _ON_A_LIST = (
 
 
 # The verdicts that are reasons to do nothing.
-_LEFT_ALONE = (Reason.NOT_IN_CRM, Reason.UNDONE, Reason.LEFT_MARKETING, Reason.NOT_IN_QUERY)
+_LEFT_ALONE = (
+    Reason.NOT_IN_CRM,
+    Reason.DUPLICATE,
+    Reason.UNDONE,
+    Reason.LEFT_MARKETING,
+    Reason.NOT_IN_QUERY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,8 @@ def _beside_memberships(
     Columns beside those of ``people``: `crm_on`, `crm_membership`, `other_on` (another record of
     the person is on the list in the CRM, and this one is not), `marketing_on`, `list_word` (the
     platform says that the person has opted out of this list, or that mail to it bounced), `opt_out`
-    (the status that says so), `state` and `own_state` of the past.
+    (the status that says so), `taken` (their address is somebody else's in the CRM), `state` and
+    `own_state` of the past.
     """
     crm = _members(gathered, "crm", crm_list.key)
     platform = _members(gathered, "marketing", crm_list.key)
@@ -146,8 +153,28 @@ def _beside_memberships(
         for status in (rows["marketing_status"], rows["list_status"])
     )
     opt_out = own.fillna(of_list).fillna(suppressed).fillna(Reason.UNSUBSCRIBED)
-    rows = rows.assign(other_on=others, marketing_on=there, list_word=word, opt_out=opt_out)
+    rows = rows.assign(
+        other_on=others,
+        marketing_on=there,
+        list_word=word,
+        opt_out=opt_out,
+        taken=_taken(people, rows, crm_list),
+    )
     return _concerned(rows)
+
+
+def _taken(people: pd.DataFrame, rows: pd.DataFrame, crm_list: KnownList) -> pd.Series:
+    """Return a mask of contacts without a CRM record whose address somebody else's record has.
+
+    That record follows a contact with another address, which could not be given its own. One whose
+    address is about to change does not count.
+    """
+    held = people["crm_id"].notna() & people["entity"].eq(str(crm_list.entity))
+    held &= ~people["crm_deleted"].fillna(value=False).astype(bool)
+    held &= ~people["case"].isin(["moved_in_marketing", "merged_away"])
+    return rows["crm_id"].isna() & rows["marketing_email_key"].isin(
+        people.loc[held, "crm_email_key"].dropna()
+    )
 
 
 def _suppressed_on_list(inputs: Inputs, rows: pd.DataFrame, key: str) -> pd.Series:
@@ -235,6 +262,7 @@ def _verdicts(rows: pd.DataFrame, *, accepts_new: bool, compares: bool) -> pd.Se
             (~crm_on & ~platform_on, "gone"),
             (stays_away, "left_out"),
             (platform_on & crm_gone & (not accepts_new), Reason.NOT_IN_CRM),
+            (platform_on & rows["taken"], Reason.DUPLICATE),
             (platform_on, "join crm"),
             (crm_on, "join marketing"),
         ],
