@@ -555,6 +555,15 @@ EXAMPLES: dict[str, list[Step]] = {
         ("pf_delete", 0),
         ("sync", "marketing_lists"),
     ],
+    "somebody on a list has the address of a flagged record that is on none": [
+        ("pf_new", 1, ()),
+        ("crm_new", "contact", 1, True),
+        ("sync", "marketing_lists"),
+        ("wait",),
+        ("crm_new", "contact", 1, False),
+        ("crm_flag", 1),
+        ("sync", "marketing_lists"),
+    ],
     "one of two records of a person swaps its address with somebody else's": [
         ("pf_new", 1, (0, 1)),
         ("crm_new", "lead", 2, True),
