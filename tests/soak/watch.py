@@ -523,13 +523,13 @@ class Watch:
         contact = next(row for row in view.contacts if node("pf", row["id"]) == person.contact)
         rows = [row for row in view.records if node("crm", row["id"]) in person.records]
         keys = {row["key"] for row in (contact, *rows)}
-        # One flagged record speaks for its address, also one that is on no list.
-        flagged = any(row["flagged"] and row["key"] in keys for row in view.records)
+        # One flagged record speaks for its address, even if it is on no list.
+        sharing = [row for row in view.records if row["key"] in keys and not row["merged"]]
         return (
             contact["status"] == _MAILABLE
             and not keys & {"", *self.consent.silent, *self.consent.perhaps_erased}
-            and not flagged
-            and not any(row["statecode"] for row in rows)
+            and not any(row["flagged"] for row in sharing)
+            and not any(row["flagged"] or row["statecode"] for row in rows)
         )
 
     # ── at rest ───────────────────────────────────────────────────────────────────────────────

@@ -170,7 +170,7 @@ def _account_jobs(inputs: Inputs) -> list[pd.DataFrame]:
     added = _told(inputs, "crm")
     everywhere = _everywhere(inputs, told.rows)
     others = _of_other_accounts(inputs, added.rows)
-    people = _people(inputs, everywhere, _not_ours(inputs, added.rows[~others]))
+    people = _people(inputs, everywhere, _flagging(inputs, added.rows))
     return [
         told.left_out,
         added.left_out,
@@ -230,16 +230,21 @@ def _of_other_accounts(inputs: Inputs, added: pd.DataFrame) -> pd.Series:
     """
     if inputs.account.settings.share_suppressions:
         return pd.Series(data=False, index=added.index)
-    key = added["key"].fillna("")
-    return key.ne("") & ~key.str.startswith(keys_of(inputs.account.name))
+    return added["key"].fillna("").ne("") & ~_ours(inputs, added)
 
 
-def _not_ours(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
-    """Return the CRM's records that this account's sync did not make.
+def _ours(inputs: Inputs, added: pd.DataFrame) -> pd.Series:
+    """Return a mask of the CRM's records that this account's sync made."""
+    return added["key"].fillna("").str.startswith(keys_of(inputs.account.name))
 
-    Those that it made repeat what the platform told, and stay when somebody subscribes again.
+
+def _flagging(inputs: Inputs, added: pd.DataFrame) -> pd.DataFrame:
+    """Return the CRM's records whose people are flagged.
+
+    Those that this account's sync made repeat what the platform told, and stay when somebody
+    subscribes again.
     """
-    return added[~added["key"].fillna("").str.startswith(keys_of(inputs.account.name))]
+    return added[~_of_other_accounts(inputs, added) & ~_ours(inputs, added)]
 
 
 def _not_shared(rows: pd.DataFrame) -> pd.DataFrame:
@@ -279,7 +284,7 @@ def _people(inputs: Inputs, told: pd.DataFrame, added: pd.DataFrame) -> pd.DataF
     Args:
         inputs: The plan's inputs.
         told: What the platform told in this run, and counts everywhere.
-        added: What the CRM told in this run, but for the records that this account made.
+        added: What the CRM told in this run, as `_flagging` leaves it.
 
     Returns:
         As `_suppressed_people`, with the side that has the suppression as `source`; each person
@@ -292,7 +297,7 @@ def _people(inputs: Inputs, told: pd.DataFrame, added: pd.DataFrame) -> pd.DataF
         "marketing", email_keys=keys, record_ids=pairs["marketing_id"], list_ids=ACCOUNT_WIDE
     )
     of_crm = inputs.view.suppressions("crm", email_keys=keys, list_ids=ACCOUNT_WIDE)
-    of_crm = _not_ours(inputs, of_crm[~_of_other_accounts(inputs, of_crm)])
+    of_crm = _flagging(inputs, of_crm)
     # Such a record is about an address, not a contact. Until it is told again, it does not stand
     # against somebody who has subscribed on the platform since.
     of_crm = of_crm[~of_crm["came_back"].astype(bool)].assign(personal=False)
